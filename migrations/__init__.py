@@ -1,0 +1,1 @@
+"""Alembic migrations, shipped in the wheel: one set for PostgreSQL and SQLite."""

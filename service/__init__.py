@@ -1,0 +1,1 @@
+"""The HTTP process, and what it shares with the worker: settings, errors, the store and the queue."""

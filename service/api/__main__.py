@@ -1,0 +1,48 @@
+"""`python -m service.api`: the HTTP process."""
+
+import argparse
+from types import FrameType
+
+import uvicorn
+
+from service import logs
+from service.api.app import create_app
+from service.settings import get_settings
+
+_GRACE_SECONDS = 5
+
+
+class Server(uvicorn.Server):
+    """Lets go of everyone who waits as soon as it is told to end; an open event stream would hold it up."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        app = self.config.app
+        app.state.watch.close()  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--fd", type=int, default=None, help="an open socket to listen on instead")
+    arguments = parser.parse_args()
+    settings = get_settings()
+    logs.configure(settings)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=arguments.host,
+        port=arguments.port,
+        fd=arguments.fd,
+        log_config=None,
+        access_log=False,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        server_header=False,
+    )
+    Server(config).run()
+
+
+if __name__ == "__main__":
+    main()

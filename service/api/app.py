@@ -1,0 +1,56 @@
+"""The application: routes, problems, documentation, and what lives as long as the process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from service.api import devices, events, health, jobs, problems, records
+from service.api.views import ProblemView
+from service.api.watch import JobWatch
+from service.queue import CeleryQueue, Queue, celery_app
+from service.settings import Settings, get_settings
+from service.store.database import Database
+from slope import __version__
+
+_DESCRIPTION = """
+Linear regressions trained on demand. Post a dataset and hyperparameters; a worker runs gradient descent through
+PyTorch's autograd; every epoch's loss, gradient and weights go to SQL as they happen and are one GET away.
+
+Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those about a request point at the fault.
+"""
+
+
+def create_app(settings: Settings | None = None, queue: Queue | None = None) -> FastAPI:
+    """The ASGI application."""
+    settings = settings or get_settings()
+    app: FastAPI = FastAPIOffline(
+        title="Slope",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        max_body_size=settings.max_body_size,
+        responses={"4XX": {"description": "A problem", "content": {"application/problem+json": _PROBLEM}}},
+    )
+    app.state.settings = settings
+    app.state.database = Database(settings.database)
+    app.state.queue = queue or CeleryQueue(celery_app(settings.broker_url))
+    app.state.watch = JobWatch(app.state.database)
+    problems.install(app)
+    for noun in (jobs, records, events, devices, health):
+        app.include_router(noun.router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    watching = asyncio.create_task(app.state.watch.run())
+    yield
+    app.state.watch.close()
+    await watching
+    app.state.database.dispose()
+
+
+_PROBLEM = {"schema": ProblemView.model_json_schema()}

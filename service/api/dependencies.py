@@ -1,0 +1,71 @@
+"""What routes ask for: the process's database, queue and settings, and the parts of a request that many share."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request
+from sqlalchemy.orm import Session
+
+from service.api.watch import JobWatch
+from service.errors import UnsupportedMediaType
+from service.queue import Queue
+from service.settings import Settings
+from service.store.database import Database
+
+MAX_WAIT = 60.0
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+def _queue(request: Request) -> Queue:
+    queue: Queue = request.app.state.queue
+    return queue
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _watch(request: Request) -> JobWatch:
+    watch: JobWatch = request.app.state.watch
+    return watch
+
+
+DatabaseDep = Annotated[Database, Depends(_database)]
+QueueDep = Annotated[Queue, Depends(_queue)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+WatchDep = Annotated[JobWatch, Depends(_watch)]
+
+
+def _session(database: DatabaseDep) -> Iterator[Session]:
+    with database.reading() as session:
+        yield session
+
+
+SessionDep = Annotated[Session, Depends(_session, scope="function")]
+"""A session to read with."""
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body that does not say it is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send application/json")
+
+
+def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
+    """Seconds the client would wait for its answer (RFC 7240); a preference that makes no sense is ignored."""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", prefer or "", re.IGNORECASE)
+    return min(float(found[1]), MAX_WAIT) if found else 0.0
+
+
+WaitDep = Annotated[float, Depends(_wait_seconds)]
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most items on the page")]
+JobIdPath = UUID

@@ -1,0 +1,45 @@
+"""Requests that work as they stand, for the documentation."""
+
+from fastapi.openapi.models import Example
+
+JOB_REQUESTS: dict[str, Example] = {
+    "lecture": {
+        "summary": "The lecture: y = x·w from w = 1",
+        "value": {
+            "name": "lecture",
+            "dataset": {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]},
+            "hyperparameters": {
+                "epochs": 10,
+                "learning_rate": 0.01,
+                "batch_size": 1,
+                "fit_bias": False,
+                "initial_weights": [1.0],
+            },
+            "predict": [4.0],
+            "metadata": {"course": "autograd"},
+        },
+    },
+    "two features": {
+        "summary": "Two features and a bias, full batch, float64",
+        "value": {
+            "dataset": {"x": [[1.0, 0.5], [2.0, -0.5], [3.0, 1.0], [4.0, 0.0]], "y": [3.0, 2.5, 6.0, 6.5]},
+            "hyperparameters": {"epochs": 200, "learning_rate": 0.1, "batch_size": "full", "dtype": "float64"},
+            "predict": [[5.0, 1.0]],
+        },
+    },
+    "mini-batches": {
+        "summary": "Shuffled mini-batches with Adam and a falling rate",
+        "value": {
+            "dataset": {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [1.0, 3.1, 4.9, 7.2, 9.0, 10.8]},
+            "hyperparameters": {
+                "epochs": 100,
+                "learning_rate": 0.1,
+                "batch_size": 2,
+                "shuffle": True,
+                "seed": 7,
+                "optimizer": {"name": "adam"},
+                "schedule": {"name": "exponential", "gamma": 0.98},
+            },
+        },
+    },
+}

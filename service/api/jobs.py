@@ -1,0 +1,110 @@
+"""Routes for jobs."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Header, Query, Response
+from starlette.concurrency import run_in_threadpool
+
+from service import jobs
+from service.api.dependencies import (
+    DatabaseDep,
+    Limit,
+    QueueDep,
+    SessionDep,
+    SettingsDep,
+    WaitDep,
+    WatchDep,
+    require_json,
+)
+from service.api.etags import etag, matches
+from service.api.examples import JOB_REQUESTS
+from service.api.labels import LabelsDep
+from service.api.views import JobView, Page
+from service.api.waiting import current, until_changed, until_final
+from service.store.jobs import Filters
+from slope.spec import JobRequest
+from slope.spec.job import JobStatus
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Makes a repeated request harmless"),
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobView,
+    dependencies=[Depends(require_json)],
+    responses={200: {"description": "The finished job, where `Prefer: wait=N` was in time", "model": JobView}},
+)
+async def submit_job(
+    request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
+    response: Response,
+    database: DatabaseDep,
+    queue: QueueDep,
+    settings: SettingsDep,
+    watch: WatchDep,
+    wait: WaitDep,
+    idempotency_key: IdempotencyKey = None,
+) -> JobView:
+    """Accept a training job and hand it to the workers."""
+    submission = await run_in_threadpool(
+        jobs.submit, database, queue, request, key=idempotency_key, max_numbers=settings.max_recorded_numbers
+    )
+    job, reason = await until_final(database, watch, submission.job.id, wait)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    if submission.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    if wait and job.is_final:
+        response.status_code = 200
+    return JobView.of(job, reason)
+
+
+@router.get("")
+def list_jobs(
+    session: SessionDep,
+    labels: LabelsDep,
+    status: JobStatus | None = None,
+    name: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
+    dataset_id: UUID | None = None,
+    cursor: UUID | None = None,
+    limit: Limit = 50,
+) -> Page[JobView]:
+    """Jobs, newest first. `metadata[key]=value` filters by metadata, as often as it is given."""
+    found, following = jobs.page(session, Filters(status, name, dataset_id, labels), before=cursor, limit=limit)
+    views = [JobView.of(job, jobs.reason(session, job)) for job in found]
+    return Page(data=views, next=str(following) if following else None)
+
+
+@router.get("/{job_id}", response_model=JobView, responses={304: {"description": "Not changed since that ETag"}})
+async def get_job(
+    job_id: UUID,
+    database: DatabaseDep,
+    watch: WatchDep,
+    wait: WaitDep,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """A job as it stands. With `Prefer: wait=N` the answer is held back until the job changes."""
+    job, reason = await current(database, job_id)
+    if wait and (if_none_match is None or matches(if_none_match, etag(job, reason))):
+        job, reason = await until_changed(database, watch, job, wait)
+    tag = etag(job, reason)
+    if matches(if_none_match, tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    return Response(JobView.of(job, reason).model_dump_json(), media_type="application/json", headers={"ETag": tag})
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+def cancel_job(job_id: UUID, database: DatabaseDep) -> JobView:
+    """Cancel a job: at once while it waits, at its next flush while it runs."""
+    return JobView.of(jobs.cancel(database, job_id))
+
+
+@router.delete("/{job_id}", status_code=204)
+def delete_job(job_id: UUID, database: DatabaseDep) -> None:
+    """Delete a job and all its records."""
+    jobs.delete(database, job_id)

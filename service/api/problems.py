@@ -1,0 +1,87 @@
+"""Errors as RFC 9457 problems: whatever goes wrong, the answer has one shape and no part of the input."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from service.errors import InvalidRequest, MalformedRequest, ServiceError
+from slope.spec import Fault, faults_of
+
+log = structlog.get_logger()
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    for unavailable in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(unavailable, _database_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    status: int,
+    type: str,
+    title: str,
+    detail: str,
+    faults: list[Fault] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    body: dict[str, Any] = {"type": f"/problems/{type}", "title": title, "status": status, "detail": detail}
+    if faults:
+        body["errors"] = [{"detail": fault.detail, "pointer": fault.pointer} for fault in faults]
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _of(error: ServiceError) -> JSONResponse:
+    return problem(error.status, error.type, error.title, error.detail, error.faults, error.headers)
+
+
+def _service_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServiceError)
+    return _of(error)
+
+
+def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = error.errors()
+    if errors[0]["type"] == "json_invalid":
+        return _of(MalformedRequest(f"The body is not JSON: {errors[0]['ctx']['error']} at {errors[0]['loc'][-1]}"))
+    in_body = [error | {"loc": error["loc"][1:]} for error in errors if error["loc"][0] == "body"]
+    elsewhere = [Fault(e["msg"], "/" + "/".join(map(str, e["loc"]))) for e in errors if e["loc"][0] != "body"]
+    faults = elsewhere + faults_of(in_body, error.body)
+    count = f"{len(errors)} things are" if len(errors) > 1 else "One thing is"
+    return _of(InvalidRequest(f"{count} wrong with the request: {faults[0].detail}", faults))
+
+
+def _http_exception(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    return problem(
+        error.status_code, phrase.lower().replace(" ", "-"), phrase, str(error.detail), headers=error.headers
+    )
+
+
+def _database_error(_request: Request, error: Exception) -> JSONResponse:
+    log.error("the database did not answer", error=str(error))
+    return problem(
+        503,
+        "database-unavailable",
+        "The database is not available",
+        "Nothing was changed or lost; repeat the request in a moment",
+        headers={"Retry-After": "2"},
+    )
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected error", path=request.url.path, exc_info=error)
+    return _of(ServiceError("Something unforeseen happened; the service's log has the details"))

@@ -1,0 +1,96 @@
+"""Waiting for jobs to change: one small query a tick for everyone who waits, however many they are."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from service.store import jobs
+from service.store.database import Database
+
+TICK_SECONDS = 0.02
+_DELETED = -1
+
+log = structlog.get_logger()
+
+
+class JobWatch:
+    """Wakes waiters when the version of their job in SQL is another than the one they know."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiters: dict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._versions: dict[UUID, int] = {}
+        self._awake = asyncio.Event()
+        self.closing = asyncio.Event()
+        """Set when the process is about to end: nobody waits any longer."""
+
+    async def changed(self, job_id: UUID, version: int, seconds: float) -> None:
+        """Return when the job's version is no longer the given one, when time is up, or when the process closes."""
+        async with self._waiter(job_id) as woken:
+            deadline = asyncio.get_running_loop().time() + seconds
+            while not self.closing.is_set() and not self._has_passed(job_id, version):
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    return
+                woken.clear()
+                try:
+                    await asyncio.wait_for(woken.wait(), left)
+                except TimeoutError:
+                    return
+
+    async def run(self) -> None:
+        """Look at the watched jobs once a tick, and sleep while there are none."""
+        while not self.closing.is_set():
+            await self._awake.wait()
+            self._awake.clear()
+            while self._waiters and not self.closing.is_set():
+                await self._look()
+                await asyncio.sleep(TICK_SECONDS)
+
+    def close(self) -> None:
+        """Let everyone go."""
+        self.closing.set()
+        self._awake.set()
+        for waiters in self._waiters.values():
+            for woken in waiters:
+                woken.set()
+
+    def _has_passed(self, job_id: UUID, version: int) -> bool:
+        seen = self._versions.get(job_id, version)
+        return seen > version or seen == _DELETED
+
+    async def _look(self) -> None:
+        try:
+            seen = await run_in_threadpool(self._query, list(self._waiters))
+        except SQLAlchemyError as error:  # whoever waits asks again, and is told
+            log.warning("cannot watch the jobs", error=str(error))
+            return
+        for job_id in list(self._waiters):
+            version = seen.get(job_id, _DELETED)
+            if self._versions.get(job_id) != version:
+                self._versions[job_id] = version
+                for woken in self._waiters[job_id]:
+                    woken.set()
+
+    def _query(self, job_ids: list[UUID]) -> dict[UUID, int]:
+        with self._database.reading() as session:
+            return jobs.versions(session, job_ids)
+
+    @asynccontextmanager
+    async def _waiter(self, job_id: UUID) -> AsyncIterator[asyncio.Event]:
+        woken = asyncio.Event()
+        self._waiters[job_id].add(woken)
+        self._awake.set()
+        try:
+            yield woken
+        finally:
+            self._waiters[job_id].discard(woken)
+            if not self._waiters[job_id]:
+                del self._waiters[job_id]
+                self._versions.pop(job_id, None)

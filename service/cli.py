@@ -1,0 +1,137 @@
+"""The `slope` command. What only some commands need is imported by them: the base install is client and CLI."""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from slope import __version__
+
+app = typer.Typer(help="Train linear regressions as a service.", no_args_is_help=True, pretty_exceptions_enable=False)
+db = typer.Typer(help="The database's schema.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+console = Console()
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded database [default: by platform]")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell it and end")
+    ] = False,
+) -> None:
+    """Train linear regressions as a service."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Jobs trained at once")] = 1,
+    data_dir: DataDir = None,
+) -> None:
+    """Run API, worker and broker on this machine until Ctrl-C."""
+    _need_server()
+    _use(data_dir)
+    from service.serve import serve
+
+    serve(host, port, workers)
+
+
+@app.command()
+def demo() -> None:
+    """Train the lecture's job through a service of its own, print every number, and stop."""
+    _need_server()
+    from service.demo import demo
+
+    demo()
+
+
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+) -> NoReturn:
+    """Run the API alone; database and broker as SLOPE_DATABASE_URL and SLOPE_BROKER_URL say."""
+    _need_server()
+    _become("service.api", "--host", host, "--port", str(port))
+
+
+@app.command()
+def worker(workers: Annotated[int, typer.Option(min=1, max=256, help="Jobs trained at once")] = 1) -> NoReturn:
+    """Run a worker alone; database and broker as SLOPE_DATABASE_URL and SLOPE_BROKER_URL say."""
+    _need_server()
+    _become("worker", str(workers))
+
+
+@db.command()
+def upgrade(data_dir: DataDir = None) -> None:
+    """Bring the database's schema to the newest version."""
+    _need_server()
+    _use(data_dir)
+    from service.settings import get_settings
+    from service.store import schema
+    from service.store.database import Database
+
+    schema.upgrade(Database(get_settings().database))
+    console.print("The schema is up to date.")
+
+
+@app.command()
+def submit(
+    file: Annotated[typer.FileText, typer.Argument(help="A job request as JSON; - reads standard input")],
+    url: Annotated[str, typer.Option(envvar="SLOPE_URL", help="Address of the service")] = "http://127.0.0.1:8000",
+    wait: Annotated[bool, typer.Option(help="Follow the job to its end")] = True,
+) -> None:
+    """Send a job to a service and print what came of it."""
+    from slope.client import Client, Problem
+
+    with Client(url) as client:
+        try:
+            job = client.submit(json.load(file))
+            job = client.wait(job["id"]) if wait else job
+        except json.JSONDecodeError as error:
+            _fail(f"The request is not JSON: {error}")
+        except Problem as problem:
+            _fail(str(problem))
+    console.print_json(data=job)
+    if wait and job["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+def _use(data_dir: Path | None) -> None:
+    """Name the data folder to this process and those it starts."""
+    if data_dir is not None:
+        os.environ["SLOPE_DATA_DIR"] = str(data_dir.resolve())
+
+
+def _need_server() -> None:
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("torch") is None:
+        _fail("This command needs the server's parts: pip install 'slope-regression[server]'")
+
+
+def _become(module: str, *arguments: str) -> NoReturn:
+    """Go on as another program of ours, in this process: signals reach it directly."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,104 @@
+"""The errors of the service. Each is a sentence, and carries its HTTP status and problem type (RFC 9457)."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from slope.spec import Fault
+
+
+class ServiceError(Exception):
+    """Something the caller should know. `faults` point at the values that are wrong."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "The service failed"
+
+    def __init__(self, detail: str, faults: list[Fault] | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = faults or []
+        self.headers = headers or {}
+
+
+class InvalidRequest(ServiceError):
+    status = 422
+    type = "invalid-request"
+    title = "The request is not valid"
+
+
+class MalformedRequest(ServiceError):
+    status = 400
+    type = "malformed-request"
+    title = "The request cannot be read"
+
+
+class UnsupportedMediaType(ServiceError):
+    status = 415
+    type = "unsupported-media-type"
+    title = "The body is of a kind this call does not take"
+
+
+class JobNotFound(ServiceError):
+    status = 404
+    type = "job-not-found"
+    title = "There is no such job"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"There is no job {job_id}")
+
+
+class EpochNotFound(ServiceError):
+    status = 404
+    type = "epoch-not-found"
+    title = "The job has no such epoch"
+
+
+class JobIsFinal(ServiceError):
+    status = 409
+    type = "job-is-final"
+    title = "The job has ended"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The job has already {status}: there is nothing to cancel")
+
+
+class JobIsRunning(ServiceError):
+    status = 409
+    type = "job-is-running"
+    title = "The job is running"
+
+    def __init__(self) -> None:
+        super().__init__("A running job cannot be deleted: cancel it first")
+
+
+class JobHasNoModel(ServiceError):
+    status = 409
+    type = "job-has-no-model"
+    title = "The job has no model yet"
+
+
+class IdempotencyKeyReused(ServiceError):
+    status = 422
+    type = "idempotency-key-reused"
+    title = "The idempotency key was used for another request"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key came with a different body before: use a new key for a new request")
+
+
+class IdempotencyKeyInFlight(ServiceError):
+    status = 409
+    type = "idempotency-key-in-flight"
+    title = "A request with this idempotency key is being handled"
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is still in flight: repeat yours in a moment")
+
+
+class TooManyNumbers(InvalidRequest):
+    type = "too-many-numbers"
+    title = "The job would record more than it may"
+
+
+class LeaseLost(Exception):
+    """Another attempt owns the job now: what this one would write must not be written."""

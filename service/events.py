@@ -1,0 +1,72 @@
+"""A job's history as one ordered stream: its events and its epochs, each exactly once."""
+
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from service import jobs
+from service.errors import InvalidRequest
+from service.store import events, records
+from service.store.tables import Epoch, Event
+from slope.spec import Fault
+
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the stream: the last epoch and the last event that were read. Both only ever grow."""
+
+    epoch: int = -1
+    seq: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From what `str` made of one. Raises InvalidRequest."""
+        epoch, _, seq = text.partition(".")
+        if not (epoch.removeprefix("-").isdecimal() and seq.isdecimal() and len(text) <= 40):
+            detail = "Last-Event-ID is none that this stream gave"
+            raise InvalidRequest(detail, [Fault(detail, "/header/last-event-id")])
+        return cls(min(int(epoch), 2**31), min(int(seq), 2**31))
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.seq}"
+
+    def after(self, item: Epoch | Event) -> "Position":
+        return Position(item.epoch, self.seq) if isinstance(item, Epoch) else Position(self.epoch, item.seq)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What follows a position, and whether anything can still come after it."""
+
+    items: list[Epoch | Event]
+    version: int
+    is_last: bool
+
+
+def following(session: Session, job_id: UUID, position: Position) -> Batch:
+    """The next items of the stream, all from one moment of the database."""
+    job = jobs.get(session, job_id)
+    epochs = records.epochs_after(session, job_id, position.epoch, _BATCH)
+    happened = events.after(session, job_id, position.seq, _BATCH)
+    both: list[Epoch | Event] = [*epochs, *happened]
+    items = sorted(both, key=_order)
+    if len(epochs) == _BATCH or len(happened) == _BATCH:
+        items = items[:_BATCH]  # what sorts behind them may not have been read yet
+        return Batch(items, job.version, is_last=False)
+    return Batch(items, job.version, is_last=job.is_final)
+
+
+def page(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Event], int | None]:
+    """Events ascending, without the epochs, and the event after which the next page begins."""
+    jobs.get(session, job_id)
+    found = events.after(session, job_id, after, limit + 1)
+    return found[:limit], found[limit - 1].seq if len(found) > limit else None
+
+
+def _order(item: Epoch | Event) -> tuple[int, int, int]:
+    """An event comes after the epochs that were done when it happened, and before the next."""
+    return (item.epoch, 1, 0) if isinstance(item, Epoch) else (item.epochs_done, 0, item.seq)

@@ -1,0 +1,199 @@
+"""What can be done with jobs: the decisions and the commits."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import numpy as np
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from service.errors import (
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    JobIsFinal,
+    JobIsRunning,
+    JobNotFound,
+    TooManyNumbers,
+)
+from service.queue import Queue
+from service.store import datasets, events, jobs, workers
+from service.store.database import Database, now
+from service.store.datasets import Arrays
+from service.store.jobs import Filters
+from service.store.tables import Dataset, Job
+from slope.analysis import Analysis, analyse, warnings_for
+from slope.data import prepare
+from slope.engines import Plan, plan
+from slope.spec import DatasetReference, Fault, InlineData, JobRequest, faults_of, invalid
+from slope.spec.data import as_matrix
+from slope.spec.job import refuse_misfits
+from slope.spec.overflow import FLOAT32_LIMIT
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A request with all that is known before it is queued."""
+
+    request: JobRequest
+    arrays: Arrays
+    plan: Plan
+    analysis: Analysis | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An accepted job; `replayed` when an earlier request with the same key had created it."""
+
+    job: Job
+    replayed: bool
+
+
+def submit(
+    database: Database, queue: Queue, request: JobRequest, *, key: str | None = None, max_numbers: int
+) -> Submission:
+    """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
+    draft = _draft(database, request, max_numbers)
+    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
+    with database.writing() as session:
+        if key is not None and (earlier := _earlier(session, key, fingerprint)):
+            return Submission(earlier, replayed=True)
+        job_id = _add(session, draft, key, fingerprint)
+        session.commit()  # before the bell: the worker must find the row
+    if not queue.ring(job_id, request.device):
+        _forget_ring(database, job_id)
+    with database.reading() as session:
+        return Submission(get(session, job_id), replayed=False)
+
+
+def get(session: Session, job_id: UUID) -> Job:
+    job = jobs.get(session, job_id)
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def page(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> tuple[list[Job], UUID | None]:
+    """Jobs newest first, and where the next page goes on."""
+    found = jobs.page(session, filters, before=before, limit=limit + 1)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def cancel(database: Database, job_id: UUID) -> Job:
+    """End a waiting job now, or ask the worker of a running one to stop at its next flush."""
+    with database.writing() as session:
+        job = get(session, job_id)
+        if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
+            raise JobIsFinal(job.status)
+        session.commit()
+    with database.reading() as session:
+        return get(session, job_id)
+
+
+def delete(database: Database, job_id: UUID) -> None:
+    """Delete a job with all its records; not while it runs."""
+    with database.writing() as session:
+        get(session, job_id)
+        if not jobs.remove(session, job_id):
+            raise JobIsRunning
+        session.commit()
+
+
+def reason(session: Session, job: Job) -> str | None:
+    """Why a queued job waits, in words."""
+    if job.status != "queued":
+        return None
+    devices = workers.live_devices(session)
+    if not devices:
+        return "No worker is alive: start one with `slope worker`"
+    if job.device != "auto" and job.device not in devices:
+        return f"No live worker has {job.device}; there is {', '.join(sorted(devices))}"
+    return "It waits for a free worker"
+
+
+def _draft(database: Database, request: JobRequest, max_numbers: int) -> Draft:
+    """Everything that can be refused or computed is, before a transaction is opened."""
+    spec, arrays = request.hyperparameters, _arrays(database, request)
+    planned = plan(spec, *arrays.x.shape)
+    if planned.recorded_numbers > max_numbers:
+        raise TooManyNumbers(
+            f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
+            [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
+        )
+    analysis = analyse(prepare(arrays.x, arrays.y, spec), spec)
+    return Draft(request, arrays, planned, analysis, warnings_for(spec, analysis) if analysis else [])
+
+
+def _arrays(database: Database, request: JobRequest) -> Arrays:
+    if isinstance(request.dataset, InlineData):
+        return Arrays(np.array(as_matrix(request.dataset.x), float), np.array(request.dataset.y, float))
+    with _telling_faults(request), database.reading() as session:
+        return _stored(session, request, request.dataset)
+
+
+def _stored(session: Session, request: JobRequest, reference: DatasetReference) -> Arrays:
+    if reference.features is not None or reference.target is not None:
+        raise invalid(("dataset",), "Columns cannot be chosen by name yet: leave features and target out")
+    if session.get(Dataset, reference.id) is None:
+        raise invalid(("dataset", "id"), f"There is no dataset {reference.id}")
+    arrays = datasets.load(session, reference.id)
+    refuse_misfits(request, *arrays.x.shape)
+    if request.hyperparameters.dtype == "float32" and max(abs(arrays.x).max(), abs(arrays.y).max()) >= FLOAT32_LIMIT:
+        raise invalid(("hyperparameters", "dtype"), "The dataset has numbers too large for float32; use float64")
+    return arrays
+
+
+@contextmanager
+def _telling_faults(request: JobRequest) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise InvalidRequest("The request does not fit its dataset", faults_of(error.errors(), None)) from error
+
+
+def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:
+    """The job that the key made before. Raises when the key is in use for something else, or at this moment."""
+    if not jobs.hold_key(session, key):
+        raise IdempotencyKeyInFlight
+    job = jobs.by_idempotency_key(session, key)
+    if job and job.fingerprint != fingerprint:
+        raise IdempotencyKeyReused
+    return job
+
+
+def _add(session: Session, draft: Draft, key: str | None, fingerprint: str | None) -> UUID:
+    request, moment = draft.request, now(session)
+    stored = request.dataset.id if isinstance(request.dataset, DatasetReference) else None
+    job = Job(
+        id=uuid7(),
+        created_at=moment,
+        rung_at=moment,
+        idempotency_key=key,
+        fingerprint=fingerprint,
+        name=request.name,
+        dataset_id=stored or datasets.add(session, draft.arrays),
+        spec=request.hyperparameters.model_dump(mode="json"),
+        predict=request.predict,
+        device=request.device,
+        labels=request.metadata,
+        plan=asdict(draft.plan),
+        analysis=asdict(draft.analysis) if draft.analysis else None,
+        status="queued",
+        epochs=request.hyperparameters.epochs,
+    )
+    jobs.add(session, job)
+    for warning in draft.warnings:
+        events.add_warning(session, job.id, warning)
+    return job.id
+
+
+def _forget_ring(database: Database, job_id: UUID) -> None:
+    """Let the reaper know that nobody heard of the job."""
+    with database.writing() as session:
+        jobs.note_ring(session, [job_id], heard=False)
+        session.commit()

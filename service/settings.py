@@ -1,0 +1,56 @@
+"""All settings, read from the environment with the prefix SLOPE_."""
+
+from functools import cache
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """How this process runs. Every field is an environment variable: `database_url` is SLOPE_DATABASE_URL."""
+
+    model_config = SettingsConfigDict(env_prefix="SLOPE_", frozen=True, use_attribute_docstrings=True)
+
+    data_dir: Path = Field(default_factory=lambda: user_data_path("slope"))
+    """Folder of the embedded database and broker."""
+    database_url: str = ""
+    """SQLAlchemy URL of PostgreSQL or SQLite; a SQLite file in the data folder by default."""
+    broker_url: str = "redis://127.0.0.1:6379/0"
+    """Redis or Valkey, the bell that wakes workers."""
+
+    max_body_size: int = Field(default=64 * 1024 * 1024, ge=1)
+    """Largest request body, in bytes."""
+    max_connections: int = Field(default=1000, ge=1)
+    """Connections the API serves at once; more are answered 503."""
+    max_recorded_numbers: int = Field(default=100_000_000, ge=1)
+    """Most numbers that one job may record."""
+
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of one training. The bits of a large sum depend on it: keep it the same in every process."""
+    lease_seconds: float = Field(default=10.0, gt=0)
+    """How long a worker may write for a job without a sign of life."""
+    beat_seconds: float = Field(default=0.5, gt=0)
+    """How often that sign is given while a step is long; a cancelled job stops within this time."""
+    reap_seconds: float = Field(default=2.0, gt=0)
+    """How often a worker looks for lost bells and lost jobs."""
+    flush_seconds: float = Field(default=0.25, gt=0)
+    flush_epochs: int = Field(default=1000, ge=1)
+    """Records are written when either of the two is reached."""
+    max_crashes: int = Field(default=3, ge=1)
+    """A job whose worker died this often is given up."""
+
+    log_level: str = "INFO"
+    log_json: bool = False
+
+    @property
+    def database(self) -> str:
+        """The database URL with its default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'slope.db'}"
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""The only place with SQL: tables, and one module of questions and changes per noun."""

@@ -1,0 +1,82 @@
+"""Connections. On SQLite writers begin at once (BEGIN IMMEDIATE), so that none fails or loses an update halfway."""
+
+import importlib
+import importlib.util
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session
+
+BUSY_TIMEOUT = 30.0
+"""Seconds a SQLite writer waits for its turn."""
+
+
+class Database:
+    """Sessions for reading and for writing. On PostgreSQL both come from one pool."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.writer, self.reader = self._sqlite("BEGIN IMMEDIATE"), self._sqlite("BEGIN", query_only=True)
+        else:
+            self.writer = create_engine(self.url, pool_pre_ping=True, pool_size=20, max_overflow=20, pool_timeout=10)
+            self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session whose reads see one moment of the database. Nothing in it is ever committed."""
+        with Session(self.reader, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session to write with; what is not committed is rolled back."""
+        with Session(self.writer, expire_on_commit=False) as session:
+            yield session
+
+    def dispose(self, *, close: bool = True) -> None:
+        """Drop the pooled connections; with close=False those of a parent process are left alone."""
+        self.writer.dispose(close=close)
+        self.reader.dispose(close=close)
+
+    def _sqlite(self, begin: str, *, query_only: bool = False) -> Engine:
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            self.url, module=_sqlite_driver(), connect_args={"timeout": BUSY_TIMEOUT}, pool_size=20, max_overflow=20
+        )
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: Any, _record: object) -> None:
+            connection.isolation_level = None  # we begin transactions ourselves
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # an accepted job outlives a power cut
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA query_only = {int(query_only)}")
+
+        @event.listens_for(engine, "begin")
+        def begin_transaction(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+
+def _sqlite_driver() -> Any:
+    """SQLite before 3.51.3 can corrupt a WAL file that two processes write: take a newer one than the system's."""
+    if importlib.util.find_spec("pysqlite3"):
+        return importlib.import_module("pysqlite3.dbapi2")
+    return sqlite3
+
+
+def now(session: Session) -> datetime:
+    """The database's clock, which all processes share. SQLite lives on one host, and has that host's."""
+    if session.get_bind().dialect.name == "sqlite":
+        return datetime.now(UTC)
+    moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment

@@ -1,0 +1,190 @@
+"""The tables, as SQLAlchemy maps them. Migrations create them; a test holds the two together."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, Uuid, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from service.store.types import Count, Document, Labels, Moment, Vector
+
+STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
+_RUNNING = text("status = 'running'")
+FINAL = ("succeeded", "failed", "cancelled")
+
+
+class Table(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "%(table_name)s_%(column_0_N_name)s_index",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+            "pk": "%(table_name)s_pkey",
+        }
+    )
+    type_annotation_map = {
+        str: Text,
+        int: Count,
+        float: Double,
+        datetime: Moment,
+        list[float]: Vector,
+        dict[str, Any]: Document,
+        dict[str, str]: Labels,
+        list[Any]: Document,
+        bytes: LargeBinary,
+        UUID: Uuid,
+    }
+
+
+class Dataset(Table):
+    """Rows to learn from: x (rows × features) and y (rows), as little-endian doubles, row by row."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    rows: Mapped[int]
+    features: Mapped[int]
+    x: Mapped[bytes] = mapped_column(deferred=True)
+    y: Mapped[bytes] = mapped_column(deferred=True)
+
+
+class Job(Table):
+    """One training run: what was asked for, who works on it, how far it is, and what came out."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        Index(None, "status", "id"),
+        Index(None, "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(default=1, onupdate=text("version + 1"))
+    """Grows with every change: what ETag and waiting clients look at."""
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    fingerprint: Mapped[str | None]
+    """Hash of the request that came with the key."""
+
+    name: Mapped[str | None] = mapped_column(index=True)
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"), index=True)
+    spec: Mapped[dict[str, Any]]
+    predict: Mapped[list[Any]]
+    device: Mapped[str]
+    labels: Mapped[dict[str, str]]
+    """The request's `metadata`, a name SQLAlchemy keeps for itself."""
+    plan: Mapped[dict[str, Any]]
+    analysis: Mapped[dict[str, Any] | None]
+
+    status: Mapped[str]
+    attempt: Mapped[int] = mapped_column(default=0)
+    crashes: Mapped[int] = mapped_column(default=0)
+    """Attempts that died with their worker."""
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    rung_at: Mapped[datetime | None]
+    lease_token: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    worker_id: Mapped[UUID | None]
+    process_id: Mapped[int | None]
+    """Of the worker's child that trains."""
+    assigned_device: Mapped[str | None]
+    checkpoint: Mapped[bytes | None] = mapped_column(deferred=True)
+    event_count: Mapped[int] = mapped_column(default=0)
+
+    epochs: Mapped[int]
+    epochs_done: Mapped[int] = mapped_column(default=0)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    """Time spent in the epochs that are done."""
+    loss_first: Mapped[float | None]
+    loss_last: Mapped[float | None]
+    loss_best: Mapped[float | None]
+    loss_validation: Mapped[float | None]
+    weights: Mapped[list[float] | None]
+    bias: Mapped[float | None]
+    scaler: Mapped[dict[str, Any] | None]
+    predictions_before: Mapped[list[float] | None]
+    predictions_after: Mapped[list[float] | None]
+    error_code: Mapped[str | None]
+    error_detail: Mapped[str | None]
+
+    dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
+    events: Mapped[list["Event"]] = relationship(order_by="Event.seq", lazy="selectin", viewonly=True)
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+
+class Epoch(Table):
+    """One pass over the data; see slope.records.EpochRecord."""
+
+    __tablename__ = "epochs"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    loss: Mapped[float]
+    last_loss: Mapped[float]
+    validation_loss: Mapped[float | None]
+    gradient_mean_weights: Mapped[list[float] | None]
+    gradient_mean_bias: Mapped[float | None]
+    gradient_last_weights: Mapped[list[float] | None]
+    gradient_last_bias: Mapped[float | None]
+    gradient_norm: Mapped[float]
+    weights: Mapped[list[float]]
+    bias: Mapped[float | None]
+    learning_rate: Mapped[float]
+    seconds: Mapped[float]
+
+
+class Step(Table):
+    """One update; see slope.records.StepRecord."""
+
+    __tablename__ = "steps"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    loss: Mapped[float]
+    gradient_weights: Mapped[list[float] | None]
+    gradient_bias: Mapped[float | None]
+    weights: Mapped[list[float]]
+    bias: Mapped[float | None]
+
+
+class Event(Table):
+    """Something that happened to a job: a change of its status, or a warning."""
+
+    __tablename__ = "events"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """`status` or `warning`."""
+    at: Mapped[datetime]
+    epochs_done: Mapped[int]
+    """How many epochs the job had behind it."""
+    status: Mapped[str | None]
+    detail: Mapped[str | None]
+
+
+class Worker(Table):
+    """A worker process and when it last gave a sign of life."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    hostname: Mapped[str]
+    process_id: Mapped[int]
+    version: Mapped[str]
+    devices: Mapped[list[Any]]
+    """`[{"name": "cpu", "description": …}]`"""
+    slots: Mapped[int]
+    """Jobs it trains at once."""
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]

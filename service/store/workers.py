@@ -1,0 +1,48 @@
+"""Worker processes and their signs of life."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from service.store.database import now
+from service.store.tables import Worker
+
+LIVE_SECONDS = 10.0
+"""A worker that was silent for longer counts as dead."""
+_FORGET = timedelta(days=1)
+
+
+def add(session: Session, worker: Worker) -> None:
+    """Register a worker, and forget those that died long ago."""
+    session.execute(delete(Worker).where(Worker.seen_at < now(session) - _FORGET))
+    worker.started_at = worker.seen_at = now(session)
+    session.add(worker)
+    session.flush()
+
+
+def beat(session: Session, worker_id: UUID) -> None:
+    """A sign of life."""
+    session.execute(update(Worker).where(Worker.id == worker_id).values(seen_at=now(session)))
+
+
+def stop(session: Session, worker_id: UUID) -> None:
+    session.execute(update(Worker).where(Worker.id == worker_id).values(stopped_at=now(session)))
+
+
+def everyone(session: Session) -> list[tuple[Worker, bool]]:
+    """All known workers, and whether each is alive."""
+    oldest = now(session) - timedelta(seconds=LIVE_SECONDS)
+    workers = session.scalars(select(Worker).order_by(Worker.id))
+    return [(worker, worker.stopped_at is None and worker.seen_at >= oldest) for worker in workers]
+
+
+def live_devices(session: Session) -> set[str]:
+    """Names of the devices that live workers have."""
+    return {device["name"] for worker, alive in everyone(session) if alive for device in _devices(worker)}
+
+
+def _devices(worker: Worker) -> list[dict[str, Any]]:
+    return worker.devices

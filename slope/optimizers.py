@@ -1,0 +1,64 @@
+"""torch.optim and torch.optim.lr_scheduler, built from their parts of the spec."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.optim import lr_scheduler
+
+from slope.spec import (
+    SGD,
+    Constant,
+    Cosine,
+    Exponential,
+    InverseScaling,
+    Step,
+    TrainingSpec,
+)
+
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "lbfgs": torch.optim.LBFGS,
+}
+
+
+class PlainSGD(torch.optim.SGD):
+    """torch.optim.SGD without momentum or decay: the same bits, without the hooks that cost more than the update."""
+
+    def __init__(self, parameters: list[Tensor], lr: float) -> None:
+        super().__init__(parameters, lr=lr)
+        self._values = [parameter.detach() for parameter in parameters]  # the same memory, unseen by autograd
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        group = self.param_groups[0]
+        rate = -group["lr"]
+        for value, parameter in zip(self._values, group["params"], strict=True):
+            value.add_(parameter.grad, alpha=rate)
+
+    step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it in a profiler range on every call
+
+
+def build_optimizer(parameters: list[Tensor], spec: TrainingSpec) -> torch.optim.Optimizer:
+    options = spec.optimizer.model_dump(exclude={"name"})
+    if isinstance(spec.optimizer, SGD) and not (spec.optimizer.momentum or spec.optimizer.weight_decay):
+        return PlainSGD(parameters, lr=spec.learning_rate)
+    return _OPTIMIZERS[spec.optimizer.name](parameters, lr=spec.learning_rate, **options)
+
+
+def build_scheduler(optimizer: torch.optim.Optimizer, spec: TrainingSpec) -> lr_scheduler.LRScheduler | None:
+    """The scheduler to be stepped after every epoch; None for a constant rate."""
+    match spec.schedule:
+        case Constant():
+            return None
+        case Step(step_size=step_size, gamma=gamma):
+            return lr_scheduler.StepLR(optimizer, step_size, gamma)
+        case Exponential(gamma=gamma):
+            return lr_scheduler.ExponentialLR(optimizer, gamma)
+        case Cosine(T_max=length, eta_min=lowest):
+            return lr_scheduler.CosineAnnealingLR(optimizer, length or spec.epochs, lowest)
+        case InverseScaling(power=power):
+            return lr_scheduler.LambdaLR(optimizer, lambda epoch: (epoch + 1) ** -power)

@@ -1,0 +1,77 @@
+"""A job request: data, hyperparameters, and what to do beside the training."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from slope.spec.data import DatasetReference, InlineData, Rows, width_of
+from slope.spec.faults import invalid
+from slope.spec.overflow import refuse_overflow
+from slope.spec.part import Part
+from slope.spec.training import TrainingSpec
+
+MAX_PREDICT = 10_000
+
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL stores no NUL in text."""
+
+JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)],
+        Annotated[str, Field(max_length=512, pattern=NO_NUL)],
+    ],
+    Field(max_length=50),
+]
+
+
+def _dataset(value: Any) -> Any:
+    """Choose the kind of dataset by its id, so that the faults of only that kind are told."""
+    if isinstance(value, InlineData | DatasetReference):
+        return value
+    kind = DatasetReference if isinstance(value, dict) and "id" in value else InlineData
+    return kind.model_validate(value)
+
+
+class JobRequest(Part):
+    """One training job: what to learn from, how, and where."""
+
+    name: Name | None = Field(default=None, examples=["lecture"])
+    dataset: Annotated[InlineData | DatasetReference, BeforeValidator(_dataset)]
+    hyperparameters: TrainingSpec = TrainingSpec()
+    predict: Rows = Field(default=[], max_length=MAX_PREDICT, examples=[[4.0]])
+    """Points to predict before and after training: numbers, or rows of D numbers."""
+    device: Device = "auto"
+    metadata: Metadata = Field(default={}, examples=[{"course": "autograd"}])
+
+    @model_validator(mode="after")
+    def _fits_its_data(self) -> Self:
+        spec, data = self.hyperparameters, self.dataset
+        if isinstance(data, InlineData):
+            refuse_misfits(self, data.rows, data.features)
+        if isinstance(data, InlineData) and spec.dtype == "float32":
+            refuse_overflow(("dataset", "x"), data.x)
+            refuse_overflow(("dataset", "y"), data.y)
+        return self
+
+
+def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:
+    """Refuse what does not fit a dataset of this size: weights and points of the wrong width, a split without rows."""
+    spec = request.hyperparameters
+    weights = spec.initial_weights
+    if isinstance(weights, list) and len(weights) != features:
+        raise invalid(
+            ("hyperparameters", "initial_weights"),
+            f"There are {len(weights)} initial weights for {features} features",
+        )
+    if request.predict and width_of(request.predict) != features:
+        raise invalid(("predict", 0), f"A point has {width_of(request.predict)} numbers, the data {features} features")
+    if spec.validation_fraction and not 0 < round(spec.validation_fraction * rows) < rows:
+        raise invalid(
+            ("hyperparameters", "validation_fraction"),
+            f"Of {rows} rows it must leave at least one to train on and one to validate with",
+        )
+    if spec.dtype == "float32":
+        refuse_overflow(("predict",), request.predict)

@@ -1,0 +1,47 @@
+"""How the learning rate changes from epoch to epoch; the formulas are those of torch.optim.lr_scheduler."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from slope.spec.part import NonNegative, Part, Positive
+
+Factor = Annotated[float, Field(gt=0, le=1)]
+
+
+class Constant(Part):
+    name: Literal["constant"] = "constant"
+
+
+class Step(Part):
+    """Multiply the rate by `gamma` every `step_size` epochs."""
+
+    name: Literal["step"]
+    step_size: Annotated[int, Field(ge=1)]
+    gamma: Factor = 0.1
+
+
+class Exponential(Part):
+    """Multiply the rate by `gamma` after every epoch."""
+
+    name: Literal["exponential"]
+    gamma: Factor
+
+
+class Cosine(Part):
+    """Fall along half a cosine from the learning rate to `eta_min` within `T_max` epochs."""
+
+    name: Literal["cosine"]
+    T_max: Annotated[int, Field(ge=1)] | None = None
+    """Epochs from the first rate to the last; all of the job's by default."""
+    eta_min: NonNegative = 0.0
+
+
+class InverseScaling(Part):
+    """learning_rate / (epoch + 1) ** power."""
+
+    name: Literal["inverse_scaling"]
+    power: Positive = 0.5
+
+
+Schedule = Annotated[Constant | Step | Exponential | Cosine | InverseScaling, Field(discriminator="name")]

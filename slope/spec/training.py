@@ -1,0 +1,111 @@
+"""The hyperparameters of a training run, with their defaults and the rules between them."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from slope.spec.faults import invalid
+from slope.spec.optimizers import LBFGS, SGD, Optimizer
+from slope.spec.overflow import refuse_overflow
+from slope.spec.part import Fraction, NonNegative, Part, Positive
+from slope.spec.schedules import Constant, Schedule
+
+MAX_EPOCHS = 10_000_000
+MAX_SEED = 2**32 - 1
+
+Parameter = Literal["weights", "bias"]
+Loss = Literal["squared_error", "absolute_error", "huber"]
+Engine = Literal["auto", "eager", "reduced", "blocked", "composed", "fused"]
+
+
+def _word_or_value(value: Any) -> str:
+    return "word" if isinstance(value, str) else "value"
+
+
+# A discriminator, so that a wrong value is told once and not once for every branch.
+BatchSize = Annotated[
+    Annotated[int, Field(ge=1), Tag("value")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_value)
+]
+Start = Annotated[Literal["zeros", "normal"], Tag("word")]
+InitialWeights = Annotated[Annotated[list[float], Tag("value")] | Start, Discriminator(_word_or_value)]
+InitialBias = Annotated[Annotated[float, Tag("value")] | Start, Discriminator(_word_or_value)]
+
+
+class EarlyStopping(Part):
+    """Stop after `patience` epochs in which the loss did not fall by more than `min_delta`."""
+
+    patience: Annotated[int, Field(ge=1)] = 10
+    min_delta: NonNegative = 0.0
+
+
+class Recording(Part):
+    """Which steps and epochs are kept. What is not kept is recomputed when it is asked for."""
+
+    steps: Literal["auto", "all", "none"] = "auto"
+    every: Annotated[int, Field(ge=1)] = 1
+    """Keep every n-th epoch; the first and the last always."""
+
+
+class TrainingSpec(Part):
+    """How to train: everything that, with the data, determines every number of the run."""
+
+    epochs: Annotated[int, Field(ge=1, le=MAX_EPOCHS)] = 10
+    learning_rate: Positive = 0.01
+    batch_size: BatchSize = 1
+    """Rows a step; more than there are means all of them, as "full" does."""
+    shuffle: bool = False
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
+    optimizer: Optimizer = SGD()
+    schedule: Schedule = Constant()
+    loss: Loss = "squared_error"
+    huber_delta: Positive = 1.0
+    l1: NonNegative = 0.0
+    l2: NonNegative = 0.0
+    fit_bias: bool = True
+    initial_weights: InitialWeights = "zeros"
+    initial_bias: InitialBias = "zeros"
+    frozen: list[Parameter] = Field(default=[])
+    """Parameters that do not learn: their `requires_grad` is false, their gradient null."""
+    zero_gradients: Literal["step", "epoch", "never"] = "step"
+    standardize: bool = False
+    validation_fraction: Fraction = 0.0
+    early_stopping: EarlyStopping | None = None
+    clip_norm: Positive | None = None
+    dtype: Literal["float32", "float64"] = "float32"
+    engine: Engine = "auto"
+    record: Recording = Recording()
+
+    @model_validator(mode="after")
+    def _leaves_something_to_learn(self) -> Self:
+        learnable = {"weights", "bias"} if self.fit_bias else {"weights"}
+        if not learnable - set(self.frozen):
+            raise invalid(("frozen",), "Every parameter is frozen: nothing is left to train")
+        if not self.fit_bias and "bias" in self.frozen:
+            raise invalid(("frozen",), "There is no bias to freeze: fit_bias is false")
+        if not self.fit_bias and self.initial_bias != "zeros":
+            raise invalid(("initial_bias",), "There is no bias to start from: fit_bias is false")
+        return self
+
+    @model_validator(mode="after")
+    def _suits_its_optimizer(self) -> Self:
+        if not isinstance(self.optimizer, LBFGS):
+            return self
+        if self.zero_gradients != "step":
+            raise invalid(
+                ("zero_gradients",), "lbfgs evaluates the loss many times a step: its gradients cannot accumulate"
+            )
+        if self.clip_norm is not None:
+            raise invalid(("clip_norm",), "lbfgs searches along its own direction: its gradients cannot be clipped")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_dtype(self) -> Self:
+        if self.dtype == "float32":
+            refuse_overflow((), self.model_dump())
+        return self
+
+    @model_validator(mode="after")
+    def _uses_a_built_engine(self) -> Self:
+        if self.engine not in ("auto", "eager"):
+            raise invalid(("engine",), f'The engine "{self.engine}" is not built yet: use "auto" or "eager"')
+        return self

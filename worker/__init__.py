@@ -1,0 +1,1 @@
+"""The Celery process that trains."""

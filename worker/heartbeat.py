@@ -1,0 +1,70 @@
+"""Keeps a lease alive while a step is long, and learns whether the job is to stop."""
+
+from threading import Event, Thread
+from time import monotonic
+from types import TracebackType
+from typing import Literal, Self
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.errors import LeaseLost
+from service.settings import Settings
+from service.store import jobs
+from service.store.database import Database
+from service.store.jobs import Claim
+
+Reason = Literal["cancelled", "lease lost", "leaving"]
+
+log = structlog.get_logger()
+
+
+class Heartbeat:
+    """A thread that beats while the block runs. `stop` tells why the training must end, None while it may go on."""
+
+    def __init__(self, database: Database, settings: Settings, claim: Claim, leaving: Event) -> None:
+        self._database = database
+        self._settings = settings
+        self._claim = claim
+        self._leaving = leaving
+        self._reason: Reason | None = None
+        self._done = Event()
+        self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
+
+    @property
+    def stop(self) -> Reason | None:
+        return self._reason or ("leaving" if self._leaving.is_set() else None)
+
+    def cancel(self) -> None:
+        """Take note of the flag that somebody else has read."""
+        self._reason = self._reason or "cancelled"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        expires = monotonic() + self._settings.lease_seconds
+        while not self._done.wait(self._settings.beat_seconds):
+            started = monotonic()
+            try:
+                self._beat()
+                expires = started + self._settings.lease_seconds
+            except LeaseLost:
+                self._reason = "lease lost"
+            except SQLAlchemyError as error:
+                log.warning("no sign of life could be given", job_id=str(self._claim.job_id), error=str(error))
+            if monotonic() > expires:
+                self._reason = "lease lost"
+
+    def _beat(self) -> None:
+        with self._database.writing() as session:
+            if jobs.beat(session, self._claim, self._settings.lease_seconds):
+                self.cancel()
+            session.commit()

@@ -1,0 +1,107 @@
+"""Writes what training yields: one transaction a flush, guarded by the lease."""
+
+from dataclasses import asdict
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from service.settings import Settings
+from service.store import jobs, records
+from service.store.database import Database
+from service.store.jobs import Claim
+from slope.records import EpochRecord, StepRecord
+from worker.progress import Progress
+
+
+class Recorder:
+    """Collects records and flushes them every so often. Every write raises LeaseLost when the job is another's."""
+
+    def __init__(
+        self, database: Database, settings: Settings, claim: Claim, progress: Progress, facts: dict[str, Any]
+    ) -> None:
+        """`facts` are columns of the job that this attempt knows from its start."""
+        self._database = database
+        self._settings = settings
+        self._claim = claim
+        self._progress = progress
+        self._facts = facts
+        self._epochs: list[dict[str, Any]] = []
+        self._steps: list[dict[str, Any]] = []
+        self._waiting = 0
+        self._flushed_at = monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to flush."""
+        waited = monotonic() - self._flushed_at
+        return waited >= self._settings.flush_seconds or self._waiting >= self._settings.flush_epochs
+
+    def advance(self, record: EpochRecord) -> None:
+        """Note that an epoch is done."""
+        self._progress = self._progress.after(record)
+        self._waiting += 1
+
+    def keep(self, record: EpochRecord) -> None:
+        """Keep the numbers of an epoch."""
+        self._epochs.append(epoch_row(self._claim.job_id, record))
+        self.keep_steps(record.steps)
+
+    def keep_steps(self, steps: list[StepRecord]) -> None:
+        self._steps.extend(step_row(self._claim.job_id, step) for step in steps)
+
+    def flush(self, checkpoint: bytes) -> bool:
+        """Write what has come since the last flush and extend the lease. True when the job is to be cancelled."""
+        values = asdict(self._progress) | self._facts | {"checkpoint": checkpoint}
+        with self._database.writing() as session:
+            cancel = jobs.extend(session, self._claim, self._settings.lease_seconds, **values)
+            records.add(session, self._epochs, self._steps)
+            session.commit()
+        self._epochs, self._steps = [], []
+        self._waiting, self._flushed_at = 0, monotonic()
+        return cancel
+
+    def finish(self, status: str, detail: str | None = None, **values: Any) -> None:
+        """Write the rest and end the job."""
+        values = asdict(self._progress) | self._facts | values
+        with self._database.writing() as session:
+            jobs.finish(session, self._claim, status, detail, **values)
+            records.add(session, self._epochs, self._steps)
+            session.commit()
+
+    def put_back(self, detail: str) -> None:
+        """Give the job back to the queue, to be taken up from the last flush."""
+        with self._database.writing() as session:
+            jobs.put_back(session, self._claim, detail)
+            session.commit()
+
+
+def epoch_row(job_id: UUID, record: EpochRecord) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "epoch": record.epoch,
+        "loss": record.loss,
+        "last_loss": record.last_loss,
+        "validation_loss": record.validation_loss,
+        "gradient_mean_weights": record.gradient_mean.weights,
+        "gradient_mean_bias": record.gradient_mean.bias,
+        "gradient_last_weights": record.gradient_last.weights,
+        "gradient_last_bias": record.gradient_last.bias,
+        "gradient_norm": record.gradient_norm,
+        "weights": record.parameters.weights,
+        "bias": record.parameters.bias,
+        "learning_rate": record.learning_rate,
+        "seconds": record.seconds,
+    }
+
+
+def step_row(job_id: UUID, record: StepRecord) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "epoch": record.epoch,
+        "step": record.step,
+        "loss": record.loss,
+        "gradient_weights": record.gradient.weights,
+        "gradient_bias": record.gradient.bias,
+        "weights": record.parameters.weights,
+        "bias": record.parameters.bias,
+    }

@@ -1,0 +1,42 @@
+"""The task: a bell rang for a job. Claim it and train it, or find that there is nothing to do."""
+
+import os
+from uuid import UUID
+
+import structlog
+
+from service.queue import TASK
+from service.store import jobs
+from worker.app import app
+from worker.attempt import attempt
+from worker.devices import requests_served
+from worker.process import Process, current
+
+log = structlog.get_logger()
+
+
+@app.task(name=TASK)
+def train(job_id: str) -> None:
+    """Train a job, if it is still to be had. Everything but the id comes from SQL: a message proves nothing."""
+    process = current()
+    try:
+        claim = _claim(process, UUID(job_id))
+    except ValueError:
+        log.warning("a bell for no job", job_id=job_id)
+        return
+    if claim:
+        attempt(process, claim)
+
+
+def _claim(process: Process, job_id: UUID) -> jobs.Claim | None:
+    with process.database.writing() as session:
+        claim = jobs.claim(
+            session,
+            job_id,
+            worker_id=process.worker_id,
+            process_id=os.getpid(),
+            devices=requests_served(process.devices),
+            lease_seconds=process.settings.lease_seconds,
+        )
+        session.commit()
+    return claim
