@@ -75,6 +75,10 @@ class TrainingSpec(Part):
     engine: Engine = "auto"
     record: Recording = Recording()
 
+    @property
+    def learns_bias(self) -> bool:
+        return self.fit_bias and "bias" not in self.frozen
+
     @model_validator(mode="after")
     def _leaves_something_to_learn(self) -> Self:
         learnable = {"weights", "bias"} if self.fit_bias else {"weights"}

@@ -1,0 +1,98 @@
+"""The truth beside the run: where descent would end, and how fast it may go. NumPy alone, in float64."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from slope.analysis.least_squares import (
+    Problem,
+    held,
+    minimum,
+    powers_of_two,
+    rank_and_condition,
+    reduce,
+    stable_rate,
+    stable_rate_per_row,
+)
+from slope.analysis.notes import notes_on
+from slope.analysis.result import Analysis, Exact
+from slope.data import Array, TrainingData, initial_parameters
+from slope.spec import TrainingSpec
+
+
+def analyse(data: TrainingData, spec: TrainingSpec) -> Analysis | None:
+    """Analyse the rows trained on. None when there are none, or numbers that are not finite; never raises."""
+    if len(data.y) == 0 or not (np.isfinite(data.x).all() and np.isfinite(data.y).all()):
+        return None
+    with np.errstate(all="ignore"):
+        try:
+            return _analyse(data, spec)
+        except np.linalg.LinAlgError:
+            return None  # the SVD's iteration did not converge, which scaling leaves next to impossible
+
+
+def r_squared(y: ArrayLike, predictions: ArrayLike) -> float | None:
+    """1 − Σ(y − ŷ)²/Σ(y − ȳ)² over N rows. None when y is constant, or the value not finite."""
+    truth, guess = np.asarray(y, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
+    if len(truth) == 0 or (truth == truth[0]).all():
+        return None
+    with np.errstate(all="ignore"):
+        exponent = powers_of_two(truth)  # so that no square overflows
+        truth, guess = np.ldexp(truth, -exponent), np.ldexp(guess, -exponent)
+        value = 1 - np.square(truth - guess).sum() / np.square(truth - truth.mean()).sum()
+    return float(value) if np.isfinite(value) else None
+
+
+def loss_of(data: TrainingData, spec: TrainingSpec, weights: ArrayLike, bias: float | None) -> float:
+    """mean((Xw + b − y)²) + l2·‖w‖² on the training rows, for weights (D) of the trained space; inf on overflow."""
+    with np.errstate(all="ignore"):
+        vector = np.asarray(weights, dtype=np.float64)
+        residuals = data.x @ vector + (bias or 0.0) - data.y
+        penalty = spec.l2 * np.square(vector).sum() if spec.l2 else 0.0
+        return float(np.square(residuals).mean() + penalty)
+
+
+def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
+    problem = _problem(data, spec)
+    reduced = reduce(problem)
+    rank, condition_number = rank_and_condition(reduced)
+    exact, predictions = _exact(data, spec, minimum(reduced))
+    squared = spec.loss == "squared_error"  # the only loss whose Hessian is constant
+    analysis = Analysis(
+        exact=exact,
+        r_squared=r_squared(data.y, predictions) if exact else None,
+        rank=rank,
+        rows=len(data.y),
+        columns=problem.design.shape[1],
+        condition_number=condition_number,
+        max_stable_learning_rate=held(stable_rate(reduced, 2.0)) if squared else None,
+        max_stable_learning_rate_per_row=held(stable_rate_per_row(problem)) if squared else None,
+        notes=[],
+    )
+    return replace(analysis, notes=list(notes_on(data, spec, analysis, reduced)))
+
+
+def _problem(data: TrainingData, spec: TrainingSpec) -> Problem:
+    """Bring what is frozen to the other side."""
+    weights, bias = initial_parameters(data.x.shape[1], spec)
+    ones = np.ones((len(data.y), 1))
+    if "weights" in spec.frozen:
+        return Problem(ones, data.y - data.x @ np.asarray(weights), 0, 0.0)
+    if bias is None or "bias" in spec.frozen:
+        return Problem(data.x, data.y - (bias or 0.0), data.x.shape[1], spec.l2)
+    return Problem(np.hstack([data.x, ones]), data.y, data.x.shape[1], spec.l2)
+
+
+def _exact(data: TrainingData, spec: TrainingSpec, learned: Array) -> tuple[Exact | None, Array]:
+    """The minimum from what learned and what is frozen, and its N predictions."""
+    start, bias = initial_parameters(data.x.shape[1], spec)
+    weights = np.asarray(start) if "weights" in spec.frozen else learned[: len(start)]
+    if spec.learns_bias:
+        bias = float(learned[-1])
+    predictions = data.x @ weights + (bias or 0.0)
+    loss = loss_of(data, spec, weights, bias)
+    if data.scaler:
+        weights, bias = data.scaler.in_own_units(weights, bias)
+    finite = np.isfinite([*weights, bias or 0.0, loss]).all()
+    return Exact(weights.tolist(), bias, loss) if finite else None, predictions

@@ -1,0 +1,139 @@
+"""The least-squares problem of a job, reduced once to a few rows that have the same minimum and the same curvature.
+
+A QR factorisation reduces the N rows to at most K + 1, K being the parameters that learn, with the same singular
+values and the same residuals; all else is read off these. XᵀX is never formed, for it squares the condition number
+(Björck, Numerical Methods for Least Squares Problems, 1996). The cost is O(N·D·min(N, D)).
+"""
+
+import math
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slope.data import Array
+
+
+@dataclass(frozen=True)
+class Problem:
+    """‖design·θ − target‖²/N + l2·‖the first `features` of θ‖², over the parameters θ (K) that learn."""
+
+    design: Array
+    target: Array
+    features: int
+    l2: float
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The same problem in M ≤ K + 1 rows: design = Q·rows·diag(2^exponents), target = Q·target·2^target_exponent.
+
+    Fewer rows than features are first rotated into the directions they span, `basis` (D × N), so that K ≤ N + 1. A
+    rotation changes no length: neither the penalty nor which minimum is the shortest.
+    """
+
+    rows: Array
+    target: Array
+    exponents: NDArray[np.int32]
+    target_exponent: int
+    ridge: Array  # K: the square roots of the penalties
+    count: int  # N
+    basis: Array | None
+
+    @property
+    def tolerance(self) -> float:
+        """The fraction of the largest singular value up to which the others count as zero, as in NumPy."""
+        return max(self.count, len(self.ridge)) * sys.float_info.epsilon
+
+    def own_sizes(self) -> Array:
+        """Columns divided by these have the proportions they have in the data. K numbers from 1 up."""
+        return np.asarray(np.ldexp(1.0, self.exponents.max() - self.exponents))
+
+    def even_sizes(self, rows: Array) -> Array:
+        """Columns divided by these have one size; not the rotated ones, some of which may be rounding alone."""
+        sizes = np.linalg.norm(rows, axis=0) if self.basis is None else np.ones(rows.shape[1])
+        return np.where(sizes > 0, sizes, 1.0)
+
+
+def reduce(problem: Problem) -> Reduced:
+    """Scale by powers of two, which rounds nothing and keeps squares in range; rotate; factorise."""
+    count, features = len(problem.target), problem.features
+    wide, basis = count < features, None
+    exponents, target_exponent = powers_of_two(problem.design), int(powers_of_two(problem.target))
+    if wide:
+        exponents[:] = exponents.max()  # one scale for all, for a rotation must not bend
+    design, target = np.ldexp(problem.design, -exponents), np.ldexp(problem.target, -target_exponent)
+    if wide:
+        basis = np.linalg.qr(design[:, :features].T).Q
+        design = np.hstack([design[:, :features] @ basis, design[:, features:]])
+        exponents, features = exponents[: design.shape[1]], count
+    triangle = np.asarray(np.linalg.qr(np.column_stack([design, target]), mode="r"))
+    ridge = np.where(np.arange(design.shape[1]) < features, math.sqrt(problem.l2), 0.0)
+    return Reduced(triangle[:, :-1], triangle[:, -1], exponents, target_exponent, ridge, count, basis)
+
+
+def powers_of_two(values: Array) -> NDArray[np.int32]:
+    """Per column, or of a vector: the power of two just above the largest magnitude; 0 where all is zero."""
+    return np.asarray(np.frexp(np.abs(values).max(axis=0))[1])
+
+
+def rank_and_condition(reduced: Reduced) -> tuple[int, float | None]:
+    """The condition is ‖X‖·‖X⁺‖, two largest singular values: the smallest of X itself may be lost in rounding."""
+    sizes, own = reduced.even_sizes(reduced.rows), reduced.own_sizes()
+    _, values, directions = np.linalg.svd(reduced.rows / sizes, full_matrices=False)
+    rank = int((values > reduced.tolerance * values[0]).sum())
+    inverse = directions.T / values * (own / sizes)[:, None]
+    if rank < len(sizes) or reduced.basis is not None or not np.isfinite(inverse).all():
+        return rank, None
+    return rank, held(norm(reduced.rows / own) * norm(inverse))
+
+
+def minimum(reduced: Reduced) -> Array:
+    """The parameters that learn, at the minimum; the ridge enters as K more rows, √(N·l2)·θ ≈ 0."""
+    ridge = np.ldexp(math.sqrt(reduced.count) * reduced.ridge, -reduced.exponents)
+    # Past 1e150 a penalty leaves nothing of its weight that float64 could see, and its square must not overflow.
+    rows = np.vstack([reduced.rows, np.diag(np.minimum(ridge, 1e150))])
+    target = np.concatenate([reduced.target, np.zeros(len(ridge))])
+    solution, rank = _least_squares(rows, target, reduced.even_sizes(rows), reduced.tolerance)
+    if rank < len(solution):
+        shortest, _ = _least_squares(rows, target, reduced.own_sizes(), reduced.tolerance)
+        least, error = (np.linalg.norm(rows @ theta - target) for theta in (solution, shortest))
+        if error <= least * (1 + 1e-9) + 1e-12 * np.linalg.norm(target):
+            solution = shortest
+    theta = np.ldexp(solution, reduced.target_exponent - reduced.exponents)
+    split = min(reduced.count, len(theta))  # the bias is not rotated
+    return theta if reduced.basis is None else np.append(reduced.basis @ theta[:split], theta[split:])
+
+
+def _least_squares(rows: Array, target: Array, sizes: Array, tolerance: float) -> tuple[Array, int]:
+    """θ (K) with the least ‖rows·θ − target‖ and, among those, the least ‖sizes·θ‖; and the rank found."""
+    left, values, right = np.linalg.svd(rows / sizes, full_matrices=False)
+    kept = values > tolerance * values[0]
+    return right[kept].T @ (left[:, kept].T @ target / values[kept]) / sizes, int(kept.sum())
+
+
+def stable_rate(reduced: Reduced, curvature: float) -> float:
+    """2/λ_max of curvature/N·XᵀX + 2·l2·diag(1, …, 1, 0 for the bias); 0 or inf beyond the range of float64."""
+    ridge = math.sqrt(2) * reduced.ridge
+    top = max(int(reduced.exponents.max()), int(powers_of_two(ridge)))
+    rows = np.ldexp(reduced.rows, reduced.exponents - top) * math.sqrt(curvature / reduced.count)
+    root = norm(np.vstack([rows, np.diag(np.ldexp(ridge, -top))]))  # √λ_max / 2^top
+    return float(np.square(np.ldexp(math.sqrt(2) / root, -top)))
+
+
+def stable_rate_per_row(problem: Problem) -> float:
+    longest = np.einsum("ij,ij->i", problem.design, problem.design).max()
+    return float(1 / (longest + problem.l2))
+
+
+def norm(matrix: Array) -> np.float64:
+    """The largest singular value."""
+    return np.float64(np.linalg.svd(matrix, compute_uv=False)[0])
+
+
+def held(value: float) -> float | None:
+    """A positive number, or None where float64 could not hold it."""
+    return float(value) if 0 < value < math.inf else None
+
+

@@ -1,0 +1,119 @@
+"""What an analysis means for whoever sent the job, in sentences that say what to do."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slope.analysis.least_squares import Reduced, powers_of_two, stable_rate
+from slope.analysis.result import Analysis
+from slope.data import Array, TrainingData, batch_rows
+from slope.spec import SGD, Constant, TrainingSpec
+
+DWARFING = 1e3
+"""How many times as large as another a column may be before it is told."""
+
+
+def warnings_for(spec: TrainingSpec, analysis: Analysis | None) -> list[str]:
+    """What to tell the sender of a job, in sentences: a learning rate too high, and the analysis' notes."""
+    return [*_rate_warnings(spec, analysis), *analysis.notes] if analysis else []
+
+
+def notes_on(data: TrainingData, spec: TrainingSpec, analysis: Analysis, reduced: Reduced) -> Iterator[str]:
+    """What is peculiar about the design, the solution and the rates."""
+    rank, columns = analysis.rank, analysis.columns
+    if rank < columns:
+        meaning = "without l2 many minima would be equal" if spec.l2 else "of the many minima the shortest is given"
+        yield f"The design has rank {rank} of {columns}: {meaning}."
+    if analysis.rows < columns:
+        yield f"There are fewer rows ({analysis.rows}) than parameters to learn ({columns})."
+    if "weights" not in spec.frozen:
+        yield from _column_notes(data, spec)
+    if spec.loss != "squared_error":
+        yield f"The exact solution is that of the squared error; the loss trained is {spec.loss}."
+    if spec.l1:
+        yield "The exact solution leaves l1 out."
+    if analysis.exact is None:
+        yield "The exact solution or its loss is beyond the range of float64: scale the data."
+    if rank == columns and analysis.condition_number is None:
+        yield "The condition number is beyond the range of float64."
+    yield from _rate_notes(spec, reduced)
+
+
+def _column_notes(data: TrainingData, spec: TrainingSpec) -> Iterator[str]:
+    biased = spec.learns_bias
+    idle = np.flatnonzero((data.x == (data.x[0] if biased else 0.0)).all(axis=0))
+    if len(idle) and len(data.y) > 1:
+        yield _named(idle) + (" constant: the bias already says as much." if biased else " zero in every row.")
+    if not spec.standardize:
+        yield from _dwarfed(data.x, biased)
+
+
+def _dwarfed(x: Array, biased: bool) -> Iterator[str]:
+    """Compare the columns' sizes, the ones of the bias among them."""
+    names = [f"feature {index}" for index in range(x.shape[1])] + ["the bias' column of ones"] * biased
+    sizes = np.append(_decades(x), [0.0] * biased)
+    large, small = sizes.argmax(), np.where(np.isfinite(sizes), sizes, np.inf).argmin()
+    if (apart := sizes[large] - sizes[small]) > math.log10(DWARFING):
+        pair = f"{names[large]} is about 10^{apart:.0f} times as large as {names[small]}"
+        yield f"Descent will be slow, for {pair}: set standardize."
+
+
+def _decades(x: Array) -> Array:
+    """log10 of each column's root mean square (D); −inf for a column of zeros."""
+    exponents = powers_of_two(x)
+    means = np.square(np.ldexp(x, -exponents)).mean(axis=0)
+    return np.asarray(np.log10(means) / 2 + exponents * math.log10(2))
+
+
+def _named(indices: NDArray[np.int64]) -> str:
+    """Feature 2 is; Features 0, 2 are; no more than five by index."""
+    rest = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
+    names = ", ".join(map(str, indices[:5])) + rest
+    return f"Feature {names} is" if len(indices) == 1 else f"Features {names} are"
+
+
+def _rate_notes(spec: TrainingSpec, reduced: Reduced) -> Iterator[str]:
+    """The huber loss has a second derivative of at most 1, where that of the squared error is 2."""
+    if spec.loss == "absolute_error":
+        return
+    rate = stable_rate(reduced, 1.0 if spec.loss == "huber" else 2.0)
+    if not rate > 0:
+        yield "No learning rate of float64 is small enough for full-batch descent: scale the data."
+    elif rate == math.inf:
+        yield "Full-batch descent is stable at every learning rate of float64."
+    elif spec.loss == "huber":
+        yield f"With the huber loss, full-batch descent is stable at any learning rate below {rate:.6g}."
+
+
+def _rate_warnings(spec: TrainingSpec, analysis: Analysis) -> Iterator[str]:
+    optimizer, rate = spec.optimizer, spec.learning_rate
+    if not (isinstance(optimizer, SGD) and _moves_evenly(optimizer, spec)):
+        return
+    if batch_rows(analysis.rows, spec) == analysis.rows:
+        limit, meaning = analysis.max_stable_learning_rate, "where full-batch descent on these rows begins to diverge"
+    elif spec.batch_size == 1 and not optimizer.momentum:
+        limit, meaning = analysis.max_stable_learning_rate_per_row, "and above that training row by row may diverge"
+    else:
+        return
+    if limit is not None and rate > (limit := _with_momentum(optimizer, limit)):
+        remedy = "" if spec.standardize else " or set standardize"
+        yield f"learning_rate {rate} is above {limit:.6g}, {meaning}: lower learning_rate below {limit:.6g}{remedy}."
+
+
+def _moves_evenly(optimizer: SGD, spec: TrainingSpec) -> bool:
+    """Whether the same linear map makes every step; of others the limits say nothing."""
+    even = isinstance(spec.schedule, Constant) and spec.clip_norm is None and spec.zero_gradients == "step"
+    return even and not optimizer.dampening and optimizer.momentum < 1
+
+
+def _with_momentum(optimizer: SGD, rate: float) -> float:
+    """What momentum μ and decay make of the limit 2/λ of plain descent.
+
+    A step η along an eigenvector is a recursion that is stable while the roots z lie within the unit circle: those of
+    z² − (1 + μ − ηλ)z + μ for the heavy ball, of z² − (1 + μ)(1 − ηλ)z + μ(1 − ηλ) for Nesterov. Decay adds to λ.
+    """
+    momentum = optimizer.momentum
+    factor = (1 + momentum) / (1 + 2 * momentum) if optimizer.nesterov else 1 + momentum
+    return 2 * factor / (2 / rate + optimizer.weight_decay)

@@ -1,0 +1,41 @@
+"""What an analysis says."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The minimum of mean((Xw + b − y)²) + l2·‖w‖² over what learns; the bias is not penalised.
+
+    `weights` (D) and `bias` are in the data's own units; `loss` is of the space trained in, as the run's losses are.
+    Of many minima this is the one with the least ‖(w, b)‖ in that space, to which descent from zeros leads; where the
+    columns differ by more than float64 resolves, the least in columns of one size.
+    """
+
+    weights: list[float]
+    bias: float | None
+    loss: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the training rows say before any step. None is what does not exist, or what float64 cannot hold."""
+
+    exact: Exact | None
+    r_squared: float | None
+    """Of the exact solution on the training rows; None when y is constant."""
+    rank: int
+    """Of the design, its columns scaled to one size, by the tolerance of numpy.linalg.matrix_rank."""
+    rows: int
+    columns: int
+    """The parameters that learn: a weight per feature, and the bias."""
+    condition_number: float | None
+    """The ratio of the extreme singular values of the design as descent sees it; None when rank < columns."""
+    max_stable_learning_rate: float | None
+    """2/λ_max of the Hessian 2/N·XᵀX + 2·l2·diag(1, …, 1, 0 for the bias): above it, full-batch descent diverges."""
+    max_stable_learning_rate_per_row: float | None
+    """Below this bound no step on a single row overshoots; above it training may still converge, but nothing says so.
+
+    It is sufficient, not necessary: the least over the rows of 2/(2·‖(xᵢ, 1)‖² + 2·l2) ≤ 2/λ_max of that row's loss.
+    """
+    notes: list[str]
