@@ -95,6 +95,12 @@ class IdempotencyKeyInFlight(ServiceError):
         super().__init__("A request with this Idempotency-Key is still in flight: repeat yours in a moment")
 
 
+class ReplayDiffers(ServiceError):
+    status = 409
+    type = "replay-differs"
+    title = "The step cannot be replayed to the same bits"
+
+
 class TooManyNumbers(InvalidRequest):
     type = "too-many-numbers"
     title = "The job would record more than it may"

@@ -54,16 +54,29 @@ class Submission:
     replayed: bool
 
 
+def draft(database: Database, request: JobRequest, max_numbers: int) -> Draft:
+    """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
+    spec, arrays = request.hyperparameters, _arrays(database, request)
+    planned = plan(spec, *arrays.x.shape)
+    if planned.recorded_numbers > max_numbers:
+        raise TooManyNumbers(
+            f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
+            [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
+        )
+    analysis = analyse(prepare(arrays.x, arrays.y, spec), spec)
+    return Draft(request, arrays, planned, analysis, warnings_for(spec, analysis) if analysis else [])
+
+
 def submit(
     database: Database, queue: Queue, request: JobRequest, *, key: str | None = None, max_numbers: int
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
-    draft = _draft(database, request, max_numbers)
+    drafted = draft(database, request, max_numbers)
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
     with database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
             return Submission(earlier, replayed=True)
-        job_id = _add(session, draft, key, fingerprint)
+        job_id = _add(session, drafted, key, fingerprint)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):
         _forget_ring(database, job_id)
@@ -116,19 +129,6 @@ def reason(session: Session, job: Job) -> str | None:
     return "It waits for a free worker"
 
 
-def _draft(database: Database, request: JobRequest, max_numbers: int) -> Draft:
-    """Everything that can be refused or computed is, before a transaction is opened."""
-    spec, arrays = request.hyperparameters, _arrays(database, request)
-    planned = plan(spec, *arrays.x.shape)
-    if planned.recorded_numbers > max_numbers:
-        raise TooManyNumbers(
-            f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
-            [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
-        )
-    analysis = analyse(prepare(arrays.x, arrays.y, spec), spec)
-    return Draft(request, arrays, planned, analysis, warnings_for(spec, analysis) if analysis else [])
-
-
 def _arrays(database: Database, request: JobRequest) -> Arrays:
     if isinstance(request.dataset, InlineData):
         return Arrays(np.array(as_matrix(request.dataset.x), float), np.array(request.dataset.y, float))
@@ -166,8 +166,8 @@ def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:
     return job
 
 
-def _add(session: Session, draft: Draft, key: str | None, fingerprint: str | None) -> UUID:
-    request, moment = draft.request, now(session)
+def _add(session: Session, drafted: Draft, key: str | None, fingerprint: str | None) -> UUID:
+    request, moment = drafted.request, now(session)
     stored = request.dataset.id if isinstance(request.dataset, DatasetReference) else None
     job = Job(
         id=uuid7(),
@@ -176,18 +176,18 @@ def _add(session: Session, draft: Draft, key: str | None, fingerprint: str | Non
         idempotency_key=key,
         fingerprint=fingerprint,
         name=request.name,
-        dataset_id=stored or datasets.add(session, draft.arrays),
+        dataset_id=stored or datasets.add(session, drafted.arrays),
         spec=request.hyperparameters.model_dump(mode="json"),
         predict=request.predict,
         device=request.device,
         labels=request.metadata,
-        plan=asdict(draft.plan),
-        analysis=asdict(draft.analysis) if draft.analysis else None,
+        plan=asdict(drafted.plan),
+        analysis=asdict(drafted.analysis) if drafted.analysis else None,
         status="queued",
         epochs=request.hyperparameters.epochs,
     )
     jobs.add(session, job)
-    for warning in draft.warnings:
+    for warning in drafted.warnings:
         events.add_warning(session, job.id, warning)
     return job.id
 

@@ -1,18 +1,22 @@
 """Predictions of a job's model: before training, after it, and after any recorded epoch."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
 from sqlalchemy.orm import Session
 
-from service import jobs
+from service import jobs, replay
 from service.errors import EpochNotFound, InvalidRequest, JobHasNoModel
 from service.store import records
-from service.store.tables import Epoch, Job
+from service.store.tables import Job
 from slope.data import Scaler, initial_parameters
 from slope.spec import Fault, TrainingSpec
 from slope.spec.data import Matrix
+
+if TYPE_CHECKING:
+    from slope.model import Parameters
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,8 @@ def predict(session: Session, job_id: UUID, x: Matrix, epoch: int | None) -> lis
     job = jobs.get(session, job_id)
     spec, scaler = TrainingSpec.model_validate(job.spec), scaler_of(job)
     _refuse_other_width(x, job.dataset.features)
-    source = _model(job) if epoch is None else _model_at(session, job, epoch)
     start = Parameters(*initial_parameters(job.dataset.features, spec))
-    trained = Parameters(source.weights, source.bias)
+    trained = _final_parameters(job) if epoch is None else _parameters_after(session, job, epoch)
     before, after = predict(start, x, spec, scaler), predict(trained, x, spec, scaler)
     return [Prediction(*row) for row in zip(x, before, after, strict=True)]
 
@@ -51,19 +54,22 @@ def scaler_of(job: Job) -> Scaler | None:
     return Scaler(np.array(job.scaler["means"]), np.array(job.scaler["deviations"])) if job.scaler else None
 
 
-def _model(job: Job) -> Job:
+def _final_parameters(job: Job) -> "Parameters":
+    from slope.model import Parameters
+
     if job.status != "succeeded":
-        raise JobHasNoModel(
-            f"The job is {job.status}. It has a model once it has succeeded; `epoch` asks for an earlier one"
-        )
-    return job
+        detail = f"The job is {job.status}: it has a model once it has succeeded; `epoch` asks for an earlier one"
+        raise JobHasNoModel(detail)
+    return Parameters(job.weights, job.bias)
 
 
-def _model_at(session: Session, job: Job, epoch: int) -> Epoch:
+def _parameters_after(session: Session, job: Job, epoch: int) -> "Parameters":
+    from slope.model import Parameters
+
+    if epoch >= job.epochs_done:
+        raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
     recorded = records.epoch_at(session, job.id, epoch)
-    if recorded is None:
-        raise EpochNotFound(f"Epoch {epoch} of job {job.id} is not recorded")
-    return recorded
+    return Parameters(recorded.weights, recorded.bias) if recorded else replay.parameters_after(session, job, epoch)
 
 
 def _refuse_other_width(x: Matrix, features: int) -> None:

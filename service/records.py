@@ -1,23 +1,27 @@
-"""Reading what a job recorded."""
+"""Reading what a job recorded, and recomputing what it did not."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service import jobs
+from service import jobs, replay
 from service.errors import EpochNotFound
 from service.store import records
-from service.store.tables import Epoch, Step
+from service.store.tables import Epoch, Job, Step
 from slope.data import rows_of_steps
 from slope.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from slope.records import StepRecord
 
 
 @dataclass(frozen=True)
 class StepWithRows:
-    """A recorded step, and the rows of its batch as indices in the dataset."""
+    """A step, and the rows of its batch as indices in the dataset."""
 
-    record: Step
+    step: Step
     rows: list[int]
 
 
@@ -33,9 +37,29 @@ def steps(
 ) -> tuple[list[StepWithRows], int | None]:
     """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound."""
     job = jobs.get(session, job_id)
-    found = records.steps_after(session, job_id, epoch, after, limit + 1)
-    if not found and after < 0:
-        raise EpochNotFound(f"No steps of epoch {epoch} of job {job_id} are recorded")
     rows = rows_of_steps(job.dataset.rows, TrainingSpec.model_validate(job.spec), epoch)
-    page = [StepWithRows(step, rows[step.step]) for step in found[:limit]]
-    return page, found[limit - 1].step if len(found) > limit else None
+    window = range(after + 1, min(after + 1 + limit, len(rows)))
+    found = _recorded_or_replayed(session, job, epoch, window)
+    following = window.stop - 1 if len(found) == limit and window.stop < len(rows) else None
+    return [StepWithRows(step, rows[step.step]) for step in found], following
+
+
+def _recorded_or_replayed(session: Session, job: Job, epoch: int, window: range) -> list[Step]:
+    if recorded := records.steps_in(session, job.id, epoch, window):
+        return recorded
+    if epoch >= job.epochs_done:
+        raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
+    return [_as_row(job, step) for step in replay.steps(session, job, epoch, window)]
+
+
+def _as_row(job: Job, record: "StepRecord") -> Step:
+    return Step(
+        job_id=job.id,
+        epoch=record.epoch,
+        step=record.step,
+        loss=record.loss,
+        gradient_weights=record.gradient.weights,
+        gradient_bias=record.gradient.bias,
+        weights=record.parameters.weights,
+        bias=record.parameters.bias,
+    )

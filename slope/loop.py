@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from slope.early_stopping import Patience
 from slope.model import LinearModel, Parameters, torch_dtype
 from slope.optimizers import build_optimizer, build_scheduler
 from slope.recorder import EpochRecorder
-from slope.records import EpochRecord
+from slope.records import EpochRecord, StepRecord
 from slope.spec import LBFGS, TrainingSpec
 
 
@@ -50,9 +51,10 @@ class Training:
         self._x, self._y = self._tensor(data.x), self._tensor(data.y)
         self._validation = (self._tensor(data.validation_x), self._tensor(data.validation_y))
 
-    def epochs(self) -> Iterator[EpochRecord]:
+    def epochs(self, until: int | None = None) -> Iterator[EpochRecord]:
         """Train on from where the run stands. Raises Diverged, and Interrupted when asked to stop."""
-        while self.epoch < self.spec.epochs and not self.stopped_early:
+        end = self.spec.epochs if until is None else until
+        while self.epoch < end and not self.stopped_early:
             record = self._train_epoch()
             self.epoch += 1
             if self._scheduler:
@@ -61,9 +63,28 @@ class Training:
                 self._patience.judge(record)
             yield record
 
+    def replay(self, steps: range) -> list[StepRecord]:
+        """Some steps of the epoch to be trained next, all of them finite; the run cannot go on afterwards."""
+        self._begin_epoch()
+        found = []
+        for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
+            loss = self._backpropagate(x, y)
+            if not loss.isfinite():
+                break
+            if step in steps:
+                gradient, parameters = self._model.gradient(), self._model.parameters()
+                found.append(StepRecord(self.epoch, step, loss.item(), gradient, parameters))
+            self._update(x, y)
+        return found
+
     @property
     def stopped_early(self) -> bool:
         return self._patience is not None and self._patience.exhausted
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters as they stand."""
+        return self._model.parameters()
 
     @property
     def result(self) -> Parameters:
@@ -103,8 +124,7 @@ class Training:
         steps = steps_per_epoch(len(self._y), self.spec)
         recorder = EpochRecorder(self._model, self.epoch, steps, keep_steps=self._keeps_steps(self.epoch))
         learning_rate = float(self._optimizer.param_groups[0]["lr"])
-        if self.spec.zero_gradients == "epoch":
-            self._zero_gradients()
+        self._begin_epoch()
         for x, y in self._batches():
             if self._interrupted():
                 raise Interrupted
@@ -112,6 +132,10 @@ class Training:
             recorder.step(loss.item())
             self._update(x, y)
         return recorder.epoch(learning_rate, self._validation_loss())
+
+    def _begin_epoch(self) -> None:
+        if self.spec.zero_gradients == "epoch":
+            self._zero_gradients()
 
     def _backpropagate(self, x: Tensor, y: Tensor) -> Tensor:
         if self.spec.zero_gradients == "step":

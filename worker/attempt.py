@@ -1,7 +1,9 @@
 """One attempt at a job: load it, train on from its checkpoint, and end it the way it ended."""
 
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import structlog
 import torch
 
@@ -9,8 +11,10 @@ from service.errors import LeaseLost
 from service.store import datasets, jobs
 from service.store.jobs import Claim
 from service.store.tables import Job
+from slope.analysis import reached
 from slope.data import Scaler, initial_parameters, prepare
-from slope.engines.plan import keeps_epoch
+from slope.engines.plan import keeps_epoch, snapshot_interval
+from slope.health import Health
 from slope.loop import Interrupted, Training
 from slope.model import Parameters, predict
 from slope.records import Diverged, EpochRecord
@@ -47,18 +51,21 @@ class Attempt:
             job = jobs.for_training(session, claim.job_id)
             arrays = datasets.load(session, job.dataset_id)
         self._heartbeat = heartbeat
+        self._health = Health(told={event.code for event in job.events if event.code})
+        self._analysis = job.analysis
         self._log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
         self._spec = TrainingSpec.model_validate(job.spec)
         self._points = as_matrix(job.predict)
-        data = prepare(arrays.x, arrays.y, self._spec)
-        self._scaler = data.scaler
+        self._data = prepare(arrays.x, arrays.y, self._spec)
         self._training = Training(
-            data,
+            self._data,
             self._spec,
             keeps_steps=lambda epoch: job.plan["steps_recorded"] and keeps_epoch(self._spec, epoch),
             interrupted=lambda: heartbeat.stop is not None,
             device=device_for(job.device),
         )
+        records_all = job.plan["steps_recorded"] and self._spec.record.every == 1
+        self._snapshot_interval = None if records_all else snapshot_interval(self._spec, job.dataset.rows)
         if job.checkpoint:
             self._training.restore(job.checkpoint)
         self._recorder = Recorder(process.database, process.settings, claim, Progress.of(job), self._facts(job))
@@ -81,8 +88,11 @@ class Attempt:
         record = None
         for record in self._training.epochs():
             self._recorder.advance(record)
+            self._recorder.tell(self._health.examine(record))
             if keeps_epoch(self._spec, record.epoch):
                 self._recorder.keep(record)
+            if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
+                self._recorder.keep_snapshot(self._training.epoch, self._training.checkpoint())
             if self._recorder.is_due and self._recorder.flush(self._training.checkpoint()):
                 self._heartbeat.cancel()
         return record
@@ -97,6 +107,7 @@ class Attempt:
             weights=result.weights,
             bias=result.bias,
             predictions_after=self._predict(result),
+            analysis=self._analysis_of(result),
         )
 
     def _leave(self) -> None:
@@ -112,12 +123,20 @@ class Attempt:
         start = Parameters(*initial_parameters(job.dataset.features, self._spec))
         return {
             "assigned_device": device_for(job.device),
-            "scaler": _as_document(self._scaler) if self._scaler else None,
+            "scaler": _as_document(self._data.scaler) if self._data.scaler else None,
             "predictions_before": self._predict(start),
         }
 
     def _predict(self, parameters: Parameters) -> list[float]:
-        return predict(parameters, self._points, self._spec, self._scaler) if self._points else []
+        return predict(parameters, self._points, self._spec, self._data.scaler) if self._points else []
+
+    def _analysis_of(self, result: Parameters) -> dict[str, Any] | None:
+        """What was known at submission, and how far the run came."""
+        if self._analysis is None:
+            return None
+        exact = self._analysis["exact"]
+        came = reached(self._data, self._spec, np.array(result.weights), result.bias, exact and exact["loss"])
+        return self._analysis | {"reached": asdict(came)}
 
 
 def _fail(process: Process, claim: Claim, code: str, detail: str) -> None:

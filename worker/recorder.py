@@ -5,10 +5,13 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from service.settings import Settings
-from service.store import jobs, records
+from service.store import events, jobs, records
 from service.store.database import Database
 from service.store.jobs import Claim
+from slope.health import Finding
 from slope.records import EpochRecord, StepRecord
 from worker.progress import Progress
 
@@ -27,6 +30,8 @@ class Recorder:
         self._facts = facts
         self._epochs: list[dict[str, Any]] = []
         self._steps: list[dict[str, Any]] = []
+        self._snapshots: list[dict[str, Any]] = []
+        self._findings: list[Finding] = []
         self._waiting = 0
         self._flushed_at = monotonic()
 
@@ -49,23 +54,28 @@ class Recorder:
     def keep_steps(self, steps: list[StepRecord]) -> None:
         self._steps.extend(step_row(self._claim.job_id, step) for step in steps)
 
+    def keep_snapshot(self, epoch: int, state: bytes) -> None:
+        """Keep the state before an epoch."""
+        self._snapshots.append({"job_id": self._claim.job_id, "epoch": epoch, "state": state})
+
+    def tell(self, findings: list[Finding]) -> None:
+        """Keep what is to be told about the run's health."""
+        self._findings.extend(findings)
+
     def flush(self, checkpoint: bytes) -> bool:
         """Write what has come since the last flush and extend the lease. True when the job is to be cancelled."""
-        values = asdict(self._progress) | self._facts | {"checkpoint": checkpoint}
         with self._database.writing() as session:
-            cancel = jobs.extend(session, self._claim, self._settings.lease_seconds, **values)
-            records.add(session, self._epochs, self._steps)
+            cancel = self._write(session, checkpoint=checkpoint)
             session.commit()
-        self._epochs, self._steps = [], []
+        self._epochs, self._steps, self._snapshots, self._findings = [], [], [], []
         self._waiting, self._flushed_at = 0, monotonic()
         return cancel
 
     def finish(self, status: str, detail: str | None = None, **values: Any) -> None:
         """Write the rest and end the job."""
-        values = asdict(self._progress) | self._facts | values
         with self._database.writing() as session:
+            self._write(session)
             jobs.finish(session, self._claim, status, detail, **values)
-            records.add(session, self._epochs, self._steps)
             session.commit()
 
     def put_back(self, detail: str) -> None:
@@ -73,6 +83,15 @@ class Recorder:
         with self._database.writing() as session:
             jobs.put_back(session, self._claim, detail)
             session.commit()
+
+    def _write(self, session: Session, **values: Any) -> bool:
+        """The job's row first: its guard tells whether the rest may be written at all."""
+        values = asdict(self._progress) | self._facts | values
+        cancel = jobs.extend(session, self._claim, self._settings.lease_seconds, **values)
+        records.add(session, epochs=self._epochs, steps=self._steps, snapshots=self._snapshots)
+        for finding in self._findings:
+            events.add_warning(session, self._claim.job_id, finding.detail, level=finding.level, code=finding.code)
+        return cancel
 
 
 def epoch_row(job_id: UUID, record: EpochRecord) -> dict[str, Any]:

@@ -141,12 +141,22 @@ def upgrade() -> None:
         sa.Column("job_id", sa.Uuid(), nullable=False),
         sa.Column("seq", COUNT, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("epochs_done", COUNT, nullable=False),
         sa.Column("status", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("events_job_id_fkey"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "seq", name=op.f("events_pkey")),
+    )
+    op.create_table(
+        "snapshots",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("epoch", COUNT, nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("snapshots_job_id_fkey"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job_id", "epoch", name=op.f("snapshots_pkey")),
     )
     op.create_table(
         "steps",
@@ -167,6 +177,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP VIEW gradient_values")
     op.drop_table("steps")
+    op.drop_table("snapshots")
     op.drop_table("events")
     op.drop_table("epochs")
     op.drop_index("jobs_status_id_index", "jobs")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service.api import devices, events, health, jobs, problems, records
+from service.api import devices, events, health, jobs, plan, problems, records
 from service.api.views import ProblemView
 from service.api.watch import JobWatch
 from service.queue import CeleryQueue, Queue, celery_app
@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker_url))
     app.state.watch = JobWatch(app.state.database)
     problems.install(app)
-    for noun in (jobs, records, events, devices, health):
+    for noun in (jobs, plan, records, events, devices, health):
         app.include_router(noun.router)
     return app
 

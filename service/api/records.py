@@ -44,9 +44,12 @@ def list_steps(
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last step of the page before")] = -1,
     limit: Limit = 1000,
 ) -> Page[StepView]:
-    """The steps of an epoch, ascending: every batch's loss and gradient, and the parameters before its update."""
+    """The steps of an epoch, ascending: every batch's loss and gradient, and the parameters before its update.
+
+    Steps that were not recorded are computed again through autograd, to the same bits.
+    """
     found, following = records.steps(session, job_id, epoch, after=after, limit=limit)
-    views = [StepView.of(step.record, step.rows) for step in found]
+    views = [StepView.of(each.step, each.rows) for each in found]
     return Page(data=views, next=None if following is None else str(following))
 
 

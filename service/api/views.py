@@ -1,5 +1,6 @@
 """What the API answers: one class per resource, made from rows. Numbers that are not finite become null."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.jobs import Draft
 from service.predictions import Prediction, scaler_of
 from service.store.tables import Epoch, Event, Job, Step, Worker
 
@@ -80,6 +82,19 @@ class PlanView(View):
     steps_recorded: bool
     recorded_numbers: int
     estimated_seconds: float
+
+
+class DraftView(View):
+    """What a job would do, and what is known about its data, before anything is queued."""
+
+    plan: PlanView
+    analysis: dict[str, Any] | None
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, draft: Draft) -> "DraftView":
+        analysis = asdict(draft.analysis) if draft.analysis else None
+        return cls(plan=PlanView.model_validate(draft.plan), analysis=analysis, warnings=draft.warnings)
 
 
 class ErrorView(View):
@@ -230,6 +245,10 @@ class PredictionView(View):
 class EventView(View):
     seq: int
     kind: str = Field(examples=["status"])
+    level: str
+    """`info`, `warning` or `error`."""
+    code: str | None
+    """What kind of warning, for programs."""
     at: datetime
     epochs_done: int
     """How many epochs the job had behind it."""

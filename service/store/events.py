@@ -11,12 +11,15 @@ from service.store.tables import Event, Job
 
 
 def add_status(session: Session, job_id: UUID, status: str, detail: str | None = None) -> None:
-    _add(session, job_id, kind="status", status=status, detail=detail)
+    level = "error" if status == "failed" else "info"
+    _add(session, job_id, kind="status", level=level, status=status, detail=detail)
 
 
-def add_warning(session: Session, job_id: UUID, detail: str) -> None:
-    """A sentence that says what is wrong and what to do."""
-    _add(session, job_id, kind="warning", detail=detail)
+def add_warning(
+    session: Session, job_id: UUID, detail: str, *, level: str = "warning", code: str | None = None
+) -> None:
+    """A sentence that says what is peculiar and what to do."""
+    _add(session, job_id, kind="warning", level=level, code=code, detail=detail)
 
 
 def after(session: Session, job_id: UUID, seq: int, limit: int) -> list[Event]:
@@ -33,4 +36,4 @@ def _add(session: Session, job_id: UUID, **values: Any) -> None:
         .returning(Job.event_count, Job.epochs_done)
     ).one()
     row = {"job_id": job_id, "seq": counted.event_count, "at": now(session), "epochs_done": counted.epochs_done}
-    session.execute(insert(Event), [row | {"status": None, "detail": None} | values])
+    session.execute(insert(Event), [row | {"status": None, "code": None, "detail": None} | values])

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
-from sqlalchemy.orm import Session, noload, undefer
+from sqlalchemy.orm import Session, undefer
 
 from service.errors import LeaseLost
 from service.store import datasets, events
@@ -112,10 +112,8 @@ def claim(
 
 
 def for_training(session: Session, job_id: UUID) -> Job:
-    """A job that exists, with its checkpoint and without its history."""
-    return session.scalars(
-        select(Job).where(Job.id == job_id).options(undefer(Job.checkpoint), noload(Job.events))
-    ).one()
+    """A job that exists, with its checkpoint."""
+    return session.scalars(select(Job).where(Job.id == job_id).options(undefer(Job.checkpoint))).one()
 
 
 def beat(session: Session, mine: Claim, lease_seconds: float) -> bool:

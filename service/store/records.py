@@ -6,14 +6,22 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.store.tables import Epoch, Step
+from service.store.tables import Epoch, Snapshot, Step
+
+Rows = list[dict[str, Any]]
+"""As dictionaries by column."""
 
 
-def add(session: Session, epochs: list[dict[str, Any]], steps: list[dict[str, Any]]) -> None:
-    """Write rows of both tables, as dictionaries by column."""
-    for table, rows in ((Epoch, epochs), (Step, steps)):
+def add(session: Session, *, epochs: Rows, steps: Rows, snapshots: Rows) -> None:
+    for table, rows in ((Epoch, epochs), (Step, steps), (Snapshot, snapshots)):
         if rows:
             session.execute(insert(table), rows)
+
+
+def latest_snapshot(session: Session, job_id: UUID, epoch: int) -> bytes | None:
+    """The state before an epoch, or before the nearest earlier one that has a snapshot."""
+    query = select(Snapshot.state).where(Snapshot.job_id == job_id, Snapshot.epoch <= epoch)
+    return session.scalar(query.order_by(Snapshot.epoch.desc()).limit(1))
 
 
 def epochs_after(session: Session, job_id: UUID, epoch: int, limit: int) -> list[Epoch]:
@@ -26,7 +34,7 @@ def epoch_at(session: Session, job_id: UUID, epoch: int) -> Epoch | None:
     return session.get(Epoch, (job_id, epoch))
 
 
-def steps_after(session: Session, job_id: UUID, epoch: int, step: int, limit: int) -> list[Step]:
-    """At most `limit` recorded steps of an epoch that follow the given one, ascending."""
-    query = select(Step).where(Step.job_id == job_id, Step.epoch == epoch, Step.step > step)
-    return list(session.scalars(query.order_by(Step.step).limit(limit)))
+def steps_in(session: Session, job_id: UUID, epoch: int, window: range) -> list[Step]:
+    """The recorded steps of an epoch within a window, ascending."""
+    query = select(Step).where(Step.job_id == job_id, Step.epoch == epoch)
+    return list(session.scalars(query.where(Step.step.between(window.start, window.stop - 1)).order_by(Step.step)))

@@ -156,6 +156,16 @@ class Step(Table):
     bias: Mapped[float | None]
 
 
+class Snapshot(Table):
+    """The state before an epoch, to replay steps from that were not recorded; see slope.loop.Training.checkpoint."""
+
+    __tablename__ = "snapshots"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[bytes]
+
+
 class Event(Table):
     """Something that happened to a job: a change of its status, or a warning."""
 
@@ -165,6 +175,10 @@ class Event(Table):
     seq: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
     """`status` or `warning`."""
+    level: Mapped[str]
+    """`info`, `warning` or `error`."""
+    code: Mapped[str | None]
+    """What kind of warning, for programs."""
     at: Mapped[datetime]
     epochs_done: Mapped[int]
     """How many epochs the job had behind it."""

@@ -16,7 +16,7 @@ from slope.analysis.least_squares import (
     stable_rate_per_row,
 )
 from slope.analysis.notes import notes_on
-from slope.analysis.result import Analysis, Exact
+from slope.analysis.result import Analysis, Exact, Reached
 from slope.data import Array, TrainingData, initial_parameters
 from slope.spec import TrainingSpec
 
@@ -51,6 +51,16 @@ def loss_of(data: TrainingData, spec: TrainingSpec, weights: ArrayLike, bias: fl
         residuals = data.x @ vector + (bias or 0.0) - data.y
         penalty = spec.l2 * np.square(vector).sum() if spec.l2 else 0.0
         return float(np.square(residuals).mean() + penalty)
+
+
+def reached(data: TrainingData, spec: TrainingSpec, weights: Array, bias: float | None, exact: float | None) -> Reached:
+    """What weights (D) and bias of the trained space achieve; `exact` is the loss of the exact solution."""
+    loss = loss_of(data, spec, weights, bias)
+    with np.errstate(all="ignore"):
+        explained = r_squared(data.y, data.x @ weights + (bias or 0.0))
+    if not np.isfinite(loss):
+        return Reached(None, None, explained)
+    return Reached(loss, None if exact is None else loss - exact, explained)
 
 
 def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:

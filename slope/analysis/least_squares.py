@@ -135,5 +135,3 @@ def norm(matrix: Array) -> np.float64:
 def held(value: float) -> float | None:
     """A positive number, or None where float64 could not hold it."""
     return float(value) if 0 < value < math.inf else None
-
-

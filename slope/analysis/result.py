@@ -18,6 +18,17 @@ class Exact:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """How far a run came: its final parameters on the rows trained on. None is what float64 cannot hold."""
+
+    loss: float | None
+    """mean((Xw + b − y)²) + l2·‖w‖², to be held against that of the exact solution."""
+    excess_loss: float | None
+    """By how much it is above the exact solution's."""
+    r_squared: float | None
+
+
+@dataclass(frozen=True)
 class Analysis:
     """What the training rows say before any step. None is what does not exist, or what float64 cannot hold."""
 

@@ -8,6 +8,9 @@ from slope.spec import TrainingSpec
 AUTO_RECORDED_NUMBERS = 1_000_000
 """Up to here `record.steps = auto` keeps every step."""
 
+REPLAYED_STEPS = 20_000
+"""At most so many steps, about two seconds of them, lie between two snapshots, unless one epoch has more."""
+
 _SECONDS_PER_STEP = 80e-6
 _SECONDS_PER_NUMBER = 1.5e-9
 """What the eager loop took on two cores: for each step, and for each number of x that the step reads."""
@@ -45,6 +48,12 @@ def plan(spec: TrainingSpec, rows: int, features: int) -> Plan:
 def keeps_epoch(spec: TrainingSpec, epoch: int) -> bool:
     """Whether the record of an epoch is kept: every n-th, the first and the last."""
     return epoch % spec.record.every == 0 or epoch == spec.epochs - 1
+
+
+def snapshot_interval(spec: TrainingSpec, rows: int) -> int:
+    """Epochs between two snapshots of the state, from which steps that were not recorded are replayed."""
+    training, _ = split(rows, spec)
+    return max(1, REPLAYED_STEPS // steps_per_epoch(len(training), spec))
 
 
 def _epochs_kept(spec: TrainingSpec) -> int:

@@ -1,0 +1,60 @@
+"""Numbers that were not recorded, computed again from the nearest snapshot before them, to the same bits.
+
+Torch is imported by the first call: the process does without it until somebody asks for something like this.
+"""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from service.errors import ReplayDiffers
+from service.settings import get_settings
+from service.store import datasets, records
+from service.store.tables import Job
+from slope.data import prepare
+from slope.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from slope.loop import Training
+    from slope.model import Parameters
+    from slope.records import StepRecord
+
+
+def steps(session: Session, job: Job, epoch: int, window: range) -> "list[StepRecord]":
+    """Some steps of an epoch that was at least begun. Raises ReplayDiffers."""
+    training = _training_near(session, job, epoch)
+    _advance(session, job, training, epoch)
+    return training.replay(window)
+
+
+def parameters_after(session: Session, job: Job, epoch: int) -> "Parameters":
+    """The parameters after an epoch that the job has trained. Raises ReplayDiffers."""
+    training = _training_near(session, job, epoch + 1)
+    _advance(session, job, training, epoch + 1)
+    return training.parameters
+
+
+def _training_near(session: Session, job: Job, epoch: int) -> "Training":
+    """A run that stands where the last snapshot before an epoch was taken, or at its start."""
+    import torch
+
+    from slope.loop import Training
+
+    torch.set_num_threads(get_settings().threads)
+    spec, arrays = TrainingSpec.model_validate(job.spec), datasets.load(session, job.dataset_id)
+    training = Training(prepare(arrays.x, arrays.y, spec), spec, keeps_steps=lambda epoch: False)
+    if state := records.latest_snapshot(session, job.id, epoch):
+        training.restore(state)
+    return training
+
+
+def _advance(session: Session, job: Job, training: "Training", epoch: int) -> None:
+    """Train on to an epoch, and hold the parameters there against those that were recorded."""
+    for _ in training.epochs(until=epoch):
+        pass
+    recorded = records.epoch_at(session, job.id, epoch - 1)
+    if recorded and (recorded.weights, recorded.bias) != training.parameters:
+        raise ReplayDiffers(
+            f"Replayed here, the parameters before epoch {epoch} are not those that were recorded on "
+            f"{job.assigned_device}: another device, thread count or version of PyTorch rounds differently"
+        )

@@ -1,0 +1,80 @@
+"""The health of a run, from its epoch records: what ails it, each thing said once, and what to do about it."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from slope.records import EpochRecord
+
+GROWING_EPOCHS = 5
+"""So many epochs in a row must raise the loss, to more than twice its best, before it is called growing."""
+STILL_EPOCHS = 10
+STILL = 1e-9
+"""A loss that changes by less than this fraction of itself, so many epochs in a row, stands still."""
+VANISHED = 1e-8
+"""A gradient this much shorter than the first has vanished."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to tell: a code for programs, a level, and a sentence for people."""
+
+    code: str
+    level: Literal["info", "warning"]
+    detail: str
+
+
+class Health:
+    """Examines the records of a run in their order. `told` are the codes that need no repeating."""
+
+    def __init__(self, told: set[str]) -> None:
+        self._told = told
+        self._best = math.inf
+        self._previous: EpochRecord | None = None
+        self._first_norm: float | None = None
+        self._growing = self._still = 0
+
+    def examine(self, record: EpochRecord) -> list[Finding]:
+        """What this epoch shows for the first time."""
+        self._observe(record)
+        findings = [
+            finding
+            for code, symptom in self._symptoms()
+            if code not in self._told and (finding := symptom(code, record)) is not None
+        ]
+        self._told.update(finding.code for finding in findings)
+        return findings
+
+    def _observe(self, record: EpochRecord) -> None:
+        before = self._previous.loss if self._previous else None
+        self._growing = self._growing + 1 if before is not None and record.loss > before else 0
+        still = before is not None and abs(record.loss - before) <= STILL * abs(before)
+        self._still = self._still + 1 if still else 0
+        self._best = min(self._best, record.loss)
+        self._first_norm = record.gradient_norm if self._first_norm is None else self._first_norm
+        self._previous = record
+
+    def _symptoms(self) -> Iterator[tuple[str, Callable[[str, EpochRecord], Finding | None]]]:
+        yield "loss_growing", self._loss_growing
+        yield "loss_still", self._loss_still
+        yield "gradient_vanished", self._gradient_vanished
+
+    def _loss_growing(self, code: str, record: EpochRecord) -> Finding | None:
+        if self._growing < GROWING_EPOCHS or record.loss <= 2 * self._best:
+            return None
+        detail = f"The loss has grown for {self._growing} epochs, from {self._best:.6g} to {record.loss:.6g}"
+        return Finding(code, "warning", f"{detail}: lower the learning rate, or standardize the data.")
+
+    def _loss_still(self, code: str, record: EpochRecord) -> Finding | None:
+        if self._still < STILL_EPOCHS:
+            return None
+        detail = f"The loss has stood still at {record.loss:.6g} since epoch {record.epoch - self._still}"
+        return Finding(code, "info", f"{detail}: fewer epochs, or early_stopping, would have done.")
+
+    def _gradient_vanished(self, code: str, record: EpochRecord) -> Finding | None:
+        norm, first = record.gradient_norm, self._first_norm or 0.0
+        if norm > VANISHED * first:
+            return None
+        detail = f"The gradient has vanished in epoch {record.epoch} (norm {norm:.3g}, first {first:.3g})"
+        return Finding(code, "info", f"{detail}: the run is at a minimum, or on a flat stretch of its loss.")
