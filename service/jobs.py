@@ -28,7 +28,7 @@ from service.store.jobs import Filters
 from service.store.tables import Dataset, Job
 from slope.analysis import Analysis, analyse, warnings_for
 from slope.data import prepare
-from slope.engines import Plan, plan
+from slope.engines.plan import Plan, plan
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, faults_of, invalid
 from slope.spec.data import as_matrix
 from slope.spec.job import refuse_misfits

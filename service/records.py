@@ -49,6 +49,8 @@ def _recorded_or_replayed(session: Session, job: Job, epoch: int, window: range)
         return recorded
     if epoch >= job.epochs_done:
         raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
+    if not window:
+        return []
     return [_as_row(job, step) for step in replay.steps(session, job, epoch, window)]
 
 

@@ -1,7 +1,7 @@
 """The textbook loop: forward, backward, update, and a record of each."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -15,6 +15,10 @@ from slope.optimizers import build_optimizer, build_scheduler
 from slope.recorder import EpochRecorder
 from slope.records import EpochRecord, StepRecord
 from slope.spec import LBFGS, TrainingSpec
+
+
+_KEPT_NUMBERS = 2**16
+"""Batches that come again in every epoch are cut once, where x is no larger than this."""
 
 
 class Interrupted(Exception):
@@ -50,6 +54,8 @@ class Training:
         self._patience = Patience.of(spec)
         self._x, self._y = self._tensor(data.x), self._tensor(data.y)
         self._validation = (self._tensor(data.validation_x), self._tensor(data.validation_y))
+        is_fixed = not spec.shuffle and self._x.numel() <= _KEPT_NUMBERS
+        self._kept_batches = list(self._split(self._x, self._y)) if is_fixed else None
 
     def epochs(self, until: int | None = None) -> Iterator[EpochRecord]:
         """Train on from where the run stands. Raises Diverged, and Interrupted when asked to stop."""
@@ -156,15 +162,21 @@ class Training:
         for leaf in self._model.learnable:
             leaf.grad = None
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of the epoch, each with its x in memory of its own, as x[rows] has it.
+    def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """The batches of the epoch."""
+        if self._kept_batches is not None:
+            return self._kept_batches
+        if not self.spec.shuffle:
+            return self._split(self._x, self._y)
+        order = torch.from_numpy(epoch_order(len(self._y), self.spec, self.epoch)).to(self._x.device)
+        return self._split(self._x[order], self._y[order])
+
+    def _split(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches, each with its x in memory of its own, as x[rows] has it.
 
         A view would start wherever its rows lie, and a product rounds differently with the alignment of its operands.
         """
-        x, y, size = self._x, self._y, batch_rows(len(self._y), self.spec)
-        if self.spec.shuffle:
-            order = torch.from_numpy(epoch_order(len(y), self.spec, self.epoch)).to(x.device)
-            x, y = x[order], y[order]
+        size = batch_rows(len(y), self.spec)
         if size == len(y):
             yield x, y
             return

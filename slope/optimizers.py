@@ -31,12 +31,12 @@ class PlainSGD(torch.optim.SGD):
 
     def __init__(self, parameters: list[Tensor], lr: float) -> None:
         super().__init__(parameters, lr=lr)
-        self._values = [parameter.detach() for parameter in parameters]  # the same memory, unseen by autograd
+        # Each with the same memory unseen by autograd.
+        self._values = [(parameter, parameter.detach()) for parameter in parameters]
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        group = self.param_groups[0]
-        rate = -group["lr"]
-        for value, parameter in zip(self._values, group["params"], strict=True):
+        rate = -self.param_groups[0]["lr"]
+        for parameter, value in self._values:
             value.add_(parameter.grad, alpha=rate)
 
     step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it in a profiler range on every call

@@ -1,11 +1,12 @@
 """Reads the numbers of an epoch off the model while it trains."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import add
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 
 from slope.model import LinearModel, Parameters
@@ -25,7 +26,8 @@ class EpochRecorder:
         self._loss_sum = 0.0
         self._gradient = Parameters(None, None)
         self._kept: list[StepRecord] | None = [] if keep_steps else None
-        self._gradient_sums = [torch.zeros_like(leaf, dtype=torch.float64) for leaf in model.learnable]
+        unkept = [] if keep_steps else model.learnable
+        self._gradient_sums = [torch.zeros_like(leaf, dtype=torch.float64) for leaf in unkept]
 
     def step(self, loss: float) -> None:
         """Take the numbers of one step, between its backward pass and its update."""
@@ -78,8 +80,9 @@ class EpochRecorder:
             weights = next(sums) if self._model.weights.requires_grad else None
             bias = next(sums, None)
         else:
-            weights = _sum([step.gradient.weights for step in self._kept])
-            bias = _sum([step.gradient.bias for step in self._kept])
+            all_weights, all_biases = zip(*[step.gradient for step in self._kept], strict=True)
+            weights = None if all_weights[0] is None else [_sum(column) for column in zip(*all_weights, strict=True)]
+            bias = None if all_biases[0] is None else _sum(all_biases)
         return Parameters(
             None if weights is None else [weight / self._taken for weight in weights],
             None if bias is None else bias / self._taken,
@@ -89,12 +92,9 @@ class EpochRecorder:
         return Diverged(self._epoch, step, [kept for kept in self._kept or [] if is_finite(kept.gradient)])
 
 
-def _sum(gradients: list[Any]) -> Any:
-    """The sum over the first axis, from zero and one after another: np.sum would add in pairs."""
-    if gradients[0] is None:
-        return None
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is judged at the end of the epoch
-        return (0.0 + np.cumsum(gradients, axis=0)[-1]).tolist()
+def _sum(numbers: Iterable[Any]) -> float:
+    """The sum from zero and one after another. np.sum would add in pairs, and Python's sum compensates since 3.12."""
+    return reduce(add, numbers, 0.0)
 
 
 def is_finite(parameters: Parameters) -> bool:

@@ -163,7 +163,7 @@ class JobView(View):
             attempt=job.attempt,
             error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,
             reason=reason,
-            warnings=[event.detail or "" for event in job.events if event.kind == "warning"],
+            warnings=[event.detail or "" for event in job.events if event.level == "warning"],
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, type_coerce, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, undefer
 
 from service.errors import LeaseLost
@@ -236,6 +237,7 @@ _RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_i
 def _worker_lost(session: Session) -> dict[str, Any]:
     return {
         "finished_at": now(session),
+        "checkpoint": None,
         "error_code": "worker_lost",
         "error_detail": "The job was given up: its worker died each time it tried",
     }
@@ -259,6 +261,6 @@ def _filtered(query: Select[tuple[Job]], filters: Filters, session: Session) -> 
 
 def _has_label(key: str, value: str, session: Session) -> ColumnElement[bool]:
     if session.get_bind().dialect.name == "postgresql":
-        return Job.labels.contains({key: value})
+        return type_coerce(Job.labels, JSONB).contains({key: value})
     pairs = func.json_each(Job.labels).table_valued("key", "value")
     return exists(select(1).select_from(pairs).where(pairs.c.key == key, pairs.c.value == value))

@@ -31,17 +31,17 @@ OPTIMIZERS = {
     "adamw": {"name": "adamw"},
     "rmsprop": {"name": "rmsprop", "momentum": 0.5, "centered": True},
     "adagrad": {"name": "adagrad", "lr_decay": 0.1},
-    "lbfgs": {"name": "lbfgs", "max_iter": 4, "history_size": 3},
+    "lbfgs": {"name": "lbfgs", "max_iter": 3, "history_size": 3},
 }
 SCHEDULES = {
     "constant": {"name": "constant"},
     "step": {"name": "step", "step_size": 2, "gamma": 0.3},
     "exponential": {"name": "exponential", "gamma": 0.7},
-    "cosine": {"name": "cosine", "T_max": 3, "eta_min": 0.001},
+    "cosine": {"name": "cosine", "T_max": 2, "eta_min": 0.001},
     "inverse_scaling": {"name": "inverse_scaling", "power": 0.6},
 }
 LOSSES = ["squared_error", "absolute_error", "huber"]
-BATCH_SIZES = [1, 3, "full"]  # of 13 rows: 3 leaves a short last batch
+BATCH_SIZES = [1, 3, "full"]  # of 10 rows: 3 leaves a short last batch
 EXTRAS: list[dict[str, Any]] = [
     {},
     {"fit_bias": False},
@@ -199,25 +199,22 @@ def test_the_lecture_is_reproduced_to_the_bit(lecture: dict[str, Any]) -> None:
     ]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("optimizer", "schedule", "loss", "batch_size", "extra"), GRID)
 def test_every_step_equals_the_plain_program_to_the_bit(
-    optimizer: str, schedule: str, loss: str, batch_size: Any, extra: dict[str, Any], dtype: str
+    optimizer: str, schedule: str, loss: str, batch_size: Any, extra: dict[str, Any]
 ) -> None:
-    spec = spec_of(
-        **{
-            "epochs": 4,
-            "learning_rate": 0.02,
-            "optimizer": OPTIMIZERS[optimizer],
-            "schedule": SCHEDULES[schedule],
-            "loss": loss,
-            "batch_size": batch_size,
-            "initial_weights": "normal",
-            "dtype": dtype,
-            **extra,
-        }
-    )
-    assert_equals_plain(X, Y, spec)
+    options = {
+        "epochs": 3,
+        "learning_rate": 0.02,
+        "optimizer": OPTIMIZERS[optimizer],
+        "schedule": SCHEDULES[schedule],
+        "loss": loss,
+        "batch_size": batch_size,
+        "initial_weights": "normal",
+        **extra,
+    }
+    assert_equals_plain(X[:10], Y[:10], spec_of(**options, dtype="float32"))
+    assert_equals_plain(X[:10], Y[:10], spec_of(**options, dtype="float64"))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -282,7 +279,7 @@ def datasets(draw: st.DrawFn) -> tuple[Any, Any]:
     return draw(numbers((rows, features))), draw(numbers((rows,)))
 
 
-@settings(patient, max_examples=150)
+@settings(patient, max_examples=250)
 @given(datasets(), hyperparameters())
 @example(([[1e19], [-1e19]], [1e19, 0.0]), {"learning_rate": 1.0, "epochs": 3})
 @example(([[2e38], [1e38]], [1.0, -1.0]), {"learning_rate": 1e-38, "epochs": 3})
@@ -383,7 +380,7 @@ def test_the_learning_rate_of_an_epoch_follows_the_formula_of_its_schedule(name:
         "constant": lambda epoch: 0.1,
         "step": lambda epoch: 0.1 * 0.3 ** (epoch // 2),
         "exponential": lambda epoch: 0.1 * 0.7**epoch,
-        "cosine": lambda epoch: 0.001 + (0.1 - 0.001) * (1 + math.cos(math.pi * epoch / 3)) / 2,
+        "cosine": lambda epoch: 0.001 + (0.1 - 0.001) * (1 + math.cos(math.pi * epoch / 2)) / 2,
         "inverse_scaling": lambda epoch: 0.1 / (epoch + 1) ** 0.6,
     }
     records, _ = run(training_of(X, Y, spec_of(epochs=6, learning_rate=0.1, schedule=SCHEDULES[name], batch_size=13)))

@@ -1,0 +1,34 @@
+"""On a GPU the same specs give the CPU's numbers to stated tolerances. Run with `-m gpu` where there is one."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from slope.data import prepare
+from slope.loop import Training
+from slope.spec import TrainingSpec
+
+pytestmark = pytest.mark.gpu
+
+TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+"""Relative, after 20 epochs of well-conditioned data."""
+
+random = np.random.default_rng(0)
+X = random.normal(size=(64, 4))
+Y = X @ [1.0, -2.0, 0.5, 3.0] + 0.1 * random.normal(size=64)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("batch_size", [1, 16, "full"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adagrad", "lbfgs"])
+def test_the_gpu_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str) -> None:
+    assert torch.cuda.is_available()
+    spec = TrainingSpec.model_validate(
+        {"epochs": 20, "batch_size": batch_size, "shuffle": True, "dtype": dtype, "optimizer": {"name": optimizer}}
+    )
+    runs = [Training(prepare(X, Y, spec), spec, device=device) for device in ("cpu", "cuda")]
+    for cpu, gpu in zip(*(run.epochs() for run in runs), strict=True):
+        assert gpu.loss == pytest.approx(cpu.loss, rel=TOLERANCE[dtype])
+        assert gpu.parameters.weights == pytest.approx(cpu.parameters.weights, rel=TOLERANCE[dtype])

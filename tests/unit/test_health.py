@@ -1,0 +1,62 @@
+"""What ails a run is said once, at the right epoch, with what to do about it."""
+
+from itertools import pairwise
+
+import pytest
+
+from slope.health import GROWING_EPOCHS, STILL_EPOCHS, Finding, Health
+from slope.model import Parameters
+from slope.records import EpochRecord
+
+
+def record(epoch: int, loss: float, norm: float = 1.0) -> EpochRecord:
+    zero = Parameters([0.0], None)
+    return EpochRecord(epoch, loss, loss, None, zero, zero, norm, zero, 0.01, 0.0, [])
+
+
+def findings(losses: list[float], norms: list[float] | None = None, told: set[str] | None = None) -> list[Finding]:
+    health = Health(told or set())
+    norms = norms or [1.0] * len(losses)
+    return [
+        finding
+        for epoch, (loss, norm) in enumerate(zip(losses, norms, strict=True))
+        for finding in health.examine(record(epoch, loss, norm))
+    ]
+
+
+def test_a_healthy_run_is_told_nothing() -> None:
+    assert findings([0.9**epoch for epoch in range(50)], [0.95**epoch for epoch in range(50)]) == []
+
+
+def test_a_growing_loss_is_a_warning_that_names_the_rate() -> None:
+    (found,) = findings([2.0**epoch for epoch in range(GROWING_EPOCHS + 20)])
+    assert (found.code, found.level) == ("loss_growing", "warning")
+    assert "lower the learning rate" in found.detail
+
+
+def test_a_loss_that_wavers_is_not_growing() -> None:
+    losses = [1.0, 3.0] * 30
+    assert all(a != b for a, b in pairwise(losses))
+    assert findings(losses) == []
+
+
+def test_a_small_rise_is_not_growing() -> None:
+    assert findings([1 + 0.01 * epoch for epoch in range(50)]) == []
+
+
+def test_a_loss_that_stands_still_says_since_when() -> None:
+    (found,) = findings([4.0, 2.0] + [1.0] * (STILL_EPOCHS + 5))
+    assert (found.code, found.level) == ("loss_still", "info")
+    assert "since epoch 2" in found.detail
+
+
+def test_a_vanished_gradient_is_measured_against_the_first() -> None:
+    losses = [0.9**epoch for epoch in range(4)]
+    (found,) = findings(losses, [1e-6, 1e-10, 1e-15, 1e-16])
+    assert (found.code, found.level) == ("gradient_vanished", "info")
+    assert "epoch 2" in found.detail
+
+
+@pytest.mark.parametrize("told", [{"loss_growing"}, {"loss_growing", "loss_still"}])
+def test_what_an_earlier_attempt_told_is_not_repeated(told: set[str]) -> None:
+    assert findings([2.0**epoch for epoch in range(30)], told=told) == []
