@@ -15,6 +15,8 @@ from slope import __version__
 app = typer.Typer(help="Train linear regressions as a service.", no_args_is_help=True, pretty_exceptions_enable=False)
 db = typer.Typer(help="The database's schema.", no_args_is_help=True)
 app.add_typer(db, name="db")
+jobs = typer.Typer(help="Jobs, as an operator sees them.", no_args_is_help=True)
+app.add_typer(jobs, name="jobs")
 
 console = Console()
 
@@ -88,6 +90,26 @@ def upgrade(data_dir: DataDir = None) -> None:
 
     schema.upgrade(Database(get_settings().database))
     console.print("The schema is up to date.")
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Tell what is well, what is not, and what to do about it."""
+    _need_server()
+    _use(data_dir)
+    from service.operate import examine
+
+    examine()
+
+
+@jobs.command()
+def reap(data_dir: DataDir = None) -> None:
+    """Do once what workers do all the time: put jobs of dead workers back, and ring again."""
+    _need_server()
+    _use(data_dir)
+    from service.operate import reap
+
+    reap()
 
 
 @app.command()

@@ -106,5 +106,9 @@ class TooManyNumbers(InvalidRequest):
     title = "The job would record more than it may"
 
 
+class StorageFull(Exception):
+    """The database has no room left."""
+
+
 class LeaseLost(Exception):
     """Another attempt owns the job now: what this one would write must not be written."""

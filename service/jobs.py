@@ -180,6 +180,7 @@ def _add(session: Session, drafted: Draft, key: str | None, fingerprint: str | N
         spec=request.hyperparameters.model_dump(mode="json"),
         predict=request.predict,
         device=request.device,
+        timeout_seconds=request.timeout_seconds,
         labels=request.metadata,
         plan=asdict(drafted.plan),
         analysis=asdict(drafted.analysis) if drafted.analysis else None,

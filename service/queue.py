@@ -22,6 +22,9 @@ class Queue(Protocol):
     def is_reachable(self) -> bool:
         """Whether the broker answers."""
 
+    def waiting(self, device: str) -> int:
+        """How many bells for a device nobody has heard yet."""
+
 
 def celery_app(broker_url: str) -> Celery:
     """The Celery application both processes use: JSON messages, no results, no waiting on a dead broker."""
@@ -53,7 +56,6 @@ class CeleryQueue:
         return True
 
     def waiting(self, device: str) -> int:
-        """How many bells nobody has heard yet."""
         with self._app.connection_for_read() as connection:
             declared = connection.default_channel.queue_declare(queue_for(device), durable=True)
             return int(declared.message_count)

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from service import logs, supervisor
-from service.settings import get_settings
+from service.settings import Settings, get_settings
 from service.store import schema
 from service.store.database import Database
 from service.supervisor import Supervisor
@@ -29,17 +29,18 @@ def serve(host: str, port: int, workers: int) -> None:
     try:
         with FileLock(settings.data_dir / "serve.lock", blocking=False), supervisor.runtime_folder() as folder:
             schema.upgrade(Database(settings.database))
-            _supervise(host, port, workers, folder)
+            _supervise(settings, host, port, workers, folder)
     except Timeout:
         sys.exit(f"Another `slope serve` uses {settings.data_dir}: end it, or name another folder with --data-dir")
     except OSError as error:
         sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}")
 
 
-def _supervise(host: str, port: int, workers: int, folder: Path) -> None:
+def _supervise(settings: Settings, host: str, port: int, workers: int, folder: Path) -> None:
     listener = supervisor.listen(host, port)
     socket_path = folder / "broker.sock"
-    environment = os.environ | {"SLOPE_BROKER_URL": f"redis+socket://{socket_path}"}
+    broker_url = f"redis+socket://{socket_path}"
+    environment = os.environ | {"SLOPE_BROKER_URL": broker_url}
     children = [
         supervisor.broker(socket_path, folder),
         supervisor.api(listener, environment),
@@ -47,7 +48,9 @@ def _supervise(host: str, port: int, workers: int, folder: Path) -> None:
     ]
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
+    settings.embedded_broker.write_text(broker_url)  # for `slope doctor` and `slope jobs reap`
     Supervisor(children).run(on_poll=_announcer(address))
+    settings.embedded_broker.unlink()
     console.print("Slope has ended.")
 
 

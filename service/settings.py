@@ -17,8 +17,8 @@ class Settings(BaseSettings):
     """Folder of the embedded database and broker."""
     database_url: str = ""
     """SQLAlchemy URL of PostgreSQL or SQLite; a SQLite file in the data folder by default."""
-    broker_url: str = "redis://127.0.0.1:6379/0"
-    """Redis or Valkey, the bell that wakes workers."""
+    broker_url: str = ""
+    """URL of Redis or Valkey, the bell that wakes workers; by default that of a running `slope serve`, or port 6379."""
 
     max_body_size: int = Field(default=64 * 1024 * 1024, ge=1)
     """Largest request body, in bytes."""
@@ -48,6 +48,18 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database URL with its default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'slope.db'}"
+
+    @property
+    def embedded_broker(self) -> Path:
+        """The file in which `slope serve` leaves the URL of its broker while it runs."""
+        return self.data_dir / "broker.url"
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL with its default filled in."""
+        if self.broker_url or not self.embedded_broker.exists():
+            return self.broker_url or "redis://127.0.0.1:6379/0"
+        return self.embedded_broker.read_text()
 
 
 @cache

@@ -16,7 +16,6 @@ from slope.recorder import EpochRecorder
 from slope.records import EpochRecord, StepRecord
 from slope.spec import LBFGS, TrainingSpec
 
-
 _KEPT_NUMBERS = 2**16
 """Batches that come again in every epoch are cut once, where x is no larger than this."""
 

@@ -23,7 +23,7 @@ from worker.devices import requests_served
 from worker.process import Process, current
 from worker.reaper import Reaper
 
-app = celery_app(current().settings.broker_url)
+app = celery_app(current().settings.broker)
 app.conf.include = ["worker.tasks"]
 
 _LEAVE = signal.SIGUSR2

@@ -1,14 +1,16 @@
 """One attempt at a job: load it, train on from its checkpoint, and end it the way it ended."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import structlog
 import torch
 
-from service.errors import LeaseLost
+from service.errors import LeaseLost, StorageFull
 from service.store import datasets, jobs
+from service.store.database import Database, now
+from service.store.datasets import Arrays
 from service.store.jobs import Claim
 from service.store.tables import Job
 from slope.analysis import reached
@@ -22,6 +24,7 @@ from slope.spec import TrainingSpec
 from slope.spec.data import as_matrix
 from worker.devices import device_for
 from worker.heartbeat import Heartbeat
+from worker.patience import Leaving, patiently
 from worker.process import Process
 from worker.progress import Progress
 from worker.recorder import Recorder
@@ -31,32 +34,61 @@ log = structlog.get_logger()
 
 def attempt(process: Process, claim: Claim) -> None:
     """Train a claimed job. Whatever happens is told in SQL; a job that was lost to another attempt is left alone."""
-    with Heartbeat(process.database, process.settings, claim, process.leaving) as heartbeat:
+    with (
+        structlog.contextvars.bound_contextvars(job_id=str(claim.job_id), attempt=claim.attempt),
+        Heartbeat(process.database, process.settings, claim, process.leaving) as heartbeat,
+    ):
         try:
-            Attempt(process, claim, heartbeat).run()
+            _train_or_fail(process, claim, heartbeat)
         except LeaseLost:
-            log.warning("the job is another attempt's now", job_id=str(claim.job_id), attempt=claim.attempt)
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            _fail(process, claim, "out_of_memory", f"The worker has not enough memory for this job: {error}")
-        except Exception as error:
-            log.exception("the attempt failed", job_id=str(claim.job_id))
-            _fail(process, claim, "internal", f"{type(error).__name__}: {error}")
+            log.warning("the job is another attempt's now")
+        except Leaving:
+            log.warning("left without a word: the database is away")
+        except StorageFull:
+            log.exception("left without a word: the database has no room")
+
+
+def _train_or_fail(process: Process, claim: Claim, heartbeat: Heartbeat) -> None:
+    try:
+        assignment = patiently(lambda: _load(process.database, claim), process.leaving)
+        Attempt(process, claim, assignment, heartbeat).run()
+    except (LeaseLost, Leaving):
+        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        _fail(process, claim, "out_of_memory", f"The worker has not enough memory for this job: {error}")
+    except StorageFull as error:
+        _fail(process, claim, "storage_full", f"The database has no room for the job's records: {error}")
+    except Exception as error:
+        log.exception("the attempt failed")
+        _fail(process, claim, "internal", f"{type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A claimed job with its data, and the seconds since it first began to run."""
+
+    job: Job
+    arrays: Arrays
+    elapsed: float
+
+
+def _load(database: Database, claim: Claim) -> Assignment:
+    with database.reading() as session:
+        job = jobs.for_training(session, claim.job_id)
+        assert job.started_at  # the claim has set it
+        elapsed = (now(session) - job.started_at).total_seconds()
+        return Assignment(job, datasets.load(session, job.dataset_id), elapsed)
 
 
 class Attempt:
     """The training of one claimed job, between the store and the loop."""
 
-    def __init__(self, process: Process, claim: Claim, heartbeat: Heartbeat) -> None:
-        with process.database.reading() as session:
-            job = jobs.for_training(session, claim.job_id)
-            arrays = datasets.load(session, job.dataset_id)
+    def __init__(self, process: Process, claim: Claim, assignment: Assignment, heartbeat: Heartbeat) -> None:
+        job = assignment.job
+        self._job = job
         self._heartbeat = heartbeat
-        self._health = Health(told={event.code for event in job.events if event.code})
-        self._analysis = job.analysis
-        self._log = log.bind(job_id=str(claim.job_id), attempt=claim.attempt)
         self._spec = TrainingSpec.model_validate(job.spec)
-        self._points = as_matrix(job.predict)
-        self._data = prepare(arrays.x, arrays.y, self._spec)
+        self._data = prepare(assignment.arrays.x, assignment.arrays.y, self._spec)
         self._training = Training(
             self._data,
             self._spec,
@@ -64,15 +96,18 @@ class Attempt:
             interrupted=lambda: heartbeat.stop is not None,
             device=device_for(job.device),
         )
-        records_all = job.plan["steps_recorded"] and self._spec.record.every == 1
-        self._snapshot_interval = None if records_all else snapshot_interval(self._spec, job.dataset.rows)
         if job.checkpoint:
             self._training.restore(job.checkpoint)
-        self._recorder = Recorder(process.database, process.settings, claim, Progress.of(job), self._facts(job))
+        if job.timeout_seconds is not None:
+            heartbeat.limit(job.timeout_seconds - assignment.elapsed)
+        keeps_every_step = job.plan["steps_recorded"] and self._spec.record.every == 1
+        self._snapshot_interval = None if keeps_every_step else snapshot_interval(self._spec, job.dataset.rows)
+        self._health = Health(told={event.code for event in job.events if event.code})
+        self._recorder = Recorder(process, claim, Progress.of(job), self._facts())
 
     def run(self) -> None:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over."""
-        self._log.info("training", from_epoch=self._training.epoch)
+        log.info("training", from_epoch=self._training.epoch)
         try:
             last = self._train()
         except Diverged as error:
@@ -82,7 +117,7 @@ class Attempt:
             self._leave()
         else:
             self._succeed(last)
-        self._log.info("left the job", epochs_done=self._training.epoch)
+        log.info("left the job", epochs_done=self._training.epoch)
 
     def _train(self) -> EpochRecord | None:
         record = None
@@ -111,41 +146,47 @@ class Attempt:
         )
 
     def _leave(self) -> None:
+        """End as the heartbeat was told to. A job that is put back trains on, to the same bits, from its last flush."""
         match self._heartbeat.stop:
             case "cancelled":
                 self._recorder.finish("cancelled", f"Cancelled after {self._training.epoch} epochs")
-            case "leaving":  # the epochs since the last flush are trained again, to the same bits
+            case "out of time":
+                detail = f"The job had not ended after {self._job.timeout_seconds:g} seconds"
+                self._recorder.finish("failed", detail, error_code="timeout", error_detail=detail)
+            case "leaving":
                 self._recorder.put_back("The worker was asked to leave")
             case _:
                 raise LeaseLost
 
-    def _facts(self, job: Job) -> dict[str, Any]:
-        start = Parameters(*initial_parameters(job.dataset.features, self._spec))
+    def _facts(self) -> dict[str, Any]:
+        start = Parameters(*initial_parameters(self._data.x.shape[1], self._spec))
         return {
-            "assigned_device": device_for(job.device),
+            "assigned_device": device_for(self._job.device),
             "scaler": _as_document(self._data.scaler) if self._data.scaler else None,
             "predictions_before": self._predict(start),
         }
 
     def _predict(self, parameters: Parameters) -> list[float]:
-        return predict(parameters, self._points, self._spec, self._data.scaler) if self._points else []
+        points = as_matrix(self._job.predict)
+        return predict(parameters, points, self._spec, self._data.scaler) if points else []
 
     def _analysis_of(self, result: Parameters) -> dict[str, Any] | None:
         """What was known at submission, and how far the run came."""
-        if self._analysis is None:
+        known = self._job.analysis
+        if known is None:
             return None
-        exact = self._analysis["exact"]
-        came = reached(self._data, self._spec, np.array(result.weights), result.bias, exact and exact["loss"])
-        return self._analysis | {"reached": asdict(came)}
+        exact = known["exact"] and known["exact"]["loss"]
+        came = reached(self._data, self._spec, np.array(result.weights), result.bias, exact)
+        return known | {"reached": asdict(came)}
 
 
 def _fail(process: Process, claim: Claim, code: str, detail: str) -> None:
-    try:
+    def write() -> None:
         with process.database.writing() as session:
             jobs.finish(session, claim, "failed", detail, error_code=code, error_detail=detail)
             session.commit()
-    except LeaseLost:
-        log.warning("the job is another attempt's now", job_id=str(claim.job_id), attempt=claim.attempt)
+
+    patiently(write, process.leaving)
 
 
 def _as_document(scaler: Scaler) -> dict[str, Any]:

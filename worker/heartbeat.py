@@ -14,13 +14,16 @@ from service.store import jobs
 from service.store.database import Database
 from service.store.jobs import Claim
 
-Reason = Literal["cancelled", "lease lost", "leaving"]
+Reason = Literal["cancelled", "lease lost", "leaving", "out of time"]
 
 log = structlog.get_logger()
 
 
 class Heartbeat:
-    """A thread that beats while the block runs. `stop` tells why the training must end, None while it may go on."""
+    """A thread that beats while the block runs. `stop` tells why the training must end, None while it may go on.
+
+    While the database is away nothing is known: the lease may expire, but only the database can give it to another.
+    """
 
     def __init__(self, database: Database, settings: Settings, claim: Claim, leaving: Event) -> None:
         self._database = database
@@ -28,16 +31,23 @@ class Heartbeat:
         self._claim = claim
         self._leaving = leaving
         self._reason: Reason | None = None
+        self._deadline: float | None = None
         self._done = Event()
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
 
     @property
     def stop(self) -> Reason | None:
+        if self._reason is None and self._deadline is not None and monotonic() > self._deadline:
+            self._reason = "out of time"
         return self._reason or ("leaving" if self._leaving.is_set() else None)
 
     def cancel(self) -> None:
         """Take note of the flag that somebody else has read."""
         self._reason = self._reason or "cancelled"
+
+    def limit(self, seconds: float) -> None:
+        """Let the training end when this much more time has passed."""
+        self._deadline = monotonic() + seconds
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -50,18 +60,13 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        expires = monotonic() + self._settings.lease_seconds
         while not self._done.wait(self._settings.beat_seconds):
-            started = monotonic()
             try:
                 self._beat()
-                expires = started + self._settings.lease_seconds
             except LeaseLost:
                 self._reason = "lease lost"
             except SQLAlchemyError as error:
                 log.warning("no sign of life could be given", job_id=str(self._claim.job_id), error=str(error))
-            if monotonic() > expires:
-                self._reason = "lease lost"
 
     def _beat(self) -> None:
         with self._database.writing() as session:

@@ -7,24 +7,26 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service.settings import Settings
 from service.store import events, jobs, records
-from service.store.database import Database
 from service.store.jobs import Claim
 from slope.health import Finding
 from slope.records import EpochRecord, StepRecord
+from worker.patience import patiently
+from worker.process import Process
 from worker.progress import Progress
 
 
 class Recorder:
-    """Collects records and flushes them every so often. Every write raises LeaseLost when the job is another's."""
+    """Collects records and flushes them every so often.
 
-    def __init__(
-        self, database: Database, settings: Settings, claim: Claim, progress: Progress, facts: dict[str, Any]
-    ) -> None:
+    Every write waits for a database that is away, and raises LeaseLost when the job has become another attempt's.
+    """
+
+    def __init__(self, process: Process, claim: Claim, progress: Progress, facts: dict[str, Any]) -> None:
         """`facts` are columns of the job that this attempt knows from its start."""
-        self._database = database
-        self._settings = settings
+        self._database = process.database
+        self._settings = process.settings
+        self._leaving = process.leaving
         self._claim = claim
         self._progress = progress
         self._facts = facts
@@ -64,22 +66,34 @@ class Recorder:
 
     def flush(self, checkpoint: bytes) -> bool:
         """Write what has come since the last flush and extend the lease. True when the job is to be cancelled."""
-        with self._database.writing() as session:
-            cancel = self._write(session, checkpoint=checkpoint)
-            session.commit()
+        cancel = patiently(lambda: self._flush(checkpoint), self._leaving)
         self._epochs, self._steps, self._snapshots, self._findings = [], [], [], []
         self._waiting, self._flushed_at = 0, monotonic()
         return cancel
 
     def finish(self, status: str, detail: str | None = None, **values: Any) -> None:
         """Write the rest and end the job."""
+        patiently(lambda: self._finish(status, detail, values), self._leaving)
+
+    def put_back(self, detail: str) -> None:
+        """Give the job back to the queue, to be taken up from the last flush."""
+        patiently(lambda: self._put_back(detail), self._leaving)
+
+    def _flush(self, checkpoint: bytes) -> bool:
+        with self._database.writing() as session:
+            if self._waiting and jobs.epochs_done(session, self._claim) == self._progress.epochs_done:
+                return False  # an earlier try has written it, and its answer was lost
+            cancel = self._write(session, checkpoint=checkpoint)
+            session.commit()
+        return cancel
+
+    def _finish(self, status: str, detail: str | None, values: dict[str, Any]) -> None:
         with self._database.writing() as session:
             self._write(session)
             jobs.finish(session, self._claim, status, detail, **values)
             session.commit()
 
-    def put_back(self, detail: str) -> None:
-        """Give the job back to the queue, to be taken up from the last flush."""
+    def _put_back(self, detail: str) -> None:
         with self._database.writing() as session:
             jobs.put_back(session, self._claim, detail)
             session.commit()

@@ -4,6 +4,7 @@ import os
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from service.queue import TASK
 from service.store import jobs
@@ -23,9 +24,11 @@ def train(job_id: str) -> None:
         claim = _claim(process, UUID(job_id))
     except ValueError:
         log.warning("a bell for no job", job_id=job_id)
-        return
-    if claim:
-        attempt(process, claim)
+    except (OperationalError, InterfaceError) as error:  # the reaper rings again
+        log.warning("the database is away: the bell is let go", job_id=job_id, error=str(error.orig))
+    else:
+        if claim:
+            attempt(process, claim)
 
 
 def _claim(process: Process, job_id: UUID) -> jobs.Claim | None:

@@ -70,6 +70,7 @@ def upgrade() -> None:
         sa.Column("spec", DOCUMENT, nullable=False),
         sa.Column("predict", DOCUMENT, nullable=False),
         sa.Column("device", sa.Text(), nullable=False),
+        sa.Column("timeout_seconds", sa.Double(), nullable=True),
         sa.Column("labels", LABELS, nullable=False),
         sa.Column("plan", DOCUMENT, nullable=False),
         sa.Column("analysis", DOCUMENT, nullable=True),

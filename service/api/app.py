@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     )
     app.state.settings = settings
     app.state.database = Database(settings.database)
-    app.state.queue = queue or CeleryQueue(celery_app(settings.broker_url))
+    app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.watch = JobWatch(app.state.database)
     problems.install(app)
     for noun in (jobs, plan, records, events, devices, health):

@@ -121,6 +121,7 @@ class JobView(View):
     """The device that was asked for."""
     assigned_device: str | None
     """The device it was trained on."""
+    timeout_seconds: float | None
     metadata: dict[str, str]
     progress: ProgressView
     loss: LossView
@@ -152,6 +153,7 @@ class JobView(View):
             predict=job.predict,
             device=job.device,
             assigned_device=job.assigned_device,
+            timeout_seconds=job.timeout_seconds,
             metadata=job.labels,
             progress=ProgressView.of(job),
             loss=LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -32,6 +32,15 @@ class Held:
     claim: Claim
     process_id: int
     crashes: int
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """A queued job that no worker may know of."""
+
+    job_id: UUID
+    device: str
+    rung_before: bool
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,14 @@ def claim(
 def for_training(session: Session, job_id: UUID) -> Job:
     """A job that exists, with its checkpoint."""
     return session.scalars(select(Job).where(Job.id == job_id).options(undefer(Job.checkpoint))).one()
+
+
+def epochs_done(session: Session, mine: Claim) -> int:
+    """How many epochs of a claimed job are written. Raises LeaseLost."""
+    done = session.scalar(select(Job.epochs_done).where(_owned(mine)))
+    if done is None:
+        raise LeaseLost
+    return done
 
 
 def beat(session: Session, mine: Claim, lease_seconds: float) -> bool:
@@ -208,11 +225,26 @@ def release_lost(session: Session, held: Held, max_crashes: int) -> bool:
     return True
 
 
-def to_ring(session: Session, *, silent_seconds: float, limit: int) -> list[tuple[UUID, str]]:
-    """(id, device) of queued jobs whose last bell is so long ago that it may be lost, oldest first."""
+def counts(session: Session) -> dict[str, int]:
+    """How many jobs there are of each status."""
+    rows = session.execute(select(Job.status, func.count().label("number")).group_by(Job.status))
+    return {row.status: row.number for row in rows}
+
+
+def oldest_queued(session: Session) -> dict[str, datetime]:
+    """By the device that was asked for: since when the oldest queued job has been there."""
+    query = select(Job.device, func.min(Job.created_at).label("oldest")).where(Job.status == "queued")
+    return {row.device: row.oldest for row in session.execute(query.group_by(Job.device))}
+
+
+def unheard(session: Session, *, silent_seconds: float, limit: int) -> list[Unheard]:
+    """Queued jobs whose last bell is so long ago that it may be lost, or was never rung; oldest first."""
     moment = now(session) - timedelta(seconds=silent_seconds)
-    query = select(Job.id, Job.device).where(Job.status == "queued", or_(Job.rung_at.is_(None), Job.rung_at < moment))
-    return [(row.id, row.device) for row in session.execute(query.order_by(Job.id).limit(limit))]
+    query = select(Job.id, Job.device, Job.rung_at).where(
+        Job.status == "queued", or_(Job.rung_at.is_(None), Job.rung_at < moment)
+    )
+    rows = session.execute(query.order_by(Job.id).limit(limit))
+    return [Unheard(row.id, row.device, row.rung_at is not None) for row in rows]
 
 
 def note_ring(session: Session, job_ids: Sequence[UUID], *, heard: bool) -> None:

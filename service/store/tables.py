@@ -76,6 +76,7 @@ class Job(Table):
     spec: Mapped[dict[str, Any]]
     predict: Mapped[list[Any]]
     device: Mapped[str]
+    timeout_seconds: Mapped[float | None]
     labels: Mapped[dict[str, str]]
     """The request's `metadata`, a name SQLAlchemy keeps for itself."""
     plan: Mapped[dict[str, Any]]

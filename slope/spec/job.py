@@ -44,6 +44,8 @@ class JobRequest(Part):
     predict: Rows = Field(default=[], max_length=MAX_PREDICT, examples=[[4.0]])
     """Points to predict before and after training: numbers, or rows of D numbers."""
     device: Device = "auto"
+    timeout_seconds: Annotated[float, Field(gt=0)] | None = None
+    """The job fails when it has not ended this long after it first began to run."""
     metadata: Metadata = Field(default={}, examples=[{"course": "autograd"}])
 
     @model_validator(mode="after")

@@ -1,0 +1,94 @@
+"""What an operator wants to know: what is wrong, why, and what to do about it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.queue import Queue
+from service.settings import Settings
+from service.store import jobs, schema, workers
+from service.store.database import Database, now
+
+_LITTLE_DISK = 1024**3
+_SAFE_SQLITE = (3, 51, 3)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked at. `advice` is None where all is well."""
+
+    subject: str
+    finding: str
+    advice: str | None = None
+
+
+def examine(settings: Settings, database: Database, queue: Queue) -> Iterator[Diagnosis]:
+    """Look at the database, the broker, the workers and the jobs."""
+    try:
+        yield from _examine_database(settings, database)
+        yield _examine_broker(queue)
+        yield _examine_workers(database)
+        yield from _examine_jobs(database)
+    except SQLAlchemyError as error:
+        advice = "Check SLOPE_DATABASE_URL and that the server runs; create the schema with `slope db upgrade`"
+        yield Diagnosis("database", f"does not answer: {error}", advice)
+
+
+def _examine_database(settings: Settings, database: Database) -> Iterator[Diagnosis]:
+    if not schema.is_current(database.reader):
+        yield Diagnosis("schema", "is not the one this version works with", "Run `slope db upgrade`")
+        return
+    yield Diagnosis("database", f"answers at {database.url.render_as_string()}")
+    if database.is_sqlite:
+        yield from _examine_sqlite(database)
+        free = shutil.disk_usage(settings.data_dir).free
+        advice = "Make room: jobs fail when the disk is full" if free < _LITTLE_DISK else None
+        yield Diagnosis("disk", f"has {free / 1024**3:.1f} GiB free", advice)
+
+
+def _examine_sqlite(database: Database) -> Iterator[Diagnosis]:
+    with database.reader.connect() as connection:
+        version = str(connection.exec_driver_sql("SELECT sqlite_version()").scalar())
+        damage = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    is_safe = tuple(map(int, version.split("."))) >= _SAFE_SQLITE
+    yield Diagnosis(
+        "SQLite",
+        f"is version {version}",
+        None if is_safe else "Before 3.51.3 two writers can corrupt the file: install pysqlite3, or use PostgreSQL",
+    )
+    if damage != "ok":
+        yield Diagnosis("SQLite", f"finds damage: {damage}", "Restore the file from a copy")
+
+
+def _examine_broker(queue: Queue) -> Diagnosis:
+    if queue.is_reachable():
+        return Diagnosis("broker", "answers")
+    return Diagnosis("broker", "does not answer", "Jobs are accepted and wait: start it, or check SLOPE_BROKER_URL")
+
+
+def _examine_workers(database: Database) -> Diagnosis:
+    with database.reading() as session:
+        alive = [worker for worker, is_alive in workers.everyone(session) if is_alive]
+    if not alive:
+        return Diagnosis("workers", "none is alive", "Jobs are accepted and wait: start one with `slope worker`")
+    devices = sorted({device["name"] for worker in alive for device in worker.devices})
+    return Diagnosis("workers", f"{len(alive)} alive, with {', '.join(devices)}")
+
+
+def _examine_jobs(database: Database) -> Iterator[Diagnosis]:
+    with database.reading() as session:
+        counts, moment = jobs.counts(session), now(session)
+        devices, expired = workers.live_devices(session), jobs.expired(session)
+        waiting = jobs.oldest_queued(session)
+    yield Diagnosis("jobs", ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none")
+    for held in expired:
+        advice = "A worker takes it up within seconds; without one, run `slope jobs reap`"
+        yield Diagnosis("job", f"{held.claim.job_id} runs, and its worker is gone", advice)
+    for device, oldest in waiting.items():
+        age = (moment - oldest).total_seconds()
+        if device != "auto" and device not in devices:
+            yield Diagnosis("job", f"one has waited {age:.0f} s for {device}", f"Start a worker that has {device}")
+        elif age > 600:
+            yield Diagnosis("job", f"one has waited {age:.0f} s", "Start more workers, or look at their logs")

@@ -1,0 +1,41 @@
+"""Waiting for a database that is away: when it is back, a worker goes on where it was, for its token still holds."""
+
+from collections.abc import Callable
+from threading import Event
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from service.errors import StorageFull
+
+Result = TypeVar("Result")
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+
+log = structlog.get_logger()
+
+
+class Leaving(Exception):
+    """The process was asked to end while it waited."""
+
+
+def patiently(action: Callable[[], Result], leaving: Event) -> Result:
+    """Do something with the database as soon as it lets us. Raises Leaving, and StorageFull, which no waiting mends."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return action()
+        except (OperationalError, InterfaceError) as error:
+            if _is_full(error):
+                raise StorageFull(str(error.orig)) from error
+            log.warning("the database is away", error=str(error.orig), next_try_in=pause)
+        if leaving.wait(pause):
+            raise Leaving
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _is_full(error: OperationalError | InterfaceError) -> bool:
+    """SQLite says so in words, PostgreSQL by the class of its error."""
+    return "disk is full" in str(error.orig) or type(error.orig).__name__ == "DiskFull"
