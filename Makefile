@@ -13,7 +13,6 @@ serve: .venv/server
 	$(BIN)/slope serve
 
 test: .venv/test
-	tests/browser-setup
 	$(BIN)/python -m pytest
 
 test-compose: .venv/test

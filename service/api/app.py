@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service.api import devices, events, health, jobs, plan, problems, records
-from service.api.views import ProblemView
+from service.api.documentation import document
 from service.api.watch import JobWatch
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
@@ -32,7 +32,6 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         description=_DESCRIPTION,
         lifespan=_lifespan,
         max_body_size=settings.max_body_size,
-        responses={"4XX": {"description": "A problem", "content": {"application/problem+json": _PROBLEM}}},
     )
     app.state.settings = settings
     app.state.database = Database(settings.database)
@@ -41,6 +40,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     problems.install(app)
     for noun in (jobs, plan, records, events, devices, health):
         app.include_router(noun.router)
+    document(app)
     return app
 
 
@@ -51,6 +51,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.watch.close()
     await watching
     app.state.database.dispose()
-
-
-_PROBLEM = {"schema": ProblemView.model_json_schema()}

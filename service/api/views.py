@@ -1,6 +1,5 @@
 """What the API answers: one class per resource, made from rows. Numbers that are not finite become null."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -11,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.jobs import Draft
 from service.predictions import Prediction, scaler_of
 from service.store.tables import Epoch, Event, Job, Step, Worker
+from slope.analysis import Analysis
+from slope.engines.plan import Plan
 
 Item = TypeVar("Item")
 
@@ -74,27 +75,16 @@ class ScaledView(View):
     deviations: list[float]
 
 
-class PlanView(View):
-    engine: str
-    why: str
-    steps: int
-    """Updates in all."""
-    steps_recorded: bool
-    recorded_numbers: int
-    estimated_seconds: float
-
-
 class DraftView(View):
     """What a job would do, and what is known about its data, before anything is queued."""
 
-    plan: PlanView
-    analysis: dict[str, Any] | None
+    plan: Plan
+    analysis: Analysis | None
     warnings: list[str]
 
     @classmethod
     def of(cls, draft: Draft) -> "DraftView":
-        analysis = asdict(draft.analysis) if draft.analysis else None
-        return cls(plan=PlanView.model_validate(draft.plan), analysis=analysis, warnings=draft.warnings)
+        return cls(plan=draft.plan, analysis=draft.analysis, warnings=draft.warnings)
 
 
 class ErrorView(View):
@@ -129,8 +119,8 @@ class JobView(View):
     """Of the data in its own units, also when it is standardized for training."""
     bias: float | None
     scaled: ScaledView | None
-    plan: PlanView
-    analysis: dict[str, Any] | None
+    plan: Plan
+    analysis: Analysis | None
     attempt: int
     error: ErrorView | None
     reason: str | None
@@ -160,7 +150,7 @@ class JobView(View):
             weights=own.weights,
             bias=own.bias,
             scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,
-            plan=PlanView(**job.plan),
+            plan=Plan(**job.plan),
             analysis=job.analysis,
             attempt=job.attempt,
             error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,

@@ -50,3 +50,5 @@ class Analysis:
     It is sufficient, not necessary: the least over the rows of 2/(2·‖(xᵢ, 1)‖² + 2·l2) ≤ 2/λ_max of that row's loss.
     """
     notes: list[str]
+    reached: Reached | None = None
+    """Of a run that has succeeded."""
