@@ -1,0 +1,30 @@
+# One image for the API, the worker and the migration; docker-compose.yml tells them apart by command.
+
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+RUN python -m venv /opt/slope
+# torch first: it is by far the largest and changes least. TORCH_INDEX may name an index of CPU-only builds.
+ARG TORCH_INDEX=""
+COPY constraints.txt ./
+RUN /opt/slope/bin/pip install --constraint constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch
+# Then what the package needs, so that a change of the code reinstalls nothing but the code.
+COPY pyproject.toml ./
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+print(*project['dependencies'], *project['optional-dependencies']['server'], sep='\n')" >requirements.txt \
+ && /opt/slope/bin/pip install --constraint constraints.txt --requirement requirements.txt
+COPY README.md LICENSE ./
+COPY slope slope
+COPY service service
+COPY worker worker
+COPY migrations migrations
+RUN /opt/slope/bin/pip install --no-deps '.[server]' && /opt/slope/bin/pip check
+
+FROM python:3.11-slim-bookworm
+RUN groupadd --gid 10001 slope \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slope
+COPY --from=build /opt/slope /opt/slope
+ENV PATH=/opt/slope/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+EXPOSE 8000
+CMD ["slope", "api", "--host", "0.0.0.0"]
