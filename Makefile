@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo serve test test-compose check format bench clean
+.PHONY: demo serve test test-faults test-compose check format bench clean
 
 demo: .venv/server
 	$(BIN)/slope demo
@@ -14,6 +14,9 @@ serve: .venv/server
 
 test: .venv/test
 	$(BIN)/python -m pytest
+
+test-faults: .venv/test
+	PYTHONPATH=tests $(BIN)/python -m faults
 
 test-compose: .venv/test
 	tests/compose/run

@@ -2,10 +2,11 @@
 
 import importlib.util
 import json
+import math
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -119,19 +120,31 @@ def submit(
     wait: Annotated[bool, typer.Option(help="Follow the job to its end")] = True,
 ) -> None:
     """Send a job to a service and print what came of it."""
+    from httpx2 import HTTPError
+
     from slope.client import Client, Problem
 
+    request = _read(file)
     with Client(url) as client:
         try:
-            job = client.submit(json.load(file))
-            job = client.wait(job["id"]) if wait else job
-        except json.JSONDecodeError as error:
-            _fail(f"The request is not JSON: {error}")
+            job = client.submit(request)
+            job = client.wait(job["id"], timeout=math.inf) if wait else job
         except Problem as problem:
             _fail(str(problem))
+        except HTTPError as error:
+            _fail(f"There is no answer from {url}: {error}")
     console.print_json(data=job)
     if wait and job["status"] != "succeeded":
         raise typer.Exit(1)
+
+
+def _read(file: TextIO) -> Any:
+    try:
+        request = json.load(file)
+        json.dumps(request, allow_nan=False)  # what reads it lets NaN and infinities pass
+    except ValueError as error:
+        _fail(f"The request is not JSON: {error}")
+    return request
 
 
 def _use(data_dir: Path | None) -> None:

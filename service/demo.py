@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from service.supervisor import end_with_parent
 from slope.client import Client
 
 _PATIENCE_SECONDS = 60.0
@@ -48,7 +49,9 @@ def running_service() -> Iterator[str]:
     """The address of a service that lives as long as the block, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="slope-demo-") as folder:
         command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--data-dir", folder]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=end_with_parent
+        )
         try:
             url = _address(process)
             _wait_until_ready(url)

@@ -32,6 +32,15 @@ class MalformedRequest(ServiceError):
     title = "The request cannot be read"
 
 
+class BodyTooLarge(ServiceError):
+    status = 413
+    type = "body-too-large"
+    title = "The body is too large"
+
+    def __init__(self) -> None:
+        super().__init__("The body is larger than this service takes")
+
+
 class UnsupportedMediaType(ServiceError):
     status = 415
     type = "unsupported-media-type"

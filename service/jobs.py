@@ -100,9 +100,8 @@ def page(session: Session, filters: Filters, *, before: UUID | None, limit: int)
 def cancel(database: Database, job_id: UUID) -> Job:
     """End a waiting job now, or ask the worker of a running one to stop at its next flush."""
     with database.writing() as session:
-        job = get(session, job_id)
         if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
-            raise JobIsFinal(job.status)
+            raise JobIsFinal(get(session, job_id).status)
         session.commit()
     with database.reading() as session:
         return get(session, job_id)
@@ -111,8 +110,8 @@ def cancel(database: Database, job_id: UUID) -> Job:
 def delete(database: Database, job_id: UUID) -> None:
     """Delete a job with all its records; not while it runs."""
     with database.writing() as session:
-        get(session, job_id)
         if not jobs.remove(session, job_id):
+            get(session, job_id)  # another may have deleted it
             raise JobIsRunning
         session.commit()
 
@@ -124,7 +123,7 @@ def reason(session: Session, job: Job) -> str | None:
     devices = workers.live_devices(session)
     if not devices:
         return "No worker is alive: start one with `slope worker`"
-    if job.device != "auto" and job.device not in devices:
+    if {"auto": "cpu", "cuda": "cuda:0"}.get(job.device, job.device) not in devices:
         return f"No live worker has {job.device}; there is {', '.join(sorted(devices))}"
     return "It waits for a free worker"
 
@@ -153,7 +152,8 @@ def _telling_faults(request: JobRequest) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise InvalidRequest("The request does not fit its dataset", faults_of(error.errors(), None)) from error
+        faults = faults_of(error.errors(), request.model_dump())
+        raise InvalidRequest("The request does not fit its dataset", faults) from error
 
 
 def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:

@@ -82,7 +82,7 @@ _CONFIGURATION: dict[str, Any] = {
         "socket_timeout": 5.0,
         "socket_connect_timeout": 2.0,
         "socket_keepalive": True,
-        "health_check_interval": 10,
+        "health_check_interval": 3,  # a consumer whose connection is half-open notices after 2 × 3 + 1 s
         "max_retries": 0,
     },
     "enable_utc": True,

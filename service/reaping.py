@@ -1,6 +1,7 @@
 """Finding what got lost: jobs whose worker is gone, and bells that nobody heard."""
 
 from collections.abc import Iterable
+from itertools import takewhile
 from uuid import UUID
 
 import structlog
@@ -45,7 +46,8 @@ def ring_again(database: Database, queue: Queue) -> list[UUID]:
 
 
 def _ring(database: Database, queue: Queue, unheard: list[Unheard]) -> list[UUID]:
-    rung = [job.job_id for job in unheard if queue.ring(job.job_id, job.device)]
+    heard = takewhile(lambda job: queue.ring(job.job_id, job.device), unheard)  # one refusal, and the rest can wait
+    rung = [job.job_id for job in heard]
     if rung:
         with database.writing() as session:
             jobs.note_ring(session, rung, heard=True)

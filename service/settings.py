@@ -29,11 +29,11 @@ class Settings(BaseSettings):
 
     threads: int = Field(default=1, ge=1)
     """CPU threads of one training. The bits of a large sum depend on it: keep it the same in every process."""
-    lease_seconds: float = Field(default=10.0, gt=0)
+    lease_seconds: float = Field(default=6.0, gt=0)
     """How long a worker may write for a job without a sign of life."""
     beat_seconds: float = Field(default=0.5, gt=0)
     """How often that sign is given while a step is long; a cancelled job stops within this time."""
-    reap_seconds: float = Field(default=2.0, gt=0)
+    reap_seconds: float = Field(default=1.0, gt=0)
     """How often a worker looks for lost bells and lost jobs."""
     flush_seconds: float = Field(default=0.25, gt=0)
     flush_epochs: int = Field(default=1000, ge=1)

@@ -70,7 +70,7 @@ class Child:
             pass_fds=self.descriptors,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches us alone: we end the others in order
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
 
     def _plan_restart(self, code: int) -> None:
@@ -150,8 +150,8 @@ def runtime_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end_with_parent() -> None:
-    """Ask Linux to end this process when the supervisor dies, however it dies."""
+def end_with_parent() -> None:
+    """Ask Linux to end this process when the one that starts it dies, however it dies."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

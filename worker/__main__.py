@@ -1,7 +1,18 @@
 """`python -m worker SLOTS`: what `slope worker` starts."""
 
+import atexit
+import os
+import signal
 import sys
 
-from worker.app import run
 
-run(int(sys.argv[1]))
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C just ends us, until Celery takes it over
+    from worker.app import run  # seconds of it
+
+    run(int(sys.argv[1]))
+    atexit._run_exitfuncs()
+    os._exit(0)  # all is written: to take torch apart, object by object, would cost seconds of the grace period
+
+
+main()

@@ -1,9 +1,8 @@
 """Start-up and end of the worker: its Celery application, its identity in SQL, its reaper."""
 
-import os
 import signal
-import socket
 import warnings
+from time import sleep
 from typing import Any
 
 import psutil
@@ -11,23 +10,27 @@ import structlog
 import torch
 from celery import signals
 from celery.exceptions import SecurityWarning
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service import logs
 from service.queue import CeleryQueue, celery_app, queue_for
-from service.store import workers
-from service.store.tables import Worker
-from slope import __version__
+from service.store import schema, workers
+from service.store.database import Database
 from slope.optimizers import build_optimizer
 from slope.spec import TrainingSpec
+from worker import acknowledging
 from worker.devices import requests_served
 from worker.process import Process, current
 from worker.reaper import Reaper
 
+acknowledging.install()
 app = celery_app(current().settings.broker)
 app.conf.include = ["worker.tasks"]
 
 _LEAVE = signal.SIGUSR2
+_LOOK_SECONDS = 1.0
 _reapers: list[Reaper] = []
+_inherited: list[Process] = []
 
 log = structlog.get_logger()
 
@@ -35,6 +38,8 @@ log = structlog.get_logger()
 def run(slots: int) -> None:
     """Run the worker with this many training processes until it is told to end."""
     process = current()
+    logs.configure(process.settings)
+    wait_for_schema(process.database)
     warm_up(process.settings.threads)
     queues = sorted({queue_for(request) for request in requests_served(process.devices)})
     app.conf.worker_pool_start_method = "spawn" if len(process.devices) > 1 else "fork"
@@ -49,6 +54,25 @@ def run(slots: int) -> None:
             "--without-mingle",
         ]
     )
+
+
+def wait_for_schema(database: Database) -> None:
+    """Return when the database is there, with the schema that this code works with. Tells what it waits for."""
+    told = None
+    while missing := _missing(database):
+        if missing != told:
+            log.warning("the worker waits", reason=missing)
+        told = missing
+        sleep(_LOOK_SECONDS)
+    database.dispose()  # children are born without connections of ours
+
+
+def _missing(database: Database) -> str | None:
+    try:
+        is_current = schema.is_current(database.reader)
+    except DBAPIError as error:
+        return f"The database does not answer: {error.orig}"
+    return None if is_current else "The database has another schema than this version needs: run `slope db upgrade`"
 
 
 def warm_up(threads: int) -> None:
@@ -68,10 +92,7 @@ def _configure_logging(**_: Any) -> None:
 @signals.worker_ready.connect
 def _begin(sender: Any, **_: Any) -> None:
     process = current()
-    with process.database.writing() as session:
-        workers.add(session, _row(process, slots=sender.pool.num_processes))
-        session.commit()
-    reaper = Reaper(process, CeleryQueue(app))
+    reaper = Reaper(process, CeleryQueue(app), slots=sender.pool.num_processes)
     reaper.start()
     _reapers.append(reaper)
     log.info("worker ready", worker_id=str(process.worker_id), devices=[device.name for device in process.devices])
@@ -79,8 +100,7 @@ def _begin(sender: Any, **_: Any) -> None:
 
 @signals.worker_process_init.connect
 def _begin_child(**_: Any) -> None:
-    inherited = current()
-    inherited.database.dispose(close=False)  # the connections are the parent's
+    _inherited.append(current())  # kept for good: its connections are the parent's, and none may be closed here
     current.cache_clear()
     process = current()
     warm_up(process.settings.threads)
@@ -99,17 +119,9 @@ def _end(**_: Any) -> None:
     process = current()
     for reaper in _reapers:
         reaper.stop()
-    with process.database.writing() as session:
-        workers.stop(session, process.worker_id)
-        session.commit()
-
-
-def _row(process: Process, slots: int) -> Worker:
-    return Worker(
-        id=process.worker_id,
-        hostname=socket.gethostname(),
-        process_id=os.getpid(),
-        version=__version__,
-        devices=[{"name": device.name, "description": device.description} for device in process.devices],
-        slots=slots,
-    )
+    try:
+        with process.database.writing() as session:
+            workers.stop(session, process.worker_id)
+            session.commit()
+    except SQLAlchemyError as error:  # its silence will tell
+        log.warning("could not sign off", error=str(error))

@@ -54,13 +54,14 @@ def _train_or_fail(process: Process, claim: Claim, heartbeat: Heartbeat) -> None
         Attempt(process, claim, assignment, heartbeat).run()
     except (LeaseLost, Leaving):
         raise
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        _fail(process, claim, "out_of_memory", f"The worker has not enough memory for this job: {error}")
     except StorageFull as error:
         _fail(process, claim, "storage_full", f"The database has no room for the job's records: {error}")
     except Exception as error:
         log.exception("the attempt failed")
-        _fail(process, claim, "internal", f"{type(error).__name__}: {error}")
+        if _is_out_of_memory(error):
+            _fail(process, claim, "out_of_memory", f"The worker has not enough memory for this job: {error}")
+        else:
+            _fail(process, claim, "internal", f"{type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,12 @@ def _fail(process: Process, claim: Claim, code: str, detail: str) -> None:
             session.commit()
 
     patiently(write, process.leaving)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """On the CPU torch says so in words only, and so does libpq where an answer does not fit."""
+    said = ("can't allocate memory", "out of memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
 
 
 def _as_document(scaler: Scaler) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from threading import Event
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from service.errors import StorageFull
 
@@ -27,15 +27,22 @@ def patiently(action: Callable[[], Result], leaving: Event) -> Result:
     while True:
         try:
             return action()
-        except (OperationalError, InterfaceError) as error:
+        except DBAPIError as error:
             if _is_full(error):
                 raise StorageFull(str(error.orig)) from error
+            if not _is_away(error):
+                raise
             log.warning("the database is away", error=str(error.orig), next_try_in=pause)
         if leaving.wait(pause):
             raise Leaving
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _is_full(error: OperationalError | InterfaceError) -> bool:
+def _is_away(error: DBAPIError) -> bool:
+    """PostgreSQL has a third kind of error for a connection that it ended because nothing came."""
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+
+
+def _is_full(error: DBAPIError) -> bool:
     """SQLite says so in words, PostgreSQL by the class of its error."""
     return "disk is full" in str(error.orig) or type(error.orig).__name__ == "DiskFull"

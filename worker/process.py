@@ -1,9 +1,11 @@
 """What one process of the worker holds: its identity, its connections, and whether it is to leave."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from threading import Event
+from threading import Event, Lock
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -13,6 +15,8 @@ from service.store.database import Database
 from worker.devices import Device, available
 
 _IDENTITY = "SLOPE_WORKER_ID"
+_forking = Lock()
+os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release)
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,22 @@ class Process:
     worker_id: UUID
     leaving: Event = field(default_factory=Event)
     """Set when this process has been asked to end."""
+
+    @contextmanager
+    def between_forks(self) -> Iterator[None]:
+        """Use the database in a process that forks: not while it does, and SQLite's files are closed afterwards.
+
+        What SQLite knows of its locks, a child inherits: born in the middle of a transaction, it would wait for ever
+        for itself. PostgreSQL's connections are inherited too, but nobody there touches them.
+        """
+        if not self.database.is_sqlite:
+            yield
+            return
+        with _forking:
+            try:
+                yield
+            finally:
+                self.database.dispose()
 
 
 @cache

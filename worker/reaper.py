@@ -1,28 +1,35 @@
 """Looks around for what got lost, every few seconds, in every worker's main process."""
 
+import os
+import socket
+from dataclasses import asdict
 from threading import Event, Thread
 
 import psutil
 import structlog
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from service import reaping
 from service.queue import Queue
 from service.store import jobs, workers
 from service.store.jobs import Held
+from service.store.tables import Worker
+from slope import __version__
 from worker.process import Process
+
+_LAST_ROUND_SECONDS = 3.0
+"""How long the end of the worker waits for a round that is under way: the database or the broker may not answer."""
 
 log = structlog.get_logger()
 
 
 class Reaper:
-    """Gives the worker's sign of life, takes jobs from the dead, and rings again."""
+    """Registers the worker, gives its sign of life, takes jobs from the dead, and rings again."""
 
-    def __init__(self, process: Process, queue: Queue) -> None:
+    def __init__(self, process: Process, queue: Queue, slots: int) -> None:
+        """`slots` is how many jobs the worker trains at once."""
         self._process = process
         self._queue = queue
+        self._slots = slots
         self._done = Event()
         self._thread = Thread(target=self._run, name="reaper", daemon=True)
 
@@ -31,7 +38,7 @@ class Reaper:
 
     def stop(self) -> None:
         self._done.set()
-        self._thread.join()
+        self._thread.join(_LAST_ROUND_SECONDS)
 
     def look_around(self) -> None:
         """One round. Several reapers may do the same at once: each guard lets one of them win."""
@@ -43,15 +50,28 @@ class Reaper:
     def _orphans(self) -> list[Held]:
         """Jobs of this worker whose process has died. They need not wait for their lease to expire."""
         with self._process.database.writing() as session:
-            workers.beat(session, self._process.worker_id)
+            if not workers.beat(session, self._process.worker_id):
+                workers.add(session, self._row())
             held = jobs.held_by(session, self._process.worker_id)
             session.commit()
         living = {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
         return [job for job in held if job.process_id not in living]
 
+    def _row(self) -> Worker:
+        return Worker(
+            id=self._process.worker_id,
+            hostname=socket.gethostname(),
+            process_id=os.getpid(),
+            version=__version__,
+            devices=[asdict(device) for device in self._process.devices],
+            slots=self._slots,
+        )
+
     def _run(self) -> None:
-        while not self._done.wait(self._process.settings.reap_seconds):
+        while not self._done.is_set():
             try:
-                self.look_around()
-            except (SQLAlchemyError, BrokerError, RedisError, psutil.NoSuchProcess) as error:
-                log.warning("could not look around", error=str(error))
+                with self._process.between_forks():
+                    self.look_around()
+            except Exception as error:  # whatever it was: who would look if this thread ended?
+                log.warning("could not look around", error=repr(error))
+            self._done.wait(self._process.settings.reap_seconds)

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service.api import devices, events, health, jobs, plan, problems, records
+from service.api.answers import Answers
+from service.api.body_limit import BodyLimit
 from service.api.documentation import document
 from service.api.watch import JobWatch
 from service.queue import CeleryQueue, Queue, celery_app
@@ -31,12 +33,13 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         version=__version__,
         description=_DESCRIPTION,
         lifespan=_lifespan,
-        max_body_size=settings.max_body_size,
     )
+    app.add_middleware(BodyLimit, max_size=settings.max_body_size)
     app.state.settings = settings
     app.state.database = Database(settings.database)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.watch = JobWatch(app.state.database)
+    app.state.answers = Answers(app.state.database)
     problems.install(app)
     for noun in (jobs, plan, records, events, devices, health):
         app.include_router(noun.router)

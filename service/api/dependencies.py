@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request
 from sqlalchemy.orm import Session
 
+from service.api.answers import Answers
 from service.api.watch import JobWatch
 from service.errors import UnsupportedMediaType
 from service.queue import Queue
@@ -16,31 +17,39 @@ from service.store.database import Database
 
 MAX_WAIT = 60.0
 
+# Dependencies that wait for nothing are `async`: FastAPI sends the others through a thread, 0.1 ms each.
 
-def _database(request: Request) -> Database:
+
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-def _queue(request: Request) -> Queue:
+async def _queue(request: Request) -> Queue:
     queue: Queue = request.app.state.queue
     return queue
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _watch(request: Request) -> JobWatch:
+async def _watch(request: Request) -> JobWatch:
     watch: JobWatch = request.app.state.watch
     return watch
+
+
+async def _answers(request: Request) -> Answers:
+    answers: Answers = request.app.state.answers
+    return answers
 
 
 DatabaseDep = Annotated[Database, Depends(_database)]
 QueueDep = Annotated[Queue, Depends(_queue)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 WatchDep = Annotated[JobWatch, Depends(_watch)]
+AnswersDep = Annotated[Answers, Depends(_answers)]
 
 
 def _session(database: DatabaseDep) -> Iterator[Session]:
@@ -52,14 +61,14 @@ SessionDep = Annotated[Session, Depends(_session, scope="function")]
 """A session to read with."""
 
 
-def require_json(request: Request) -> None:
+async def require_json(request: Request) -> None:
     """Refuse a body that does not say it is JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send application/json")
 
 
-def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
+async def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
     """Seconds the client would wait for its answer (RFC 7240); a preference that makes no sense is ignored."""
     found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", prefer or "", re.IGNORECASE)
     return min(float(found[1]), MAX_WAIT) if found else 0.0

@@ -13,6 +13,7 @@ from service import events
 from service.api.dependencies import DatabaseDep, Limit, WatchDep
 from service.api.views import EpochView, EventView, Page
 from service.api.watch import JobWatch
+from service.errors import JobNotFound
 from service.events import Batch, Position
 from service.store.database import Database
 from service.store.tables import Epoch, Event
@@ -63,7 +64,7 @@ async def _stream(
         if not batch.items:
             yield b": waiting\n\n"
             await watch.changed(job_id, batch.version, KEEP_ALIVE_SECONDS)
-        batch = await run_in_threadpool(_following, database, job_id, position)
+        batch = await run_in_threadpool(_following_or_end, database, job_id, position)
 
 
 def _encode(item: Epoch | Event, position: Position) -> bytes:
@@ -75,6 +76,14 @@ def _encode(item: Epoch | Event, position: Position) -> bytes:
 def _following(database: Database, job_id: UUID, position: Position) -> Batch:
     with database.reading() as session:
         return events.following(session, job_id, position)
+
+
+def _following_or_end(database: Database, job_id: UUID, position: Position) -> Batch:
+    """The stream of a job that is deleted meanwhile ends: its answer has begun, and cannot become an error."""
+    try:
+        return _following(database, job_id, position)
+    except JobNotFound:
+        return Batch([], version=0, is_last=True)
 
 
 def _page(database: Database, job_id: UUID, after: int, limit: int) -> Page[EventView]:

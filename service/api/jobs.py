@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service import jobs
 from service.api.dependencies import (
+    AnswersDep,
     DatabaseDep,
     Limit,
     QueueDep,
@@ -17,11 +18,11 @@ from service.api.dependencies import (
     WatchDep,
     require_json,
 )
-from service.api.etags import etag, matches
+from service.api.etags import matches
 from service.api.examples import JOB_REQUESTS
 from service.api.labels import LabelsDep
 from service.api.views import JobView, Page
-from service.api.waiting import current, until_changed, until_final
+from service.api.waiting import until_final
 from service.store.jobs import Filters
 from slope.spec import JobRequest
 from slope.spec.job import JobStatus
@@ -43,25 +44,23 @@ IdempotencyKey = Annotated[
 )
 async def submit_job(
     request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
-    response: Response,
     database: DatabaseDep,
     queue: QueueDep,
     settings: SettingsDep,
+    answers: AnswersDep,
     watch: WatchDep,
     wait: WaitDep,
     idempotency_key: IdempotencyKey = None,
-) -> JobView:
+) -> Response:
     """Accept a training job and hand it to the workers."""
     submission = await run_in_threadpool(
         jobs.submit, database, queue, request, key=idempotency_key, max_numbers=settings.max_recorded_numbers
     )
-    job, reason = await until_final(database, watch, submission.job.id, wait)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    answer = await until_final(answers, watch, submission.job, wait)
+    headers = {"Location": f"/v1/jobs/{submission.job.id}"}
     if submission.replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    if wait and job.is_final:
-        response.status_code = 200
-    return JobView.of(job, reason)
+        headers["Idempotency-Replayed"] = "true"
+    return Response(answer.body, 200 if wait and answer.is_final else 202, headers, media_type="application/json")
 
 
 @router.get("")
@@ -83,19 +82,19 @@ def list_jobs(
 @router.get("/{job_id}", response_model=JobView, responses={304: {"description": "Not changed since that ETag"}})
 async def get_job(
     job_id: UUID,
-    database: DatabaseDep,
+    answers: AnswersDep,
     watch: WatchDep,
     wait: WaitDep,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """A job as it stands. With `Prefer: wait=N` the answer is held back until the job changes."""
-    job, reason = await current(database, job_id)
-    if wait and (if_none_match is None or matches(if_none_match, etag(job, reason))):
-        job, reason = await until_changed(database, watch, job, wait)
-    tag = etag(job, reason)
-    if matches(if_none_match, tag):
-        return Response(status_code=304, headers={"ETag": tag})
-    return Response(JobView.of(job, reason).model_dump_json(), media_type="application/json", headers={"ETag": tag})
+    answer = await answers.of(job_id)
+    if wait and not answer.is_final and (if_none_match is None or matches(if_none_match, answer.tag)):
+        await watch.changed(job_id, answer.version, wait)
+        answer = await answers.of(job_id)
+    if matches(if_none_match, answer.tag):
+        return Response(status_code=304, headers={"ETag": answer.tag})
+    return Response(answer.body, media_type="application/json", headers={"ETag": answer.tag})
 
 
 @router.post("/{job_id}/cancel", status_code=202)

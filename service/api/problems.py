@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from service.errors import InvalidRequest, MalformedRequest, ServiceError
+from service.errors import BodyTooLarge, InvalidRequest, MalformedRequest, ServiceError
 from slope.spec import Fault, faults_of
 
 log = structlog.get_logger()
@@ -42,29 +42,35 @@ def problem(
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def _of(error: ServiceError) -> JSONResponse:
+def problem_of(error: ServiceError) -> JSONResponse:
     return problem(error.status, error.type, error.title, error.detail, error.faults, error.headers)
 
 
 def _service_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)
-    return _of(error)
+    return problem_of(error)
 
 
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = error.errors()
     if errors[0]["type"] == "json_invalid":
-        return _of(MalformedRequest(f"The body is not JSON: {errors[0]['ctx']['error']} at {errors[0]['loc'][-1]}"))
+        return problem_of(
+            MalformedRequest(f"The body is not JSON: {errors[0]['ctx']['error']} at {errors[0]['loc'][-1]}")
+        )
     in_body = [error | {"loc": error["loc"][1:]} for error in errors if error["loc"][0] == "body"]
     elsewhere = [Fault(e["msg"], "/" + "/".join(map(str, e["loc"]))) for e in errors if e["loc"][0] != "body"]
     faults = elsewhere + faults_of(in_body, error.body)
     count = f"{len(errors)} things are" if len(errors) > 1 else "One thing is"
-    return _of(InvalidRequest(f"{count} wrong with the request: {faults[0].detail}", faults))
+    return problem_of(InvalidRequest(f"{count} wrong with the request: {faults[0].detail}", faults))
 
 
 def _http_exception(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's own, where the body is beyond the parser of JSON
+        return problem_of(MalformedRequest("The body cannot be read as JSON"))
+    if error.status_code == BodyTooLarge.status:
+        return problem_of(BodyTooLarge())
     phrase = HTTPStatus(error.status_code).phrase
     return problem(
         error.status_code, phrase.lower().replace(" ", "-"), phrase, str(error.detail), headers=error.headers
@@ -84,4 +90,4 @@ def _database_error(_request: Request, error: Exception) -> JSONResponse:
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected error", path=request.url.path, exc_info=error)
-    return _of(ServiceError("Something unforeseen happened; the service's log has the details"))
+    return problem_of(ServiceError("Something unforeseen happened; the service's log has the details"))

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for its turn."""
+_SILENT_SECONDS = 5
+"""PostgreSQL ends a writer that is silent in a transaction for so long: its host may be gone, and its locks are not."""
 
 
 class Database:
@@ -24,9 +26,18 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self.writer, self.reader = self._sqlite("BEGIN IMMEDIATE"), self._sqlite("BEGIN", query_only=True)
+            self._glancer = self.reader
         else:
-            self.writer = create_engine(self.url, pool_pre_ping=True, pool_size=20, max_overflow=20, pool_timeout=10)
+            self.writer = create_engine(
+                self.url,
+                pool_pre_ping=True,
+                pool_size=20,
+                max_overflow=20,
+                pool_timeout=10,
+                connect_args={"connect_timeout": 5},
+            )
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._glancer = self.writer.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -35,9 +46,21 @@ class Database:
             yield session
 
     @contextmanager
+    def glancing(self) -> Iterator[Session]:
+        """A session for one query, which sees one moment by itself: PostgreSQL is asked twice, not four times."""
+        with Session(self._glancer, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session to write with; what is not committed is rolled back."""
-        with Session(self.writer, expire_on_commit=False) as session:
+        """A session to write with; what is not committed is rolled back.
+
+        Rows that its UPDATEs change are not looked for among the objects it holds: that takes as long as the UPDATE.
+        """
+        options = {"synchronize_session": False}
+        with Session(self.writer, expire_on_commit=False, execution_options=options) as session:
+            if not self.is_sqlite:
+                session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{_SILENT_SECONDS}s'"))
             yield session
 
     def dispose(self, *, close: bool = True) -> None:

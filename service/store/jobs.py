@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, or_, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, undefer
 
@@ -73,8 +73,7 @@ def hold_key(session: Session, key: str) -> bool:
 
 def versions(session: Session, job_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The versions of those jobs that exist. A version grows whenever its job changes."""
-    rows = session.execute(select(Job.id, Job.version).where(Job.id.in_(job_ids)))
-    return {row.id: row.version for row in rows}
+    return {row.id: row.version for row in session.execute(_VERSIONS, {"job_ids": job_ids})}
 
 
 def add(session: Session, job: Job) -> None:
@@ -263,6 +262,8 @@ def remove(session: Session, job_id: UUID) -> bool:
     return True
 
 
+_VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))
+"""Built once: every poll asks for versions."""
 _RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
 
 

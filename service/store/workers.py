@@ -23,9 +23,10 @@ def add(session: Session, worker: Worker) -> None:
     session.flush()
 
 
-def beat(session: Session, worker_id: UUID) -> None:
-    """A sign of life."""
-    session.execute(update(Worker).where(Worker.id == worker_id).values(seen_at=now(session)))
+def beat(session: Session, worker_id: UUID) -> bool:
+    """A sign of life. False when nobody of that id is registered."""
+    seen = update(Worker).where(Worker.id == worker_id).values(seen_at=now(session)).returning(Worker.id)
+    return session.execute(seen).one_or_none() is not None
 
 
 def stop(session: Session, worker_id: UUID) -> None:

@@ -217,15 +217,41 @@ def test_every_step_equals_the_plain_program_to_the_bit(
     assert_equals_plain(X[:10], Y[:10], spec_of(**options, dtype="float64"))
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"name": "sgd", "weight_decay": 0.1},
+        {"name": "sgd", "momentum": 0.5},
+        {"name": "adam", "betas": [0.5, 0.75], "eps": 0.01, "weight_decay": 0.1},
+        {"name": "adamw", "amsgrad": True},
+        {"name": "rmsprop", "alpha": 0.5, "weight_decay": 0.1},
+        {"name": "adagrad", "initial_accumulator_value": 0.5, "weight_decay": 0.1},
+        {"name": "lbfgs", "line_search_fn": "strong_wolfe"},
+        {"name": "lbfgs", "max_eval": 3, "tolerance_grad": 0.1, "tolerance_change": 0.1},
+    ],
+    ids=repr,
+)
+def test_every_option_of_an_optimizer_reaches_torch(optimizer: dict[str, Any]) -> None:
+    assert_equals_plain(X, Y, spec_of(epochs=3, learning_rate=0.02, batch_size=4, optimizer=optimizer))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("features", [1, 2, 3, 7, 9, 17, 33, 65])
-@pytest.mark.parametrize("batch_size", [1, 2, 5, 6, 7, 11, 40, "full"])
+@pytest.mark.parametrize("features", [1, 3, 7, 17, 65])
+@pytest.mark.parametrize("batch_size", [1, 5, 6, 11, "full"])
 def test_where_the_rows_of_a_batch_lie_in_memory_changes_no_bit(features: int, batch_size: Any, dtype: str) -> None:
     """MKL's matrix-vector product rounds by the alignment of the matrix: a view of the data is not its rows."""
     random = np.random.RandomState(features)
     x, y = random.standard_normal((53, features)), random.standard_normal(53)
-    spec = spec_of(epochs=1, batch_size=batch_size, initial_weights="normal", dtype=dtype)
-    assert_equals_plain(x, y, spec)
+    options = {"epochs": 1, "batch_size": batch_size, "initial_weights": "normal", "dtype": dtype}
+    assert_equals_plain(x, y, spec_of(**options))
+    assert_equals_plain(x, y, spec_of(**options, shuffle=True))
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, "full"])
+def test_data_too_large_to_keep_its_batches_changes_no_bit(batch_size: Any) -> None:
+    random = np.random.RandomState(0)
+    x, y = random.standard_normal((11, 6001)), random.standard_normal(11)
+    assert_equals_plain(x, y, spec_of(epochs=2, learning_rate=1e-5, batch_size=batch_size))
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -283,7 +309,6 @@ def datasets(draw: st.DrawFn) -> tuple[Any, Any]:
 @given(datasets(), hyperparameters())
 @example(([[1e19], [-1e19]], [1e19, 0.0]), {"learning_rate": 1.0, "epochs": 3})
 @example(([[2e38], [1e38]], [1.0, -1.0]), {"learning_rate": 1e-38, "epochs": 3})
-@example(([[0.0], [0.0]], [0.0, -0.0]), {"epochs": 1})
 def test_no_dataset_is_found_on_which_a_step_differs_from_the_plain_program(
     dataset: tuple[Any, Any], options: dict[str, Any]
 ) -> None:
@@ -333,7 +358,6 @@ def test_a_mean_loss_that_overflows_is_divergence() -> None:
 
 @settings(patient, max_examples=100)
 @given(datasets(), hyperparameters())
-@example(([[0.0], [0.0]], [0.0, -0.0]), {"epochs": 1, "batch_size": 1})
 @example(([[1e38], [1e30], [1.0]], [1e15, 1.0, 1.0]), {"epochs": 2})
 def test_what_is_recorded_does_not_depend_on_which_steps_are_kept(
     dataset: tuple[Any, Any], options: dict[str, Any]

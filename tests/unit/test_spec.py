@@ -316,6 +316,9 @@ def test_a_number_too_large_for_float32_is_accepted_for_float64() -> None:
         ({"device": "cuda:-1"}, ["/device"]),
         ({"device": "cuda:0\n"}, ["/device"]),
         ({"device": None}, ["/device"]),
+        ({"timeout_seconds": 0.0}, ["/timeout_seconds"]),
+        ({"timeout_seconds": math.inf}, ["/timeout_seconds"]),
+        ({"name": "a\0b", "metadata": {"c": "\0"}}, ["/name", "/metadata/c"]),
         ({"metadata": {"a": 1}}, ["/metadata/a"]),
         ({"metadata": {"a": "x" * 513}}, ["/metadata/a"]),
         ({"metadata": {"": "x"}}, ["/metadata/"]),
@@ -425,6 +428,7 @@ def test_a_request_is_its_data_and_otherwise_defaults() -> None:
         "hyperparameters": TrainingSpec().model_dump(mode="json"),
         "predict": [],
         "device": "auto",
+        "timeout_seconds": None,
         "metadata": {},
     }
 

@@ -1,0 +1,17 @@
+"""`python -m benchmarks [NAME ...]`: run the benchmarks that are named, or all."""
+
+import sys
+
+from benchmarks import job, loop, polls
+
+_BENCHMARKS = {"loop": loop.run, "job": job.run, "polls": polls.run}
+
+
+def main(names: list[str]) -> None:
+    if unknown := set(names) - set(_BENCHMARKS):
+        sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}: choose from {', '.join(_BENCHMARKS)}")
+    for name in names or _BENCHMARKS:
+        _BENCHMARKS[name]()
+
+
+main(sys.argv[1:])

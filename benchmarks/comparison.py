@@ -1,0 +1,53 @@
+"""Two ways to the same end, measured in turns, and what is said of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The bound of the ratio ours / theirs."""
+
+    side: Literal["at most", "at least"]
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.bound:g}"
+
+    def is_met(self, ratio: float) -> bool:
+        return ratio <= self.bound if self.side == "at most" else ratio >= self.bound
+
+
+def in_turns(repeats: int, ways: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """What each way measures, one after another in every repeat, so that all see the same weather."""
+    measured: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, measure in ways.items():
+            measured[name].append(measure())
+    return measured
+
+
+def compare(measured: Mapping[str, list[float]], ours: str, theirs: str, unit: str, aim: Aim | None = None) -> None:
+    """Print the median of both, their ratio, how much it varies from repeat to repeat, and whether the aim is met."""
+    ratio = median(measured[ours]) / median(measured[theirs])
+    verdict = f"aim {aim}: {'met' if aim.is_met(ratio) else 'NOT MET'}" if aim else "no aim, for information"
+    for name in (theirs, ours):
+        print(f"  {name:<40}{median(measured[name]):10.4g} {unit} {_range(measured[name])}")
+    print(
+        f"  {'ratio of the medians':<40}{ratio:10.3g} {_spread(measured[ours], measured[theirs])}; {verdict}\n",
+        flush=True,
+    )
+
+
+def _range(values: list[float]) -> str:
+    return f"(median of {len(values)}, from {min(values):.4g} to {max(values):.4g})"
+
+
+def _spread(ours: list[float], theirs: list[float]) -> str:
+    ratios = [mine / its for mine, its in zip(ours, theirs, strict=True)]
+    if len(ratios) < 4:
+        return f"({', '.join(f'{ratio:.3g}' for ratio in ratios)})"
+    low, _, high = quantiles(ratios, n=4)
+    return f"({low:.3g} to {high:.3g} in the middle half of the pairs)"

@@ -1,0 +1,40 @@
+"""The largest body that is read. Starlette has the same, and answers text/plain where a body tells its length."""
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import problem_of
+from service.errors import BodyTooLarge
+
+
+class BodyLimit:
+    """Refuses a body by the length it tells, and one that does not tell it as soon as it is past the limit."""
+
+    def __init__(self, app: ASGIApp, max_size: int) -> None:
+        self._app = app
+        self._max_size = max_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _told_length(scope) > self._max_size:
+            await problem_of(BodyTooLarge())(scope, receive, send)
+        else:
+            await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max_size:
+                raise HTTPException(BodyTooLarge.status)  # any other would become a 400 where FastAPI reads the body
+            return message
+
+        return counted
+
+
+def _told_length(scope: Scope) -> int:
+    told = Headers(scope=scope).get("content-length", "")
+    return int(told) if told.isdecimal() else 0

@@ -1,0 +1,1 @@
+"""Whole services: real processes, real servers, real HTTP."""

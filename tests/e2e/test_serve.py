@@ -1,0 +1,130 @@
+"""`slope serve` under everything that can happen to it."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from e2e.jobs import curve, request, some_seconds, statuses
+from e2e.processes import slope, until
+from e2e.services import Serve
+from slope.client import Client
+
+GRACE_SECONDS = 10
+"""It promises to have ended by then."""
+
+
+@pytest.fixture
+def client(serve: Serve) -> Iterator[Client]:
+    with serve.client as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(_serve: Serve) -> list[dict[str, Any]]:
+    """The epochs of a job that nothing happens to."""
+    with _serve.start().client as client:
+        return curve(client, client.wait(client.submit(some_seconds())["id"])["id"])
+
+
+@pytest.fixture
+def underway(uninterrupted: list[dict[str, Any]], client: Client) -> str:
+    """The id of the same job again, with some epochs behind it and many to go."""
+    job_id = client.submit(some_seconds())["id"]
+    until(lambda: client.job(job_id)["progress"]["epochs_done"])
+    return job_id
+
+
+def test_a_second_serve_on_the_same_folder_refuses_with_a_sentence(serve: Serve, folder: Path) -> None:
+    with slope(folder, "serve", "--port", "0", "--data-dir", str(serve.folder)) as second:
+        assert second.wait() == 1
+        assert f"Another `slope serve` uses {serve.folder}" in second.log
+        assert "Traceback" not in second.log
+    assert serve.is_ready
+
+
+def test_a_port_in_use_is_refused_with_a_sentence(serve: Serve, folder: Path, tmp_path: Path) -> None:
+    port = serve.url.rpartition(":")[2]
+    with slope(folder, "serve", "--port", port, "--data-dir", str(tmp_path)) as second:
+        assert second.wait() == 1
+        assert f"Cannot listen on 127.0.0.1:{port}" in second.log
+        assert "Traceback" not in second.log
+
+
+def test_a_killed_worker_is_started_again_and_its_job_goes_on(
+    serve: Serve, client: Client, underway: str, uninterrupted: list[dict[str, Any]]
+) -> None:
+    _kill(serve, "worker")
+
+    job = client.wait(underway, timeout=60)
+    assert (job["status"], job["attempt"]) == ("succeeded", 2)
+    assert curve(client, underway) == uninterrupted
+    until(lambda: len(serve.program.children("worker")) == 1)
+
+
+def test_the_job_of_a_killed_training_process_is_taken_up_at_once(
+    client: Client, serve: Serve, underway: str, uninterrupted: list[dict[str, Any]]
+) -> None:
+    (process,) = serve.training_processes()
+    process.kill()
+
+    job = client.wait(underway, timeout=60)
+    assert statuses(job) == ["queued", "running", "queued", "running", "succeeded"]
+    assert job["attempt"] == 2
+    assert curve(client, underway) == uninterrupted
+
+
+def test_a_killed_broker_is_started_again_and_jobs_are_trained(serve: Serve, client: Client) -> None:
+    _kill(serve, "valkey")
+
+    job = client.wait(client.submit(request())["id"], timeout=60)
+    assert job["status"] == "succeeded"
+    until(lambda: serve.is_ready)
+
+
+def test_a_killed_api_is_started_again_at_the_same_address(serve: Serve, client: Client) -> None:
+    job_id = client.submit(request())["id"]
+    _kill(serve, "service.api")
+
+    with serve.client as after:
+        assert after.wait(job_id, timeout=60)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_in_time_and_the_job_goes_on_after_the_next_start(
+    serve: Serve, underway: str, uninterrupted: list[dict[str, Any]], number: int
+) -> None:
+    started = monotonic()
+    code = serve.program.end(number)
+    assert monotonic() - started < GRACE_SECONDS
+    assert code == 0
+    assert not serve.program.family()
+    assert not list(serve.program.folder.glob("slope-*"))
+
+    with serve.start().client as client:
+        job = client.wait(underway, timeout=60)
+        assert statuses(job) == ["queued", "running", "queued", "running", "succeeded"]
+        assert job["attempt"] == 2
+        assert curve(client, underway) == uninterrupted
+
+
+def test_a_killed_supervisor_leaves_nothing_running_and_the_job_goes_on_after_the_next_start(
+    serve: Serve, underway: str, uninterrupted: list[dict[str, Any]]
+) -> None:
+    serve.program.process.kill()
+    until(lambda: not serve.program.family())
+
+    with serve.start().client as client:
+        assert client.wait(underway, timeout=60)["status"] == "succeeded"
+        assert curve(client, underway) == uninterrupted
+
+
+def _kill(serve: Serve, word: str) -> None:
+    """Kill one of its children, and wait until it has another."""
+    before = serve.child(word)
+    os.kill(before, signal.SIGKILL)
+    until(lambda: serve.child(word) != before)

@@ -1,0 +1,194 @@
+"""A whole service to break: a database, a broker behind a proxy, an API and workers, each of them to be replaced."""
+
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import cache
+from pathlib import Path
+from random import Random
+from time import monotonic, sleep
+from typing import Self
+from uuid import UUID, uuid4
+
+import httpx2
+import psutil
+from e2e.processes import PATIENCE_SECONDS, Program, module, until
+from e2e.services import Api, Broker
+
+from faults import work
+from faults.postgres import OwnPostgreSQL
+from faults.proxy import Proxy
+from faults.work import Damage, Json, Remains
+from service.queue import CeleryQueue, celery_app
+from service.store import schema
+from service.store.database import Database
+
+
+class Stage:
+    """Everything runs until the block ends. `random` chooses the moments: the same seed, the same choices."""
+
+    def __init__(
+        self,
+        folder: Path,
+        socket_path: Path,
+        *,
+        postgresql: OwnPostgreSQL | None = None,
+        workers: int = 2,
+        seed: int = 0,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        """Without PostgreSQL it runs on SQLite. Settings are environment variables for all processes."""
+        self.folder = folder
+        self.postgresql = postgresql
+        self.random = Random(seed)
+        self.workers: list[Program] = []
+        self._wanted = workers
+        self._stack = ExitStack()
+        self._broker = Broker(folder, socket_path)
+        self._socket_path = socket_path
+        self._settings = settings or {}
+
+    def __enter__(self) -> Self:
+        url = self.postgresql.url if self.postgresql else f"sqlite:///{self.folder / 'slope.db'}"
+        self._broker.start()
+        self._stack.callback(self._broker.stop)
+        self.proxy = self._stack.enter_context(Proxy(str(self._socket_path)))
+        self.broker_url = f"redis://127.0.0.1:{self.proxy.port}/0"
+        self.environment = {"SLOPE_DATABASE_URL": url, "SLOPE_BROKER_URL": self.broker_url} | self._settings
+        self.database = Database(url)
+        self._stack.callback(self.database.dispose)
+        schema.upgrade(self.database)
+        self.queue = CeleryQueue(celery_app(self.broker_url))
+        self.api = self.add_api()
+        self.workers = [self.add_worker() for _ in range(self._wanted)]
+        self.settle()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:  # what stands still cannot be asked to end
+            for process in worker.family():
+                with suppress(psutil.Error):
+                    process.kill()
+        self._stack.close()
+
+    @property
+    def broker(self) -> Broker:
+        return self._broker
+
+    def add_api(self) -> Api:
+        api = Api(self.folder, self.environment)
+        self._stack.enter_context(api.program)
+        return api
+
+    def add_worker(self, environment: dict[str, str] | None = None) -> Program:
+        surroundings = self.environment | (environment or {})
+        return self._stack.enter_context(module(self.folder, "worker", "1", environment=surroundings))
+
+    def settle(self) -> None:
+        """Replace what has died, and wait until all is up."""
+        if self.api.program.process.poll() is not None:
+            self.api = self.add_api()
+        self.workers = [worker if worker.process.poll() is None else self.add_worker() for worker in self.workers]
+        for worker in self.workers:
+            until(lambda worker=worker: worker.logged("worker ready") and worker.children())
+        until(lambda: self.api.is_ready)
+
+    @cache  # noqa: B019  # a stage lives as long as its tests
+    def reference(self, make: Callable[[], Json]) -> Remains:
+        """What a run leaves that nothing happens to."""
+        job_id = self.submit(make())
+        self.wait(job_id)
+        assert work.row(self.database, job_id).attempt == 1
+        return Remains.of(self.database, job_id)
+
+    def submit(self, request: Json, key: str | None = None) -> UUID:
+        """Post a job, again and again while the service cannot take it."""
+        headers = {"Idempotency-Key": key or str(uuid4())}
+
+        def post() -> UUID | None:
+            with suppress(httpx2.HTTPError):
+                answer = httpx2.post(f"{self.api.url}/v1/jobs", json=request, headers=headers, timeout=30)
+                if answer.status_code in (200, 202):
+                    return UUID(answer.json()["id"])
+                assert answer.status_code in (409, 503), answer.text
+            return None
+
+        job_id = until(post)
+        assert job_id
+        return job_id
+
+    def underway(self, make: Callable[[], Json]) -> UUID:
+        """A job that has got to a random epoch, and then some milliseconds further."""
+        total = len(self.reference(make).epochs)
+        job_id = self.submit(make())
+        target = self.random.randint(1, int(0.6 * total))
+        until(lambda: work.recorded(self.database, job_id) >= target)
+        self.pause(0.25)  # so that the fault also comes between two flushes, and in the middle of one
+        return job_id
+
+    def pause(self, longest: float) -> None:
+        """Let a random time pass: it is the moment of the fault, and nothing is waited for."""
+        sleep(self.random.uniform(0, longest))
+
+    def wait(self, job_id: UUID, seconds: float = 2 * PATIENCE_SECONDS) -> str:
+        """The status of a job when it has ended."""
+
+        def ended() -> str | None:
+            job = work.row(self.database, job_id)
+            return job.status if job.is_final else None
+
+        return until(ended, seconds) or ""
+
+    def trainer(self, job_id: UUID) -> psutil.Process | None:
+        """The process that trains a job, None when the job has already ended."""
+        job = work.row(self.database, job_id)
+        return psutil.Process(job.process_id) if job.process_id else None
+
+    def worker_of(self, job_id: UUID) -> Program | None:
+        """The worker that trains a job."""
+        trainer = self.trainer(job_id)
+        main = trainer.ppid() if trainer else None
+        return next((worker for worker in self.workers if worker.pid == main), None)
+
+    def seconds_to_next_epoch(self, job_id: UUID, fault: Callable[[], None]) -> float | None:
+        """Do something to the service, and tell how long it then took until another epoch stood in SQL.
+
+        None when the job had nothing more to record.
+        """
+        fault()
+        started, before = monotonic(), self._recorded(job_id)
+
+        def has_gone_on() -> bool:
+            return self._recorded(job_id) > before or work.row(self.database, job_id).is_final
+
+        until(has_gone_on, 2 * PATIENCE_SECONDS)
+        return monotonic() - started if self._recorded(job_id) > before else None
+
+    def inspect(self, job_id: UUID, make: Callable[[], Json]) -> Damage:
+        """Wait for a job's end, and compare it with an uninterrupted run."""
+        self.wait(job_id)
+        expected = self.reference(make)
+        return work.damage(self.database, job_id, expected) + work.events_damage(self.database, job_id)
+
+    def _recorded(self, job_id: UUID) -> int:
+        return work.recorded(self.database, job_id)
+
+
+def kill(*processes: psutil.Process) -> None:
+    """SIGKILL, and wait until the processes are gone."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # together: none sees another die
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+    until(lambda: not any(_lives(process) for process in processes))
+
+
+def family_of(worker: Program) -> list[psutil.Process]:
+    """The main process and its children."""
+    return [psutil.Process(worker.pid), *worker.children()]
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False

@@ -1,0 +1,34 @@
+"""Every kind of fault once, with real processes. `make test-faults` does each of them at many random moments."""
+
+from pathlib import Path
+
+import pytest
+
+from faults import matrix, soak, work
+from faults.kinds import FAULTS, Fault
+from faults.stage import Stage
+
+RECOVERY_SECONDS = 30.0
+"""Generous: `make test-faults` measures, and this machine may have other things to do."""
+
+
+@pytest.mark.parametrize("number", range(len(FAULTS)), ids=list(FAULTS))
+def test_no_fault_loses_or_repeats_a_record(stage: Stage, number: int) -> None:
+    fault: Fault = list(FAULTS.values())[number]
+    trial = fault(stage, work.detailed if number % 2 else work.long)
+
+    assert trial.damage == work.Damage()
+    assert (trial.recovery or 0.0) < RECOVERY_SECONDS
+
+
+def test_a_crowd_of_jobs_succeeds_while_processes_are_killed(stage: Stage) -> None:
+    result = soak.run(stage, jobs=40)
+
+    assert result.is_well, str(result)
+
+
+def test_a_service_killed_with_all_its_processes_goes_on_when_it_is_started_again(tmp_path: Path) -> None:
+    with matrix.ServeStage(tmp_path) as serve:
+        trial = serve.trial()
+
+    assert trial.damage == work.Damage()

@@ -1,0 +1,81 @@
+"""Patience waits for a database that is away, and for nothing else."""
+
+from collections.abc import Callable
+from threading import Event
+
+import pytest
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+
+from service.errors import LeaseLost, StorageFull
+from worker.patience import Leaving, patiently
+
+
+class Impatient(Event):
+    """Notes for how long it was waited for, and does not wait."""
+
+    def __init__(self, *, set_after: int = 1000) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+        self._set_after = set_after
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.pauses.append(timeout or 0.0)
+        return len(self.pauses) >= self._set_after
+
+
+class DiskFull(Exception):
+    """Named as psycopg names it."""
+
+
+def failing(times: int, error: Exception) -> Callable[[], str]:
+    """An action that fails so often before it succeeds."""
+    left = times
+
+    def act() -> str:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise error
+        return "done"
+
+    return act
+
+
+def away(error: type[OperationalError | InterfaceError] = OperationalError, reason: str = "gone") -> Exception:
+    return error("SELECT 1", {}, Exception(reason))
+
+
+def test_what_succeeds_is_done_once_without_waiting() -> None:
+    leaving = Impatient()
+    assert patiently(failing(0, away()), leaving) == "done"
+    assert leaving.pauses == []
+
+
+@pytest.mark.parametrize("error", [away(), away(InterfaceError), away(reason="database is locked")])
+def test_a_database_that_is_away_is_tried_again_at_growing_intervals(error: Exception) -> None:
+    leaving = Impatient()
+    assert patiently(failing(7, error), leaving) == "done"
+    assert leaving.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+
+
+def test_who_is_asked_to_leave_while_waiting_leaves() -> None:
+    leaving = Impatient(set_after=3)
+    with pytest.raises(Leaving):
+        patiently(failing(1000, away()), leaving)
+    assert len(leaving.pauses) == 3
+
+
+@pytest.mark.parametrize("original", [Exception("database or disk is full"), DiskFull("could not extend file")])
+def test_a_full_disk_is_not_waited_for(original: Exception) -> None:
+    leaving = Impatient()
+    with pytest.raises(StorageFull, match=str(original)):
+        patiently(failing(1, OperationalError("INSERT", {}, original)), leaving)
+    assert leaving.pauses == []
+
+
+@pytest.mark.parametrize("error", [LeaseLost(), IntegrityError("INSERT", {}, Exception("twice")), ValueError("wrong")])
+def test_what_waiting_does_not_mend_is_raised_at_once(error: Exception) -> None:
+    leaving = Impatient()
+    with pytest.raises(type(error)):
+        patiently(failing(1, error), leaving)
+    assert leaving.pauses == []

@@ -1,0 +1,248 @@
+"""Faults to be had in one process: lost answers, a full disk, exhausted memory, a frozen writer, a wrong clock."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from integration.workbench import FakeQueue, change, claim, claimed, read, request, rows_of_every_table, submit
+from sqlalchemy import event, update
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from faults import work
+from service import reaping
+from service.api.app import create_app
+from service.settings import Settings
+from service.store import database as store
+from service.store import jobs
+from service.store.database import Database
+from service.store.jobs import Claim
+from service.store.tables import Job
+from worker import attempt as training
+from worker.attempt import attempt
+from worker.process import Process
+
+
+def train(process: Process, job_id: UUID) -> Claim:
+    mine = claim(process.database, job_id, worker_id=process.worker_id)
+    assert mine
+    attempt(process, mine)
+    return mine
+
+
+@contextmanager
+def losing_answers(*numbers: int) -> Iterator[list[int]]:
+    """The database makes these commits, counted from 1, and the connection breaks before it can say so."""
+    made: list[int] = []
+
+    def lose(_session: Session) -> None:
+        made.append(len(made) + 1)
+        if made[-1] in numbers:
+            raise OperationalError("COMMIT", {}, Exception("the answer was lost"))
+
+    event.listen(Session, "after_commit", lose)
+    yield made
+    event.remove(Session, "after_commit", lose)
+
+
+def test_commits_whose_answers_are_lost_leave_the_records_of_an_undisturbed_run(
+    process: Process,
+) -> None:
+    undisturbed = submit(process.database, work.detailed())
+    train(process, undisturbed)
+    disturbed = submit(process.database, work.detailed())
+    mine = claim(process.database, disturbed, worker_id=process.worker_id)
+    assert mine
+
+    with losing_answers(*range(1, 1000, 2)) as commits:
+        attempt(process, mine)
+
+    assert len(commits) > 2
+    expected = work.Remains.of(process.database, undisturbed)
+    assert work.damage(process.database, disturbed, expected) == work.Damage()
+    assert work.events_damage(process.database, disturbed) == work.Damage()
+
+
+def test_a_job_whose_return_to_the_queue_was_not_answered_is_there_once(process: Process) -> None:
+    job_id = submit(process.database, work.long())
+    mine = claim(process.database, job_id, worker_id=process.worker_id)
+    assert mine
+    process.leaving.set()
+
+    with losing_answers(1):
+        attempt(process, mine)
+
+    job = read(process.database, job_id)
+    assert [each.status for each in job.events if each.status] == ["queued", "running", "queued"]
+    assert job.crashes == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        DatabaseError("SELECT", {}, Exception("out of memory for query result")),
+    ],
+)
+def test_memory_that_is_exhausted_fails_the_job_by_its_name(
+    process: Process, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(training, "prepare", exhausted)
+    job_id = submit(process.database)
+
+    train(process, job_id)
+
+    job = read(process.database, job_id)
+    assert (job.status, job.error_code, job.crashes) == ("failed", "out_of_memory", 0)
+
+
+def test_torch_that_gets_no_memory_on_the_cpu_fails_the_job_by_its_name(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "prepare", lambda *_: torch.empty(2**55))
+    job_id = submit(process.database)
+
+    train(process, job_id)
+
+    assert read(process.database, job_id).error_code == "out_of_memory"
+
+
+def test_a_worker_never_looks_at_its_own_clock_where_hosts_may_differ(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoClock:
+        @staticmethod
+        def now(*_: object) -> None:
+            raise AssertionError("the clock of this host was read")
+
+    if process.database.is_sqlite:
+        pytest.skip("SQLite lives on one host, and has that host's clock")
+    job_id, lost = submit(process.database), claimed(process.database, lease_seconds=-1.0)
+    monkeypatch.setattr(store, "datetime", NoClock)
+
+    train(process, job_id)
+    assert reaping.release(process.database, reaping.expired(process.database), max_crashes=3) == [lost.job_id]
+
+    assert read(process.database, job_id).status == "succeeded"
+
+
+def test_a_writer_that_falls_silent_in_a_transaction_does_not_keep_its_job_from_the_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.is_sqlite:
+        pytest.skip("on one host a process that stands still can be seen")
+    monkeypatch.setattr(store, "_SILENT_SECONDS", 1)
+    mine = claimed(database, lease_seconds=-1.0)
+    with database.writing() as frozen:
+        jobs.beat(frozen, mine, -1.0)  # it holds the lock of the job's row, and never commits
+
+        assert reaping.release(database, reaping.expired(database), max_crashes=3) == [mine.job_id]
+
+        with pytest.raises(DBAPIError) as ended:
+            frozen.commit()
+        assert ended.value.connection_invalidated  # what a worker takes for a database that is away
+    assert read(database, mine.job_id).status == "queued"
+
+
+def test_a_broker_that_refuses_one_bell_is_not_asked_for_all_the_others(database: Database, queue: FakeQueue) -> None:
+    for _ in range(5):
+        submit(database)
+    change(database, lambda session: session.execute(update(Job).values(rung_at=None)))
+    queue.is_up = False
+
+    assert reaping.ring_again(database, queue) == []
+    assert len(queue.rung) == 1
+
+
+@pytest.mark.parametrize("room", [1, 5, 20, 60])
+def test_a_full_disk_fails_the_job_or_leaves_it_to_be_resumed_and_corrupts_nothing(sqlite_url: str, room: int) -> None:
+    database, settings = Database(sqlite_url), Settings(database_url=sqlite_url)
+    undisturbed, job_id = submit(database, work.detailed()), submit(database, work.detailed())
+    roomy = _process(settings, database)
+    train(roomy, undisturbed)
+    expected = work.Remains.of(database, undisturbed)
+    mine = claim(database, job_id)
+    assert mine
+
+    narrow = Database(sqlite_url)
+    _limit(narrow, _pages(sqlite_url) + room)
+    attempt(_process(settings.model_copy(update={"flush_epochs": 10}), narrow), mine)
+    narrow.dispose()
+
+    job = read(database, job_id)
+    assert (job.status, job.error_code) in {("failed", "storage_full"), ("running", None)}
+    assert job.epochs_done < job.epochs
+    assert work.rows_damage(work.Remains.of(database, job_id), expected.upto(job.epochs_done)) == work.Damage()
+    assert _quick_check(sqlite_url) == "ok"
+    if job.status == "running":
+        _expire(database, mine)
+        assert reaping.release(database, reaping.expired(database), max_crashes=3) == [job_id]
+        train(roomy, job_id)
+        assert work.damage(database, job_id, expected) == work.Damage()
+    database.dispose()
+
+
+def test_a_post_that_finds_no_room_is_a_problem_and_leaves_nothing_behind(sqlite_url: str, queue: FakeQueue) -> None:
+    roomy, settings = Database(sqlite_url), Settings(database_url=sqlite_url)
+    before = rows_of_every_table(roomy)
+    app = create_app(settings, queue)
+    _limit(app.state.database, _pages(sqlite_url))
+    wanted = request() | {"dataset": {"x": [float(n) for n in range(5000)], "y": [0.0] * 5000}}
+
+    with TestClient(app) as client:
+        answer = client.post("/v1/jobs", json=wanted)
+        assert answer.status_code in (503, 507), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert rows_of_every_table(roomy) == before
+        assert queue.rung == []
+        assert client.get("/v1/jobs").status_code == 200
+    assert _quick_check(sqlite_url) == "ok"
+
+    with TestClient(create_app(settings, queue)) as client:
+        assert client.post("/v1/jobs", json=wanted).status_code == 202
+    roomy.dispose()
+
+
+def _process(settings: Settings, database: Database) -> Process:
+    from uuid_utils.compat import uuid7
+
+    from worker.devices import Device
+
+    return Process(settings, database, [Device("cpu", "the test's")], uuid7())
+
+
+def _limit(database: Database, pages: int) -> None:
+    """Let the file of the database not grow beyond so many pages: the same error as on a full disk."""
+
+    @event.listens_for(database.writer, "connect")
+    def limit(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def _pages(url: str) -> int:
+    return int(_pragma(url, "page_count"))
+
+
+def _quick_check(url: str) -> str:
+    return str(_pragma(url, "quick_check"))
+
+
+def _pragma(url: str, name: str) -> Any:
+    """Asked through the same library that writes the file: two of them in one process would undo each other's locks."""
+    database = Database(url)
+    with database.reader.connect() as connection:
+        answer = connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+    database.dispose()
+    return answer
+
+
+def _expire(database: Database, mine: Claim) -> None:
+    change(database, lambda session: jobs.beat(session, mine, -1.0))

@@ -1,0 +1,267 @@
+"""The store under every order of events that hypothesis thinks of: several claimers, some with claims long lost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from service.errors import LeaseLost
+from service.store import datasets, jobs, records
+from service.store.database import Database, now
+from service.store.datasets import Arrays
+from service.store.jobs import Claim, Held
+from service.store.tables import FINAL, Epoch, Event, Job
+
+MAX_CRASHES = 3
+FOLLOWING = {
+    "queued": {"running", "cancelled"},
+    "running": {"queued", "succeeded", "failed", "cancelled"},
+    "succeeded": set(),
+    "failed": set(),
+    "cancelled": set(),
+}
+
+
+@dataclass
+class Expected:
+    """What is known about a job from all that was done to it."""
+
+    status: str = "queued"
+    holder: Claim | None = None
+    epochs: int = 0
+    attempt: int = 0
+    crashes: int = 0
+    is_expired: bool = False
+    wants_cancel: bool = False
+    told: list[str] = field(default_factory=lambda: ["queued"])
+
+    def become(self, status: str) -> None:
+        self.status, self.holder, self.is_expired = status, None, False
+        self.told.append(status)
+
+
+class Store(RuleBasedStateMachine):
+    """Everything that workers, reapers and clients do to jobs, in any order."""
+
+    job_ids = Bundle("job_ids")
+    claims = Bundle("claims")
+    sightings = Bundle("sightings")
+    """What a reaper saw, at whatever time."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+        self._expected: dict[UUID, Expected] = {}
+        self._dataset_id = self._do(lambda session: datasets.add(session, Arrays(np.ones((2, 1)), np.ones(2))))
+
+    @initialize(target=job_ids)
+    def begin(self) -> UUID:
+        return self.add()
+
+    @rule(target=job_ids)
+    def add(self) -> UUID:
+        job = _job(self._dataset_id)
+        self._do(lambda session: jobs.add(session, job))
+        self._expected[job.id] = Expected()
+        return job.id
+
+    @rule(target=claims, job_id=job_ids, device=st.sampled_from(["cpu", "cuda:0"]))
+    def claim(self, job_id: UUID, device: str) -> Any:
+        expected = self._expected[job_id]
+        mine = self._do(
+            lambda session: jobs.claim(
+                session, job_id, worker_id=uuid4(), process_id=1, devices=[device], lease_seconds=3600
+            )
+        )
+        assert (mine is not None) == (expected.status == "queued" and device == "cpu")
+        if mine is None:
+            return multiple()
+        expected.become("running")
+        expected.holder, expected.attempt = mine, expected.attempt + 1
+        assert mine.attempt == expected.attempt
+        return mine
+
+    @rule(mine=claims)
+    def beat(self, mine: Claim) -> None:
+        if self._guarded(mine, lambda session: jobs.beat(session, mine, 3600)):
+            self._expected[mine.job_id].is_expired = False
+
+    @rule(mine=claims, count=st.integers(1, 3))
+    def flush(self, mine: Claim, count: int) -> None:
+        expected = self._expected[mine.job_id]
+        done = expected.epochs if expected.holder == mine else 0  # who lost the lease has epochs of its own in mind
+
+        def write(session: Session) -> bool:
+            cancel = jobs.extend(session, mine, 3600, epochs_done=done + count)
+            rows = [_epoch(mine.job_id, number) for number in range(done, done + count)]
+            records.add(session, epochs=rows, steps=[], snapshots=[])
+            return cancel
+
+        if self._guarded(mine, write):
+            expected.epochs += count
+            expected.is_expired = False
+
+    @rule(mine=claims, status=st.sampled_from(FINAL))
+    def finish(self, mine: Claim, status: str) -> None:
+        if self._guarded(mine, lambda session: jobs.finish(session, mine, status)):
+            self._expected[mine.job_id].become(status)
+
+    @rule(mine=claims)
+    def put_back(self, mine: Claim) -> None:
+        if self._guarded(mine, lambda session: jobs.put_back(session, mine, "leaving")):
+            self._expected[mine.job_id].become("queued")
+
+    @rule(job_id=job_ids)
+    def expire(self, job_id: UUID) -> None:
+        """Time passes without a sign of life."""
+
+        def pass_time(session: Session) -> None:
+            past = now(session) - timedelta(seconds=1)
+            session.execute(update(Job).where(Job.id == job_id, Job.status == "running").values(lease_until=past))
+
+        self._do(pass_time)
+        expected = self._expected[job_id]
+        expected.is_expired = expected.status == "running"
+
+    @rule(target=sightings)
+    def look_for_lost_ones(self) -> Any:
+        found = [held for held in self._do(jobs.expired) if held.claim.job_id in self._expected]
+        assert {held.claim.job_id for held in found} == {
+            job_id for job_id, expected in self._expected.items() if expected.is_expired
+        }
+        return multiple(*found)
+
+    @rule(held=sightings)
+    def release(self, held: Held) -> None:
+        """A reaper acts on what it saw; meanwhile the job may have become another attempt's, or have ended."""
+        expected = self._expected[held.claim.job_id]
+        is_its = expected.holder == held.claim
+        assert self._do(lambda session: jobs.release_lost(session, held, MAX_CRASHES)) == is_its
+        if is_its:
+            expected.crashes += 1
+            expected.become("failed" if expected.crashes >= MAX_CRASHES else "queued")
+
+    @rule(job_id=job_ids)
+    def cancel(self, job_id: UUID) -> None:
+        expected = self._expected[job_id]
+        ended = self._do(lambda session: jobs.cancel_queued(session, job_id))
+        asked = self._do(lambda session: jobs.ask_to_cancel(session, job_id))
+        assert (ended, asked) == (expected.status == "queued", expected.status == "running")
+        if ended:
+            expected.become("cancelled")
+        expected.wants_cancel = expected.wants_cancel or asked
+
+    @invariant()
+    def every_job_is_what_was_made_of_it(self) -> None:
+        with self._database.reading() as session:
+            for job_id, expected in self._expected.items():
+                job = session.get_one(Job, job_id)
+                assert (job.status, job.attempt, job.crashes) == (expected.status, expected.attempt, expected.crashes)
+                assert job.crashes <= MAX_CRASHES
+                assert job.lease_token == (expected.holder.token if expected.holder else None)
+                assert (job.lease_until is None) == (job.status != "running")
+                assert (job.finished_at is not None) == job.is_final
+                assert job.cancel_requested == expected.wants_cancel
+
+    @invariant()
+    def epochs_follow_each_other_without_a_gap(self) -> None:
+        with self._database.reading() as session:
+            for job_id, expected in self._expected.items():
+                query = select(Epoch.epoch).where(Epoch.job_id == job_id).order_by(Epoch.epoch)
+                assert list(session.scalars(query)) == list(range(expected.epochs))
+                assert session.get_one(Job, job_id).epochs_done == expected.epochs
+
+    @invariant()
+    def events_tell_what_happened_in_order(self) -> None:
+        with self._database.reading() as session:
+            for job_id, expected in self._expected.items():
+                query = select(Event.seq, Event.status).where(Event.job_id == job_id).order_by(Event.seq)
+                told = session.execute(query).all()
+                assert [row.seq for row in told] == list(range(1, len(told) + 1))
+                assert [row.status for row in told] == expected.told
+                assert all(
+                    after in FOLLOWING[before] for before, after in zip(expected.told, expected.told[1:], strict=False)
+                )
+
+    def _do(self, action: Callable[[Session], Any]) -> Any:
+        with self._database.writing() as session:
+            answer = action(session)
+            session.commit()
+        return answer
+
+    def _guarded(self, mine: Claim, action: Callable[[Session], Any]) -> bool:
+        """Whether a claimer was allowed to do it: exactly when the claim is the one that holds."""
+        is_holder = self._expected[mine.job_id].holder == mine
+        if is_holder:
+            self._do(action)
+        else:
+            with pytest.raises(LeaseLost):
+                self._do(action)
+        return is_holder
+
+
+def test_no_order_of_events_breaks_a_job_on_sqlite(sqlite_url: str) -> None:
+    _drive(sqlite_url, examples=25)
+
+
+def test_no_order_of_events_breaks_a_job_on_postgresql(postgresql_url: str) -> None:
+    _drive(postgresql_url, examples=6)
+
+
+def _drive(url: str, examples: int) -> None:
+    database = Database(url)
+    run_state_machine_as_test(
+        lambda: Store(database),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    database.dispose()
+
+
+def _job(dataset_id: UUID) -> Job:
+    return Job(
+        id=uuid7(),
+        created_at=datetime.now(UTC),
+        dataset_id=dataset_id,
+        spec={},
+        predict=[],
+        device="cpu",
+        labels={},
+        plan={},
+        status="queued",
+        epochs=100,
+    )
+
+
+def _epoch(job_id: UUID, number: int) -> dict[str, Any]:
+    values = {"loss": 1.0, "last_loss": 1.0, "gradient_norm": 0.0, "learning_rate": 0.1, "seconds": 0.0}
+    absent = (
+        "validation_loss",
+        "gradient_mean_weights",
+        "gradient_mean_bias",
+        "gradient_last_weights",
+        "gradient_last_bias",
+    )
+    return {"job_id": job_id, "epoch": number, "weights": [1.0], "bias": None} | values | dict.fromkeys(absent)

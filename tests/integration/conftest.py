@@ -1,0 +1,70 @@
+"""The service and a worker in this process, on real databases; the broker is a fake one that remembers."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+import torch
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from uuid_utils.compat import uuid7
+from workbench import FakeQueue, claim, submit
+
+from service.api.app import create_app
+from service.settings import Settings
+from service.store.database import Database
+from worker.attempt import attempt
+from worker.devices import Device
+from worker.process import Process
+
+structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+torch.set_num_threads(1)  # as the worker has it: with more of them torch may add in another order
+
+
+@pytest.fixture
+def queue() -> FakeQueue:
+    return FakeQueue()
+
+
+@pytest.fixture
+def app(settings: Settings, queue: FakeQueue) -> FastAPI:
+    return create_app(settings, queue)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """Talks to the application in this process; an exception that none of its handlers expects is raised here."""
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def process(settings: Settings, database: Database) -> Process:
+    """What a worker's process would hold."""
+    return Process(settings, database, [Device("cpu", "the test's")], uuid7())
+
+
+@pytest.fixture
+def train(process: Process) -> Callable[[UUID | str], None]:
+    """Does what a worker does when the bell rings for a job."""
+
+    def train(job_id: UUID | str) -> None:
+        mine = claim(process.database, UUID(str(job_id)), worker_id=process.worker_id)
+        assert mine
+        attempt(process, mine)
+
+    return train
+
+
+@pytest.fixture
+def trained(database: Database, train: Callable[[UUID], None]) -> Callable[[dict[str, Any]], UUID]:
+    """Submits a request, trains it to its end, and gives the job's id."""
+
+    def trained(request: dict[str, Any]) -> UUID:
+        job_id = submit(database, request)
+        train(job_id)
+        return job_id
+
+    return trained

@@ -1,0 +1,424 @@
+"""A job's events: a list, and a stream that tells everything exactly once to a client that is cut off anywhere."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+from workbench import LECTURE, change, claim, claimed, problem_of, read, request, submit
+
+import service.api.events
+import service.events
+from service.events import Position, following
+from service.store import events, jobs
+from service.store.database import Database
+from service.store.jobs import Claim
+from service.store.tables import Epoch
+
+Trained = Callable[[dict[str, Any]], UUID]
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event of a stream."""
+
+    kind: str
+    id: str
+    data: dict[str, Any]
+
+
+def told(block: str) -> Told | None:
+    """The event of a block (between two empty lines); None for a comment."""
+    fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+    return Told(fields["event"], fields["id"], json.loads(fields["data"])) if fields else None
+
+
+def stream(client: TestClient, job_id: UUID, last: str | None = None) -> list[Told]:
+    """The whole stream of a job that has ended, after an event."""
+    headers = {"accept": "text/event-stream"} | ({"last-event-id": last} if last else {})
+    answer = client.get(f"/v1/jobs/{job_id}/events", headers=headers)
+    if answer.status_code == 204:
+        assert answer.content == b""
+        return []
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    return [each for block in answer.text.split("\n\n") if (each := told(block))]
+
+
+def write_epochs(database: Database, mine: Claim, count: int) -> None:
+    """What a flush writes: the next epochs, and how many there are."""
+    row = {"loss": 1.0, "last_loss": 1.0, "gradient_norm": 0.0, "weights": [1.0], "learning_rate": 0.1, "seconds": 0.0}
+    done = read(database, mine.job_id).epochs_done
+    rows = [{"job_id": mine.job_id, "epoch": epoch} | row for epoch in range(done, done + count)]
+
+    def write(session: Any) -> None:
+        jobs.extend(session, mine, 60.0, epochs_done=done + count)
+        if rows:
+            session.execute(insert(Epoch), rows)
+
+    change(database, write)
+
+
+def finish(database: Database, mine: Claim) -> None:
+    change(database, lambda session: jobs.finish(session, mine, "succeeded"))
+
+
+# the list
+
+
+def test_events_are_listed_in_order(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+
+    page = client.get(f"/v1/jobs/{job_id}/events").json()
+
+    assert page["next"] is None
+    assert [(event["seq"], event["kind"], event["status"], event["epochs_done"]) for event in page["data"]] == [
+        (1, "status", "queued", 0),
+        (2, "status", "running", 0),
+        (3, "status", "succeeded", 10),
+    ]
+    assert [event["at"] for event in page["data"]] == sorted(event["at"] for event in page["data"])
+
+
+def test_pages_of_events_follow_each_other(client: TestClient, trained: Trained) -> None:
+    url = f"/v1/jobs/{trained(LECTURE)}/events"
+
+    first = client.get(url, params={"limit": 2}).json()
+    rest = client.get(url, params={"limit": 2, "after": first["next"]}).json()
+
+    assert first["data"] + rest["data"] == client.get(url).json()["data"]
+    assert (first["next"], rest["next"]) == ("2", None)
+
+
+# the stream of a job that has ended
+
+
+def test_a_stream_tells_every_epoch_between_its_start_and_its_end(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+
+    told = stream(client, job_id)
+
+    assert [(each.kind, each.data.get("status"), each.data.get("epoch")) for each in told] == [
+        ("status", "queued", None),
+        ("status", "running", None),
+        *(("epoch", None, epoch) for epoch in range(10)),
+        ("status", "succeeded", None),
+    ]
+    epochs = client.get(f"/v1/jobs/{job_id}/epochs").json()["data"]
+    listed = client.get(f"/v1/jobs/{job_id}/events").json()["data"]
+    assert [each.data for each in told if each.kind == "epoch"] == epochs
+    assert [each.data for each in told if each.kind != "epoch"] == listed
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(LECTURE, id="the lecture"),
+        pytest.param(request(epochs=20, record={"every": 7}), id="not every epoch recorded"),
+        pytest.param(request(epochs=50, learning_rate=5.0), id="diverged"),
+        pytest.param(request(epochs=9, learning_rate=0.3), id="warned"),
+    ],
+)
+def test_a_client_that_was_cut_off_anywhere_goes_on_with_the_next_event(
+    client: TestClient, trained: Trained, wanted: dict[str, Any]
+) -> None:
+    job_id = trained(wanted)
+    whole = stream(client, job_id)
+
+    assert len(whole) > 4
+    assert len({each.id for each in whole}) == len(whole)
+    for place, last in enumerate(whole, start=1):
+        assert stream(client, job_id, last.id) == whole[place:]
+
+
+def test_a_long_stream_is_told_once_across_its_batches(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = trained(LECTURE)
+    whole = stream(client, job_id)
+
+    for batch in (1, 2, 3, 12, 13, 14):
+        monkeypatch.setattr(service.events, "_BATCH", batch)
+        assert stream(client, job_id) == whole
+        assert stream(client, job_id, whole[4].id) == whole[5:]
+
+
+def test_a_stream_that_was_read_to_its_end_needs_no_reconnection(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+    headers = {"accept": "text/event-stream", "last-event-id": stream(client, job_id)[-1].id}
+
+    answer = client.get(f"/v1/jobs/{job_id}/events", headers=headers)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "1", "1.", ".1", "1.x", "--1.2", "1.-2", "1.2.3", " 1.2", "1.0e3", "9" * 41 + ".1", "1²", "\xb9.1"]
+)
+def test_a_place_in_the_stream_that_is_none_is_refused(client: TestClient, database: Database, text: str) -> None:
+    headers = {"accept": "text/event-stream", "last-event-id": text.encode("latin-1")}
+
+    problem = problem_of(client.get(f"/v1/jobs/{submit(database)}/events", headers=headers), 422)
+
+    assert [error["pointer"] for error in problem["errors"]] == ["/header/last-event-id"]
+
+
+@given(st.integers(-1, 2**31), st.integers(0, 2**31))
+def test_a_place_in_the_stream_is_read_as_it_was_written(epoch: int, seq: int) -> None:
+    assert Position.parse(str(Position(epoch, seq))) == Position(epoch, seq)
+
+
+def test_a_place_beyond_the_end_is_the_end(client: TestClient, trained: Trained) -> None:
+    assert stream(client, trained(LECTURE), f"{'9' * 20}.{'9' * 19}") == []
+
+
+# the stream of a job that runs
+
+
+def sort_of(item: Any) -> tuple[str, int]:
+    return ("epoch", item.epoch) if isinstance(item, Epoch) else ("event", item.seq)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_happens_between_two_readings_everything_is_told_once_and_in_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+) -> None:
+    """A reader that is cut off at any place, while a worker flushes, warns, and hands the job to another."""
+    monkeypatch.setattr(service.events, "_BATCH", data.draw(st.integers(1, 6)))
+    mine: Claim | None = claimed(database)
+    assert mine
+    job_id, seen, position = mine.job_id, [], Position()
+    for _ in range(data.draw(st.integers(1, 6))):
+        match data.draw(st.sampled_from(["flush", "warn", "hand over", "read"])):
+            case "flush":
+                write_epochs(database, mine, data.draw(st.integers(1, 8)))
+            case "warn":
+                change(database, lambda session: events.add_warning(session, job_id, "look out"))
+            case "hand over":
+                held = mine
+                change(database, lambda session, held=held: jobs.put_back(session, held, "for the test"))
+                mine = claim(database, job_id)
+                assert mine
+            case "read":
+                with database.reading() as session:
+                    batch = following(session, job_id, position)
+                assert not batch.is_last
+                for item in batch.items[: data.draw(st.integers(0, len(batch.items)))]:
+                    seen.append(sort_of(item))
+                    position = Position.parse(str(position.after(item)))
+    finish(database, mine)
+
+    is_last = False
+    while not is_last:
+        with database.reading() as session:
+            batch = following(session, job_id, position)
+        is_last = batch.is_last
+        for item in batch.items:
+            seen.append(sort_of(item))
+            position = position.after(item)
+
+    job = read(database, job_id)
+    assert [number for kind, number in seen if kind == "epoch"] == list(range(job.epochs_done))
+    assert [number for kind, number in seen if kind == "event"] == list(range(1, job.event_count + 1))
+    assert seen[-1] == ("event", job.event_count)
+    for event in job.events:
+        before = seen[: seen.index(("event", event.seq))]
+        assert sum(kind == "epoch" for kind, _ in before) == event.epochs_done
+
+
+class Listener:
+    """A client of the application that reads a stream as it comes, and may hang up."""
+
+    def __init__(self, app: FastAPI, path: str, last: str | None) -> None:
+        headers = [(b"accept", b"text/event-stream")] + ([(b"last-event-id", last.encode())] if last else [])
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": headers,
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        self._app = app
+        self._blocks: asyncio.Queue[str | None] = asyncio.Queue()
+        self._hung_up = asyncio.Event()
+        self._asked = False
+        self.status = 0
+
+    async def run(self) -> None:
+        await self._app(self._scope, self._receive, self._send)
+        self._blocks.put_nowait(None)
+
+    def hang_up(self) -> None:
+        self._hung_up.set()
+
+    async def next(self) -> Told | None:
+        """The next event; None at the end."""
+        while (block := await asyncio.wait_for(self._blocks.get(), 30)) is not None:
+            if event := told(block):
+                return event
+        return None
+
+    async def rest(self) -> list[Told]:
+        found = []
+        while event := await self.next():
+            found.append(event)
+        return found
+
+    async def until_it_waits(self) -> None:
+        """Return when the stream has said that there is nothing new."""
+        while (block := await asyncio.wait_for(self._blocks.get(), 30)) != ": waiting":
+            assert block is not None
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._hung_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        for block in message.get("body", b"").decode().split("\n\n"):
+            if block:
+                self._blocks.put_nowait(block)
+
+
+@asynccontextmanager
+async def listening(app: FastAPI, job_id: UUID, last: str | None = None) -> AsyncIterator[Listener]:
+    listener = Listener(app, f"/v1/jobs/{job_id}/events", last)
+    running = asyncio.create_task(listener.run())
+    try:
+        yield listener
+    finally:
+        listener.hang_up()
+        await asyncio.wait_for(running, 30)
+
+
+@asynccontextmanager
+async def watching(app: FastAPI) -> AsyncIterator[None]:
+    async with app.router.lifespan_context(app):
+        yield
+
+
+def test_a_stream_goes_on_as_the_job_does_and_ends_with_it(app: FastAPI, database: Database) -> None:
+    mine = claimed(database)
+
+    async def scenario() -> list[Told]:
+        async with watching(app), listening(app, mine.job_id) as listener:
+            heard = []
+            for count in (2, 1, 3):
+                await listener.until_it_waits()
+                write_epochs(database, mine, count)
+                heard += [await listener.next() for _ in range(count)]
+            await listener.until_it_waits()
+            finish(database, mine)
+            return [each for each in heard if each] + await listener.rest()
+
+    heard = asyncio.run(scenario())
+
+    assert [each.data["epoch"] for each in heard[:-1]] == [0, 1, 2, 3, 4, 5]
+    assert heard[-1].data["status"] == "succeeded"
+
+
+def test_a_client_that_hangs_up_and_calls_again_misses_nothing_of_a_running_job(
+    app: FastAPI, database: Database
+) -> None:
+    mine = claimed(database)
+
+    async def scenario() -> list[Told]:
+        heard: list[Told] = []
+        async with watching(app):
+            for cut in (1, 3, 2, 5, 1):
+                write_epochs(database, mine, 4)
+                async with listening(app, mine.job_id, heard[-1].id if heard else None) as listener:
+                    for _ in range(cut):
+                        event = await listener.next()
+                        assert event
+                        heard.append(event)
+            finish(database, mine)
+            async with listening(app, mine.job_id, heard[-1].id) as listener:
+                heard += await listener.rest()
+            async with listening(app, mine.job_id, heard[-1].id) as listener:
+                assert await listener.rest() == []
+                assert listener.status == 204
+        return heard
+
+    heard = asyncio.run(scenario())
+
+    assert [each.data["epoch"] for each in heard if each.kind == "epoch"] == list(range(20))
+    assert [each.data["seq"] for each in heard if each.kind == "status"] == [1, 2, 3]
+    assert heard[-1].data["status"] == "succeeded"
+
+
+def test_a_stream_without_news_shows_that_it_lives(
+    app: FastAPI, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.api.events, "KEEP_ALIVE_SECONDS", 0.01)
+    mine = claimed(database)
+
+    async def scenario() -> None:
+        async with watching(app), listening(app, mine.job_id) as listener:
+            for _ in range(3):
+                await listener.until_it_waits()
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_ends_when_the_process_does(app: FastAPI, database: Database) -> None:
+    mine = claimed(database)
+
+    async def scenario() -> list[Told]:
+        async with watching(app), listening(app, mine.job_id) as listener:
+            await listener.until_it_waits()
+            app.state.watch.close()
+            return await listener.rest()
+
+    assert asyncio.run(scenario()) == []
+
+
+def test_a_stream_of_a_job_that_is_deleted_ends(app: FastAPI, database: Database) -> None:
+    job_id = submit(database)
+
+    async def scenario() -> list[Told]:
+        async with watching(app), listening(app, job_id) as listener:
+            await listener.until_it_waits()
+            assert change(database, lambda session: jobs.remove(session, job_id))
+            return await listener.rest()
+
+    assert asyncio.run(scenario()) == []
+
+
+def test_many_streams_of_one_job_hear_the_same(app: FastAPI, database: Database) -> None:
+    mine = claimed(database)
+
+    async def scenario() -> list[list[Told]]:
+        async with watching(app), listening(app, mine.job_id) as one, listening(app, mine.job_id) as two:
+            await one.until_it_waits()
+            write_epochs(database, mine, 3)
+            await two.until_it_waits()
+            finish(database, mine)
+            return [await listener.rest() for listener in (one, two)]
+
+    one, two = asyncio.run(scenario())
+
+    assert one[-1] == two[-1]
+    assert [each.data["epoch"] for each in one[:-1]] == [0, 1, 2]

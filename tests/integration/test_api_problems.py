@@ -1,0 +1,306 @@
+"""Every error is a problem (RFC 9457) and repeats no input; health, devices and documentation tell the truth."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from jsonschema_rs import validator_for
+from uuid_utils.compat import uuid7
+from workbench import LECTURE, FakeQueue, change, problem_of, rows_of_every_table, submit
+
+from service.api.app import create_app
+from service.settings import Settings
+from service.store import workers
+from service.store.database import Database
+from service.store.tables import Worker
+from slope import __version__
+
+LIMIT = 10_000
+SECRET = "Zebra9Crossing"
+
+
+@pytest.fixture
+def narrow(settings: Settings, queue: FakeQueue) -> Iterator[TestClient]:
+    """A client of an application that takes only small bodies."""
+    app = create_app(settings.model_copy(update={"max_body_size": LIMIT}), queue)
+    with TestClient(app) as client:
+        yield client
+
+
+def in_chunks(body: bytes) -> Iterator[bytes]:
+    """Sent so, a body does not say how long it is."""
+    for start in range(0, len(body), 1000):
+        yield body[start : start + 1000]
+
+
+# errors
+
+
+def test_a_path_that_is_not_there_is_a_problem(client: TestClient) -> None:
+    for path in ("/", "/v1", "/v1/nothing", f"/v1/{SECRET}", "/v2/jobs", "/%00", "/%ff", "/v1/jobs/../../etc/passwd"):
+        answer = client.get(path)
+        assert problem_of(answer, 404)["type"].startswith("/problems/")
+        assert SECRET not in answer.text
+
+
+def test_a_method_that_is_not_there_is_a_problem_that_names_the_others(client: TestClient, database: Database) -> None:
+    for method, path in (
+        ("PUT", "/v1/jobs"),
+        ("PATCH", f"/v1/jobs/{submit(database)}"),
+        ("POST", "/livez"),
+        ("DELETE", "/v1/jobs"),
+        ("OPTIONS", "/v1/jobs"),
+        (SECRET, "/v1/jobs"),
+    ):
+        answer = client.request(method, path)
+        assert problem_of(answer, 405)["type"] == "/problems/method-not-allowed"
+        assert answer.headers["allow"]
+        assert SECRET not in answer.text
+
+
+def test_a_body_past_the_limit_is_a_problem(narrow: TestClient, database: Database) -> None:
+    body = b'{"name": "' + b"x" * LIMIT + b'"}'
+    headers = {"content-type": "application/json"}
+    answers = [
+        narrow.post("/v1/jobs", content=body, headers=headers),
+        narrow.post("/v1/jobs", content=in_chunks(body), headers=headers),
+        narrow.post("/v1/plan", content=in_chunks(body), headers=headers),
+        narrow.post(f"/v1/jobs/{submit(database)}/predict", content=in_chunks(body), headers=headers),
+    ]
+    before = rows_of_every_table(database)
+
+    assert "content-length" not in answers[1].request.headers
+    for answer in answers:
+        assert problem_of(answer, 413)["type"] == "/problems/body-too-large"
+    assert rows_of_every_table(database) == before
+    assert before["jobs"] == 1
+
+
+def test_a_body_up_to_the_limit_is_read(narrow: TestClient) -> None:
+    body = b'{"dataset": {"x": [1], "y": [1]}}'
+    headers = {"content-type": "application/json"}
+
+    assert narrow.post("/v1/jobs", content=body.ljust(LIMIT), headers=headers).status_code == 202
+    assert narrow.post("/v1/jobs", content=in_chunks(body.ljust(LIMIT)), headers=headers).status_code == 202
+    problem_of(narrow.post("/v1/jobs", content=body.ljust(LIMIT + 1), headers=headers), 413)
+
+
+def test_an_unforeseen_error_is_a_problem_that_tells_nothing(app: FastAPI) -> None:
+    def burst() -> None:
+        raise RuntimeError(SECRET)
+
+    app.add_api_route("/burst", burst)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.get("/burst")
+
+    assert problem_of(answer, 500)["type"] == "/problems/internal-error"
+    assert SECRET not in answer.text
+
+
+def test_a_job_that_would_record_too_much_is_refused(settings: Settings, queue: FakeQueue, database: Database) -> None:
+    app = create_app(settings.model_copy(update={"max_recorded_numbers": 100}), queue)
+    with TestClient(app) as client:
+        problem = problem_of(client.post("/v1/jobs", json=LECTURE), 422)
+
+    assert problem["type"] == "/problems/too-many-numbers"
+    assert problem["errors"][0]["pointer"] == "/hyperparameters/record"
+    assert rows_of_every_table(database)["jobs"] == 0
+
+
+# health
+
+
+def worker(name: str = "cpu") -> Worker:
+    device = {"name": name, "description": "the test's"}
+    return Worker(id=uuid7(), hostname="here", process_id=7, version="1.2.3", devices=[device], slots=2)
+
+
+def test_a_process_that_answers_is_alive(client: TestClient, queue: FakeQueue) -> None:
+    queue.is_up = False
+
+    assert client.get("/livez").json() == {"status": "alive"}
+
+
+def test_the_service_is_ready_when_database_broker_and_a_worker_are_there(
+    client: TestClient, database: Database
+) -> None:
+    change(database, lambda session: workers.add(session, worker()))
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "database": True, "broker": True, "workers": 1}
+
+
+def test_the_service_is_degraded_without_a_broker_or_a_worker(
+    client: TestClient, queue: FakeQueue, database: Database
+) -> None:
+    assert client.get("/readyz").json() == {"status": "degraded", "database": True, "broker": True, "workers": 0}
+    change(database, lambda session: workers.add(session, worker()))
+    queue.is_up = False
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "degraded", "database": True, "broker": False, "workers": 1}
+
+
+@pytest.fixture(params=["a file", "a server"])
+def houseless(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestClient]:
+    """A client of an application whose database is not to be reached."""
+    folder = tmp_path / "gone"
+    url = f"sqlite:///{folder}/slope.db" if request.param == "a file" else f"postgresql://x@/x?host={folder}"
+    app = create_app(Settings(database_url=url, broker_url="redis+socket:///none.sock"), FakeQueue())
+    if folder.exists():
+        folder.rmdir()
+    with TestClient(app) as client:
+        yield client
+
+
+def test_the_service_is_unavailable_without_its_database(houseless: TestClient) -> None:
+    answer = houseless.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "database": False, "broker": True, "workers": 0}
+    assert houseless.get("/livez").status_code == 200
+
+
+def test_without_its_database_the_service_says_to_come_back(houseless: TestClient) -> None:
+    url = f"/v1/jobs/{uuid7()}"
+    answers: list[Response] = [
+        houseless.post("/v1/jobs", json=LECTURE),
+        houseless.get("/v1/jobs"),
+        houseless.get(url),
+        houseless.get(f"{url}/epochs"),
+        houseless.get(f"{url}/events", headers={"accept": "text/event-stream"}),
+        houseless.delete(url),
+        houseless.post(f"{url}/cancel"),
+        houseless.get("/v1/devices"),
+    ]
+
+    for answer in answers:
+        assert problem_of(answer, 503)["type"] == "/problems/database-unavailable"
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_the_service_is_unavailable_when_its_database_is_dropped(
+    client: TestClient, database: Database, request: pytest.FixtureRequest
+) -> None:
+    assert client.get("/readyz").status_code == 200
+    if database.is_sqlite:
+        assert database.url.database
+        for file in Path(database.url.database).parent.iterdir():
+            file.unlink()
+    else:
+        request.getfixturevalue("postgresql").execute(f"DROP DATABASE {database.url.database} WITH (FORCE)")
+
+    answer = client.get("/readyz")
+
+    if not database.is_sqlite:  # a file that is open stays where it is until it is closed
+        assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+    assert client.get("/livez").status_code == 200
+
+
+# devices
+
+
+def test_devices_are_those_of_the_workers_and_tell_who_lives(client: TestClient, database: Database) -> None:
+    assert client.get("/v1/devices").json() == {"data": [], "next": None}
+    alive, stopped = worker("cuda:0"), worker()
+    for each in (alive, stopped):
+        change(database, lambda session, each=each: workers.add(session, each))
+    change(database, lambda session: workers.stop(session, stopped.id))
+
+    page = client.get("/v1/devices").json()
+
+    assert [(each["id"], each["alive"]) for each in page["data"]] == [(str(alive.id), True), (str(stopped.id), False)]
+    assert (
+        page["data"][0].items()
+        >= {
+            "hostname": "here",
+            "process_id": 7,
+            "version": "1.2.3",
+            "slots": 2,
+            "devices": [{"name": "cuda:0", "description": "the test's"}],
+            "stopped_at": None,
+        }.items()
+    )
+
+
+def test_a_worker_that_has_been_silent_is_not_alive(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(database, lambda session: workers.add(session, worker()))
+    assert client.get("/v1/devices").json()["data"][0]["alive"] is True
+
+    monkeypatch.setattr(workers, "LIVE_SECONDS", -1.0)
+
+    assert client.get("/v1/devices").json()["data"][0]["alive"] is False
+    assert client.get("/readyz").json()["status"] == "degraded"
+
+
+# documentation
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every $ref in a document."""
+    if isinstance(value, dict):
+        yield from ([value["$ref"]] if isinstance(value.get("$ref"), str) else [])
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from references(each)
+
+
+def test_the_documentation_is_openapi_whose_references_lead_somewhere(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["version"] == __version__
+    assert len(set(references(document))) > 5
+    for reference in references(document):
+        place: Any = document
+        assert reference.startswith("#/")
+        for part in reference.removeprefix("#/").split("/"):
+            assert part in place, reference
+            place = place[part]
+
+
+def test_every_call_says_how_it_fails(client: TestClient) -> None:
+    for path, calls in client.get("/openapi.json").json()["paths"].items():
+        for method, call in calls.items():
+            assert call["summary"], (method, path)
+            assert call["responses"]["default"]["content"].keys() == {"application/problem+json"}, (method, path)
+
+
+def examples(document: Any, path: str) -> dict[str, Any]:
+    return document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/plan"])
+def test_every_example_is_accepted_as_it_stands(client: TestClient, path: str) -> None:
+    document = client.get("/openapi.json").json()
+    assert len(examples(document, path)) >= 3
+
+    for name, example in examples(document, path).items():
+        answer = client.post(path, json=example["value"])
+        assert answer.status_code in (200, 202), (name, answer.text)
+        reference = {"$ref": "#/components/schemas/JobRequest", "components": document["components"]}
+        assert validator_for(reference).is_valid(example["value"]), name
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_documentation_needs_no_other_host(client: TestClient, path: str) -> None:
+    page = client.get(path)
+
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert not re.findall(r"(?:https?:)?//[\w.-]+\.\w+", page.text)
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert links
+    for link in links:
+        assert client.get(link).status_code == 200, link

@@ -1,0 +1,69 @@
+"""Whatever the OpenAPI document allows, or does not: no call fails unforeseen, and each answers as documented."""
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+from schemathesis.python.asgi import get_client
+from workbench import LECTURE, FakeQueue, Migrated, claim, submit
+
+from service.api.app import create_app
+from service.settings import Settings
+from service.store.database import Database
+from worker.attempt import attempt
+from worker.devices import Device
+from worker.process import Process
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def served(request: pytest.FixtureRequest, migrated: Migrated) -> Iterator[FastAPI]:
+    """An application on a database with one trained job, which is in its `state`."""
+    with migrated(request.param) as url:
+        chosen = Settings(database_url=url, broker_url="redis+socket:///none.sock")
+        database = Database(url)
+        job_id = submit(database, LECTURE)
+        mine = claim(database, job_id)
+        assert mine
+        attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id), mine)
+        app = create_app(chosen, FakeQueue())
+        app.state.job_id = str(job_id)
+        yield app
+        database.dispose()
+
+
+CHOSEN = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+]
+bounded = settings(max_examples=12, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_every_call_answers_as_documented(served: FastAPI, mode: GenerationMode) -> None:
+    """Calls on a trained job and on others, with what the document allows (positive), and with what it does not."""
+    schema = schemathesis.openapi.from_asgi("/openapi.json", served)
+    operations = [result.ok() for result in schema.get_all_operations()]
+    checks = CHECKS.get_by_names(CHOSEN)
+    assert len(operations) > 10
+
+    with get_client(served) as session:
+        for operation in operations:
+            if mode is GenerationMode.NEGATIVE and not (operation.body or [*operation.iter_parameters()]):
+                continue  # nothing can be wrong with it
+
+            @bounded
+            @given(operation.as_strategy(generation_mode=mode), st.booleans())
+            def call(case: schemathesis.Case, on_trained_job: bool) -> None:
+                if on_trained_job and "job_id" in case.path_parameters and case.method != "DELETE":
+                    case.path_parameters["job_id"] = served.state.job_id
+                case.call_and_validate(session=session, checks=checks)
+
+            call()

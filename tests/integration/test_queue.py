@@ -1,0 +1,70 @@
+"""The bell, on a real broker: what is rung waits in its device's queue, and a dead broker is told in time."""
+
+import json
+from base64 import b64decode
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from redis import Redis
+
+from service.queue import TASK, CeleryQueue, celery_app, queue_for
+
+
+def messages(broker_url: str, queue: str) -> list[Any]:
+    """What waits in a queue, oldest first."""
+    with Redis.from_url(broker_url.replace("redis+socket://", "unix://")) as client:
+        return [json.loads(message) for message in client.lrange(queue, 0, -1)][::-1]
+
+
+@pytest.fixture
+def queue(broker_url: str) -> CeleryQueue:
+    return CeleryQueue(celery_app(broker_url))
+
+
+@pytest.fixture
+def unreachable(tmp_path: Path) -> CeleryQueue:
+    return CeleryQueue(celery_app(f"redis+socket://{tmp_path}/none.sock"))
+
+
+@pytest.mark.parametrize(
+    ("device", "name"),
+    [("auto", "slope.cpu"), ("cpu", "slope.cpu"), ("cuda", "slope.cuda"), ("cuda:1", "slope.cuda:1")],
+)
+def test_a_bell_waits_where_the_workers_with_the_device_listen(
+    queue: CeleryQueue, broker_url: str, device: str, name: str
+) -> None:
+    assert queue.waiting(device) == 0
+
+    assert queue.ring(uuid4(), device) is True
+
+    assert queue_for(device) == name
+    assert queue.waiting(device) == len(messages(broker_url, name)) == 1
+
+
+def test_a_bell_says_which_job_and_nothing_more(queue: CeleryQueue, broker_url: str) -> None:
+    job_ids = [uuid4(), uuid4()]
+    for job_id in job_ids:
+        queue.ring(job_id, "auto")
+
+    for job_id, message in zip(job_ids, messages(broker_url, "slope.cpu"), strict=True):
+        assert message["content-type"] == "application/json"
+        assert message["headers"]["task"] == TASK
+        arguments, keywords, _ = json.loads(b64decode(message["body"]))
+        assert [UUID(argument) for argument in arguments] == [job_id]
+        assert keywords == {}
+
+
+def test_a_broker_that_answers_is_reachable(queue: CeleryQueue) -> None:
+    assert queue.is_reachable()
+
+
+def test_a_broker_that_is_down_is_told_at_once(unreachable: CeleryQueue) -> None:
+    started = monotonic()
+
+    assert unreachable.ring(uuid4(), "auto") is False
+    assert unreachable.is_reachable() is False
+
+    assert monotonic() - started < 5

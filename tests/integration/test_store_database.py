@@ -1,0 +1,189 @@
+"""Connections: whose clock counts, who may write, and that no writer loses another's update."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from workbench import at_once, read, submit
+
+import service.store.database
+from service.store import events, jobs
+from service.store.database import Database, now
+from service.store.tables import Job
+
+ROOT = Path(__file__).parents[2]
+
+
+class Yesterday(datetime):
+    """A process whose clock is a day late."""
+
+    @classmethod
+    def now(cls, tz: object = None) -> "Yesterday":
+        return cls.fromtimestamp(datetime.now(UTC).timestamp() - 86_400, UTC)
+
+
+def test_now_is_the_clock_of_the_database_server(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.store.database, "datetime", Yesterday)
+    database = Database(postgresql_url)
+
+    with database.reading() as session:
+        before: datetime = session.scalar(text("SELECT clock_timestamp()"))
+        moment = now(session)
+        after: datetime = session.scalar(text("SELECT clock_timestamp()"))
+    database.dispose()
+
+    assert before <= moment <= after
+    assert moment.utcoffset() is not None
+
+
+def test_now_moves_on_within_a_transaction(database: Database) -> None:
+    with database.reading() as session:
+        moments = [now(session) for _ in range(3)]
+    assert moments == sorted(moments)
+    assert moments[0] < moments[-1]
+
+
+def test_now_is_the_clock_of_the_host_where_the_database_is_a_file(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with database.reading() as session:
+        moment = now(session)
+    database.dispose()
+
+    assert abs(moment - datetime.now(UTC)) < timedelta(seconds=30)
+
+
+def test_times_are_aware_and_in_utc(database: Database) -> None:
+    assert read(database, submit(database)).created_at.utcoffset() == timedelta(0)
+
+
+def test_a_session_to_read_with_cannot_write(database: Database) -> None:
+    job_id = submit(database)
+
+    with database.reading() as session, pytest.raises(SQLAlchemyError):
+        jobs.cancel_queued(session, job_id)
+
+    assert read(database, job_id).status == "queued"
+
+
+def test_a_session_to_read_with_sees_one_moment(database: Database) -> None:
+    job_id = submit(database)
+
+    with database.reading() as session:
+        first = [event.seq for event in events.after(session, job_id, 0, 10)]
+        with database.writing() as other:
+            events.add_warning(other, job_id, "later")
+            other.commit()
+        second = [event.seq for event in events.after(session, job_id, 0, 10)]
+
+    assert first == second == [1]
+    assert len(read(database, job_id).events) == 2
+
+
+def test_what_is_not_committed_is_rolled_back(database: Database) -> None:
+    job_id = submit(database)
+
+    with database.writing() as session:
+        assert jobs.cancel_queued(session, job_id)
+
+    assert read(database, job_id).status == "queued"
+
+
+COUNT_UP = """
+import sys
+from uuid import UUID
+from service.store.database import Database
+from service.store.tables import Job
+
+database = Database(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(int(sys.argv[3])):
+    with database.writing() as session:
+        session.get_one(Job, UUID(sys.argv[2])).epochs_done += 1
+        session.commit()
+"""
+
+
+def test_processes_that_read_and_then_write_lose_no_update_on_sqlite(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    job_id = submit(database)
+    command = [sys.executable, "-c", COUNT_UP, sqlite_url, str(job_id), "40"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    writers = [subprocess.Popen(command, cwd=ROOT, env=os.environ, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+
+    for writer in writers:
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate(timeout=60)
+    done = read(database, job_id).epochs_done
+    database.dispose()
+
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert done == 3 * 40
+
+
+def test_threads_that_read_and_then_write_lose_no_update_on_sqlite(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    job_id = submit(database)
+
+    def count_up(_: int) -> None:
+        for _ in range(10):
+            with database.writing() as session:
+                session.get_one(Job, job_id).epochs_done += 1
+                session.commit()
+
+    at_once(8, count_up)
+    done = read(database, job_id).epochs_done
+    database.dispose()
+
+    assert done == 80
+
+
+def test_a_writer_does_not_stop_readers(database: Database) -> None:
+    job_id = submit(database)
+
+    with database.writing() as session:
+        jobs.cancel_queued(session, job_id)
+        assert read(database, job_id).status == "queued"
+        session.commit()
+
+    assert read(database, job_id).status == "cancelled"
+
+
+def test_an_idempotency_key_is_held_by_one_transaction_at_a_time(postgresql_url: str) -> None:
+    database, is_held, may_end = Database(postgresql_url), Event(), Event()
+
+    def act(number: int) -> list[bool]:
+        if number == 0:
+            with database.writing() as session:
+                held = jobs.hold_key(session, "key")
+                is_held.set()
+                assert may_end.wait(30)
+            return [held]
+        assert is_held.wait(30)
+        with database.writing() as session:
+            answers = [jobs.hold_key(session, "key"), jobs.hold_key(session, "another")]
+        may_end.set()
+        return answers
+
+    holder, other = at_once(2, act)
+    with database.writing() as session:
+        afterwards = jobs.hold_key(session, "key")
+    database.dispose()
+
+    assert (holder, other, afterwards) == ([True], [False, True], True)
+
+
+def test_a_job_that_is_not_there_is_none(database: Database) -> None:
+    with database.reading() as session:
+        assert jobs.get(session, UUID(int=0)) is None

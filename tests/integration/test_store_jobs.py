@@ -1,0 +1,200 @@
+"""Jobs as rows: their version, their removal, their pages and filters."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+from workbench import LECTURE, change, claimed, columns, read, request, rows_of_every_table, submit
+
+from service.store import events, jobs
+from service.store.database import Database
+from service.store.jobs import Filters
+from service.store.tables import Job
+
+on_one_database = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def listed(database: Database, filters: Filters, *, before: UUID | None = None, limit: int = 1000) -> list[UUID]:
+    with database.reading() as session:
+        return [job.id for job in jobs.page(session, filters, before=before, limit=limit)]
+
+
+VISIBLE: dict[str, Callable[[Session, jobs.Claim], Any]] = {
+    "progress": lambda session, mine: jobs.extend(session, mine, 60.0, epochs_done=1),
+    "an end": lambda session, mine: jobs.finish(session, mine, "succeeded"),
+    "a return to the queue": lambda session, mine: jobs.put_back(session, mine, "for the test"),
+    "the loss of its worker": lambda session, mine: jobs.release_lost(session, jobs.Held(mine, 1, 0), 3),
+    "the wish to cancel": lambda session, mine: jobs.ask_to_cancel(session, mine.job_id),
+    "a warning": lambda session, mine: events.add_warning(session, mine.job_id, "look out"),
+}
+INVISIBLE: dict[str, Callable[[Session, jobs.Claim], Any]] = {
+    "a heartbeat": lambda session, mine: jobs.beat(session, mine, 60.0),
+    "a bell": lambda session, mine: jobs.note_ring(session, [mine.job_id], heard=True),
+    "a lost bell": lambda session, mine: jobs.note_ring(session, [mine.job_id], heard=False),
+}
+
+
+def version(database: Database, job_id: UUID) -> int:
+    with database.reading() as session:
+        return jobs.versions(session, [job_id, uuid4()])[job_id]
+
+
+@pytest.mark.parametrize("event", VISIBLE)
+def test_a_version_grows_with_every_change_that_can_be_seen(database: Database, event: str) -> None:
+    mine = claimed(database)
+    before = version(database, mine.job_id)
+
+    change(database, lambda session: VISIBLE[event](session, mine))
+
+    assert version(database, mine.job_id) > before
+    assert version(database, mine.job_id) == read(database, mine.job_id).version
+
+
+def test_a_version_grows_when_a_waiting_job_is_claimed_or_cancelled(database: Database) -> None:
+    job_id = submit(database)
+    before = version(database, job_id)
+    assert change(database, lambda session: jobs.cancel_queued(session, job_id))
+
+    assert version(database, job_id) > before
+    waiting = submit(database)
+    assert version(database, claimed(database).job_id) > version(database, waiting)
+
+
+@pytest.mark.parametrize("event", INVISIBLE)
+def test_a_version_stays_when_nothing_that_can_be_seen_has_changed(database: Database, event: str) -> None:
+    mine = claimed(database)
+    before = version(database, mine.job_id), columns(database, mine.job_id)
+
+    change(database, lambda session: INVISIBLE[event](session, mine))
+
+    assert version(database, mine.job_id) == before[0]
+    assert columns(database, mine.job_id) != before[1], "the change itself was made"
+
+
+def test_versions_leave_out_jobs_that_are_gone(database: Database) -> None:
+    kept, gone = submit(database), submit(database)
+    assert change(database, lambda session: jobs.remove(session, gone))
+
+    with database.reading() as session:
+        assert jobs.versions(session, [kept, gone]).keys() == {kept}
+
+
+def test_a_removed_job_takes_its_records_and_its_dataset_along(
+    database: Database, trained: Callable[[dict[str, Any]], UUID]
+) -> None:
+    empty = rows_of_every_table(database)
+    job_id = trained(LECTURE)
+    full = rows_of_every_table(database)
+    written = {"jobs": 1, "datasets": 1, "epochs": 10, "steps": 30, "events": 3}
+    assert full | written == full != empty
+
+    assert change(database, lambda session: jobs.remove(session, job_id)) is True
+
+    assert rows_of_every_table(database) == empty
+    assert change(database, lambda session: jobs.remove(session, job_id)) is False
+
+
+def test_a_removed_job_leaves_a_dataset_that_another_job_uses(database: Database) -> None:
+    first = submit(database)
+    dataset_id = read(database, first).dataset_id
+    second = submit(database, {"dataset": {"id": str(dataset_id)}})
+
+    assert change(database, lambda session: jobs.remove(session, first)) is True
+    assert rows_of_every_table(database)["datasets"] == 1
+    assert change(database, lambda session: jobs.remove(session, second)) is True
+    assert rows_of_every_table(database)["datasets"] == 0
+
+
+def test_a_running_job_is_not_removed(database: Database) -> None:
+    mine = claimed(database)
+    before = rows_of_every_table(database)
+
+    assert change(database, lambda session: jobs.remove(session, mine.job_id)) is False
+    assert rows_of_every_table(database) == before
+
+
+def test_jobs_are_listed_newest_first(database: Database) -> None:
+    added = [submit(database) for _ in range(5)]
+
+    assert listed(database, Filters()) == added[::-1]
+    assert [read(database, each).created_at for each in added] == sorted(read(database, e).created_at for e in added)
+
+
+@on_one_database
+@given(st.data())
+def test_pages_show_every_earlier_job_once_while_others_are_added(database: Database, data: st.DataObject) -> None:
+    group = Filters(labels=(("group", str(uuid4())),))
+
+    def add(count: int) -> list[UUID]:
+        return [submit(database, request() | {"metadata": dict(group.labels)}) for _ in range(count)]
+
+    earlier = add(data.draw(st.integers(0, 5)))
+    seen: list[UUID] = []
+    while page := listed(database, group, before=seen[-1] if seen else None, limit=data.draw(st.integers(1, 4))):
+        seen += page
+        add(data.draw(st.integers(0, 2)))
+
+    assert seen == earlier[::-1]
+
+
+def test_filters_choose_by_status_name_and_dataset(database: Database) -> None:
+    waiting, named = submit(database), submit(database, request() | {"name": "one"})
+    running = claimed(database).job_id
+    sharing = submit(database, {"dataset": {"id": str(read(database, named).dataset_id)}})
+
+    assert listed(database, Filters(status="running")) == [running]
+    assert listed(database, Filters(status="queued")) == [sharing, named, waiting]
+    assert listed(database, Filters(status="failed")) == []
+    assert listed(database, Filters(name="one")) == [named]
+    assert listed(database, Filters(name="On")) == []
+    assert listed(database, Filters(dataset_id=read(database, named).dataset_id)) == [sharing, named]
+    assert listed(database, Filters(status="queued", name="one", labels=(("a", "b"),))) == []
+
+
+characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+label_names = st.text(characters, min_size=1, max_size=8)
+label_values = st.text(characters, max_size=8)
+
+
+@on_one_database
+@given(st.dictionaries(label_names, label_values, min_size=1, max_size=4), label_names, label_values)
+@example({'"quoted"': '"', "a.b": "c", "$.x[0]": "'", "back\\slash": "\\", "größe": "✓", "'; --": "%"}, "a", "b")
+@example({"a": "1"}, "a", "")
+@example({"A": "x"}, "a", "x")
+@example({"é": "x"}, "é", "x")
+@example({"a": "x "}, "a", "x")
+def test_metadata_is_found_by_exactly_its_names_and_values(
+    database: Database, labels: dict[str, str], other_name: str, other_value: str
+) -> None:
+    job_id = submit(database, request() | {"metadata": labels})
+
+    for pair in labels.items():
+        assert job_id in listed(database, Filters(labels=(pair,)))
+    assert job_id in listed(database, Filters(labels=tuple(labels.items())))
+    for pair in ((other_name, other_value), *((name, other_value) for name in labels)):
+        assert (job_id in listed(database, Filters(labels=(pair,)))) == (labels.get(pair[0]) == pair[1])
+    assert read(database, job_id).labels == labels
+
+
+@on_one_database
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), min_size=1, max_size=5))
+def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: Database, numbers: list[float]) -> None:
+    mine = claimed(database, {"dataset": {"x": numbers, "y": numbers}, "hyperparameters": {"dtype": "float64"}})
+    change(
+        database,
+        lambda session: jobs.extend(session, mine, 60.0, weights=numbers, bias=numbers[0], scaler={"means": numbers}),
+    )
+
+    with database.reading() as session:
+        job = session.get_one(Job, mine.job_id)
+        stored = jobs.datasets.load(session, job.dataset_id)
+
+    bits = [number.hex() for number in numbers]
+    for column in (job.weights, job.scaler["means"] if job.scaler else None, stored.x[:, 0].tolist(), stored.y):
+        assert column is not None
+        assert [float(number).hex() for number in column] == bits
+    assert job.bias == numbers[0]  # the same bits, but for the sign of zero, which a REAL of SQLite has not

@@ -1,0 +1,206 @@
+"""What got lost is found: jobs of dead workers and dead processes, and bells that nobody heard."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from threading import Event
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import delete, update
+from workbench import FakeQueue, change, claim, claimed, read, request, submit
+
+from service import reaping
+from service.store import jobs, workers
+from service.store.database import Database, now
+from service.store.tables import Job, Worker
+from worker.process import Process
+from worker.reaper import Reaper
+
+
+@pytest.fixture
+def reaper(process: Process, queue: FakeQueue) -> Reaper:
+    return Reaper(process, queue, slots=3)
+
+
+@pytest.fixture
+def child() -> Iterator[int]:
+    """The id of a living child of this process."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as started:
+        yield started.pid
+        started.communicate(b"\n")
+
+
+def long_silent(database: Database) -> None:
+    """Let every bell have been rung long ago."""
+    with database.reading() as session:
+        ago = now(session) - timedelta(hours=1)
+    change(database, lambda session: session.execute(update(Job).values(rung_at=ago)))
+
+
+def live_workers(database: Database) -> list[tuple[int, int, list[str]]]:
+    with database.reading() as session:
+        living = [each for each, alive in workers.everyone(session) if alive]
+    return [(each.process_id, each.slots, [device["name"] for device in each.devices]) for each in living]
+
+
+def test_a_round_registers_the_worker_and_keeps_it_alive(reaper: Reaper, database: Database) -> None:
+    for _ in range(2):
+        reaper.look_around()
+        assert live_workers(database) == [(os.getpid(), 3, ["cpu"])]
+
+
+def test_a_worker_whose_row_was_lost_registers_again(reaper: Reaper, database: Database) -> None:
+    reaper.look_around()
+    change(database, lambda session: session.execute(delete(Worker)))
+
+    reaper.look_around()
+
+    assert len(live_workers(database)) == 1
+
+
+def test_a_job_of_a_dead_process_of_this_worker_is_taken_up_at_once(
+    reaper: Reaper, process: Process, queue: FakeQueue, database: Database
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    job_id = submit(database)
+    assert claim(database, job_id, worker_id=process.worker_id, process_id=dead.pid, lease_seconds=3600)
+
+    reaper.look_around()
+
+    job = read(database, job_id)
+    assert (job.status, job.crashes) == ("queued", 1)
+    assert queue.rung == [(job_id, "auto")]
+
+
+def test_a_job_of_a_living_process_is_left_alone(
+    reaper: Reaper, process: Process, queue: FakeQueue, database: Database, child: int
+) -> None:
+    job_id = submit(database)
+    assert claim(database, job_id, worker_id=process.worker_id, process_id=child, lease_seconds=3600)
+
+    reaper.look_around()
+
+    assert read(database, job_id).status == "running"
+    assert queue.rung == []
+
+
+def test_a_job_of_another_worker_is_left_alone_until_its_lease_expires(
+    reaper: Reaper, queue: FakeQueue, database: Database
+) -> None:
+    running, expired = claimed(database, lease_seconds=3600), claimed(database, lease_seconds=-1)
+
+    reaper.look_around()
+
+    assert read(database, running.job_id).status == "running"
+    assert read(database, expired.job_id).status == "queued"
+    assert queue.rung == [(expired.job_id, "auto")]
+
+
+def test_a_job_that_died_too_often_is_given_up_and_not_rung_for(
+    reaper: Reaper, queue: FakeQueue, database: Database, process: Process
+) -> None:
+    job_id = submit(database)
+    for _ in range(process.settings.max_crashes):
+        assert claim(database, job_id, lease_seconds=-1)
+        queue.rung.clear()
+        reaper.look_around()
+
+    assert (read(database, job_id).status, read(database, job_id).error_code) == ("failed", "worker_lost")
+    assert queue.rung == []
+
+
+def test_a_bell_that_was_never_rung_is_rung(reaper: Reaper, queue: FakeQueue, database: Database) -> None:
+    job_id = submit(database, request() | {"device": "cuda"})
+    change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
+
+    reaper.look_around()
+    reaper.look_around()
+
+    assert queue.rung == [(job_id, "cuda")], "once: the second round knows of the first"
+
+
+def test_a_bell_that_is_still_in_its_queue_is_not_rung_again(
+    reaper: Reaper, queue: FakeQueue, database: Database
+) -> None:
+    job_id = submit(database)
+    queue.ring(job_id, "auto")
+    long_silent(database)
+
+    reaper.look_around()
+
+    assert queue.rung == [(job_id, "auto")]
+
+
+def test_a_bell_that_is_in_no_queue_any_more_is_rung_again(
+    reaper: Reaper, queue: FakeQueue, database: Database
+) -> None:
+    older, newer = submit(database), submit(database)
+    long_silent(database)
+
+    reaper.look_around()
+
+    assert queue.rung == [(older, "auto"), (newer, "auto")]
+    reaper.look_around()
+    assert len(queue.rung) == 2
+
+
+def test_a_bell_that_was_rung_just_now_is_waited_for(reaper: Reaper, queue: FakeQueue, database: Database) -> None:
+    submit(database)
+
+    reaper.look_around()
+
+    assert queue.rung == []
+
+
+def test_a_broker_that_is_down_is_tried_again_in_the_next_round(
+    reaper: Reaper, queue: FakeQueue, database: Database
+) -> None:
+    job_id = submit(database)
+    change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
+    queue.is_up = False
+    reaper.look_around()
+    queue.is_up, queue.rung = True, []
+
+    reaper.look_around()
+
+    assert queue.rung == [(job_id, "auto")]
+
+
+def test_releasing_says_which_jobs_were_taken(database: Database) -> None:
+    lost, other = claimed(database, lease_seconds=-1), claimed(database)
+
+    assert [held.claim for held in reaping.expired(database)] == [lost]
+    assert reaping.release(database, reaping.expired(database), max_crashes=3) == [lost.job_id]
+    assert reaping.release(database, [jobs.Held(lost, 1, 0), jobs.Held(other, 1, 0)], max_crashes=3) == [other.job_id]
+    assert reaping.release(database, [jobs.Held(jobs.Claim(uuid4(), 1, uuid4()), 1, 0)], max_crashes=3) == []
+
+
+def test_a_reaper_looks_around_until_it_is_stopped_whatever_goes_wrong(
+    process: Process, queue: FakeQueue, database: Database
+) -> None:
+    """The first round fails in an unforeseen way; a later one still finds the job."""
+    rounds, found = [], Event()
+    job_id = submit(database)
+    change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
+
+    def fail_once(_: object) -> None:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise RuntimeError("for the test")
+        found.set()
+
+    queue.at_ring = fail_once
+    hurried = Process(
+        process.settings.model_copy(update={"reap_seconds": 0.01}), database, process.devices, process.worker_id
+    )
+    reaper = Reaper(hurried, queue, slots=1)
+
+    reaper.start()
+    assert found.wait(30)
+    reaper.stop()
+
+    assert queue.rung == [(job_id, "auto")]

@@ -1,0 +1,92 @@
+"""The task that a bell starts: it looks in SQL for what is to be done, and a message proves nothing."""
+
+from pathlib import Path
+from types import ModuleType
+from uuid import uuid4
+
+import pytest
+from workbench import LECTURE, claimed, read, rows_of_every_table, submit
+
+from service.queue import TASK
+from service.settings import get_settings
+from service.store.database import Database
+from worker.process import Process, current
+
+
+@pytest.fixture
+def tasks(process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module as a worker loads it, with this test's process for its own."""
+    monkeypatch.setenv("SLOPE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("SLOPE_WORKER_ID", str(process.worker_id))
+    for cached in (get_settings, current):
+        cached.cache_clear()
+    import worker.tasks
+
+    for cached in (get_settings, current):
+        cached.cache_clear()
+    monkeypatch.setattr(worker.tasks, "current", lambda: process)
+    return worker.tasks
+
+
+def test_a_bell_trains_the_job_it_names(tasks: ModuleType, database: Database) -> None:
+    job_id = submit(database, LECTURE)
+
+    tasks.train(str(job_id))
+
+    job = read(database, job_id)
+    assert (job.status, job.attempt) == ("succeeded", 1)
+
+
+def test_a_second_bell_for_a_job_finds_nothing_to_do(tasks: ModuleType, database: Database) -> None:
+    job_id = submit(database, LECTURE)
+    tasks.train(str(job_id))
+    before = rows_of_every_table(database), read(database, job_id).version
+
+    tasks.train(str(job_id))
+
+    assert (rows_of_every_table(database), read(database, job_id).version) == before
+
+
+def test_a_bell_for_a_job_that_another_runs_leaves_it_alone(tasks: ModuleType, database: Database) -> None:
+    mine = claimed(database)
+
+    tasks.train(str(mine.job_id))
+
+    assert (read(database, mine.job_id).status, read(database, mine.job_id).attempt) == ("running", 1)
+
+
+def test_a_bell_for_a_device_that_is_not_here_leaves_the_job_waiting(tasks: ModuleType, database: Database) -> None:
+    job_id = submit(database, LECTURE | {"device": "cuda:3"})
+
+    tasks.train(str(job_id))
+
+    assert read(database, job_id).status == "queued"
+
+
+@pytest.mark.parametrize("argument", ["", "nonsense", "'; DROP TABLE jobs; --", "0" * 32, "\0", "9" * 10_000])
+def test_a_bell_for_no_job_is_let_go(tasks: ModuleType, database: Database, argument: str) -> None:
+    submit(database)
+    before = rows_of_every_table(database)
+
+    tasks.train(argument)
+    tasks.train(str(uuid4()))
+
+    assert rows_of_every_table(database) == before
+
+
+def test_the_worker_knows_the_task_by_the_name_that_is_rung(tasks: ModuleType) -> None:
+    assert tasks.train.name == TASK
+    assert tasks.app.conf.accept_content == ["json"]
+    assert tasks.app.conf.task_ignore_result is True
+
+
+def test_a_database_that_is_away_is_left_to_the_reaper(
+    tasks: ModuleType, database: Database, process: Process, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job_id = submit(database)
+    away = Database(f"postgresql://x@/x?host={tmp_path}")
+    monkeypatch.setattr(tasks, "current", lambda: Process(process.settings, away, process.devices, process.worker_id))
+
+    tasks.train(str(job_id))
+
+    assert read(database, job_id).status == "queued"

