@@ -1,7 +1,7 @@
-"""`python -m benchmarks.load HOST PORT PATH STATUS [HEADER]`: ask the same question again and again, and print the rate.
+"""`python -m benchmarks.load HOST PORT PATH STATUS [HEADER]`: ask one thing again and again, and print the rate.
 
-A closed loop: each of a few connections asks anew as soon as it has been answered. Every answer has to be as long as the
-first and have the status.
+A closed loop: each of a few connections asks anew as soon as it has been answered. Every answer has to be as long as
+the first and have the status.
 """
 
 import argparse

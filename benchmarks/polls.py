@@ -42,9 +42,8 @@ def _compare(running: Servers, kind: str) -> None:
                     _UNCHANGED: _asking(slope, path, 304, f"If-None-Match: {answer.headers['ETag']}"),
                 },
             )
-    print(
-        f"polls: the lecture's job, finished, on {kind}; {_CONNECTIONS} connections, {_CONNECTIONS * _COUNT} polls a repeat"
-    )
+    polls = _CONNECTIONS * _COUNT
+    print(f"polls: the lecture's job, finished, on {kind}; {_CONNECTIONS} connections, {polls} polls a repeat")
     compare(measured, _POLL, _SMALL, "polls/s", _AIM)
     compare(measured, _UNCHANGED, _SMALL, "polls/s", _AIM)
     compare(measured, _POLL, _LARGE, "polls/s")

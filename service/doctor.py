@@ -27,6 +27,9 @@ class Diagnosis:
 def examine(settings: Settings, database: Database, queue: Queue) -> Iterator[Diagnosis]:
     """Look at the database, the broker, the workers and the jobs."""
     try:
+        if not schema.is_current(database.reader):
+            yield Diagnosis("schema", "is not the one this version works with", "Run `slope db upgrade`")
+            return
         yield from _examine_database(settings, database)
         yield _examine_broker(queue)
         yield _examine_workers(database)
@@ -37,9 +40,6 @@ def examine(settings: Settings, database: Database, queue: Queue) -> Iterator[Di
 
 
 def _examine_database(settings: Settings, database: Database) -> Iterator[Diagnosis]:
-    if not schema.is_current(database.reader):
-        yield Diagnosis("schema", "is not the one this version works with", "Run `slope db upgrade`")
-        return
     yield Diagnosis("database", f"answers at {database.url.render_as_string()}")
     if database.is_sqlite:
         yield from _examine_sqlite(database)

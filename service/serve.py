@@ -1,6 +1,7 @@
 """`slope serve`: put the parts of a whole service together on one machine."""
 
 import os
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from rich.console import Console
 
 from service import logs, supervisor
@@ -20,24 +21,36 @@ from service.supervisor import Supervisor
 console = Console(highlight=False)
 log = structlog.get_logger()
 
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to our own address
+
 
 def serve(host: str, port: int, workers: int) -> None:
     """Run broker, API and worker until SIGINT or SIGTERM. Exits with a sentence when it cannot."""
     settings = get_settings()
     logs.configure(settings)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _lock(settings.data_dir), supervisor.runtime_folder() as folder, _listen(host, port) as listener:
+        schema.upgrade(Database(settings.database))
+        _supervise(settings, host, listener, workers, folder)
+
+
+def _lock(data_dir: Path) -> AcquireReturnProxy[FileLock]:
     try:
-        with FileLock(settings.data_dir / "serve.lock", blocking=False), supervisor.runtime_folder() as folder:
-            schema.upgrade(Database(settings.database))
-            _supervise(settings, host, port, workers, folder)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        return FileLock(data_dir / "serve.lock", blocking=False).acquire()
     except Timeout:
-        sys.exit(f"Another `slope serve` uses {settings.data_dir}: end it, or name another folder with --data-dir")
+        sys.exit(f"Another `slope serve` uses {data_dir}: end it, or name another folder with --data-dir")
+    except OSError as error:
+        sys.exit(f"Cannot write to {data_dir}: {error.strerror}")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return supervisor.listen(host, port)
     except OSError as error:
         sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}")
 
 
-def _supervise(settings: Settings, host: str, port: int, workers: int, folder: Path) -> None:
-    listener = supervisor.listen(host, port)
+def _supervise(settings: Settings, host: str, listener: socket.socket, workers: int, folder: Path) -> None:
     socket_path = folder / "broker.sock"
     broker_url = f"redis+socket://{socket_path}"
     environment = os.environ | {"SLOPE_BROKER_URL": broker_url}
@@ -69,7 +82,7 @@ def _announcer(address: str) -> Callable[[], None]:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1):  # noqa: S310  # our own address
+        with _direct.open(url, timeout=1):
             return True
     except (OSError, urllib.error.URLError):
         return False

@@ -16,6 +16,7 @@ BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for its turn."""
 _SILENT_SECONDS = 5
 """PostgreSQL ends a writer that is silent in a transaction for so long: its host may be gone, and its locks are not."""
+_BEGIN = text("SELECT clock_timestamp() FROM set_config('idle_in_transaction_session_timeout', :silence, true)")
 
 
 class Database:
@@ -41,9 +42,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session whose reads see one moment of the database. Nothing in it is ever committed."""
+        """A session whose reads see one moment of the database. It cannot write."""
         with Session(self.reader, expire_on_commit=False) as session:
             yield session
+            session.commit()  # of nothing: psycopg forgets what it has prepared when a transaction is rolled back
 
     @contextmanager
     def glancing(self) -> Iterator[Session]:
@@ -60,7 +62,7 @@ class Database:
         options = {"synchronize_session": False}
         with Session(self.writer, expire_on_commit=False, execution_options=options) as session:
             if not self.is_sqlite:
-                session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{_SILENT_SECONDS}s'"))
+                session.info["now"] = session.scalar(_BEGIN, {"silence": f"{_SILENT_SECONDS}s"})
             yield session
 
     def dispose(self, *, close: bool = True) -> None:
@@ -98,8 +100,11 @@ def _sqlite_driver() -> Any:
 
 
 def now(session: Session) -> datetime:
-    """The database's clock, which all processes share. SQLite lives on one host, and has that host's."""
+    """The database's clock, which all processes share. SQLite lives on one host, and has that host's.
+
+    On PostgreSQL a session that writes has one moment, its begin.
+    """
     if session.get_bind().dialect.name == "sqlite":
         return datetime.now(UTC)
-    moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    moment: datetime = session.info.get("now") or session.execute(text("SELECT clock_timestamp()")).scalar_one()
     return moment

@@ -55,6 +55,14 @@ def test_a_port_in_use_is_refused_with_a_sentence(serve: Serve, folder: Path, tm
         assert "Traceback" not in second.log
 
 
+def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with slope(folder, "serve", "--port", "0", "--data-dir", str(tmp_path / "file" / "folder")) as serve:
+        assert serve.wait() == 1
+        assert "Cannot write to " in serve.log
+        assert "Traceback" not in serve.log
+
+
 def test_a_killed_worker_is_started_again_and_its_job_goes_on(
     serve: Serve, client: Client, underway: str, uninterrupted: list[dict[str, Any]]
 ) -> None:

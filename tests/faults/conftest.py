@@ -10,6 +10,7 @@ from e2e.processes import left_over
 from integration.workbench import FakeQueue
 from uuid_utils.compat import uuid7
 
+from faults import soak
 from faults.postgres import OwnPostgreSQL
 from faults.stage import Stage
 from service.settings import Settings
@@ -19,7 +20,7 @@ from worker.process import Process
 
 torch.set_num_threads(1)  # as the worker has it: with more of them torch may add in another order
 
-QUICK = {"SLOPE_LEASE_SECONDS": "2.5", "SLOPE_REAP_SECONDS": "0.5"}
+QUICK = {"SLOPE_LEASE_SECONDS": "2.5", "SLOPE_REAP_SECONDS": "0.5"} | soak.SETTINGS
 """So that every kind of fault has its turn; `make test-faults` keeps the defaults, and measures."""
 
 

@@ -48,7 +48,7 @@ def run(stage: Stage, jobs: int, patience: float = 1800.0) -> Result:
     killer = Killer(stage)
     with killer, ThreadPoolExecutor(8) as threads:
         ids = list(threads.map(lambda _: stage.submit(work.small()), range(jobs)))
-        until(lambda: _ended(stage) > jobs, patience)  # with the reference
+        until(lambda: _waiting(stage) == 0, patience)
     seconds = monotonic() - started
     damages = [work.damage(stage.database, job, expected) + work.events_damage(stage.database, job) for job in ids]
     total = sum(damages, work.Damage())
@@ -79,18 +79,22 @@ class Killer:
                 self._strike()
 
     def _strike(self) -> None:
-        stage, number = self._stage, self._stage.random.randrange(len(self._stage.workers))
-        worker = stage.workers[number]
-        main = psutil.Process(worker.pid)
-        victims = [main, *main.children()][: 1 + bool(worker.logged("worker ready"))]
-        victim = stage.random.choice(victims)
+        """Those that are still starting are spared: they have no work to lose, and the others need their help."""
+        stage = self._stage
+        ready = [number for number, worker in enumerate(stage.workers) if worker.logged("worker ready")]
+        if not ready:
+            return
+        number = stage.random.choice(ready)
+        main = psutil.Process(stage.workers[number].pid)
+        victim = stage.random.choice([main, *main.children()])
         kill(victim)
         self.killed += 1
         if victim is main:
-            worker.process.wait()
+            stage.workers[number].process.wait()
             stage.workers[number] = stage.add_worker()
 
 
-def _ended(stage: Stage) -> int:
+def _waiting(stage: Stage) -> int:
+    """How many jobs have not ended."""
     with stage.database.reading() as session:
-        return session.scalar(select(func.count()).select_from(Job).where(Job.status.in_(FINAL))) or 0
+        return session.scalar(select(func.count()).select_from(Job).where(Job.status.not_in(FINAL))) or 0

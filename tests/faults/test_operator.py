@@ -87,9 +87,9 @@ def test_a_job_that_has_waited_for_long_is_found(examine: Examine, database: Dat
 
 
 def test_a_database_without_the_schema_is_told_to_be_upgraded(
-    settings: Settings, empty_database: Database, queue: FakeQueue
+    empty_database: Database, queue: FakeQueue, tmp_path: Path
 ) -> None:
-    found = list(doctor.examine(settings, empty_database, queue))
+    found = list(doctor.examine(Settings(data_dir=tmp_path), empty_database, queue))
     assert [(each.subject, each.advice) for each in found] == [("schema", "Run `slope db upgrade`")]
 
 
@@ -113,7 +113,9 @@ def test_damage_of_the_file_is_found(sqlite_url: str, queue: FakeQueue) -> None:
     pages = file.read_bytes()
     file.write_bytes(pages[: 10 * size] + bytes(range(256)) * (8 * size // 256) + pages[18 * size :])
 
-    found = list(doctor.examine(Settings(database_url=sqlite_url, data_dir=file.parent), Database(sqlite_url), queue))
+    database = Database(sqlite_url)
+    found = list(doctor.examine(Settings(database_url=sqlite_url, data_dir=file.parent), database, queue))
+    database.dispose()
 
     assert any(each.advice == "Restore the file from a copy" for each in found)
 
@@ -122,6 +124,7 @@ def test_the_doctor_prints_what_is_wrong_and_exits_with_1(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(operate, "get_settings", lambda: settings)
+    monkeypatch.setattr(operate, "Database", lambda _: database)  # to be closed
     mine = claimed(database, lease_seconds=-1.0)
 
     with pytest.raises(SystemExit) as ended:
@@ -143,6 +146,7 @@ def test_reaping_by_hand_takes_jobs_from_the_dead_and_rings_for_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update={"broker_url": broker_url}))
+    monkeypatch.setattr(operate, "Database", lambda _: database)  # to be closed
     lost, held = claimed(database, lease_seconds=-1.0), claimed(database)
 
     operate.reap()
@@ -158,6 +162,7 @@ def test_reaping_without_a_broker_still_takes_jobs_from_the_dead(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(operate, "get_settings", lambda: settings)
+    monkeypatch.setattr(operate, "Database", lambda _: database)  # to be closed
     lost = claimed(database, lease_seconds=-1.0)
 
     operate.reap()

@@ -1,6 +1,7 @@
 """The service and a worker in this process, on real databases; the broker is a fake one that remembers."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,14 @@ import structlog
 import torch
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import delete
 from uuid_utils.compat import uuid7
-from workbench import FakeQueue, claim, submit
+from workbench import FakeQueue, Migrated, claim, submit
 
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.database import Database
+from service.store.tables import Table
 from worker.attempt import attempt
 from worker.devices import Device
 from worker.process import Process
@@ -23,13 +26,54 @@ structlog.configure(processors=[structlog.processors.format_exc_info, structlog.
 torch.set_num_threads(1)  # as the worker has it: with more of them torch may add in another order
 
 
+@pytest.fixture(scope="session")
+def _kept(migrated: Migrated) -> Iterator[Callable[[str], Database]]:
+    """One database of each kind for all these tests, for an engine compiles each of its statements anew."""
+    kept: dict[str, Database] = {}
+    with ExitStack() as stack:
+
+        def keep(kind: str) -> Database:
+            if kind not in kept:
+                kept[kind] = Database(stack.enter_context(migrated(kind)))
+            return kept[kind]
+
+        yield keep
+        for database in kept.values():
+            database.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, _kept: Callable[[str], Database]) -> Iterator[Database]:
+    """An empty, migrated database, once of each kind."""
+    database = _kept(request.param)
+    yield database
+    with database.writer.begin() as connection:
+        for table in reversed(Table.metadata.sorted_tables):
+            connection.execute(delete(table))
+
+
+@pytest.fixture
+def database_url(database: Database) -> str:
+    return database.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_database(request: pytest.FixtureRequest, migrated: Migrated) -> Iterator[Database]:
+    """A migrated database that a test may spoil, once of each kind."""
+    with migrated(request.param) as url:
+        database = Database(url)
+        yield database
+        database.dispose()
+
+
 @pytest.fixture
 def queue() -> FakeQueue:
     return FakeQueue()
 
 
 @pytest.fixture
-def app(settings: Settings, queue: FakeQueue) -> FastAPI:
+def app(settings: Settings, queue: FakeQueue, database: Database, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    monkeypatch.setattr("service.api.app.Database", lambda _: database)
     return create_app(settings, queue)
 
 

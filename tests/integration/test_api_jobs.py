@@ -271,7 +271,7 @@ def test_a_key_is_free_again_when_its_job_has_been_deleted(client: TestClient) -
     assert second.json()["id"] != first
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_request_whose_key_is_in_flight_is_told_so(client: TestClient, database: Database) -> None:
     key = {"idempotency-key": "key"}
     with database.writing() as session:

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from jsonschema_rs import validator_for
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, FakeQueue, change, problem_of, rows_of_every_table, submit
+from workbench import LECTURE, FakeQueue, Migrated, change, problem_of, rows_of_every_table, submit
 
 from service.api.app import create_app
 from service.settings import Settings
@@ -188,21 +188,20 @@ def test_without_its_database_the_service_says_to_come_back(houseless: TestClien
 
 
 def test_the_service_is_unavailable_when_its_database_is_dropped(
-    client: TestClient, database: Database, request: pytest.FixtureRequest
+    migrated: Migrated, request: pytest.FixtureRequest
 ) -> None:
-    assert client.get("/readyz").status_code == 200
-    if database.is_sqlite:
-        assert database.url.database
-        for file in Path(database.url.database).parent.iterdir():
-            file.unlink()
-    else:
-        request.getfixturevalue("postgresql").execute(f"DROP DATABASE {database.url.database} WITH (FORCE)")
+    with migrated("postgresql") as url:
+        app = create_app(Settings(database_url=url, broker_url="redis+socket:///none.sock"), FakeQueue())
+        with TestClient(app) as client:
+            assert client.get("/readyz").status_code == 200
+            name = app.state.database.url.database
+            request.getfixturevalue("postgresql").execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-    answer = client.get("/readyz")
+            answer = client.get("/readyz")
 
-    if not database.is_sqlite:  # a file that is open stays where it is until it is closed
-        assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
-    assert client.get("/livez").status_code == 200
+            assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+            assert client.get("/livez").status_code == 200
+            problem_of(client.get("/v1/jobs"), 503)
 
 
 # devices

@@ -125,11 +125,11 @@ def test_the_rows_of_the_steps_are_the_rows_that_are_trained_on(client: TestClie
     assert set(visited[0]) < set(range(5))
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 1000])
-def test_pages_of_epochs_follow_each_other_without_a_gap(client: TestClient, trained: Trained, limit: int) -> None:
+def test_pages_of_epochs_follow_each_other_without_a_gap(client: TestClient, trained: Trained) -> None:
     url = f"/v1/jobs/{trained(TWO_FEATURES)}/epochs"
 
-    assert [epoch["epoch"] for epoch in items(client, url, limit=limit)] == list(range(7))
+    for limit in (1, 3, 6, 7, 1000):
+        assert [epoch["epoch"] for epoch in items(client, url, limit=limit)] == list(range(7))
 
 
 def test_epochs_after_one_begin_with_the_next(client: TestClient, trained: Trained) -> None:

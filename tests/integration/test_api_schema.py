@@ -43,7 +43,7 @@ CHOSEN = [
     "response_schema_conformance",
     "response_headers_conformance",
 ]
-bounded = settings(max_examples=12, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+bounded = settings(max_examples=8, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -43,18 +43,18 @@ def test_an_upgrade_of_a_current_schema_changes_nothing(database: Database) -> N
     schema.check(database)
 
 
-def test_the_last_migration_can_be_taken_back_and_made_again(database: Database) -> None:
-    schema.downgrade(database, "-1")
-    assert not schema.is_current(database.reader)
+def test_the_last_migration_can_be_taken_back_and_made_again(own_database: Database) -> None:
+    schema.downgrade(own_database, "-1")
+    assert not schema.is_current(own_database.reader)
 
-    schema.upgrade(database)
-    schema.check(database)
+    schema.upgrade(own_database)
+    schema.check(own_database)
 
 
-def test_nothing_is_left_when_all_migrations_are_taken_back(database: Database) -> None:
-    schema.downgrade(database, "base")
+def test_nothing_is_left_when_all_migrations_are_taken_back(own_database: Database) -> None:
+    schema.downgrade(own_database, "base")
 
-    inspector = inspect(database.reader)
+    inspector = inspect(own_database.reader)
     assert inspector.get_table_names() == ["alembic_version"]
     assert inspector.get_view_names() == []
 

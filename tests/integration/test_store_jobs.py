@@ -15,7 +15,7 @@ from service.store.database import Database
 from service.store.jobs import Filters
 from service.store.tables import Job
 
-on_one_database = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+on_one_database = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def listed(database: Database, filters: Filters, *, before: UUID | None = None, limit: int = 1000) -> list[UUID]:

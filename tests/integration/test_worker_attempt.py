@@ -351,7 +351,7 @@ HISTORY = {
 }
 
 
-@bounded(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@bounded(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.integers(1, 15), max_size=4),
     st.integers(1, 5),
@@ -455,7 +455,7 @@ def test_an_attempt_at_a_job_that_was_deleted_ends_in_silence(database: Database
 # a database that goes away
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("statement", ["UPDATE jobs", "INSERT INTO epochs", "INSERT INTO steps"])
 def test_a_connection_that_is_cut_within_a_flush_costs_nothing(database: Database, run: Run, statement: str) -> None:
     whole, cut = submit(database, request(**HISTORY)), submit(database, request(**HISTORY))
