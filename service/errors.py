@@ -115,8 +115,32 @@ class TooManyNumbers(InvalidRequest):
     title = "The job would record more than it may"
 
 
-class StorageFull(Exception):
-    """The database has no room left."""
+class DatabaseUnavailable(ServiceError):
+    status = 503
+    type = "database-unavailable"
+    title = "The database is not available"
+
+    def __init__(self) -> None:
+        detail = "Nothing was changed or lost; repeat the request in a moment"
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
+class SchemaMissing(ServiceError):
+    status = 503
+    type = "schema-missing"
+    title = "The database has no schema"
+
+    def __init__(self) -> None:
+        super().__init__("Create it with `slope db upgrade`", headers={"Retry-After": "10"})
+
+
+class StorageFull(ServiceError):
+    status = 507
+    type = "storage-full"
+    title = "The database has no room left"
+
+    def __init__(self, cause: object) -> None:
+        super().__init__(f"Nothing was changed: delete jobs, or make room for the database ({cause})")
 
 
 class LeaseLost(Exception):

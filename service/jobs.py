@@ -84,6 +84,15 @@ def submit(
         return Submission(get(session, job_id), replayed=False)
 
 
+def rehearse(database: Database, queue: Queue, max_numbers: int) -> None:
+    """Submit a job and take it back: the first client then finds everything loaded and connected."""
+    queue.is_reachable()
+    request = JobRequest(dataset=InlineData(x=[0.0, 1.0], y=[0.0, 1.0]))
+    drafted = draft(database, request, max_numbers)
+    with database.writing() as session:
+        get(session, _add(session, drafted, None, None))
+
+
 def get(session: Session, job_id: UUID) -> Job:
     job = jobs.get(session, job_id)
     if job is None:
@@ -100,6 +109,7 @@ def page(session: Session, filters: Filters, *, before: UUID | None, limit: int)
 def cancel(database: Database, job_id: UUID) -> Job:
     """End a waiting job now, or ask the worker of a running one to stop at its next flush."""
     with database.writing() as session:
+        jobs.hold(session, job_id)  # or it might begin to wait when it is known not to, and so seem to have ended
         if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
             raise JobIsFinal(get(session, job_id).status)
         session.commit()
@@ -169,6 +179,9 @@ def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:
 def _add(session: Session, drafted: Draft, key: str | None, fingerprint: str | None) -> UUID:
     request, moment = drafted.request, now(session)
     stored = request.dataset.id if isinstance(request.dataset, DatasetReference) else None
+    if stored and not datasets.hold(session, stored):  # it was there when the request was checked
+        detail = f"There is no dataset {stored}"
+        raise InvalidRequest(detail, [Fault(detail, "/dataset/id")])
     job = Job(
         id=uuid7(),
         created_at=moment,

@@ -75,6 +75,7 @@ _CONFIGURATION: dict[str, Any] = {
     "worker_prefetch_multiplier": 1,
     "worker_max_tasks_per_child": 1000,
     "worker_send_task_events": False,
+    "worker_cancel_long_running_tasks_on_connection_loss": True,  # Celery 6's way; early acks leave nothing to cancel
     "worker_proc_alive_timeout": 60.0,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,

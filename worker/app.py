@@ -22,6 +22,7 @@ from worker import acknowledging
 from worker.devices import requests_served
 from worker.process import Process, current
 from worker.reaper import Reaper
+from worker.rehearsal import rehearse
 
 acknowledging.install()
 app = celery_app(current().settings.broker)
@@ -105,6 +106,7 @@ def _begin_child(**_: Any) -> None:
     process = current()
     warm_up(process.settings.threads)
     signal.signal(_LEAVE, lambda *_: process.leaving.set())
+    rehearse(process)
 
 
 @signals.worker_shutting_down.connect

@@ -55,7 +55,7 @@ def _train_or_fail(process: Process, claim: Claim, heartbeat: Heartbeat) -> None
     except (LeaseLost, Leaving):
         raise
     except StorageFull as error:
-        _fail(process, claim, "storage_full", f"The database has no room for the job's records: {error}")
+        _fail(process, claim, "storage_full", f"{error.title}: {error.detail}")
     except Exception as error:
         log.exception("the attempt failed")
         if _is_out_of_memory(error):

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from service.errors import StorageFull
+from service.store.database import is_full
 
 Result = TypeVar("Result")
 
@@ -28,8 +29,8 @@ def patiently(action: Callable[[], Result], leaving: Event) -> Result:
         try:
             return action()
         except DBAPIError as error:
-            if _is_full(error):
-                raise StorageFull(str(error.orig)) from error
+            if is_full(error):
+                raise StorageFull(error.orig) from error
             if not _is_away(error):
                 raise
             log.warning("the database is away", error=str(error.orig), next_try_in=pause)
@@ -41,8 +42,3 @@ def patiently(action: Callable[[], Result], leaving: Event) -> Result:
 def _is_away(error: DBAPIError) -> bool:
     """PostgreSQL has a third kind of error for a connection that it ended because nothing came."""
     return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-
-
-def _is_full(error: DBAPIError) -> bool:
-    """SQLite says so in words, PostgreSQL by the class of its error."""
-    return "disk is full" in str(error.orig) or type(error.orig).__name__ == "DiskFull"

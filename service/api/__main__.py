@@ -2,11 +2,15 @@
 
 import argparse
 import socket
+from contextlib import suppress
+from threading import Thread
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
-from service import logs
+from service import jobs, logs
 from service.api.app import create_app
 from service.settings import get_settings
 
@@ -30,8 +34,10 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = get_settings()
     logs.configure(settings)
+    app = create_app(settings)
+    Thread(target=_rehearse, args=(app,), daemon=True).start()
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=arguments.host,
         port=arguments.port,
         log_config=None,
@@ -43,6 +49,12 @@ def main() -> None:
     )
     # uvicorn's own `fd` takes the socket for a Unix one and leaves Nagle's algorithm on: 40 ms an answer.
     Server(config).run(None if arguments.fd is None else [socket.socket(fileno=arguments.fd)])
+
+
+def _rehearse(app: FastAPI) -> None:
+    """Whatever fails is left to real requests, and told to them."""
+    with suppress(SQLAlchemyError):
+        jobs.rehearse(app.state.database, app.state.queue, app.state.settings.max_recorded_numbers)
 
 
 if __name__ == "__main__":

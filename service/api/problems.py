@@ -8,11 +8,20 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from service.errors import BodyTooLarge, InvalidRequest, MalformedRequest, ServiceError
+from service.errors import (
+    BodyTooLarge,
+    DatabaseUnavailable,
+    InvalidRequest,
+    MalformedRequest,
+    SchemaMissing,
+    ServiceError,
+    StorageFull,
+)
+from service.store.database import has_no_schema, is_full
 from slope.spec import Fault, faults_of
 
 log = structlog.get_logger()
@@ -23,7 +32,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeout):
+    for unavailable in (OperationalError, InterfaceError, ProgrammingError, PoolTimeout):
         app.add_exception_handler(unavailable, _database_error)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -77,15 +86,15 @@ def _http_exception(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _database_error(_request: Request, error: Exception) -> JSONResponse:
+def _database_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, DBAPIError) and has_no_schema(error):
+        return problem_of(SchemaMissing())
+    if isinstance(error, ProgrammingError):
+        return _unexpected(request, error)
     log.error("the database did not answer", error=str(error))
-    return problem(
-        503,
-        "database-unavailable",
-        "The database is not available",
-        "Nothing was changed or lost; repeat the request in a moment",
-        headers={"Retry-After": "2"},
-    )
+    if isinstance(error, DBAPIError) and is_full(error):
+        return problem_of(StorageFull(error.orig))
+    return problem_of(DatabaseUnavailable())
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for its turn."""
-_SILENT_SECONDS = 5
+_SILENT = "5s"
 """PostgreSQL ends a writer that is silent in a transaction for so long: its host may be gone, and its locks are not."""
 _BEGIN = text("SELECT clock_timestamp() FROM set_config('idle_in_transaction_session_timeout', :silence, true)")
 
@@ -62,7 +63,7 @@ class Database:
         options = {"synchronize_session": False}
         with Session(self.writer, expire_on_commit=False, execution_options=options) as session:
             if not self.is_sqlite:
-                session.info["now"] = session.scalar(_BEGIN, {"silence": f"{_SILENT_SECONDS}s"})
+                session.info["now"] = session.scalar(_BEGIN, {"silence": _SILENT})
             yield session
 
     def dispose(self, *, close: bool = True) -> None:
@@ -97,6 +98,16 @@ def _sqlite_driver() -> Any:
     if importlib.util.find_spec("pysqlite3"):
         return importlib.import_module("pysqlite3.dbapi2")
     return sqlite3
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Whether there is no room left. SQLite says so in words, PostgreSQL by the class of its error."""
+    return "disk is full" in str(error.orig) or type(error.orig).__name__ == "DiskFull"
+
+
+def has_no_schema(error: DBAPIError) -> bool:
+    """Whether a table is missing: nobody has created the schema."""
+    return "no such table" in str(error.orig) or type(error.orig).__name__ == "UndefinedTable"
 
 
 def now(session: Session) -> datetime:

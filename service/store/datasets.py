@@ -47,6 +47,13 @@ def load(session: Session, dataset_id: UUID) -> Arrays:
     return Arrays(x.astype(np.float64), np.frombuffer(row.y, _DOUBLES).astype(np.float64))
 
 
+def hold(session: Session, dataset_id: UUID) -> bool:
+    """Let nobody delete a dataset until the transaction ends. False when it is not there."""
+    held = select(Dataset.id).where(Dataset.id == dataset_id).with_for_update(read=True, key_share=True)
+    return session.scalar(held) is not None
+
+
 def remove_unused(session: Session, dataset_id: UUID) -> None:
     """Delete a dataset that no job refers to."""
+    session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update())  # wait for who holds it
     session.execute(delete(Dataset).where(Dataset.id == dataset_id, ~exists().where(Job.dataset_id == dataset_id)))

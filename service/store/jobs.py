@@ -71,6 +71,11 @@ def hold_key(session: Session, key: str) -> bool:
     return bool(session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 0)))))
 
 
+def hold(session: Session, job_id: UUID) -> None:
+    """Let nobody change a job until the transaction ends."""
+    session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
+
+
 def versions(session: Session, job_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The versions of those jobs that exist. A version grows whenever its job changes."""
     return {row.id: row.version for row in session.execute(_VERSIONS, {"job_ids": job_ids})}

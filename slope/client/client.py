@@ -11,6 +11,11 @@ FINAL = ("succeeded", "failed", "cancelled")
 _HOLD_SECONDS = 30
 """How long the service is asked to hold an answer back until there is something new."""
 
+_DIRECT: dict[str, httpx2.BaseTransport | None] = {
+    f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")
+}
+"""No proxy of the environment leads to this machine."""
+
 Json = dict[str, Any]
 
 
@@ -29,7 +34,7 @@ class Client:
     """Talks to one service. Use it as a context manager, or close it."""
 
     def __init__(self, url: str = "http://127.0.0.1:8000") -> None:
-        self._http = httpx2.Client(base_url=url, timeout=_HOLD_SECONDS + 30)
+        self._http = httpx2.Client(base_url=url, timeout=_HOLD_SECONDS + 30, mounts=_DIRECT)
 
     def __enter__(self) -> Self:
         return self

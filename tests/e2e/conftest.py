@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.processes import left_over
 from e2e.services import Broker, Cluster, Serve
 from service.store import schema
 from service.store.database import Database
@@ -14,15 +13,6 @@ from slope.client import Client
 
 if TYPE_CHECKING:
     from conftest import PostgreSQL
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _nothing_is_left_running() -> Iterator[None]:
-    yield
-    remaining = left_over()
-    for process in remaining:
-        process.kill()
-    assert not remaining
 
 
 @pytest.fixture(scope="session")

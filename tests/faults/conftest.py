@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import _pgserver
-from e2e.processes import left_over
 from integration.workbench import FakeQueue
 from uuid_utils.compat import uuid7
 
@@ -22,15 +21,6 @@ torch.set_num_threads(1)  # as the worker has it: with more of them torch may ad
 
 QUICK = {"SLOPE_LEASE_SECONDS": "2.5", "SLOPE_REAP_SECONDS": "0.5"} | soak.SETTINGS
 """So that every kind of fault has its turn; `make test-faults` keeps the defaults, and measures."""
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _nothing_is_left_running() -> Iterator[None]:
-    yield
-    remaining = left_over()
-    for process in remaining:
-        process.kill()
-    assert not remaining
 
 
 @pytest.fixture(scope="module")

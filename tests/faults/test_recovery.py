@@ -35,11 +35,13 @@ def train(process: Process, job_id: UUID) -> Claim:
 
 
 @contextmanager
-def losing_answers(*numbers: int) -> Iterator[list[int]]:
-    """The database makes these commits, counted from 1, and the connection breaks before it can say so."""
+def losing_answers(database: Database, *numbers: int) -> Iterator[list[int]]:
+    """The database makes these writers' commits, counted from 1, and the connection breaks before it can say so."""
     made: list[int] = []
 
-    def lose(_session: Session) -> None:
+    def lose(session: Session) -> None:
+        if session.bind is not database.writer:
+            return
         made.append(len(made) + 1)
         if made[-1] in numbers:
             raise OperationalError("COMMIT", {}, Exception("the answer was lost"))
@@ -58,7 +60,7 @@ def test_commits_whose_answers_are_lost_leave_the_records_of_an_undisturbed_run(
     mine = claim(process.database, disturbed, worker_id=process.worker_id)
     assert mine
 
-    with losing_answers(*range(1, 1000, 2)) as commits:
+    with losing_answers(process.database, *range(1, 1000, 2)) as commits:
         attempt(process, mine)
 
     assert len(commits) > 2
@@ -73,7 +75,7 @@ def test_a_job_whose_return_to_the_queue_was_not_answered_is_there_once(process:
     assert mine
     process.leaving.set()
 
-    with losing_answers(1):
+    with losing_answers(process.database, 1):
         attempt(process, mine)
 
     job = read(process.database, job_id)
@@ -139,7 +141,7 @@ def test_a_writer_that_falls_silent_in_a_transaction_does_not_keep_its_job_from_
 ) -> None:
     if database.is_sqlite:
         pytest.skip("on one host a process that stands still can be seen")
-    monkeypatch.setattr(store, "_SILENT_SECONDS", 1)
+    monkeypatch.setattr(store, "_SILENT", "1s")
     mine = claimed(database, lease_seconds=-1.0)
     with database.writing() as frozen:
         jobs.beat(frozen, mine, -1.0)  # it holds the lock of the job's row, and never commits

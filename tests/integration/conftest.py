@@ -1,7 +1,7 @@
 """The service and a worker in this process, on real databases; the broker is a fake one that remembers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -27,25 +27,29 @@ torch.set_num_threads(1)  # as the worker has it: with more of them torch may ad
 
 
 @pytest.fixture(scope="session")
-def _kept(migrated: Migrated) -> Iterator[Callable[[str], Database]]:
-    """One database of each kind for all these tests, for an engine compiles each of its statements anew."""
-    kept: dict[str, Database] = {}
-    with ExitStack() as stack:
+def _sqlite_database(migrated: Migrated) -> Iterator[Database]:
+    with _database(migrated, "sqlite") as database:
+        yield database
 
-        def keep(kind: str) -> Database:
-            if kind not in kept:
-                kept[kind] = Database(stack.enter_context(migrated(kind)))
-            return kept[kind]
 
-        yield keep
-        for database in kept.values():
-            database.dispose()
+@pytest.fixture(scope="session")
+def _postgresql_database(migrated: Migrated, _postgresql_template: str) -> Iterator[Database]:
+    with _database(migrated, "postgresql") as database:
+        yield database
+
+
+@contextmanager
+def _database(migrated: Migrated, kind: str) -> Iterator[Database]:
+    with migrated(kind) as url:
+        database = Database(url)
+        yield database
+        database.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, _kept: Callable[[str], Database]) -> Iterator[Database]:
-    """An empty, migrated database, once of each kind."""
-    database = _kept(request.param)
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty, migrated database, once of each kind. It is kept: an engine compiles each of its statements anew."""
+    database: Database = request.getfixturevalue(f"_{request.param}_database")
     yield database
     with database.writer.begin() as connection:
         for table in reversed(Table.metadata.sorted_tables):
@@ -60,10 +64,8 @@ def database_url(database: Database) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def own_database(request: pytest.FixtureRequest, migrated: Migrated) -> Iterator[Database]:
     """A migrated database that a test may spoil, once of each kind."""
-    with migrated(request.param) as url:
-        database = Database(url)
+    with _database(migrated, request.param) as database:
         yield database
-        database.dispose()
 
 
 @pytest.fixture

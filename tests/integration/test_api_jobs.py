@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from httpx2 import Response
 from uuid_utils.compat import uuid7
 from workbench import (
     LECTURE,
@@ -28,6 +29,7 @@ from workbench import (
 
 from service.store import events, jobs, workers
 from service.store.database import Database
+from service.store.jobs import Claim
 from service.store.tables import Worker
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -675,6 +677,41 @@ def test_of_many_that_delete_a_job_at_once_one_does_and_the_others_find_none(
         job_id = submit(database)
         statuses = at_once(4, lambda _, job_id=job_id: client.delete(f"/v1/jobs/{job_id}").status_code)
         assert sorted(statuses) == [204, 404, 404, 404]
+
+
+def test_a_dataset_is_not_lost_while_a_job_is_added_to_it(client: TestClient, database: Database) -> None:
+    for _ in range(10):
+        job_id = submit(database)
+        wanted = {"dataset": {"id": str(read(database, job_id).dataset_id)}}
+
+        def act(number: int, job_id: UUID = job_id, wanted: dict[str, Any] = wanted) -> Response:
+            return client.post("/v1/jobs", json=wanted) if number else client.delete(f"/v1/jobs/{job_id}")
+
+        deleted, posted = at_once(2, act)
+
+        assert deleted.status_code == 204, deleted.text
+        if posted.status_code != 202:
+            assert [error["pointer"] for error in problem_of(posted, 422)["errors"]] == ["/dataset/id"]
+    counted = rows_of_every_table(database)
+    assert counted["jobs"] == counted["datasets"]
+
+
+def test_a_job_that_its_worker_hands_back_at_that_moment_can_be_cancelled(
+    client: TestClient, database: Database
+) -> None:
+    for _ in range(10):
+        mine = claimed(database)
+
+        def act(number: int, mine: Claim = mine) -> Any:
+            if number:
+                return client.post(f"/v1/jobs/{mine.job_id}/cancel")
+            return change(database, lambda session: jobs.put_back(session, mine, "for the test"))
+
+        _, cancelled = at_once(2, act)
+
+        assert cancelled.status_code == 202, cancelled.text
+        row = columns(database, mine.job_id)
+        assert row["status"] == "cancelled" or row["cancel_requested"]
 
 
 # numbers that are not finite

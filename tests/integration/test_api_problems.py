@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from jsonschema_rs import validator_for
+from jsonschema_rs import meta, validator_for
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, Migrated, change, problem_of, rows_of_every_table, submit
 
@@ -267,6 +267,8 @@ def test_the_documentation_is_openapi_whose_references_lead_somewhere(client: Te
         for part in reference.removeprefix("#/").split("/"):
             assert part in place, reference
             place = place[part]
+    for name, schema in document["components"]["schemas"].items():
+        assert meta.is_valid(schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"}), name
 
 
 def test_every_call_says_how_it_fails(client: TestClient) -> None:

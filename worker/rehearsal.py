@@ -1,0 +1,70 @@
+"""A job that nobody asked for and that is taken back: the first real one finds everything loaded and connected."""
+
+from dataclasses import asdict
+
+import numpy as np
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from service.store import datasets, jobs, records
+from service.store.database import now
+from service.store.datasets import Arrays
+from service.store.tables import Job
+from slope.data import prepare
+from slope.loop import train
+from slope.spec import TrainingSpec
+from worker.process import Process
+from worker.progress import Progress
+from worker.recorder import epoch_row, step_row
+
+_ARRAYS = Arrays(np.array([[0.0], [1.0]]), np.array([0.0, 1.0]))
+_SPEC = TrainingSpec(epochs=1)
+
+log = structlog.get_logger()
+
+
+def rehearse(process: Process) -> None:
+    """Claim, train, record and end a job in a transaction that is not committed. What fails is left to real jobs."""
+    try:
+        with process.database.writing() as session:
+            _play(session, process)
+    except SQLAlchemyError as error:
+        log.info("no rehearsal", error=str(error))
+
+
+def _play(session: Session, process: Process) -> None:
+    job = _job(session)
+    jobs.add(session, job)
+    claim = jobs.claim(
+        session,
+        job.id,
+        worker_id=process.worker_id,
+        process_id=0,
+        devices=["cpu"],
+        lease_seconds=process.settings.lease_seconds,
+    )
+    assert claim  # nobody else has seen it
+    jobs.for_training(session, job.id)
+    arrays = datasets.load(session, job.dataset_id)
+    [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
+    jobs.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
+    steps = [step_row(job.id, step) for step in record.steps]
+    records.add(session, epochs=[epoch_row(job.id, record)], steps=steps, snapshots=[])
+    jobs.finish(session, claim, "succeeded")
+
+
+def _job(session: Session) -> Job:
+    return Job(
+        id=uuid7(),
+        created_at=now(session),
+        dataset_id=datasets.add(session, _ARRAYS),
+        spec=_SPEC.model_dump(mode="json"),
+        predict=[],
+        device="cpu",
+        labels={},
+        plan={},
+        status="queued",
+        epochs=_SPEC.epochs,
+    )
