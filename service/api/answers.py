@@ -9,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from service import jobs
 from service.api.etags import etag
 from service.api.views import JobView
+from service.api.watch import JobWatch
 from service.store import jobs as stored
 from service.store.database import Database
-from service.store.tables import FINAL
+from service.store.tables import FINAL, Job
 
 _MOST_KEPT = 1000
 _LARGEST_KEPT = 16 * 1024
@@ -35,8 +36,9 @@ class Answer:
 class Answers:
     """Keeps answers until their jobs change: a poll then costs a part of a small query."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, watch: JobWatch) -> None:
         self._database = database
+        self._watch = watch
         self._versions = Versions(database)
         self._kept: dict[UUID, Answer] = {}
 
@@ -50,6 +52,21 @@ class Answers:
         if answer.status != "queued" and len(answer.body) <= _LARGEST_KEPT:  # why a job waits is not in its version
             self._keep(job_id, answer)
         return answer
+
+    async def after(self, job_id: UUID, version: int, seconds: float) -> Answer:
+        """The answer when the job's version is no longer the given one, or as it stands when time is up."""
+        await self._watch.changed(job_id, version, seconds)
+        return await self.of(job_id)
+
+    async def final(self, job: Job, seconds: float) -> Answer:
+        """The answer when the job has ended, or as it stands when time is up."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        version, is_final = job.version, job.is_final
+        while not is_final and (left := deadline - clock()) > 0 and not self._watch.closing.is_set():
+            answer = await self.after(job.id, version, left)
+            version, is_final = answer.version, answer.is_final
+        return await self.of(job.id)
 
     def _make(self, job_id: UUID) -> Answer:
         with self._database.reading() as session:
@@ -89,5 +106,5 @@ class Versions:
             return await run_in_threadpool(self._read, list(asked))
 
     def _read(self, job_ids: list[UUID]) -> dict[UUID, int]:
-        with self._database.glancing() as session:
-            return stored.versions(session, job_ids)
+        with self._database.glancing() as connection:
+            return stored.versions(connection, job_ids)

@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.database = Database(settings.database)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.watch = JobWatch(app.state.database)
-    app.state.answers = Answers(app.state.database)
+    app.state.answers = Answers(app.state.database, app.state.watch)
     problems.install(app)
     for noun in (jobs, plan, records, events, devices, health):
         app.include_router(noun.router)

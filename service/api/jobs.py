@@ -15,14 +15,12 @@ from service.api.dependencies import (
     SessionDep,
     SettingsDep,
     WaitDep,
-    WatchDep,
     require_json,
 )
 from service.api.etags import matches
 from service.api.examples import JOB_REQUESTS
 from service.api.labels import LabelsDep
 from service.api.views import JobView, Page
-from service.api.waiting import until_final
 from service.store.jobs import Filters
 from slope.spec import JobRequest
 from slope.spec.job import JobStatus
@@ -48,7 +46,6 @@ async def submit_job(
     queue: QueueDep,
     settings: SettingsDep,
     answers: AnswersDep,
-    watch: WatchDep,
     wait: WaitDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -56,7 +53,7 @@ async def submit_job(
     submission = await run_in_threadpool(
         jobs.submit, database, queue, request, key=idempotency_key, max_numbers=settings.max_recorded_numbers
     )
-    answer = await until_final(answers, watch, submission.job, wait)
+    answer = await answers.final(submission.job, wait)
     headers = {"Location": f"/v1/jobs/{submission.job.id}"}
     if submission.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -83,15 +80,13 @@ def list_jobs(
 async def get_job(
     job_id: UUID,
     answers: AnswersDep,
-    watch: WatchDep,
     wait: WaitDep,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """A job as it stands. With `Prefer: wait=N` the answer is held back until the job changes."""
     answer = await answers.of(job_id)
     if wait and not answer.is_final and (if_none_match is None or matches(if_none_match, answer.tag)):
-        await watch.changed(job_id, answer.version, wait)
-        answer = await answers.of(job_id)
+        answer = await answers.after(job_id, answer.version, wait)
     if matches(if_none_match, answer.tag):
         return Response(status_code=304, headers={"ETag": answer.tag})
     return Response(answer.body, media_type="application/json", headers={"ETag": answer.tag})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -49,10 +50,10 @@ class Database:
             session.commit()  # of nothing: psycopg forgets what it has prepared when a transaction is rolled back
 
     @contextmanager
-    def glancing(self) -> Iterator[Session]:
-        """A session for one query, which sees one moment by itself: PostgreSQL is asked twice, not four times."""
-        with Session(self._glancer, expire_on_commit=False) as session:
-            yield session
+    def glancing(self) -> Iterator[Connection]:
+        """For one small query, which sees one moment by itself: PostgreSQL is asked twice, not four times."""
+        with self._glancer.connect() as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -81,7 +82,7 @@ class Database:
         @event.listens_for(engine, "connect")
         def configure(connection: Any, _record: object) -> None:
             connection.isolation_level = None  # we begin transactions ourselves
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")  # an accepted job outlives a power cut
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA query_only = {int(query_only)}")
@@ -91,6 +92,20 @@ class Database:
             connection.exec_driver_sql(begin)
 
         return engine
+
+
+def _use_wal(connection: Any) -> None:
+    """Several processes may open a new file at once, and for this one change SQLite does not wait for its turn."""
+    until = monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except _sqlite_driver().OperationalError as error:
+            if "locked" not in str(error) or monotonic() > until:
+                raise
+            sleep(0.01)
+        else:
+            return
 
 
 def _sqlite_driver() -> Any:

@@ -6,7 +6,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, undefer
 
@@ -76,7 +89,7 @@ def hold(session: Session, job_id: UUID) -> None:
     session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
 
 
-def versions(session: Session, job_ids: Sequence[UUID]) -> dict[UUID, int]:
+def versions(session: Session | Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The versions of those jobs that exist. A version grows whenever its job changes."""
     return {row.id: row.version for row in session.execute(_VERSIONS, {"job_ids": job_ids})}
 

@@ -1,5 +1,6 @@
 """Every error is a problem (RFC 9457) and repeats no input; health, devices and documentation tell the truth."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from jsonschema_rs import meta, validator_for
+from starlette.types import Message
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, Migrated, change, problem_of, rows_of_every_table, submit
 
@@ -88,6 +90,29 @@ def test_a_body_up_to_the_limit_is_read(narrow: TestClient) -> None:
     assert narrow.post("/v1/jobs", content=body.ljust(LIMIT), headers=headers).status_code == 202
     assert narrow.post("/v1/jobs", content=in_chunks(body.ljust(LIMIT)), headers=headers).status_code == 202
     problem_of(narrow.post("/v1/jobs", content=body.ljust(LIMIT + 1), headers=headers), 413)
+
+
+def test_a_body_that_says_it_is_past_the_limit_is_not_even_read(settings: Settings, queue: FakeQueue) -> None:
+    app = create_app(settings.model_copy(update={"max_body_size": LIMIT}), queue)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("the body was asked for")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/jobs",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"%d" % 10**12)],
+    }
+    asyncio.run(app(scope, receive, send))
+
+    assert sent[0]["status"] == 413
+    assert (b"content-type", b"application/problem+json") in sent[0]["headers"]
 
 
 def test_an_unforeseen_error_is_a_problem_that_tells_nothing(app: FastAPI) -> None:

@@ -76,7 +76,7 @@ def test_many_may_upgrade_an_empty_database_at_once(empty_database: Database) ->
         schema.upgrade(own)
         own.dispose()
 
-    at_once(4, upgrade)
+    at_once(8, upgrade)
 
     schema.check(empty_database)
 
