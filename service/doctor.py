@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.queue import Queue
 from service.settings import Settings
-from service.store import jobs, schema, workers
+from service.store import jobs, leases, schema, workers
 from service.store.database import Database, now
 
 _LITTLE_DISK = 1024**3
@@ -80,7 +80,7 @@ def _examine_workers(database: Database) -> Diagnosis:
 def _examine_jobs(database: Database) -> Iterator[Diagnosis]:
     with database.reading() as session:
         counts, moment = jobs.counts(session), now(session)
-        devices, expired = workers.live_devices(session), jobs.expired(session)
+        devices, expired = workers.live_devices(session), leases.expired(session)
         waiting = jobs.oldest_queued(session)
     yield Diagnosis("jobs", ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none")
     for held in expired:

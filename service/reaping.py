@@ -7,9 +7,10 @@ from uuid import UUID
 import structlog
 
 from service.queue import Queue
-from service.store import jobs
+from service.store import jobs, leases
 from service.store.database import Database
-from service.store.jobs import Held, Unheard
+from service.store.jobs import Unheard
+from service.store.leases import Held
 
 SILENT_SECONDS = 3.0
 """A bell that was rung this long ago, and is in no queue, has been lost."""
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 def expired(database: Database) -> list[Held]:
     """Running jobs whose lease has run out."""
     with database.reading() as session:
-        return jobs.expired(session)
+        return leases.expired(session)
 
 
 def release(database: Database, lost: Iterable[Held], *, max_crashes: int) -> list[UUID]:
@@ -29,7 +30,7 @@ def release(database: Database, lost: Iterable[Held], *, max_crashes: int) -> li
     released = []
     for held in lost:
         with database.writing() as session:
-            if jobs.release_lost(session, held, max_crashes):
+            if leases.release_lost(session, held, max_crashes):
                 log.warning("took a job from a lost worker", job_id=str(held.claim.job_id))
                 released.append(held.claim.job_id)
             session.commit()

@@ -8,10 +8,10 @@ import structlog
 import torch
 
 from service.errors import LeaseLost, StorageFull
-from service.store import datasets, jobs
+from service.store import datasets, jobs, leases
 from service.store.database import Database, now
 from service.store.datasets import Arrays
-from service.store.jobs import Claim
+from service.store.leases import Claim
 from service.store.tables import Job
 from slope.analysis import reached
 from slope.data import Scaler, initial_parameters, prepare
@@ -184,7 +184,7 @@ class Attempt:
 def _fail(process: Process, claim: Claim, code: str, detail: str) -> None:
     def write() -> None:
         with process.database.writing() as session:
-            jobs.finish(session, claim, "failed", detail, error_code=code, error_detail=detail)
+            leases.finish(session, claim, "failed", detail, error_code=code, error_detail=detail)
             session.commit()
 
     patiently(write, process.leaving)

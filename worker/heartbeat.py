@@ -10,9 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import LeaseLost
 from service.settings import Settings
-from service.store import jobs
+from service.store import leases
 from service.store.database import Database
-from service.store.jobs import Claim
+from service.store.leases import Claim
 
 Reason = Literal["cancelled", "lease lost", "leaving", "out of time"]
 
@@ -70,6 +70,6 @@ class Heartbeat:
 
     def _beat(self) -> None:
         with self._database.writing() as session:
-            if jobs.beat(session, self._claim, self._settings.lease_seconds):
+            if leases.beat(session, self._claim, self._settings.lease_seconds):
                 self.cancel()
             session.commit()

@@ -10,8 +10,8 @@ import structlog
 
 from service import reaping
 from service.queue import Queue
-from service.store import jobs, workers
-from service.store.jobs import Held
+from service.store import leases, workers
+from service.store.leases import Held
 from service.store.tables import Worker
 from slope import __version__
 from worker.process import Process
@@ -52,7 +52,7 @@ class Reaper:
         with self._process.database.writing() as session:
             if not workers.beat(session, self._process.worker_id):
                 workers.add(session, self._row())
-            held = jobs.held_by(session, self._process.worker_id)
+            held = leases.held_by(session, self._process.worker_id)
             session.commit()
         living = {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
         return [job for job in held if job.process_id not in living]

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service.store import events, jobs, records
-from service.store.jobs import Claim
+from service.store import events, leases, records
+from service.store.leases import Claim
 from slope.health import Finding
 from slope.records import EpochRecord, StepRecord
 from worker.patience import patiently
@@ -81,7 +81,7 @@ class Recorder:
 
     def _flush(self, checkpoint: bytes) -> bool:
         with self._database.writing() as session:
-            if self._waiting and jobs.epochs_done(session, self._claim) == self._progress.epochs_done:
+            if self._waiting and leases.epochs_done(session, self._claim) == self._progress.epochs_done:
                 return False  # an earlier try has written it, and its answer was lost
             cancel = self._write(session, checkpoint=checkpoint)
             session.commit()
@@ -90,18 +90,18 @@ class Recorder:
     def _finish(self, status: str, detail: str | None, values: dict[str, Any]) -> None:
         with self._database.writing() as session:
             self._write(session)
-            jobs.finish(session, self._claim, status, detail, **values)
+            leases.finish(session, self._claim, status, detail, **values)
             session.commit()
 
     def _put_back(self, detail: str) -> None:
         with self._database.writing() as session:
-            jobs.put_back(session, self._claim, detail)
+            leases.put_back(session, self._claim, detail)
             session.commit()
 
     def _write(self, session: Session, **values: Any) -> bool:
         """The job's row first: its guard tells whether the rest may be written at all."""
         values = asdict(self._progress) | self._facts | values
-        cancel = jobs.extend(session, self._claim, self._settings.lease_seconds, **values)
+        cancel = leases.extend(session, self._claim, self._settings.lease_seconds, **values)
         records.add(session, epochs=self._epochs, steps=self._steps, snapshots=self._snapshots)
         for finding in self._findings:
             events.add_warning(session, self._claim.job_id, finding.detail, level=finding.level, code=finding.code)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.store import datasets, jobs, records
+from service.store import datasets, jobs, leases, records
 from service.store.database import now
 from service.store.datasets import Arrays
 from service.store.tables import Job
@@ -37,7 +37,7 @@ def rehearse(process: Process) -> None:
 def _play(session: Session, process: Process) -> None:
     job = _job(session)
     jobs.add(session, job)
-    claim = jobs.claim(
+    claim = leases.claim(
         session,
         job.id,
         worker_id=process.worker_id,
@@ -49,10 +49,10 @@ def _play(session: Session, process: Process) -> None:
     jobs.for_training(session, job.id)
     arrays = datasets.load(session, job.dataset_id)
     [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
-    jobs.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
+    leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
     steps = [step_row(job.id, step) for step in record.steps]
     records.add(session, epochs=[epoch_row(job.id, record)], steps=steps, snapshots=[])
-    jobs.finish(session, claim, "succeeded")
+    leases.finish(session, claim, "succeeded")
 
 
 def _job(session: Session) -> Job:

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from service.queue import TASK
-from service.store import jobs
+from service.store import leases
 from worker.app import app
 from worker.attempt import attempt
 from worker.devices import requests_served
@@ -31,9 +31,9 @@ def train(job_id: str) -> None:
             attempt(process, claim)
 
 
-def _claim(process: Process, job_id: UUID) -> jobs.Claim | None:
+def _claim(process: Process, job_id: UUID) -> leases.Claim | None:
     with process.database.writing() as session:
-        claim = jobs.claim(
+        claim = leases.claim(
             session,
             job_id,
             worker_id=process.worker_id,

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service import jobs
 from service.api.etags import etag
-from service.api.views import JobView
+from service.api.views.jobs import JobView
 from service.api.watch import JobWatch
 from service.store import jobs as stored
 from service.store.database import Database

@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from service.api.dependencies import SessionDep
-from service.api.views import Page, WorkerView
+from service.api.views.view import Page
+from service.api.views.workers import WorkerView
 from service.store import workers
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from service.api.views import FaultView, ProblemView
+from service.api.views.problems import FaultView, ProblemView
 
 _REFERENCE = "#/components/schemas/{model}"
 _STOCK_ERRORS = ("HTTPValidationError", "ValidationError")

@@ -11,7 +11,9 @@ from starlette.responses import Response, StreamingResponse
 
 from service import events
 from service.api.dependencies import DatabaseDep, Limit, WatchDep
-from service.api.views import EpochView, EventView, Page
+from service.api.views.events import EventView
+from service.api.views.records import EpochView
+from service.api.views.view import Page
 from service.api.watch import JobWatch
 from service.errors import JobNotFound
 from service.events import Batch, Position

@@ -20,7 +20,8 @@ from service.api.dependencies import (
 from service.api.etags import matches
 from service.api.examples import JOB_REQUESTS
 from service.api.labels import LabelsDep
-from service.api.views import JobView, Page
+from service.api.views.jobs import JobView
+from service.api.views.view import Page
 from service.store.jobs import Filters
 from slope.spec import JobRequest
 from slope.spec.job import JobStatus

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends
 from service import jobs
 from service.api.dependencies import DatabaseDep, SettingsDep, require_json
 from service.api.examples import JOB_REQUESTS
-from service.api.views import DraftView
+from service.api.views.jobs import DraftView
 from slope.spec import JobRequest
 
 router = APIRouter(prefix="/v1/plan", tags=["jobs"])

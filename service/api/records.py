@@ -8,7 +8,8 @@ from pydantic import Field
 
 from service import predictions, records
 from service.api.dependencies import Limit, SessionDep, require_json
-from service.api.views import EpochView, Page, PredictionView, StepView
+from service.api.views.records import EpochView, PredictionView, StepView
+from service.api.views.view import Page
 from service.jobs import get
 from slope.spec.data import Rows, as_matrix
 from slope.spec.job import MAX_PREDICT

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    and_,
     bindparam,
     delete,
     exists,
@@ -23,28 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, undefer
 
-from service.errors import LeaseLost
 from service.store import datasets, events
 from service.store.database import now
 from service.store.tables import Job
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right of one attempt to write for a job, and what it needs to know to go on."""
-
-    job_id: UUID
-    attempt: int
-    token: UUID
-
-
-@dataclass(frozen=True)
-class Held:
-    """A running job as a reaper sees it: whose it is, which process trains it, how many attempts died before."""
-
-    claim: Claim
-    process_id: int
-    crashes: int
 
 
 @dataclass(frozen=True)
@@ -107,87 +86,9 @@ def page(session: Session, filters: Filters, *, before: UUID | None, limit: int)
     return list(session.scalars(query if before is None else query.where(Job.id < before)))
 
 
-def claim(
-    session: Session,
-    job_id: UUID,
-    *,
-    worker_id: UUID,
-    process_id: int,
-    devices: Sequence[str],
-    lease_seconds: float,
-) -> Claim | None:
-    """Take a queued job that asks for one of the devices. None when it is not to be had."""
-    moment, token = now(session), uuid4()
-    row = session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.status == "queued", Job.device.in_(devices))
-        .values(
-            status="running",
-            attempt=Job.attempt + 1,
-            lease_token=token,
-            lease_until=moment + timedelta(seconds=lease_seconds),
-            worker_id=worker_id,
-            process_id=process_id,
-            started_at=func.coalesce(Job.started_at, moment),
-        )
-        .returning(Job.attempt)
-    ).one_or_none()
-    if row is None:
-        return None
-    events.add_status(session, job_id, "running", f"Attempt {row.attempt}")
-    return Claim(job_id, row.attempt, token)
-
-
 def for_training(session: Session, job_id: UUID) -> Job:
     """A job that exists, with its checkpoint."""
     return session.scalars(select(Job).where(Job.id == job_id).options(undefer(Job.checkpoint))).one()
-
-
-def epochs_done(session: Session, mine: Claim) -> int:
-    """How many epochs of a claimed job are written. Raises LeaseLost."""
-    done = session.scalar(select(Job.epochs_done).where(_owned(mine)))
-    if done is None:
-        raise LeaseLost
-    return done
-
-
-def beat(session: Session, mine: Claim, lease_seconds: float) -> bool:
-    """Extend a lease with nothing to tell. True when the job is to be cancelled. Raises LeaseLost."""
-    return extend(session, mine, lease_seconds, version=Job.version)
-
-
-def extend(session: Session, mine: Claim, lease_seconds: float, **values: Any) -> bool:
-    """Write for a claimed job and extend its lease. True when the job is to be cancelled. Raises LeaseLost."""
-    until = now(session) + timedelta(seconds=lease_seconds)
-    row = session.execute(
-        update(Job).where(_owned(mine)).values(lease_until=until, **values).returning(Job.cancel_requested)
-    ).one_or_none()
-    if row is None:
-        raise LeaseLost
-    return bool(row.cancel_requested)
-
-
-def finish(session: Session, mine: Claim, status: str, detail: str | None = None, **values: Any) -> None:
-    """End a claimed job. Raises LeaseLost."""
-    ended = session.execute(
-        update(Job)
-        .where(_owned(mine))
-        .values(status=status, finished_at=now(session), checkpoint=None, **_RELEASED, **values)
-        .returning(Job.id)
-    ).one_or_none()
-    if ended is None:
-        raise LeaseLost
-    events.add_status(session, mine.job_id, status, detail)
-
-
-def put_back(session: Session, mine: Claim, detail: str) -> None:
-    """Give a claimed job back to the queue without counting the attempt against it. Raises LeaseLost."""
-    back = session.execute(
-        update(Job).where(_owned(mine)).values(status="queued", rung_at=None, **_RELEASED).returning(Job.id)
-    ).one_or_none()
-    if back is None:
-        raise LeaseLost
-    events.add_status(session, mine.job_id, "queued", detail)
 
 
 def cancel_queued(session: Session, job_id: UUID) -> bool:
@@ -209,37 +110,6 @@ def ask_to_cancel(session: Session, job_id: UUID) -> bool:
         update(Job).where(Job.id == job_id, Job.status == "running").values(cancel_requested=True).returning(Job.id)
     )
     return asked.one_or_none() is not None
-
-
-def expired(session: Session) -> list[Held]:
-    """Running jobs whose lease has run out."""
-    return _held(session, Job.lease_until < now(session))
-
-
-def held_by(session: Session, worker_id: UUID) -> list[Held]:
-    """Jobs that a worker's processes run."""
-    return _held(session, Job.worker_id == worker_id)
-
-
-def release_lost(session: Session, held: Held, max_crashes: int) -> bool:
-    """Take a job away from an attempt that died: back into the queue, or failed when it died too often.
-
-    True when this call did it: of several reapers one wins, for the token they saw is gone afterwards.
-    """
-    given_up = held.crashes + 1 >= max_crashes
-    outcome = _worker_lost(session) if given_up else {"rung_at": None}
-    status = "failed" if given_up else "queued"
-    released = session.execute(
-        update(Job)
-        .where(_owned(held.claim))
-        .values(status=status, crashes=Job.crashes + 1, **_RELEASED, **outcome)
-        .returning(Job.crashes)
-    ).one_or_none()
-    if released is None:
-        return False
-    detail = f"The worker was lost in attempt {held.claim.attempt}"
-    events.add_status(session, held.claim.job_id, status, detail)
-    return True
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -282,26 +152,6 @@ def remove(session: Session, job_id: UUID) -> bool:
 
 _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))
 """Built once: every poll asks for versions."""
-_RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
-
-
-def _worker_lost(session: Session) -> dict[str, Any]:
-    return {
-        "finished_at": now(session),
-        "checkpoint": None,
-        "error_code": "worker_lost",
-        "error_detail": "The job was given up: its worker died each time it tried",
-    }
-
-
-def _held(session: Session, condition: ColumnElement[bool]) -> list[Held]:
-    query = select(Job.id, Job.attempt, Job.lease_token, Job.process_id, Job.crashes)
-    rows = session.execute(query.where(Job.status == "running", condition))
-    return [Held(Claim(row.id, row.attempt, row.lease_token), row.process_id, row.crashes) for row in rows]
-
-
-def _owned(mine: Claim) -> ColumnElement[bool]:
-    return and_(Job.id == mine.job_id, Job.lease_token == mine.token, Job.status == "running")
 
 
 def _filtered(query: Select[tuple[Job]], filters: Filters, session: Session) -> Select[tuple[Job]]:

@@ -48,7 +48,7 @@ def main() -> None:
     if chosen.jobs:
         with stage(workers=4, seed=chosen.seed, settings=soak.SETTINGS) as here:
             result = soak.run(here, chosen.jobs)
-        console.print(result)
+        console.print(str(result))
         is_well = is_well and result.is_well
     console.print(f"{monotonic() - started:.0f} s in all.")
     sys.exit(0 if is_well and not left_over() else 1)

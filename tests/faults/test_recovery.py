@@ -18,9 +18,9 @@ from service import reaping
 from service.api.app import create_app
 from service.settings import Settings
 from service.store import database as store
-from service.store import jobs
+from service.store import leases
 from service.store.database import Database
-from service.store.jobs import Claim
+from service.store.leases import Claim
 from service.store.tables import Job
 from worker import attempt as training
 from worker.attempt import attempt
@@ -144,7 +144,7 @@ def test_a_writer_that_falls_silent_in_a_transaction_does_not_keep_its_job_from_
     monkeypatch.setattr(store, "_SILENT", "1s")
     mine = claimed(database, lease_seconds=-1.0)
     with database.writing() as frozen:
-        jobs.beat(frozen, mine, -1.0)  # it holds the lock of the job's row, and never commits
+        leases.beat(frozen, mine, -1.0)  # it holds the lock of the job's row, and never commits
 
         assert reaping.release(database, reaping.expired(database), max_crashes=3) == [mine.job_id]
 
@@ -247,4 +247,4 @@ def _pragma(url: str, name: str) -> Any:
 
 
 def _expire(database: Database, mine: Claim) -> None:
-    change(database, lambda session: jobs.beat(session, mine, -1.0))
+    change(database, lambda session: leases.beat(session, mine, -1.0))

@@ -24,10 +24,10 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.errors import LeaseLost
-from service.store import datasets, jobs, records
+from service.store import datasets, jobs, leases, records
 from service.store.database import Database, now
 from service.store.datasets import Arrays
-from service.store.jobs import Claim, Held
+from service.store.leases import Claim, Held
 from service.store.tables import FINAL, Epoch, Event, Job
 
 MAX_CRASHES = 3
@@ -87,7 +87,7 @@ class Store(RuleBasedStateMachine):
     def claim(self, job_id: UUID, device: str) -> Any:
         expected = self._expected[job_id]
         mine = self._do(
-            lambda session: jobs.claim(
+            lambda session: leases.claim(
                 session, job_id, worker_id=uuid4(), process_id=1, devices=[device], lease_seconds=3600
             )
         )
@@ -101,7 +101,7 @@ class Store(RuleBasedStateMachine):
 
     @rule(mine=claims)
     def beat(self, mine: Claim) -> None:
-        if self._guarded(mine, lambda session: jobs.beat(session, mine, 3600)):
+        if self._guarded(mine, lambda session: leases.beat(session, mine, 3600)):
             self._expected[mine.job_id].is_expired = False
 
     @rule(mine=claims, count=st.integers(1, 3))
@@ -110,7 +110,7 @@ class Store(RuleBasedStateMachine):
         done = expected.epochs if expected.holder == mine else 0  # who lost the lease has epochs of its own in mind
 
         def write(session: Session) -> bool:
-            cancel = jobs.extend(session, mine, 3600, epochs_done=done + count)
+            cancel = leases.extend(session, mine, 3600, epochs_done=done + count)
             rows = [_epoch(mine.job_id, number) for number in range(done, done + count)]
             records.add(session, epochs=rows, steps=[], snapshots=[])
             return cancel
@@ -121,12 +121,12 @@ class Store(RuleBasedStateMachine):
 
     @rule(mine=claims, status=st.sampled_from(FINAL))
     def finish(self, mine: Claim, status: str) -> None:
-        if self._guarded(mine, lambda session: jobs.finish(session, mine, status)):
+        if self._guarded(mine, lambda session: leases.finish(session, mine, status)):
             self._expected[mine.job_id].become(status)
 
     @rule(mine=claims)
     def put_back(self, mine: Claim) -> None:
-        if self._guarded(mine, lambda session: jobs.put_back(session, mine, "leaving")):
+        if self._guarded(mine, lambda session: leases.put_back(session, mine, "leaving")):
             self._expected[mine.job_id].become("queued")
 
     @rule(job_id=job_ids)
@@ -143,7 +143,7 @@ class Store(RuleBasedStateMachine):
 
     @rule(target=sightings)
     def look_for_lost_ones(self) -> Any:
-        found = [held for held in self._do(jobs.expired) if held.claim.job_id in self._expected]
+        found = [held for held in self._do(leases.expired) if held.claim.job_id in self._expected]
         assert {held.claim.job_id for held in found} == {
             job_id for job_id, expected in self._expected.items() if expected.is_expired
         }
@@ -154,7 +154,7 @@ class Store(RuleBasedStateMachine):
         """A reaper acts on what it saw; meanwhile the job may have become another attempt's, or have ended."""
         expected = self._expected[held.claim.job_id]
         is_its = expected.holder == held.claim
-        assert self._do(lambda session: jobs.release_lost(session, held, MAX_CRASHES)) == is_its
+        assert self._do(lambda session: leases.release_lost(session, held, MAX_CRASHES)) == is_its
         if is_its:
             expected.crashes += 1
             expected.become("failed" if expected.crashes >= MAX_CRASHES else "queued")

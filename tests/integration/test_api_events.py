@@ -19,9 +19,9 @@ from workbench import LECTURE, change, claim, claimed, problem_of, read, request
 import service.api.events
 import service.events
 from service.events import Position, following
-from service.store import events, jobs
+from service.store import events, jobs, leases
 from service.store.database import Database
-from service.store.jobs import Claim
+from service.store.leases import Claim
 from service.store.tables import Epoch
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -62,7 +62,7 @@ def write_epochs(database: Database, mine: Claim, count: int) -> None:
     rows = [{"job_id": mine.job_id, "epoch": epoch} | row for epoch in range(done, done + count)]
 
     def write(session: Any) -> None:
-        jobs.extend(session, mine, 60.0, epochs_done=done + count)
+        leases.extend(session, mine, 60.0, epochs_done=done + count)
         if rows:
             session.execute(insert(Epoch), rows)
 
@@ -70,7 +70,7 @@ def write_epochs(database: Database, mine: Claim, count: int) -> None:
 
 
 def finish(database: Database, mine: Claim) -> None:
-    change(database, lambda session: jobs.finish(session, mine, "succeeded"))
+    change(database, lambda session: leases.finish(session, mine, "succeeded"))
 
 
 # the list
@@ -207,7 +207,7 @@ def test_whatever_happens_between_two_readings_everything_is_told_once_and_in_or
                 change(database, lambda session: events.add_warning(session, job_id, "look out"))
             case "hand over":
                 held = mine
-                change(database, lambda session, held=held: jobs.put_back(session, held, "for the test"))
+                change(database, lambda session, held=held: leases.put_back(session, held, "for the test"))
                 mine = claim(database, job_id)
                 assert mine
             case "read":

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from workbench import at_once, change, claim, claimed, columns, read, request, submit
 
 from service.errors import LeaseLost
-from service.store import jobs
+from service.store import jobs, leases
 from service.store.database import Database, now
-from service.store.jobs import Claim, Held, Unheard
+from service.store.jobs import Unheard
+from service.store.leases import Claim, Held
 
 MAX_CRASHES = 3
 EXPIRED = -1.0
@@ -21,7 +22,7 @@ EXPIRED = -1.0
 
 def release_expired(database: Database) -> list[bool]:
     with database.writing() as session:
-        released = [jobs.release_lost(session, held, MAX_CRASHES) for held in jobs.expired(session)]
+        released = [leases.release_lost(session, held, MAX_CRASHES) for held in leases.expired(session)]
         session.commit()
     return released
 
@@ -78,7 +79,7 @@ def test_a_claim_takes_only_a_job_for_a_device_it_serves(
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_not_to_be_claimed(database: Database, status: str) -> None:
     mine = claimed(database)
-    change(database, lambda session: jobs.finish(session, mine, status))
+    change(database, lambda session: leases.finish(session, mine, status))
 
     assert claim(database, mine.job_id) is None
 
@@ -90,7 +91,7 @@ def test_a_job_that_is_not_there_is_not_to_be_claimed(database: Database) -> Non
 def test_a_job_keeps_the_time_of_its_first_start(database: Database) -> None:
     mine = claimed(database)
     started = read(database, mine.job_id).started_at
-    change(database, lambda session: jobs.put_back(session, mine, "for the test"))
+    change(database, lambda session: leases.put_back(session, mine, "for the test"))
 
     again = claim(database, mine.job_id)
 
@@ -100,10 +101,10 @@ def test_a_job_keeps_the_time_of_its_first_start(database: Database) -> None:
 
 
 WRITES: dict[str, Callable[[Session, Claim], Any]] = {
-    "beat": lambda session, mine: jobs.beat(session, mine, 60.0),
-    "extend": lambda session, mine: jobs.extend(session, mine, 60.0, epochs_done=3, checkpoint=b"mine"),
-    "finish": lambda session, mine: jobs.finish(session, mine, "succeeded", weights=[1.0]),
-    "put_back": lambda session, mine: jobs.put_back(session, mine, "mine"),
+    "beat": lambda session, mine: leases.beat(session, mine, 60.0),
+    "extend": lambda session, mine: leases.extend(session, mine, 60.0, epochs_done=3, checkpoint=b"mine"),
+    "finish": lambda session, mine: leases.finish(session, mine, "succeeded", weights=[1.0]),
+    "put_back": lambda session, mine: leases.put_back(session, mine, "mine"),
 }
 
 
@@ -113,18 +114,18 @@ def stale_token(mine: Claim, _database: Database) -> Claim:
 
 def earlier_attempt(mine: Claim, database: Database) -> Claim:
     """The claim of an attempt after which the job was put back and taken by another."""
-    change(database, lambda session: jobs.put_back(session, mine, "for the test"))
+    change(database, lambda session: leases.put_back(session, mine, "for the test"))
     assert claim(database, mine.job_id)
     return mine
 
 
 def put_back_since(mine: Claim, database: Database) -> Claim:
-    change(database, lambda session: jobs.put_back(session, mine, "for the test"))
+    change(database, lambda session: leases.put_back(session, mine, "for the test"))
     return mine
 
 
 def ended_since(mine: Claim, database: Database) -> Claim:
-    change(database, lambda session: jobs.finish(session, mine, "failed"))
+    change(database, lambda session: leases.finish(session, mine, "failed"))
     return mine
 
 
@@ -160,7 +161,7 @@ def test_an_extension_moves_the_lease_and_tells_of_the_wish_to_cancel(database: 
     mine = claimed(database, lease_seconds=1)
     before = read(database, mine.job_id).lease_until
 
-    assert change(database, lambda session: jobs.extend(session, mine, 60.0, epochs_done=2)) is False
+    assert change(database, lambda session: leases.extend(session, mine, 60.0, epochs_done=2)) is False
     after = read(database, mine.job_id)
     change(database, lambda session: jobs.ask_to_cancel(session, mine.job_id))
 
@@ -168,15 +169,15 @@ def test_an_extension_moves_the_lease_and_tells_of_the_wish_to_cancel(database: 
     assert before
     assert (after.lease_until - before).total_seconds() > 50
     assert after.epochs_done == 2
-    assert change(database, lambda session: jobs.extend(session, mine, 60.0)) is True
-    assert change(database, lambda session: jobs.beat(session, mine, 60.0)) is True
+    assert change(database, lambda session: leases.extend(session, mine, 60.0)) is True
+    assert change(database, lambda session: leases.beat(session, mine, 60.0)) is True
 
 
 def test_the_end_of_a_job_clears_what_only_a_running_job_has(database: Database) -> None:
     mine = claimed(database)
-    change(database, lambda session: jobs.extend(session, mine, 60.0, checkpoint=b"halfway"))
+    change(database, lambda session: leases.extend(session, mine, 60.0, checkpoint=b"halfway"))
 
-    change(database, lambda session: jobs.finish(session, mine, "succeeded", weights=[1.0]))
+    change(database, lambda session: leases.finish(session, mine, "succeeded", weights=[1.0]))
 
     row = columns(database, mine.job_id)
     held = ("lease_token", "lease_until", "worker_id", "process_id", "checkpoint")
@@ -186,9 +187,9 @@ def test_the_end_of_a_job_clears_what_only_a_running_job_has(database: Database)
 
 def test_a_job_that_is_put_back_keeps_its_checkpoint_and_counts_no_crash(database: Database) -> None:
     mine = claimed(database)
-    change(database, lambda session: jobs.extend(session, mine, 60.0, checkpoint=b"halfway", epochs_done=2))
+    change(database, lambda session: leases.extend(session, mine, 60.0, checkpoint=b"halfway", epochs_done=2))
 
-    change(database, lambda session: jobs.put_back(session, mine, "the worker leaves"))
+    change(database, lambda session: leases.put_back(session, mine, "the worker leaves"))
 
     row = columns(database, mine.job_id)
     assert (row["status"], row["checkpoint"], row["crashes"], row["rung_at"]) == ("queued", b"halfway", 0, None)
@@ -220,7 +221,7 @@ def test_a_job_is_given_up_when_its_worker_died_three_times(database: Database) 
     job_id = mine.job_id
     for _ in range(MAX_CRASHES - 1):
         assert mine
-        change(database, lambda session, mine=mine: jobs.extend(session, mine, EXPIRED, checkpoint=b"halfway"))
+        change(database, lambda session, mine=mine: leases.extend(session, mine, EXPIRED, checkpoint=b"halfway"))
         assert release_expired(database) == [True]
         assert read(database, job_id).status == "queued"
         mine = claim(database, job_id, lease_seconds=EXPIRED)
@@ -241,7 +242,7 @@ def test_putting_a_job_back_does_not_count_towards_giving_it_up(database: Databa
     for attempt in range(1, 6):
         assert mine
         assert mine.attempt == attempt
-        change(database, lambda session, mine=mine: jobs.put_back(session, mine, "the worker leaves"))
+        change(database, lambda session, mine=mine: leases.put_back(session, mine, "the worker leaves"))
         mine = claim(database, mine.job_id)
     assert mine
     assert read(database, mine.job_id).crashes == 0
@@ -253,7 +254,7 @@ def test_of_many_reapers_one_releases_a_job(database: Database) -> None:
         seen = Held(mine, process_id=4711, crashes=0)
 
         def reap(_: int, seen: Held = seen) -> bool:
-            return bool(change(database, lambda session: jobs.release_lost(session, seen, MAX_CRASHES)))
+            return bool(change(database, lambda session: leases.release_lost(session, seen, MAX_CRASHES)))
 
         assert sorted(at_once(6, reap)) == [False] * 5 + [True]
         assert read(database, mine.job_id).crashes == 1
@@ -265,7 +266,7 @@ def test_a_reaper_that_saw_an_earlier_attempt_does_not_take_a_later_one_s_job(da
     assert release_expired(database) == [True]
     assert claim(database, mine.job_id)
 
-    assert change(database, lambda session: jobs.release_lost(session, seen, MAX_CRASHES)) is False
+    assert change(database, lambda session: leases.release_lost(session, seen, MAX_CRASHES)) is False
     assert read(database, mine.job_id).status == "running"
 
 
@@ -275,7 +276,7 @@ def test_a_worker_finds_the_jobs_that_its_own_processes_run(database: Database) 
     claimed(database)
 
     with database.reading() as session:
-        held = jobs.held_by(session, worker_id)
+        held = leases.held_by(session, worker_id)
 
     assert {each.claim: each.process_id for each in held} == dict(zip(own, (7, 8), strict=True))
 
@@ -305,7 +306,7 @@ def test_a_running_job_is_asked_to_stop_and_not_taken_away(database: Database) -
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_not_cancelled(database: Database, status: str) -> None:
     mine = claimed(database)
-    change(database, lambda session: jobs.finish(session, mine, status))
+    change(database, lambda session: leases.finish(session, mine, status))
     before = columns(database, mine.job_id)
 
     assert change(database, lambda session: jobs.cancel_queued(session, mine.job_id)) is False

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 from workbench import LECTURE, change, claimed, columns, read, request, rows_of_every_table, submit
 
-from service.store import events, jobs
+from service.store import events, jobs, leases
 from service.store.database import Database
 from service.store.jobs import Filters
 from service.store.tables import Job
@@ -23,16 +23,16 @@ def listed(database: Database, filters: Filters, *, before: UUID | None = None, 
         return [job.id for job in jobs.page(session, filters, before=before, limit=limit)]
 
 
-VISIBLE: dict[str, Callable[[Session, jobs.Claim], Any]] = {
-    "progress": lambda session, mine: jobs.extend(session, mine, 60.0, epochs_done=1),
-    "an end": lambda session, mine: jobs.finish(session, mine, "succeeded"),
-    "a return to the queue": lambda session, mine: jobs.put_back(session, mine, "for the test"),
-    "the loss of its worker": lambda session, mine: jobs.release_lost(session, jobs.Held(mine, 1, 0), 3),
+VISIBLE: dict[str, Callable[[Session, leases.Claim], Any]] = {
+    "progress": lambda session, mine: leases.extend(session, mine, 60.0, epochs_done=1),
+    "an end": lambda session, mine: leases.finish(session, mine, "succeeded"),
+    "a return to the queue": lambda session, mine: leases.put_back(session, mine, "for the test"),
+    "the loss of its worker": lambda session, mine: leases.release_lost(session, leases.Held(mine, 1, 0), 3),
     "the wish to cancel": lambda session, mine: jobs.ask_to_cancel(session, mine.job_id),
     "a warning": lambda session, mine: events.add_warning(session, mine.job_id, "look out"),
 }
-INVISIBLE: dict[str, Callable[[Session, jobs.Claim], Any]] = {
-    "a heartbeat": lambda session, mine: jobs.beat(session, mine, 60.0),
+INVISIBLE: dict[str, Callable[[Session, leases.Claim], Any]] = {
+    "a heartbeat": lambda session, mine: leases.beat(session, mine, 60.0),
     "a bell": lambda session, mine: jobs.note_ring(session, [mine.job_id], heard=True),
     "a lost bell": lambda session, mine: jobs.note_ring(session, [mine.job_id], heard=False),
 }
@@ -186,7 +186,7 @@ def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: 
     mine = claimed(database, {"dataset": {"x": numbers, "y": numbers}, "hyperparameters": {"dtype": "float64"}})
     change(
         database,
-        lambda session: jobs.extend(session, mine, 60.0, weights=numbers, bias=numbers[0], scaler={"means": numbers}),
+        lambda session: leases.extend(session, mine, 60.0, weights=numbers, bias=numbers[0], scaler={"means": numbers}),
     )
 
     with database.reading() as session:

@@ -20,9 +20,9 @@ from workbench import LECTURE, change, claim, columns, read, request, submit
 
 import service.jobs
 from service.settings import Settings
-from service.store import jobs
+from service.store import jobs, leases
 from service.store.database import Database
-from service.store.jobs import Claim, Held
+from service.store.leases import Claim, Held
 from service.store.tables import Epoch, Step
 from service.store.tables import Event as History
 from slope.spec import JobRequest
@@ -397,8 +397,8 @@ def test_a_run_whose_worker_died_goes_on_from_its_last_flush(database: Database,
         run(cut, AtStep(12, die), flush_epochs=2, flush_seconds=NEVER)
     assert read(database, cut).status == "running"
     with database.reading() as session:
-        [held] = jobs.held_by(session, columns(database, cut)["worker_id"])
-    assert change(database, lambda session: jobs.release_lost(session, held, 3))
+        [held] = leases.held_by(session, columns(database, cut)["worker_id"])
+    assert change(database, lambda session: leases.release_lost(session, held, 3))
     before = [epoch["epoch"] for epoch in epochs_of(database, cut)]
     run(cut)
 
@@ -427,7 +427,7 @@ def test_an_attempt_that_lost_its_lease_writes_nothing_more(
     def take_over() -> None:
         row = columns(database, job_id)
         lost = Held(Claim(job_id, row["attempt"], row["lease_token"]), 1, 0)
-        assert change(database, lambda session: jobs.release_lost(session, lost, 3))
+        assert change(database, lambda session: leases.release_lost(session, lost, 3))
         assert claim(database, job_id)
         seen.extend([columns(database, job_id), epochs_of(database, job_id), told(database, job_id)])
 
@@ -444,7 +444,7 @@ def test_an_attempt_at_a_job_that_was_deleted_ends_in_silence(database: Database
     def delete() -> None:
         row = columns(database, job_id)
         held = Held(Claim(job_id, row["attempt"], row["lease_token"]), 1, 0)
-        assert change(database, lambda session: jobs.release_lost(session, held, 3))
+        assert change(database, lambda session: leases.release_lost(session, held, 3))
         assert change(database, lambda session: jobs.remove(session, job_id))
 
     run(job_id, AtStep(8, delete), flush_epochs=3, flush_seconds=NEVER)

@@ -13,7 +13,7 @@ from sqlalchemy import delete, update
 from workbench import FakeQueue, change, claim, claimed, read, request, submit
 
 from service import reaping
-from service.store import jobs, workers
+from service.store import jobs, leases, workers
 from service.store.database import Database, now
 from service.store.tables import Job, Worker
 from worker.process import Process
@@ -175,8 +175,10 @@ def test_releasing_says_which_jobs_were_taken(database: Database) -> None:
 
     assert [held.claim for held in reaping.expired(database)] == [lost]
     assert reaping.release(database, reaping.expired(database), max_crashes=3) == [lost.job_id]
-    assert reaping.release(database, [jobs.Held(lost, 1, 0), jobs.Held(other, 1, 0)], max_crashes=3) == [other.job_id]
-    assert reaping.release(database, [jobs.Held(jobs.Claim(uuid4(), 1, uuid4()), 1, 0)], max_crashes=3) == []
+    assert reaping.release(database, [leases.Held(lost, 1, 0), leases.Held(other, 1, 0)], max_crashes=3) == [
+        other.job_id
+    ]
+    assert reaping.release(database, [leases.Held(leases.Claim(uuid4(), 1, uuid4()), 1, 0)], max_crashes=3) == []
 
 
 def test_a_reaper_looks_around_until_it_is_stopped_whatever_goes_wrong(

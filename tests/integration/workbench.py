@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service import jobs as use_cases
-from service.store import jobs
+from service.store import jobs, leases
 from service.store.database import Database
-from service.store.jobs import Claim
+from service.store.leases import Claim
 from service.store.tables import Job, Table
 from slope.spec import JobRequest
 
@@ -81,7 +81,7 @@ def claim(
     lease_seconds: float = 60.0,
 ) -> Claim | None:
     with database.writing() as session:
-        mine = jobs.claim(
+        mine = leases.claim(
             session,
             job_id,
             worker_id=worker_id or uuid4(),

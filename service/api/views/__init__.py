@@ -1,0 +1,1 @@
+"""What the API answers: one class per resource, made from rows."""

@@ -1,0 +1,158 @@
+"""Answers about jobs, and about what a job would do."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from pydantic import Field
+
+from service.api.views.records import ParametersView
+from service.api.views.view import View
+from service.jobs import Draft
+from service.predictions import scaler_of
+from service.store.tables import Job
+from slope.analysis import Analysis
+from slope.engines.plan import Plan
+
+
+class DatasetView(View):
+    id: UUID
+    rows: int
+    features: int
+
+
+class ProgressView(View):
+    epochs_done: int
+    epochs: int
+    fraction: float
+    epochs_per_second: float | None
+    eta_seconds: float | None
+
+    @classmethod
+    def of(cls, job: Job) -> "ProgressView":
+        rate = job.epochs_done / job.seconds if job.seconds > 0 else None
+        left = 0 if job.status == "succeeded" else job.epochs - job.epochs_done
+        return cls(
+            epochs_done=job.epochs_done,
+            epochs=job.epochs,
+            fraction=1.0 if job.status == "succeeded" else job.epochs_done / job.epochs,
+            epochs_per_second=rate,
+            eta_seconds=left / rate if rate and job.status == "running" else None,
+        )
+
+
+class LossView(View):
+    first: float | None
+    last: float | None
+    best: float | None
+    validation: float | None
+
+
+class ScaledView(View):
+    """The model as it was trained, on x_scaled = (x − means) / deviations."""
+
+    weights: list[float] | None
+    bias: float | None
+    means: list[float]
+    deviations: list[float]
+
+
+class ErrorView(View):
+    code: str
+    """`diverged`, `out_of_memory`, `worker_lost`, `timeout` or `invalid`."""
+    detail: str | None
+
+
+class TransitionView(View):
+    status: str
+    at: datetime
+    detail: str | None
+
+
+class JobView(View):
+    id: UUID
+    name: str | None
+    status: str = Field(examples=["succeeded"])
+    """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
+    dataset: DatasetView
+    hyperparameters: dict[str, Any]
+    predict: list[float] | list[list[float]]
+    device: str
+    """The device that was asked for."""
+    assigned_device: str | None
+    """The device it was trained on."""
+    timeout_seconds: float | None
+    metadata: dict[str, str]
+    progress: ProgressView
+    loss: LossView
+    weights: list[float] | None
+    """Of the data in its own units, also when it is standardized for training."""
+    bias: float | None
+    scaled: ScaledView | None
+    plan: Plan
+    analysis: Analysis | None
+    attempt: int
+    error: ErrorView | None
+    reason: str | None
+    """Why a queued job waits."""
+    warnings: list[str]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    transitions: list[TransitionView]
+
+    @classmethod
+    def of(cls, job: Job, reason: str | None = None) -> "JobView":
+        own = _in_own_units(job)
+        return cls(
+            id=job.id,
+            name=job.name,
+            status=job.status,
+            dataset=DatasetView.model_validate(job.dataset),
+            hyperparameters=job.spec,
+            predict=job.predict,
+            device=job.device,
+            assigned_device=job.assigned_device,
+            timeout_seconds=job.timeout_seconds,
+            metadata=job.labels,
+            progress=ProgressView.of(job),
+            loss=LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation),
+            weights=own.weights,
+            bias=own.bias,
+            scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,
+            plan=Plan(**job.plan),
+            analysis=job.analysis,
+            attempt=job.attempt,
+            error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,
+            reason=reason,
+            warnings=[event.detail or "" for event in job.events if event.level == "warning"],
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            transitions=[
+                TransitionView(status=event.status or "", at=event.at, detail=event.detail)
+                for event in job.events
+                if event.kind == "status"
+            ],
+        )
+
+
+class DraftView(View):
+    """What a job would do, and what is known about its data, before anything is queued."""
+
+    plan: Plan
+    analysis: Analysis | None
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, draft: Draft) -> "DraftView":
+        return cls(plan=draft.plan, analysis=draft.analysis, warnings=draft.warnings)
+
+
+def _in_own_units(job: Job) -> ParametersView:
+    scaler = scaler_of(job)
+    if scaler is None or job.weights is None:
+        return ParametersView(weights=job.weights, bias=job.bias)
+    weights, bias = scaler.in_own_units(np.array(job.weights), job.bias)
+    return ParametersView(weights=weights.tolist(), bias=bias)
