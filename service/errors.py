@@ -41,6 +41,15 @@ class BodyTooLarge(ServiceError):
         super().__init__("The body is larger than this service takes")
 
 
+class NotAcceptable(ServiceError):
+    status = 406
+    type = "not-acceptable"
+    title = "There is no answer of that kind"
+
+    def __init__(self, detail: str, offers: list[str]) -> None:
+        super().__init__(f"{detail}: there is {', '.join(sorted(offers))}", headers={"Vary": "Accept"})
+
+
 class UnsupportedMediaType(ServiceError):
     status = 415
     type = "unsupported-media-type"

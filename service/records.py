@@ -1,5 +1,6 @@
 """Reading what a job recorded, and recomputing what it did not."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,7 +11,7 @@ from service import jobs, replay
 from service.errors import EpochNotFound
 from service.store import records
 from service.store.tables import Epoch, Job, Step
-from slope.data import rows_of_steps
+from slope.data import RowsOfSteps, rows_of_steps
 from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -37,21 +38,30 @@ def steps(
 ) -> tuple[list[StepWithRows], int | None]:
     """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound."""
     job = jobs.get(session, job_id)
-    rows = rows_of_steps(job.dataset.rows, TrainingSpec.model_validate(job.spec), epoch)
+    rows = rows_of_epoch(job, epoch)
     window = range(after + 1, min(after + 1 + limit, len(rows)))
-    found = _recorded_or_replayed(session, job, epoch, window)
+    replayed = replayed_steps(session, job, epoch, window)
+    found = records.steps_in(session, job.id, epoch, window) if replayed is None else list(replayed)
     following = window.stop - 1 if len(found) == limit and window.stop < len(rows) else None
     return [StepWithRows(step, rows[step.step]) for step in found], following
 
 
-def _recorded_or_replayed(session: Session, job: Job, epoch: int, window: range) -> list[Step]:
-    if recorded := records.steps_in(session, job.id, epoch, window):
-        return recorded
+def replayed_steps(session: Session, job: Job, epoch: int, window: range) -> Iterator[Step] | None:
+    """Steps that were not recorded, computed again as they are taken; None when the epoch's steps were recorded.
+
+    Raises EpochNotFound and ReplayDiffers, at once.
+    """
+    if records.has_steps(session, job.id, epoch):
+        return None
     if epoch >= job.epochs_done:
         raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
     if not window:
-        return []
-    return [_as_row(job, step) for step in replay.steps(session, job, epoch, window)]
+        return iter(())
+    return (_as_row(job, step) for step in replay.steps(session, job, epoch, window))
+
+
+def rows_of_epoch(job: Job, epoch: int) -> RowsOfSteps:
+    return rows_of_steps(job.dataset.rows, TrainingSpec.model_validate(job.spec), epoch)
 
 
 def _as_row(job: Job, record: "StepRecord") -> Step:

@@ -3,6 +3,7 @@
 Torch is imported by the first call: the process does without it until somebody asks for something like this.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from slope.records import StepRecord
 
 
-def steps(session: Session, job: Job, epoch: int, window: range) -> "list[StepRecord]":
-    """Some steps of an epoch that was at least begun. Raises ReplayDiffers."""
+def steps(session: Session, job: Job, epoch: int, window: range) -> "Iterator[StepRecord]":
+    """Some steps of an epoch that was at least begun, computed as they are taken. Raises ReplayDiffers, at once."""
     training = _training_near(session, job, epoch)
     _advance(session, job, training, epoch)
-    return training.replay(window)
+    return training.replayed(window)
 
 
 def parameters_after(session: Session, job: Job, epoch: int) -> "Parameters":

@@ -4,6 +4,7 @@ Everything here is a function of the data, the seed and the epoch alone, so that
 The random orders come from NumPy's legacy generator, whose streams are frozen for good (NEP 19).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,12 +90,32 @@ def epoch_order(count: int, spec: TrainingSpec, epoch: int) -> Indices:
     return random_state(spec.seed, _ORDER, epoch).permutation(count) if spec.shuffle else np.arange(count)
 
 
-def rows_of_steps(count: int, spec: TrainingSpec, epoch: int) -> list[list[int]]:
+def rows_of_steps(count: int, spec: TrainingSpec, epoch: int) -> "RowsOfSteps":
     """The rows of each step of an epoch, as indices in the dataset of `count` rows; a short last batch is kept."""
     training, _ = split(count, spec)
-    rows = training[epoch_order(len(training), spec, epoch)].tolist()
-    size = batch_rows(len(training), spec)
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+    return RowsOfSteps(training[epoch_order(len(training), spec, epoch)], batch_rows(len(training), spec))
+
+
+@dataclass(frozen=True)
+class RowsOfSteps:
+    """Reads like a list of lists, and takes eight bytes a row."""
+
+    order: Indices
+    """The rows as the epoch visits them."""
+    size: int
+    """Rows of a batch."""
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.size)
+
+    def __getitem__(self, step: int) -> list[int]:
+        if not 0 <= step < len(self):
+            raise IndexError(step)
+        rows: list[int] = self.order[step * self.size : (step + 1) * self.size].tolist()
+        return rows
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return map(self.__getitem__, range(len(self)))
 
 
 def initial_parameters(features: int, spec: TrainingSpec) -> tuple[list[float], float | None]:

@@ -70,17 +70,19 @@ class Training:
 
     def replay(self, steps: range) -> list[StepRecord]:
         """Some steps of the epoch to be trained next, all of them finite; the run cannot go on afterwards."""
+        return list(self.replayed(steps))
+
+    def replayed(self, steps: range) -> Iterator[StepRecord]:
+        """The same, computed as they are taken."""
         self._begin_epoch()
-        found = []
         for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
             loss = self._backpropagate(x, y)
             if not loss.isfinite():
                 break
             if step in steps:
                 gradient, parameters = self._model.gradient(), self._model.parameters()
-                found.append(StepRecord(self.epoch, step, loss.item(), gradient, parameters))
+                yield StepRecord(self.epoch, step, loss.item(), gradient, parameters)
             self._update(x, y)
-        return found
 
     @property
     def stopped_early(self) -> bool:

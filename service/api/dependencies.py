@@ -76,5 +76,6 @@ async def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float
 
 WaitDep = Annotated[float, Depends(_wait_seconds)]
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most items on the page")]
+MAX_LIMIT = 1000
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items on the page")]
 JobIdPath = UUID

@@ -1,21 +1,44 @@
 """Routes for what a job recorded and predicts."""
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field
 
-from service import predictions, records
-from service.api.dependencies import Limit, SessionDep, require_json
+from service import history, predictions, records
+from service.api import negotiation
+from service.api.dependencies import MAX_LIMIT, DatabaseDep, SessionDep, require_json
+from service.api.downloads import epochs_file, steps_file
 from service.api.views.records import EpochView, PredictionView, StepView
 from service.api.views.view import Page
 from service.jobs import get
+from service.store.database import Database
 from slope.spec.data import Rows, as_matrix
 from slope.spec.job import MAX_PREDICT
 from slope.spec.part import Part
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
+
+
+HistoryFormat = Literal["json", "csv", "ndjson", "arrow"]
+DEFAULT_LIMIT = 50
+
+LimitOrAll = Annotated[
+    int | None,
+    Query(ge=1, le=MAX_LIMIT, description="Most items on the page. A file has all of them unless a limit is given"),
+]
+
+
+async def _history_format(
+    request: Request,
+    response: Response,
+    format: Annotated[HistoryFormat | None, Query(description="What Accept would say, for a link")] = None,
+) -> HistoryFormat:
+    return negotiation.choose(request, response, get_args(HistoryFormat), format)
+
+
+HistoryFormatDep = Annotated[HistoryFormat, Depends(_history_format)]
 
 
 class PredictRequest(Part):
@@ -25,33 +48,55 @@ class PredictRequest(Part):
     """Predict with the parameters after this epoch instead of the final ones."""
 
 
-@router.get("/epochs")
+@router.get("/epochs", response_model=Page[EpochView], responses=negotiation.document("csv", "ndjson", "arrow"))
 def list_epochs(
     job_id: UUID,
-    session: SessionDep,
+    database: DatabaseDep,
+    format: HistoryFormatDep,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last epoch of the page before")] = -1,
-    limit: Limit = 50,
-) -> Page[EpochView]:
-    """The epoch records of a job, ascending."""
-    found, following = records.epochs(session, job_id, after=after, limit=limit)
-    return Page(data=[EpochView.of(row) for row in found], next=None if following is None else str(following))
+    limit: LimitOrAll = None,
+    points: Annotated[
+        int | None, Query(ge=4, le=10_000, description="At most so many epochs, the extremes of the loss among them")
+    ] = None,
+) -> Response | Page[EpochView]:
+    """The epoch records of a job, ascending: a page of JSON, or all of them as CSV, NDJSON or an Arrow stream.
+
+    A line of NDJSON is an item of the page. CSV and Arrow have a column for every number: `gradient_mean_weights_0` and
+    so on. With `points=N` the epochs are thinned out: of each of N/4 equal stretches the first and the last are kept,
+    and those with the least and the greatest loss, so that a curve through them shows every spike.
+    """
+    if format == "json" and points is None:
+        return _page_of_epochs(database, job_id, after, limit or DEFAULT_LIMIT)
+    if points is not None:
+        found = history.telling_epochs(database, job_id, after=after, points=points)
+    else:
+        found = history.epochs(database, job_id, after=after, limit=limit or history.ALL)
+    if format == "json":
+        return Page(data=[EpochView.of(row) for chunk in found.chunks for row in chunk])
+    return epochs_file(found, format, f"{job_id}-epochs")
 
 
-@router.get("/epochs/{epoch}/steps")
+@router.get(
+    "/epochs/{epoch}/steps", response_model=Page[StepView], responses=negotiation.document("csv", "ndjson", "arrow")
+)
 def list_steps(
     job_id: UUID,
     epoch: Annotated[int, Path(ge=0, lt=2**31)],
-    session: SessionDep,
+    database: DatabaseDep,
+    format: HistoryFormatDep,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last step of the page before")] = -1,
-    limit: Limit = 1000,
-) -> Page[StepView]:
+    limit: LimitOrAll = None,
+) -> Response | Page[StepView]:
     """The steps of an epoch, ascending: every batch's loss and gradient, and the parameters before its update.
 
-    Steps that were not recorded are computed again through autograd, to the same bits.
+    Steps that were not recorded are computed again through autograd, to the same bits. A page of JSON (1000 steps by
+    default), or all of them as CSV, NDJSON or an Arrow stream; in CSV the indices of a step's rows are in one cell,
+    with spaces between them.
     """
-    found, following = records.steps(session, job_id, epoch, after=after, limit=limit)
-    views = [StepView.of(each.step, each.rows) for each in found]
-    return Page(data=views, next=None if following is None else str(following))
+    if format == "json":
+        return _page_of_steps(database, job_id, epoch, after, limit or MAX_LIMIT)
+    found = history.steps(database, job_id, epoch, after=after, limit=limit or history.ALL)
+    return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps")
 
 
 @router.get("/predictions")
@@ -65,3 +110,15 @@ def predict(job_id: UUID, request: PredictRequest, session: SessionDep) -> Page[
     """Predict any rows with the job's model, before training and after it or after a recorded epoch."""
     found = predictions.predict(session, job_id, as_matrix(request.x), request.epoch)
     return Page(data=[PredictionView.of(each) for each in found])
+
+
+def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Page[EpochView]:
+    with database.reading() as session:
+        found, following = records.epochs(session, job_id, after=after, limit=limit)
+    return Page(data=[EpochView.of(row) for row in found], next=None if following is None else str(following))
+
+
+def _page_of_steps(database: Database, job_id: UUID, epoch: int, after: int, limit: int) -> Page[StepView]:
+    with database.reading() as session:
+        found, following = records.steps(session, job_id, epoch, after=after, limit=limit)
+    return Page(data=[StepView.of(each) for each in found], next=None if following is None else str(following))

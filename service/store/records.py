@@ -1,9 +1,10 @@
 """Epoch and step records: written once, read in order."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, insert, select
 from sqlalchemy.orm import Session
 
 from service.store.tables import Epoch, Snapshot, Step
@@ -30,11 +31,49 @@ def epochs_after(session: Session, job_id: UUID, epoch: int, limit: int) -> list
     return list(session.scalars(query))
 
 
+def epochs_among(session: Session, job_id: UUID, epochs: Sequence[int]) -> list[Epoch]:
+    """Those of the epochs that are there, ascending."""
+    query = select(Epoch).where(Epoch.job_id == job_id, Epoch.epoch.in_(epochs)).order_by(Epoch.epoch)
+    return list(session.scalars(query))
+
+
+def telling_epochs(session: Session, job_id: UUID, epoch: int, count: int) -> list[int]:
+    """At most `count` (4 or more) of the epochs that follow the given one: enough to draw their losses by.
+
+    They are divided into equal stretches, and of each the first and the last are taken and those with the least and
+    the greatest loss, as in M4 (Jugel et al., VLDB 2014): a line through them looks like the line through all.
+    """
+    here = and_(Epoch.job_id == job_id, Epoch.epoch > epoch)
+    found = session.execute(select(func.count(), func.min(Epoch.epoch), func.max(Epoch.epoch)).where(here)).one()
+    if found[0] <= count:
+        return list(session.scalars(select(Epoch.epoch).where(here).order_by(Epoch.epoch)))
+    length = -(-(found[2] - found[1] + 1) // (count // 4))
+    stretch = (Epoch.epoch - found[1]) // length
+    return sorted({epoch for row in session.execute(_extremes(here, stretch)) for epoch in row})
+
+
 def epoch_at(session: Session, job_id: UUID, epoch: int) -> Epoch | None:
     return session.get(Epoch, (job_id, epoch))
+
+
+def has_steps(session: Session, job_id: UUID, epoch: int) -> bool:
+    """Whether steps of an epoch are recorded."""
+    query = select(Step.step).where(Step.job_id == job_id, Step.epoch == epoch).limit(1)
+    return session.scalar(query) is not None
 
 
 def steps_in(session: Session, job_id: UUID, epoch: int, window: range) -> list[Step]:
     """The recorded steps of an epoch within a window, ascending."""
     query = select(Step).where(Step.job_id == job_id, Step.epoch == epoch)
     return list(session.scalars(query.where(Step.step.between(window.start, window.stop - 1)).order_by(Step.step)))
+
+
+def _extremes(here: ColumnElement[bool], stretch: ColumnElement[Any]) -> Select[Any]:
+    """For every stretch its first and its last epoch, and the first with its least and with its greatest loss."""
+    first, last = func.min(Epoch.epoch).label("first"), func.max(Epoch.epoch).label("last")
+    least, greatest = func.min(Epoch.loss).label("least"), func.max(Epoch.loss).label("greatest")
+    of = select(stretch.label("stretch"), first, last, least, greatest).where(here).group_by(stretch).subquery()
+    with_least = func.min(case((Epoch.loss == of.c.least, Epoch.epoch)))
+    with_greatest = func.min(case((Epoch.loss == of.c.greatest, Epoch.epoch)))
+    query = select(of.c.first, of.c.last, with_least, with_greatest).select_from(Epoch)
+    return query.join(of, of.c.stretch == stretch).where(here).group_by(of.c.first, of.c.last)

@@ -2,7 +2,8 @@
 
 from service.api.views.view import View
 from service.predictions import Prediction
-from service.store.tables import Epoch, Step
+from service.records import StepWithRows
+from service.store.tables import Epoch
 
 
 class ParametersView(View):
@@ -57,11 +58,12 @@ class StepView(View):
     bias: float | None
 
     @classmethod
-    def of(cls, row: Step, rows: list[int]) -> "StepView":
+    def of(cls, found: StepWithRows) -> "StepView":
+        row = found.step
         return cls(
             epoch=row.epoch,
             step=row.step,
-            rows=rows,
+            rows=found.rows,
             loss=row.loss,
             gradient=ParametersView(weights=row.gradient_weights, bias=row.gradient_bias),
             weights=row.weights,

@@ -1,0 +1,58 @@
+"""Histories as files of other tools, sent while they are read."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
+from starlette.responses import StreamingResponse
+
+from service.api.negotiation import MEDIA_TYPES
+from service.api.views.records import EpochView, StepView
+from service.history import History
+from service.records import StepWithRows
+from service.store.tables import Epoch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FileFormat = Literal["csv", "ndjson", "arrow"]
+
+# pyarrow is loaded by the first call that needs it: the process does without it until then.
+
+
+def epochs_file(history: History[Epoch], format: FileFormat, name: str) -> StreamingResponse:
+    """Epochs as lines of JSON, as they are in a page, or in columns."""
+    if format == "ndjson":
+        return streamed(_lines(history, EpochView.of), format, name)
+    from service.columns import of_epochs
+
+    return streamed(_table(history, of_epochs, format), format, name)
+
+
+def steps_file(history: History[StepWithRows], format: FileFormat, name: str) -> StreamingResponse:
+    """Steps as lines of JSON, as they are in a page, or in columns."""
+    if format == "ndjson":
+        return streamed(_lines(history, StepView.of), format, name)
+    from service.columns import of_steps
+
+    return streamed(_table(history, of_steps, format), format, name)
+
+
+def streamed(content: Iterator[bytes], format: str, name: str) -> StreamingResponse:
+    """An answer that a browser saves under the name."""
+    headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{name}.{format}"'}
+    return StreamingResponse(content, media_type=MEDIA_TYPES[format], headers=headers)
+
+
+def _lines(history: History[Any], view: Callable[[Any], BaseModel]) -> Iterator[bytes]:
+    for chunk in history.chunks:
+        yield b"".join(view(item).model_dump_json().encode() + b"\n" for item in chunk)
+
+
+def _table(
+    history: History[Any], columns: "Callable[[Any, int], pa.RecordBatch]", format: Literal["csv", "arrow"]
+) -> Iterator[bytes]:
+    from service.encoding import encoded
+
+    schema = columns([], history.features).schema
+    return encoded(format, schema, (columns(chunk, history.features) for chunk in history.chunks))

@@ -1,0 +1,49 @@
+"""Content negotiation (RFC 9110): which of the offered representations a client is given."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import mimeparse
+from fastapi import Request, Response
+
+from service.errors import NotAcceptable
+
+Format = TypeVar("Format", bound=str)
+
+MEDIA_TYPES = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+    "safetensors": "application/octet-stream",
+    "onnx": "application/onnx",
+    "skops": "application/zip",
+}
+"""By the name that the query parameter `format` has for each. A skops file is a zip archive."""
+
+
+def choose(request: Request, response: Response, offers: Sequence[Format], named: Format | None = None) -> Format:
+    """The format that the query names, else the one that Accept prefers; the first of those it likes the same.
+
+    Caches are told that the answer hangs on Accept. Raises NotAcceptable.
+    """
+    response.headers["Vary"] = "Accept"
+    return named or _preferred(offers, ",".join(request.headers.getlist("accept")) or "*/*")
+
+
+def document(*formats: str) -> dict[int | str, dict[str, object]]:
+    """For OpenAPI: the answer may come in these formats, too."""
+    content = {MEDIA_TYPES[format]: {"schema": {"type": "string", "format": "binary"}} for format in formats}
+    return {200: {"content": content}}
+
+
+def _preferred(offers: Sequence[Format], accept: str) -> Format:
+    by_type = {MEDIA_TYPES[offer]: offer for offer in reversed(offers)}  # of equals the last is taken
+    try:
+        best = mimeparse.best_match(list(by_type), accept)
+    except mimeparse.MimeTypeParseException as error:
+        raise NotAcceptable("The Accept header cannot be read", list(by_type)) from error
+    if not best:
+        raise NotAcceptable("Nothing that is offered here is acceptable by the Accept header", list(by_type))
+    return by_type[best]

@@ -1,0 +1,97 @@
+"""A job's history from its first record to its last, read in chunks: whatever its length, little is held in memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from service import jobs, records
+from service.records import StepWithRows
+from service.store import records as stored
+from service.store.database import Database
+from service.store.tables import Epoch, Job, Step
+
+Item = TypeVar("Item")
+
+ALL = 2**31
+"""A limit that no job reaches."""
+_CHUNK_NUMBERS = 2**15
+"""About so many numbers are read at once, and at least one row."""
+
+
+@dataclass(frozen=True)
+class History(Generic[Item]):
+    """Records of a model with so many features. Each chunk is read when it is taken, in a transaction of its own."""
+
+    features: int
+    chunks: Iterator[Sequence[Item]]
+
+
+def epochs(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[Epoch]:
+    """Epochs ascending. Raises JobNotFound, also between two chunks: what is cut short must not seem complete."""
+    features = _job(database, job_id).dataset.features
+    return History(features, _following(database, job_id, after, limit, _chunk_rows(3 * features)))
+
+
+def telling_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[Epoch]:
+    """At most so many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
+    features = _job(database, job_id).dataset.features
+    with database.reading() as session:
+        chosen = stored.telling_epochs(session, job_id, after, points)
+    return History(features, _chosen(database, job_id, chosen, _chunk_rows(3 * features)))
+
+
+def steps(database: Database, job_id: UUID, epoch: int, *, after: int = -1, limit: int = ALL) -> History[StepWithRows]:
+    """Steps of an epoch ascending, recorded or replayed. Raises JobNotFound, EpochNotFound and ReplayDiffers."""
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        rows = records.rows_of_epoch(job, epoch)
+        window = range(after + 1, min(after + 1 + limit, len(rows)))
+        replayed = records.replayed_steps(session, job, epoch, window)
+    size = _chunk_rows(2 * job.dataset.features + rows.size)
+    chunks = _recorded_steps(database, job, epoch, window, size) if replayed is None else _in_chunks(replayed, size)
+    return History(job.dataset.features, ([StepWithRows(step, rows[step.step]) for step in chunk] for chunk in chunks))
+
+
+def _job(database: Database, job_id: UUID) -> Job:
+    with database.reading() as session:
+        return jobs.get(session, job_id)
+
+
+def _chunk_rows(numbers_per_row: int) -> int:
+    return max(1, _CHUNK_NUMBERS // (numbers_per_row + 10))
+
+
+def _following(database: Database, job_id: UUID, after: int, limit: int, size: int) -> Iterator[list[Epoch]]:
+    while limit > 0:
+        with database.reading() as session:
+            chunk = stored.epochs_after(session, job_id, after, min(size, limit))
+            if not chunk:
+                jobs.get(session, job_id)
+                return
+        yield chunk
+        after, limit = chunk[-1].epoch, limit - len(chunk)
+
+
+def _chosen(database: Database, job_id: UUID, chosen: list[int], size: int) -> Iterator[list[Epoch]]:
+    for some in _in_chunks(iter(chosen), size):
+        with database.reading() as session:
+            jobs.get(session, job_id)
+            chunk = stored.epochs_among(session, job_id, some)
+        yield chunk
+
+
+def _recorded_steps(database: Database, job: Job, epoch: int, window: range, size: int) -> Iterator[list[Step]]:
+    for start in range(window.start, window.stop, size):
+        with database.reading() as session:
+            chunk = stored.steps_in(session, job.id, epoch, range(start, min(start + size, window.stop)))
+            if not chunk:
+                jobs.get(session, job.id)
+                return
+        yield chunk
+
+
+def _in_chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while chunk := list(islice(items, size)):
+        yield chunk
