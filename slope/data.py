@@ -64,6 +64,11 @@ def split(count: int, spec: TrainingSpec) -> tuple[Indices, Indices]:
     return np.sort(order[held_back:]), np.sort(order[:held_back])
 
 
+def training_rows(count: int, spec: TrainingSpec) -> int:
+    """How many of `count` rows are left to train on."""
+    return count - round(spec.validation_fraction * count)
+
+
 def fit_scaler(x: Array, spec: TrainingSpec) -> Scaler:
     """Means and population deviations; without a bias the data is not centred, for no bias could make up for it.
 

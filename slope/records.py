@@ -1,8 +1,13 @@
 """What training leaves behind: one record a step, one an epoch, and the state to go on from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from slope.columns import EpochColumns, StepColumns
+from slope.data import Array
 from slope.model import Parameters
 
 
@@ -46,3 +51,43 @@ class Diverged(ArithmeticError):
         self.epoch = epoch
         self.step = step
         self.steps = steps
+
+
+def epoch_columns(records: Sequence[EpochRecord]) -> EpochColumns:
+    """At least one record as columns, all of the same model."""
+    return EpochColumns(
+        epoch=np.array([record.epoch for record in records]),
+        loss=_numbers([record.loss for record in records]),
+        last_loss=_numbers([record.last_loss for record in records]),
+        validation_loss=_optional([record.validation_loss for record in records]),
+        gradient_mean_weights=_optional([record.gradient_mean.weights for record in records]),
+        gradient_mean_bias=_optional([record.gradient_mean.bias for record in records]),
+        gradient_last_weights=_optional([record.gradient_last.weights for record in records]),
+        gradient_last_bias=_optional([record.gradient_last.bias for record in records]),
+        gradient_norm=_numbers([record.gradient_norm for record in records]),
+        weights=_numbers([record.parameters.weights for record in records]),
+        bias=_optional([record.parameters.bias for record in records]),
+        learning_rate=_numbers([record.learning_rate for record in records]),
+        seconds=_numbers([record.seconds for record in records]),
+    )
+
+
+def step_columns(records: Sequence[StepRecord]) -> StepColumns:
+    """At least one record as columns, all of the same model."""
+    return StepColumns(
+        epoch=np.array([record.epoch for record in records]),
+        step=np.array([record.step for record in records]),
+        loss=_numbers([record.loss for record in records]),
+        gradient_weights=_optional([record.gradient.weights for record in records]),
+        gradient_bias=_optional([record.gradient.bias for record in records]),
+        weights=_numbers([record.parameters.weights for record in records]),
+        bias=_optional([record.parameters.bias for record in records]),
+    )
+
+
+def _numbers(values: Sequence[Any]) -> Array:
+    return np.array(values, dtype=np.float64)
+
+
+def _optional(values: Sequence[Any]) -> Array | None:
+    return None if values[0] is None else _numbers(values)

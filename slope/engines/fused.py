@@ -1,0 +1,166 @@
+"""Many settings as one batch of models: the textbook loop with one autograd call a step for all of them.
+
+The weights of K models are the columns of one matrix, so that a batch of B rows gives B × K residuals by one product.
+Each model's loss depends on its own column alone, and so does its gradient. What a column comes to never depends on
+what is in the others: only on its own settings, its place and the width K. So a run goes on, or is replayed, to the
+same bits without those that have ended.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slope.data import Array, TrainingData, batch_rows, epoch_order, steps_per_epoch
+from slope.engines.many_patience import ManyPatience
+from slope.engines.models import Models, per_model
+from slope.engines.rates import learning_rates
+from slope.engines.rounds import Round, RoundRecorder
+from slope.engines.updates import build_update
+from slope.loop import Interrupted
+from slope.model import Parameters
+from slope.spec import TrainingSpec
+
+
+class Fused:
+    """A run of up to K models. It can be left after any epoch and taken up again, bit for bit, from its states."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        specs: Mapping[int, TrainingSpec],
+        width: int,
+        *,
+        keeps_steps: Callable[[int], bool] = lambda epoch: True,
+        interrupted: Callable[[], bool] = lambda: False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """`specs` by place below `width`, of one group (slope.engines.groups); `data` is prepared as they ask for."""
+        self.epoch = 0
+        """The epoch to be trained next."""
+        self.live = set(specs)
+        """Places that still train."""
+        self._spec = next(iter(specs.values()))
+        self._specs = [specs.get(place, self._spec) for place in range(width)]
+        self._keeps_steps = keeps_steps
+        self._interrupted = interrupted
+        features = data.x.shape[1]
+        self._models = Models(self._specs, features, device)
+        leaves = [leaf.detach() for leaf in self._models.learnable]
+        self._update = build_update(leaves, [spec.optimizer for spec in self._specs])
+        self._rates = learning_rates(self._specs)
+        self._clip = self._models.vector(lambda spec: spec.clip_norm or np.inf) if self._spec.clip_norm else None
+        self._patience = ManyPatience.of(self._specs, features)
+        self._x, self._y = self._tensor(data.x), self._tensor(data.y)
+        self._validation = (self._tensor(data.validation_x), self._tensor(data.validation_y))
+        if self._spec.zero_gradients == "never":
+            for leaf in self._models.learnable:
+                leaf.grad = torch.zeros_like(leaf)
+
+    def epochs(self) -> Iterator[Round]:
+        """Train on until no model trains any more. Raises Interrupted when asked to stop.
+
+        While a round is looked at, `has_ended` and `result` tell of the models that finished it.
+        """
+        while self.live:
+            found = self._train_epoch()
+            self.epoch += 1
+            self.live -= found.diverged.keys()
+            if self._patience:
+                self._patience.judge(found.epochs, found.places)
+            yield found
+            self.live -= {place for place in self.live if self.has_ended(place)}
+
+    def has_ended(self, place: int) -> bool:
+        """Whether a model has trained all of its epochs, or stopped early."""
+        return self.epoch >= self._spec.epochs or self.stopped_early(place)
+
+    def stopped_early(self, place: int) -> bool:
+        return self._patience is not None and self._patience.exhausted(place)
+
+    def result(self, place: int) -> Parameters:
+        """The parameters to predict with: the best where early stopping watches, otherwise as they stand."""
+        best = self._patience.best(place, has_bias=self._spec.fit_bias) if self._patience else None
+        return best or self._models.parameters(place)
+
+    def states(self) -> Array:
+        """K rows: all that the rest of each model's run depends on. Only between two epochs."""
+        epoch = np.full((len(self._specs), 1), float(self.epoch))
+        watched = [self._patience.state] if self._patience else []
+        return np.hstack([epoch, *watched, *(np.atleast_2d(per_model(kept).T).T for kept in self._kept())])
+
+    def restore(self, states: Mapping[int, Array]) -> None:
+        """Stand where the run stood when these rows were taken, all after the same epoch. Empty places get any row."""
+        filler = next(iter(states.values()))
+        table = np.stack([states.get(place, filler) for place in range(len(self._specs))])
+        self.epoch = int(filler[0])
+        start = 1
+        if self._patience:
+            start += self._patience.state.shape[1]
+            self._patience.state[:] = table[:, 1:start]
+        for kept in self._kept():
+            columns = 1 if kept.dim() == 1 else len(kept)
+            values = torch.from_numpy(table[:, start : start + columns].T.copy())
+            kept.copy_(values.reshape(kept.shape))
+            start += columns
+
+    def _kept(self) -> list[Tensor]:
+        """What a step leaves to the next one, each D × K or K."""
+        gradients = [leaf.grad for leaf in self._models.learnable] if self._spec.zero_gradients == "never" else []
+        return [
+            *(leaf.detach() for leaf in self._models.leaves),
+            *(gradient for gradient in gradients if gradient is not None),
+            *self._update.buffers,
+        ]
+
+    def _train_epoch(self) -> Round:
+        steps = steps_per_epoch(len(self._y), self._spec)
+        recorder = RoundRecorder(self._models, self.epoch, steps, keep_steps=self._keeps_steps(self.epoch))
+        learning_rates = self._rates(self.epoch)
+        rates = torch.from_numpy(learning_rates).to(self._models.weights.detach())
+        if self._spec.zero_gradients == "epoch":
+            self._zero_gradients()
+        for step, (x, y) in enumerate(self._batches()):
+            if self._interrupted():
+                raise Interrupted
+            recorder.step(self._backpropagate(x, y))
+            self._move(rates, self.epoch * steps + step)
+        return recorder.round(self.live, learning_rates, self._validation_loss())
+
+    def _backpropagate(self, x: Tensor, y: Tensor) -> Tensor:
+        if self._spec.zero_gradients == "step":
+            self._zero_gradients()
+        loss = self._models.loss(x, y)
+        loss.backward(torch.ones_like(loss))  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _move(self, rates: Tensor, count: int) -> None:
+        gradients = [leaf.grad for leaf in self._models.learnable if leaf.grad is not None]
+        if self._clip is not None:
+            norms = torch.stack([g.square().reshape(-1, g.shape[-1]).sum(0) for g in gradients]).sum(0).sqrt()
+            for gradient in gradients:
+                gradient.mul_((self._clip / (norms + 1e-6)).clamp(max=1.0))
+        self._update.step(gradients, rates, count)
+
+    def _zero_gradients(self) -> None:
+        for leaf in self._models.learnable:
+            leaf.grad = None
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        size, x, y = batch_rows(len(self._y), self._spec), self._x, self._y
+        if self._spec.shuffle:
+            order = torch.from_numpy(epoch_order(len(y), self._spec, self.epoch)).to(x.device)
+            x, y = x[order], y[order]
+        for start in range(0, len(y), size):
+            yield x[start : start + size], y[start : start + size]
+
+    def _validation_loss(self) -> Tensor | None:
+        x, y = self._validation
+        if len(y) == 0:
+            return None
+        with torch.no_grad():
+            return self._models.row_loss(x, y)
+
+    def _tensor(self, values: Array) -> Tensor:
+        return torch.tensor(values).to(self._models.weights.detach()).contiguous()

@@ -1,0 +1,45 @@
+"""Early stopping of K models at once; the rule is that of slope.early_stopping."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from slope.columns import EpochColumns
+from slope.data import Array, Indices
+from slope.model import Parameters
+from slope.spec import TrainingSpec
+
+
+class ManyPatience:
+    """Watches the validation losses, or the training losses where no rows are held back."""
+
+    def __init__(self, patience: Array, min_delta: Array, features: int) -> None:
+        self._patience = patience
+        self._min_delta = min_delta
+        self.state = np.zeros((len(patience), 3 + features))
+        """A row for each model: its best loss, how long it has waited since, and the bias and weights it then had."""
+        self.state[:, 0] = np.inf
+
+    @classmethod
+    def of(cls, specs: Sequence[TrainingSpec], features: int) -> Self | None:
+        rules = [spec.early_stopping for spec in specs if spec.early_stopping]
+        if not rules:
+            return None
+        return cls(np.array([rule.patience for rule in rules]), np.array([rule.min_delta for rule in rules]), features)
+
+    def exhausted(self, place: int) -> bool:
+        return bool(self.state[place, 1] >= self._patience[place])
+
+    def judge(self, epochs: EpochColumns, places: Indices) -> None:
+        """Compare an epoch of the models at these places with the best so far."""
+        losses = epochs.loss if epochs.validation_loss is None else epochs.validation_loss
+        better = losses < self.state[places, 0] - self._min_delta[places]
+        bias = np.zeros(len(places)) if epochs.bias is None else epochs.bias
+        waits = np.zeros(len(places))
+        self.state[places, 1] += 1
+        self.state[places[better]] = np.column_stack([losses, waits, bias, epochs.weights])[better]
+
+    def best(self, place: int, *, has_bias: bool) -> Parameters | None:
+        loss, _, bias, *weights = self.state[place].tolist()
+        return None if np.isinf(loss) else Parameters(weights, bias if has_bias else None)

@@ -1,0 +1,260 @@
+"""Fused models: each equals the same job run alone, whoever is beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slope.columns import EpochColumns, StepColumns, joined
+from slope.data import TrainingData, prepare
+from slope.engines.fused import Fused
+from slope.engines.groups import groups_of, likeness, obstacle, widest
+from slope.engines.rounds import Round
+from slope.loop import Interrupted, Training
+from slope.records import Diverged, EpochRecord, StepRecord, epoch_columns, step_columns
+from slope.spec import TrainingSpec
+
+patient = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+RANDOM = np.random.RandomState(3)
+X = RANDOM.standard_normal((11, 3))
+Y = X @ [1.0, -2.0, 0.5] + 0.7 + 0.3 * RANDOM.standard_normal(11)
+
+number = st.floats(0.0, 0.9)
+memory = st.floats(0.7, 0.95)  # with less of it an adaptive step is the sign of a number that may round to either
+betas = st.lists(memory, min_size=2, max_size=2)
+OPTIMIZERS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "sgd": st.fixed_dictionaries({"momentum": number, "dampening": number, "weight_decay": number}),
+    "nesterov": st.fixed_dictionaries({"momentum": st.floats(0.1, 0.9), "nesterov": st.just(True)}),
+    "adam": st.fixed_dictionaries({"betas": betas, "weight_decay": number}),
+    "amsgrad": st.fixed_dictionaries({"eps": st.floats(1e-6, 1.0), "amsgrad": st.just(True)}),
+    "adamw": st.fixed_dictionaries({"betas": betas, "weight_decay": number}),
+    "rmsprop": st.fixed_dictionaries({"alpha": memory, "momentum": number, "weight_decay": number}),
+    "centered": st.fixed_dictionaries({"alpha": memory, "eps": st.floats(1e-3, 1.0), "centered": st.just(True)}),
+    "adagrad": st.fixed_dictionaries({"lr_decay": number, "initial_accumulator_value": number}),
+}
+NAMES = {"nesterov": "sgd", "amsgrad": "adam", "centered": "rmsprop"}
+SCHEDULES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "constant": st.just({}),
+    "step": st.fixed_dictionaries({"step_size": st.integers(1, 3), "gamma": st.floats(0.1, 1.0)}),
+    "exponential": st.fixed_dictionaries({"gamma": st.floats(0.1, 1.0)}),
+    "cosine": st.fixed_dictionaries({"T_max": st.none() | st.integers(1, 7), "eta_min": st.floats(0.0, 0.01)}),
+    "inverse_scaling": st.fixed_dictionaries({"power": st.floats(0.1, 2.0)}),
+}
+SHARED = st.fixed_dictionaries(
+    {
+        "epochs": st.just(4),
+        "dtype": st.just("float64"),
+        "batch_size": st.sampled_from([1, 4, "full"]),
+        "loss": st.sampled_from(["squared_error", "absolute_error", "huber"]),
+        "shuffle": st.booleans(),
+        "seed": st.integers(0, 3),
+        "zero_gradients": st.sampled_from(["step", "epoch", "never"]),
+        "standardize": st.booleans(),
+        "validation_fraction": st.sampled_from([0.0, 0.3]),
+    }
+)
+SHAPES = st.sampled_from([{}, {"fit_bias": False}, {"frozen": ["weights"]}, {"frozen": ["bias"]}])
+OWN: dict[str, st.SearchStrategy[Any]] = {
+    "learning_rate": st.floats(1e-4, 0.05),
+    "l1": st.floats(0.0, 0.1),
+    "l2": st.floats(0.0, 0.1),
+    "huber_delta": st.floats(0.1, 2.0),
+    "initial_weights": st.just("normal") | st.lists(st.floats(-1, 1), min_size=3, max_size=3),
+}
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> tuple[dict[int, TrainingSpec], int]:
+    """Settings by place that may be fused, and the width."""
+    kind, schedule = draw(st.sampled_from(sorted(OPTIMIZERS))), draw(st.sampled_from(sorted(SCHEDULES)))
+    shared = draw(SHARED) | draw(SHAPES)
+    stops, clips = draw(st.booleans()), draw(st.booleans())
+    own = dict(OWN)
+    if stops:
+        own["early_stopping"] = st.fixed_dictionaries({"patience": st.integers(1, 3), "min_delta": st.floats(0, 1)})
+    if clips:
+        own["clip_norm"] = st.floats(0.01, 5.0)
+    own["optimizer"] = OPTIMIZERS[kind].map(lambda options: {"name": NAMES.get(kind, kind)} | options)
+    own["schedule"] = SCHEDULES[schedule].map(lambda options: {"name": schedule} | options)
+    members = draw(st.lists(st.fixed_dictionaries(own), min_size=1, max_size=4))
+    places = draw(st.permutations(range(6)))[: len(members)]
+    specs = [TrainingSpec.model_validate(shared | member) for member in members]
+    return dict(zip(places, specs, strict=True)), 6
+
+
+def data_of(spec: TrainingSpec) -> TrainingData:
+    return prepare(X, Y, spec)
+
+
+def fused(specs: Mapping[int, TrainingSpec], width: int, **options: Any) -> Fused:
+    return Fused(data_of(next(iter(specs.values()))), specs, width, **options)
+
+
+def alone(spec: TrainingSpec, **options: Any) -> tuple[list[EpochRecord], Diverged | None, Training]:
+    """The records of a job that trains alone, and how it broke, if it did."""
+    training, records = Training(data_of(spec), spec, **options), []
+    try:
+        for record in training.epochs():
+            records.append(record)
+    except Diverged as error:
+        return records, error, training
+    return records, None, training
+
+
+def epochs_of(rounds: list[Round], place: int) -> EpochColumns | None:
+    parts = [found.epochs.at(np.flatnonzero(found.places == place)) for found in rounds if place in found.places]
+    return joined(parts) if parts else None
+
+
+def steps_of(rounds: list[Round], place: int) -> StepColumns | None:
+    parts = [found.steps.at(np.flatnonzero(found.step_places == place)) for found in rounds if found.steps]
+    return joined(parts) if parts else None
+
+
+def assert_same(found: Any, expected: Any, tolerance: float) -> None:
+    """Equal tables, up to a tolerance in relation to the largest number of each column."""
+    for name, column in expected.arrays().items():
+        other = found.arrays()[name]
+        if name == "seconds":
+            continue
+        if column is None:
+            assert other is None, name
+        else:
+            assert other.shape == column.shape, name
+            assert np.abs(other - column).max(initial=0) <= tolerance * max(1.0, np.abs(column).max(initial=0)), name
+
+
+@patient
+@given(groups())
+def test_every_member_has_the_numbers_of_the_same_job_alone(group: tuple[dict[int, TrainingSpec], int]) -> None:
+    specs, width = group
+    assert len({likeness(spec, len(Y)) for spec in specs.values()}) == 1
+    together, rounds, results = fused(specs, width), [], {}
+    for found in together.epochs():
+        rounds.append(found)
+        results |= {int(p): together.result(int(p)) for p in found.places if together.has_ended(int(p))}
+
+    for place, spec in specs.items():
+        records, error, training = alone(spec)
+        assert error is None
+        steps = [step for record in records for step in record.steps]
+        assert_same(epochs_of(rounds, place), epoch_columns(records), 1e-12)
+        assert_same(steps_of(rounds, place), step_columns(steps), 1e-12)
+        flat = [*(results[place].weights or ()), results[place].bias or 0.0]
+        expected = [*(training.result.weights or ()), training.result.bias or 0.0]
+        assert flat == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@patient
+@given(groups(), st.data())
+def test_a_member_has_the_same_bits_whoever_is_beside_it(
+    group: tuple[dict[int, TrainingSpec], int], data: st.DataObject
+) -> None:
+    specs, width = group
+    place = data.draw(st.sampled_from(sorted(specs)))
+    cut = data.draw(st.integers(0, 3))
+    first = fused(specs, width)
+    rounds = list(first.epochs())
+
+    again, resumed = fused({place: specs[place]}, width), []
+    for found in again.epochs():
+        resumed.append(found)
+        if again.epoch > cut and again.live and not again.has_ended(place):
+            state = again.states()[place]
+            again = fused({place: specs[place]}, width)
+            again.restore({place: state})
+            resumed += again.epochs()
+            break
+
+    assert_same(epochs_of(resumed, place), epochs_of(rounds, place), 0.0)
+    assert_same(steps_of(resumed, place), steps_of(rounds, place), 0.0)
+
+
+@pytest.mark.parametrize("keeps_steps", [True, False])
+@pytest.mark.parametrize("batch_size", [1, 3, "full"])
+def test_a_member_that_diverges_breaks_where_it_would_alone_and_leaves_the_others(
+    batch_size: int | str, keeps_steps: bool
+) -> None:
+    settings = {"epochs": 40, "batch_size": batch_size, "dtype": "float64"}
+    rates = [0.01, 1e9, 0.02, 1e150, 50.0]
+    specs = {i: TrainingSpec.model_validate(settings | {"learning_rate": rate}) for i, rate in enumerate(rates)}
+    together = fused(specs, 5, keeps_steps=lambda epoch: keeps_steps)
+    rounds = list(together.epochs())
+
+    for place, spec in specs.items():
+        records, error, _ = alone(spec, keeps_steps=lambda epoch: keeps_steps)
+        found = epochs_of(rounds, place)
+        assert (0 if found is None else len(found)) == len(records)
+        if records and found:
+            assert_same(found, epoch_columns(records), 1e-12)
+        broke = [(each.epochs.epoch, each.diverged[place]) for each in rounds if place in each.diverged]
+        assert [step for _, step in broke] == ([] if error is None else [error.step])
+        if error and error.steps:
+            steps = steps_of(rounds, place)
+            assert steps
+            assert (steps.epoch[-1], steps.step[-1]) == (error.epoch, error.steps[-1].step)
+
+
+def test_float32_agrees_to_its_own_rounding() -> None:
+    rates = np.geomspace(1e-3, 0.1, 7)
+    specs = {i: TrainingSpec(epochs=50, batch_size=4, learning_rate=rate) for i, rate in enumerate(rates.tolist())}
+    rounds = list(fused(specs, 7).epochs())
+    for place, spec in specs.items():
+        assert_same(epochs_of(rounds, place), epoch_columns(alone(spec)[0]), 2e-6)
+
+
+def test_it_stops_between_two_steps_when_asked_to() -> None:
+    asked = iter([False, False, True])
+    training = fused({0: TrainingSpec(), 1: TrainingSpec(learning_rate=0.5)}, 2, interrupted=lambda: next(asked))
+    with pytest.raises(Interrupted):
+        list(training.epochs())
+    assert training.epoch == 0
+
+
+def test_a_place_that_is_taken_out_leaves_no_record() -> None:
+    specs = {place: TrainingSpec(learning_rate=0.01 * (place + 1)) for place in range(3)}
+    training, seen = fused(specs, 3), []
+    for found in training.epochs():
+        seen.append(found.places.tolist())
+        if training.epoch == 4:
+            training.live.discard(1)
+    assert seen == [[0, 1, 2]] * 4 + [[0, 2]] * 6
+
+
+def test_settings_that_share_data_and_batches_form_groups() -> None:
+    specs = [
+        TrainingSpec(learning_rate=0.1),
+        TrainingSpec(learning_rate=0.2, l2=0.5),
+        TrainingSpec.model_validate({"optimizer": {"name": "lbfgs"}}),
+        TrainingSpec(batch_size=2),
+        TrainingSpec(batch_size=2, shuffle=True, seed=1),
+        TrainingSpec(batch_size=2, shuffle=True, seed=2),
+        TrainingSpec(batch_size=10, shuffle=False),
+        TrainingSpec(batch_size="full"),
+        TrainingSpec(learning_rate=0.3, engine="eager"),
+    ]
+    assert groups_of(specs, rows=8) == [[0, 1], [6, 7]]
+    assert "lbfgs" in (obstacle(specs[2]) or "")
+    assert "eager" in (obstacle(specs[8]) or "")
+
+
+def test_a_group_is_no_wider_than_its_residuals_have_room() -> None:
+    assert widest(TrainingSpec(), 10**9) == 1024
+    assert widest(TrainingSpec(batch_size="full"), 2**14) == 256
+    assert widest(TrainingSpec(batch_size="full"), 10**9) == 1
+    groups = groups_of([TrainingSpec(learning_rate=0.001 * (i + 1)) for i in range(2500)], rows=4)
+    assert [len(group) for group in groups] == [1024, 1024, 452]
+
+
+def test_columns_are_those_of_the_records() -> None:
+    records, _, _ = alone(TrainingSpec(epochs=2))
+    columns = epoch_columns(records)
+    assert columns.loss.tolist() == [record.loss for record in records]
+    assert columns.weights.tolist() == [record.parameters.weights for record in records]
+    assert columns.validation_loss is None
+    steps: list[StepRecord] = records[0].steps
+    assert step_columns(steps).gradient_bias is not None
