@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.store import events, leases, records
 from service.store.leases import Claim
 from slope.health import Finding
-from slope.records import EpochRecord, StepRecord
+from slope.records import EpochRecord, StepRecord, epoch_columns, step_columns
 from worker.patience import patiently
 from worker.process import Process
 from worker.progress import Progress
@@ -30,8 +30,8 @@ class Recorder:
         self._claim = claim
         self._progress = progress
         self._facts = facts
-        self._epochs: list[dict[str, Any]] = []
-        self._steps: list[dict[str, Any]] = []
+        self._epochs: list[EpochRecord] = []
+        self._steps: list[StepRecord] = []
         self._snapshots: list[dict[str, Any]] = []
         self._findings: list[Finding] = []
         self._waiting = 0
@@ -50,11 +50,11 @@ class Recorder:
 
     def keep(self, record: EpochRecord) -> None:
         """Keep the numbers of an epoch."""
-        self._epochs.append(epoch_row(self._claim.job_id, record))
+        self._epochs.append(record)
         self.keep_steps(record.steps)
 
     def keep_steps(self, steps: list[StepRecord]) -> None:
-        self._steps.extend(step_row(self._claim.job_id, step) for step in steps)
+        self._steps.extend(steps)
 
     def keep_snapshot(self, epoch: int, state: bytes) -> None:
         """Keep the state before an epoch."""
@@ -102,39 +102,16 @@ class Recorder:
         """The job's row first: its guard tells whether the rest may be written at all."""
         values = asdict(self._progress) | self._facts | values
         cancel = leases.extend(session, self._claim, self._settings.lease_seconds, **values)
-        records.add(session, epochs=self._epochs, steps=self._steps, snapshots=self._snapshots)
+        write_records(session, self._claim.job_id, self._epochs, self._steps)
+        records.add_snapshots(session, self._snapshots)
         for finding in self._findings:
             events.add_warning(session, self._claim.job_id, finding.detail, level=finding.level, code=finding.code)
         return cancel
 
 
-def epoch_row(job_id: UUID, record: EpochRecord) -> dict[str, Any]:
-    return {
-        "job_id": job_id,
-        "epoch": record.epoch,
-        "loss": record.loss,
-        "last_loss": record.last_loss,
-        "validation_loss": record.validation_loss,
-        "gradient_mean_weights": record.gradient_mean.weights,
-        "gradient_mean_bias": record.gradient_mean.bias,
-        "gradient_last_weights": record.gradient_last.weights,
-        "gradient_last_bias": record.gradient_last.bias,
-        "gradient_norm": record.gradient_norm,
-        "weights": record.parameters.weights,
-        "bias": record.parameters.bias,
-        "learning_rate": record.learning_rate,
-        "seconds": record.seconds,
-    }
-
-
-def step_row(job_id: UUID, record: StepRecord) -> dict[str, Any]:
-    return {
-        "job_id": job_id,
-        "epoch": record.epoch,
-        "step": record.step,
-        "loss": record.loss,
-        "gradient_weights": record.gradient.weights,
-        "gradient_bias": record.gradient.bias,
-        "weights": record.parameters.weights,
-        "bias": record.parameters.bias,
-    }
+def write_records(session: Session, job_id: UUID, epochs: list[EpochRecord], steps: list[StepRecord]) -> None:
+    """Write the records of one job."""
+    if epochs:
+        records.add_epochs(session, [job_id] * len(epochs), epoch_columns(epochs))
+    if steps:
+        records.add_steps(session, [job_id] * len(steps), step_columns(steps))

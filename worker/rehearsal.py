@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.store import datasets, jobs, leases, records
+from service.store import datasets, jobs, leases
 from service.store.database import now
 from service.store.datasets import Arrays
 from service.store.tables import Job
@@ -17,7 +17,7 @@ from slope.loop import train
 from slope.spec import TrainingSpec
 from worker.process import Process
 from worker.progress import Progress
-from worker.recorder import epoch_row, step_row
+from worker.recorder import write_records
 
 _ARRAYS = Arrays(np.array([[0.0], [1.0]]), np.array([0.0, 1.0]))
 _SPEC = TrainingSpec(epochs=1)
@@ -50,8 +50,7 @@ def _play(session: Session, process: Process) -> None:
     arrays = datasets.load(session, job.dataset_id)
     [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
     leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
-    steps = [step_row(job.id, step) for step in record.steps]
-    records.add(session, epochs=[epoch_row(job.id, record)], steps=steps, snapshots=[])
+    write_records(session, job.id, [record], record.steps)
     leases.finish(session, claim, "succeeded")
 
 

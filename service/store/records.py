@@ -7,16 +7,27 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, case, func, insert, select
 from sqlalchemy.orm import Session
 
+from service.store import bulk
 from service.store.tables import Epoch, Snapshot, Step
+from slope.columns import EpochColumns, StepColumns
 
-Rows = list[dict[str, Any]]
-"""As dictionaries by column."""
+JobIds = Sequence[UUID]
 
 
-def add(session: Session, *, epochs: Rows, steps: Rows, snapshots: Rows) -> None:
-    for table, rows in ((Epoch, epochs), (Step, steps), (Snapshot, snapshots)):
-        if rows:
-            session.execute(insert(table), rows)
+def add_epochs(session: Session, job_ids: JobIds, epochs: EpochColumns) -> None:
+    """Row i is of the job `job_ids[i]`."""
+    bulk.insert(session, Epoch.__tablename__, job_ids, epochs.arrays())
+
+
+def add_steps(session: Session, job_ids: JobIds, steps: StepColumns) -> None:
+    """Row i is of the job `job_ids[i]`."""
+    bulk.insert(session, Step.__tablename__, job_ids, steps.arrays())
+
+
+def add_snapshots(session: Session, snapshots: list[dict[str, Any]]) -> None:
+    """As dictionaries by column."""
+    if snapshots:
+        session.execute(insert(Snapshot), snapshots)
 
 
 def latest_snapshot(session: Session, job_id: UUID, epoch: int) -> bytes | None:

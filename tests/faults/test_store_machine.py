@@ -29,6 +29,7 @@ from service.store.database import Database, now
 from service.store.datasets import Arrays
 from service.store.leases import Claim, Held
 from service.store.tables import FINAL, Epoch, Event, Job
+from slope.columns import EpochColumns
 
 MAX_CRASHES = 3
 FOLLOWING = {
@@ -111,8 +112,7 @@ class Store(RuleBasedStateMachine):
 
         def write(session: Session) -> bool:
             cancel = leases.extend(session, mine, 3600, epochs_done=done + count)
-            rows = [_epoch(mine.job_id, number) for number in range(done, done + count)]
-            records.add(session, epochs=rows, steps=[], snapshots=[])
+            records.add_epochs(session, [mine.job_id] * count, _epochs(range(done, done + count)))
             return cancel
 
         if self._guarded(mine, write):
@@ -255,13 +255,20 @@ def _job(dataset_id: UUID) -> Job:
     )
 
 
-def _epoch(job_id: UUID, number: int) -> dict[str, Any]:
-    values = {"loss": 1.0, "last_loss": 1.0, "gradient_norm": 0.0, "learning_rate": 0.1, "seconds": 0.0}
-    absent = (
-        "validation_loss",
-        "gradient_mean_weights",
-        "gradient_mean_bias",
-        "gradient_last_weights",
-        "gradient_last_bias",
+def _epochs(numbers: range) -> EpochColumns:
+    ones = np.ones(len(numbers))
+    return EpochColumns(
+        epoch=np.array(numbers),
+        loss=ones,
+        last_loss=ones,
+        validation_loss=None,
+        gradient_mean_weights=None,
+        gradient_mean_bias=None,
+        gradient_last_weights=None,
+        gradient_last_bias=None,
+        gradient_norm=0 * ones,
+        weights=ones[:, None],
+        bias=None,
+        learning_rate=0.1 * ones,
+        seconds=0 * ones,
     )
-    return {"job_id": job_id, "epoch": number, "weights": [1.0], "bias": None} | values | dict.fromkeys(absent)

@@ -20,7 +20,7 @@ from workbench import LECTURE, change, claim, columns, read, request, submit
 
 import service.jobs
 from service.settings import Settings
-from service.store import jobs, leases
+from service.store import bulk, jobs, leases
 from service.store.database import Database
 from service.store.leases import Claim, Held
 from service.store.tables import Epoch, Step
@@ -456,14 +456,25 @@ def test_an_attempt_at_a_job_that_was_deleted_ends_in_silence(database: Database
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("statement", ["UPDATE jobs", "INSERT INTO epochs", "INSERT INTO steps"])
-def test_a_connection_that_is_cut_within_a_flush_costs_nothing(database: Database, run: Run, statement: str) -> None:
+@pytest.mark.parametrize("written", ["jobs", "epochs", "steps"])
+def test_a_connection_that_is_cut_within_a_flush_costs_nothing(
+    database: Database, run: Run, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, cut = submit(database, request(**HISTORY)), submit(database, request(**HISTORY))
     run(whole)
     cuts: list[int] = []
 
-    def cut_it(connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        if sql.startswith(statement) and len(cuts) < 2:
+    def update(connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if written == "jobs" and sql.startswith("UPDATE jobs"):
+            cut_it(connection)
+
+    def insert(session: Session, table: str, *rows: Any) -> None:
+        if written == table:
+            cut_it(session.connection())
+        bulk_insert(session, table, *rows)
+
+    def cut_it(connection: Any) -> None:
+        if len(cuts) < 2:
             pid = connection.connection.dbapi_connection.info.backend_pid
             cuts.append(pid)
             with other.reading() as session:
@@ -471,11 +482,13 @@ def test_a_connection_that_is_cut_within_a_flush_costs_nothing(database: Databas
 
     other = Database(database.url.render_as_string(hide_password=False))
     mine = claim(database, cut)
-    event.listen(database.writer, "before_cursor_execute", cut_it)
+    event.listen(database.writer, "before_cursor_execute", update)
+    bulk_insert = bulk.insert
+    monkeypatch.setattr(bulk, "insert", insert)
     assert mine
     chosen = Settings(flush_epochs=2, flush_seconds=NEVER, beat_seconds=NEVER)
     attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7()), mine)
-    event.remove(database.writer, "before_cursor_execute", cut_it)
+    event.remove(database.writer, "before_cursor_execute", update)
     other.dispose()
 
     assert len(cuts) == 2

@@ -1,0 +1,106 @@
+"""Writes rows by the thousand: COPY on PostgreSQL, the driver's executemany on SQLite, in the session's transaction.
+
+The numbers come as columns. PostgreSQL gets them in its binary format, laid out by one NumPy record array: every row of
+a table has the same length, for every vector has as many numbers and a column is null in all of its rows or in none.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from pydantic_core import to_json
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+Columns = Mapping[str, NDArray[Any] | None]
+"""By name: M numbers, or M vectors of D; None where all are null."""
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_FLOAT8 = 701
+"""What PostgreSQL calls a double, in the head of an array."""
+
+
+def insert(session: Session, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
+    """Add M rows to a table; row i belongs to `job_ids[i]`."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table, job_ids, columns)
+    else:
+        _execute_many(connection, table, job_ids, columns)
+
+
+def _copy(connection: Connection, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
+    statement = f"COPY {table} ({', '.join(['job_id', *columns])}) FROM STDIN (FORMAT BINARY)"
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(_HEADER + as_binary(job_ids, columns) + _TRAILER)
+    except psycopg.Error as error:
+        raise _wrapped(connection, statement, error) from error
+
+
+def _wrapped(connection: Connection, statement: str, error: psycopg.Error) -> Exception:
+    """The error as SQLAlchemy gives those of its own statements; a connection that is gone is not used again."""
+    dialect = connection.dialect
+    is_gone = dialect.is_disconnect(error, None, None)  # type: ignore[arg-type]
+    if is_gone:
+        connection.invalidate(error)
+    return DBAPIError.instance(statement, None, error, psycopg.Error, connection_invalidated=is_gone, dialect=dialect)
+
+
+def as_binary(job_ids: Sequence[UUID], columns: Columns) -> bytes:
+    """Rows in PostgreSQL's binary COPY format: each field its length in bytes and its value, all big-endian."""
+    layout: list[Any] = [("fields", ">i2"), ("job_id length", ">i4"), ("job_id", "V16")]
+    for name, column in columns.items():
+        layout += [(f"{name} length", ">i4"), *_field(name, column)]
+    rows = np.zeros(len(job_ids), layout)
+    rows["fields"], rows["job_id length"] = 1 + len(columns), 16
+    rows["job_id"] = np.frombuffer(b"".join(job_id.bytes for job_id in job_ids), "V16")
+    for name, column in columns.items():
+        _fill(rows, name, column)
+    return rows.tobytes()
+
+
+def _field(name: str, column: NDArray[Any] | None) -> list[Any]:
+    if column is None:
+        return []
+    if column.ndim == 1:
+        return [(name, ">f8" if column.dtype.kind == "f" else ">i8")]
+    return [(f"{name} head", ">i4", 5), (name, [("length", ">i4"), ("value", ">f8")], column.shape[1])]
+
+
+def _fill(rows: NDArray[Any], name: str, column: NDArray[Any] | None) -> None:
+    if column is None:
+        rows[f"{name} length"] = -1
+    elif column.ndim == 1:
+        rows[f"{name} length"], rows[name] = 8, column
+    else:
+        count = column.shape[1]
+        rows[f"{name} length"] = 20 + 12 * count
+        rows[f"{name} head"] = [1, 0, _FLOAT8, count, 1]  # dimensions, no nulls, type, numbers, the first one's index
+        rows[name]["length"], rows[name]["value"] = 8, column
+
+
+def _execute_many(connection: Connection, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
+    names = ["job_id", *columns]
+    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # our names
+    ids = [job_id.hex for job_id in job_ids]
+    rows = zip(ids, *(_values(column, len(ids)) for column in columns.values()), strict=True)
+    connection.exec_driver_sql(statement, list(rows))
+
+
+def _values(column: NDArray[Any] | None, count: int) -> list[Any]:
+    """As SQLite's driver takes them: numbers, and vectors as JSON. All vectors are written at once, and then cut."""
+    if column is None:
+        return [None] * count
+    if column.ndim == 1:
+        values: list[Any] = column.tolist()
+        return values
+    text = to_json(column.tolist(), inf_nan_mode="constants").decode()
+    return [f"[{vector}]" for vector in text[2:-2].split("],[")]
