@@ -17,9 +17,10 @@ from slope.analysis import reached
 from slope.data import Scaler, initial_parameters, prepare
 from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.health import Health
-from slope.loop import Interrupted, Training
+from slope.loop import Training
 from slope.model import Parameters, predict
 from slope.records import Diverged, EpochRecord
+from slope.run import Interrupted
 from slope.spec import TrainingSpec
 from slope.spec.data import as_matrix
 from worker.devices import device_for

@@ -18,8 +18,8 @@ from slope.engines.models import Models, per_model
 from slope.engines.rates import learning_rates
 from slope.engines.rounds import Round, RoundRecorder
 from slope.engines.updates import build_update
-from slope.loop import Interrupted
 from slope.model import Parameters
+from slope.run import Interrupted
 from slope.spec import TrainingSpec
 
 

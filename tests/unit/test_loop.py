@@ -16,9 +16,10 @@ from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import SGDRegressor
 
 from slope.data import TrainingData, initial_parameters, prepare, rows_of_steps
-from slope.loop import Interrupted, Training, train
+from slope.loop import Training, train
 from slope.model import Parameters, predict
 from slope.records import Diverged, EpochRecord, StepRecord
+from slope.run import Interrupted
 from slope.spec import TrainingSpec
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # two noisy cores

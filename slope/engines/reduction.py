@@ -1,0 +1,165 @@
+"""N rows in D + 2 that have the same squared error at every w and b: the triangle of a QR factorisation.
+
+With Z = [1 X y] = QT, Q orthonormal, ‖Xw + b − y‖² = ‖Z·(b, w, −1)‖² = ‖T·(b, w, −1)‖². Triangles of parts are
+joined by factorising one on top of the other: they stream, and spread over machines.
+
+A chunk C is joined to a triangle T in the cheapest of three ways that loses no digit that matters (K = D + 2):
+
+- `gram`, the Cholesky factor of TᵀT + CᵀC: K² a row, and an error that grows with the square of the condition; taken
+  while that is harmless, with the targets replaced by their residuals, which alone makes it so for most data;
+- `solve`, the Cholesky factor of I + (CT⁻¹)ᵀ(CT⁻¹), times T: 2K² a row; sound for any condition as long as the chunk is
+  no news to T (as the second pass of CholeskyQR2 is: Yamamoto and others, ETNA 44, 2015);
+- `factorise`, Householder's QR of T on top of C: 2K² a row in slow operations, and sound for everything.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slope.data import Array
+
+CHUNK_ROWS = 2**15
+"""Rows that are joined at a time. The bits of a triangle depend on it, and not on how the rows were handed over."""
+FIRST_ROWS = 2**11
+"""Of the first chunk, which has to be factorised."""
+
+_MILD = 20.0
+"""The condition up to which squaring it is harmless."""
+_NEWS = 1e3
+"""A chunk that lengthens a direction of the triangle more than this is factorised."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """`rows` rows of D features. `triangle` is (D + 2) × (D + 2), over the columns 1, x and y; float64."""
+
+    triangle: Array
+    rows: int
+
+    @classmethod
+    def of(
+        cls,
+        batches: Iterable[tuple[Array, Array]],
+        features: int,
+        *,
+        device: torch.device | str = "cpu",
+        pause: Callable[[], None] = lambda: None,
+    ) -> Self:
+        """Reduce batches of x (n × D) and y (n) in one pass. `pause` is called after every chunk, and may raise."""
+        triangle, rows = torch.zeros(features + 2, features + 2, dtype=torch.float64, device=device), 0
+        for chunk in _chunks(batches, features):
+            triangle = join(triangle, chunk.to(device))
+            rows += len(chunk)
+            pause()
+        return cls(triangle.cpu().numpy(), rows)
+
+    def __add__(self, other: "Reduction") -> "Reduction":
+        """The reduction of both parts' rows."""
+        stacked = torch.from_numpy(np.vstack([self.triangle, other.triangle]))
+        return Reduction(_triangle_of(stacked).numpy(), self.rows + other.rows)
+
+    @property
+    def features(self) -> int:
+        return len(self.triangle) - 2
+
+    @property
+    def ones(self) -> Array:
+        """What became of the column of ones: D + 2 numbers, by which the bias is multiplied."""
+        return self.triangle[:, 0]
+
+    @property
+    def x(self) -> Array:
+        """(D + 2) × D."""
+        return self.triangle[:, 1:-1]
+
+    @property
+    def y(self) -> Array:
+        """D + 2 numbers."""
+        return self.triangle[:, -1]
+
+    def squared_error(self, weights: Array, bias: float) -> float:
+        """‖Xw + b − y‖² over all rows, as a sum of D + 2 squares: nothing cancels near zero."""
+        return float(np.square(self.x @ weights + bias * self.ones - self.y).sum())
+
+
+def join(triangle: Tensor, chunk: Tensor) -> Tensor:
+    """The triangle (K × K) of the rows behind a triangle and those of a chunk (n × K)."""
+    for attempt in (_by_gram, _by_solve):
+        joined = attempt(triangle, chunk)
+        if joined is not None:
+            return joined
+    return _triangle_of(torch.vstack([triangle, chunk]))
+
+
+def _triangle_of(rows: Tensor) -> Tensor:
+    triangle: Tensor = torch.linalg.qr(rows, mode="r").R
+    return triangle
+
+
+def _by_gram(triangle: Tensor, chunk: Tensor) -> Tensor | None:
+    """None where the joined triangle is too ill-conditioned for it.
+
+    The target is replaced by its residuals at the solution so far, or else the condition would be large wherever the
+    features explain it well.
+    """
+    solution = _solution(triangle)
+    if solution is None:
+        return None
+    target = chunk[:, -1].clone()
+    chunk[:, -1] -= chunk[:, :-1] @ solution
+    upper = triangle.clone()
+    upper[:-1, -1] = 0
+    gram = torch.addmm(upper.T @ upper, chunk.T, chunk)
+    chunk[:, -1] = target
+    sizes = gram.diagonal().sqrt()  # of the columns: their proportions do no harm
+    factor = _factor(gram / sizes.outer(sizes), _MILD)
+    if factor is None:
+        return None
+    factor *= sizes
+    factor[:, -1] += factor[:, :-1] @ solution
+    return factor
+
+
+def _solution(triangle: Tensor) -> Tensor | None:
+    """Where the squared error behind a triangle is least; None where it is not told by it."""
+    solution = torch.linalg.solve_triangular(triangle[:-1, :-1], triangle[:-1, -1:], upper=True)[:, 0]
+    return solution if bool(solution.isfinite().all()) else None
+
+
+def _by_solve(triangle: Tensor, chunk: Tensor) -> Tensor | None:
+    """None where the chunk reaches far beyond the triangle."""
+    solved = torch.linalg.solve_triangular(triangle, chunk, upper=True, left=False)
+    identity = torch.eye(len(triangle), dtype=chunk.dtype, device=chunk.device)
+    factor = _factor(torch.addmm(identity, solved.T, solved), _NEWS)
+    return None if factor is None else factor @ triangle
+
+
+def _factor(gram: Tensor, most: float) -> Tensor | None:
+    """The upper Cholesky factor, where its condition (in Frobenius' norm) is at most `most` · √K."""
+    factor, failed = torch.linalg.cholesky_ex(gram, upper=True)
+    if failed or not factor.isfinite().all():
+        return None
+    inverse = torch.linalg.inv_ex(factor).inverse
+    return factor if inverse.norm() * factor.norm() <= most * len(gram) ** 0.5 else None
+
+
+def _chunks(batches: Iterable[tuple[Array, Array]], features: int) -> Iterator[Tensor]:
+    """[1 X y] in chunks, the first one small and the last one what is left; the memory of each is the next one's."""
+    chunk = torch.ones(CHUNK_ROWS, features + 2, dtype=torch.float64)
+    buffer, filled, size = chunk.numpy(), 0, FIRST_ROWS
+    for x, y in batches:
+        start = 0
+        while start < len(y):
+            rows = min(size - filled, len(y) - start)
+            buffer[filled : filled + rows, 1:-1] = x[start : start + rows]
+            buffer[filled : filled + rows, -1] = y[start : start + rows]
+            start, filled = start + rows, filled + rows
+            if filled == size:
+                yield chunk[:size]
+                filled, size = 0, CHUNK_ROWS
+    if filled:
+        yield chunk[:filled]
