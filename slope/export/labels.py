@@ -1,0 +1,18 @@
+"""What a file says about its model beside the numbers."""
+
+import json
+
+from slope.trained import TrainedModel
+
+
+def labels_of(model: TrainedModel) -> dict[str, str]:
+    """Strings by name, as safetensors and ONNX keep them; `features` is a JSON list."""
+    known = {
+        "job_id": model.job_id,
+        "dtype": model.dtype,
+        "target": model.target,
+        "features": None if model.features is None else json.dumps(list(model.features)),
+        "epoch": None if model.epoch is None else str(model.epoch),
+        "scaler": "z = (x - means) / deviations" if model.scaler else None,
+    }
+    return {name: value for name, value in known.items() if value is not None}

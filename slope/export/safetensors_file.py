@@ -1,0 +1,11 @@
+"""A model as a safetensors file: its numbers as they were trained, and what they are of."""
+
+from slope.export.labels import labels_of
+from slope.trained import TrainedModel
+
+
+def to_safetensors(model: TrainedModel) -> bytes:
+    """Tensors `weights` (D) and `bias` (), and `means` and `deviations` (D, float64) where x was standardized."""
+    from safetensors.numpy import save
+
+    return save(model.tensors, labels_of(model))

@@ -1,0 +1,54 @@
+"""A trained model as numbers: what predicts many rows, and what is exported. Free of torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slope.data import Array, Scaler
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """ŷ = z·w + b, where z is x, or x standardized as the training rows were."""
+
+    job_id: str
+    weights: Array
+    """D doubles, each one that the dtype has."""
+    bias: float | None
+    dtype: Literal["float32", "float64"]
+    target: str
+    features: Sequence[str] | None = None
+    """Names of the columns of x; None where they came without."""
+    scaler: Scaler | None = None
+    epoch: int | None = None
+    """The epoch after which the model was so; None for the one that the job ended with."""
+
+    def predict(self, x: Array) -> Array:
+        """Predictions (N) for x (N × D), computed in the model's dtype, all rows at once.
+
+        They are to rounding what `slope.model.predict` gives row by row (torch adds a row's products in an order of its
+        own), and to the bit where there is one feature. What a row gets does not depend on the rows beside it.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = np.ascontiguousarray(self.scaler.apply(x) if self.scaler else x, self.dtype)
+            sums = np.add.reduce(rows * self.weights.astype(self.dtype), axis=1)
+            return np.asarray(sums if self.bias is None else sums + np.dtype(self.dtype).type(self.bias), np.float64)
+
+    @property
+    def in_own_units(self) -> tuple[Array, float | None]:
+        """Weights (D) and bias that give the same predictions, to rounding, for x as it is."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.scaler.in_own_units(self.weights, self.bias) if self.scaler else (self.weights, self.bias)
+
+    @property
+    def tensors(self) -> dict[str, NDArray[np.floating]]:
+        """The numbers by name: weights (D) and bias () in the model's dtype, means and deviations (D) as doubles."""
+        found: dict[str, NDArray[np.floating]] = {"weights": self.weights.astype(self.dtype)}
+        if self.bias is not None:
+            found["bias"] = np.array(self.bias, self.dtype)
+        if self.scaler:
+            found |= {"means": self.scaler.means, "deviations": self.scaler.deviations}
+        return found
