@@ -22,7 +22,8 @@ RUN /opt/slope/bin/pip install --no-deps '.[server]' && /opt/slope/bin/pip check
 
 FROM python:3.11-slim-bookworm
 RUN groupadd --gid 10001 slope \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slope
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slope \
+ && install --directory --owner 10001 --group 10001 /var/lib/slope
 COPY --from=build /opt/slope /opt/slope
 ENV PATH=/opt/slope/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001

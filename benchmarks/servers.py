@@ -35,7 +35,11 @@ class Servers:
     @contextmanager
     def slope(self, kind: str) -> Iterator[HTTPConnection]:
         """An API and a worker of one slot, just started, on a database of their own; a connection to the API."""
-        environment = {"SLOPE_DATABASE_URL": self._new_database(kind), "SLOPE_BROKER_URL": self.broker_url}
+        environment = {
+            "SLOPE_DATABASE_URL": self._new_database(kind),
+            "SLOPE_BROKER_URL": self.broker_url,
+            "SLOPE_STORAGE_URL": (self._folder / "objects").as_uri(),
+        }
         with program("worker", "1", environment=environment), serving("service.api", environment=environment) as api:
             until(lambda: request(api, "GET", "/readyz")[1].get("status") == "ready")
             yield api

@@ -86,10 +86,12 @@ def upgrade(data_dir: DataDir = None) -> None:
     _need_server()
     _use(data_dir)
     from service.settings import get_settings
+    from service.storage import storage_at
     from service.store import schema
     from service.store.database import Database
 
-    schema.upgrade(Database(get_settings().database))
+    settings = get_settings()
+    schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
     console.print("The schema is up to date.")
 
 

@@ -65,6 +65,24 @@ class JobNotFound(ServiceError):
         super().__init__(f"There is no job {job_id}")
 
 
+class DatasetNotFound(ServiceError):
+    status = 404
+    type = "dataset-not-found"
+    title = "There is no such dataset"
+
+    def __init__(self, dataset_id: UUID) -> None:
+        super().__init__(f"There is no dataset {dataset_id}")
+
+
+class DatasetIsUsed(ServiceError):
+    status = 409
+    type = "dataset-is-used"
+    title = "The dataset is in use"
+
+    def __init__(self) -> None:
+        super().__init__("A job has learnt from this dataset, or is to: delete its jobs first")
+
+
 class EpochNotFound(ServiceError):
     status = 404
     type = "epoch-not-found"
@@ -146,10 +164,29 @@ class SchemaMissing(ServiceError):
 class StorageFull(ServiceError):
     status = 507
     type = "storage-full"
-    title = "The database has no room left"
+    title = "There is no room left"
 
     def __init__(self, cause: object) -> None:
-        super().__init__(f"Nothing was changed: delete jobs, or make room for the database ({cause})")
+        super().__init__(f"Nothing was changed: delete jobs or datasets, or make room on the disk ({cause})")
+
+
+class StorageUnavailable(ServiceError):
+    status = 503
+    type = "storage-unavailable"
+    title = "The storage of datasets is not available"
+
+    def __init__(self) -> None:
+        detail = "Nothing was changed or lost; repeat the request in a moment"
+        super().__init__(detail, headers={"Retry-After": "5"})
+
+
+class ObjectMissing(ServiceError):
+    type = "object-missing"
+    title = "The numbers of a dataset are not where they were kept"
+
+    def __init__(self, name: str) -> None:
+        detail = f"The storage has no {name}: do all processes have the same SLOPE_STORAGE_URL?"
+        super().__init__(detail)
 
 
 class LeaseLost(Exception):

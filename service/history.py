@@ -8,6 +8,7 @@ from uuid import UUID
 
 from service import jobs, records
 from service.records import StepWithRows
+from service.storage import Storage
 from service.store import records as stored
 from service.store.database import Database
 from service.store.tables import Epoch, Job, Step
@@ -30,28 +31,30 @@ class History(Generic[Item]):
 
 def epochs(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[Epoch]:
     """Epochs ascending. Raises JobNotFound, also between two chunks: what is cut short must not seem complete."""
-    features = _job(database, job_id).dataset.features
+    features = len(_job(database, job_id).features)
     return History(features, _following(database, job_id, after, limit, _chunk_rows(3 * features)))
 
 
 def telling_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[Epoch]:
     """At most so many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
-    features = _job(database, job_id).dataset.features
+    features = len(_job(database, job_id).features)
     with database.reading() as session:
         chosen = stored.telling_epochs(session, job_id, after, points)
     return History(features, _chosen(database, job_id, chosen, _chunk_rows(3 * features)))
 
 
-def steps(database: Database, job_id: UUID, epoch: int, *, after: int = -1, limit: int = ALL) -> History[StepWithRows]:
+def steps(
+    database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, limit: int = ALL
+) -> History[StepWithRows]:
     """Steps of an epoch ascending, recorded or replayed. Raises JobNotFound, EpochNotFound and ReplayDiffers."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
         rows = records.rows_of_epoch(job, epoch)
         window = range(after + 1, min(after + 1 + limit, len(rows)))
-        replayed = records.replayed_steps(session, job, epoch, window)
-    size = _chunk_rows(2 * job.dataset.features + rows.size)
+        replayed = records.replayed_steps(session, storage, job, epoch, window)
+    size = _chunk_rows(2 * len(job.features) + rows.size)
     chunks = _recorded_steps(database, job, epoch, window, size) if replayed is None else _in_chunks(replayed, size)
-    return History(job.dataset.features, ([StepWithRows(step, rows[step.step]) for step in chunk] for chunk in chunks))
+    return History(len(job.features), ([StepWithRows(step, rows[step.step]) for step in chunk] for chunk in chunks))
 
 
 def _job(database: Database, job_id: UUID) -> Job:

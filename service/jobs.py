@@ -1,38 +1,35 @@
 """What can be done with jobs: the decisions and the commits."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from random import random
 from uuid import UUID
 
-import numpy as np
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from service import datasets
+from service.datasets import Candidate, offered
 from service.errors import (
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
-    InvalidRequest,
     JobIsFinal,
     JobIsRunning,
     JobNotFound,
     TooManyNumbers,
 )
 from service.queue import Queue
-from service.store import datasets, events, jobs, workers
+from service.samples import Sample, sample_of
+from service.storage import Storage
+from service.store import datasets as stored
+from service.store import events, jobs, workers
 from service.store.database import Database, now
-from service.store.datasets import Arrays
 from service.store.jobs import Filters
-from service.store.tables import Dataset, Job
+from service.store.tables import Job
 from slope.analysis import Analysis, analyse, warnings_for
 from slope.data import prepare
 from slope.engines.plan import Plan, plan
-from slope.spec import DatasetReference, Fault, InlineData, JobRequest, faults_of, invalid
-from slope.spec.data import as_matrix
-from slope.spec.job import refuse_misfits
-from slope.spec.overflow import FLOAT32_LIMIT
+from slope.spec import Fault, InlineData, JobRequest
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Draft:
     """A request with all that is known before it is queued."""
 
     request: JobRequest
-    arrays: Arrays
+    sample: Sample
     plan: Plan
     analysis: Analysis | None
     warnings: list[str]
@@ -54,29 +51,35 @@ class Submission:
     replayed: bool
 
 
-def draft(database: Database, request: JobRequest, max_numbers: int) -> Draft:
+def draft(database: Database, storage: Storage, request: JobRequest, max_numbers: int) -> Draft:
     """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
-    spec, arrays = request.hyperparameters, _arrays(database, request)
-    planned = plan(spec, *arrays.x.shape)
+    spec, sample = request.hyperparameters, sample_of(database, storage, request)
+    planned = plan(spec, sample.rows, len(sample.features))
     if planned.recorded_numbers > max_numbers:
         raise TooManyNumbers(
             f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
             [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
         )
-    analysis = analyse(prepare(arrays.x, arrays.y, spec), spec)
-    return Draft(request, arrays, planned, analysis, warnings_for(spec, analysis) if analysis else [])
+    analysis = analyse(prepare(sample.arrays.x, sample.arrays.y, spec), spec) if sample.arrays else None
+    return Draft(request, sample, planned, analysis, warnings_for(spec, analysis) if analysis else [])
 
 
 def submit(
-    database: Database, queue: Queue, request: JobRequest, *, key: str | None = None, max_numbers: int
+    database: Database,
+    storage: Storage,
+    queue: Queue,
+    request: JobRequest,
+    *,
+    key: str | None = None,
+    max_numbers: int,
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
-    drafted = draft(database, request, max_numbers)
+    drafted = draft(database, storage, request, max_numbers)
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
-    with database.writing() as session:
+    with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
             return Submission(earlier, replayed=True)
-        job_id = _add(session, drafted, key, fingerprint)
+        job_id = _add(session, drafted, candidate, key, fingerprint)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):
         _forget_ring(database, job_id)
@@ -84,13 +87,14 @@ def submit(
         return Submission(get(session, job_id), replayed=False)
 
 
-def rehearse(database: Database, queue: Queue, max_numbers: int) -> None:
+def rehearse(database: Database, storage: Storage, queue: Queue, max_numbers: int) -> None:
     """Submit a job and take it back: the first client then finds everything loaded and connected."""
     queue.is_reachable()
-    request = JobRequest(dataset=InlineData(x=[0.0, 1.0], y=[0.0, 1.0]))
-    drafted = draft(database, request, max_numbers)
-    with database.writing() as session:
-        get(session, _add(session, drafted, None, None))
+    own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
+    request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
+    drafted = draft(database, storage, request, max_numbers)
+    with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
+        get(session, _add(session, drafted, candidate, None, None))
 
 
 def get(session: Session, job_id: UUID) -> Job:
@@ -117,13 +121,17 @@ def cancel(database: Database, job_id: UUID) -> Job:
         return get(session, job_id)
 
 
-def delete(database: Database, job_id: UUID) -> None:
-    """Delete a job with all its records; not while it runs."""
+def delete(database: Database, storage: Storage, job_id: UUID) -> None:
+    """Delete a job with all its records, and the data that came with it; not while it runs."""
     with database.writing() as session:
-        if not jobs.remove(session, job_id):
+        dataset_id = jobs.remove(session, job_id)
+        if dataset_id is None:
             get(session, job_id)  # another may have deleted it
             raise JobIsRunning
+        was_last = stored.remove_inline(session, dataset_id)
         session.commit()
+    if was_last:
+        datasets.forget(storage, dataset_id)
 
 
 def reason(session: Session, job: Job) -> str | None:
@@ -138,34 +146,6 @@ def reason(session: Session, job: Job) -> str | None:
     return "It waits for a free worker"
 
 
-def _arrays(database: Database, request: JobRequest) -> Arrays:
-    if isinstance(request.dataset, InlineData):
-        return Arrays(np.array(as_matrix(request.dataset.x), float), np.array(request.dataset.y, float))
-    with _telling_faults(request), database.reading() as session:
-        return _stored(session, request, request.dataset)
-
-
-def _stored(session: Session, request: JobRequest, reference: DatasetReference) -> Arrays:
-    if reference.features is not None or reference.target is not None:
-        raise invalid(("dataset",), "Columns cannot be chosen by name yet: leave features and target out")
-    if session.get(Dataset, reference.id) is None:
-        raise invalid(("dataset", "id"), f"There is no dataset {reference.id}")
-    arrays = datasets.load(session, reference.id)
-    refuse_misfits(request, *arrays.x.shape)
-    if request.hyperparameters.dtype == "float32" and max(abs(arrays.x).max(), abs(arrays.y).max()) >= FLOAT32_LIMIT:
-        raise invalid(("hyperparameters", "dtype"), "The dataset has numbers too large for float32; use float64")
-    return arrays
-
-
-@contextmanager
-def _telling_faults(request: JobRequest) -> Iterator[None]:
-    try:
-        yield
-    except ValidationError as error:
-        faults = faults_of(error.errors(), request.model_dump())
-        raise InvalidRequest("The request does not fit its dataset", faults) from error
-
-
 def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:
     """The job that the key made before. Raises when the key is in use for something else, or at this moment."""
     if not jobs.hold_key(session, key):
@@ -176,12 +156,10 @@ def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:
     return job
 
 
-def _add(session: Session, drafted: Draft, key: str | None, fingerprint: str | None) -> UUID:
-    request, moment = drafted.request, now(session)
-    stored = request.dataset.id if isinstance(request.dataset, DatasetReference) else None
-    if stored and not datasets.hold(session, stored):  # it was there when the request was checked
-        detail = f"There is no dataset {stored}"
-        raise InvalidRequest(detail, [Fault(detail, "/dataset/id")])
+def _add(
+    session: Session, drafted: Draft, candidate: Candidate | None, key: str | None, fingerprint: str | None
+) -> UUID:
+    request, sample, moment = drafted.request, drafted.sample, now(session)
     job = Job(
         id=uuid7(),
         created_at=moment,
@@ -189,7 +167,9 @@ def _add(session: Session, drafted: Draft, key: str | None, fingerprint: str | N
         idempotency_key=key,
         fingerprint=fingerprint,
         name=request.name,
-        dataset_id=stored or datasets.add(session, drafted.arrays),
+        dataset_id=sample.hold(session, candidate),
+        features=sample.features,
+        target=sample.target,
         spec=request.hyperparameters.model_dump(mode="json"),
         predict=request.predict,
         device=request.device,

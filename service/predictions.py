@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service import jobs, replay
 from service.errors import EpochNotFound, InvalidRequest, JobHasNoModel
+from service.storage import Storage
 from service.store import records
 from service.store.tables import Job
 from slope.data import Scaler, initial_parameters
@@ -36,15 +37,15 @@ def of_job(job: Job) -> list[Prediction]:
     return [Prediction(*row) for row in zip(points, before, after, strict=True)]
 
 
-def predict(session: Session, job_id: UUID, x: Matrix, epoch: int | None) -> list[Prediction]:
+def predict(session: Session, storage: Storage, job_id: UUID, x: Matrix, epoch: int | None) -> list[Prediction]:
     """Predictions for any rows. Raises JobHasNoModel, EpochNotFound, and InvalidRequest for a wrong width."""
     from slope.model import Parameters, predict  # loads torch, which this process does without until now
 
     job = jobs.get(session, job_id)
     spec, scaler = TrainingSpec.model_validate(job.spec), scaler_of(job)
-    _refuse_other_width(x, job.dataset.features)
-    start = Parameters(*initial_parameters(job.dataset.features, spec))
-    trained = _final_parameters(job) if epoch is None else _parameters_after(session, job, epoch)
+    _refuse_other_width(x, len(job.features))
+    start = Parameters(*initial_parameters(len(job.features), spec))
+    trained = _final_parameters(job) if epoch is None else _parameters_after(session, storage, job, epoch)
     before, after = predict(start, x, spec, scaler), predict(trained, x, spec, scaler)
     return [Prediction(*row) for row in zip(x, before, after, strict=True)]
 
@@ -63,13 +64,15 @@ def _final_parameters(job: Job) -> "Parameters":
     return Parameters(job.weights, job.bias)
 
 
-def _parameters_after(session: Session, job: Job, epoch: int) -> "Parameters":
+def _parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -> "Parameters":
     from slope.model import Parameters
 
     if epoch >= job.epochs_done:
         raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
     recorded = records.epoch_at(session, job.id, epoch)
-    return Parameters(recorded.weights, recorded.bias) if recorded else replay.parameters_after(session, job, epoch)
+    if recorded:
+        return Parameters(recorded.weights, recorded.bias)
+    return replay.parameters_after(session, storage, job, epoch)
 
 
 def _refuse_other_width(x: Matrix, features: int) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service import jobs, replay
 from service.errors import EpochNotFound
+from service.storage import Storage
 from service.store import records
 from service.store.tables import Epoch, Job, Step
 from slope.data import RowsOfSteps, rows_of_steps
@@ -34,19 +35,19 @@ def epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[l
 
 
 def steps(
-    session: Session, job_id: UUID, epoch: int, *, after: int, limit: int
+    session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
 ) -> tuple[list[StepWithRows], int | None]:
     """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound."""
     job = jobs.get(session, job_id)
     rows = rows_of_epoch(job, epoch)
     window = range(after + 1, min(after + 1 + limit, len(rows)))
-    replayed = replayed_steps(session, job, epoch, window)
+    replayed = replayed_steps(session, storage, job, epoch, window)
     found = records.steps_in(session, job.id, epoch, window) if replayed is None else list(replayed)
     following = window.stop - 1 if len(found) == limit and window.stop < len(rows) else None
     return [StepWithRows(step, rows[step.step]) for step in found], following
 
 
-def replayed_steps(session: Session, job: Job, epoch: int, window: range) -> Iterator[Step] | None:
+def replayed_steps(session: Session, storage: Storage, job: Job, epoch: int, window: range) -> Iterator[Step] | None:
     """Steps that were not recorded, computed again as they are taken; None when the epoch's steps were recorded.
 
     Raises EpochNotFound and ReplayDiffers, at once.
@@ -57,7 +58,7 @@ def replayed_steps(session: Session, job: Job, epoch: int, window: range) -> Ite
         raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
     if not window:
         return iter(())
-    return (_as_row(job, step) for step in replay.steps(session, job, epoch, window))
+    return (_as_row(job, step) for step in replay.steps(session, storage, job, epoch, window))
 
 
 def rows_of_epoch(job: Job, epoch: int) -> RowsOfSteps:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from service import datasets
 from service.errors import ReplayDiffers
 from service.settings import get_settings
-from service.store import datasets, records
+from service.storage import Storage
+from service.store import records
 from service.store.tables import Job
 from slope.data import prepare
 from slope.spec import TrainingSpec
@@ -21,28 +23,28 @@ if TYPE_CHECKING:
     from slope.records import StepRecord
 
 
-def steps(session: Session, job: Job, epoch: int, window: range) -> "Iterator[StepRecord]":
+def steps(session: Session, storage: Storage, job: Job, epoch: int, window: range) -> "Iterator[StepRecord]":
     """Some steps of an epoch that was at least begun, computed as they are taken. Raises ReplayDiffers, at once."""
-    training = _training_near(session, job, epoch)
+    training = _training_near(session, storage, job, epoch)
     _advance(session, job, training, epoch)
     return training.replayed(window)
 
 
-def parameters_after(session: Session, job: Job, epoch: int) -> "Parameters":
+def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -> "Parameters":
     """The parameters after an epoch that the job has trained. Raises ReplayDiffers."""
-    training = _training_near(session, job, epoch + 1)
+    training = _training_near(session, storage, job, epoch + 1)
     _advance(session, job, training, epoch + 1)
     return training.parameters
 
 
-def _training_near(session: Session, job: Job, epoch: int) -> "Training":
+def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Training":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
     import torch
 
     from slope.loop import Training
 
     torch.set_num_threads(get_settings().threads)
-    spec, arrays = TrainingSpec.model_validate(job.spec), datasets.load(session, job.dataset_id)
+    spec, arrays = TrainingSpec.model_validate(job.spec), datasets.load_for(storage, job)
     training = Training(prepare(arrays.x, arrays.y, spec), spec, keeps_steps=lambda epoch: False)
     if state := records.latest_snapshot(session, job.id, epoch):
         training.restore(state)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from service import logs, supervisor
 from service.settings import Settings, get_settings
+from service.storage import storage_at
 from service.store import schema
 from service.store.database import Database
 from service.supervisor import Supervisor
@@ -29,7 +30,7 @@ def serve(host: str, port: int, workers: int) -> None:
     settings = get_settings()
     logs.configure(settings)
     with _lock(settings.data_dir), supervisor.runtime_folder() as folder, _listen(host, port) as listener:
-        schema.upgrade(Database(settings.database))
+        schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
         _supervise(settings, host, listener, workers, folder)
 
 

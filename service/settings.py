@@ -6,6 +6,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
 
 
 class Settings(BaseSettings):
@@ -17,6 +18,9 @@ class Settings(BaseSettings):
     """Folder of the embedded database and broker."""
     database_url: str = ""
     """SQLAlchemy URL of PostgreSQL or SQLite; a SQLite file in the data folder by default."""
+    storage_url: str = ""
+    """Where datasets are kept: `file:///folder`, or `s3://bucket/prefix`; by default the folder `objects` beside an
+    embedded database, or in the data folder. API and workers need to see the same."""
     broker_url: str = ""
     """URL of Redis or Valkey, the bell that wakes workers; by default that of a running `slope serve`, or port 6379."""
 
@@ -48,6 +52,14 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database URL with its default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'slope.db'}"
+
+    @property
+    def storage(self) -> str:
+        """The storage's URL with its default filled in."""
+        url = make_url(self.database)
+        is_file = url.get_backend_name() == "sqlite" and url.database
+        folder = Path(url.database).parent if is_file and url.database else self.data_dir
+        return self.storage_url or (folder / "objects").resolve().as_uri()
 
     @property
     def embedded_broker(self) -> Path:

@@ -24,6 +24,7 @@ from service.store.database import Database
 
 Migrated = Callable[[str], AbstractContextManager[str]]
 
+_STORAGE_URL = "SLOPE_STORAGE_URL"
 _ROOM = 4 * 2**30
 """Bytes that the databases of a run find room in."""
 
@@ -77,6 +78,14 @@ def server_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="slope-test-", dir=memory if has_room else None))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _storage(server_folder: Path) -> Iterator[None]:
+    """One storage for all tests that run in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(_STORAGE_URL, (server_folder / "objects").as_uri())
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +196,7 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings for the test's database, whatever the environment says; its broker does not exist."""
-    for name in [name for name in os.environ if name.startswith("SLOPE_")]:
+    for name in [name for name in os.environ if name.startswith("SLOPE_") and name != _STORAGE_URL]:
         monkeypatch.delenv(name)
     return Settings(data_dir=tmp_path, database_url=database_url, broker_url=f"redis+socket://{tmp_path}/none.sock")
 

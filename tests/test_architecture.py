@@ -56,7 +56,7 @@ from service.store.database import Database
 
 url = f"sqlite:///{sys.argv[1]}/slope.db"
 schema.upgrade(Database(url))
-app = create_app(Settings(database_url=url, broker_url=f"redis+socket://{sys.argv[1]}/none.sock"))
+app = create_app(Settings(database_url=url, storage_url="", broker_url=f"redis+socket://{sys.argv[1]}/none.sock"))
 at_start = "torch" in sys.modules
 job = {"dataset": {"x": [1, 2], "y": [2, 4]}, "predict": [3]}
 with TestClient(app) as client:

@@ -7,10 +7,11 @@ import numpy as np
 import structlog
 import torch
 
+from service import datasets
+from service.datasets import Arrays
 from service.errors import LeaseLost, StorageFull
-from service.store import datasets, jobs, leases
-from service.store.database import Database, now
-from service.store.datasets import Arrays
+from service.store import jobs, leases
+from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
 from slope.analysis import reached
@@ -51,7 +52,7 @@ def attempt(process: Process, claim: Claim) -> None:
 
 def _train_or_fail(process: Process, claim: Claim, heartbeat: Heartbeat) -> None:
     try:
-        assignment = patiently(lambda: _load(process.database, claim), process.leaving)
+        assignment = patiently(lambda: _load(process, claim), process.leaving)
         Attempt(process, claim, assignment, heartbeat).run()
     except (LeaseLost, Leaving):
         raise
@@ -74,12 +75,12 @@ class Assignment:
     elapsed: float
 
 
-def _load(database: Database, claim: Claim) -> Assignment:
-    with database.reading() as session:
+def _load(process: Process, claim: Claim) -> Assignment:
+    with process.database.reading() as session:
         job = jobs.for_training(session, claim.job_id)
         assert job.started_at  # the claim has set it
         elapsed = (now(session) - job.started_at).total_seconds()
-        return Assignment(job, datasets.load(session, job.dataset_id), elapsed)
+    return Assignment(job, datasets.load_for(process.storage, job), elapsed)
 
 
 class Attempt:

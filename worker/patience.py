@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from service.errors import StorageFull
+from service.errors import StorageFull, StorageUnavailable
 from service.store.database import is_full
 
 Result = TypeVar("Result")
@@ -23,7 +23,7 @@ class Leaving(Exception):
 
 
 def patiently(action: Callable[[], Result], leaving: Event) -> Result:
-    """Do something with the database as soon as it lets us. Raises Leaving, and StorageFull, which no waiting mends."""
+    """Do something as soon as database and storage let us. Raises Leaving, and StorageFull, which no waiting mends."""
     pause = _FIRST_PAUSE
     while True:
         try:
@@ -34,6 +34,8 @@ def patiently(action: Callable[[], Result], leaving: Event) -> Result:
             if not _is_away(error):
                 raise
             log.warning("the database is away", error=str(error.orig), next_try_in=pause)
+        except StorageUnavailable as error:
+            log.warning("the storage is away", error=repr(error.__cause__), next_try_in=pause)
         if leaving.wait(pause):
             raise Leaving
         pause = min(2 * pause, _LONGEST_PAUSE)

@@ -11,6 +11,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from service.settings import Settings, get_settings
+from service.storage import Storage, storage_at
 from service.store.database import Database
 from worker.devices import Device, available
 
@@ -29,6 +30,10 @@ class Process:
     worker_id: UUID
     leaving: Event = field(default_factory=Event)
     """Set when this process has been asked to end."""
+
+    @property
+    def storage(self) -> Storage:
+        return storage_at(self.settings.storage)
 
     @contextmanager
     def between_forks(self) -> Iterator[None]:

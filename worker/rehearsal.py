@@ -1,6 +1,8 @@
 """A job that nobody asked for and that is taken back: the first real one finds everything loaded and connected."""
 
 from dataclasses import asdict
+from random import random
+from uuid import UUID
 
 import numpy as np
 import structlog
@@ -8,9 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.store import datasets, jobs, leases
+from service import datasets
+from service.datasets import Arrays, offered
+from service.errors import ServiceError
+from service.store import jobs, leases
 from service.store.database import now
-from service.store.datasets import Arrays
 from service.store.tables import Job
 from slope.data import prepare
 from slope.loop import train
@@ -19,7 +23,6 @@ from worker.process import Process
 from worker.progress import Progress
 from worker.recorder import write_records
 
-_ARRAYS = Arrays(np.array([[0.0], [1.0]]), np.array([0.0, 1.0]))
 _SPEC = TrainingSpec(epochs=1)
 
 log = structlog.get_logger()
@@ -27,15 +30,17 @@ log = structlog.get_logger()
 
 def rehearse(process: Process) -> None:
     """Claim, train, record and end a job in a transaction that is not committed. What fails is left to real jobs."""
+    own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
+    rows = datasets.inline(process.storage, Arrays(np.array([[0.0], [own]]), np.array([0.0, 1.0])))
     try:
-        with process.database.writing() as session:
-            _play(session, process)
-    except SQLAlchemyError as error:
+        with offered(process.database, rows), process.database.writing() as session:
+            _play(session, process, rows.adopt(session))
+    except (SQLAlchemyError, ServiceError) as error:
         log.info("no rehearsal", error=str(error))
 
 
-def _play(session: Session, process: Process) -> None:
-    job = _job(session)
+def _play(session: Session, process: Process, dataset_id: UUID) -> None:
+    job = _job(session, dataset_id)
     jobs.add(session, job)
     claim = leases.claim(
         session,
@@ -46,19 +51,20 @@ def _play(session: Session, process: Process) -> None:
         lease_seconds=process.settings.lease_seconds,
     )
     assert claim  # nobody else has seen it
-    jobs.for_training(session, job.id)
-    arrays = datasets.load(session, job.dataset_id)
+    arrays = datasets.load_for(process.storage, jobs.for_training(session, job.id))
     [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
     leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
     write_records(session, job.id, [record], record.steps)
     leases.finish(session, claim, "succeeded")
 
 
-def _job(session: Session) -> Job:
+def _job(session: Session, dataset_id: UUID) -> Job:
     return Job(
         id=uuid7(),
         created_at=now(session),
-        dataset_id=datasets.add(session, _ARRAYS),
+        dataset_id=dataset_id,
+        features=datasets.inline_features(1),
+        target=datasets.INLINE_TARGET,
         spec=_SPEC.model_dump(mode="json"),
         predict=[],
         device="cpu",

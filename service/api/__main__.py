@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service import jobs, logs
 from service.api.app import create_app
+from service.errors import ServiceError
 from service.settings import get_settings
 
 _GRACE_SECONDS = 5
@@ -53,8 +54,9 @@ def main() -> None:
 
 def _rehearse(app: FastAPI) -> None:
     """Whatever fails is left to real requests, and told to them."""
-    with suppress(SQLAlchemyError):
-        jobs.rehearse(app.state.database, app.state.queue, app.state.settings.max_recorded_numbers)
+    state = app.state
+    with suppress(SQLAlchemyError, ServiceError):
+        jobs.rehearse(state.database, state.storage, state.queue, state.settings.max_recorded_numbers)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from service.api.documentation import document
 from service.api.watch import JobWatch
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
+from service.storage import storage_at
 from service.store.database import Database
 from slope import __version__
 
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.add_middleware(BodyLimit, max_size=settings.max_body_size)
     app.state.settings = settings
     app.state.database = Database(settings.database)
+    app.state.storage = storage_at(settings.storage)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.watch = JobWatch(app.state.database)
     app.state.answers = Answers(app.state.database, app.state.watch)

@@ -13,6 +13,7 @@ from service.api.watch import JobWatch
 from service.errors import UnsupportedMediaType
 from service.queue import Queue
 from service.settings import Settings
+from service.storage import Storage
 from service.store.database import Database
 
 MAX_WAIT = 60.0
@@ -23,6 +24,11 @@ MAX_WAIT = 60.0
 async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
+
+
+async def _storage(request: Request) -> Storage:
+    storage: Storage = request.app.state.storage
+    return storage
 
 
 async def _queue(request: Request) -> Queue:
@@ -46,6 +52,7 @@ async def _answers(request: Request) -> Answers:
 
 
 DatabaseDep = Annotated[Database, Depends(_database)]
+StorageDep = Annotated[Storage, Depends(_storage)]
 QueueDep = Annotated[Queue, Depends(_queue)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 WatchDep = Annotated[JobWatch, Depends(_watch)]

@@ -14,6 +14,7 @@ from service.api.dependencies import (
     QueueDep,
     SessionDep,
     SettingsDep,
+    StorageDep,
     WaitDep,
     require_json,
 )
@@ -44,6 +45,7 @@ IdempotencyKey = Annotated[
 async def submit_job(
     request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
     database: DatabaseDep,
+    storage: StorageDep,
     queue: QueueDep,
     settings: SettingsDep,
     answers: AnswersDep,
@@ -52,7 +54,13 @@ async def submit_job(
 ) -> Response:
     """Accept a training job and hand it to the workers."""
     submission = await run_in_threadpool(
-        jobs.submit, database, queue, request, key=idempotency_key, max_numbers=settings.max_recorded_numbers
+        jobs.submit,
+        database,
+        storage,
+        queue,
+        request,
+        key=idempotency_key,
+        max_numbers=settings.max_recorded_numbers,
     )
     answer = await answers.final(submission.job, wait)
     headers = {"Location": f"/v1/jobs/{submission.job.id}"}
@@ -100,6 +108,6 @@ def cancel_job(job_id: UUID, database: DatabaseDep) -> JobView:
 
 
 @router.delete("/{job_id}", status_code=204)
-def delete_job(job_id: UUID, database: DatabaseDep) -> None:
-    """Delete a job and all its records."""
-    jobs.delete(database, job_id)
+def delete_job(job_id: UUID, database: DatabaseDep, storage: StorageDep) -> None:
+    """Delete a job and all its records, and the data that came with it."""
+    jobs.delete(database, storage, job_id)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends
 
 from service import jobs
-from service.api.dependencies import DatabaseDep, SettingsDep, require_json
+from service.api.dependencies import DatabaseDep, SettingsDep, StorageDep, require_json
 from service.api.examples import JOB_REQUESTS
 from service.api.views.jobs import DraftView
 from slope.spec import JobRequest
@@ -15,7 +15,10 @@ router = APIRouter(prefix="/v1/plan", tags=["jobs"])
 
 @router.post("", dependencies=[Depends(require_json)])
 def plan_job(
-    request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)], database: DatabaseDep, settings: SettingsDep
+    request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
+    database: DatabaseDep,
+    storage: StorageDep,
+    settings: SettingsDep,
 ) -> DraftView:
     """What a job would do: engine, steps, recorded numbers, the exact solution, stability limits. Queues nothing."""
-    return DraftView.of(jobs.draft(database, request, settings.max_recorded_numbers))
+    return DraftView.of(jobs.draft(database, storage, request, settings.max_recorded_numbers))

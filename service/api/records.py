@@ -8,11 +8,12 @@ from pydantic import Field
 
 from service import history, predictions, records
 from service.api import negotiation
-from service.api.dependencies import MAX_LIMIT, DatabaseDep, SessionDep, require_json
+from service.api.dependencies import MAX_LIMIT, DatabaseDep, SessionDep, StorageDep, require_json
 from service.api.downloads import epochs_file, steps_file
 from service.api.views.records import EpochView, PredictionView, StepView
 from service.api.views.view import Page
 from service.jobs import get
+from service.storage import Storage
 from service.store.database import Database
 from slope.spec.data import Rows, as_matrix
 from slope.spec.job import MAX_PREDICT
@@ -83,6 +84,7 @@ def list_steps(
     job_id: UUID,
     epoch: Annotated[int, Path(ge=0, lt=2**31)],
     database: DatabaseDep,
+    storage: StorageDep,
     format: HistoryFormatDep,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last step of the page before")] = -1,
     limit: LimitOrAll = None,
@@ -94,8 +96,8 @@ def list_steps(
     with spaces between them.
     """
     if format == "json":
-        return _page_of_steps(database, job_id, epoch, after, limit or MAX_LIMIT)
-    found = history.steps(database, job_id, epoch, after=after, limit=limit or history.ALL)
+        return _page_of_steps(database, storage, job_id, epoch, after, limit or MAX_LIMIT)
+    found = history.steps(database, storage, job_id, epoch, after=after, limit=limit or history.ALL)
     return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps")
 
 
@@ -106,9 +108,9 @@ def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
 
 
 @router.post("/predict", dependencies=[Depends(require_json)])
-def predict(job_id: UUID, request: PredictRequest, session: SessionDep) -> Page[PredictionView]:
+def predict(job_id: UUID, request: PredictRequest, session: SessionDep, storage: StorageDep) -> Page[PredictionView]:
     """Predict any rows with the job's model, before training and after it or after a recorded epoch."""
-    found = predictions.predict(session, job_id, as_matrix(request.x), request.epoch)
+    found = predictions.predict(session, storage, job_id, as_matrix(request.x), request.epoch)
     return Page(data=[PredictionView.of(each) for each in found])
 
 
@@ -118,7 +120,9 @@ def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) ->
     return Page(data=[EpochView.of(row) for row in found], next=None if following is None else str(following))
 
 
-def _page_of_steps(database: Database, job_id: UUID, epoch: int, after: int, limit: int) -> Page[StepView]:
+def _page_of_steps(
+    database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int
+) -> Page[StepView]:
     with database.reading() as session:
-        found, following = records.steps(session, job_id, epoch, after=after, limit=limit)
+        found, following = records.steps(session, storage, job_id, epoch, after=after, limit=limit)
     return Page(data=[StepView.of(each) for each in found], next=None if following is None else str(following))

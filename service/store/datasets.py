@@ -1,59 +1,88 @@
-"""Datasets: rows and targets, kept as the doubles they are."""
+"""Datasets: what is known of them, and who uses them. Their numbers are objects of the storage."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import delete, exists, select
-from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
+from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, undefer
 
-from service.store.database import now
 from service.store.tables import Dataset, Job
 
-_DOUBLES = np.dtype("<f8")
+
+def get(session: Session, dataset_id: UUID) -> Dataset | None:
+    """With what is known of its columns."""
+    return session.get(Dataset, dataset_id, options=[undefer(Dataset.columns)])
 
 
-@dataclass(frozen=True)
-class Arrays:
-    """x is N × D, y is N; both float64."""
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-
-
-def add(session: Session, arrays: Arrays) -> UUID:
-    rows, features = arrays.x.shape
-    dataset = Dataset(
-        id=uuid7(),
-        created_at=now(session),
-        rows=rows,
-        features=features,
-        x=arrays.x.astype(_DOUBLES).tobytes(),
-        y=arrays.y.astype(_DOUBLES).tobytes(),
-    )
-    session.add(dataset)
-    session.flush()
-    return dataset.id
+def page(session: Session, *, name: str | None, before: UUID | None, limit: int) -> list[Dataset]:
+    """At most `limit` datasets that somebody has uploaded, newest first, older than `before`."""
+    query = select(Dataset).where(~Dataset.is_inline).options(undefer(Dataset.columns))
+    if name is not None:
+        query = query.where(Dataset.name == name)
+    if before is not None:
+        query = query.where(Dataset.id < before)
+    return list(session.scalars(query.order_by(Dataset.id.desc()).limit(limit)))
 
 
-def load(session: Session, dataset_id: UUID) -> Arrays:
-    """The numbers of a dataset that exists."""
-    row = session.execute(
-        select(Dataset.rows, Dataset.features, Dataset.x, Dataset.y).where(Dataset.id == dataset_id)
-    ).one()
-    x = np.frombuffer(row.x, _DOUBLES).reshape(row.rows, row.features)
-    return Arrays(x.astype(np.float64), np.frombuffer(row.y, _DOUBLES).astype(np.float64))
+def add(session: Session, values: dict[str, Any]) -> bool:
+    """Add a dataset, by column. False when there is one of the same content."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    adding = insert(Dataset).values(values).on_conflict_do_nothing(index_elements=[Dataset.content_hash])
+    return session.scalar(adding.returning(Dataset.id)) is not None
+
+
+def with_content(connection: Connection, content_hash: str) -> UUID | None:
+    return connection.scalar(select(Dataset.id).where(Dataset.content_hash == content_hash))
 
 
 def hold(session: Session, dataset_id: UUID) -> bool:
     """Let nobody delete a dataset until the transaction ends. False when it is not there."""
-    held = select(Dataset.id).where(Dataset.id == dataset_id).with_for_update(read=True, key_share=True)
-    return session.scalar(held) is not None
+    return _hold(session, Dataset.id == dataset_id) is not None
 
 
-def remove_unused(session: Session, dataset_id: UUID) -> None:
+def hold_content(session: Session, content_hash: str) -> UUID | None:
+    """The dataset of this content, which nobody can delete until the transaction ends."""
+    return _hold(session, Dataset.content_hash == content_hash)
+
+
+def publish(session: Session, dataset_id: UUID, name: str | None) -> None:
+    """Let a dataset that came with a job be one that was uploaded: it stays when the job goes."""
+    values: dict[str, Any] = {"is_inline": False} | ({} if name is None else {"name": name})
+    session.execute(update(Dataset).where(Dataset.id == dataset_id, Dataset.is_inline).values(values))
+
+
+def remove(session: Session, dataset_id: UUID) -> bool:
     """Delete a dataset that no job refers to."""
-    session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update())  # wait for who holds it
-    session.execute(delete(Dataset).where(Dataset.id == dataset_id, ~exists().where(Job.dataset_id == dataset_id)))
+    return _remove_unused(session, Dataset.id == dataset_id)
+
+
+def remove_inline(session: Session, dataset_id: UUID) -> bool:
+    """Delete a dataset that came with a job and that no job refers to any more."""
+    return _remove_unused(session, Dataset.id == dataset_id, Dataset.is_inline.is_(True))
+
+
+def unused_inline(session: Session, before: datetime) -> list[UUID]:
+    """Datasets that came with jobs, before a moment, and that no job refers to any more."""
+    query = select(Dataset.id).where(Dataset.is_inline, Dataset.created_at < before, _unused())
+    return list(session.scalars(query))
+
+
+def existing(session: Session, among: Sequence[UUID]) -> set[UUID]:
+    return set(session.scalars(select(Dataset.id).where(Dataset.id.in_(among))))
+
+
+def _hold(session: Session, condition: ColumnElement[bool]) -> UUID | None:
+    return session.scalar(select(Dataset.id).where(condition).with_for_update(read=True, key_share=True))
+
+
+def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> bool:
+    session.execute(select(Dataset.id).where(*conditions).with_for_update())  # wait for who holds it
+    gone = session.execute(delete(Dataset).where(*conditions, _unused()).returning(Dataset.id))
+    return gone.scalar_one_or_none() is not None
+
+
+def _unused() -> ColumnElement[bool]:
+    return ~exists().where(Job.dataset_id == Dataset.id)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, undefer
 
-from service.store import datasets, events
+from service.store import events
 from service.store.database import now
 from service.store.tables import Job
 
@@ -140,14 +140,10 @@ def note_ring(session: Session, job_ids: Sequence[UUID], *, heard: bool) -> None
     session.execute(update(Job).where(Job.id.in_(job_ids)).values(rung_at=moment, version=Job.version))
 
 
-def remove(session: Session, job_id: UUID) -> bool:
-    """Delete a job with all its records, unless it runs."""
+def remove(session: Session, job_id: UUID) -> UUID | None:
+    """Delete a job with all its records, unless it runs. The dataset it learnt from; None where nothing was deleted."""
     gone = session.execute(delete(Job).where(Job.id == job_id, Job.status != "running").returning(Job.dataset_id))
-    dataset_id = gone.scalar_one_or_none()
-    if dataset_id is None:
-        return False
-    datasets.remove_unused(session, dataset_id)
-    return True
+    return gone.scalar_one_or_none()
 
 
 _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))

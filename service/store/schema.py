@@ -9,20 +9,24 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 import migrations
+from service.storage import Storage
 from service.store.database import Database
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the schema to a revision, in one transaction. Safe to call from several processes at once."""
+def upgrade(database: Database, revision: str = "head", *, storage: Storage | None = None) -> None:
+    """Bring the schema to a revision, in one transaction. Safe to call from several processes at once.
+
+    The storage is for migrations that move what was in SQL before; an empty database needs none.
+    """
     with database.writer.begin() as connection:
         if not database.is_sqlite:  # a SQLite writer is alone as it is
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(732001)")
-        command.upgrade(config(connection), revision)
+        command.upgrade(config(connection, storage), revision)
 
 
-def downgrade(database: Database, revision: str) -> None:
+def downgrade(database: Database, revision: str, *, storage: Storage | None = None) -> None:
     with database.writer.begin() as connection:
-        command.downgrade(config(connection), revision)
+        command.downgrade(config(connection, storage), revision)
 
 
 def check(database: Database) -> None:
@@ -38,8 +42,8 @@ def is_current(engine: Engine) -> bool:
         return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
 
 
-def config(connection: Connection) -> Config:
+def config(connection: Connection, storage: Storage | None = None) -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    configuration.attributes["connection"] = connection
+    configuration.attributes |= {"connection": connection, "storage": storage}
     return configuration

@@ -14,6 +14,11 @@ _RUNNING = text("status = 'running'")
 FINAL = ("succeeded", "failed", "cancelled")
 
 
+def object_name(dataset_id: UUID) -> str:
+    """What the object with a dataset's numbers is called in the storage."""
+    return f"{dataset_id}.parquet"
+
+
 class Table(DeclarativeBase):
     metadata = MetaData(
         naming_convention={
@@ -39,16 +44,26 @@ class Table(DeclarativeBase):
 
 
 class Dataset(Table):
-    """Rows to learn from: x (rows × features) and y (rows), as little-endian doubles, row by row."""
+    """Named columns to learn from. The numbers are an object of the storage; see slope.tabular.stored."""
 
     __tablename__ = "datasets"
+    __table_args__ = (Index(None, "content_hash", unique=True),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime]
+    name: Mapped[str | None]
+    is_inline: Mapped[bool]
+    """Came with a job, and goes with the last job that uses it."""
     rows: Mapped[int]
-    features: Mapped[int]
-    x: Mapped[bytes] = mapped_column(deferred=True)
-    y: Mapped[bytes] = mapped_column(deferred=True)
+    columns: Mapped[list[Any]] = mapped_column(deferred=True)
+    """As slope.tabular.summary.Column has them."""
+    content_hash: Mapped[str]
+    size: Mapped[int]
+    """Bytes in the storage."""
+
+    @property
+    def object_name(self) -> str:
+        return object_name(self.id)
 
 
 class Job(Table):
@@ -73,6 +88,10 @@ class Job(Table):
 
     name: Mapped[str | None] = mapped_column(index=True)
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"), index=True)
+    features: Mapped[list[Any]]
+    """Names of the columns that are x, in their order."""
+    target: Mapped[str]
+    """Name of the column that is y."""
     spec: Mapped[dict[str, Any]]
     predict: Mapped[list[Any]]
     device: Mapped[str]

@@ -132,7 +132,11 @@ class Cluster(Service):
     def __init__(self, folder: Path, database_url: str, broker: Broker) -> None:
         super().__init__()
         self.broker = broker
-        self.environment = {"SLOPE_DATABASE_URL": database_url, "SLOPE_BROKER_URL": broker.url}
+        self.environment = {
+            "SLOPE_DATABASE_URL": database_url,
+            "SLOPE_BROKER_URL": broker.url,
+            "SLOPE_STORAGE_URL": (folder / "objects").as_uri(),
+        }
         self.workers: list[Program] = []
         self._folder = folder
         self._stack = ExitStack()

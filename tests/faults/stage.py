@@ -54,7 +54,12 @@ class Stage:
         self._stack.callback(self._broker.stop)
         self.proxy = self._stack.enter_context(Proxy(str(self._socket_path)))
         self.broker_url = f"redis://127.0.0.1:{self.proxy.port}/0"
-        self.environment = {"SLOPE_DATABASE_URL": url, "SLOPE_BROKER_URL": self.broker_url} | self._settings
+        settings = {
+            "SLOPE_DATABASE_URL": url,
+            "SLOPE_BROKER_URL": self.broker_url,
+            "SLOPE_STORAGE_URL": (self.folder / "objects").as_uri(),
+        }
+        self.environment = settings | self._settings
         self.database = Database(url)
         self._stack.callback(self.database.dispose)
         schema.upgrade(self.database)

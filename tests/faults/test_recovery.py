@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from integration.workbench import FakeQueue, change, claim, claimed, read, request, rows_of_every_table, submit
+from integration.workbench import FakeQueue, change, claim, claimed, read, request, rows_of_every_table, storage, submit
 from sqlalchemy import event, update
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -194,16 +194,17 @@ def test_a_full_disk_fails_the_job_or_leaves_it_to_be_resumed_and_corrupts_nothi
 
 def test_a_post_that_finds_no_room_is_a_problem_and_leaves_nothing_behind(sqlite_url: str, queue: FakeQueue) -> None:
     roomy, settings = Database(sqlite_url), Settings(database_url=sqlite_url)
-    before = rows_of_every_table(roomy)
+    before, objects = rows_of_every_table(roomy), list(storage().everything())
     app = create_app(settings, queue)
     _limit(app.state.database, _pages(sqlite_url))
-    wanted = request() | {"dataset": {"x": [float(n) for n in range(5000)], "y": [0.0] * 5000}}
+    wanted = request() | {"predict": [float(n) for n in range(5000)]}
 
     with TestClient(app) as client:
         answer = client.post("/v1/jobs", json=wanted)
         assert answer.status_code in (503, 507), answer.text
         assert answer.headers["content-type"] == "application/problem+json"
         assert rows_of_every_table(roomy) == before
+        assert list(storage().everything()) == objects
         assert queue.rung == []
         assert client.get("/v1/jobs").status_code == 200
     assert _quick_check(sqlite_url) == "ok"

@@ -19,14 +19,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from integration.workbench import storage
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from service.datasets import Arrays, inline
 from service.errors import LeaseLost
-from service.store import datasets, jobs, leases, records
+from service.store import jobs, leases, records
 from service.store.database import Database, now
-from service.store.datasets import Arrays
 from service.store.leases import Claim, Held
 from service.store.tables import FINAL, Epoch, Event, Job
 from slope.columns import EpochColumns
@@ -71,7 +72,7 @@ class Store(RuleBasedStateMachine):
         super().__init__()
         self._database = database
         self._expected: dict[UUID, Expected] = {}
-        self._dataset_id = self._do(lambda session: datasets.add(session, Arrays(np.ones((2, 1)), np.ones(2))))
+        self._dataset_id = self._do(inline(storage(), Arrays(np.ones((2, 1)), np.ones(2))).adopt)
 
     @initialize(target=job_ids)
     def begin(self) -> UUID:
@@ -245,6 +246,8 @@ def _job(dataset_id: UUID) -> Job:
         id=uuid7(),
         created_at=datetime.now(UTC),
         dataset_id=dataset_id,
+        features=["x"],
+        target="y",
         spec={},
         predict=[],
         device="cpu",

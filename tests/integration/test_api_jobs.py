@@ -96,8 +96,8 @@ def test_an_accepted_job_is_described_in_full(client: TestClient) -> None:
         "metadata": {"course": "autograd"},
         "attempt": 0,
     }
-    assert job["dataset"].keys() == {"id", "rows", "features"}
-    assert (job["dataset"]["rows"], job["dataset"]["features"]) == (3, 1)
+    assert UUID(job["dataset"].pop("id")).version == 7
+    assert job["dataset"] == {"rows": 3, "features": 1, "columns": ["x"], "target": "y"}
     assert job["hyperparameters"].items() >= LECTURE["hyperparameters"].items()
     assert job["progress"] == {
         "epochs_done": 0,
@@ -693,7 +693,7 @@ def test_a_dataset_is_not_lost_while_a_job_is_added_to_it(client: TestClient, da
         if posted.status_code != 202:
             assert [error["pointer"] for error in problem_of(posted, 422)["errors"]] == ["/dataset/id"]
     counted = rows_of_every_table(database)
-    assert counted["jobs"] == counted["datasets"]
+    assert counted["datasets"] == min(counted["jobs"], 1)
 
 
 def test_a_job_that_its_worker_hands_back_at_that_moment_can_be_cancelled(

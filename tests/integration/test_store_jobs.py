@@ -8,12 +8,19 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
-from workbench import LECTURE, change, claimed, columns, read, request, rows_of_every_table, submit
+from workbench import LECTURE, change, claimed, columns, read, request, rows_of_every_table, storage, submit
 
+import service.jobs
+from service import datasets
 from service.store import events, jobs, leases
 from service.store.database import Database
 from service.store.jobs import Filters
-from service.store.tables import Job
+from service.store.tables import Job, object_name
+
+
+def storage_names() -> set[str]:
+    return {each.name for each in storage().everything()}
+
 
 on_one_database = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -92,10 +99,14 @@ def test_a_removed_job_takes_its_records_and_its_dataset_along(
     written = {"jobs": 1, "datasets": 1, "epochs": 10, "steps": 30, "events": 3}
     assert full | written == full != empty
 
-    assert change(database, lambda session: jobs.remove(session, job_id)) is True
+    dataset_id = read(database, job_id).dataset_id
+    assert object_name(dataset_id) in storage_names()
+
+    service.jobs.delete(database, storage(), job_id)
 
     assert rows_of_every_table(database) == empty
-    assert change(database, lambda session: jobs.remove(session, job_id)) is False
+    assert object_name(dataset_id) not in storage_names()
+    assert change(database, lambda session: jobs.remove(session, job_id)) is None
 
 
 def test_a_removed_job_leaves_a_dataset_that_another_job_uses(database: Database) -> None:
@@ -103,17 +114,25 @@ def test_a_removed_job_leaves_a_dataset_that_another_job_uses(database: Database
     dataset_id = read(database, first).dataset_id
     second = submit(database, {"dataset": {"id": str(dataset_id)}})
 
-    assert change(database, lambda session: jobs.remove(session, first)) is True
+    service.jobs.delete(database, storage(), first)
     assert rows_of_every_table(database)["datasets"] == 1
-    assert change(database, lambda session: jobs.remove(session, second)) is True
+    service.jobs.delete(database, storage(), second)
     assert rows_of_every_table(database)["datasets"] == 0
+
+
+def test_jobs_of_the_same_rows_share_a_dataset(database: Database) -> None:
+    first, second = submit(database), submit(database)
+
+    assert read(database, first).dataset_id == read(database, second).dataset_id
+    service.jobs.delete(database, storage(), first)
+    assert object_name(read(database, second).dataset_id) in storage_names()
 
 
 def test_a_running_job_is_not_removed(database: Database) -> None:
     mine = claimed(database)
     before = rows_of_every_table(database)
 
-    assert change(database, lambda session: jobs.remove(session, mine.job_id)) is False
+    assert change(database, lambda session: jobs.remove(session, mine.job_id)) is None
     assert rows_of_every_table(database) == before
 
 
@@ -142,7 +161,8 @@ def test_pages_show_every_earlier_job_once_while_others_are_added(database: Data
 
 
 def test_filters_choose_by_status_name_and_dataset(database: Database) -> None:
-    waiting, named = submit(database), submit(database, request() | {"name": "one"})
+    others = {"dataset": {"x": [1.0, 2.0], "y": [3.0, 4.0]}}
+    waiting, named = submit(database), submit(database, request() | others | {"name": "one"})
     running = claimed(database).job_id
     sharing = submit(database, {"dataset": {"id": str(read(database, named).dataset_id)}})
 
@@ -191,7 +211,7 @@ def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: 
 
     with database.reading() as session:
         job = session.get_one(Job, mine.job_id)
-        stored = jobs.datasets.load(session, job.dataset_id)
+    stored = datasets.load_for(storage(), job)
 
     bits = [number.hex() for number in numbers]
     for column in (job.weights, job.scaler["means"] if job.scaler else None, stored.x[:, 0].tolist(), stored.y):

@@ -16,7 +16,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, change, claim, columns, read, request, submit
+from workbench import LECTURE, change, claim, columns, read, request, storage, submit
 
 import service.jobs
 from service.settings import Settings
@@ -129,7 +129,7 @@ def diabetes(**hyperparameters: Any) -> dict[str, Any]:
 
 def stable_rate(database: Database, wanted: dict[str, Any]) -> float:
     """The rate at which full-batch descent on the data begins to diverge."""
-    analysis = service.jobs.draft(database, JobRequest.model_validate(wanted), NEVER).analysis
+    analysis = service.jobs.draft(database, storage(), JobRequest.model_validate(wanted), NEVER).analysis
     assert analysis
     assert analysis.max_stable_learning_rate
     return analysis.max_stable_learning_rate

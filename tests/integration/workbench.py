@@ -12,6 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service import jobs as use_cases
+from service.settings import Settings
+from service.storage import Storage, storage_at
 from service.store import jobs, leases
 from service.store.database import Database
 from service.store.leases import Claim
@@ -68,7 +70,12 @@ def request(**hyperparameters: Any) -> dict[str, Any]:
 
 def submit(database: Database, wanted: dict[str, Any] | None = None) -> UUID:
     parsed = JobRequest.model_validate(request() if wanted is None else wanted)
-    return use_cases.submit(database, FakeQueue(), parsed, max_numbers=10**8).job.id
+    return use_cases.submit(database, storage(), FakeQueue(), parsed, max_numbers=10**8).job.id
+
+
+def storage() -> Storage:
+    """The one storage of all tests: objects have names of their own."""
+    return storage_at(Settings().storage)
 
 
 def claim(

@@ -16,10 +16,27 @@ from slope.analysis import Analysis
 from slope.engines.plan import Plan
 
 
-class DatasetView(View):
+class SampleView(View):
+    """What a job learns from."""
+
     id: UUID
+    """Of the dataset; rows that came with the request are one, too."""
     rows: int
     features: int
+    """How many."""
+    columns: list[str]
+    """Their names."""
+    target: str
+
+    @classmethod
+    def of(cls, job: Job) -> "SampleView":
+        return cls(
+            id=job.dataset_id,
+            rows=job.dataset.rows,
+            features=len(job.features),
+            columns=job.features,
+            target=job.target,
+        )
 
 
 class ProgressView(View):
@@ -75,7 +92,7 @@ class JobView(View):
     name: str | None
     status: str = Field(examples=["succeeded"])
     """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
-    dataset: DatasetView
+    dataset: SampleView
     hyperparameters: dict[str, Any]
     predict: list[float] | list[list[float]]
     device: str
@@ -109,7 +126,7 @@ class JobView(View):
             id=job.id,
             name=job.name,
             status=job.status,
-            dataset=DatasetView.model_validate(job.dataset),
+            dataset=SampleView.of(job),
             hyperparameters=job.spec,
             predict=job.predict,
             device=job.device,

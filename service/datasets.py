@@ -1,0 +1,193 @@
+"""Datasets: keeping their numbers, reading them back, and forgetting them.
+
+`load_for` gives a job's numbers as a whole, `batches` any dataset's numbers in parts of bounded memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import structlog
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from service.errors import DatasetIsUsed, DatasetNotFound, ServiceError
+from service.storage import Storage
+from service.store import datasets
+from service.store.database import Database, now
+from service.store.tables import Dataset, Job, object_name
+from slope.data import Array
+from slope.spec import InlineData
+from slope.spec.data import as_matrix
+from slope.tabular.summary import Summary, summarize
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """x is N × D, y is N; both float64."""
+
+    x: Array
+    y: Array
+
+    @classmethod
+    def of(cls, data: InlineData) -> "Arrays":
+        return cls(np.array(as_matrix(data.x), float), np.array(data.y, float))
+
+    @property
+    def columns(self) -> list[Array]:
+        """Those of x, and y as the last."""
+        return [*np.ascontiguousarray(self.x.T), self.y]
+
+
+class Candidate:
+    """A table that becomes a dataset, unless there is one of the same content.
+
+    Its object is in the storage before any row names it: whatever happens in between, no row is without numbers.
+    """
+
+    def __init__(
+        self, storage: Storage, summary: Summary, content: bytes | Path, *, name: str | None, is_inline: bool
+    ) -> None:
+        self._storage = storage
+        self._summary = summary
+        self._content = content
+        self._name = name
+        self._is_inline = is_inline
+        self._id = uuid7()
+        self._size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        self._is_put = self._may_be_named = False
+
+    @property
+    def content_hash(self) -> str:
+        return self._summary.content_hash
+
+    def put(self) -> None:
+        """Let the object be in the storage."""
+        if not self._is_put:
+            self._storage.put(object_name(self._id), self._content)
+            self._is_put = True
+
+    def discard(self) -> None:
+        """Take the object away, if no row can name it."""
+        if self._is_put and not self._may_be_named:
+            forget(self._storage, self._id)
+            self._is_put = False
+
+    def adopt(self, session: Session) -> UUID:
+        """The dataset of this content, new or not, which nobody can delete until the transaction ends."""
+        while (held := datasets.hold_content(session, self._summary.content_hash)) is None:
+            self.put()  # it may have been known a moment ago, and deleted since
+            if datasets.add(session, self._row(session)):
+                event.listen(session, "before_commit", self._note_commit, once=True)
+                return self._id
+        if not self._is_inline:
+            datasets.publish(session, held, self._name)
+        return held
+
+    def _note_commit(self, _session: Session) -> None:
+        self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost
+
+    def _row(self, session: Session) -> dict[str, object]:
+        return {
+            "id": self._id,
+            "created_at": now(session),
+            "name": self._name,
+            "is_inline": self._is_inline,
+            "rows": self._summary.rows,
+            "columns": [asdict(column) for column in self._summary.columns],
+            "content_hash": self._summary.content_hash,
+            "size": self._size,
+        }
+
+
+@contextmanager
+def offered(database: Database, candidate: Candidate | None) -> Iterator[Candidate | None]:
+    """Put a candidate's object, unless its content is known, and take it away if the block commits no row for it."""
+    if candidate is None:
+        yield None
+        return
+    with database.glancing() as connection:
+        is_known = datasets.with_content(connection, candidate.content_hash) is not None
+    try:
+        if not is_known:
+            candidate.put()
+        yield candidate
+    finally:
+        candidate.discard()
+
+
+def inline(storage: Storage, arrays: Arrays) -> Candidate:
+    """The rows of a request as a dataset to be."""
+    from slope.tabular.stored import encode
+
+    names, columns = [*inline_features(arrays.x.shape[1]), INLINE_TARGET], arrays.columns
+    return Candidate(storage, summarize(names, columns), encode(names, columns), name=None, is_inline=True)
+
+
+INLINE_TARGET = "y"
+
+
+def inline_features(width: int) -> list[str]:
+    """What the columns of x are called where they came without names."""
+    return ["x"] if width == 1 else [f"x{number}" for number in range(width)]
+
+
+def load(storage: Storage, dataset_id: UUID, rows: int, features: Sequence[str], target: str) -> Arrays:
+    """Named columns of a dataset of so many rows. Raises StorageUnavailable, ObjectMissing, MemoryError."""
+    x, y = np.empty((rows, len(features))), np.empty(rows)
+    start = 0
+    for part in batches(storage, dataset_id, features, target):
+        end = start + len(part.y)
+        x[start:end], y[start:end] = part.x, part.y
+        start = end
+    return Arrays(x, y)
+
+
+def load_for(storage: Storage, job: Job) -> Arrays:
+    """All that a job learns from. Raises as `load` does."""
+    return load(storage, job.dataset_id, job.dataset.rows, job.features, job.target)
+
+
+def batches(storage: Storage, dataset_id: UUID, features: Sequence[str], target: str) -> Iterator[Arrays]:
+    """Named columns of a dataset, some rows at a time, in their order. Raises StorageUnavailable, ObjectMissing."""
+    for matrix in read(storage, dataset_id, [*features, target]):
+        yield Arrays(np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1].copy())
+
+
+def read(storage: Storage, dataset_id: UUID, columns: Sequence[str]) -> Iterator[Array]:
+    """Named columns of a dataset, some rows (n × columns, float64) at a time. Raises as `batches` does."""
+    from slope.tabular import stored
+
+    with storage.open(object_name(dataset_id)) as file:
+        yield from stored.read(file, columns)
+
+
+def get(session: Session, dataset_id: UUID) -> Dataset:
+    dataset = datasets.get(session, dataset_id)
+    if dataset is None:
+        raise DatasetNotFound(dataset_id)
+    return dataset
+
+
+def delete(database: Database, storage: Storage, dataset_id: UUID) -> None:
+    """Delete a dataset with its numbers. Raises DatasetIsUsed while a job refers to it."""
+    with database.writing() as session:
+        if not datasets.remove(session, dataset_id):
+            get(session, dataset_id)  # another may have deleted it
+            raise DatasetIsUsed
+        session.commit()
+    forget(storage, dataset_id)
+
+
+def forget(storage: Storage, dataset_id: UUID) -> None:
+    """Delete the numbers of a dataset that is no more; what cannot be deleted now, a sweep finds later."""
+    try:
+        storage.delete(object_name(dataset_id))
+    except ServiceError as error:
+        log.warning("an object stays until the next sweep", dataset_id=str(dataset_id), error=str(error))

@@ -1,0 +1,113 @@
+"""What a job learns from: the rows of its request, or columns of a stored dataset, held against the rest of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from service import datasets
+from service.datasets import INLINE_TARGET, Arrays, Candidate, inline_features
+from service.errors import InvalidRequest, ObjectMissing
+from service.storage import Storage
+from service.store import datasets as stored
+from service.store.database import Database
+from service.store.tables import Dataset
+from slope.spec import DatasetReference, Fault, InlineData, JobRequest, faults_of, invalid
+from slope.spec.job import refuse_misfits
+from slope.spec.overflow import FLOAT32_LIMIT
+
+MOST_READ = 10_000_000
+"""A stored dataset of more numbers is not read when a job is submitted, only when it is trained on."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Named columns of so many rows. The arrays are None where they are too many to be read beforehand."""
+
+    rows: int
+    features: list[str]
+    target: str
+    arrays: Arrays | None
+    dataset_id: UUID | None = None
+    """None where the rows came with the request."""
+
+    def candidate(self, storage: Storage) -> Candidate | None:
+        """The request's rows as a dataset to be; None where they are one."""
+        return datasets.inline(storage, self.arrays) if self.dataset_id is None and self.arrays else None
+
+    def hold(self, session: Session, candidate: Candidate | None) -> UUID:
+        """The dataset, which nobody can delete until the transaction ends. Raises InvalidRequest when it is gone."""
+        if candidate:
+            return candidate.adopt(session)
+        if self.dataset_id is None or not stored.hold(session, self.dataset_id):  # it was there a moment ago
+            detail = f"There is no dataset {self.dataset_id}"
+            raise InvalidRequest(detail, [Fault(detail, "/dataset/id")])
+        return self.dataset_id
+
+
+def sample_of(database: Database, storage: Storage, request: JobRequest) -> Sample:
+    """Raises InvalidRequest where a request does not fit the dataset it names."""
+    if isinstance(request.dataset, InlineData):
+        arrays = Arrays.of(request.dataset)
+        return Sample(len(arrays.y), inline_features(arrays.x.shape[1]), INLINE_TARGET, arrays)
+    with _telling_faults(request):
+        try:
+            return _stored(storage, request, request.dataset, _dataset(database, request.dataset.id))
+        except ObjectMissing:
+            _dataset(database, request.dataset.id)  # another may have deleted it meanwhile
+            raise
+
+
+def _dataset(database: Database, dataset_id: UUID) -> Dataset:
+    with database.reading() as session:
+        dataset = stored.get(session, dataset_id)
+    if dataset is None:
+        raise invalid(("dataset", "id"), f"There is no dataset {dataset_id}")
+    return dataset
+
+
+def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, dataset: Dataset) -> Sample:
+    features, target = _chosen(reference, [column["name"] for column in dataset.columns])
+    refuse_misfits(request, dataset.rows, len(features))
+    if request.hyperparameters.dtype == "float32":
+        _refuse_overflow(dataset, {*features, target})
+    is_small = dataset.rows * (len(features) + 1) <= MOST_READ
+    arrays = datasets.load(storage, dataset.id, dataset.rows, features, target) if is_small else None
+    return Sample(dataset.rows, features, target, arrays, dataset.id)
+
+
+def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[str], str]:
+    """The names of x and of y: y is the last column, and x all others, where the request does not say."""
+    target = columns[-1] if reference.target is None else reference.target
+    if target not in columns:
+        raise invalid(("dataset", "target"), "The dataset has no such column")
+    features = [name for name in columns if name != target] if reference.features is None else reference.features
+    known, before = set(columns), {target}
+    for place, name in enumerate(features):
+        if name not in known:
+            raise invalid(("dataset", "features", place), "The dataset has no such column")
+        if name in before:
+            raise invalid(("dataset", "features", place), "The column is the target, or named twice")
+        before.add(name)
+    if not features:
+        raise invalid(("dataset",), "There is no column to learn from beside the target")
+    return features, target
+
+
+def _refuse_overflow(dataset: Dataset, chosen: set[str]) -> None:
+    for column in dataset.columns:
+        if column["name"] in chosen and max(abs(column["min"]), abs(column["max"])) >= FLOAT32_LIMIT:
+            detail = "The dataset has numbers too large for float32; use float64"
+            raise invalid(("hyperparameters", "dtype"), detail)
+
+
+@contextmanager
+def _telling_faults(request: JobRequest) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        faults = faults_of(error.errors(), request.model_dump())
+        raise InvalidRequest("The request does not fit its dataset", faults) from error

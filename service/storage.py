@@ -1,0 +1,202 @@
+"""Where the numbers of datasets are kept: objects by name, in a folder or in a bucket. SQL only knows their names."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from service.errors import ObjectMissing, StorageFull, StorageUnavailable
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+    from pyarrow import NativeFile
+
+_UNFINISHED = ".part"
+_READ_AHEAD = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What a storage tells of an object without opening it."""
+
+    name: str
+    size: int
+    """In bytes."""
+    changed_at: datetime
+
+
+class Storage(Protocol):
+    """Objects by name. Raises StorageUnavailable, StorageFull, and ObjectMissing for one that is not there."""
+
+    def put(self, name: str, content: bytes | Path) -> None:
+        """Keep an object, whole and durable when this returns; a file given for it is used up."""
+
+    def open(self, name: str) -> "NativeFile":
+        """An object to be read from any place, and to be closed."""
+
+    def delete(self, name: str) -> None:
+        """Forget an object, if it is there."""
+
+    def everything(self) -> Iterator[StoredObject]:
+        """All objects, in no order."""
+
+    def check(self) -> None:
+        """Raise StorageUnavailable when nothing could be kept here."""
+
+
+@cache
+def storage_at(url: str) -> Storage:
+    """The storage at `file:///folder`, or `s3://bucket/prefix` and whatever else obstore knows."""
+    parts = urlsplit(url)
+    return Folder(Path(unquote(parts.path))) if parts.scheme == "file" else Bucket(url)
+
+
+class Folder:
+    """Files of one folder, which all processes of the service see."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def put(self, name: str, content: bytes | Path) -> None:
+        with _telling_of_files(name):
+            self._path.mkdir(parents=True, exist_ok=True)
+            with self._unfinished() as unfinished:
+                if isinstance(content, bytes):
+                    unfinished.write_bytes(content)
+                else:
+                    _move(content, unfinished)
+                _flush(unfinished)
+                unfinished.rename(self._path / name)
+            _flush(self._path)
+
+    def open(self, name: str) -> "NativeFile":
+        from pyarrow import OSFile
+
+        with _telling_of_files(name):
+            return OSFile(str(self._path / name))
+
+    def delete(self, name: str) -> None:
+        with _telling_of_files(name):
+            (self._path / name).unlink(missing_ok=True)
+
+    def everything(self) -> Iterator[StoredObject]:
+        with _telling_of_files("a list"):
+            for entry in os.scandir(self._path) if self._path.is_dir() else ():
+                with suppress(FileNotFoundError):  # another has deleted it meanwhile
+                    found = entry.stat()
+                    yield StoredObject(entry.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def check(self) -> None:
+        with _telling_of_files("a trial"):
+            self._path.mkdir(parents=True, exist_ok=True)
+            with self._unfinished() as unfinished:
+                unfinished.write_bytes(b"")
+
+    @contextmanager
+    def _unfinished(self) -> Iterator[Path]:
+        """A file that no reader takes for an object; whatever happens, none of that name stays."""
+        with NamedTemporaryFile(dir=self._path, suffix=_UNFINISHED, delete=False) as file:
+            path = Path(file.name)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+class Bucket:
+    """Objects of an S3-compatible service, or of another that obstore knows. Its own environment variables apply."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def put(self, name: str, content: bytes | Path) -> None:
+        with _telling_of_objects(name):
+            self._store.put(name, content)
+        if isinstance(content, Path):
+            content.unlink()
+
+    def open(self, name: str) -> "NativeFile":
+        import obstore
+        from pyarrow import PythonFile
+
+        with _telling_of_objects(name):
+            return PythonFile(obstore.open_reader(self._store, name, buffer_size=_READ_AHEAD), mode="r")
+
+    def delete(self, name: str) -> None:
+        with suppress(ObjectMissing), _telling_of_objects(name):
+            self._store.delete(name)
+
+    def everything(self) -> Iterator[StoredObject]:
+        with _telling_of_objects("a list"):
+            for page in self._store.list():
+                for found in page:
+                    yield StoredObject(found["path"], found["size"], found["last_modified"])
+
+    def check(self) -> None:
+        with _telling_of_objects("a list"):
+            next(iter(self._store.list(chunk_size=1)), None)
+
+    @property
+    def _store(self) -> "ObjectStore":
+        return _object_store(self._url)
+
+
+@cache
+def _object_store(url: str) -> "ObjectStore":
+    """Gives up soon enough for the client who waits to be told."""
+    from obstore.store import from_url
+
+    patience: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+    return from_url(url, retry_config=patience)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename where it is possible; a spool may lie on another disk."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(source, target)
+        source.unlink()
+
+
+def _flush(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _telling_of_files(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ObjectMissing(name) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(error.strerror) from error
+        raise StorageUnavailable from error
+
+
+@contextmanager
+def _telling_of_objects(name: str) -> Iterator[None]:
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ObjectMissing(name) from error
+    except (BaseError, OSError) as error:
+        raise StorageUnavailable from error

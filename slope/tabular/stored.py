@@ -1,0 +1,99 @@
+"""How tables are stored: Parquet of float64 columns without nulls, uncompressed, in row groups of a few megabytes.
+
+The bits of every number survive, those of −0.0 and of subnormals too. No statistics are written: they stand in SQL.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slope.data import Array
+
+if TYPE_CHECKING:
+    from pyarrow import NativeFile
+
+NUMBERS_AT_ONCE = 1_000_000
+"""So many numbers of a table, 8 MB of them, are in memory at a time."""
+
+
+class TableWriter:
+    """Writes a table part by part."""
+
+    def __init__(self, sink: "Path | pa.BufferOutputStream", names: Sequence[str]) -> None:
+        self._schema = pa.schema([pa.field(name, pa.float64(), nullable=False) for name in names])
+        self._writer = pq.ParquetWriter(
+            str(sink) if isinstance(sink, Path) else sink,
+            self._schema,
+            compression="none",
+            use_dictionary=False,
+            write_statistics=False,
+            store_schema=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def write(self, columns: Sequence[Array]) -> None:
+        """More rows: for every column as many numbers. They become a row group."""
+        arrays = [pa.array(np.ascontiguousarray(values)) for values in columns]
+        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+
+
+def encode(names: Sequence[str], columns: Sequence[Array]) -> bytes:
+    """A table that is there as a whole, as it is stored."""
+    sink = pa.BufferOutputStream()
+    rows = rows_at_once(len(names))
+    with TableWriter(sink, names) as writer:
+        for start in range(0, len(columns[0]), rows):
+            writer.write([values[start : start + rows] for values in columns])
+    return bytes(sink.getvalue())
+
+
+def read(file: "NativeFile", names: Sequence[str]) -> Iterator[Array]:
+    """The named columns of a stored table as matrices of some rows each, float64."""
+    with pq.ParquetFile(file) as table:
+        # Arrow takes a dot in a name for a path, and may read more columns than were asked for: those are left out.
+        for batch in table.iter_batches(rows_at_once(len(names)), columns=list(names), use_threads=False):
+            yield _matrix(batch, names)
+
+
+def read_rows(file: "NativeFile", names: Sequence[str], start: int, count: int) -> Array:
+    """Some rows of a stored table, `count` × names or fewer at its end."""
+    with pq.ParquetFile(file) as table:
+        groups, before = _groups_with(table.metadata, start, count)
+        found = table.read_row_groups(groups, columns=list(names), use_threads=False)
+    return _matrix(found.slice(start - before, count), names)
+
+
+def rows_at_once(width: int) -> int:
+    return max(1, NUMBERS_AT_ONCE // width)
+
+
+def _matrix(part: Any, names: Sequence[str]) -> Array:
+    matrix = np.empty((part.num_rows, len(names)))
+    for place, name in enumerate(names):
+        matrix[:, place] = part.column(name).to_numpy()
+    return matrix
+
+
+def _groups_with(metadata: Any, start: int, count: int) -> tuple[list[int], int]:
+    """The row groups that have some of the rows, and how many rows come before them."""
+    groups, before, passed = [], 0, 0
+    for number in range(metadata.num_row_groups):
+        rows = metadata.row_group(number).num_rows
+        if passed + rows <= start:
+            before += rows
+        elif passed < start + count:
+            groups.append(number)
+        passed += rows
+    return groups, before

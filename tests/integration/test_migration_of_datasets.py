@@ -1,0 +1,110 @@
+"""Migration 0002: rows that were blobs in SQL become objects with named columns, and can be taken back."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from workbench import storage
+
+from service import datasets
+from service.store import jobs, schema
+from service.store.database import Database
+
+X = np.array([[1.0, -0.0], [5e-324, 1.7976931348623157e308], [0.1, -3.5]])
+Y = np.array([0.0, -0.0, 2.5e-310])
+
+
+@pytest.fixture
+def old_database(own_database: Database) -> Database:
+    """With the schema of the time when a dataset was two blobs."""
+    schema.downgrade(own_database, "0001")
+    return own_database
+
+
+def add_dataset(database: Database, x: Any, y: Any) -> UUID:
+    dataset_id = uuid4()
+    values = {"rows": x.shape[0], "features": x.shape[1], "x": x.tobytes(), "y": y.tobytes()}
+    _insert(database, "datasets", {"id": dataset_id, "created_at": _MOMENT} | values)
+    return dataset_id
+
+
+def add_job(database: Database, dataset_id: UUID) -> UUID:
+    """A queued job with one epoch on record."""
+    job_id = uuid4()
+    texts = {"spec": "{}", "predict": "[]", "labels": "{}", "plan": "{}", "device": "cpu", "status": "queued"}
+    numbers = {"version": 1, "attempt": 0, "crashes": 0, "event_count": 0, "epochs": 1, "epochs_done": 1, "seconds": 0}
+    row = {"id": job_id, "created_at": _MOMENT, "dataset_id": dataset_id, "cancel_requested": False}
+    _insert(database, "jobs", row | texts | numbers)
+    epoch = {"job_id": job_id, "epoch": 0, "loss": 1.0, "last_loss": 1.0, "gradient_norm": 1.0}
+    weights = "[]" if database.is_sqlite else "{}"
+    _insert(database, "epochs", epoch | {"weights": weights, "learning_rate": 0.1, "seconds": 0.1})
+    return job_id
+
+
+def blobs(database: Database) -> set[tuple[bytes, bytes, int]]:
+    with database.writer.begin() as connection:
+        rows = connection.execute(sa.text("SELECT x, y, features FROM datasets"))
+        return {(bytes(row.x), bytes(row.y), row.features) for row in rows}
+
+
+def test_blobs_become_objects_of_the_same_bits_and_jobs_keep_their_records(old_database: Database) -> None:
+    job_id = add_job(old_database, add_dataset(old_database, X, Y))
+
+    schema.upgrade(old_database, storage=storage())
+
+    schema.check(old_database)
+    with old_database.reading() as session:
+        job = jobs.get(session, job_id)
+        assert job is not None
+        assert (job.features, job.target, job.dataset.rows) == (["x0", "x1"], "y", 3)
+        assert session.scalar(sa.text("SELECT count(*) FROM epochs")) == 1
+    arrays = datasets.load_for(storage(), job)
+    assert (arrays.x.tobytes(), arrays.y.tobytes()) == (X.tobytes(), Y.tobytes())
+
+
+def test_datasets_that_are_the_same_become_one(old_database: Database) -> None:
+    job_ids = [add_job(old_database, add_dataset(old_database, X[:, :1], Y)) for _ in range(3)]
+
+    schema.upgrade(old_database, storage=storage())
+
+    with old_database.reading() as session:
+        found = [jobs.get(session, job_id) for job_id in job_ids]
+    assert len({job.dataset_id for job in found if job}) == 1
+    assert {tuple(job.features) for job in found if job} == {("x",)}
+
+
+def test_objects_become_blobs_again(old_database: Database) -> None:
+    add_job(old_database, add_dataset(old_database, X, Y))
+    add_dataset(old_database, X[:, :1], Y)
+    before = blobs(old_database)
+    schema.upgrade(old_database, storage=storage())
+
+    schema.downgrade(old_database, "0001", storage=storage())
+
+    assert blobs(old_database) == before
+    with old_database.writer.begin() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM epochs")).scalar() == 1
+
+
+def test_without_a_storage_nothing_is_moved_and_nothing_lost(old_database: Database) -> None:
+    add_dataset(old_database, X, Y)
+    before = blobs(old_database)
+
+    with pytest.raises(ValueError, match="needs the storage"):
+        schema.upgrade(old_database)
+
+    assert blobs(old_database) == before
+
+
+_MOMENT = "2026-01-01 00:00:00+00:00"
+
+
+def _insert(database: Database, table: str, row: dict[str, Any]) -> None:
+    values = {
+        name: value.hex if database.is_sqlite and isinstance(value, UUID) else value for name, value in row.items()
+    }
+    statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"
+    with database.writer.begin() as connection:
+        connection.execute(sa.text(statement), values)
