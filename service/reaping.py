@@ -30,6 +30,7 @@ def release(database: Database, lost: Iterable[Held], *, max_crashes: int) -> li
     released = []
     for held in lost:
         with database.writing() as session:
+            leases.end_transactions(session, held)
             if leases.release_lost(session, held, max_crashes):
                 log.warning("took a job from a lost worker", job_id=str(held.claim.job_id))
                 released.append(held.claim.job_id)

@@ -57,4 +57,4 @@ def current() -> Process:
     """This process. A child has its parent's worker id, through the environment, and everything else anew."""
     settings = get_settings()
     worker_id = UUID(os.environ.setdefault(_IDENTITY, str(uuid7())))
-    return Process(settings, Database(settings.database), available(), worker_id)
+    return Process(settings, Database(settings.database, owner=worker_id), available(), worker_id)

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.store import events, leases, records
@@ -99,11 +100,19 @@ class Recorder:
             session.commit()
 
     def _write(self, session: Session, **values: Any) -> bool:
-        """The job's row first: its guard tells whether the rest may be written at all."""
+        """The job's row last, for whoever has changed it keeps the heartbeat waiting until the commit.
+
+        Its guard decides whether all of it may be written.
+        """
+        try:
+            write_records(session, self._claim.job_id, self._epochs, self._steps)
+            records.add_snapshots(session, self._snapshots)
+        except IntegrityError:
+            session.rollback()
+            leases.epochs_done(session, self._claim)  # LeaseLost, where another attempt has written them
+            raise
         values = asdict(self._progress) | self._facts | values
         cancel = leases.extend(session, self._claim, self._settings.lease_seconds, **values)
-        write_records(session, self._claim.job_id, self._epochs, self._steps)
-        records.add_snapshots(session, self._snapshots)
         for finding in self._findings:
             events.add_warning(session, self._claim.job_id, finding.detail, level=finding.level, code=finding.code)
         return cancel

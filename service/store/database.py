@@ -2,15 +2,18 @@
 
 import importlib
 import importlib.util
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -24,7 +27,8 @@ _BEGIN = text("SELECT clock_timestamp() FROM set_config('idle_in_transaction_ses
 class Database:
     """Sessions for reading and for writing. On PostgreSQL both come from one pool."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, owner: UUID | None = None) -> None:
+        """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found there."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -39,6 +43,8 @@ class Database:
                 pool_timeout=10,
                 connect_args={"connect_timeout": 5},
             )
+            if owner:
+                event.listen(self.writer, "do_connect", partial(_name_connection, owner))
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._glancer = self.writer.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
 
@@ -63,7 +69,9 @@ class Database:
         """
         options = {"synchronize_session": False}
         with Session(self.writer, expire_on_commit=False, execution_options=options) as session:
-            if not self.is_sqlite:
+            if self.is_sqlite:
+                session.connection()  # wait for our turn now: a moment read before it is past when it is written
+            else:
                 session.info["now"] = session.scalar(_BEGIN, {"silence": _SILENT})
             yield session
 
@@ -92,6 +100,18 @@ class Database:
             connection.exec_driver_sql(begin)
 
         return engine
+
+
+def connection_name(owner: UUID, process_id: int) -> str:
+    """What PostgreSQL calls the connections of one process."""
+    return f"slope {owner} {process_id}"
+
+
+def _name_connection(
+    owner: UUID, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+) -> None:
+    """Late, for a child has its parent's engine and a process id of its own."""
+    parameters["application_name"] = connection_name(owner, os.getpid())
 
 
 def _use_wal(connection: Any) -> None:
@@ -134,3 +154,9 @@ def now(session: Session) -> datetime:
         return datetime.now(UTC)
     moment: datetime = session.info.get("now") or session.execute(text("SELECT clock_timestamp()")).scalar_one()
     return moment
+
+
+def later(session: Session, seconds: float) -> Any:
+    """The moment so many seconds from when the statement runs, however long its transaction has lasted by then."""
+    span = timedelta(seconds=seconds)
+    return now(session) + span if session.get_bind().dialect.name == "sqlite" else func.clock_timestamp() + span

@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, text, true, update
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
 from service.store import events
-from service.store.database import now
+from service.store.database import connection_name, later, now
 from service.store.tables import Job
 
 
@@ -32,8 +32,11 @@ class Held:
     """A running job as a reaper sees it: whose it is, which process trains it, how many attempts died before."""
 
     claim: Claim
+    worker_id: UUID
     process_id: int
     crashes: int
+    has_expired: bool
+    """It is held by a lease that has run out. Otherwise the process was seen to be dead, whatever the lease says."""
 
 
 def claim(
@@ -82,9 +85,11 @@ def beat(session: Session, mine: Claim, lease_seconds: float) -> bool:
 
 def extend(session: Session, mine: Claim, lease_seconds: float, **values: Any) -> bool:
     """Write for a claimed job and extend its lease. True when the job is to be cancelled. Raises LeaseLost."""
-    until = now(session) + timedelta(seconds=lease_seconds)
     row = session.execute(
-        update(Job).where(_owned(mine)).values(lease_until=until, **values).returning(Job.cancel_requested)
+        update(Job)
+        .where(_owned(mine))
+        .values(lease_until=later(session, lease_seconds), **values)
+        .returning(Job.cancel_requested)
     ).one_or_none()
     if row is None:
         raise LeaseLost
@@ -116,25 +121,37 @@ def put_back(session: Session, mine: Claim, detail: str) -> None:
 
 def expired(session: Session) -> list[Held]:
     """Running jobs whose lease has run out."""
-    return _held(session, Job.lease_until < now(session))
+    return _held(session, Job.lease_until < now(session), have_expired=True)
 
 
 def held_by(session: Session, worker_id: UUID) -> list[Held]:
     """Jobs that a worker's processes run."""
-    return _held(session, Job.worker_id == worker_id)
+    return _held(session, Job.worker_id == worker_id, have_expired=False)
+
+
+def end_transactions(session: Session, held: Held) -> None:
+    """End the transactions that a lost process has left open, and with them its locks.
+
+    PostgreSQL ends one that says nothing between two statements. In the middle of a COPY or of a pipeline of statements
+    it waits for the rest, for ever where the process only stands still. On SQLite a process that is gone holds nothing.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_END_TRANSACTIONS, {"name": connection_name(held.worker_id, held.process_id)})
 
 
 def release_lost(session: Session, held: Held, max_crashes: int) -> bool:
     """Take a job away from an attempt that died: back into the queue, or failed when it died too often.
 
-    True when this call did it: of several reapers one wins, for the token they saw is gone afterwards.
+    True when this call did it: of several reapers one wins, for the token they saw is gone afterwards. A lease that had
+    run out may have been extended since, by a flush that took long.
     """
+    is_still_lost = Job.lease_until < now(session) if held.has_expired else true()
     given_up = held.crashes + 1 >= max_crashes
     outcome = _worker_lost(session) if given_up else {"rung_at": None}
     status = "failed" if given_up else "queued"
     released = session.execute(
         update(Job)
-        .where(_owned(held.claim))
+        .where(_owned(held.claim), is_still_lost)
         .values(status=status, crashes=Job.crashes + 1, **_RELEASED, **outcome)
         .returning(Job.crashes)
     ).one_or_none()
@@ -145,6 +162,10 @@ def release_lost(session: Session, held: Held, max_crashes: int) -> bool:
     return True
 
 
+_END_TRANSACTIONS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = :name AND state <> 'idle'"
+)
 _RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
 
 
@@ -157,10 +178,12 @@ def _worker_lost(session: Session) -> dict[str, Any]:
     }
 
 
-def _held(session: Session, condition: ColumnElement[bool]) -> list[Held]:
-    query = select(Job.id, Job.attempt, Job.lease_token, Job.process_id, Job.crashes)
-    rows = session.execute(query.where(Job.status == "running", condition))
-    return [Held(Claim(row.id, row.attempt, row.lease_token), row.process_id, row.crashes) for row in rows]
+def _held(session: Session, condition: ColumnElement[bool], *, have_expired: bool) -> list[Held]:
+    query = select(Job.id, Job.attempt, Job.lease_token, Job.worker_id, Job.process_id, Job.crashes)
+    return [
+        Held(Claim(row.id, row.attempt, row.lease_token), row.worker_id, row.process_id, row.crashes, have_expired)
+        for row in session.execute(query.where(Job.status == "running", condition))
+    ]
 
 
 def _owned(mine: Claim) -> ColumnElement[bool]:

@@ -1,14 +1,31 @@
 """Faults to be had in one process: lost answers, a full disk, exhausted memory, a frozen writer, a wrong clock."""
 
+import dataclasses
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
+from time import sleep
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from integration.workbench import FakeQueue, change, claim, claimed, read, request, rows_of_every_table, storage, submit
+from integration.workbench import (
+    FakeQueue,
+    abandoned,
+    change,
+    claim,
+    claimed,
+    read,
+    request,
+    rows_of_every_table,
+    storage,
+    submit,
+)
 from sqlalchemy import event, update
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -23,6 +40,7 @@ from service.store.database import Database
 from service.store.leases import Claim
 from service.store.tables import Job
 from worker import attempt as training
+from worker import recorder
 from worker.attempt import attempt
 from worker.process import Process
 
@@ -152,6 +170,82 @@ def test_a_writer_that_falls_silent_in_a_transaction_does_not_keep_its_job_from_
             frozen.commit()
         assert ended.value.connection_invalidated  # what a worker takes for a database that is away
     assert read(database, mine.job_id).status == "queued"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_writer_that_stands_still_in_the_middle_of_its_rows_does_not_keep_its_job_from_the_others(
+    database: Database, database_url: str
+) -> None:
+    """PostgreSQL waits for the rest of a COPY as long as the connection lives: it has to be told."""
+    worker_id = uuid4()
+    mine = claim(database, submit(database), worker_id=worker_id, process_id=os.getpid(), lease_seconds=-1.0)
+    assert mine
+    worker = Database(database_url, owner=worker_id)
+    with worker.writer.connect() as connection:
+        connection.execute(update(Job).where(Job.id == mine.job_id).values(cancel_requested=False))
+        frozen = connection.connection.driver_connection
+        assert isinstance(frozen, psycopg.Connection)
+        with pytest.raises(psycopg.OperationalError), frozen.cursor().copy("COPY epochs FROM STDIN"):
+            assert reaping.release(database, reaping.expired(database), max_crashes=3) == [mine.job_id]
+        connection.invalidate()
+    worker.dispose()
+    assert read(database, mine.job_id).status == "queued"
+
+
+def test_a_flush_that_takes_longer_than_the_lease_does_not_lose_the_job(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = process.settings.model_copy(update={"lease_seconds": 0.6, "beat_seconds": 0.1, "flush_epochs": 100})
+    slow = dataclasses.replace(process, settings=settings)
+    undisturbed, job_id = submit(process.database, work.detailed()), submit(process.database, work.detailed())
+    train(process, undisturbed)
+    write, reaper = recorder.write_records, Database(process.database.url.render_as_string(hide_password=False))
+    done = Event()
+
+    def write_slowly(*arguments: Any) -> None:
+        write(*arguments)
+        sleep(0.9)
+
+    def reap() -> list[UUID]:
+        taken = []
+        while not done.wait(0.05):
+            taken += reaping.release(reaper, reaping.expired(reaper), max_crashes=3)
+        return taken
+
+    monkeypatch.setattr(recorder, "write_records", write_slowly)
+    with ThreadPoolExecutor(1) as threads:
+        reaping_thread = threads.submit(reap)
+        train(slow, job_id)
+        done.set()
+        assert reaping_thread.result() == []
+    reaper.dispose()
+    expected = work.Remains.of(process.database, undisturbed)
+    assert work.damage(process.database, job_id, expected) == work.Damage()
+    assert read(process.database, job_id).attempt == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_attempt_that_is_overtaken_in_the_middle_of_a_flush_leaves_the_other_s_rows_alone(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, job_id = submit(process.database, work.detailed()), submit(process.database, work.detailed())
+    train(process, undisturbed)
+    mine = claim(process.database, job_id, worker_id=process.worker_id)
+    assert mine
+    write = recorder.write_records
+
+    def overtaken(*arguments: Any) -> None:
+        monkeypatch.setattr(recorder, "write_records", write)
+        assert change(process.database, lambda session: leases.release_lost(session, abandoned(mine), 3))
+        train(process, job_id)
+        write(*arguments)
+
+    monkeypatch.setattr(recorder, "write_records", overtaken)
+    attempt(process, mine)
+
+    expected = work.Remains.of(process.database, undisturbed)
+    assert work.damage(process.database, job_id, expected) == work.Damage()
+    assert (read(process.database, job_id).status, read(process.database, job_id).attempt) == ("succeeded", 2)
 
 
 def test_a_broker_that_refuses_one_bell_is_not_asked_for_all_the_others(database: Database, queue: FakeQueue) -> None:

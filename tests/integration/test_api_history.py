@@ -13,14 +13,16 @@ import pandas as pd
 import pyarrow.ipc
 import pytest
 from fastapi.testclient import TestClient
-from workbench import LECTURE, change, claimed, problem_of, request, submit
+from sqlalchemy import insert
+from workbench import LECTURE, change, claimed, problem_of, request, storage, submit
 
 from service import history, jobs
 from service.columns import of_epochs
 from service.encoding import encoded
 from service.errors import JobNotFound
-from service.store import leases, records
+from service.store import leases
 from service.store.database import Database
+from service.store.tables import Epoch
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]
@@ -244,7 +246,7 @@ def with_losses(database: Database, losses: list[float], *, features: int = 1) -
 
     def write(session: Any) -> None:
         leases.extend(session, mine, 600.0, epochs_done=len(losses))
-        records.add(session, epochs=epochs, steps=[], snapshots=[])
+        session.execute(insert(Epoch), epochs)
 
     change(database, write)
     return mine.job_id
@@ -347,7 +349,7 @@ def test_a_history_whose_job_is_deleted_meanwhile_does_not_end_as_if_it_were_who
     every = [
         history.epochs(database, job_id),
         history.telling_epochs(database, job_id, points=4),
-        history.steps(database, job_id, 0),
+        history.steps(database, storage(database), job_id, 0),
     ]
     for found in every:
         next(found.chunks)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.orm import Session
-from workbench import at_once, change, claim, claimed, columns, read, request, submit
+from workbench import abandoned, at_once, change, claim, claimed, columns, read, request, submit
 
 from service.errors import LeaseLost
 from service.store import jobs, leases
@@ -251,7 +251,7 @@ def test_putting_a_job_back_does_not_count_towards_giving_it_up(database: Databa
 def test_of_many_reapers_one_releases_a_job(database: Database) -> None:
     for _ in range(5):
         mine = claimed(database, lease_seconds=EXPIRED)
-        seen = Held(mine, process_id=4711, crashes=0)
+        seen = abandoned(mine)
 
         def reap(_: int, seen: Held = seen) -> bool:
             return bool(change(database, lambda session: leases.release_lost(session, seen, MAX_CRASHES)))
@@ -262,7 +262,7 @@ def test_of_many_reapers_one_releases_a_job(database: Database) -> None:
 
 def test_a_reaper_that_saw_an_earlier_attempt_does_not_take_a_later_one_s_job(database: Database) -> None:
     mine = claimed(database, lease_seconds=EXPIRED)
-    seen = Held(mine, process_id=4711, crashes=0)
+    seen = abandoned(mine)
     assert release_expired(database) == [True]
     assert claim(database, mine.job_id)
 

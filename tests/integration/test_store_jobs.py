@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
-from workbench import LECTURE, change, claimed, columns, read, request, rows_of_every_table, storage, submit
+from workbench import LECTURE, abandoned, change, claimed, columns, read, request, rows_of_every_table, storage, submit
 
 import service.jobs
 from service import datasets
@@ -34,7 +34,7 @@ VISIBLE: dict[str, Callable[[Session, leases.Claim], Any]] = {
     "progress": lambda session, mine: leases.extend(session, mine, 60.0, epochs_done=1),
     "an end": lambda session, mine: leases.finish(session, mine, "succeeded"),
     "a return to the queue": lambda session, mine: leases.put_back(session, mine, "for the test"),
-    "the loss of its worker": lambda session, mine: leases.release_lost(session, leases.Held(mine, 1, 0), 3),
+    "the loss of its worker": lambda session, mine: leases.release_lost(session, abandoned(mine), 3),
     "the wish to cancel": lambda session, mine: jobs.ask_to_cancel(session, mine.job_id),
     "a warning": lambda session, mine: events.add_warning(session, mine.job_id, "look out"),
 }

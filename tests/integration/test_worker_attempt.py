@@ -16,13 +16,13 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, change, claim, columns, read, request, storage, submit
+from workbench import LECTURE, abandoned, change, claim, columns, read, request, storage, submit
 
 import service.jobs
 from service.settings import Settings
 from service.store import bulk, jobs, leases
 from service.store.database import Database
-from service.store.leases import Claim, Held
+from service.store.leases import Claim
 from service.store.tables import Epoch, Step
 from service.store.tables import Event as History
 from slope.spec import JobRequest
@@ -426,7 +426,7 @@ def test_an_attempt_that_lost_its_lease_writes_nothing_more(
 
     def take_over() -> None:
         row = columns(database, job_id)
-        lost = Held(Claim(job_id, row["attempt"], row["lease_token"]), 1, 0)
+        lost = abandoned(Claim(job_id, row["attempt"], row["lease_token"]))
         assert change(database, lambda session: leases.release_lost(session, lost, 3))
         assert claim(database, job_id)
         seen.extend([columns(database, job_id), epochs_of(database, job_id), told(database, job_id)])
@@ -443,7 +443,7 @@ def test_an_attempt_at_a_job_that_was_deleted_ends_in_silence(database: Database
 
     def delete() -> None:
         row = columns(database, job_id)
-        held = Held(Claim(job_id, row["attempt"], row["lease_token"]), 1, 0)
+        held = abandoned(Claim(job_id, row["attempt"], row["lease_token"]))
         assert change(database, lambda session: leases.release_lost(session, held, 3))
         assert change(database, lambda session: jobs.remove(session, job_id))
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, update
-from workbench import FakeQueue, change, claim, claimed, read, request, submit
+from workbench import FakeQueue, abandoned, change, claim, claimed, read, request, submit
 
 from service import reaping
 from service.store import jobs, leases, workers
@@ -175,10 +175,8 @@ def test_releasing_says_which_jobs_were_taken(database: Database) -> None:
 
     assert [held.claim for held in reaping.expired(database)] == [lost]
     assert reaping.release(database, reaping.expired(database), max_crashes=3) == [lost.job_id]
-    assert reaping.release(database, [leases.Held(lost, 1, 0), leases.Held(other, 1, 0)], max_crashes=3) == [
-        other.job_id
-    ]
-    assert reaping.release(database, [leases.Held(leases.Claim(uuid4(), 1, uuid4()), 1, 0)], max_crashes=3) == []
+    assert reaping.release(database, [abandoned(lost), abandoned(other)], max_crashes=3) == [other.job_id]
+    assert reaping.release(database, [abandoned(leases.Claim(uuid4(), 1, uuid4()))], max_crashes=3) == []
 
 
 def test_a_reaper_looks_around_until_it_is_stopped_whatever_goes_wrong(

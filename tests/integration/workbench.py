@@ -16,7 +16,7 @@ from service.settings import Settings
 from service.storage import Storage, storage_at
 from service.store import jobs, leases
 from service.store.database import Database
-from service.store.leases import Claim
+from service.store.leases import Claim, Held
 from service.store.tables import Job, Table
 from slope.spec import JobRequest
 
@@ -98,6 +98,11 @@ def claim(
         )
         session.commit()
     return mine
+
+
+def abandoned(mine: Claim) -> Held:
+    """The job of a process that was seen to be dead."""
+    return Held(mine, uuid4(), process_id=4711, crashes=0, has_expired=False)
 
 
 def claimed(database: Database, wanted: dict[str, Any] | None = None, *, lease_seconds: float = 60.0) -> Claim:
