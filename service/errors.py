@@ -113,6 +113,15 @@ class JobHasNoModel(ServiceError):
     title = "The job has no model yet"
 
 
+class ExportNotInstalled(ServiceError):
+    status = 501
+    type = "export-not-installed"
+    title = "This service cannot write that format"
+
+    def __init__(self, library: str) -> None:
+        super().__init__(f"It lacks {library}: its operator adds it with pip install 'slope-regression[export]'")
+
+
 class IdempotencyKeyReused(ServiceError):
     status = 422
     type = "idempotency-key-reused"

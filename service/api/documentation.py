@@ -3,11 +3,13 @@
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.api.views.problems import FaultView, ProblemView
 
 _REFERENCE = "#/components/schemas/{model}"
+_bodies: list[type[BaseModel]] = []
 _STOCK_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
@@ -23,13 +25,21 @@ def document(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
+def body_of(model: type[BaseModel], *media_types: str) -> dict[str, Any]:
+    """What a route that reads its body by itself says of it. What is not JSON is text."""
+    _bodies.append(model)
+    reference = {"$ref": _REFERENCE.format(model=model.__name__)}
+    content = {kind: {"schema": reference if kind.endswith("json") else {"type": "string"}} for kind in media_types}
+    return {"requestBody": {"content": content, "required": True}}
+
+
 def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     schemas = schema["components"]["schemas"]
     for name in _STOCK_ERRORS:
         schemas.pop(name, None)
-    modes = [(ProblemView, "serialization"), (FaultView, "serialization")]
-    _, problems = models_json_schema(modes, ref_template=_REFERENCE)  # type: ignore[arg-type]
-    schemas |= problems["$defs"]
+    modes = [(ProblemView, "serialization"), (FaultView, "serialization"), *((body, "validation") for body in _bodies)]
+    _, others = models_json_schema(modes, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    schemas |= others["$defs"]
     for operations in schema["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems: whatever goes wrong, the answer has one shape and no part of the input."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -26,15 +27,20 @@ from slope.spec import Fault, faults_of
 
 log = structlog.get_logger()
 
+_Handler = Callable[[Request, Exception], JSONResponse]
+
 
 def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
-    app.add_exception_handler(ServiceError, _service_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_exception)
-    for unavailable in (OperationalError, InterfaceError, ProgrammingError, PoolTimeout):
-        app.add_exception_handler(unavailable, _database_error)
-    app.add_exception_handler(Exception, _unexpected)
+    handlers: dict[type[Exception], _Handler] = {
+        ServiceError: _service_error,
+        RequestValidationError: _validation_error,
+        HTTPException: _http_exception,
+        **dict.fromkeys((OperationalError, InterfaceError, ProgrammingError, PoolTimeout), _database_error),
+        Exception: _unexpected,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, _telling_inference_clients(handler))
 
 
 def problem(
@@ -53,6 +59,20 @@ def problem(
 
 def problem_of(error: ServiceError) -> JSONResponse:
     return problem(error.status, error.type, error.title, error.detail, error.faults, error.headers)
+
+
+def _telling_inference_clients(handler: _Handler) -> _Handler:
+    """Clients of the Open Inference Protocol look for `error`."""
+
+    def handle(request: Request, error: Exception) -> JSONResponse:
+        answer = handler(request, error)
+        if not request.scope["path"].startswith("/v2"):
+            return answer
+        body = json.loads(bytes(answer.body))
+        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return JSONResponse(body | {"error": body["detail"]}, answer.status_code, headers)
+
+    return handle
 
 
 def _service_error(_request: Request, error: Exception) -> JSONResponse:

@@ -44,7 +44,7 @@ def in_chunks(body: bytes) -> Iterator[bytes]:
 
 
 def test_a_path_that_is_not_there_is_a_problem(client: TestClient) -> None:
-    for path in ("/", "/v1", "/v1/nothing", f"/v1/{SECRET}", "/v2/jobs", "/%00", "/%ff", "/v1/jobs/../../etc/passwd"):
+    for path in ("/", "/v1", "/v1/nothing", f"/v1/{SECRET}", "/v3/jobs", "/%00", "/%ff", "/v1/jobs/../../etc/passwd"):
         answer = client.get(path)
         assert problem_of(answer, 404)["type"].startswith("/problems/")
         assert SECRET not in answer.text

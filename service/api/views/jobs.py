@@ -10,7 +10,7 @@ from pydantic import Field
 from service.api.views.records import ParametersView
 from service.api.views.view import View
 from service.jobs import Draft
-from service.predictions import scaler_of
+from service.models import scaler_of
 from service.store.tables import Job
 from slope.analysis import Analysis
 from slope.engines.plan import Plan

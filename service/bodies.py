@@ -1,0 +1,24 @@
+"""JSON bodies that are read as bytes: their senders do not all say that it is JSON, or send bytes behind it."""
+
+import json
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from service.errors import InvalidRequest, MalformedRequest
+from slope.spec import faults_of
+from slope.spec.part import Part
+
+Body = TypeVar("Body", bound=Part)
+
+
+def parsed(kind: type[Body], content: bytes) -> Body:
+    """Raises MalformedRequest and InvalidRequest."""
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        errors = error.errors()
+        if errors[0]["type"] == "json_invalid":
+            raise MalformedRequest("The body is not JSON") from error
+        faults = faults_of(errors, json.loads(content))
+        raise InvalidRequest(f"The request is wrong: {faults[0].detail}", faults) from error

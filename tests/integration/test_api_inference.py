@@ -1,0 +1,275 @@
+"""Open Inference Protocol and MLflow scoring over HTTP: every shape of the same rows gives the same predictions."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from workbench import LECTURE, request, submit
+
+from service.store.database import Database
+
+Trained = Callable[[dict[str, Any]], UUID]
+Json = dict[str, Any]
+
+ROWS = [[5.0, 1.0], [0.0, 0.0], [-3.5, 2.25]]
+TWO_FEATURES: Json = {
+    "dataset": {"x": [[1.0, 0.5], [2.0, -0.5], [3.0, 1.0], [4.0, 0.0], [5.0, 2.0]], "y": [3.0, 2.5, 6.0, 6.5, 9.0]},
+    "hyperparameters": {"epochs": 7, "learning_rate": 0.02, "batch_size": 2},
+}
+
+
+@pytest.fixture
+def job_id(trained: Trained) -> UUID:
+    return trained(TWO_FEATURES)
+
+
+@pytest.fixture
+def expected(client: TestClient, job_id: UUID) -> list[float]:
+    answer = client.post(f"/v1/jobs/{job_id}/predict", json={"x": ROWS}).json()
+    return [each["after"] for each in answer["data"]]
+
+
+def problem(answer: Response, status: int, pointer: str | None = None) -> Json:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    details: Json = answer.json()
+    if pointer is not None:
+        assert [error["pointer"] for error in details["errors"]] == [pointer]
+    return details
+
+
+# Open Inference Protocol
+
+
+def tensor(**changes: Any) -> Json:
+    return {"name": "x", "shape": [3, 2], "datatype": "FP32", "data": ROWS} | changes
+
+
+def infer(client: TestClient, job_id: UUID, **body: Any) -> Response:
+    return client.post(f"/v2/models/{job_id}/infer", json={"inputs": [tensor()]} | body)
+
+
+def test_the_server_tells_of_itself(client: TestClient) -> None:
+    server = client.get("/v2").json()
+    assert server["name"] == "slope"
+    assert server["extensions"] == ["binary_tensor_data"]
+    assert client.get("/v2/health/live").json() == {"live": True}
+    assert client.get("/v2/health/ready").json() == {"ready": True}
+
+
+@pytest.mark.parametrize(("dtype", "datatype"), [("float32", "FP32"), ("float64", "FP64")])
+def test_a_model_tells_of_its_tensors(client: TestClient, trained: Trained, dtype: str, datatype: str) -> None:
+    job_id = trained(request(dtype=dtype))
+    assert client.get(f"/v2/models/{job_id}").json() == {
+        "name": str(job_id),
+        "platform": "slope_linear",
+        "inputs": [{"name": "x", "datatype": datatype, "shape": [-1, 1]}],
+        "outputs": [{"name": "y", "datatype": datatype, "shape": [-1]}],
+    }
+    assert client.get(f"/v2/models/{job_id}/ready").json() == {"name": str(job_id), "ready": True}
+
+
+def test_tensors_as_rows_or_row_by_row_are_predicted(client: TestClient, job_id: UUID, expected: list[float]) -> None:
+    for data in (ROWS, [number for row in ROWS for number in row]):
+        answer = infer(client, job_id, id="42", inputs=[tensor(data=data)], outputs=[{"name": "y"}])
+        assert answer.json() == {
+            "model_name": str(job_id),
+            "id": "42",
+            "outputs": [{"name": "y", "shape": [3], "datatype": "FP32", "data": expected}],
+        }
+    assert "id" not in infer(client, job_id).json()
+
+
+def test_no_rows_are_predicted_as_none(client: TestClient, job_id: UUID) -> None:
+    [output] = infer(client, job_id, inputs=[tensor(shape=[0, 2], data=[])]).json()["outputs"]
+    assert (output["shape"], output["data"]) == ([0], [])
+
+
+@pytest.mark.parametrize(
+    ("datatype", "kind"), [("FP16", "<f2"), ("FP32", "<f4"), ("FP64", "<f8"), ("INT8", "<i1"), ("UINT64", "<u8")]
+)
+def test_numbers_come_as_bytes_behind_the_json(client: TestClient, job_id: UUID, datatype: str, kind: str) -> None:
+    rows = np.array([[1, 2], [3, 100]], kind)
+    plain = infer(client, job_id, inputs=[tensor(shape=[2, 2], data=rows.tolist())]).json()["outputs"][0]["data"]
+
+    answer = with_bytes(client, job_id, rows.tobytes(), datatype=datatype)
+
+    header = int(answer.headers["inference-header-content-length"])
+    [output] = json.loads(answer.content[:header])["outputs"]
+    assert output == {"name": "y", "shape": [2], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
+    assert np.frombuffer(answer.content[header:], "<f4").tolist() == plain
+
+
+def with_bytes(client: TestClient, job_id: UUID, content: bytes, **changes: Any) -> Response:
+    told = tensor(shape=[2, 2], parameters={"binary_data_size": len(content)}) | changes
+    told.pop("data")
+    header = json.dumps({"inputs": [told], "parameters": {"binary_data_output": True}}).encode()
+    length = {"Inference-Header-Content-Length": str(len(header))}
+    return client.post(f"/v2/models/{job_id}/infer", content=header + content, headers=length)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"inputs": []}, "/inputs"),
+        ({"inputs": [tensor(), tensor()]}, "/inputs"),
+        ({"inputs": [tensor(name="z")]}, "/inputs/0/name"),
+        ({"inputs": [tensor(shape=[3])]}, "/inputs/0/shape"),
+        ({"inputs": [tensor(shape=[3, 3])]}, "/inputs/0/shape/1"),
+        ({"inputs": [tensor(shape=[2, 2])]}, "/inputs/0/data"),
+        ({"inputs": [tensor(shape=[2**63, 2])]}, "/inputs/0/data"),
+        ({"inputs": [tensor(shape=[-3, -2])]}, "/inputs/0/shape/0"),
+        ({"inputs": [tensor(datatype="BYTES")]}, "/inputs/0/datatype"),
+        ({"inputs": [tensor(data=[["1", 2]])]}, "/inputs/0/data/0/0"),
+        ({"inputs": [tensor(data=[[1, 2], [3]])]}, "/inputs/0/data/1"),
+        ({"inputs": [tensor(data=None)]}, "/inputs/0"),
+        ({"inputs": [tensor(data=[[1e39, 0.0]] * 3)]}, "/inputs/0"),
+        ({"outputs": [{"name": "z"}]}, "/outputs/0/name"),
+        ({"input": 1}, "/input"),
+    ],
+)
+def test_a_wrong_tensor_is_pointed_at(client: TestClient, job_id: UUID, body: Json, pointer: str) -> None:
+    details = problem(infer(client, job_id, **body), 422)
+    assert details["errors"][0]["pointer"] == pointer
+    assert details["error"] == details["detail"], "the name that the protocol's clients look for"
+
+
+def test_bytes_that_do_not_fit_are_refused(client: TestClient, job_id: UUID) -> None:
+    size = "/inputs/0/parameters/binary_data_size"
+    problem(with_bytes(client, job_id, b"1234567"), 422, size)
+    problem(with_bytes(client, job_id, bytes(16), parameters={"binary_data_size": 12}), 422, size)
+    problem(with_bytes(client, job_id, bytes(12)), 422, "/inputs/0/shape")
+    problem(with_bytes(client, job_id, np.array([[1, np.nan]] * 2, "<f4").tobytes()), 422, "/inputs/0")
+    for length in (10**6, 2):
+        headers = {"Inference-Header-Content-Length": str(length)}
+        problem(client.post(f"/v2/models/{job_id}/infer", content=b"{}!", headers=headers), 422 if length == 2 else 400)
+
+
+@pytest.mark.parametrize("body", [b"", b"nothing", b"{", b"[" * 100_000, b'{"inputs": [NaN]'])
+def test_what_is_not_json_is_refused(client: TestClient, job_id: UUID, body: bytes) -> None:
+    for path in (f"/v2/models/{job_id}/infer", f"/v1/jobs/{job_id}/invocations"):
+        problem(client.post(path, content=body, headers={"Content-Type": "application/json"}), 400)
+
+
+def test_a_job_without_a_model_is_not_ready(client: TestClient, database: Database) -> None:
+    queued = submit(database, LECTURE)
+    for path in ("", "/ready"):
+        assert problem(client.get(f"/v2/models/{queued}{path}"), 409)["error"].startswith("The job is queued")
+        assert "error" in problem(client.get(f"/v2/models/{UUID(int=0)}{path}"), 404)
+    problem(infer(client, queued), 409)
+    problem(client.get("/v2/models/mine"), 422, "/path/job_id")
+    assert "error" in problem(client.get("/v2/repository"), 404)
+
+
+# MLflow
+
+
+FRAME = pd.DataFrame(ROWS, columns=["x0", "x1"])
+OTHERWISE = FRAME.assign(y=0.0)[["y", "x1", "x0"]]
+"""The columns in another order, and one more."""
+
+
+def invoke(client: TestClient, job_id: UUID, body: Json) -> Response:
+    return client.post(f"/v1/jobs/{job_id}/invocations", json=body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": FRAME.to_dict(orient="split")},
+        {"dataframe_split": OTHERWISE.to_dict(orient="split")},
+        {"dataframe_split": pd.DataFrame(ROWS).to_dict(orient="split")},
+        {"dataframe_records": OTHERWISE.to_dict(orient="records")},
+        {"instances": ROWS},
+        {"instances": OTHERWISE.to_dict(orient="records")},
+        {"inputs": ROWS},
+        {"inputs": OTHERWISE.to_dict(orient="list")},
+        {"inputs": ROWS, "params": {}},
+    ],
+)
+def test_every_shape_of_the_same_rows_is_scored_the_same(
+    client: TestClient, job_id: UUID, expected: list[float], body: Json
+) -> None:
+    assert invoke(client, job_id, body).json() == {"predictions": expected}
+
+
+def test_csv_is_scored(client: TestClient, job_id: UUID, expected: list[float]) -> None:
+    for content in (FRAME.to_csv(index=False), OTHERWISE.to_csv(index=False), "\ufeff" + OTHERWISE.to_csv()):
+        headers = {"Content-Type": "text/csv; charset=utf-8"}
+        answer = client.post(f"/v1/jobs/{job_id}/invocations", content=content.encode(), headers=headers)
+        assert answer.json() == {"predictions": expected}
+
+
+def test_one_feature_is_scored_from_plain_numbers(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+    four = client.get(f"/v1/jobs/{job_id}/predictions").json()["data"][0]["after"]
+    for body in ({"instances": [4.0]}, {"inputs": [4]}, {"inputs": {"x": [4]}}, {"dataframe_records": [{"x": 4}]}):
+        assert invoke(client, job_id, body).json() == {"predictions": [four]}
+    assert invoke(client, job_id, {"instances": []}).json() == {"predictions": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, ""),
+        ({"inputs": ROWS, "instances": ROWS}, ""),
+        ({"inputs": None}, "/inputs"),
+        ({"columns": []}, "/columns"),
+        ({"inputs": ROWS, "params": {"a": 1}}, "/params"),
+        ({"dataframe_split": {"columns": ["x0"], "data": [[1]]}}, "/dataframe_split/columns"),
+        ({"dataframe_split": {"columns": ["x0", "x0", "x1"], "data": []}}, "/dataframe_split/columns"),
+        ({"dataframe_split": {"columns": [0], "data": [[1]]}}, "/dataframe_split/columns"),
+        ({"dataframe_split": {"columns": ["x0", "x1"], "data": [[1, 2], [3]]}}, "/dataframe_split/data/1"),
+        ({"dataframe_split": {"columns": ["x0", "x1"], "data": [[1, None]]}}, "/dataframe_split/data/0/1"),
+        ({"dataframe_records": [{"x0": 1, "x1": 2}, {"x0": 1}]}, "/dataframe_records/1"),
+        ({"dataframe_records": [{"x0": 1, "x1": "2"}]}, "/dataframe_records/0/x1"),
+        ({"instances": [{"x0": 1}]}, "/instances/0"),
+        ({"instances": [{"x0": 1, "x1": 2}, [1, 2]]}, "/instances/1"),
+        ({"instances": [[1, 2], {"x0": 1, "x1": 2}]}, "/instances/1"),
+        ({"instances": [[1, 2, 3]]}, "/instances/0"),
+        ({"instances": [True, False]}, "/instances/0"),
+        ({"inputs": {"x0": [1, 2], "x1": [1]}}, "/inputs/x1"),
+        ({"inputs": {"x0": [1, 2]}}, "/inputs"),
+        ({"inputs": [1.0, 2.0]}, "/inputs/0"),
+    ],
+)
+def test_a_wrong_row_is_pointed_at(client: TestClient, job_id: UUID, body: Json, pointer: str) -> None:
+    assert problem(invoke(client, job_id, body), 422)["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "pointer"),
+    [
+        (b"", 422, "/0"),
+        (b"a,b\n1,2", 422, "/0"),
+        (b"x0,x1\n1,2\n3,nobody\n", 422, "/2/x1"),
+        (b"x0,x1\n1,\n", 422, "/1/x1"),
+        (b"x0,x1\n1,nan\n", 422, "/1/x1"),
+        (b"x0,x1\n1,2\n1,2,3\n", 422, "/2"),
+        (b'x0,x1\n"1,2\n', 400, None),
+        (b"x0,x1\n\xff,1", 400, None),
+        (b"x0,x1\n1,\x001", 422, "/1/x1"),
+    ],
+)
+def test_a_wrong_cell_is_pointed_at(
+    client: TestClient, job_id: UUID, content: bytes, status: int, pointer: str | None
+) -> None:
+    headers = {"Content-Type": "text/csv"}
+    problem(client.post(f"/v1/jobs/{job_id}/invocations", content=content, headers=headers), status, pointer)
+
+
+def test_a_body_of_another_kind_is_refused(client: TestClient, job_id: UUID) -> None:
+    for kind in ("application/xml", ""):
+        headers = {"Content-Type": kind}
+        problem(client.post(f"/v1/jobs/{job_id}/invocations", content=b"x0,x1", headers=headers), 415)
+
+
+def test_a_number_beyond_float32_is_refused(client: TestClient, job_id: UUID) -> None:
+    details = problem(invoke(client, job_id, {"inputs": [[1, 2], [1, 1e39]]}), 422)
+    assert "Row 1" in details["detail"]
