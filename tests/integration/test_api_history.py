@@ -349,11 +349,11 @@ def test_a_history_whose_job_is_deleted_meanwhile_does_not_end_as_if_it_were_who
     every = [
         history.epochs(database, job_id),
         history.telling_epochs(database, job_id, points=4),
-        history.steps(database, storage(database), job_id, 0),
+        history.steps(database, storage(), job_id, 0),
     ]
     for found in every:
         next(found.chunks)
-    jobs.delete(database, job_id)
+    jobs.delete(database, storage(), job_id)
 
     for found in every:
         with pytest.raises(JobNotFound):
