@@ -69,7 +69,6 @@ def run(where: str, stage: Stage, faults: dict[str, Fault], trials: int, console
         for number in range(trials):
             started = monotonic()
             _try(report, lambda fault=fault, number=number: _trial(stage, fault, number))
-            stage.settle()
             console.print(f"{where}: {name} {number + 1}/{trials}, {monotonic() - started:.1f} s{_last(report)}")
         reports.append(report)
     return reports
@@ -141,7 +140,11 @@ def table(reports: list[Report]) -> Table:
 
 
 def _trial(stage: Stage, fault: Fault, number: int) -> Trial:
-    return fault(stage, work.detailed if number % 2 else work.long)
+    """What the fault does, and whether all is up again afterwards."""
+    try:
+        return fault(stage, work.detailed if number % 2 else work.long)
+    finally:
+        stage.settle()
 
 
 def _try(report: Report, trial: Callable[[], Trial]) -> None:
