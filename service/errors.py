@@ -146,6 +146,39 @@ class ReplayDiffers(ServiceError):
     title = "The step cannot be replayed to the same bits"
 
 
+class StepNotFound(ServiceError):
+    status = 404
+    type = "step-not-found"
+    title = "The epoch has no such step"
+
+
+class GradientDiffers(ServiceError):
+    status = 500
+    type = "gradient-differs"
+    title = "The gradient is not the one that was recorded"
+
+
+class PicturesMissing(ServiceError):
+    status = 501
+    type = "pictures-missing"
+    title = "This service cannot draw pictures"
+
+    def __init__(self) -> None:
+        detail = "It lacks Graphviz: pip install 'slope-regression[pictures]'. DOT, Mermaid and text need nothing"
+        super().__init__(detail)
+
+
+class NotDrawn(ServiceError):
+    status = 503
+    type = "not-drawn"
+    title = "The picture could not be drawn"
+
+
+class EpochTooLong(InvalidRequest):
+    type = "epoch-too-long"
+    title = "The epoch has too many steps"
+
+
 class TooManyNumbers(InvalidRequest):
     type = "too-many-numbers"
     title = "The job would record more than it may"

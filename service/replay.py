@@ -14,13 +14,22 @@ from service.settings import get_settings
 from service.storage import Storage
 from service.store import records
 from service.store.tables import Job
-from slope.data import prepare
+from slope.data import TrainingData, prepare
 from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from slope.loop import Training
     from slope.model import Parameters
     from slope.records import StepRecord
+
+
+def prepared(storage: Storage, job: Job) -> TrainingData:
+    """The data as the job trains on it. From here on torch rounds as it does in a worker."""
+    import torch
+
+    torch.set_num_threads(get_settings().threads)
+    arrays = datasets.load_for(storage, job)
+    return prepare(arrays.x, arrays.y, TrainingSpec.model_validate(job.spec))
 
 
 def steps(session: Session, storage: Storage, job: Job, epoch: int, window: range) -> "Iterator[StepRecord]":
@@ -39,13 +48,10 @@ def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -
 
 def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Training":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
-    import torch
-
     from slope.loop import Training
 
-    torch.set_num_threads(get_settings().threads)
-    spec, arrays = TrainingSpec.model_validate(job.spec), datasets.load_for(storage, job)
-    training = Training(prepare(arrays.x, arrays.y, spec), spec, keeps_steps=lambda epoch: False)
+    data = prepared(storage, job)
+    training = Training(data, TrainingSpec.model_validate(job.spec), keeps_steps=lambda epoch: False)
     if state := records.latest_snapshot(session, job.id, epoch):
         training.restore(state)
     return training

@@ -43,3 +43,22 @@ JOB_REQUESTS: dict[str, Example] = {
         },
     },
 }
+
+GRAPH_REQUESTS: dict[str, Example] = {
+    "lecture": {
+        "summary": "The lecture: (x·w − y)² at x = 1, w = 1, y = 2",
+        "value": {"expression": "(x*w - y)**2", "values": {"x": 1.0, "y": 2.0, "w": 1.0}, "requires_grad": ["w"]},
+    },
+    "from above": {
+        "summary": "One node, and the gradient 5 that arrives from above",
+        "value": {"expression": "x*y", "values": {"x": 2.0, "y": 3.0}, "upstream": 5.0},
+    },
+    "neuron": {
+        "summary": "A neuron: both ways of w come together",
+        "value": {
+            "expression": "tanh(x*w + b) + 0.1*w**2",
+            "values": {"x": 2.0, "w": -0.5, "b": 0.3},
+            "requires_grad": ["w", "b"],
+        },
+    },
+}

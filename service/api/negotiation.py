@@ -19,6 +19,11 @@ MEDIA_TYPES = {
     "safetensors": "application/octet-stream",
     "onnx": "application/onnx",
     "skops": "application/zip",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "dot": "text/vnd.graphviz",
+    "mermaid": "text/vnd.mermaid",
+    "text": "text/plain",
 }
 """By the name that the query parameter `format` has for each. A skops file is a zip archive."""
 

@@ -1,0 +1,79 @@
+"""Routes that explain back-propagation."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
+from pydantic import Field
+
+from service import graphs
+from service.api.dependencies import DatabaseDep, require_json
+from service.api.examples import GRAPH_REQUESTS
+from service.api.pictures import DOCUMENTED, GraphFormatDep, ThemeQuery, drawn
+from service.api.views.graphs import AuditView, GraphView, StepGraphView
+from slope.spec.graph import GraphRequest
+
+router = APIRouter(prefix="/v1", tags=["graphs"])
+
+Place = Annotated[int, Path(ge=0, lt=2**31)]
+MAX_EXPANDED = 50
+
+
+@router.get("/jobs/{job_id}/epochs/{epoch}/steps/{step}/graph", response_model=StepGraphView, responses=DOCUMENTED)
+def get_step_graph(
+    job_id: UUID,
+    epoch: Place,
+    step: Place,
+    database: DatabaseDep,
+    format: GraphFormatDep,
+    theme: ThemeQuery = "auto",
+    row: Annotated[
+        int | None, Query(ge=0, description="The row of the batch to show; else its first")
+    ] = None,
+    expand: Annotated[
+        list[Annotated[int, Field(ge=0)]] | None,
+        Query(max_length=MAX_EXPANDED, description="Features to show one by one; else all, or the three most moved"),
+    ] = None,
+) -> Response:
+    """The chain rule at work in one step: its graph, from autograd itself.
+
+    Every node has the value of the forward pass and the gradient that arrives there, every edge the local derivative
+    and what flows back. The answer is held against the recorded gradient before it is sent. Of a batch one row is
+    shown, and the others together; a step that was not recorded is replayed.
+    """
+    with database.reading() as session:
+        found = graphs.of_step(session, job_id, epoch, step, row=row, features=expand or ())
+    if format == "json":
+        return _json(StepGraphView.of(found))
+    return drawn(found.graph, format, theme)
+
+
+@router.get("/jobs/{job_id}/epochs/{epoch}/audit")
+def audit_epoch(
+    job_id: UUID,
+    epoch: Place,
+    database: DatabaseDep,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most rows that are listed")] = 50,
+) -> AuditView:
+    """Which rows moved the model: what each row contributed to the epoch's mean gradient, the largest first.
+
+    The contributions, the penalties' and what was left in `.grad` before add up to the recorded gradient. Every step is
+    done again through autograd and held against its record.
+    """
+    with database.reading() as session:
+        return AuditView.model_validate(graphs.audit(session, job_id, epoch, limit=limit))
+
+
+@router.post("/graphs", response_model=GraphView, responses=DOCUMENTED, dependencies=[Depends(require_json)])
+def draw_expression(
+    request: Annotated[GraphRequest, Body(openapi_examples=GRAPH_REQUESTS)],
+    format: GraphFormatDep,
+    theme: ThemeQuery = "auto",
+) -> Response:
+    """The graph of any small formula, computed in double precision: values forward, gradients back."""
+    graph = graphs.of_expression(request)
+    return _json(GraphView.model_validate(graph)) if format == "json" else drawn(graph, format, theme)
+
+
+def _json(view: GraphView) -> Response:
+    return Response(view.model_dump_json(), media_type="application/json", headers={"Vary": "Accept"})

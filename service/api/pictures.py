@@ -1,0 +1,54 @@
+"""Graphs in the formats that they are drawn in."""
+
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+from fastapi import Depends, Query, Request, Response
+
+from service.api import negotiation
+from service.errors import NotDrawn, PicturesMissing
+from slope import drawing
+
+if TYPE_CHECKING:
+    from slope.graph import Graph
+
+GraphFormat = Literal["json", "svg", "png", "dot", "mermaid", "text"]
+Theme = Literal["auto", "light", "dark"]
+
+DOCUMENTED = negotiation.document("svg", "png", "dot", "mermaid", "text")
+
+
+async def _graph_format(
+    request: Request,
+    response: Response,
+    format: Annotated[GraphFormat | None, Query(description="What Accept would say, for a link")] = None,
+) -> GraphFormat:
+    return negotiation.choose(request, response, get_args(GraphFormat), format)
+
+
+GraphFormatDep = Annotated[GraphFormat, Depends(_graph_format)]
+ThemeQuery = Annotated[
+    Theme, Query(description="Colours of a picture; `auto` follows the reader's in SVG, and is light elsewhere")
+]
+
+
+def drawn(graph: "Graph", format: GraphFormat, theme: Theme) -> Response:
+    """The answer that shows a graph. Raises PicturesMissing and NotDrawn."""
+    from slope.graph.svg import png_of
+
+    try:
+        match format:
+            case "svg":
+                content: str | bytes = graph.svg(theme)
+            case "png":
+                content = png_of(graph, theme)
+            case "dot":
+                content = graph.dot("light" if theme == "auto" else theme)
+            case "mermaid":
+                content = graph.mermaid()
+            case _:
+                content = graph.text()
+    except drawing.NotInstalled as error:
+        raise PicturesMissing from error
+    except drawing.NotDrawn as error:
+        raise NotDrawn(str(error)) from error
+    return Response(content, media_type=negotiation.MEDIA_TYPES[format], headers={"Vary": "Accept"})

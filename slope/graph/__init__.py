@@ -1,0 +1,6 @@
+"""Back-propagation, explained: the graph of a computation as autograd itself tells it."""
+
+from slope.graph.graph import Edge, Graph, Node, Summary
+from slope.graph.tracing import Untraceable, trace
+
+__all__ = ["Edge", "Graph", "Node", "Summary", "Untraceable", "trace"]

@@ -1,0 +1,51 @@
+"""Colours by what they mean. Each theme has its own for every meaning, so that a picture can be recoloured by them."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Text has a contrast of at least 4.5 to 1 with what is behind it (WCAG 2, level AA)."""
+
+    background: str
+    ink: str
+    faint: str
+    line: str
+    forward: str
+    backward: str
+    local: str
+    learns: str
+    """Behind a parameter that learns."""
+    learns_border: str
+
+
+THEMES = {
+    "light": Palette(
+        background="#fffffe",
+        ink="#1b1f24",
+        faint="#5b6470",
+        line="#8a929c",
+        forward="#0b57a4",
+        backward="#b3261e",
+        local="#5b3a8e",
+        learns="#fff3d1",
+        learns_border="#8a6100",
+    ),
+    "dark": Palette(
+        background="#14181d",
+        ink="#e8eaed",
+        faint="#a3acb6",
+        line="#7d8792",
+        forward="#7cb7ff",
+        backward="#ff9a8d",
+        local="#c9aaff",
+        learns="#3a2f12",
+        learns_border="#e0b64a",
+    ),
+}
+
+
+def recoloured(source: str, target: str) -> str:
+    """A style sheet that turns a picture in one theme into another: rules outweigh the attributes of a drawing."""
+    pairs = zip(asdict(THEMES[source]).values(), asdict(THEMES[target]).values(), strict=True)
+    return "".join(f'[fill="{old}"]{{fill:{new}}}[stroke="{old}"]{{stroke:{new}}}' for old, new in pairs)

@@ -1,0 +1,52 @@
+"""The graph as a picture."""
+
+from xml.etree import ElementTree as ET
+from zlib import crc32
+
+from slope.drawing import draw
+from slope.graph.dot import FONT, dot_of, pieces_of
+from slope.graph.figures import sentences_of
+from slope.graph.graph import Graph
+from slope.graph.palette import recoloured
+
+_SVG = "http://www.w3.org/2000/svg"
+_FONTS = f"{FONT}, Verdana, Segoe UI, Helvetica, Arial, sans-serif"
+
+
+def svg_of(graph: Graph, theme: str) -> str:
+    """A drawing that says to a screen reader what it shows. Raises slope.drawing.NotInstalled."""
+    dot = dot_of(graph, "light" if theme == "auto" else theme)
+    ET.register_namespace("", _SVG)
+    picture = ET.fromstring(draw(dot, "svg"))  # noqa: S314  # our own, from Graphviz
+    for text in picture.iter(f"{{{_SVG}}}text"):
+        text.set("font-family", _FONTS)
+    _tell(picture, graph, f"slope-{crc32(dot.encode()):x}")
+    if theme == "auto":
+        style = ET.Element(f"{{{_SVG}}}style")
+        style.text = f"@media (prefers-color-scheme: dark) {{{recoloured('light', 'dark')}}}"
+        picture.insert(2, style)
+    return ET.tostring(picture, encoding="unicode")
+
+
+def png_of(graph: Graph, theme: str) -> bytes:
+    """Raises slope.drawing.NotInstalled."""
+    return draw(dot_of(graph, "light" if theme == "auto" else theme), "png")
+
+
+def _tell(picture: ET.Element, graph: Graph, name: str) -> None:
+    """Title and description, of the whole and of every node and edge: browsers show those where the pointer is."""
+    told = sentences_of(graph)
+    sentences = {name: " ".join(told[piece] for piece in pieces) for name, pieces in pieces_of(graph).items()}
+    for group in picture.iter(f"{{{_SVG}}}g"):
+        title = group.find(f"{{{_SVG}}}title")
+        if title is not None:
+            title.text = sentences.get(group.get("id", ""), graph.title)
+        if group.get("id") in sentences:
+            group.set("id", f"{name}-{group.get('id')}")  # apart from those of other pictures on a page
+    for place, (tag, text) in enumerate([("title", graph.title), ("desc", " ".join(sentences.values()))]):
+        element = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{name}-{tag}"})
+        element.text = text
+        picture.insert(place, element)
+    picture.set("role", "img")
+    picture.set("aria-labelledby", f"{name}-title")
+    picture.set("aria-describedby", f"{name}-desc")
