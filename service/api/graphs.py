@@ -27,9 +27,7 @@ def get_step_graph(
     database: DatabaseDep,
     format: GraphFormatDep,
     theme: ThemeQuery = "auto",
-    row: Annotated[
-        int | None, Query(ge=0, description="The row of the batch to show; else its first")
-    ] = None,
+    row: Annotated[int | None, Query(ge=0, description="The row of the batch to show; else its first")] = None,
     expand: Annotated[
         list[Annotated[int, Field(ge=0)]] | None,
         Query(max_length=MAX_EXPANDED, description="Features to show one by one; else all, or the three most moved"),

@@ -122,6 +122,8 @@ class _Assembly:
 def _ways_into(part: Part) -> Iterator[tuple[Use, Tensor | None, Tensor | None]]:
     """For every operand of an operation the local derivative of this part, and what flows back from it."""
     vertex = part.vertex
+    if not vertex.operands:  # and a leaf's node, if it were asked, would add to its `.grad`
+        return
     if vertex.node is None or vertex.upstream is None:
         yield from ((use, None, None) for use in vertex.operands)
     elif part.index is not None:

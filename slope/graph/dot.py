@@ -27,8 +27,10 @@ def pieces_of(graph: Graph) -> dict[str, list[Node | Edge]]:
     ends = {member.id: name for name, members in tables.items() for member in members}
     for node in graph.nodes:
         drawn[ends.get(node.id, node.id)].append(node)
-    for edge in graph.edges:
-        drawn[_id_of(edge, ends)].append(edge)
+    for number, edge in enumerate(graph.edges):
+        # Where nothing flows back, the numbers of a table go one way together.
+        one = f"e{number}" if edge.product is not None else f"{ends.get(edge.source, edge.source)}_{edge.target}"
+        drawn[one].append(edge)
     return dict(drawn)
 
 
@@ -38,12 +40,6 @@ def _tables(graph: Graph) -> dict[str, list[Node]]:
         if node.tensor:
             members[f"all_{node.tensor}"].append(node)
     return {name: nodes for name, nodes in members.items() if len(nodes) >= _TABLE_OF}
-
-
-def _id_of(edge: Edge, tables: dict[str, str]) -> str:
-    """Where nothing flows back, the numbers of a table go one way together."""
-    source = edge.source if edge.product is not None else tables.get(edge.source, edge.source)
-    return f"{source}_{edge.target}"
 
 
 class _Drawing:

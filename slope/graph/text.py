@@ -78,6 +78,6 @@ def _sums(graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         if node.kind == "leaf":
             ways = [_term(edge.product) for edge in graph.edges if edge.source == node.id]
-            before = [] if node.grad_before is None else [f"{_term(node.grad_before)} from before"]
-            terms = " + ".join([*before, *ways])
-            yield f"{title_of(node)}.grad = {figure(node.grad)}{f' = {terms}' * (len(before) + len(ways) > 1)}"
+            terms = ways if node.grad_before is None else [*ways, f"{_term(node.grad_before)} from before"]
+            total = f"{title_of(node)}.grad = {figure(node.grad)}"
+            yield " = ".join([total, " + ".join(terms)]) if len(terms) > 1 else total

@@ -1,0 +1,298 @@
+"""Back-propagation explained over HTTP: of recorded and replayed steps, of formulas, and of whole epochs."""
+
+import math
+from collections.abc import Callable
+from time import process_time
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+from workbench import LECTURE, change, problem_of, request
+
+import service.graphs
+from service.store.database import Database
+from service.store.tables import Step
+from slope import drawing
+
+Trained = Callable[[dict[str, Any]], UUID]
+
+LECTURE_GRAPH = {"expression": "(x*w - y)**2", "values": {"x": 1, "y": 2, "w": 1}, "requires_grad": ["w"]}
+
+
+def graph_of(client: TestClient, job_id: UUID, epoch: int, step: int, **query: Any) -> dict[str, Any]:
+    answer = client.get(f"/v1/jobs/{job_id}/epochs/{epoch}/steps/{step}/graph", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def leaf(graph: dict[str, Any], name: str) -> dict[str, Any]:
+    [found] = [node for node in graph["nodes"] if node["name"] == name]
+    assert found["requires_grad"]
+    return found
+
+
+def test_the_lecture_s_steps_have_the_gradients_that_its_code_prints(
+    client: TestClient, trained: Trained, lecture: dict[str, Any]
+) -> None:
+    job_id = trained(LECTURE)
+    for record in lecture["records"][::4]:
+        for step, expected in enumerate(record["steps"]):
+            graph = graph_of(client, job_id, record["epoch"], step)
+            assert leaf(graph, "w")["grad"] == expected["gradient"]
+            assert graph["gradient"] == {"weights": [expected["gradient"]], "bias": None}
+            assert (graph["rows"], graph["row"]) == ([step], step)
+    graph = graph_of(client, job_id, 0, 0)
+    assert graph["title"] == "Epoch 0, step 0, row 0: loss = (ŷ − y)², with ŷ = x·w"
+    assert graph["loss"] == 1
+    assert [edge["local"] for edge in graph["edges"] if edge["local"] is not None] == [1, 1, -2]
+
+
+@pytest.mark.parametrize(
+    "hyperparameters",
+    [
+        {"batch_size": 1},
+        {"batch_size": 3, "shuffle": True, "l2": 0.1, "l1": 0.01, "standardize": True},
+        {"loss": "huber", "dtype": "float64"},
+        {"loss": "absolute_error", "fit_bias": False, "batch_size": 2},
+        {"batch_size": 2, "zero_gradients": "never", "clip_norm": 2.0},
+        {"batch_size": 2, "zero_gradients": "epoch", "frozen": ["bias"]},
+    ],
+    ids=repr,
+)
+def test_a_replayed_step_has_the_graph_of_the_stored_one(
+    client: TestClient, trained: Trained, hyperparameters: dict[str, Any]
+) -> None:
+    stored = trained(request(**hyperparameters))
+    replayed = trained(request(**hyperparameters, record={"steps": "none", "every": 3}))
+    steps = client.get(f"/v1/jobs/{stored}/epochs/4/steps").json()["data"]
+    for step in steps:
+        graph = graph_of(client, stored, 4, step["step"])
+        assert graph == graph_of(client, replayed, 4, step["step"])
+        weights = [node["grad"] for node in graph["nodes"] if node["kind"] == "leaf" and node["name"] == "w"]
+        assert weights == step["gradient"]["weights"]
+        assert graph["loss"] == step["loss"]
+
+
+def test_a_step_whose_record_autograd_does_not_bear_out_is_not_shown(
+    client: TestClient, trained: Trained, database: Database
+) -> None:
+    job_id = trained(LECTURE)
+    wrong = math.nextafter(-2.0, 0)
+    change(database, lambda session: session.execute(
+        update(Step).where(Step.job_id == job_id, Step.epoch == 0, Step.step == 0).values(gradient_weights=[wrong])
+    ))  # fmt: skip
+    for path in ("steps/0/graph", "steps/0/graph?format=svg", "audit"):
+        problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/0/{path}"), 500)
+        assert problem["type"] == "/problems/gradient-differs"
+        assert "step 0 of epoch 0" in problem["detail"]
+    assert graph_of(client, job_id, 0, 1)["step"] == 1
+
+
+def test_weights_that_were_changed_in_the_record_are_found_out_too(
+    client: TestClient, trained: Trained, database: Database
+) -> None:
+    job_id = trained(LECTURE)
+    change(database, lambda session: session.execute(
+        update(Step).where(Step.job_id == job_id, Step.epoch == 1, Step.step == 2).values(weights=[1.5])
+    ))  # fmt: skip
+    problem_of(client.get(f"/v1/jobs/{job_id}/epochs/1/steps/2/graph"), 500)
+
+
+def test_the_row_and_the_features_that_are_shown_can_be_chosen(client: TestClient, trained: Trained) -> None:
+    x = [[float(row * feature % 7) for feature in range(12)] for row in range(6)]
+    job_id = trained({"dataset": {"x": x, "y": [1.0] * 6}, "hyperparameters": {"batch_size": 3, "epochs": 1}})
+    assert graph_of(client, job_id, 0, 1)["row"] == 3
+    graph = graph_of(client, job_id, 0, 1, row=5, expand=[2, 7])
+    values = {node["name"]: node["value"] for node in graph["nodes"]}
+    assert (values["x[2]"], values["x[7]"]) == (x[5][2], x[5][7])
+    assert [name for name in values if name and name.startswith("w")] == ["w[2]", "w[7]"]
+    assert values["the other 10 of w"]["count"] == 10
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("row=1", "/query/row"),
+        ("row=-1", "/query/row"),
+        ("expand=0&expand=1", "/query/expand/1"),
+        ("expand=0&expand=0", "/query/expand/1"),
+        ("expand=x", "/query/expand/0"),
+        ("format=gif", "/query/format"),
+        ("theme=blue", "/query/theme"),
+    ],
+)
+def test_what_a_step_does_not_have_is_told_with_a_pointer(
+    client: TestClient, trained: Trained, query: str, pointer: str
+) -> None:
+    job_id = trained(LECTURE)
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/0/steps/0/graph?{query}"), 422)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+def test_there_is_no_graph_of_a_step_that_never_was(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/0/steps/3/graph"), 404)
+    assert problem["type"] == "/problems/step-not-found"
+    for path in ("epochs/10/steps/0/graph", "epochs/10/audit"):
+        assert problem_of(client.get(f"/v1/jobs/{job_id}/{path}"), 404)["type"] == "/problems/epoch-not-found"
+    problem_of(client.get(f"/v1/jobs/{UUID(int=7)}/epochs/0/steps/0/graph"), 404)
+
+
+FORMATS = {
+    "json": ("application/json", b"{"),
+    "svg": ("image/svg+xml", b"<svg"),
+    "png": ("image/png", b"\x89PNG"),
+    "dot": ("text/vnd.graphviz; charset=utf-8", b"digraph"),
+    "mermaid": ("text/vnd.mermaid; charset=utf-8", b"---\ntitle"),
+    "text": ("text/plain; charset=utf-8", b"Epoch 0, step 2"),
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_step_s_graph_comes_in_the_format_that_is_named_or_accepted(
+    client: TestClient, trained: Trained, format: str
+) -> None:
+    kind, start = FORMATS[format]
+    path = f"/v1/jobs/{trained(LECTURE)}/epochs/0/steps/2/graph"
+    named = client.get(path, params={"format": format})
+    accepted = client.get(path, headers={"Accept": f"{kind.partition(';')[0]}, application/xml;q=0.5"})
+    for answer in (named, accepted):
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+        assert answer.headers["vary"] == "Accept"
+        assert answer.content.startswith(start)
+    assert named.content == accepted.content
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_formula_s_graph_comes_in_all_formats(client: TestClient, format: str) -> None:
+    answer = client.post("/v1/graphs", json=LECTURE_GRAPH, params={"format": format})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, FORMATS[format][0])
+
+
+def test_a_picture_is_drawn_in_the_theme_that_is_asked_for(client: TestClient) -> None:
+    light, dark = (
+        client.post("/v1/graphs", json=LECTURE_GRAPH, params={"format": "svg", "theme": theme}).text
+        for theme in ("light", "dark")
+    )
+    assert "#fffffe" in light
+    assert "#fffffe" not in dark
+
+
+def test_without_graphviz_pictures_are_a_problem_that_names_the_extra_and_the_rest_works(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(dot: str, kind: str) -> bytes:
+        raise drawing.NotInstalled
+
+    monkeypatch.setattr("slope.graph.svg.draw", missing)
+    for format in ("svg", "png"):
+        problem = problem_of(client.post("/v1/graphs", json=LECTURE_GRAPH, params={"format": format}), 501)
+        assert "slope-regression[pictures]" in problem["detail"]
+    for format in ("json", "dot", "mermaid", "text"):
+        assert client.post("/v1/graphs", json=LECTURE_GRAPH, params={"format": format}).status_code == 200
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_problem(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(dot: str, kind: str) -> bytes:
+        raise drawing.NotDrawn("Graphviz failed")
+
+    monkeypatch.setattr("slope.graph.svg.draw", fails)
+    assert problem_of(client.post("/v1/graphs?format=svg", json=LECTURE_GRAPH), 503)["detail"] == "Graphviz failed"
+
+
+def test_a_formula_s_graph_has_its_numbers(client: TestClient) -> None:
+    lecture = client.post("/v1/graphs", json=LECTURE_GRAPH).json()
+    assert lecture["loss"] == 1
+    assert leaf(lecture, "w")["grad"] == -2
+    node = {"expression": "x*y", "values": {"x": 2, "y": 3}, "upstream": 5}
+    above = client.post("/v1/graphs", json=node).json()
+    assert [leaf(above, name)["grad"] for name in ("x", "y")] == [15, 10]
+
+
+def test_what_is_not_finite_is_null_and_noted(client: TestClient) -> None:
+    answer = client.post("/v1/graphs", json={"expression": "exp(1000*x)", "values": {"x": 1}}).json()
+    assert answer["loss"] is None
+    assert "inf" in answer["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "told"),
+    [
+        ({"expression": "(x*w - y"}, "/expression", "at character 8"),
+        ({"expression": "x*w - y - z"}, "/expression", '"z" has no value, at character 10'),
+        ({"expression": "x*w - y**(w*1000)"}, "/expression", "at character 11"),
+        ({"values": {"x": 1, "y": 2, "w": 1, "v": 1}}, "/values/v", "not in the expression"),
+        ({"values": {"x": 1, "y": 2, "w": "1"}}, "/values/w", "number"),
+        ({"requires_grad": ["w", "v"]}, "/requires_grad/1", "not in the expression"),
+        ({"upstream": "one"}, "/upstream", "number"),
+        ({"evaluate": True}, "/evaluate", "not permitted"),
+    ],
+)
+def test_a_fault_of_a_formula_is_pointed_at(
+    client: TestClient, changes: dict[str, Any], pointer: str, told: str
+) -> None:
+    problem = problem_of(client.post("/v1/graphs", json=LECTURE_GRAPH | changes), 422)
+    [error] = problem["errors"]
+    assert error["pointer"] == pointer
+    assert told in error["detail"]
+
+
+HOSTILE = {
+    "deep": "(" * 100_000 + "x" + ")" * 100_000,
+    "powers": "x**" * 300 + "2",
+    "tower": "x + 9**9**9**9",
+    "computed power": "x**(" + "*".join(["9"] * 30) + ")",
+    "dunder": "__import__('os').system('exit')",
+    "attribute": "x.__class__.__mro__",
+    "look-alike": "\u0445*\u0443",
+    "megabyte": "x+" * 2**19 + "x",
+    "operations": "+".join("x" * 499),
+    "names": "*".join(f"n{number}" for number in range(100)),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_formula_is_refused_at_once(client: TestClient, kind: str) -> None:
+    """Measured in the time of this process, which others on the machine do not lengthen."""
+    body = {"expression": HOSTILE[kind], "values": {"x": 2.0}}
+    client.post("/v1/graphs", json=LECTURE_GRAPH)  # loads torch
+    started = process_time()
+    answer = client.post("/v1/graphs", json=body)
+    took = process_time() - started
+    assert problem_of(answer, 422)["errors"][0]["pointer"] == "/expression"
+    assert took < 0.05
+    assert len(answer.content) < 1000
+
+
+def test_an_audit_tells_which_rows_moved_the_model(client: TestClient, trained: Trained) -> None:
+    wanted = request(batch_size=2, l2=0.1, zero_gradients="never")
+    job_id = trained(wanted)
+    for epoch in (0, 3):
+        audit = client.get(f"/v1/jobs/{job_id}/epochs/{epoch}/audit").json()
+        record = client.get(f"/v1/jobs/{job_id}/epochs", params={"after": epoch - 1, "limit": 1}).json()["data"][0]
+        assert audit["recorded"]["weights"] == pytest.approx(record["gradient_mean"]["weights"])
+        assert sorted(each["row"] for each in audit["contributions"]) == [0, 1, 2, 3]
+        parts = [each["gradient"] for each in audit["contributions"]]
+        parts += [audit[part] for part in ("others", "penalties", "left_before")]
+        assert sum(part["bias"] for part in parts) == pytest.approx(record["gradient_mean"]["bias"], rel=1e-5)
+        assert audit["difference"] <= audit["tolerance"]
+    assert (audit["left_before"]["bias"] == 0) == (epoch == 0)
+
+
+def test_an_audit_is_the_same_of_steps_that_were_not_recorded(client: TestClient, trained: Trained) -> None:
+    audits = [
+        client.get(f"/v1/jobs/{trained(request(batch_size=2, record=record))}/epochs/3/audit?limit=2").json()
+        for record in ({"steps": "all"}, {"steps": "none", "every": 5})
+    ]
+    assert audits[0] == audits[1]
+    assert (len(audits[0]["contributions"]), audits[0]["others_count"]) == (2, 2)
+
+
+def test_an_epoch_of_too_many_steps_is_not_taken_apart(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.graphs, "MAX_AUDITED_STEPS", 2)
+    problem = problem_of(client.get(f"/v1/jobs/{trained(LECTURE)}/epochs/0/audit"), 422)
+    assert problem["type"] == "/problems/epoch-too-long"
