@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from service import jobs, records, replay
 from service.errors import EpochTooLong, GradientDiffers, InvalidRequest, StepNotFound
 from service.records import StepWithRows
+from service.storage import Storage
 from service.store.tables import Job, Step
+from slope.data import TrainingData
 from slope.expression import ExpressionFault
 from slope.spec import Fault, TrainingSpec
 from slope.spec.graph import GraphRequest
@@ -50,7 +52,14 @@ def of_expression(request: GraphRequest) -> "Graph":
 
 
 def of_step(
-    session: Session, job_id: UUID, epoch: int, step: int, *, row: int | None, features: Sequence[int]
+    session: Session,
+    storage: Storage,
+    job_id: UUID,
+    epoch: int,
+    step: int,
+    *,
+    row: int | None,
+    features: Sequence[int],
 ) -> StepGraph:
     """The graph of a step, stored or replayed, with one row of its batch and some features shown one by one.
 
@@ -59,63 +68,79 @@ def of_step(
     """
     from slope.graph.step import StepTrace, batch_of
 
-    job = jobs.get(session, job_id)
-    found = _step(session, job, epoch, step)
+    run = _Run(session, storage, jobs.get(session, job_id))
+    found = run.step(epoch, step)
     shown = _row_of(found, row)
-    _refuse_other_features(features, job.dataset.features)
-    spec, record = TrainingSpec.model_validate(job.spec), _as_record(found.step)
-    batch = batch_of(replay.prepared(session, job), spec, found.rows)
-    traced = StepTrace(spec, record.parameters, batch, _left_before(session, job, spec, epoch, step))
-    _hold(job, record, traced.gradient)
+    _refuse_other_features(features, len(run.job.features))
+    record = _as_record(found.step)
+    batch = batch_of(run.data(), run.spec, found.rows)
+    traced = StepTrace(run.spec, record.parameters, batch, run.left_before(epoch, step))
+    _hold(run.job, record, traced.gradient)
     graph = traced.graph(shown, features or None)
     titled = replace(graph, title=f"{_place_of(found, shown)}: {graph.title}")
     return StepGraph(titled, found.step, found.rows, shown)
 
 
-def audit(session: Session, job_id: UUID, epoch: int, *, limit: int) -> "Audit":
+def audit(session: Session, storage: Storage, job_id: UUID, epoch: int, *, limit: int) -> "Audit":
     """Which rows moved the model in an epoch. Raises EpochNotFound, EpochTooLong, ReplayDiffers, GradientDiffers."""
     from slope.graph.audit import EpochAudit
 
-    job = jobs.get(session, job_id)
-    spec = TrainingSpec.model_validate(job.spec)
-    taken = EpochAudit(replay.prepared(session, job), spec, _left_before(session, job, spec, epoch, 0))
-    for found in _steps(session, job, epoch):
+    run = _Run(session, storage, jobs.get(session, job_id))
+    steps = run.steps(epoch)
+    taken = EpochAudit(run.data(), run.spec, run.left_before(epoch, 0))
+    for found in steps:
         record = _as_record(found.step)
-        _hold(job, record, taken.add(record, found.rows))
+        _hold(run.job, record, taken.add(record, found.rows))
     result = taken.result(limit)
     if result.difference > result.tolerance:
         raise GradientDiffers(
             f"The contributions of the rows differ from the recorded gradient by {result.difference:g}, "
-            f"which rounding does not explain"
+            "which rounding does not explain"
         )
     return result
 
 
-def _step(session: Session, job: Job, epoch: int, step: int) -> StepWithRows:
-    found, _ = records.steps(session, job.id, epoch, after=step - 1, limit=1)
-    if not found or found[0].step.step != step:
-        raise StepNotFound(f"Epoch {epoch} of job {job.id} has no step {step}")
-    return found[0]
+class _Run:
+    """A job's run, read where its records and its numbers are."""
 
+    def __init__(self, session: Session, storage: Storage, job: Job) -> None:
+        self.job = job
+        self.spec = TrainingSpec.model_validate(job.spec)
+        self._session = session
+        self._storage = storage
 
-def _steps(session: Session, job: Job, epoch: int) -> list[StepWithRows]:
-    count = len(records.rows_of_epoch(job, epoch))
-    if count > MAX_AUDITED_STEPS:
-        detail = f"The epoch has {count:,} steps; at most {MAX_AUDITED_STEPS:,} are taken apart in one call"
-        raise EpochTooLong(detail, [Fault(detail, "/path/epoch")])
-    found, _ = records.steps(session, job.id, epoch, after=-1, limit=count)
-    return found
+    def data(self) -> TrainingData:
+        return replay.prepared(self._storage, self.job)
 
+    def step(self, epoch: int, step: int) -> StepWithRows:
+        """Raises EpochNotFound, StepNotFound."""
+        found = self._steps(epoch, after=step - 1, limit=1)
+        if not found or found[0].step.step != step:
+            raise StepNotFound(f"Epoch {epoch} of job {self.job.id} has no step {step}")
+        return found[0]
 
-def _left_before(session: Session, job: Job, spec: TrainingSpec, epoch: int, step: int) -> "Parameters | None":
-    """The gradient that the step found in `.grad`: what the update before it left there, if nobody set it to zero."""
-    from slope.graph.step import after_update
+    def steps(self, epoch: int) -> list[StepWithRows]:
+        """All of an epoch. Raises EpochNotFound, EpochTooLong."""
+        count = len(records.rows_of_epoch(self.job, epoch))
+        if count > MAX_AUDITED_STEPS:
+            detail = f"The epoch has {count:,} steps; at most {MAX_AUDITED_STEPS:,} are taken apart in one call"
+            raise EpochTooLong(detail, [Fault(detail, "/path/epoch")])
+        return self._steps(epoch, after=-1, limit=count)
 
-    if spec.zero_gradients == "step" or (step == 0 and (epoch == 0 or spec.zero_gradients == "epoch")):
-        return None
-    before = (epoch, step - 1) if step else (epoch - 1, len(records.rows_of_epoch(job, epoch - 1)) - 1)
-    record = _as_record(_step(session, job, *before).step)
-    return after_update(spec, record.parameters, record.gradient)
+    def left_before(self, epoch: int, step: int) -> "Parameters | None":
+        """The gradient that a step found in `.grad`: what the update before it left, if nobody set it to zero."""
+        from slope.graph.step import after_update
+
+        zero = self.spec.zero_gradients
+        if zero == "step" or (step == 0 and (epoch == 0 or zero == "epoch")):
+            return None
+        before = (epoch, step - 1) if step else (epoch - 1, len(records.rows_of_epoch(self.job, epoch - 1)) - 1)
+        record = _as_record(self.step(*before).step)
+        return after_update(self.spec, record.parameters, record.gradient)
+
+    def _steps(self, epoch: int, *, after: int, limit: int) -> list[StepWithRows]:
+        found, _ = records.steps(self._session, self._storage, self.job.id, epoch, after=after, limit=limit)
+        return found
 
 
 def _hold(job: Job, record: "StepRecord", gradient: "Parameters") -> None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Response
 from pydantic import Field
 
 from service import graphs
-from service.api.dependencies import DatabaseDep, require_json
+from service.api.dependencies import DatabaseDep, StorageDep, require_json
 from service.api.examples import GRAPH_REQUESTS
 from service.api.pictures import DOCUMENTED, GraphFormatDep, ThemeQuery, drawn
 from service.api.views.graphs import AuditView, GraphView, StepGraphView
@@ -25,6 +25,7 @@ def get_step_graph(
     epoch: Place,
     step: Place,
     database: DatabaseDep,
+    storage: StorageDep,
     format: GraphFormatDep,
     theme: ThemeQuery = "auto",
     row: Annotated[int | None, Query(ge=0, description="The row of the batch to show; else its first")] = None,
@@ -40,7 +41,7 @@ def get_step_graph(
     shown, and the others together; a step that was not recorded is replayed.
     """
     with database.reading() as session:
-        found = graphs.of_step(session, job_id, epoch, step, row=row, features=expand or ())
+        found = graphs.of_step(session, storage, job_id, epoch, step, row=row, features=expand or ())
     if format == "json":
         return _json(StepGraphView.of(found))
     return drawn(found.graph, format, theme)
@@ -51,6 +52,7 @@ def audit_epoch(
     job_id: UUID,
     epoch: Place,
     database: DatabaseDep,
+    storage: StorageDep,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most rows that are listed")] = 50,
 ) -> AuditView:
     """Which rows moved the model: what each row contributed to the epoch's mean gradient, the largest first.
@@ -59,7 +61,7 @@ def audit_epoch(
     done again through autograd and held against its record.
     """
     with database.reading() as session:
-        return AuditView.model_validate(graphs.audit(session, job_id, epoch, limit=limit))
+        return AuditView.model_validate(graphs.audit(session, storage, job_id, epoch, limit=limit))
 
 
 @router.post("/graphs", response_model=GraphView, responses=DOCUMENTED, dependencies=[Depends(require_json)])
