@@ -45,8 +45,6 @@ def test_spec_client_and_command_load_neither_torch_nor_a_server() -> None:
 def test_analysis_and_plan_do_without_torch() -> None:
     loaded = loaded_by("slope.analysis", "slope.engines.plan", "slope.data", "slope.expression", "slope.drawing")
     assert "torch" not in loaded
-        "slope.analysis", "slope.engines.plan", "slope.data", "slope.expression", "slope.drawing"
-    )
 
 
 ANSWER = """
