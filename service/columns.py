@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from service.predictions import Prediction
 from service.records import StepWithRows
+from service.scoring import Scored
 from service.store.tables import Epoch
 
 _ROWS = pa.list_(pa.int64())
@@ -45,6 +47,27 @@ def of_steps(steps: Sequence[StepWithRows], features: int) -> pa.RecordBatch:
         **_vectors("weights", [row.weights for row in found], features),
         "bias": _doubles([row.bias for row in found]),
     }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def of_predictions(found: Sequence[Prediction]) -> pa.RecordBatch:
+    """Of at least one point."""
+    columns = {
+        **_vectors("x", [each.x for each in found], len(found[0].x)),
+        "before": _doubles([each.before for each in found]),
+        "after": _doubles([each.after for each in found]),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def of_scored(scored: Scored) -> pa.RecordBatch:
+    columns = {
+        "row": pa.array(range(scored.start, scored.start + len(scored.after)), pa.int64()),
+        "before": pa.array(scored.before),
+        "after": pa.array(scored.after),
+    }
+    if scored.y is not None:
+        columns |= {"y": pa.array(scored.y), "residual": pa.array(scored.residuals)}
     return pa.RecordBatch.from_pydict(columns)
 
 

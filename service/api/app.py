@@ -7,7 +7,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service.api import devices, events, graphs, health, inference, invocations, jobs, models, plan, problems, records
+from service.api import (
+    devices,
+    events,
+    graphs,
+    health,
+    inference,
+    invocations,
+    jobs,
+    models,
+    plan,
+    predictions,
+    problems,
+    records,
+)
 from service.api.answers import Answers
 from service.api.body_limit import BodyLimit
 from service.api.documentation import document
@@ -43,7 +56,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.watch = JobWatch(app.state.database)
     app.state.answers = Answers(app.state.database, app.state.watch)
     problems.install(app)
-    for noun in (jobs, plan, records, graphs, events, models, inference, invocations, devices, health):
+    for noun in (jobs, plan, records, graphs, events, predictions, models, inference, invocations, devices, health):
         app.include_router(noun.router)
     document(app)
     return app

@@ -1,14 +1,16 @@
 """Histories as files of other tools, sent while they are read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from service.api.negotiation import MEDIA_TYPES
+from service.api.views.predictions import PredictionView
 from service.api.views.records import EpochView, StepView
 from service.history import History
+from service.predictions import Prediction
 from service.records import StepWithRows
 from service.store.tables import Epoch
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FileFormat = Literal["csv", "ndjson", "arrow"]
+PredictionFileFormat = Literal[FileFormat, "parquet"]
 
 # pyarrow is loaded by the first call that needs it: the process does without it until then.
 
@@ -36,6 +39,17 @@ def steps_file(history: History[StepWithRows], format: FileFormat, name: str) ->
     from service.columns import of_steps
 
     return streamed(_table(history, of_steps, format), format, name)
+
+
+def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> StreamingResponse:
+    """Predictions of points as lines of JSON, as they are in a page, or in columns."""
+    if format == "ndjson":
+        return streamed((PredictionView.of(each).model_dump_json().encode() + b"\n" for each in found), format, name)
+    from service.columns import of_predictions
+    from service.encoding import encoded
+
+    batch = of_predictions(found)
+    return streamed(encoded(format, batch.schema, iter([batch])), format, name)
 
 
 def streamed(content: Iterator[bytes], format: str, name: str) -> StreamingResponse:

@@ -1,26 +1,20 @@
-"""Routes for what a job recorded and predicts."""
+"""Routes for what a job recorded."""
 
 from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import Field
 
-from service import history, predictions, records
+from service import history, records
 from service.api import negotiation
-from service.api.dependencies import MAX_LIMIT, DatabaseDep, SessionDep, StorageDep, require_json
+from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep
 from service.api.downloads import epochs_file, steps_file
-from service.api.views.records import EpochView, PredictionView, StepView
+from service.api.views.records import EpochView, StepView
 from service.api.views.view import Page
-from service.jobs import get
 from service.storage import Storage
 from service.store.database import Database
-from slope.spec.data import Rows, as_matrix
-from slope.spec.job import MAX_PREDICT
-from slope.spec.part import Part
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
-
 
 HistoryFormat = Literal["json", "csv", "ndjson", "arrow"]
 DEFAULT_LIMIT = 50
@@ -40,13 +34,6 @@ async def _history_format(
 
 
 HistoryFormatDep = Annotated[HistoryFormat, Depends(_history_format)]
-
-
-class PredictRequest(Part):
-    x: Rows = Field(min_length=1, max_length=MAX_PREDICT, examples=[[4.0]])
-    """Numbers (one feature), or rows of D numbers."""
-    epoch: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    """Predict with the parameters after this epoch instead of the final ones."""
 
 
 @router.get("/epochs", response_model=Page[EpochView], responses=negotiation.document("csv", "ndjson", "arrow"))
@@ -99,19 +86,6 @@ def list_steps(
         return _page_of_steps(database, storage, job_id, epoch, after, limit or MAX_LIMIT)
     found = history.steps(database, storage, job_id, epoch, after=after, limit=limit or history.ALL)
     return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps")
-
-
-@router.get("/predictions")
-def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
-    """For every `predict` point of the job: the prediction before training and after it."""
-    return Page(data=[PredictionView.of(each) for each in predictions.of_job(get(session, job_id))])
-
-
-@router.post("/predict", dependencies=[Depends(require_json)])
-def predict(job_id: UUID, request: PredictRequest, session: SessionDep, storage: StorageDep) -> Page[PredictionView]:
-    """Predict any rows with the job's model, before training and after it or after a recorded epoch."""
-    found = predictions.predict(session, storage, job_id, as_matrix(request.x), request.epoch)
-    return Page(data=[PredictionView.of(each) for each in found])
 
 
 def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Page[EpochView]:

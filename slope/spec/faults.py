@@ -18,9 +18,9 @@ class Fault:
     pointer: str
 
 
-def invalid(location: Location, detail: str) -> ValidationError:
-    """The error a validator raises to put the blame on one value below it."""
-    problem = PydanticCustomError("slope", "{detail}", {"detail": detail})
+def invalid(location: Location, detail: str, *, is_missing: bool = False) -> ValidationError:
+    """The error a validator raises to put the blame on one value below it, or on its absence."""
+    problem = PydanticCustomError("missing" if is_missing else "slope", "{detail}", {"detail": detail})
     return ValidationError.from_exception_data("request", [InitErrorDetails(type=problem, loc=location, input=None)])
 
 

@@ -1,7 +1,6 @@
-"""Answers about what a training left behind: epochs, steps, predictions."""
+"""Answers about what a training left behind: epochs and steps."""
 
 from service.api.views.view import View
-from service.predictions import Prediction
 from service.records import StepWithRows
 from service.store.tables import Epoch
 
@@ -69,13 +68,3 @@ class StepView(View):
             weights=row.weights,
             bias=row.bias,
         )
-
-
-class PredictionView(View):
-    x: list[float]
-    before: float | None
-    after: float | None
-
-    @classmethod
-    def of(cls, prediction: Prediction) -> "PredictionView":
-        return cls.model_validate(prediction)

@@ -1,0 +1,126 @@
+"""Routes for what a job's model predicts: points in a request, or the rows of a stored dataset."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self, get_args
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field, model_validator
+from pydantic_core import to_json
+
+from service import predictions, scoring
+from service.api import negotiation
+from service.api.dependencies import DatabaseDep, SessionDep, StorageDep, require_json
+from service.api.downloads import predictions_file, streamed
+from service.api.views.predictions import FitsView, FitView, PredictionView, ScoringView
+from service.api.views.view import Page
+from service.jobs import get
+from service.predictions import Prediction
+from service.scoring import Scored, Scoring
+from service.storage import Storage
+from service.store.database import Database
+from slope.spec import DatasetReference, invalid
+from slope.spec.data import Rows, as_matrix
+from slope.spec.job import MAX_PREDICT
+from slope.spec.part import Part
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["predictions"])
+
+PredictionFormat = Literal["json", "csv", "ndjson", "arrow", "parquet"]
+
+
+class PredictRequest(Part):
+    """Points, or a dataset."""
+
+    x: Rows | None = Field(default=None, min_length=1, max_length=MAX_PREDICT, examples=[[4.0]])
+    """Numbers (one feature), or rows of D numbers."""
+    dataset: DatasetReference | None = None
+    """A stored dataset. Its columns are those of the job's names, where no others are given in their place."""
+    epoch: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    """Predict with the parameters after this epoch instead of the final ones."""
+
+    @model_validator(mode="after")
+    def _has_rows(self) -> Self:
+        if self.x is None and self.dataset is None:
+            raise invalid(("x",), "Give points as x, or a dataset", is_missing=True)
+        if self.x is not None and self.dataset is not None:
+            raise invalid(("dataset",), "Give points as x or a dataset, not both")
+        return self
+
+
+async def _prediction_format(
+    request: Request,
+    response: Response,
+    format: Annotated[PredictionFormat | None, Query(description="What Accept would say, for a link")] = None,
+) -> PredictionFormat:
+    return negotiation.choose(request, response, get_args(PredictionFormat), format)
+
+
+@router.get("/predictions")
+def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
+    """For every `predict` point of the job: the prediction before training and after it."""
+    return Page(data=[PredictionView.of(each) for each in predictions.of_job(get(session, job_id))])
+
+
+@router.post(
+    "/predict",
+    response_model=Page[PredictionView] | ScoringView,
+    responses=negotiation.document("csv", "ndjson", "arrow", "parquet"),
+    dependencies=[Depends(require_json)],
+)
+def predict(
+    job_id: UUID,
+    request: PredictRequest,
+    format: Annotated[PredictionFormat, Depends(_prediction_format)],
+    database: DatabaseDep,
+    storage: StorageDep,
+) -> Response | Page[PredictionView]:
+    """Predict any rows with the job's model, before training and after it or after a recorded epoch.
+
+    Points `x` are computed one by one as training computes them, to the bit. The rows of a `dataset` are computed many
+    at once, to rounding, and sent as they are computed; where it has the target with the residual y − after, and in
+    JSON with the fit (mean squared error and R²) behind them. As JSON, CSV, NDJSON (an item a line), an Arrow stream or
+    Parquet.
+    """
+    name = f"{job_id}-predictions"
+    if request.dataset is not None:
+        scored = scoring.score(database, storage, job_id, request.dataset, request.epoch)
+        return streamed(_scored(scored, format), format, name)
+    found = _points(database, storage, job_id, request)
+    if format == "json":
+        return Page(data=[PredictionView.of(each) for each in found])
+    return predictions_file(found, format, name)
+
+
+def _points(database: Database, storage: Storage, job_id: UUID, request: PredictRequest) -> list[Prediction]:
+    with database.reading() as session:
+        return predictions.predict(session, storage, job_id, as_matrix(request.x or []), request.epoch)
+
+
+def _scored(scored: Scoring, format: PredictionFormat) -> Iterator[bytes]:
+    if format == "json":
+        return _document(scored)
+    if format == "ndjson":
+        return (b"".join(to_json(row) + b"\n" for row in _rows(part)) for part in scored)
+    from service.columns import of_scored
+    from service.encoding import encoded
+
+    return encoded(format, of_scored(scored.nothing).schema, map(of_scored, scored))
+
+
+def _document(scored: Scoring) -> Iterator[bytes]:
+    """A ScoringView, of which little is ever there at once."""
+    yield b'{"data":['
+    for part in scored:
+        yield (b"," if part.start else b"") + to_json(_rows(part))[1:-1]
+    fit = FitsView(**{name: FitView.of(each) for name, each in scored.fits.items()}) if scored.has_target else None
+    yield b'],"next":null,"rows":%d,"fit":%s}' % (scored.rows, to_json(fit))
+
+
+def _rows(part: Scored) -> list[dict[str, float | None]]:
+    """ScoredRowViews; numbers that are not finite become null."""
+    columns = {"before": part.before, "after": part.after}
+    if part.y is not None and part.residuals is not None:
+        columns |= {"y": part.y, "residual": part.residuals}
+    names, numbers = [*columns], zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [{"row": row, **dict(zip(names, each, strict=True))} for row, each in enumerate(numbers, part.start)]

@@ -1,0 +1,240 @@
+"""Predictions for points and for whole datasets, in every format, held against scikit-learn and the job's records."""
+
+import csv
+import io
+import json
+import math
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pyarrow.ipc
+import pyarrow.parquet
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from sklearn.datasets import load_diabetes
+from sklearn.metrics import mean_squared_error, r2_score
+from workbench import LECTURE, change, problem_of, storage, submit
+
+from service import datasets, scoring
+from service.api.predictions import _document
+from service.datasets import Candidate
+from service.store.database import Database
+from slope.data import Array
+from slope.spec import DatasetReference
+from slope.tabular.stored import encode
+from slope.tabular.summary import summarize
+
+Trained = Callable[[dict[str, Any]], UUID]
+Json = dict[str, Any]
+
+KINDS = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+}
+SPEC = {"epochs": 20, "learning_rate": 0.1, "batch_size": "full", "standardize": True}
+
+
+def add_dataset(database: Database, columns: dict[str, Array]) -> UUID:
+    names, values = [*columns], [*columns.values()]
+    candidate = Candidate(storage(), summarize(names, values), encode(names, values), name=None, is_inline=False)
+    return change(database, candidate.adopt)
+
+
+@pytest.fixture
+def table() -> dict[str, Array]:
+    """442 patients: ten measurements, and how their diabetes went on."""
+    bunch = load_diabetes(scaled=False)
+    return {**dict(zip(bunch.feature_names, bunch.data.T.copy(), strict=True)), "progression": bunch.target}
+
+
+def decoded(answer: Response, format: str) -> list[Json]:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].partition(";")[0] == KINDS[format]
+    assert answer.headers["vary"] == "Accept"
+    if format == "json":
+        rows: list[Json] = answer.json()["data"]
+        return rows
+    if format == "ndjson":
+        return [json.loads(line) for line in answer.text.splitlines()]
+    if format == "csv":
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(io.StringIO(answer.text))]
+    if format == "arrow":
+        return list(pyarrow.ipc.open_stream(answer.content).read_all().to_pylist())
+    return list(pyarrow.parquet.read_table(io.BytesIO(answer.content)).to_pylist())
+
+
+def predict(client: TestClient, job_id: UUID, format: str = "json", **body: Any) -> Response:
+    return client.post(f"/v1/jobs/{job_id}/predict", json=body, headers={"Accept": KINDS[format]})
+
+
+# datasets
+
+
+def test_a_dataset_is_predicted_the_same_in_every_format(
+    client: TestClient, database: Database, trained: Trained, table: dict[str, Array]
+) -> None:
+    dataset = {"id": str(add_dataset(database, table))}
+    job_id = trained({"dataset": dataset, "hyperparameters": SPEC})
+    points = np.array([table[name] for name in table if name != "progression"]).T
+
+    rows = decoded(predict(client, job_id, dataset=dataset), "json")
+    one_by_one = [each["after"] for each in decoded(predict(client, job_id, x=points[:50].tolist()), "json")]
+
+    assert [row["row"] for row in rows] == list(range(442))
+    assert [row["after"] for row in rows[:50]] == pytest.approx(one_by_one, rel=1e-6)
+    assert {row["before"] for row in rows} == {0.0}
+    assert [row["y"] for row in rows] == table["progression"].tolist()
+    assert [row["residual"] for row in rows] == [row["y"] - row["after"] for row in rows]
+    for format in KINDS:
+        assert decoded(predict(client, job_id, format, dataset=dataset), format) == rows
+
+
+def test_the_fit_is_that_of_scikit_learn(
+    client: TestClient, database: Database, trained: Trained, table: dict[str, Array]
+) -> None:
+    dataset = {"id": str(add_dataset(database, table))}
+    job_id = trained({"dataset": dataset, "hyperparameters": SPEC})
+
+    answer = predict(client, job_id, dataset=dataset).json()
+
+    assert (answer["rows"], answer["next"]) == (442, None)
+    for when in ("before", "after"):
+        predictions = [row[when] for row in answer["data"]]
+        assert answer["fit"][when] == {
+            "mean_squared_error": pytest.approx(mean_squared_error(table["progression"], predictions), rel=1e-12),
+            "r_squared": pytest.approx(r2_score(table["progression"], predictions), rel=1e-12),
+        }
+    assert answer["fit"]["after"]["r_squared"] > 0.5 > 0 > answer["fit"]["before"]["r_squared"]
+
+
+def test_an_epoch_s_model_predicts_a_dataset(client: TestClient, database: Database, trained: Trained) -> None:
+    dataset = {"id": str(add_dataset(database, {"x": np.array([4.0, 0.5])}))}
+    job_id = trained(LECTURE)
+
+    for epoch in client.get(f"/v1/jobs/{job_id}/epochs").json()["data"]:
+        rows = decoded(predict(client, job_id, dataset=dataset, epoch=epoch["epoch"]), "json")
+        assert [row["after"] for row in rows] == [4 * epoch["weights"][0], 0.5 * epoch["weights"][0]]
+
+
+def test_columns_are_found_by_the_names_of_the_job_or_by_others(
+    client: TestClient, database: Database, trained: Trained
+) -> None:
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([0.5, -1.0, 2.0])
+    train = add_dataset(database, {"a": a, "b": b, "sum": a + b})
+    other = add_dataset(database, {"q": b, "sum": a + b, "p": a})
+    plain = add_dataset(database, {"b": b, "a": a})
+    job_id = trained({"dataset": {"id": str(train)}, "hyperparameters": {"epochs": 3, "dtype": "float64"}})
+
+    expected = decoded(predict(client, job_id, dataset={"id": str(train)}), "json")
+    renamed = decoded(predict(client, job_id, dataset={"id": str(other), "features": ["p", "q"]}), "json")
+    blind = predict(client, job_id, dataset={"id": str(plain)}).json()
+    aimed = decoded(predict(client, job_id, dataset={"id": str(train), "target": "a"}), "json")
+
+    assert renamed == expected
+    assert blind["fit"] is None
+    assert blind["data"] == [{name: row[name] for name in ("row", "before", "after")} for row in expected]
+    assert [row["y"] for row in aimed] == a.tolist()
+
+
+@pytest.mark.parametrize(
+    ("reference", "pointer"),
+    [
+        ({"id": str(UUID(int=0))}, "/dataset/id"),
+        ({"id": "mine"}, "/dataset/id"),
+        ({}, "/dataset/id"),
+        ({"features": ["a"]}, "/dataset/features"),
+        ({"features": ["a", "z"]}, "/dataset/features/1"),
+        ({"target": "z"}, "/dataset/target"),
+    ],
+)
+def test_a_dataset_that_does_not_fit_is_pointed_at(
+    client: TestClient, database: Database, trained: Trained, reference: Json, pointer: str
+) -> None:
+    a = np.array([1.0, 2.0, 3.0])
+    dataset = {"id": str(add_dataset(database, {"a": a, "b": -a, "sum": a * 0.0}))}
+    job_id = trained({"dataset": dataset, "hyperparameters": {"epochs": 2}})
+
+    wanted = reference if not reference or "id" in reference else dataset | reference
+    problem = problem_of(predict(client, job_id, dataset=wanted), 422)
+
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+def test_a_dataset_without_the_job_s_columns_is_refused(
+    client: TestClient, database: Database, trained: Trained
+) -> None:
+    job_id = trained(LECTURE)
+    named = add_dataset(database, {"height": np.array([1.0])})
+    large = add_dataset(database, {"x": np.array([1e300])})
+
+    for dataset_id, sentence in ((named, "has no column x"), (large, "too large for a model of float32")):
+        problem = problem_of(predict(client, job_id, "csv", dataset={"id": str(dataset_id)}), 422)
+        assert problem["errors"][0]["pointer"] == "/dataset"
+        assert sentence in problem["detail"]
+
+
+def test_a_request_has_points_or_a_dataset(client: TestClient, database: Database, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+    dataset = {"id": str(add_dataset(database, {"x": np.array([4.0])}))}
+
+    for body, pointer in (({}, "/x"), ({"epoch": 1}, "/x"), ({"x": [4.0], "dataset": dataset}, "/dataset")):
+        assert problem_of(predict(client, job_id, **body), 422)["errors"][0]["pointer"] == pointer
+    assert problem_of(predict(client, job_id, x=[4.0, "5"]), 422)["errors"][0]["pointer"] == "/x/1"
+    assert problem_of(predict(client, submit(database), dataset=dataset), 409)["type"] == "/problems/job-has-no-model"
+    assert problem_of(predict(client, job_id, dataset=dataset, epoch=10), 404)["type"] == "/problems/epoch-not-found"
+
+
+def test_a_dataset_whose_numbers_are_gone_is_a_problem_from_the_start(
+    client: TestClient, database: Database, trained: Trained
+) -> None:
+    job_id, dataset_id = trained(LECTURE), add_dataset(database, {"x": np.array([4.0, 5.0, 6.0, 7.0])})
+    datasets.forget(storage(), dataset_id)
+
+    answer = predict(client, job_id, dataset={"id": str(dataset_id)})
+
+    assert answer.status_code >= 500
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_dataset_of_any_length_is_predicted_in_the_same_memory(
+    database: Database, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 4000)
+    monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 500)
+    job_id = trained(LECTURE)
+
+    def peak(rows: int) -> int:
+        numbers = np.arange(float(rows))
+        reference = DatasetReference(id=add_dataset(database, {"x": numbers, "y": numbers}))
+        tracemalloc.start()
+        sent = sum(map(len, _document(scoring.score(database, storage(), job_id, reference, None))))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert sent > 50 * rows
+        return most
+
+    assert peak(40_000) < 1.3 * peak(8_000)
+
+
+# points
+
+
+@pytest.mark.parametrize("format", [each for each in KINDS if each != "json"])
+def test_points_are_predicted_the_same_in_every_format(client: TestClient, trained: Trained, format: str) -> None:
+    job_id = trained(LECTURE)
+    points = [4.0, -0.0, 1e-300, math.pi]
+    items = decoded(predict(client, job_id, x=points), "json")
+
+    rows = decoded(predict(client, job_id, format, x=points), format)
+
+    if format == "ndjson":
+        assert rows == items
+    else:
+        assert rows == [{"x_0": each["x"][0], "before": each["before"], "after": each["after"]} for each in items]
