@@ -1,0 +1,121 @@
+"""CSV: Arrow parses it; what a cell may be is settled by the first block, and held against all that follow."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.reading import Limits, Reading
+from slope.tabular.source import Field, check_names, type_of
+
+
+class CommaSeparated:
+    """A CSV file in UTF-8, its columns told apart by any one character."""
+
+    def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
+        self._path = path
+        self._reading = reading
+        self._limits = limits
+        first = _first_row(path, reading, limits)
+        self._has_header = reading.header if reading.header is not None else not _are_numbers(first, reading)
+        self._names = first if self._has_header else [f"c{number}" for number in range(len(first))]
+        check_names(self._names, limits)
+        with self._telling_faults(), self._open({}, use_threads=False) as reader:
+            self.fields = [Field(field.name, type_of(field.type)) for field in reader.schema]
+
+    def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        types = {name: pa.float64() for name in numbers} | {name: pa.string() for name in categories}
+        booleans = {field.name for field in self.fields if field.type == "boolean"}
+        types |= {name: pa.bool_() for name in numbers if name in booleans}
+        try:
+            with self._open(types) as reader:
+                yield from reader
+        except pa.ArrowInvalid:
+            with self._telling_faults(), self._open(types, use_threads=False) as reader:  # alone it counts the rows
+                for _ in reader:
+                    pass
+            raise
+
+    def _open(self, types: dict[str, pa.DataType], *, use_threads: bool = True) -> Any:
+        """A reader of the columns of these types; of all, with types of its own finding, where none are given."""
+        return arrow_csv.open_csv(
+            str(self._path),
+            read_options=arrow_csv.ReadOptions(
+                use_threads=use_threads,
+                block_size=self._limits.row_bytes,
+                autogenerate_column_names=False,
+                column_names=self._names,
+                skip_rows=int(self._has_header),
+            ),
+            parse_options=arrow_csv.ParseOptions(delimiter=self._reading.delimiter),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                decimal_point=self._reading.decimal,
+                strings_can_be_null=True,
+            ),
+        )
+
+    def _telling_faults(self) -> "_Telling":
+        return _Telling(self._names, 1 + int(self._has_header))
+
+
+class _Telling:
+    """Turns what Arrow says into what we say, without the value: it would be a part of somebody's data."""
+
+    def __init__(self, names: Sequence[str], first_row: int) -> None:
+        self._names = names
+        self._first_row = first_row
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, pa.ArrowInvalid | pa.ArrowKeyError):
+            raise self._fault(str(error)) from None
+
+    def _fault(self, said: str) -> BadTable:
+        found = re.search(r"Row #(\d+)", said)
+        row = int(found[1]) - self._first_row if found else None
+        if found := re.match(r"In CSV column #(\d+)", said):
+            detail = "The cell is not UTF-8" if "invalid UTF8" in said else "The cell is not a number"
+            return BadTable(detail, row=row, column=self._names[int(found[1])])
+        if found := re.search(r"Expected (\d+) columns, got (\d+)", said):
+            return BadTable(f"The row has {found[2]} cells, the table {found[1]} columns", row=row)
+        if "straddling" in said or "out of sync" in said:
+            return TableTooLarge("A row is too long, or a quote is never closed", row=row)
+        return BadTable("The table has no rows" if "mpty CSV" in said else "The file cannot be read as CSV", row=row)
+
+
+def _first_row(path: Path, reading: Reading, limits: Limits) -> list[str]:
+    with path.open("rb") as file:
+        begin = file.read(limits.row_bytes)
+    if begin.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in begin[:1024]:
+        raise BadTable("The file is not UTF-8 text")
+    text = begin.decode("utf-8-sig", errors="replace")
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=reading.delimiter)
+    csv.field_size_limit(limits.row_bytes)
+    try:
+        first = next((row for row in lines if row), None)
+    except csv.Error as error:
+        raise BadTable("The first row cannot be read as CSV") from error
+    if first is None:
+        raise BadTable("The table has no rows")
+    if lines.line_num and len(begin) == limits.row_bytes and sum(map(len, first)) >= len(text) - len(first) - 2:
+        raise TableTooLarge("The first row is too long, or a quote is never closed")
+    return first
+
+
+def _are_numbers(cells: Sequence[str], reading: Reading) -> bool:
+    try:
+        for cell in cells:
+            float(cell.replace(reading.decimal, ".") if cell.strip() else "0")
+    except ValueError:
+        return False
+    return True

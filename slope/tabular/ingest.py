@@ -1,0 +1,53 @@
+"""From a file that somebody has sent to a table as it is stored."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from slope.tabular.columnar import Arrow, Parquet
+from slope.tabular.comma_separated import CommaSeparated
+from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.json_document import JsonDocument
+from slope.tabular.json_lines import JsonLines
+from slope.tabular.layout import layout_of
+from slope.tabular.reading import Format, Limits, Reading
+from slope.tabular.source import Source, sized
+from slope.tabular.stored import TableWriter
+from slope.tabular.summary import Summarizer, Summary
+
+_SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
+    "csv": CommaSeparated,
+    "ndjson": JsonLines,
+    "json": JsonDocument,
+    "parquet": Parquet,
+    "arrow": Arrow,
+}
+
+
+def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: Limits) -> Summary:
+    """Read a table, check every number of it, and write it as it is stored. Raises BadTable and BadOption.
+
+    At no time is more of it in memory than a few batches, but of a JSON document.
+    """
+    source = _SOURCES[format](path, reading, limits)
+    layout = layout_of(source, reading, limits)
+    summarizer = Summarizer(layout.names)
+    nulls = [0] * len(layout.names)
+    row = 0
+    with TableWriter(target, layout.names) as writer:
+        batches = source.batches([field.name for field in layout.numbers], list(layout.categories))
+        for batch in sized(batches, len(layout.names)):
+            columns, empty = layout.columns(batch, row)
+            row += batch.num_rows
+            _refuse_too_many(row * len(columns), limits)
+            nulls = [before + here for before, here in zip(nulls, empty, strict=True)]
+            if len(columns[0]):
+                summarizer.add(columns)
+                writer.write(columns)
+    if summarizer.rows == 0:
+        raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")
+    return summarizer.summary(layout.types(), nulls)
+
+
+def _refuse_too_many(numbers: int, limits: Limits) -> None:
+    if numbers > limits.numbers:
+        raise TableTooLarge(f"The table has more than the {limits.numbers:,} numbers that are allowed")

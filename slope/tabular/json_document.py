@@ -1,0 +1,177 @@
+"""One JSON document: a list of objects, or an object of columns. Columns may have rows of numbers, as a job's x has."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ijson
+import pyarrow as pa
+
+from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.reading import Limits, Reading
+from slope.tabular.source import Field, FieldType, check_names
+
+Events = Iterator[tuple[str, Any]]
+
+_NAN = float("nan")
+
+
+class JsonDocument:
+    """Read as a whole, number by number: a column takes 8 bytes a number, whatever its text is like."""
+
+    def __init__(self, path: Path, _reading: Reading, limits: Limits) -> None:
+        if path.stat().st_size > limits.document_bytes:
+            detail = f"A JSON document may have {limits.document_bytes:,} bytes: send NDJSON, CSV, Parquet or Arrow"
+            raise TableTooLarge(detail)
+        self._columns: dict[str, _Column] = {}
+        self._limits = limits
+        with path.open("rb") as file:
+            try:
+                self._read(ijson.basic_parse(file, use_float=True))
+            except (ijson.JSONError, ValueError, OverflowError) as error:
+                raise BadTable("The file cannot be read as JSON") from error
+        check_names(list(self._columns), limits)
+        self.fields = [Field(name, column.type) for name, column in self._columns.items()]
+
+    def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        columns = {name: self._columns[name].as_numbers() for name in numbers}
+        columns |= {name: self._columns[name].as_words() for name in categories}
+        yield pa.record_batch(columns)
+
+    def _read(self, events: Events) -> None:
+        begin, _ = next(events, ("nothing", None))
+        if begin == "start_array":
+            self._read_rows(events)
+        elif begin == "start_map":
+            self._read_columns(events)
+        else:
+            raise BadTable("The document is neither a list of rows nor an object of columns")
+        for _ in events:  # and nothing may follow
+            pass
+
+    def _read_rows(self, events: Events) -> None:
+        row = 0
+        for event, _ in events:
+            if event == "end_array":
+                break
+            if event != "start_map":
+                raise BadTable("The row is not an object", row=row)
+            self._read_row(events, row)
+            row += 1
+        for column in self._columns.values():
+            column.fill(row)
+
+    def _read_row(self, events: Events, row: int) -> None:
+        for event, name in events:
+            if event == "end_map":
+                return
+            column = self._column(name)
+            if len(column) > row:
+                raise BadTable("The row has this name twice", row=row, column=name)
+            column.fill(row)
+            column.add(*next(events))
+
+    def _read_columns(self, events: Events) -> None:
+        for event, name in events:
+            if event == "end_map":
+                break
+            if name in self._columns:
+                raise BadTable("The document has this name twice", column=name)
+            if next(events)[0] != "start_array":
+                raise BadTable("The column is not a list", column=name)
+            self._read_column(name, events)
+        rows = len(next(iter(self._columns.values()), ()))
+        for name, column in self._columns.items():
+            if len(column) != rows:
+                raise BadTable(f"The column has {len(column)} values, the first has {rows}", column=name)
+
+    def _read_column(self, name: str, events: Events) -> None:
+        """A list of values, or a list of rows of them, which become columns of their own."""
+        width, row = None, 0
+        for event, value in events:
+            if event == "end_array":
+                break
+            if event == "start_array":
+                width = self._read_nested_row(name, events, row, width)
+            else:
+                self._column(name).add(event, value)
+            row += 1
+        if row == 0:
+            self._column(name)
+
+    def _read_nested_row(self, name: str, events: Events, row: int, width: int | None) -> int:
+        values = []
+        for event, value in events:
+            if event == "end_array":
+                break
+            values.append((event, value))
+            if len(values) > self._limits.columns:
+                raise TableTooLarge(f"The row has more than {self._limits.columns:,} values", row=row, column=name)
+        if len(values) != width is not None:
+            raise BadTable(f"The row has {len(values)} values, the first has {width}", row=row, column=name)
+        names = [name] if len(values) == 1 else [f"{name}{number}" for number in range(len(values))]
+        for each, (event, value) in zip(names, values, strict=True):
+            self._column(each).add(event, value)
+        return len(values)
+
+    def _column(self, name: str) -> "_Column":
+        if name not in self._columns:
+            if len(self._columns) >= self._limits.columns:
+                raise TableTooLarge(f"The table has more than the {self._limits.columns:,} columns that are allowed")
+            self._columns[name] = _Column(name, self._limits)
+        return self._columns[name]
+
+
+class _Column:
+    """Numbers with NaN where there is nothing; of words only which of a few it is."""
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self._name = name
+        self._limits = limits
+        self._numbers = array("d")
+        self._words: dict[str, int] = {}
+        self._event: str | None = None  # what its values are
+        self._are_whole = True
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def type(self) -> FieldType:
+        if self._event == "number" and self._are_whole:
+            return "integer"
+        return _TYPES[self._event]
+
+    def fill(self, rows: int) -> None:
+        """Put nothing in the rows that did not name the column."""
+        self._numbers.extend([_NAN] * (rows - len(self)))
+
+    def add(self, event: str, value: Any) -> None:
+        if event not in _TYPES:
+            raise BadTable("The value is neither a number nor a word", row=len(self), column=self._name)
+        if event != "null":
+            self._event = self._event or event
+            if self._event != event:
+                detail = f"The value is not a {_TYPES[self._event]} as in earlier rows"
+                raise BadTable(detail, row=len(self), column=self._name)
+        self._are_whole = self._are_whole and not isinstance(value, float)
+        self._numbers.append(_NAN if value is None else self._code(value) if event == "string" else float(value))
+
+    def as_numbers(self) -> pa.Array:
+        return pa.array(memoryview(self._numbers), pa.float64())
+
+    def as_words(self) -> pa.Array:
+        words = list(self._words)
+        shown = (None if code != code else words[int(code)] if words else f"{code:g}" for code in self._numbers)
+        return pa.array(list(shown), pa.string())
+
+    def _code(self, word: str) -> int:
+        """Of more words than there may be only as many are kept as tell that they are too many."""
+        if len(self._words) > self._limits.categories:
+            return 0
+        return self._words.setdefault(word, len(self._words))
+
+
+_TYPES: dict[str | None, FieldType] = {"number": "number", "boolean": "boolean", "string": "text", "null": "number"}
+_TYPES[None] = "number"

@@ -1,0 +1,100 @@
+"""NDJSON: an object a line. Arrow parses it; when it cannot, we look for the line ourselves."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.json as arrow_json
+
+from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.reading import Limits, Reading
+from slope.tabular.source import Field, check_names, type_of
+
+
+class JsonLines:
+    """The first block settles which fields there are and of what kind."""
+
+    def __init__(self, path: Path, _reading: Reading, limits: Limits) -> None:
+        self._path = path
+        self._limits = limits
+        self.fields: list[Field] = []
+        try:
+            with self._open(None) as reader:
+                schema = reader.schema
+        except pa.ArrowInvalid:
+            raise self._fault() from None
+        nested = next((field.name for field in schema if pa.types.is_nested(field.type)), None)
+        if nested is not None:
+            raise BadTable("The column has values within values", column=nested)
+        check_names(schema.names, limits)
+        self.fields = [Field(field.name, type_of(field.type)) for field in schema]
+
+    def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        schema = pa.schema([(field.name, _TYPES[field.type]) for field in self.fields])
+        try:
+            with self._open(schema) as reader:
+                for batch in reader:
+                    yield batch.select([*numbers, *categories])
+        except pa.ArrowInvalid:
+            raise self._fault() from None
+
+    def _open(self, schema: pa.Schema | None) -> Any:
+        return arrow_json.open_json(
+            str(self._path),
+            read_options=arrow_json.ReadOptions(block_size=self._limits.row_bytes),
+            parse_options=arrow_json.ParseOptions(
+                explicit_schema=schema, unexpected_field_behavior="error" if schema else "infer"
+            ),
+        )
+
+    def _fault(self) -> BadTable:
+        """What is wrong with the first line that is not as those before it."""
+        kinds = {field.name: field.type for field in self.fields}
+        row = 0
+        with self._path.open("rb") as file:
+            while line := file.readline(self._limits.row_bytes):
+                if len(line) == self._limits.row_bytes:
+                    return TableTooLarge("The line is too long", row=row)
+                if line.strip():
+                    if found := _fault_of(line, kinds, row, may_add=not self.fields):
+                        return found
+                    row += 1
+        return BadTable("The file cannot be read as NDJSON" if row else "The table has no rows")
+
+
+_TYPES = {"number": pa.float64(), "integer": pa.float64(), "boolean": pa.bool_(), "text": pa.string()}
+
+
+def _fault_of(line: bytes, kinds: dict[str, Any], row: int, *, may_add: bool) -> BadTable | None:
+    """What is wrong with one line, given what the fields of earlier ones were; may add those it has to them."""
+    try:
+        pairs = json.loads(line, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return BadTable("The line is not JSON", row=row)
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        return BadTable("The line is not an object", row=row)
+    seen = set()
+    for name, value in pairs:
+        kind = _kind_of(value)
+        if name in seen:
+            return BadTable("The line has this name twice", row=row, column=name)
+        if kind is None:
+            return BadTable("The value is neither a number nor a word", row=row, column=name)
+        if not may_add and name not in kinds:
+            return BadTable("Earlier rows have no such column", row=row, column=name)
+        if kind != "null" and kinds.setdefault(name, kind).replace("integer", "number") != kind:
+            return BadTable(f"The value is not a {kinds[name]} as in earlier rows", row=row, column=name)
+        seen.add(name)
+    return None
+
+
+def _kind_of(value: Any) -> str | None:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return "text" if isinstance(value, str) else None

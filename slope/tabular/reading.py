@@ -1,0 +1,41 @@
+"""How a table is to be read, and how large it may be."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Format = Literal["csv", "ndjson", "json", "parquet", "arrow"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+Treatment = Literal["refuse", "drop", "mean", "zero"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the reader decides where the file leaves a choice. The default refuses whatever is not a finite number."""
+
+    header: bool | None = None
+    """Of CSV: whether the first row names the columns; None looks whether all of its cells are numbers."""
+    delimiter: str = ","
+    decimal: str = "."
+    """Of CSV: `.` or `,`."""
+    nulls: Treatment = "refuse"
+    """Empty cells and NaN: refuse the table, drop the row, or put the column's mean or 0 in their place."""
+    infinities: Treatment = "refuse"
+    text: Literal["refuse", "drop"] = "refuse"
+    """Columns of something else than numbers: refuse the table, or leave the column out."""
+    one_hot: tuple[str, ...] = ()
+    """Columns that become one column of 0 and 1 for each of their values."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a table may have at most, decoded; what the file says of itself does not count."""
+
+    numbers: int = 1_000_000_000
+    columns: int = 10_000
+    categories: int = 1_000
+    """Different values of a column that becomes several."""
+    name_length: int = 200
+    row_bytes: int = 1024 * 1024
+    """Of one row as text; so much is parsed at a time."""
+    document_bytes: int = 64 * 1024 * 1024
+    """Of a JSON document, which is read as a whole."""

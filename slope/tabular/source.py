@@ -1,0 +1,74 @@
+"""What every format is read as: fields, and batches of Arrow columns. What is wrong with the names is told here."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.reading import Limits
+from slope.tabular.stored import rows_at_once
+
+FieldType = Literal["number", "integer", "boolean", "text"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of the source. `text` is whatever is not a number: words, dates, nested values."""
+
+    name: str
+    type: FieldType
+
+
+class Source(Protocol):
+    """A table in some format, which can be read as often as it is needed."""
+
+    fields: list[Field]
+
+    def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The columns of these names, some rows at a time; categories as strings. Raises BadTable."""
+
+
+def type_of(kind: pa.DataType) -> FieldType:
+    """What a column of an Arrow type is to us. One of nothing but nulls may be numbers."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_integer(kind):
+        return "integer"
+    if pa.types.is_boolean(kind):
+        return "boolean"
+    is_number = pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    return "number" if is_number else "text"
+
+
+def check_names(names: Sequence[str], limits: Limits) -> None:
+    """Raise BadTable for names that are missing, double or too long, and TableTooLarge for too many."""
+    if len(names) > limits.columns:
+        raise TableTooLarge(f"The table has {len(names):,} columns; {limits.columns:,} are allowed")
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        if not name:
+            raise BadTable(f"Column {place} has no name")
+        if len(name) > limits.name_length:
+            raise BadTable(f"The name of column {place} is longer than {limits.name_length} characters")
+        if "\0" in name or not name.isprintable():
+            raise BadTable(f"The name of column {place} has a character that cannot be printed")
+        if name in seen:
+            raise BadTable(f"Column {place} has the same name as an earlier one", column=name)
+        seen.add(name)
+
+
+def sized(batches: Iterator[pa.RecordBatch], width: int) -> Iterator[pa.RecordBatch]:
+    """Batches of a size that suits us, whatever the sizes they come in: many small ones are put together."""
+    wanted, waiting, rows = rows_at_once(width), [], 0
+    for batch in batches:
+        for start in range(0, batch.num_rows, wanted):
+            part = batch.slice(start, wanted)
+            waiting.append(part)
+            rows += part.num_rows
+            if rows >= wanted // 2:
+                yield pa.concat_batches(waiting)
+                waiting, rows = [], 0
+    if waiting:
+        yield pa.concat_batches(waiting)
