@@ -64,6 +64,11 @@ class Candidate:
         self._is_put = self._may_be_named = False
 
     @property
+    def id(self) -> UUID:
+        """What the dataset is called if it is new."""
+        return self._id
+
+    @property
     def content_hash(self) -> str:
         return self._summary.content_hash
 
@@ -173,6 +178,26 @@ def get(session: Session, dataset_id: UUID) -> Dataset:
     if dataset is None:
         raise DatasetNotFound(dataset_id)
     return dataset
+
+
+def page(session: Session, *, name: str | None, before: UUID | None, limit: int) -> tuple[list[Dataset], UUID | None]:
+    """Uploaded datasets newest first, and where the next page goes on."""
+    found = datasets.page(session, name=name, before=before, limit=limit + 1)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def rows(storage: Storage, dataset: Dataset, *, after: int, limit: int) -> tuple[list[dict[str, float]], int | None]:
+    """Rows ascending, by column, and the row after which the next page begins. Raises as `batches` does."""
+    from slope.tabular import stored
+
+    names, start = [column["name"] for column in dataset.columns], after + 1
+    count = min(limit, dataset.rows - start)
+    if count <= 0:
+        return [], None
+    with storage.open(dataset.object_name) as file:
+        matrix = stored.read_rows(file, names, start, count)
+    end = start + count
+    return [dict(zip(names, row, strict=True)) for row in matrix.tolist()], end - 1 if end < dataset.rows else None
 
 
 def delete(database: Database, storage: Storage, dataset_id: UUID) -> None:

@@ -65,6 +65,17 @@ class JobNotFound(ServiceError):
         super().__init__(f"There is no job {job_id}")
 
 
+class InvalidTable(InvalidRequest):
+    type = "invalid-table"
+    title = "The table cannot be taken"
+
+
+class TableTooLarge(ServiceError):
+    status = 413
+    type = "table-too-large"
+    title = "The table is too large"
+
+
 class DatasetNotFound(ServiceError):
     status = 404
     type = "dataset-not-found"

@@ -2,6 +2,8 @@
 
 from functools import cache
 from pathlib import Path
+from tempfile import gettempdir
+from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_data_path
 from pydantic import Field
@@ -26,6 +28,16 @@ class Settings(BaseSettings):
 
     max_body_size: int = Field(default=64 * 1024 * 1024, ge=1)
     """Largest request body, in bytes."""
+    max_upload_size: int = Field(default=4 * 1024**3, ge=1)
+    """Largest file that is taken as a dataset, in bytes, before and after it is decompressed."""
+    max_dataset_numbers: int = Field(default=1_000_000_000, ge=1)
+    """Most numbers, rows × columns, of a dataset."""
+    upload_memory: int = Field(default=512 * 1024**2, ge=1)
+    """Bytes of memory that reading one upload may take."""
+    upload_seconds: float = Field(default=600.0, gt=0)
+    """How long reading one upload may take, once it has arrived."""
+    spool_dir: Path | None = None
+    """Where uploads wait to be read; by default a folder beside the one where datasets are kept."""
     max_connections: int = Field(default=1000, ge=1)
     """Connections the API serves at once; more are answered 503."""
     max_recorded_numbers: int = Field(default=100_000_000, ge=1)
@@ -60,6 +72,13 @@ class Settings(BaseSettings):
         is_file = url.get_backend_name() == "sqlite" and url.database
         folder = Path(url.database).parent if is_file and url.database else self.data_dir
         return self.storage_url or (folder / "objects").resolve().as_uri()
+
+    @property
+    def spool(self) -> Path:
+        """The folder for uploads with its default filled in: on the disk where datasets are kept, if that is a disk."""
+        parts = urlsplit(self.storage)
+        default = Path(unquote(parts.path)).parent if parts.scheme == "file" else Path(gettempdir()) / "slope"
+        return self.spool_dir or default / "spool"
 
     @property
     def embedded_broker(self) -> Path:

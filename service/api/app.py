@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service.api import (
+    datasets,
     devices,
     events,
     graphs,
@@ -48,7 +49,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         description=_DESCRIPTION,
         lifespan=_lifespan,
     )
-    app.add_middleware(BodyLimit, max_size=settings.max_body_size)
+    app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
     app.state.settings = settings
     app.state.database = Database(settings.database)
     app.state.storage = storage_at(settings.storage)
@@ -56,7 +57,20 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.watch = JobWatch(app.state.database)
     app.state.answers = Answers(app.state.database, app.state.watch)
     problems.install(app)
-    for noun in (jobs, plan, records, graphs, events, predictions, models, inference, invocations, devices, health):
+    for noun in (
+        jobs,
+        datasets,
+        plan,
+        records,
+        graphs,
+        events,
+        predictions,
+        models,
+        inference,
+        invocations,
+        devices,
+        health,
+    ):
         app.include_router(noun.router)
     document(app)
     return app

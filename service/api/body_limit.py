@@ -11,24 +11,30 @@ from service.errors import BodyTooLarge
 class BodyLimit:
     """Refuses a body by the length it tells, and one that does not tell it as soon as it is past the limit."""
 
-    def __init__(self, app: ASGIApp, max_size: int) -> None:
+    def __init__(self, app: ASGIApp, max_size: int, max_upload_size: int) -> None:
         self._app = app
         self._max_size = max_size
+        self._max_upload_size = max_upload_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _told_length(scope) > self._max_size:
+        limit = self._limit(scope)
+        if scope["type"] == "http" and _told_length(scope) > limit:
             await problem_of(BodyTooLarge())(scope, receive, send)
         else:
-            await self._app(scope, self._counted(receive), send)
+            await self._app(scope, self._counted(receive, limit), send)
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _limit(self, scope: Scope) -> int:
+        """A dataset goes to a file; every other body is read into memory."""
+        return self._max_upload_size if scope.get("path") == "/v1/datasets" else self._max_size
+
+    def _counted(self, receive: Receive, limit: int) -> Receive:
         taken = 0
 
         async def counted() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._max_size:
+            if taken > limit:
                 raise HTTPException(BodyTooLarge.status)  # any other would become a 400 where FastAPI reads the body
             return message
 

@@ -35,6 +35,8 @@ class Limits:
     categories: int = 1_000
     """Different values of a column that becomes several."""
     name_length: int = 200
+    file_bytes: int = 4 * 1024**3
+    """Decompressed."""
     row_bytes: int = 1024 * 1024
     """Of one row as text; so much is parsed at a time."""
     document_bytes: int = 64 * 1024 * 1024

@@ -1,0 +1,121 @@
+"""Reading what a stranger has sent in a process of its own: whatever it does to the reader, it does to nobody else.
+
+A few kilobytes of Parquet can ask for gigabytes, and a library written in C can crash. The process has a limit of
+memory and of time, and is forked from one that has everything loaded.
+"""
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+from slope.tabular.faults import BadOption, BadTable, TableTooLarge
+from slope.tabular.reading import Format, Limits, Reading
+from slope.tabular.summary import Summary
+
+Encoding = Literal["gzip", "zstd"]
+
+_processes = get_context("forkserver")
+_processes.set_forkserver_preload(["slope.tabular.ingest"])
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A file as it came: its format, and how it was compressed for the way."""
+
+    path: Path
+    format: Format
+    encoding: Encoding | None
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What reading it may take: bytes of memory beside what the process begins with, and seconds."""
+
+    limits: Limits
+    memory: int
+    seconds: float
+
+
+def ingest_apart(sent: Sent, target: Path, allowance: Allowance) -> Summary:
+    """Do as slope.tabular.ingest.ingest does. Raises BadTable, BadOption, and OSError where there is no room."""
+    receiver, sender = _processes.Pipe(duplex=False)
+    process = _processes.Process(target=_work, args=(sender, sent, target, allowance), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        answer = receiver.recv() if receiver.poll(allowance.seconds) else _too_slow(allowance)
+    except EOFError:
+        answer = BadTable("The file cannot be read: it breaks the reader")
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    if isinstance(answer, BaseException):
+        raise answer
+    summary: Summary = answer
+    return summary
+
+
+def _work(sender: Connection, sent: Sent, target: Path, allowance: Allowance) -> None:
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())  # the others reserve more than they use, and a limit counts that
+    _limit(allowance.memory)
+    sender.send(_outcome(lambda: _ingest(sent, target, allowance.limits)))
+
+
+def _outcome(action: Callable[[], Summary]) -> Any:
+    try:
+        return action()
+    except (BadTable, BadOption, OSError) as fault:
+        return fault
+    except MemoryError:
+        return TableTooLarge("A part of the table needs more memory than it may: send it in smaller row groups")
+
+
+def _ingest(sent: Sent, target: Path, limits: Limits) -> Summary:
+    from slope.tabular.ingest import ingest
+
+    if sent.encoding:
+        _decompress(sent.path, sent.encoding, limits)
+    return ingest(sent.path, sent.format, target, sent.reading, limits)
+
+
+def _decompress(path: Path, encoding: Encoding, limits: Limits) -> None:
+    """Put what was compressed in the place of the file."""
+    import pyarrow as pa
+
+    decoded = path.with_suffix(".decoded")
+    length = 0
+    with path.open("rb") as source, pa.CompressedInputStream(source, encoding) as pieces, decoded.open("wb") as sink:
+        while piece := _read(pieces, encoding):
+            length += len(piece)
+            if length > limits.file_bytes:
+                raise TableTooLarge(f"Decompressed, the file has more than the {limits.file_bytes:,} bytes allowed")
+            sink.write(piece)
+    decoded.rename(path)
+
+
+def _read(pieces: Any, encoding: Encoding) -> bytes:
+    try:
+        return bytes(pieces.read(_PIECE))
+    except OSError as error:
+        raise BadTable(f"The file cannot be decompressed as {encoding}: it is damaged or cut short") from error
+
+
+def _limit(memory: int) -> None:
+    """Let the process have so many bytes more than it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[5]) if Path("/proc/self/statm").exists() else 0
+    used = pages * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (used + memory, hard))
+
+
+def _too_slow(allowance: Allowance) -> BadTable:
+    return TableTooLarge(f"Reading the table takes longer than {allowance.seconds:g} seconds")

@@ -1,0 +1,245 @@
+"""Datasets over HTTP: what goes in comes out, the same once, and jobs learn from columns by name."""
+
+import gzip
+import io
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from sklearn.datasets import load_diabetes, load_linnerud
+from workbench import LECTURE, problem_of, rows_of_every_table, storage, submit
+
+from service.store.database import Database
+
+CSV = b"hours,score\n1,52.5\n2,57\n3,61.5\n"
+LINES = b'{"hours":1,"score":52.5}\n{"hours":2,"score":57}\n{"hours":3,"score":61.5}'
+
+Train = Callable[[UUID | str], None]
+
+
+def post(client: TestClient, body: bytes, kind: str = "text/csv", **parameters: Any) -> Response:
+    headers = {"content-type": kind} | parameters.pop("headers", {})
+    return client.post("/v1/datasets", content=body, headers=headers, params=parameters)
+
+
+def uploaded(client: TestClient, body: bytes, kind: str = "text/csv", **parameters: Any) -> dict[str, Any]:
+    answer = post(client, body, kind, **parameters)
+    assert answer.status_code in (200, 201), answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def compressed(body: bytes, codec: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, codec) as stream:
+        stream.write(body)
+    return bytes(sink.getvalue())
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+@pytest.fixture(scope="module")
+def diabetes() -> pa.Table:
+    data = load_diabetes(as_frame=True).frame
+    return pa.Table.from_pandas(data, preserve_index=False)
+
+
+def test_a_csv_becomes_a_dataset_that_says_what_is_in_it(client: TestClient) -> None:
+    answer = post(client, CSV, name="course")
+
+    assert answer.status_code == 201
+    dataset = answer.json()
+    assert answer.headers["location"] == f"/v1/datasets/{dataset['id']}"
+    assert client.get(answer.headers["location"]).json() == dataset
+    assert (dataset["name"], dataset["rows"], dataset["inline"]) == ("course", 3, False)
+    hours, score = dataset["columns"]
+    assert hours == {
+        "name": "hours",
+        "type": "integer",
+        "count": 3,
+        "nulls": 0,
+        "min": 1.0,
+        "max": 3.0,
+        "mean": 2.0,
+        "deviation": pytest.approx((2 / 3) ** 0.5),
+    }
+    assert (score["name"], score["type"], score["mean"]) == ("score", "number", 57.0)
+
+
+def test_the_same_content_is_kept_once_in_whatever_format_it_comes(client: TestClient, database: Database) -> None:
+    first = uploaded(client, CSV)
+    objects = len(list(storage().everything()))
+    table = arrow_csv.read_csv(io.BytesIO(CSV))
+
+    again = [
+        post(client, as_parquet(table), "application/vnd.apache.parquet"),
+        post(
+            client,
+            b'{"hours":1,"score":52.5}\n{"hours":2,"score":57}\n{"hours":3,"score":61.5}',
+            "application/x-ndjson",
+        ),
+        post(client, b'{"hours":[1,2,3],"score":[52.5,57,61.5]}', "application/json"),
+        post(client, b"hours;score\n1;52,5\n2;57\n3;61,5", decimal=","),
+    ]
+
+    assert [(answer.status_code, answer.json()["id"]) for answer in again] == [(200, first["id"])] * 4
+    assert rows_of_every_table(database)["datasets"] == 1
+    assert len(list(storage().everything())) == objects
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_a_body_may_be_compressed(client: TestClient, codec: str) -> None:
+    answer = post(client, compressed(CSV, codec), headers={"content-encoding": codec})
+
+    assert answer.status_code == 201
+    assert answer.json()["rows"] == 3
+
+
+def test_a_file_of_a_form_is_known_by_the_ending_of_its_name(client: TestClient) -> None:
+    plain = client.post("/v1/datasets", files={"file": ("course.csv", CSV, "application/octet-stream")})
+    packed = client.post("/v1/datasets", files={"file": ("course.csv.gz", gzip.compress(CSV), "application/gzip")})
+
+    assert (plain.status_code, packed.status_code) == (201, 200)
+
+
+def test_rows_come_page_by_page(client: TestClient) -> None:
+    path = f"/v1/datasets/{uploaded(client, CSV)['id']}/rows"
+
+    first = client.get(path, params={"limit": 2}).json()
+    second = client.get(path, params={"limit": 2, "after": first["next"]}).json()
+
+    assert first == {"data": [{"hours": 1.0, "score": 52.5}, {"hours": 2.0, "score": 57.0}], "next": "1"}
+    assert second == {"data": [{"hours": 3.0, "score": 61.5}], "next": None}
+    assert client.get(path, params={"after": 10}).json() == {"data": [], "next": None}
+
+
+def test_uploaded_datasets_are_listed_newest_first_and_those_of_jobs_are_not(
+    client: TestClient, database: Database
+) -> None:
+    submit(database, LECTURE)
+    ids = [uploaded(client, b"a,b\n1,%d\n" % number, name="n")["id"] for number in range(3)]
+
+    page = client.get("/v1/datasets", params={"limit": 2}).json()
+    rest = client.get("/v1/datasets", params={"limit": 2, "cursor": page["next"]}).json()
+
+    assert [dataset["id"] for dataset in page["data"] + rest["data"]] == ids[::-1]
+    assert rest["next"] is None
+    assert client.get("/v1/datasets", params={"name": "other"}).json()["data"] == []
+
+
+def test_a_dataset_goes_when_it_is_deleted_but_not_while_a_job_uses_it(client: TestClient) -> None:
+    dataset_id = uploaded(client, CSV)["id"]
+    job = client.post("/v1/jobs", json={"dataset": {"id": dataset_id}}).json()
+
+    assert problem_of(client.delete(f"/v1/datasets/{dataset_id}"), 409)["type"] == "/problems/dataset-is-used"
+    assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+    assert client.get(f"/v1/datasets/{dataset_id}").status_code == 200, "it was uploaded: it stays without its job"
+    assert client.delete(f"/v1/datasets/{dataset_id}").status_code == 204
+    for call in (client.get, client.delete):
+        assert problem_of(call(f"/v1/datasets/{dataset_id}"), 404)["type"] == "/problems/dataset-not-found"
+    assert f"{dataset_id}.parquet" not in {each.name for each in storage().everything()}
+
+
+def test_rows_of_a_job_that_are_uploaded_too_outlive_the_job(client: TestClient) -> None:
+    job = client.post("/v1/jobs", json={"dataset": {"x": [1, 2], "y": [3, 4]}}).json()
+
+    dataset = uploaded(client, b"x,y\n1,3\n2,4\n", name="mine")
+    client.delete(f"/v1/jobs/{job['id']}")
+
+    assert dataset["id"] == job["dataset"]["id"]
+    assert client.get(f"/v1/datasets/{dataset['id']}").json()["name"] == "mine"
+
+
+def test_a_job_learns_from_the_columns_it_names(client: TestClient, train: Train, diabetes: pa.Table) -> None:
+    dataset = uploaded(client, as_parquet(diabetes), "application/vnd.apache.parquet")
+    settings = {"epochs": 2000, "batch_size": "full", "learning_rate": 0.2, "dtype": "float64", "standardize": True}
+    wanted = {
+        "dataset": {"id": dataset["id"], "features": ["bmi", "bp"], "target": "target"},
+        "hyperparameters": settings | {"record": {"steps": "none", "every": 2000}},
+    }
+
+    job_id = client.post("/v1/jobs", json=wanted).json()["id"]
+    train(job_id)
+
+    job = client.get(f"/v1/jobs/{job_id}").json()
+    assert job["dataset"] == {
+        "id": dataset["id"],
+        "rows": 442,
+        "features": 2,
+        "columns": ["bmi", "bp"],
+        "target": "target",
+    }
+    x = np.column_stack([diabetes["bmi"], diabetes["bp"], np.ones(442)])
+    exact = np.linalg.lstsq(x, diabetes["target"].to_numpy(), rcond=None)[0]
+    assert [*job["weights"], job["bias"]] == pytest.approx(exact)
+    assert client.get("/v1/jobs", params={"dataset_id": dataset["id"]}).json()["data"][0]["id"] == job_id
+
+
+def test_without_names_the_last_column_is_learnt_from_all_others(client: TestClient) -> None:
+    x, y = load_linnerud(return_X_y=True)
+    body = "\n".join(",".join(map(str, [*row, weights[0]])) for row, weights in zip(x, y, strict=True))
+
+    dataset = uploaded(client, body.encode())
+    job = client.post("/v1/jobs", json={"dataset": {"id": dataset["id"]}}).json()
+
+    assert job["dataset"]["columns"] == ["c0", "c1", "c2"]
+    assert job["dataset"]["target"] == "c3"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "pointer"),
+    [
+        ({"target": "none"}, "/dataset/target"),
+        ({"features": ["hours", "none"]}, "/dataset/features/1"),
+        ({"features": ["score"]}, "/dataset/features/0"),
+        ({"features": ["hours", "hours"]}, "/dataset/features/1"),
+        ({"features": []}, "/dataset"),
+    ],
+)
+def test_a_column_that_cannot_be_chosen_is_pointed_at(client: TestClient, chosen: dict[str, Any], pointer: str) -> None:
+    dataset_id = uploaded(client, CSV)["id"]
+
+    answer = client.post("/v1/jobs", json={"dataset": {"id": dataset_id} | chosen})
+
+    assert [error["pointer"] for error in problem_of(answer, 422)["errors"]] == [pointer]
+
+
+def test_a_dataset_too_large_for_float32_asks_for_float64(client: TestClient) -> None:
+    dataset_id = uploaded(client, b"x,y\n1e39,1\n2,3\n")["id"]
+    wanted = {"dataset": {"id": dataset_id}}
+
+    answer = client.post("/v1/jobs", json=wanted)
+
+    assert [error["pointer"] for error in problem_of(answer, 422)["errors"]] == ["/hyperparameters/dtype"]
+    assert client.post("/v1/jobs", json=wanted | {"hyperparameters": {"dtype": "float64"}}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("kind", "headers", "status"),
+    [
+        ("text/html", {}, 415),
+        ("", {}, 415),
+        ("text/csv", {"content-encoding": "br"}, 415),
+        ("multipart/form-data", {}, 400),
+        ("multipart/form-data; boundary=b", {}, 400),
+    ],
+)
+def test_a_body_of_no_known_kind_is_refused(
+    client: TestClient, kind: str, headers: dict[str, str], status: int
+) -> None:
+    problem_of(post(client, CSV, kind, headers=headers), status)
+
+
+def test_a_dataset_that_does_not_exist_has_no_rows(client: TestClient) -> None:
+    problem_of(client.get(f"/v1/datasets/{uuid4()}/rows"), 404)
