@@ -20,6 +20,7 @@ from slope.spec.schedules import (
     Schedule,
     Step,
 )
+from slope.spec.sweep import SweepRequest
 from slope.spec.training import EarlyStopping, Recording, TrainingSpec
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Recording",
     "Schedule",
     "Step",
+    "SweepRequest",
     "TrainingSpec",
     "faults_of",
     "invalid",

@@ -32,12 +32,12 @@ def pointer(location: Sequence[str | int]) -> str:
 def faults_of(errors: Sequence[Any], document: Any, *, limit: int = 100) -> list[Fault]:
     """At most `limit` faults from Pydantic's error dictionaries about a document."""
     return [
-        Fault(_sentence(error), pointer(list(_within(document, error["loc"], error["type"]))))
+        Fault(sentence(error), pointer(list(_within(document, error["loc"], error["type"]))))
         for error in errors[:limit]
     ]
 
 
-def _sentence(error: Any) -> str:
+def sentence(error: Any) -> str:
     """What is wrong, without the value: of all of Pydantic's sentences only this one repeats it."""
     is_unknown = error["type"] == "union_tag_invalid"
     return f"The name should be one of {error['ctx']['expected_tags']}" if is_unknown else str(error["msg"])

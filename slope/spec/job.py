@@ -27,7 +27,7 @@ Metadata = Annotated[
 ]
 
 
-def _dataset(value: Any) -> Any:
+def choose_dataset(value: Any) -> Any:
     """Choose the kind of dataset by its id, so that the faults of only that kind are told."""
     if isinstance(value, InlineData | DatasetReference):
         return value
@@ -39,7 +39,7 @@ class JobRequest(Part):
     """One training job: what to learn from, how, and where."""
 
     name: Name | None = Field(default=None, examples=["lecture"])
-    dataset: Annotated[InlineData | DatasetReference, BeforeValidator(_dataset)]
+    dataset: Annotated[InlineData | DatasetReference, BeforeValidator(choose_dataset)]
     hyperparameters: TrainingSpec = TrainingSpec()
     predict: Rows = Field(default=[], max_length=MAX_PREDICT, examples=[[4.0]])
     """Points to predict before and after training: numbers, or rows of D numbers."""

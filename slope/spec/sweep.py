@@ -1,0 +1,143 @@
+"""A sweep request: one dataset, and many settings to train on it, one job each."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from slope.spec.data import DatasetReference, InlineData, Rows
+from slope.spec.faults import Location, invalid, sentence
+from slope.spec.job import (
+    MAX_PREDICT,
+    Device,
+    JobRequest,
+    Metadata,
+    Name,
+    choose_dataset,
+    refuse_misfits,
+)
+from slope.spec.overflow import refuse_overflow
+from slope.spec.part import Part, Positive
+from slope.spec.training import TrainingSpec
+
+MAX_SETTINGS = 10_000
+
+Overrides = dict[str, Any]
+
+
+class SweepRequest(Part):
+    """Many training jobs on one dataset, that differ in hyperparameters."""
+
+    name: Name | None = Field(default=None, examples=["rates"])
+    dataset: Annotated[InlineData | DatasetReference, BeforeValidator(choose_dataset)]
+    hyperparameters: TrainingSpec = TrainingSpec()
+    """What all jobs have in common."""
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] | None = Field(
+        default=None, examples=[{"learning_rate": [0.001, 0.01, 0.1], "l2": [0.0, 0.1]}]
+    )
+    """Values of hyperparameters by name: a job for each combination."""
+    settings: Annotated[list[Overrides], Field(min_length=1, max_length=MAX_SETTINGS)] | None = None
+    """Instead of a grid: the hyperparameters of each job that are its own."""
+    predict: Rows = Field(default=[], max_length=MAX_PREDICT)
+    device: Device = "auto"
+    timeout_seconds: Positive | None = None
+    """A job fails when it has not ended this long after it first began to run."""
+    metadata: Metadata = {}
+    """Given to every job."""
+
+    @cached_property
+    def jobs(self) -> list[JobRequest]:
+        """One request for each setting, in the order of the settings; the last name of a grid varies fastest."""
+        return [self._job(spec) for spec in self._specs]
+
+    @property
+    def swept(self) -> list[str]:
+        """Names of the hyperparameters in which the jobs differ."""
+        return sorted({name for overrides in [self.grid or {}, *(self.settings or [])] for name in overrides})
+
+    def location(self, index: int, within: Location) -> Location:
+        """Where the request says what stands at a place of the job with this index."""
+        if within[:1] != ("hyperparameters",) or len(within) < 2:
+            return within
+        places = next(itertools.islice(self._places(), index, None))
+        return (*places[name], *within[2:]) if (name := str(within[1])) in places else within
+
+    @model_validator(mode="after")
+    def _says_its_settings_one_way(self) -> Self:
+        if (self.grid is None) == (self.settings is None):
+            raise invalid((), 'A sweep has either a "grid" or "settings"')
+        count = math.prod(map(len, (self.grid or {}).values()))
+        if count > MAX_SETTINGS:
+            raise invalid(("grid",), f"The grid has {count:,} combinations; {MAX_SETTINGS:,} are allowed")
+        for places in self._places():
+            for name, place in places.items():
+                if name not in TrainingSpec.model_fields:
+                    raise invalid(place[: 2 if self.grid is not None else 3], "There is no such hyperparameter")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_data(self) -> Self:
+        data = self.dataset
+        for index, job in enumerate(self.jobs):
+            if isinstance(data, InlineData):
+                self.check(index, job, data.rows, data.features)
+        if isinstance(data, InlineData) and any(spec.dtype == "float32" for spec in self._specs):
+            refuse_overflow(("dataset", "x"), data.x)
+            refuse_overflow(("dataset", "y"), data.y)
+        return self
+
+    def check(self, index: int, job: JobRequest, rows: int, features: int) -> None:
+        """Refuse a job that does not fit data of this size, blaming the place in this request."""
+        try:
+            refuse_misfits(job, rows, features)
+        except ValidationError as error:
+            [fault] = error.errors()
+            raise invalid(self.location(index, fault["loc"]), fault["msg"]) from error
+
+    @cached_property
+    def _specs(self) -> list[TrainingSpec]:
+        shared = self.hyperparameters.model_dump()
+        return [
+            self._spec(shared, overrides, places)
+            for overrides, places in zip(self._overrides(), self._places(), strict=True)
+        ]
+
+    def _spec(self, shared: Overrides, overrides: Overrides, places: Mapping[str, Location]) -> TrainingSpec:
+        try:
+            return TrainingSpec.model_validate(shared | overrides)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            name, *rest = fault["loc"]
+            place = places.get(str(name), ("hyperparameters", name))
+            raise invalid((*place, *rest), sentence(fault)) from error
+
+    def _overrides(self) -> Iterator[Overrides]:
+        if self.grid is None:
+            yield from self.settings or []
+            return
+        for values in itertools.product(*self.grid.values()):
+            yield dict(zip(self.grid, values, strict=True))
+
+    def _places(self) -> Iterator[dict[str, Location]]:
+        """For each job: where the request says each of its own hyperparameters."""
+        if self.grid is None:
+            for index, overrides in enumerate(self.settings or []):
+                yield {name: ("settings", index, name) for name in overrides}
+            return
+        for indices in itertools.product(*(range(len(values)) for values in self.grid.values())):
+            yield {name: ("grid", name, index) for name, index in zip(self.grid, indices, strict=True)}
+
+    def _job(self, spec: TrainingSpec) -> JobRequest:
+        """Not validated again: its parts are."""
+        return JobRequest.model_construct(
+            name=self.name,
+            dataset=self.dataset,
+            hyperparameters=spec,
+            predict=self.predict,
+            device=self.device,
+            timeout_seconds=self.timeout_seconds,
+            metadata=self.metadata,
+        )
