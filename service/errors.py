@@ -94,6 +94,33 @@ class DatasetIsUsed(ServiceError):
         super().__init__("A job has learnt from this dataset, or is to: delete its jobs first")
 
 
+class SweepNotFound(ServiceError):
+    status = 404
+    type = "sweep-not-found"
+    title = "There is no such sweep"
+
+    def __init__(self, sweep_id: UUID) -> None:
+        super().__init__(f"There is no sweep {sweep_id}")
+
+
+class SweepIsFinal(ServiceError):
+    status = 409
+    type = "sweep-is-final"
+    title = "All jobs of the sweep have ended"
+
+    def __init__(self) -> None:
+        super().__init__("All jobs of the sweep have ended: there is nothing to cancel")
+
+
+class SweepIsRunning(ServiceError):
+    status = 409
+    type = "sweep-is-running"
+    title = "The sweep is running"
+
+    def __init__(self) -> None:
+        super().__init__("A sweep cannot be deleted while one of its jobs runs: cancel it first")
+
+
 class EpochNotFound(ServiceError):
     status = 404
     type = "epoch-not-found"

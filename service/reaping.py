@@ -1,7 +1,8 @@
 """Finding what got lost: jobs whose worker is gone, and bells that nobody heard."""
 
 from collections.abc import Iterable
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import attrgetter
 from uuid import UUID
 
 import structlog
@@ -28,13 +29,16 @@ def expired(database: Database) -> list[Held]:
 def release(database: Database, lost: Iterable[Held], *, max_crashes: int) -> list[UUID]:
     """Take jobs from attempts that died, and tell which: of several reapers that try, one does it."""
     released = []
-    for held in lost:
+    by_token = attrgetter("claim.token")
+    for _, together in groupby(sorted(lost, key=by_token), by_token):  # a group goes back as one, or not at all
         with database.writing() as session:
-            leases.end_transactions(session, held)
-            if leases.release_lost(session, held, max_crashes):
-                log.warning("took a job from a lost worker", job_id=str(held.claim.job_id))
-                released.append(held.claim.job_id)
+            group = list(together)
+            leases.end_transactions(session, group[0])  # one process holds them all
+            taken = [held for held in group if leases.release_lost(session, held, max_crashes)]
             session.commit()
+        for held in taken:
+            log.warning("took a job from a lost worker", job_id=str(held.claim.job_id))
+            released.append(held.claim.job_id)
     return released
 
 

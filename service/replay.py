@@ -18,6 +18,7 @@ from slope.data import TrainingData, prepare
 from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
+    from slope.engines.fused_member import FusedMember
     from slope.loop import Training
     from slope.model import Parameters
     from slope.records import StepRecord
@@ -46,18 +47,23 @@ def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -
     return training.parameters
 
 
-def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Training":
+def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Training | FusedMember":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
+    from slope.engines.fused_member import FusedMember
     from slope.loop import Training
 
-    data = prepared(storage, job)
-    training = Training(data, TrainingSpec.model_validate(job.spec), keeps_steps=lambda epoch: False)
+    data, spec = prepared(storage, job), TrainingSpec.model_validate(job.spec)
+    training: Training | FusedMember
+    if job.place is not None and job.group_width is not None:
+        training = FusedMember(data, spec, job.place, job.group_width)
+    else:
+        training = Training(data, spec, keeps_steps=lambda epoch: False)
     if state := records.latest_snapshot(session, job.id, epoch):
         training.restore(state)
     return training
 
 
-def _advance(session: Session, job: Job, training: "Training", epoch: int) -> None:
+def _advance(session: Session, job: Job, training: "Training | FusedMember", epoch: int) -> None:
     """Train on to an epoch, and hold the parameters there against those that were recorded."""
     for _ in training.epochs(until=epoch):
         pass

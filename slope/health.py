@@ -3,9 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
-
-from slope.records import EpochRecord
+from typing import Literal, Protocol
 
 GROWING_EPOCHS = 5
 """So many epochs in a row must raise the loss, to more than twice its best, before it is called growing."""
@@ -25,17 +23,30 @@ class Finding:
     detail: str
 
 
+class Observed(Protocol):
+    """What is looked at of an epoch's record."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def loss(self) -> float: ...
+
+    @property
+    def gradient_norm(self) -> float: ...
+
+
 class Health:
     """Examines the records of a run in their order. `told` are the codes that need no repeating."""
 
     def __init__(self, told: set[str]) -> None:
         self._told = told
         self._best = math.inf
-        self._previous: EpochRecord | None = None
+        self._previous: Observed | None = None
         self._first_norm: float | None = None
         self._growing = self._still = 0
 
-    def examine(self, record: EpochRecord) -> list[Finding]:
+    def examine(self, record: Observed) -> list[Finding]:
         """What this epoch shows for the first time."""
         self._observe(record)
         findings = [
@@ -46,7 +57,7 @@ class Health:
         self._told.update(finding.code for finding in findings)
         return findings
 
-    def _observe(self, record: EpochRecord) -> None:
+    def _observe(self, record: Observed) -> None:
         before = self._previous.loss if self._previous else None
         self._growing = self._growing + 1 if before is not None and record.loss > before else 0
         still = before is not None and abs(record.loss - before) <= STILL * abs(before)
@@ -55,24 +66,24 @@ class Health:
         self._first_norm = record.gradient_norm if self._first_norm is None else self._first_norm
         self._previous = record
 
-    def _symptoms(self) -> Iterator[tuple[str, Callable[[str, EpochRecord], Finding | None]]]:
+    def _symptoms(self) -> Iterator[tuple[str, Callable[[str, Observed], Finding | None]]]:
         yield "loss_growing", self._loss_growing
         yield "loss_still", self._loss_still
         yield "gradient_vanished", self._gradient_vanished
 
-    def _loss_growing(self, code: str, record: EpochRecord) -> Finding | None:
+    def _loss_growing(self, code: str, record: Observed) -> Finding | None:
         if self._growing < GROWING_EPOCHS or record.loss <= 2 * self._best:
             return None
         detail = f"The loss has grown for {self._growing} epochs, from {self._best:.6g} to {record.loss:.6g}"
         return Finding(code, "warning", f"{detail}: lower the learning rate, or standardize the data.")
 
-    def _loss_still(self, code: str, record: EpochRecord) -> Finding | None:
+    def _loss_still(self, code: str, record: Observed) -> Finding | None:
         if self._still < STILL_EPOCHS:
             return None
         detail = f"The loss has stood still at {record.loss:.6g} since epoch {record.epoch - self._still}"
         return Finding(code, "info", f"{detail}: fewer epochs, or early_stopping, would have done.")
 
-    def _gradient_vanished(self, code: str, record: EpochRecord) -> Finding | None:
+    def _gradient_vanished(self, code: str, record: Observed) -> Finding | None:
         norm, first = record.gradient_norm, self._first_norm or 0.0
         if norm > VANISHED * first:
             return None

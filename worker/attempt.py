@@ -1,69 +1,51 @@
 """One attempt at a job: load it, train on from its checkpoint, and end it the way it ended."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
 import structlog
-import torch
+from sqlalchemy.orm import Session
 
 from service import datasets
 from service.datasets import Arrays
-from service.errors import LeaseLost, StorageFull
+from service.errors import LeaseLost
 from service.store import jobs, leases
 from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
-from slope.analysis import reached
-from slope.data import Scaler, initial_parameters, prepare
+from slope.data import prepare
 from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.health import Health
 from slope.loop import Training
-from slope.model import Parameters, predict
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
-from slope.spec.data import as_matrix
+from worker import outcome
 from worker.devices import device_for
 from worker.heartbeat import Heartbeat
-from worker.patience import Leaving, patiently
+from worker.patience import patiently
 from worker.process import Process
 from worker.progress import Progress
 from worker.recorder import Recorder
+from worker.telling import telling
 
 log = structlog.get_logger()
 
 
 def attempt(process: Process, claim: Claim) -> None:
     """Train a claimed job. Whatever happens is told in SQL; a job that was lost to another attempt is left alone."""
-    with (
-        structlog.contextvars.bound_contextvars(job_id=str(claim.job_id), attempt=claim.attempt),
-        Heartbeat(process.database, process.settings, claim, process.leaving) as heartbeat,
-    ):
-        try:
-            _train_or_fail(process, claim, heartbeat)
-        except LeaseLost:
-            log.warning("the job is another attempt's now")
-        except Leaving:
-            log.warning("left without a word: the database is away")
-        except StorageFull:
-            log.exception("left without a word: the database has no room")
 
+    def beat(session: Session) -> bool:
+        return leases.beat(session, claim, process.settings.lease_seconds)
 
-def _train_or_fail(process: Process, claim: Claim, heartbeat: Heartbeat) -> None:
-    try:
+    def train() -> None:
         assignment = patiently(lambda: _load(process, claim), process.leaving)
         Attempt(process, claim, assignment, heartbeat).run()
-    except (LeaseLost, Leaving):
-        raise
-    except StorageFull as error:
-        _fail(process, claim, "storage_full", f"{error.title}: {error.detail}")
-    except Exception as error:
-        log.exception("the attempt failed")
-        if _is_out_of_memory(error):
-            _fail(process, claim, "out_of_memory", f"The worker has not enough memory for this job: {error}")
-        else:
-            _fail(process, claim, "internal", f"{type(error).__name__}: {error}")
+
+    with (
+        structlog.contextvars.bound_contextvars(job_id=str(claim.job_id), attempt=claim.attempt),
+        Heartbeat(process.database, process.settings, beat, process.leaving) as heartbeat,
+    ):
+        telling(train, lambda code, detail: _fail(process, claim, code, detail))
 
 
 @dataclass(frozen=True)
@@ -106,7 +88,7 @@ class Attempt:
         keeps_every_step = job.plan["steps_recorded"] and self._spec.record.every == 1
         self._snapshot_interval = None if keeps_every_step else snapshot_interval(self._spec, job.dataset.rows)
         self._health = Health(told={event.code for event in job.events if event.code})
-        self._recorder = Recorder(process, claim, Progress.of(job), self._facts())
+        self._recorder = Recorder(process, claim, Progress.of(job), outcome.facts(job, self._data, self._spec))
 
     def run(self) -> None:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over."""
@@ -115,7 +97,9 @@ class Attempt:
             last = self._train()
         except Diverged as error:
             self._recorder.keep_steps(error.steps)
-            self._recorder.finish("failed", str(error), error_code="diverged", error_detail=f"{error}: {_DIVERGED}")
+            self._recorder.finish(
+                "failed", str(error), error_code="diverged", error_detail=f"{error}: {outcome.DIVERGED}"
+            )
         except Interrupted:
             self._leave()
         else:
@@ -138,14 +122,10 @@ class Attempt:
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not keeps_epoch(self._spec, last.epoch):
             self._recorder.keep(last)
-        result = self._training.result
         self._recorder.finish(
             "succeeded",
             f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None,
-            weights=result.weights,
-            bias=result.bias,
-            predictions_after=self._predict(result),
-            analysis=self._analysis_of(result),
+            **outcome.result(self._job, self._training.result, self._data, self._spec),
         )
 
     def _leave(self) -> None:
@@ -161,27 +141,6 @@ class Attempt:
             case _:
                 raise LeaseLost
 
-    def _facts(self) -> dict[str, Any]:
-        start = Parameters(*initial_parameters(self._data.x.shape[1], self._spec))
-        return {
-            "assigned_device": device_for(self._job.device),
-            "scaler": _as_document(self._data.scaler) if self._data.scaler else None,
-            "predictions_before": self._predict(start),
-        }
-
-    def _predict(self, parameters: Parameters) -> list[float]:
-        points = as_matrix(self._job.predict)
-        return predict(parameters, points, self._spec, self._data.scaler) if points else []
-
-    def _analysis_of(self, result: Parameters) -> dict[str, Any] | None:
-        """What was known at submission, and how far the run came."""
-        known = self._job.analysis
-        if known is None:
-            return None
-        exact = known["exact"] and known["exact"]["loss"]
-        came = reached(self._data, self._spec, np.array(result.weights), result.bias, exact)
-        return known | {"reached": asdict(came)}
-
 
 def _fail(process: Process, claim: Claim, code: str, detail: str) -> None:
     def write() -> None:
@@ -190,16 +149,3 @@ def _fail(process: Process, claim: Claim, code: str, detail: str) -> None:
             session.commit()
 
     patiently(write, process.leaving)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """On the CPU torch says so in words only, and so does libpq where an answer does not fit."""
-    said = ("can't allocate memory", "out of memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
-
-
-def _as_document(scaler: Scaler) -> dict[str, Any]:
-    return {"means": scaler.means.tolist(), "deviations": scaler.deviations.tolist()}
-
-
-_DIVERGED = "lower the learning rate below the job's max_stable_learning_rate, or standardize the data"

@@ -1,5 +1,7 @@
 """Keeps a lease alive while a step is long, and learns whether the job is to stop."""
 
+from collections.abc import Callable
+from contextvars import copy_context
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -7,12 +9,11 @@ from typing import Literal, Self
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
 from service.settings import Settings
-from service.store import leases
 from service.store.database import Database
-from service.store.leases import Claim
 
 Reason = Literal["cancelled", "lease lost", "leaving", "out of time"]
 
@@ -25,15 +26,17 @@ class Heartbeat:
     While the database is away nothing is known: the lease may expire, but only the database can give it to another.
     """
 
-    def __init__(self, database: Database, settings: Settings, claim: Claim, leaving: Event) -> None:
+    def __init__(self, database: Database, settings: Settings, beat: Callable[[Session], bool], leaving: Event) -> None:
+        """`beat` extends the lease and tells whether the work is to be cancelled. It may raise LeaseLost."""
         self._database = database
         self._settings = settings
-        self._claim = claim
+        self._extend = beat
         self._leaving = leaving
         self._reason: Reason | None = None
         self._deadline: float | None = None
         self._done = Event()
-        self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
+        context = copy_context()  # so that what is logged here names the job, too
+        self._thread = Thread(target=context.run, args=(self._run,), name="heartbeat", daemon=True)
 
     @property
     def stop(self) -> Reason | None:
@@ -66,10 +69,10 @@ class Heartbeat:
             except LeaseLost:
                 self._reason = "lease lost"
             except SQLAlchemyError as error:
-                log.warning("no sign of life could be given", job_id=str(self._claim.job_id), error=str(error))
+                log.warning("no sign of life could be given", error=str(error))
 
     def _beat(self) -> None:
         with self._database.writing() as session:
-            if leases.beat(session, self._claim, self._settings.lease_seconds):
+            if self._extend(session):
                 self.cancel()
             session.commit()

@@ -1,17 +1,24 @@
 """The task: a bell rang for a job. Claim it and train it, or find that there is nothing to do."""
 
 import os
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from service.queue import TASK
-from service.store import leases
+from service.store import group_leases, leases
+from service.store.group_leases import GroupClaim
+from service.store.leases import Claim
 from worker.app import app
 from worker.attempt import attempt
 from worker.devices import requests_served
+from worker.group_attempt import attempt_group
 from worker.process import Process, current
+
+Taken = TypeVar("Taken", Claim, GroupClaim)
 
 log = structlog.get_logger()
 
@@ -21,19 +28,21 @@ def train(job_id: str) -> None:
     """Train a job, if it is still to be had. Everything but the id comes from SQL: a message proves nothing."""
     process = current()
     try:
-        claim = _claim(process, UUID(job_id))
+        claim = _claim(process, UUID(job_id), leases.claim) or _claim(process, UUID(job_id), group_leases.claim)
     except ValueError:
         log.warning("a bell for no job", job_id=job_id)
     except (OperationalError, InterfaceError) as error:  # the reaper rings again
         log.warning("the database is away: the bell is let go", job_id=job_id, error=str(error.orig))
     else:
-        if claim:
+        if isinstance(claim, Claim):
             attempt(process, claim)
+        elif claim:
+            attempt_group(process, claim)
 
 
-def _claim(process: Process, job_id: UUID) -> leases.Claim | None:
+def _claim(process: Process, job_id: UUID, take: Callable[..., Taken | None]) -> Taken | None:
     with process.database.writing() as session:
-        claim = leases.claim(
+        claim = take(
             session,
             job_id,
             worker_id=process.worker_id,

@@ -21,6 +21,7 @@ from service.api import (
     predictions,
     problems,
     records,
+    sweeps,
 )
 from service.api.answers import Answers
 from service.api.body_limit import BodyLimit
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     for noun in (
         jobs,
         datasets,
+        sweeps,
         plan,
         records,
         graphs,

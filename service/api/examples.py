@@ -62,3 +62,25 @@ GRAPH_REQUESTS: dict[str, Example] = {
         },
     },
 }
+
+_LINE = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [1.0, 3.1, 4.9, 7.2, 9.0, 10.8]}
+
+SWEEP_REQUESTS: dict[str, Example] = {
+    "grid": {
+        "summary": "Every combination of two hyperparameters: six jobs, trained as one batch of models",
+        "value": {
+            "name": "rates",
+            "dataset": _LINE,
+            "hyperparameters": {"epochs": 50, "batch_size": "full"},
+            "grid": {"learning_rate": [0.001, 0.01, 0.05], "l2": [0.0, 0.1]},
+        },
+    },
+    "settings": {
+        "summary": "Three settings, of which two share the order of their batches and train together",
+        "value": {
+            "dataset": _LINE,
+            "hyperparameters": {"epochs": 20, "learning_rate": 0.02},
+            "settings": [{"l1": 0.1}, {"l1": 0.2}, {"optimizer": {"name": "adam"}, "batch_size": 3}],
+        },
+    },
+}

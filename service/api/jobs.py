@@ -76,11 +76,13 @@ def list_jobs(
     status: JobStatus | None = None,
     name: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
     dataset_id: UUID | None = None,
+    sweep_id: UUID | None = None,
     cursor: UUID | None = None,
     limit: Limit = 50,
 ) -> Page[JobView]:
     """Jobs, newest first. `metadata[key]=value` filters by metadata, as often as it is given."""
-    found, following = jobs.page(session, Filters(status, name, dataset_id, labels), before=cursor, limit=limit)
+    filters = Filters(status, name, dataset_id, sweep_id, labels)
+    found, following = jobs.page(session, filters, before=cursor, limit=limit)
     views = [JobView.of(job, jobs.reason(session, job)) for job in found]
     return Page(data=views, next=str(following) if following else None)
 

@@ -1,18 +1,28 @@
 """What happened to a job, in order. `seq` counts from 1 without a gap: it is taken from the job's own row."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.store.database import now
 from service.store.tables import Event, Job
 
+_MOST_IDS = 2000
+
 
 def add_status(session: Session, job_id: UUID, status: str, detail: str | None = None) -> None:
     level = "error" if status == "failed" else "info"
     _add(session, job_id, kind="status", level=level, status=status, detail=detail)
+
+
+def add_statuses(session: Session, job_ids: Sequence[UUID], status: str, detail: str | None = None) -> None:
+    """The same status for many jobs."""
+    level = "error" if status == "failed" else "info"
+    shared = {"kind": "status", "level": level, "status": status}
+    _add_many(session, dict.fromkeys(job_ids, detail), shared)
 
 
 def add_warning(
@@ -22,6 +32,11 @@ def add_warning(
     _add(session, job_id, kind="warning", level=level, code=code, detail=detail)
 
 
+def add_warnings(session: Session, details: Mapping[UUID, str]) -> None:
+    """One warning each for many jobs."""
+    _add_many(session, details, {"kind": "warning", "level": "warning"})
+
+
 def after(session: Session, job_id: UUID, seq: int, limit: int) -> list[Event]:
     """At most `limit` events that follow the given one, ascending."""
     query = select(Event).where(Event.job_id == job_id, Event.seq > seq).order_by(Event.seq).limit(limit)
@@ -29,11 +44,29 @@ def after(session: Session, job_id: UUID, seq: int, limit: int) -> list[Event]:
 
 
 def _add(session: Session, job_id: UUID, **values: Any) -> None:
+    _write(session, Job.id == job_id, {job_id: values.pop("detail")}, values)
+
+
+def _add_many(session: Session, details: Mapping[UUID, str | None], shared: dict[str, Any]) -> None:
+    """A statement takes so many ids as it has room for."""
+    job_ids = list(details)
+    for start in range(0, len(job_ids), _MOST_IDS):
+        _write(session, Job.id.in_(job_ids[start : start + _MOST_IDS]), details, shared)
+
+
+def _write(
+    session: Session, condition: ColumnElement[bool], details: Mapping[UUID, str | None], shared: dict[str, Any]
+) -> None:
     counted = session.execute(
         update(Job)
-        .where(Job.id == job_id)
+        .where(condition)
         .values(event_count=Job.event_count + 1)
-        .returning(Job.event_count, Job.epochs_done)
-    ).one()
-    row = {"job_id": job_id, "seq": counted.event_count, "at": now(session), "epochs_done": counted.epochs_done}
-    session.execute(insert(Event), [row | {"status": None, "code": None, "detail": None} | values])
+        .returning(Job.id, Job.event_count, Job.epochs_done)
+    ).all()
+    common = {"at": now(session), "status": None, "code": None} | shared
+    rows = [
+        common | {"job_id": row.id, "seq": row.event_count, "epochs_done": row.epochs_done, "detail": details[row.id]}
+        for row in counted
+    ]
+    if rows:
+        session.execute(insert(Event), rows)

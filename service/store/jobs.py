@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, aliased, undefer
 
 from service.store import events
 from service.store.database import now
@@ -42,6 +42,7 @@ class Filters:
     status: str | None = None
     name: str | None = None
     dataset_id: UUID | None = None
+    sweep_id: UUID | None = None
     labels: tuple[tuple[str, str], ...] = ()
 
 
@@ -125,19 +126,29 @@ def oldest_queued(session: Session) -> dict[str, datetime]:
 
 
 def unheard(session: Session, *, silent_seconds: float, limit: int) -> list[Unheard]:
-    """Queued jobs whose last bell is so long ago that it may be lost, or was never rung; oldest first."""
+    """Queued jobs whose last bell is so long ago that it may be lost, or was never rung; oldest first.
+
+    Of a group only the first: one bell wakes all of it.
+    """
     moment = now(session) - timedelta(seconds=silent_seconds)
+    earlier = aliased(Job)
+    has_earlier = exists().where(
+        earlier.group_id == Job.group_id, earlier.place < Job.place, earlier.status == "queued"
+    )
     query = select(Job.id, Job.device, Job.rung_at).where(
-        Job.status == "queued", or_(Job.rung_at.is_(None), Job.rung_at < moment)
+        Job.status == "queued", or_(Job.rung_at.is_(None), Job.rung_at < moment), ~has_earlier
     )
     rows = session.execute(query.order_by(Job.id).limit(limit))
     return [Unheard(row.id, row.device, row.rung_at is not None) for row in rows]
 
 
 def note_ring(session: Session, job_ids: Sequence[UUID], *, heard: bool) -> None:
-    """Remember when the bell was rung for jobs, or that the broker did not take it."""
-    moment = now(session) if heard else None
-    session.execute(update(Job).where(Job.id.in_(job_ids)).values(rung_at=moment, version=Job.version))
+    """Remember when the bell was rung for jobs and their groups, or that the broker did not take it."""
+    ring = {"rung_at": now(session) if heard else None, "version": Job.version}
+    session.execute(update(Job).where(Job.id.in_(job_ids)).values(ring))
+    groups = list(session.scalars(select(Job.group_id).where(Job.id.in_(job_ids), Job.group_id.is_not(None))))
+    if groups:
+        session.execute(update(Job).where(Job.group_id.in_(groups), Job.status == "queued").values(ring))
 
 
 def remove(session: Session, job_id: UUID) -> UUID | None:
@@ -151,7 +162,12 @@ _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", ex
 
 
 def _filtered(query: Select[tuple[Job]], filters: Filters, session: Session) -> Select[tuple[Job]]:
-    wanted = {Job.status: filters.status, Job.name: filters.name, Job.dataset_id: filters.dataset_id}
+    wanted = {
+        Job.status: filters.status,
+        Job.name: filters.name,
+        Job.dataset_id: filters.dataset_id,
+        Job.sweep_id: filters.sweep_id,
+    }
     query = query.where(*(column == value for column, value in wanted.items() if value is not None))
     return query.where(*(_has_label(key, value, session) for key, value in filters.labels))
 

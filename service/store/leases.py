@@ -48,11 +48,11 @@ def claim(
     devices: Sequence[str],
     lease_seconds: float,
 ) -> Claim | None:
-    """Take a queued job that asks for one of the devices. None when it is not to be had."""
+    """Take a queued job that asks for one of the devices. None when it is not to be had, or only with its group."""
     moment, token = now(session), uuid4()
     row = session.execute(
         update(Job)
-        .where(Job.id == job_id, Job.status == "queued", Job.device.in_(devices))
+        .where(Job.id == job_id, Job.status == "queued", Job.device.in_(devices), Job.group_id.is_(None))
         .values(
             status="running",
             attempt=Job.attempt + 1,
@@ -101,7 +101,7 @@ def finish(session: Session, mine: Claim, status: str, detail: str | None = None
     ended = session.execute(
         update(Job)
         .where(_owned(mine))
-        .values(status=status, finished_at=now(session), checkpoint=None, **_RELEASED, **values)
+        .values(status=status, finished_at=now(session), checkpoint=None, **RELEASED, **values)
         .returning(Job.id)
     ).one_or_none()
     if ended is None:
@@ -112,7 +112,7 @@ def finish(session: Session, mine: Claim, status: str, detail: str | None = None
 def put_back(session: Session, mine: Claim, detail: str) -> None:
     """Give a claimed job back to the queue without counting the attempt against it. Raises LeaseLost."""
     back = session.execute(
-        update(Job).where(_owned(mine)).values(status="queued", rung_at=None, **_RELEASED).returning(Job.id)
+        update(Job).where(_owned(mine)).values(status="queued", rung_at=None, **RELEASED).returning(Job.id)
     ).one_or_none()
     if back is None:
         raise LeaseLost
@@ -152,7 +152,7 @@ def release_lost(session: Session, held: Held, max_crashes: int) -> bool:
     released = session.execute(
         update(Job)
         .where(_owned(held.claim), is_still_lost)
-        .values(status=status, crashes=Job.crashes + 1, **_RELEASED, **outcome)
+        .values(status=status, crashes=Job.crashes + 1, **RELEASED, **outcome)
         .returning(Job.crashes)
     ).one_or_none()
     if released is None:
@@ -166,7 +166,7 @@ _END_TRANSACTIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND application_name = :name AND state <> 'idle'"
 )
-_RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
+RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
 
 
 def _worker_lost(session: Session) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _held(session: Session, condition: ColumnElement[bool], *, have_expired: boo
     query = select(Job.id, Job.attempt, Job.lease_token, Job.worker_id, Job.process_id, Job.crashes)
     return [
         Held(Claim(row.id, row.attempt, row.lease_token), row.worker_id, row.process_id, row.crashes, have_expired)
-        for row in session.execute(query.where(Job.status == "running", condition))
+        for row in session.execute(query.where(Job.status == "running", condition).order_by(Job.id))
     ]
 
 

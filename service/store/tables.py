@@ -66,6 +66,25 @@ class Dataset(Table):
         return object_name(self.id)
 
 
+class Sweep(Table):
+    """Many jobs on one dataset that were asked for together."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    fingerprint: Mapped[str | None]
+    """Hash of the request that came with the key."""
+    name: Mapped[str | None]
+    labels: Mapped[dict[str, str]]
+    """The request's `metadata`."""
+    spec: Mapped[dict[str, Any]]
+    """The hyperparameters that the jobs have in common."""
+    swept: Mapped[list[Any]]
+    """Names of the hyperparameters in which the jobs differ."""
+
+
 class Job(Table):
     """One training run: what was asked for, who works on it, how far it is, and what came out."""
 
@@ -74,6 +93,7 @@ class Job(Table):
         CheckConstraint(f"status IN {STATUSES}", name="status"),
         Index(None, "status", "id"),
         Index(None, "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
+        Index(None, "group_id", "place"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -92,6 +112,12 @@ class Job(Table):
     """Names of the columns that are x, in their order."""
     target: Mapped[str]
     """Name of the column that is y."""
+    sweep_id: Mapped[UUID | None] = mapped_column(ForeignKey("sweeps.id"), index=True)
+    group_id: Mapped[UUID | None]
+    """Shared by the jobs of a sweep that train as one batch of models; they are claimed together."""
+    group_width: Mapped[int | None]
+    place: Mapped[int | None]
+    """The job's model among those of its group, below the group's width."""
     spec: Mapped[dict[str, Any]]
     predict: Mapped[list[Any]]
     device: Mapped[str]

@@ -1,7 +1,7 @@
 """The synchronous client. It speaks the JSON of the API and adds no types of its own."""
 
 from collections.abc import Iterator
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,6 +10,9 @@ import httpx2
 FINAL = ("succeeded", "failed", "cancelled")
 _HOLD_SECONDS = 30
 """How long the service is asked to hold an answer back until there is something new."""
+
+_LOOK_SECONDS = 0.2
+"""A sweep cannot be waited for as a job can: it is asked for so often."""
 
 _DIRECT: dict[str, httpx2.BaseTransport | None] = {
     f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")
@@ -88,6 +91,45 @@ class Client:
         body = {"x": x} if epoch is None else {"x": x, "epoch": epoch}
         predictions: list[Json] = self._json("POST", f"/v1/jobs/{job_id}/predict", json=body)["data"]
         return predictions
+
+    def submit_sweep(self, request: Json, *, idempotency_key: str | None = None) -> Json:
+        """Queue up to 10,000 jobs on one dataset, all or none. With a key a repeated call makes no second sweep."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._json("POST", "/v1/sweeps", json=request, headers=headers)
+
+    def sweep(self, sweep_id: str) -> Json:
+        """The sweep as it stands, with the first page of its ranking."""
+        return self._json("GET", f"/v1/sweeps/{sweep_id}")
+
+    def sweeps(self) -> Iterator[Json]:
+        """All sweeps, newest first, page by page."""
+        return self._items("/v1/sweeps", "cursor", {})
+
+    def ranking(self, sweep_id: str, by: str | None = None) -> Iterator[Json]:
+        """The jobs of a sweep from the smallest loss up; `by` is `loss` or `validation_loss`."""
+        parameters, following = {"limit": "1000"} | ({"by": by} if by else {}), ""
+        while following is not None:
+            asked = parameters | ({"cursor": following} if following else {})
+            page = self._json("GET", f"/v1/sweeps/{sweep_id}", params=asked)["ranking"]
+            yield from page["data"]
+            following = page["next"]
+
+    def wait_for_sweep(self, sweep_id: str, timeout: float = 3600.0) -> Json:
+        """The sweep when all of its jobs have ended. Raises TimeoutError."""
+        deadline = monotonic() + timeout
+        sweep = self.sweep(sweep_id)
+        while sweep["progress"]["jobs_ended"] < sweep["progress"]["jobs"]:
+            if monotonic() > deadline:
+                raise TimeoutError(f"Sweep {sweep_id} has not ended after {timeout:g} s: {sweep['counts']}")
+            sleep(_LOOK_SECONDS)
+            sweep = self.sweep(sweep_id)
+        return sweep
+
+    def cancel_sweep(self, sweep_id: str) -> Json:
+        return self._json("POST", f"/v1/sweeps/{sweep_id}/cancel")
+
+    def delete_sweep(self, sweep_id: str) -> None:
+        self._request("DELETE", f"/v1/sweeps/{sweep_id}")
 
     def readiness(self) -> Json:
         """What /readyz says, ready or not."""

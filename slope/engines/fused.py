@@ -6,7 +6,9 @@ what is in the others: only on its own settings, its place and the width K. So a
 same bits without those that have ended.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from slope.engines.rates import learning_rates
 from slope.engines.rounds import Round, RoundRecorder
 from slope.engines.updates import build_update
 from slope.model import Parameters
+from slope.records import StepRecord
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
 
@@ -72,6 +75,24 @@ class Fused:
             yield found
             self.live -= {place for place in self.live if self.has_ended(place)}
 
+    def replayed(self, place: int, steps: range) -> Iterator[StepRecord]:
+        """Some steps of a model in the epoch to be trained next, all finite; the run cannot go on afterwards."""
+        rates, first = self._rates_now(), self.epoch * steps_per_epoch(len(self._y), self._spec)
+        if self._spec.zero_gradients == "epoch":
+            self._zero_gradients()
+        for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
+            loss = float(self._backpropagate(x, y)[place])
+            if not math.isfinite(loss):
+                return
+            if step in steps:
+                gradient, standing = self._models.gradient().of(place), self._models.standing().of(place)
+                yield StepRecord(self.epoch, step, loss, gradient, standing)
+            self._move(rates, first + step)
+
+    def parameters(self, place: int) -> Parameters:
+        """The parameters of a model as they stand."""
+        return self._models.standing().of(place)
+
     def has_ended(self, place: int) -> bool:
         """Whether a model has trained all of its epochs, or stopped early."""
         return self.epoch >= self._spec.epochs or self.stopped_early(place)
@@ -82,7 +103,7 @@ class Fused:
     def result(self, place: int) -> Parameters:
         """The parameters to predict with: the best where early stopping watches, otherwise as they stand."""
         best = self._patience.best(place, has_bias=self._spec.fit_bias) if self._patience else None
-        return best or self._models.parameters(place)
+        return best or self.parameters(place)
 
     def states(self) -> Array:
         """K rows: all that the rest of each model's run depends on. Only between two epochs."""
@@ -117,8 +138,7 @@ class Fused:
     def _train_epoch(self) -> Round:
         steps = steps_per_epoch(len(self._y), self._spec)
         recorder = RoundRecorder(self._models, self.epoch, steps, keep_steps=self._keeps_steps(self.epoch))
-        learning_rates = self._rates(self.epoch)
-        rates = torch.from_numpy(learning_rates).to(self._models.weights.detach())
+        rates = self._rates_now()
         if self._spec.zero_gradients == "epoch":
             self._zero_gradients()
         for step, (x, y) in enumerate(self._batches()):
@@ -126,7 +146,10 @@ class Fused:
                 raise Interrupted
             recorder.step(self._backpropagate(x, y))
             self._move(rates, self.epoch * steps + step)
-        return recorder.round(self.live, learning_rates, self._validation_loss())
+        return recorder.round(self.live, self._rates(self.epoch), self._validation_loss())
+
+    def _rates_now(self) -> Tensor:
+        return torch.from_numpy(self._rates(self.epoch)).to(self._models.weights.detach())
 
     def _backpropagate(self, x: Tensor, y: Tensor) -> Tensor:
         if self._spec.zero_gradients == "step":

@@ -17,6 +17,11 @@ class Pair(NamedTuple):
     weights: Tensor | None
     bias: Tensor | None
 
+    def of(self, place: int) -> Parameters:
+        """The numbers of one model."""
+        weights = None if self.weights is None else self.weights[:, place].tolist()
+        return Parameters(weights, None if self.bias is None else self.bias[place].item())
+
 
 class Models:
     """Weights and optional biases as autograd leaves; the K specs are alike in all but numbers."""
@@ -70,9 +75,6 @@ class Models:
     def standing(self) -> Pair:
         """A copy of the parameters as they stand."""
         return Pair(_copy(self.weights), _copy(self.bias))
-
-    def parameters(self, place: int) -> Parameters:
-        return Parameters(self.weights[:, place].tolist(), None if self.bias is None else self.bias[place].item())
 
     def _unless_zero(self, read: Callable[[TrainingSpec], float]) -> Tensor | None:
         return self.vector(read) if any(map(read, self._specs)) else None

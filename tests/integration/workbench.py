@@ -12,13 +12,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service import jobs as use_cases
+from service import sweeps
 from service.settings import Settings
 from service.storage import Storage, storage_at
-from service.store import jobs, leases
+from service.store import group_leases, jobs, leases
 from service.store.database import Database
+from service.store.group_leases import GroupClaim
+from service.store.jobs import Filters
 from service.store.leases import Claim, Held
 from service.store.tables import Job, Table
-from slope.spec import JobRequest
+from slope.spec import JobRequest, SweepRequest
 
 Answer = TypeVar("Answer")
 Migrated = Callable[[str], AbstractContextManager[str]]
@@ -167,3 +170,32 @@ def problem_of(response: Response, status: int) -> dict[str, Any]:
     for error in problem.get("errors", []):
         assert error.keys() == {"detail", "pointer"}
     return problem
+
+
+def submit_sweep(database: Database, wanted: dict[str, Any], *, queue: FakeQueue | None = None) -> UUID:
+    parsed = SweepRequest.model_validate(wanted)
+    queue = queue or FakeQueue()
+    return sweeps.submit(database, storage(), queue, parsed, max_numbers=10**8).sweep_id
+
+
+def jobs_of(database: Database, sweep_id: UUID) -> list[Job]:
+    """The jobs of a sweep in the order of its settings."""
+    with database.reading() as session:
+        found = jobs.page(session, Filters(sweep_id=sweep_id), before=None, limit=20_000)
+    return found[::-1]
+
+
+def claim_group(
+    database: Database, job_id: UUID, *, worker_id: UUID | None = None, lease_seconds: float = 60.0
+) -> GroupClaim | None:
+    with database.writing() as session:
+        mine = group_leases.claim(
+            session,
+            job_id,
+            worker_id=worker_id or uuid4(),
+            process_id=4711,
+            devices=["auto", "cpu"],
+            lease_seconds=lease_seconds,
+        )
+        session.commit()
+    return mine

@@ -199,6 +199,27 @@ def test_a_member_that_diverges_breaks_where_it_would_alone_and_leaves_the_other
             assert (steps.epoch[-1], steps.step[-1]) == (error.epoch, error.steps[-1].step)
 
 
+@patient
+@given(groups(), st.data())
+def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
+    group: tuple[dict[int, TrainingSpec], int], data: st.DataObject
+) -> None:
+    specs, width = group
+    place = data.draw(st.sampled_from(sorted(specs)))
+    whole = steps_of(list(fused(specs, width).epochs()), place)
+    assert whole
+    row = data.draw(st.integers(0, len(whole) - 1))
+    epoch, step = int(whole.epoch[row]), int(whole.step[row])
+
+    again = fused({place: specs[place]}, width, keeps_steps=lambda epoch: False)
+    for _ in again.epochs() if epoch else []:
+        if again.epoch == epoch:
+            break
+    [replayed] = again.replayed(place, range(step, step + 1))
+
+    assert_same(step_columns([replayed]), whole.at(np.array([row])), 0.0)
+
+
 def test_float32_agrees_to_its_own_rounding() -> None:
     rates = np.geomspace(1e-3, 0.1, 7)
     specs = {i: TrainingSpec(epochs=50, batch_size=4, learning_rate=rate) for i, rate in enumerate(rates.tolist())}

@@ -93,6 +93,8 @@ class JobView(View):
     status: str = Field(examples=["succeeded"])
     """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
     dataset: SampleView
+    sweep_id: UUID | None
+    """The sweep it is a job of."""
     hyperparameters: dict[str, Any]
     predict: list[float] | list[list[float]]
     device: str
@@ -127,6 +129,7 @@ class JobView(View):
             name=job.name,
             status=job.status,
             dataset=SampleView.of(job),
+            sweep_id=job.sweep_id,
             hyperparameters=job.spec,
             predict=job.predict,
             device=job.device,

@@ -1,0 +1,98 @@
+"""Sweeps, and questions and changes about all of their jobs at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.store import events
+from service.store.database import now
+from service.store.tables import Job, Sweep
+
+RANKED = {"loss": Job.loss_last, "validation_loss": Job.loss_validation}
+"""By what jobs can be ranked: the column that holds it."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A place in a ranking: the loss there, and the job, for losses may be equal."""
+
+    loss: float
+    job_id: UUID
+
+
+def get(session: Session, sweep_id: UUID) -> Sweep | None:
+    return session.get(Sweep, sweep_id)
+
+
+def by_idempotency_key(session: Session, key: str) -> Sweep | None:
+    return session.scalars(select(Sweep).where(Sweep.idempotency_key == key)).one_or_none()
+
+
+def add(session: Session, sweep: Sweep, jobs: Sequence[dict[str, Any]]) -> None:
+    """Put a sweep and its jobs, as dictionaries by column, in the queue."""
+    session.add(sweep)
+    session.flush()
+    session.execute(insert(Job), jobs)
+    events.add_statuses(session, [job["id"] for job in jobs], "queued")
+
+
+def page(session: Session, *, before: UUID | None, limit: int) -> list[Sweep]:
+    """At most `limit` sweeps, newest first, older than `before`."""
+    query = select(Sweep).order_by(Sweep.id.desc()).limit(limit)
+    return list(session.scalars(query if before is None else query.where(Sweep.id < before)))
+
+
+def counts(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """How many jobs of each status the sweeps have."""
+    query = select(Job.sweep_id, Job.status, func.count().label("number")).where(Job.sweep_id.in_(sweep_ids))
+    found: dict[UUID, dict[str, int]] = {sweep_id: {} for sweep_id in sweep_ids}
+    for row in session.execute(query.group_by(Job.sweep_id, Job.status)):
+        found[row.sweep_id][row.status] = row.number
+    return found
+
+
+def epochs(session: Session, sweep_id: UUID) -> tuple[int, int]:
+    """How many epochs the jobs have trained, and how many they are to train at most."""
+    query = select(func.coalesce(func.sum(Job.epochs_done), 0), func.coalesce(func.sum(Job.epochs), 0))
+    done, wanted = session.execute(query.where(Job.sweep_id == sweep_id)).one()
+    return int(done), int(wanted)
+
+
+def ranking(session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int) -> list[Job]:
+    """At most `limit` jobs from the smallest loss up, behind a place; without those that have none, failed or ended."""
+    loss = RANKED[by]
+    query = select(Job).where(Job.sweep_id == sweep_id, Job.status.not_in(("failed", "cancelled")), loss.is_not(None))
+    if after is not None:
+        query = query.where(or_(loss > after.loss, and_(loss == after.loss, Job.id > after.job_id)))
+    return list(session.scalars(query.order_by(loss, Job.id).limit(limit)))
+
+
+def cancel(session: Session, sweep_id: UUID) -> bool:
+    """End the jobs that wait, and raise the flag of those that run. False when all have ended."""
+    _hold(session, Job.sweep_id == sweep_id)
+    waiting = list(session.scalars(select(Job.id).where(Job.sweep_id == sweep_id, Job.status == "queued")))
+    ended = {"status": "cancelled", "finished_at": now(session), "checkpoint": None}
+    session.execute(update(Job).where(Job.sweep_id == sweep_id, Job.status == "queued").values(**ended))
+    events.add_statuses(session, waiting, "cancelled", "Cancelled before it ran on")
+    running = (Job.sweep_id == sweep_id, Job.status == "running")
+    asked = session.scalars(update(Job).where(*running).values(cancel_requested=True).returning(Job.id)).all()
+    return bool(waiting or asked)
+
+
+def remove(session: Session, sweep_id: UUID) -> set[UUID] | None:
+    """Delete a sweep with its jobs and their records. Their datasets; None, and nothing is deleted, while one runs."""
+    _hold(session, Job.sweep_id == sweep_id)
+    if session.scalar(select(Job.id).where(Job.sweep_id == sweep_id, Job.status == "running").limit(1)):
+        return None
+    gone = session.scalars(delete(Job).where(Job.sweep_id == sweep_id).returning(Job.dataset_id)).all()
+    session.execute(delete(Sweep).where(Sweep.id == sweep_id))
+    return set(gone)
+
+
+def _hold(session: Session, condition: ColumnElement[bool]) -> None:
+    """Let nobody change these jobs until the transaction ends. All who hold many take them in this order."""
+    session.execute(select(Job.id).where(condition).order_by(Job.id).with_for_update())

@@ -1,0 +1,403 @@
+"""Groups of jobs that train as one batch of models: each job is what it would be alone, whatever befalls the group."""
+
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+from workbench import change, claim_group, columns, jobs_of, read, request, submit_sweep
+
+import service.jobs
+import service.sweeps
+from service import reaping, records
+from service.errors import LeaseLost
+from service.settings import Settings
+from service.store import group_leases, leases
+from service.store.database import Database
+from service.store.group_leases import GroupClaim
+from service.store.tables import Epoch, Job, Snapshot, Step
+from service.store.tables import Event as History
+from slope.spec import TrainingSpec
+from worker.attempt import attempt
+from worker.devices import Device
+from worker.group_attempt import attempt_group
+from worker.process import Process
+
+NEVER = 10**9
+RATES = [0.001, 0.01, 0.02, 0.03]
+BASE: dict[str, Any] = {"epochs": 12, "batch_size": 2, "dtype": "float64", "fit_bias": True}
+
+
+class AtStep(Event):
+    """An event that nobody sets. At the n-th time somebody asks, which a training does before every step, it acts."""
+
+    def __init__(self, number: int, action: Callable[[], Any]) -> None:
+        super().__init__()
+        self._left = number
+        self._action = action
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        if self._left == 0:
+            self._action()
+        return super().is_set()
+
+
+def leaving_at(number: int) -> AtStep:
+    leaving = AtStep(number, lambda: leaving.set())
+    return leaving
+
+
+def sweep(rates: list[float] = RATES, **shared: Any) -> dict[str, Any]:
+    return request() | {"hyperparameters": BASE | shared, "grid": {"learning_rate": rates}, "predict": [4.0]}
+
+
+@pytest.fixture
+def run(settings: Settings, database: Database) -> Callable[..., None]:
+    """One attempt at a job's group by a worker of its own, with these settings."""
+
+    def run(job_id: UUID, leaving: Event | None = None, **different: Any) -> None:
+        chosen = settings.model_copy(update=different)
+        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), leaving or Event())
+        mine = claim_group(database, job_id, worker_id=process.worker_id)
+        assert mine
+        attempt_group(process, mine)
+
+    return run
+
+
+Run = Callable[..., None]
+
+
+def numbers_of(database: Database, table: Any, job_id: UUID) -> list[dict[str, Any]]:
+    """All records of a job but for what is not a number of the training."""
+    chosen = select(table.__table__).where(table.job_id == job_id).order_by(*table.__table__.primary_key)
+    with database.reading() as session:
+        rows = session.execute(chosen).mappings().all()
+    return [{name: value for name, value in row.items() if name not in ("job_id", "seconds")} for row in rows]
+
+
+def history_of(database: Database, job_id: UUID) -> list[tuple[int, str | None, str | None]]:
+    with database.reading() as session:
+        found = session.scalars(select(History).where(History.job_id == job_id).order_by(History.seq))
+        return [(event.epochs_done, event.status, event.code) for event in found]
+
+
+def result_of(database: Database, job_id: UUID) -> dict[str, Any]:
+    row = columns(database, job_id)
+    names = ("status", "epochs_done", "loss_first", "loss_last", "loss_best", "loss_validation", "weights", "bias")
+    more = ("predictions_before", "predictions_after", "scaler", "error_code", "error_detail", "checkpoint")
+    return {name: row[name] for name in (*names, *more)}
+
+
+def assert_like(found: Any, expected: Any) -> None:
+    """Equal, numbers to 1e-12."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            assert_like(found[name], value)
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert_like(one, other)
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {},
+        {"standardize": True, "validation_fraction": 0.25, "shuffle": True},
+        {"early_stopping": {"patience": 2, "min_delta": 0.5}, "record": {"steps": "none", "every": 5}},
+        {"fit_bias": False, "batch_size": "full", "record": {"steps": "all", "every": 3}},
+    ],
+    ids=["plain", "standardized", "stopping early", "some epochs"],
+)
+def test_each_job_ends_as_the_same_job_alone(
+    database: Database, run: Run, trained: Callable[[dict[str, Any]], UUID], shared: dict[str, Any]
+) -> None:
+    steps_recorded = {"record": {"steps": "all"}} | shared
+    together = jobs_of(database, submit_sweep(database, sweep(**steps_recorded)))
+    assert [job.plan["engine"] for job in together] == ["fused"] * len(RATES)
+
+    run(together[0].id)
+
+    for job, rate in zip(together, RATES, strict=True):
+        alone = trained(
+            request(**BASE | steps_recorded | {"learning_rate": rate, "engine": "eager"}) | {"predict": [4.0]}
+        )
+        assert_like(result_of(database, job.id), result_of(database, alone))
+        for table in (Epoch, Step):
+            assert_like(numbers_of(database, table, job.id), numbers_of(database, table, alone))
+        assert history_of(database, job.id)[2:] == history_of(database, alone)[2:]
+        found, expected = read(database, job.id).analysis, read(database, alone).analysis
+        assert found
+        assert_like(found["reached"], expected["reached"] if expected else None)
+
+
+def test_a_job_that_diverges_fails_where_it_would_alone_and_leaves_the_others(
+    database: Database, run: Run, trained: Callable[[dict[str, Any]], UUID]
+) -> None:
+    rates = [0.01, 1e6, 0.02, 30.0]
+    shared = {"epochs": 60, "record": {"steps": "all"}}
+    together = jobs_of(database, submit_sweep(database, sweep(rates, **shared)))
+
+    run(together[0].id, flush_epochs=2, flush_seconds=NEVER)
+
+    for job, rate in zip(together, rates, strict=True):
+        alone = trained(request(**BASE | shared | {"learning_rate": rate, "engine": "eager"}) | {"predict": [4.0]})
+        assert_like(result_of(database, job.id), result_of(database, alone))
+        assert len(numbers_of(database, Epoch, job.id)) == len(numbers_of(database, Epoch, alone))
+        assert len(numbers_of(database, Step, job.id)) == len(numbers_of(database, Step, alone))
+    assert [read(database, job.id).error_code for job in together] == [None, "diverged", None, "diverged"]
+
+
+@pytest.mark.parametrize("shared", [{}, {"optimizer": {"name": "adam"}, "zero_gradients": "never"}])
+@pytest.mark.parametrize("cuts", [[3], [9, 14], [1, 22]])
+def test_a_group_that_was_cut_anywhere_and_resumed_leaves_the_bits_of_one_that_was_not(
+    database: Database, run: Run, cuts: list[int], shared: dict[str, Any]
+) -> None:
+    whole = jobs_of(database, submit_sweep(database, sweep(**shared)))
+    run(whole[0].id)
+    cut = jobs_of(database, submit_sweep(database, sweep(**shared)))
+
+    for number in cuts:
+        run(cut[0].id, leaving_at(number), flush_epochs=2, flush_seconds=NEVER)
+        assert {read(database, job.id).status for job in cut} == {"queued"}
+    run(cut[-1].id, flush_epochs=2, flush_seconds=NEVER)
+
+    for job, same in zip(cut, whole, strict=True):
+        assert result_of(database, job.id) == result_of(database, same.id)
+        assert numbers_of(database, Epoch, job.id) == numbers_of(database, Epoch, same.id)
+
+
+def test_a_group_whose_worker_died_is_taken_up_from_its_last_flush(database: Database, run: Run) -> None:
+    whole = jobs_of(database, submit_sweep(database, sweep()))
+    run(whole[0].id)
+    cut = jobs_of(database, submit_sweep(database, sweep()))
+
+    class Died(BaseException):
+        """Nobody catches it: it leaves things as they lie, as a kill does."""
+
+    def die() -> None:
+        raise Died
+
+    with pytest.raises(Died):
+        run(cut[0].id, AtStep(9, die), flush_epochs=2, flush_seconds=NEVER)
+    change(database, lambda session: expire(session, cut))
+    released = reaping.release(database, reaping.expired(database), max_crashes=3)
+    assert sorted(released) == [job.id for job in cut]
+    run(cut[2].id)
+
+    for job, same in zip(cut, whole, strict=True):
+        again = read(database, job.id)
+        assert (again.crashes, again.attempt) == (1, 2)
+        assert result_of(database, job.id) == result_of(database, same.id)
+        assert numbers_of(database, Epoch, job.id) == numbers_of(database, Epoch, same.id)
+
+
+def expire(session: Session, jobs: list[Job]) -> None:
+    """Let the leases of running jobs have run out."""
+    expired = update(Job).where(Job.id.in_([job.id for job in jobs])).values(lease_until=jobs[0].created_at)
+    session.execute(expired)
+
+
+def test_a_group_that_died_too_often_is_given_up(database: Database) -> None:
+    jobs = jobs_of(database, submit_sweep(database, sweep()))
+    for _ in range(3):
+        assert claim_group(database, jobs[1].id, lease_seconds=-1.0)
+        reaping.release(database, reaping.expired(database), max_crashes=3)
+    assert [read(database, job.id).error_code for job in jobs] == ["worker_lost"] * len(jobs)
+    assert claim_group(database, jobs[0].id) is None
+
+
+@pytest.mark.parametrize(
+    "rhythm",
+    [
+        pytest.param({"flush_epochs": 2, "flush_seconds": NEVER, "beat_seconds": NEVER}, id="the flush notices"),
+        pytest.param({"flush_epochs": NEVER, "flush_seconds": NEVER, "beat_seconds": 0.01}, id="the heartbeat notices"),
+    ],
+)
+def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
+    database: Database, run: Run, rhythm: dict[str, Any]
+) -> None:
+    jobs = jobs_of(database, submit_sweep(database, sweep(epochs=300)))
+
+    run(jobs[0].id, AtStep(5, lambda: service.jobs.cancel(database, jobs[1].id)), **rhythm)
+
+    statuses = [read(database, job.id).status for job in jobs]
+    assert statuses == ["succeeded", "cancelled", "succeeded", "succeeded"]
+    gone = read(database, jobs[1].id)
+    assert 0 < gone.epochs_done < 300
+    assert columns(database, gone.id)["checkpoint"] is None
+    assert len(numbers_of(database, Epoch, gone.id)) == gone.epochs_done
+    assert history_of(database, gone.id)[-1][:2] == (gone.epochs_done, "cancelled")
+
+
+def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.group_attempt._LONG_EPOCH", 0.0)
+    rows = {"x": np.arange(4_000.0).tolist(), "y": np.arange(4_000.0).tolist()}
+    shared = {"batch_size": 1, "epochs": 2, "record": {"steps": "none"}, "learning_rate": 1e-12}
+    jobs = jobs_of(database, submit_sweep(database, sweep([1e-12, 2e-12], **shared) | {"dataset": rows}))
+    seen: list[str] = []
+
+    class Watching(AtStep):
+        def is_set(self) -> bool:
+            if self._left == -3000:
+                seen.append(read(database, jobs[1].id).status)
+            return super().is_set()
+
+    leaving = Watching(5, lambda: service.jobs.cancel(database, jobs[1].id))
+    run(jobs[0].id, leaving, beat_seconds=0.02)
+
+    assert seen == ["cancelled"]
+    assert read(database, jobs[0].id).status == "succeeded"
+    assert read(database, jobs[1].id).epochs_done == 0
+
+
+def test_a_whole_sweep_is_cancelled(database: Database, run: Run) -> None:
+    sweep_id = submit_sweep(database, sweep(epochs=100_000, record={"steps": "none", "every": 1000}))
+    jobs = jobs_of(database, sweep_id)
+
+    run(jobs[0].id, AtStep(5, lambda: service.sweeps.cancel(database, sweep_id)), beat_seconds=0.05)
+
+    assert {read(database, job.id).status for job in jobs} == {"cancelled"}
+
+
+def test_a_group_that_is_out_of_time_fails(database: Database, run: Run) -> None:
+    wanted = sweep(epochs=1_000_000, record={"steps": "none", "every": 10**6}) | {"timeout_seconds": 0.3}
+    jobs = jobs_of(database, submit_sweep(database, wanted))
+
+    run(jobs[0].id)
+
+    for job in jobs:
+        ended = read(database, job.id)
+        assert (ended.status, ended.error_code) == ("failed", "timeout")
+        assert ended.epochs_done > 0
+
+
+def test_a_job_of_a_group_is_not_claimed_by_itself(database: Database, process: Process) -> None:
+    jobs = jobs_of(database, submit_sweep(database, sweep()))
+
+    alone = change(
+        database,
+        lambda session: leases.claim(
+            session, jobs[0].id, worker_id=uuid7(), process_id=1, devices=["auto"], lease_seconds=60
+        ),
+    )
+
+    assert alone is None
+    assert claim_group(database, jobs[0].id)
+    assert claim_group(database, jobs[1].id) is None
+
+
+def test_who_lost_the_lease_writes_nothing(database: Database, run: Run) -> None:
+    jobs = jobs_of(database, submit_sweep(database, sweep()))
+
+    def lose() -> None:
+        change(database, lambda session: expire(session, jobs))
+        reaping.release(database, reaping.expired(database), max_crashes=3)
+
+    run(jobs[0].id, AtStep(4, lose), flush_epochs=1, flush_seconds=NEVER)
+
+    for job in jobs:
+        row = columns(database, job.id)
+        assert (row["status"], row["crashes"]) == ("queued", 1)
+        assert len(numbers_of(database, Epoch, job.id)) == row["epochs_done"] <= 2
+    with pytest.raises(LeaseLost):
+        change(database, lambda session: group_leases.beat(session, GroupClaim(jobs[0].group_id, uuid7()), 60.0))
+
+
+def test_a_commit_whose_answer_was_lost_is_not_made_twice(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    whole, cut = (jobs_of(database, submit_sweep(database, sweep())) for _ in range(2))
+    run(whole[0].id)
+    commit, lost = Session.commit, []
+
+    def commit_and_lose_the_answer(session: Session) -> None:
+        commit(session)
+        if session.bind is database.writer:
+            lost.append(session)
+            if len(lost) == 4:
+                raise OperationalError("COMMIT", {}, Exception("gone"))
+
+    monkeypatch.setattr(Session, "commit", commit_and_lose_the_answer)
+    run(cut[0].id, flush_epochs=2, flush_seconds=NEVER, beat_seconds=NEVER)
+    monkeypatch.undo()
+
+    for job, same in zip(cut, whole, strict=True):
+        assert read(database, job.id).status == "succeeded"
+        assert numbers_of(database, Epoch, job.id) == numbers_of(database, Epoch, same.id)
+
+
+def test_an_attempt_that_fails_is_told_of_every_job(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_of(database, submit_sweep(database, sweep()))
+
+    def fail(*_: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("worker.group_attempt.prepare", fail)
+    run(jobs[0].id)
+
+    assert [read(database, job.id).error_code for job in jobs] == ["out_of_memory"] * len(jobs)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
+    database: Database, run: Run, process: Process, monkeypatch: pytest.MonkeyPatch, shuffle: bool
+) -> None:
+    monkeypatch.setattr("worker.group_attempt._SLOWER", 2000)
+    with_steps = sweep(shuffle=shuffle, epochs=30, record={"steps": "all"})
+    without = sweep(shuffle=shuffle, epochs=30, record={"steps": "none", "every": 7})
+    recorded, replayed = (jobs_of(database, submit_sweep(database, wanted)) for wanted in (with_steps, without))
+    run(recorded[0].id)
+    run(replayed[0].id)
+
+    assert numbers_of(database, Step, replayed[1].id) == []
+    with database.reading() as session:
+        assert session.scalars(select(Snapshot.epoch).where(Snapshot.job_id == replayed[1].id)).all()
+        for epoch in (0, 3, 11, 29):
+            expected = numbers_of(database, Step, recorded[1].id)
+            found, _ = records.steps(session, process.storage, replayed[1].id, epoch, after=-1, limit=10)
+            got = [(each.step.step, each.step.loss, each.step.gradient_weights, each.step.weights) for each in found]
+            assert got == [
+                (row["step"], row["loss"], row["gradient_weights"], row["weights"])
+                for row in expected
+                if row["epoch"] == epoch
+            ]
+
+
+def test_what_cannot_be_fused_trains_alone(database: Database, process: Process) -> None:
+    settings = [{"l2": 0.1}, {"l2": 0.2}, {"optimizer": {"name": "lbfgs"}}, {"batch_size": 3}, {"engine": "eager"}]
+    wanted = request() | {"hyperparameters": BASE, "settings": settings}
+    jobs = jobs_of(database, submit_sweep(database, wanted))
+
+    assert [job.plan["engine"] for job in jobs] == ["fused", "fused", "eager", "eager", "eager"]
+    assert "lbfgs" in jobs[2].plan["why"]
+    assert "no other setting" in jobs[3].plan["why"]
+    assert [job.place for job in jobs] == [0, 1, None, None, None]
+    mine = change(
+        database,
+        lambda session: leases.claim(
+            session, jobs[2].id, worker_id=process.worker_id, process_id=1, devices=["auto"], lease_seconds=60
+        ),
+    )
+    assert mine
+    attempt(process, mine)
+    assert read(database, jobs[2].id).status == "succeeded"
+    assert TrainingSpec.model_validate(jobs[2].spec).optimizer.name == "lbfgs"

@@ -1,0 +1,236 @@
+"""One attempt at a group: the jobs of a sweep that train as one batch of models, each with an end of its own."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+import structlog
+from sqlalchemy.orm import Session
+
+from service import datasets
+from service.datasets import Arrays
+from service.errors import LeaseLost
+from service.store import group_leases
+from service.store.database import now
+from service.store.group_leases import Ending, GroupClaim
+from service.store.tables import Job
+from slope.data import Array, prepare
+from slope.engines.fused import Fused
+from slope.engines.plan import keeps_epoch, snapshot_interval
+from slope.engines.rounds import Round
+from slope.health import Health
+from slope.run import Interrupted
+from slope.spec import TrainingSpec
+from worker import outcome
+from worker.devices import device_for
+from worker.group_progress import GroupProgress
+from worker.group_recorder import GroupRecorder
+from worker.heartbeat import Heartbeat
+from worker.patience import patiently
+from worker.process import Process
+from worker.telling import telling
+
+_LONG_EPOCH = 0.05
+"""Seconds. In an epoch that is longer it is not waited for its end to take out a job that is to be cancelled."""
+
+_SLOWER = 10
+"""A step of a wide group takes some ten times as long as a job's own: snapshots come so much oftener."""
+
+log = structlog.get_logger()
+
+
+class Pulse:
+    """Beats for a group, and learns which of its jobs are to be cancelled."""
+
+    def __init__(self, claim: GroupClaim, lease_seconds: float) -> None:
+        self.cancelled: set[UUID] = set()
+        self._claim = claim
+        self._lease_seconds = lease_seconds
+
+    def beat(self, session: Session) -> bool:
+        """Raises LeaseLost. False: the group goes on without those that are cancelled."""
+        self.cancelled = group_leases.beat(session, self._claim, self._lease_seconds)
+        return False
+
+
+def attempt_group(process: Process, claim: GroupClaim) -> None:
+    """Train the jobs of a claimed group. Whatever happens is told in SQL of each of them."""
+    pulse = Pulse(claim, process.settings.lease_seconds)
+
+    def train() -> None:
+        assignment = patiently(lambda: _load(process, claim), process.leaving)
+        GroupAttempt(process, claim, assignment, heartbeat, pulse).run()
+
+    with (
+        structlog.contextvars.bound_contextvars(group_id=str(claim.group_id)),
+        Heartbeat(process.database, process.settings, pulse.beat, process.leaving) as heartbeat,
+    ):
+        telling(train, lambda code, detail: _fail(process, claim, code, detail))
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The jobs of a claimed group by place, their data, and the seconds since they first began to run."""
+
+    jobs: list[Job]
+    arrays: Arrays
+    elapsed: float
+
+
+class Observation(NamedTuple):
+    """What is looked at of an epoch to tell how a model does."""
+
+    epoch: int
+    loss: float
+    gradient_norm: float
+
+
+def _load(process: Process, claim: GroupClaim) -> Assignment:
+    with process.database.reading() as session:
+        jobs = group_leases.for_training(session, claim)
+        if not jobs:
+            raise LeaseLost
+        assert jobs[0].started_at  # the claim has set it
+        elapsed = (now(session) - jobs[0].started_at).total_seconds()
+    return Assignment(jobs, datasets.load_for(process.storage, jobs[0]), elapsed)
+
+
+class GroupAttempt:
+    """The training of the jobs of a claimed group, between the store and the engine."""
+
+    def __init__(
+        self, process: Process, claim: GroupClaim, assignment: Assignment, heartbeat: Heartbeat, pulse: Pulse
+    ) -> None:
+        self._jobs = {job.place: job for job in assignment.jobs if job.place is not None}
+        self._specs = {place: TrainingSpec.model_validate(job.spec) for place, job in self._jobs.items()}
+        self._heartbeat = heartbeat
+        self._pulse = pulse
+        first = assignment.jobs[0]
+        assert first.group_width is not None  # it is one of a group
+        self._timeout = first.timeout_seconds
+        self._spec = TrainingSpec.model_validate(first.spec)
+        self._data = prepare(assignment.arrays.x, assignment.arrays.y, self._spec)
+        self._training = Fused(
+            self._data,
+            self._specs,
+            first.group_width,
+            keeps_steps=lambda epoch: first.plan["steps_recorded"] and keeps_epoch(self._spec, epoch),
+            interrupted=self._is_interrupted,
+            device=device_for(first.device),
+        )
+        if states := {place: np.frombuffer(job.checkpoint) for place, job in self._jobs.items() if job.checkpoint}:
+            self._training.restore(states)
+        if self._timeout is not None:
+            heartbeat.limit(self._timeout - assignment.elapsed)
+        keeps_every_step = first.plan["steps_recorded"] and self._spec.record.every == 1
+        often = max(1, snapshot_interval(self._spec, first.dataset.rows) // _SLOWER)
+        self._snapshot_interval = None if keeps_every_step else often
+        self._health = {
+            place: Health(told={event.code for event in job.events if event.code}) for place, job in self._jobs.items()
+        }
+        job_ids = {place: job.id for place, job in self._jobs.items()}
+        progress = GroupProgress(assignment.jobs, first.group_width, self._data.x.shape[1])
+        facts = {place: outcome.facts(job, self._data, self._specs[place]) for place, job in self._jobs.items()}
+        self._recorder = GroupRecorder(process, claim, job_ids, progress, facts)
+        self._boundary: Array | None = self._training.states()
+        """The states after the last epoch, where they are known."""
+
+    def run(self) -> None:
+        """Train, record, and end each job. Raises LeaseLost when another attempt has taken the jobs over."""
+        log.info("training", from_epoch=self._training.epoch, jobs=len(self._jobs))
+        try:
+            for found in self._training.epochs():
+                self._take(found)
+        except Interrupted:
+            self._leave()
+        else:
+            self._flush()
+        log.info("left the group", epochs_done=self._training.epoch)
+
+    def _take(self, found: Round) -> None:
+        """Note a round: its numbers, its ends, and whoever is cancelled meanwhile."""
+        ended = [place for place in found.places.tolist() if self._training.has_ended(place)]
+        keeps_all = keeps_epoch(self._spec, self._training.epoch - 1)
+        kept = np.arange(len(found.places)) if keeps_all else np.flatnonzero(np.isin(found.places, ended))
+        self._recorder.advance(found, kept)
+        self._examine(found)
+        for place, step in found.diverged.items():
+            self._diverge(place, step)
+        for place in ended:
+            self._succeed(place)
+        is_long = len(found.places) > 0 and found.epochs.seconds[0] > _LONG_EPOCH
+        self._boundary = self._training.states() if is_long else None
+        if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
+            self._recorder.keep_snapshots(self._training.epoch, self._states(), self._training.live)
+        if self._recorder.is_due or self._cancelled():
+            self._drop_cancelled()
+            self._flush()
+
+    def _examine(self, found: Round) -> None:
+        epochs = found.epochs
+        numbers = zip(found.places.tolist(), epochs.loss.tolist(), epochs.gradient_norm.tolist(), strict=True)
+        for place, loss, norm in numbers:
+            seen = Observation(self._training.epoch - 1, loss, norm)
+            if findings := self._health[place].examine(seen):
+                self._recorder.tell(place, findings)
+
+    def _diverge(self, place: int, step: int) -> None:
+        sentence = f"The numbers stopped being finite in epoch {self._training.epoch - 1}, step {step}"
+        detail = f"{sentence}: {outcome.DIVERGED}"
+        self._recorder.end(place, "failed", sentence, error_code="diverged", error_detail=detail)
+
+    def _succeed(self, place: int) -> None:
+        stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early(place) else None
+        trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
+        self._recorder.end(place, "succeeded", stopped, **outcome.result(job, trained, self._data, spec))
+
+    def _is_interrupted(self) -> bool:
+        """Asked before every step; between two of them whoever is cancelled is taken out."""
+        if self._boundary is not None and self._cancelled():
+            self._drop_cancelled()
+            self._flush()
+        return self._heartbeat.stop is not None or not self._training.live
+
+    def _cancelled(self) -> list[int]:
+        asked = self._pulse.cancelled
+        return [place for place in self._training.live if self._jobs[place].id in asked] if asked else []
+
+    def _drop_cancelled(self) -> None:
+        for place in self._cancelled():
+            if not self._recorder.ends(place):
+                self._recorder.end(place, "cancelled", f"Cancelled after {self._recorder.epochs_done(place)} epochs")
+            self._training.live.discard(place)
+
+    def _flush(self) -> None:
+        self._pulse.cancelled |= self._recorder.flush(self._states())
+
+    def _states(self) -> Array:
+        return self._training.states() if self._boundary is None else self._boundary
+
+    def _leave(self) -> None:
+        """End as the heartbeat was told to. Jobs that are put back train on, to the same bits."""
+        match self._heartbeat.stop:
+            case "out of time":
+                detail = f"The job had not ended after {self._timeout:g} seconds"
+                for place in self._training.live:
+                    self._recorder.end(place, "failed", detail, error_code="timeout", error_detail=detail)
+                self._boundary = self._training.states()  # of no use to jobs that end
+                self._flush()
+            case "leaving":
+                self._recorder.put_back("The worker was asked to leave")
+            case "lease lost":
+                raise LeaseLost
+            case _:
+                pass  # all who were left have been cancelled, and told so
+
+
+def _fail(process: Process, claim: GroupClaim, code: str, detail: str) -> None:
+    def write() -> None:
+        with process.database.writing() as session:
+            held = group_leases.hold(session, claim)
+            values = {"error_code": code, "error_detail": detail}
+            group_leases.finish(session, [Ending(job_id, "failed", detail, values) for job_id in held])
+            session.commit()
+
+    patiently(write, process.leaving)

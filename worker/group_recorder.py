@@ -1,0 +1,185 @@
+"""Writes what a group yields: one transaction a flush for all of its jobs, guarded by their common lease."""
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.errors import LeaseLost
+from service.store import events, group_leases, records
+from service.store.group_leases import Ending, GroupClaim, Standing
+from slope.columns import EpochColumns, StepColumns, joined
+from slope.data import Array, Indices
+from slope.engines.rounds import Round
+from slope.health import Finding
+from worker.group_progress import GroupProgress
+from worker.patience import patiently
+from worker.process import Process
+
+_MOST_ROWS = 50_000
+"""So many epoch rows are kept in memory before they are written, whatever the clock says."""
+_REST = 2.0
+"""A flush is due when this many times the last one's duration has passed: a slow database slows training by a third."""
+
+
+class GroupRecorder:
+    """Collects the rounds of a group and flushes them every so often.
+
+    Every write waits for a database that is away, and raises LeaseLost when the jobs have become another attempt's.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        claim: GroupClaim,
+        job_ids: Mapping[int, UUID],
+        progress: GroupProgress,
+        facts: Mapping[int, dict[str, Any]],
+    ) -> None:
+        """`job_ids` by place; `facts` are columns of the jobs that this attempt knows from its start."""
+        self._database = process.database
+        self._settings = process.settings
+        self._leaving = process.leaving
+        self._claim = claim
+        self._job_ids = job_ids
+        self._written = dict(job_ids)
+        """The jobs that have not ended in SQL."""
+        self._progress = progress
+        self._facts: dict[int, dict[str, Any]] = dict(facts)
+        self._forget()
+        self._flushed_at, self._took = monotonic(), 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to flush."""
+        pause = max(self._settings.flush_seconds, _REST * self._took)
+        is_late = monotonic() - self._flushed_at >= pause
+        return is_late or self._waiting >= self._settings.flush_epochs or self._rows >= _MOST_ROWS
+
+    def advance(self, found: Round, kept: Indices) -> None:
+        """Note that an epoch is done, and keep the numbers of some of its rows, given by index, and its steps."""
+        self._progress.advance(found.places, found.epochs)
+        self._waiting += 1
+        self._rows += len(kept) + len(found.step_places)
+        if len(kept):
+            self._epochs.append((found.places[kept], found.epochs.at(kept)))
+        if found.steps is not None and len(found.step_places):
+            self._steps.append((found.step_places, found.steps))
+
+    def keep_snapshots(self, epoch: int, states: Array, places: set[int]) -> None:
+        """Keep the states of models before an epoch, given by place."""
+        self._snapshots += [
+            {"job_id": self._job_ids[place], "epoch": epoch, "state": states[place].tobytes()} for place in places
+        ]
+
+    def tell(self, place: int, findings: list[Finding]) -> None:
+        """Keep what is to be told about the run's health."""
+        self._findings += [(self._job_ids[place], finding) for finding in findings]
+
+    def end(self, place: int, status: str, detail: str | None = None, **values: Any) -> None:
+        """Let a job end with the next flush."""
+        self._endings[place] = Ending(self._job_ids[place], status, detail, values)
+
+    def ends(self, place: int) -> bool:
+        """Whether a job ends with the next flush."""
+        return place in self._endings
+
+    def epochs_done(self, place: int) -> int:
+        return self._progress.epochs_done(place)
+
+    def flush(self, states: Array) -> set[UUID]:
+        """Write what has come since the last flush and extend the lease. The jobs that are to be cancelled.
+
+        `states` are all models' after the last epoch that was noted.
+        """
+        began = monotonic()
+        cancelled = patiently(lambda: self._flush(states), self._leaving)
+        for place in self._endings:
+            del self._written[place]
+        self._facts = {place: {} for place in self._written}  # they are written once
+        self._forget()
+        self._flushed_at = monotonic()
+        self._took = self._flushed_at - began
+        return cancelled
+
+    def put_back(self, detail: str) -> None:
+        """Give the jobs back to the queue, to be taken up from the last flush."""
+
+        def write() -> None:
+            with self._database.writing() as session:
+                group_leases.put_back(session, self._claim, detail)
+                session.commit()
+
+        patiently(write, self._leaving)
+
+    def _forget(self) -> None:
+        self._epochs: list[tuple[Indices, EpochColumns]] = []
+        self._steps: list[tuple[Indices, StepColumns]] = []
+        self._snapshots: list[dict[str, Any]] = []
+        self._findings: list[tuple[UUID, Finding]] = []
+        self._endings: dict[int, Ending] = {}
+        self._waiting = self._rows = 0
+
+    def _flush(self, states: Array) -> set[UUID]:
+        """The jobs' rows last, for whoever holds them keeps the heartbeat waiting until the commit.
+
+        Whether they are still this attempt's decides whether all of it may be written.
+        """
+        with self._database.writing() as session:
+            if self._is_written(group_leases.standing(session, self._claim)):
+                return set()  # an earlier try has written it, and its answer was lost
+            try:
+                self._write_records(session)
+            except IntegrityError:
+                session.rollback()
+                self._hold(session)  # LeaseLost, where another attempt has written them
+                raise
+            held = self._hold(session)
+            self._write_jobs(session, states)
+            session.commit()
+        return {job_id for job_id, standing in held.items() if standing.is_cancelled}
+
+    def _hold(self, session: Session) -> dict[UUID, Standing]:
+        held = group_leases.hold(session, self._claim)
+        if not held.keys() >= set(self._written.values()):
+            raise LeaseLost
+        return held
+
+    def _is_written(self, held: Mapping[UUID, Standing]) -> bool:
+        """Whether SQL stands where this flush would lead: who goes on has its epochs, and who ends has ended."""
+        going_on = {job_id: place for place, job_id in self._written.items() if place not in self._endings}
+        return (
+            self._waiting > 0
+            and held.keys() == going_on.keys()
+            and bool(going_on)
+            and all(held[job_id].epochs_done == self.epochs_done(place) for job_id, place in going_on.items())
+        )
+
+    def _write_records(self, session: Session) -> None:
+        if self._epochs:
+            places, epochs = zip(*self._epochs, strict=True)
+            records.add_epochs(session, self._owners(places), joined(epochs))
+        if self._steps:
+            places, steps = zip(*self._steps, strict=True)
+            records.add_steps(session, self._owners(places), joined(steps))
+        records.add_snapshots(session, self._snapshots)
+
+    def _write_jobs(self, session: Session, states: Array) -> None:
+        """Their progress first: their events count the epochs that stand there."""
+        rows = [self._row(place, states) for place in self._written]
+        group_leases.extend(session, rows, self._settings.lease_seconds)
+        for job_id, finding in self._findings:
+            events.add_warning(session, job_id, finding.detail, level=finding.level, code=finding.code)
+        if self._endings:
+            group_leases.finish(session, list(self._endings.values()))
+
+    def _row(self, place: int, states: Array) -> dict[str, Any]:
+        known = {"id": self._job_ids[place], "checkpoint": states[place].tobytes()}
+        return known | self._facts[place] | self._progress.columns(place)
+
+    def _owners(self, parts: tuple[Indices, ...]) -> list[UUID]:
+        return [self._job_ids[place] for place in np.concatenate(parts).tolist()]

@@ -1,0 +1,55 @@
+"""What is told of a job beside its records: what its worker knows from the start, and what came out of it."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from service.store.tables import Job
+from slope.analysis import reached
+from slope.data import Scaler, TrainingData, initial_parameters
+from slope.model import Parameters, predict
+from slope.spec import TrainingSpec
+from slope.spec.data import as_matrix
+from worker.devices import device_for
+
+DIVERGED = "lower the learning rate below the job's max_stable_learning_rate, or standardize the data"
+
+
+def facts(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
+    """Columns that an attempt knows from its start."""
+    start = Parameters(*initial_parameters(data.x.shape[1], spec))
+    return {
+        "assigned_device": device_for(job.device),
+        "scaler": _as_document(data.scaler) if data.scaler else None,
+        "predictions_before": _predict(job, start, data, spec),
+    }
+
+
+def result(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
+    """Columns of a job that has succeeded."""
+    return {
+        "weights": trained.weights,
+        "bias": trained.bias,
+        "predictions_after": _predict(job, trained, data, spec),
+        "analysis": _analysis_of(job, trained, data, spec),
+    }
+
+
+def _predict(job: Job, parameters: Parameters, data: TrainingData, spec: TrainingSpec) -> list[float]:
+    points = as_matrix(job.predict)
+    return predict(parameters, points, spec, data.scaler) if points else []
+
+
+def _analysis_of(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec) -> dict[str, Any] | None:
+    """What was known at submission, and how far the run came."""
+    known = job.analysis
+    if known is None:
+        return None
+    exact = known["exact"] and known["exact"]["loss"]
+    came = reached(data, spec, np.array(trained.weights), trained.bias, exact)
+    return known | {"reached": asdict(came)}
+
+
+def _as_document(scaler: Scaler) -> dict[str, Any]:
+    return {"means": scaler.means.tolist(), "deviations": scaler.deviations.tolist()}
