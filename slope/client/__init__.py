@@ -1,5 +1,7 @@
-"""A client of the service's HTTP API, for programs and notebooks."""
+"""Clients of the service's HTTP API, for programs and notebooks."""
 
-from slope.client.client import Client, Problem
+from slope.client.async_client import AsyncClient
+from slope.client.client import Client
+from slope.client.problem import Problem
 
-__all__ = ["Client", "Problem"]
+__all__ = ["AsyncClient", "Client", "Problem"]

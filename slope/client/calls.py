@@ -1,0 +1,131 @@
+"""Every call about jobs, said once for both clients."""
+
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from slope.client.exchange import Call, Download, Listing, Request, json_of, key_header
+from slope.client.problem import Json, checked
+
+FINAL = ("succeeded", "failed", "cancelled")
+HOLD_SECONDS = 30
+"""How long the service is asked to hold an answer back until there is something new."""
+_FORMATS = {".json": "json", ".csv": "csv", ".ndjson": "ndjson", ".arrow": "arrow", ".parquet": "parquet"} | {
+    ".safetensors": "safetensors",
+    ".onnx": "onnx",
+    ".skops": "skops",
+}
+
+
+def submit(request: Json, *, idempotency_key: str | None = None) -> Call[Json]:
+    """Queue a job. With a key a repeated call makes no second job."""
+    return json_of("POST", "/v1/jobs", json=request, headers=key_header(idempotency_key))
+
+
+def job(job_id: str) -> Call[Json]:
+    """A job as it stands."""
+    return json_of("GET", f"/v1/jobs/{job_id}")
+
+
+def wait(job_id: str, timeout: float = 3600.0) -> Call[Json]:
+    """The job when it has ended. Raises TimeoutError."""
+    deadline = monotonic() + timeout
+    found = yield from job(job_id)
+    while found["status"] not in FINAL:
+        if monotonic() > deadline:
+            raise TimeoutError(f"Job {job_id} is still {found['status']} after {timeout:g} s")
+        found = yield from json_of("GET", f"/v1/jobs/{job_id}", headers={"Prefer": f"wait={HOLD_SECONDS}"})
+    return found
+
+
+def cancel(job_id: str) -> Call[Json]:
+    """End a job: at once while it waits, at its next flush while it runs."""
+    return json_of("POST", f"/v1/jobs/{job_id}/cancel")
+
+
+def delete(job_id: str) -> Call[None]:
+    """Delete a job with all its records."""
+    checked((yield Request("DELETE", f"/v1/jobs/{job_id}")))
+
+
+def jobs(**filters: str) -> Listing:
+    """All jobs, newest first, page by page."""
+    return Listing("/v1/jobs", "cursor", filters)
+
+
+def epochs(job_id: str) -> Listing:
+    """All epochs, page by page."""
+    return Listing(f"/v1/jobs/{job_id}/epochs", "after")
+
+
+def curve(job_id: str, points: int) -> Call[list[Json]]:
+    """At most so many epochs, the extremes of the loss among them: enough to draw it."""
+    page = yield from json_of("GET", f"/v1/jobs/{job_id}/epochs", params={"points": points})
+    found: list[Json] = page["data"]
+    return found
+
+
+def steps(job_id: str, epoch: int) -> Listing:
+    """All steps of an epoch, page by page."""
+    return Listing(f"/v1/jobs/{job_id}/epochs/{epoch}/steps", "after")
+
+
+def predictions(job_id: str) -> Call[list[Json]]:
+    """The predictions for the points of the job."""
+    page = yield from json_of("GET", f"/v1/jobs/{job_id}/predictions")
+    found: list[Json] = page["data"]
+    return found
+
+
+def predict(job_id: str, x: list[Any], *, epoch: int | None = None) -> Call[list[Json]]:
+    """Predictions for points: numbers, or rows of D numbers."""
+    page = yield from json_of("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"x": x}, epoch))
+    found: list[Json] = page["data"]
+    return found
+
+
+def score(job_id: str, dataset: Json, *, epoch: int | None = None) -> Call[Json]:
+    """Predictions for the rows of a stored dataset, `{"id": …}`, and how well they fit its target."""
+    return json_of("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"dataset": dataset}, epoch))
+
+
+def model(job_id: str, *, epoch: int | None = None) -> Call[Json]:
+    """The weights and all that belongs to them."""
+    return json_of("GET", f"/v1/jobs/{job_id}/model", params=_at_epoch({}, epoch))
+
+
+def save_epochs(job_id: str, file: Path | str) -> Download:
+    """All epochs as a file: .csv, .ndjson or .arrow."""
+    return _download(file, "GET", f"/v1/jobs/{job_id}/epochs")
+
+
+def save_steps(job_id: str, epoch: int, file: Path | str) -> Download:
+    """All steps of an epoch as a file: .csv, .ndjson or .arrow."""
+    return _download(file, "GET", f"/v1/jobs/{job_id}/epochs/{epoch}/steps")
+
+
+def save_scores(job_id: str, dataset: Json, file: Path | str, *, epoch: int | None = None) -> Download:
+    """Predictions for the rows of a stored dataset as a file: .csv, .ndjson, .arrow, .parquet or .json."""
+    return _download(file, "POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"dataset": dataset}, epoch))
+
+
+def save_model(job_id: str, file: Path | str, *, epoch: int | None = None) -> Download:
+    """The model as a file: .safetensors, .onnx, .skops or .json."""
+    return _download(file, "GET", f"/v1/jobs/{job_id}/model", parameters=_at_epoch({}, epoch))
+
+
+def readiness() -> Call[Json]:
+    """What /readyz says, ready or not."""
+    body: Json = (yield Request("GET", "/readyz")).json()
+    return body
+
+
+def _download(file: Path | str, method: str, path: str, *, parameters: Json | None = None, **options: Any) -> Download:
+    format = _FORMATS.get(Path(file).suffix)
+    if format is None:
+        raise ValueError(f"The name of the file says which format it has: {', '.join(_FORMATS)}")
+    return Download(Request(method, path, {"params": {"format": format} | (parameters or {}), **options}), Path(file))
+
+
+def _at_epoch(values: Json, epoch: int | None) -> Json:
+    return values if epoch is None else values | {"epoch": epoch}

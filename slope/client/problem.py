@@ -1,0 +1,32 @@
+"""What a client raises when the service refuses a request."""
+
+from typing import Any
+
+import httpx2
+
+Json = dict[str, Any]
+
+
+class Problem(Exception):
+    """The service refused a request: RFC 9457 problem details, faults with JSON Pointers among them."""
+
+    def __init__(self, details: Json) -> None:
+        self.status: int = details.get("status", 0)
+        self.detail: str = details.get("detail", "")
+        self.errors: list[Json] = details.get("errors", [])
+        faults = "".join(f"\n  {fault['pointer'] or '(the whole request)'}: {fault['detail']}" for fault in self.errors)
+        super().__init__(f"{details.get('title', 'The service answered')} ({self.status}): {self.detail}{faults}")
+
+
+def checked(response: httpx2.Response) -> httpx2.Response:
+    """A response whose body has been read. Raises Problem."""
+    if response.is_error:
+        raise Problem(_details(response))
+    return response
+
+
+def _details(response: httpx2.Response) -> Json:
+    if "json" in response.headers.get("content-type", ""):
+        details: Json = response.json()
+        return details
+    return {"status": response.status_code, "detail": response.text[:200]}

@@ -1,0 +1,167 @@
+"""Both clients: the same calls, whatever the service answers."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from slope.client import AsyncClient, Client, Problem
+
+Handler = Callable[[httpx2.Request], httpx2.Response]
+Ask = Callable[..., Any]
+"""Calls a method by its name and gives what it returned, or a list of what it yielded."""
+
+
+@pytest.fixture(params=["waiting", "awaited"])
+def asking(request: pytest.FixtureRequest) -> Callable[[Handler], Ask]:
+    return {"waiting": asking_client, "awaited": asking_async_client}[request.param]
+
+
+def asking_client(handler: Handler) -> Ask:
+    def ask(name: str, *args: Any, **options: Any) -> Any:
+        with Client() as client:
+            client._http = httpx2.Client(transport=httpx2.MockTransport(handler), base_url="http://slope")
+            answer = getattr(client, name)(*args, **options)
+            return list(answer) if isinstance(answer, Iterator) else answer
+
+    return ask
+
+
+def asking_async_client(handler: Handler) -> Ask:
+    async def ask(name: str, *args: Any, **options: Any) -> Any:
+        async with AsyncClient() as client:
+            await client._http.aclose()
+            client._http = httpx2.AsyncClient(transport=httpx2.MockTransport(handler), base_url="http://slope")
+            answer = getattr(client, name)(*args, **options)
+            return [item async for item in answer] if isinstance(answer, AsyncIterator) else await answer
+
+    return lambda name, *args, **options: asyncio.run(ask(name, *args, **options))
+
+
+def test_the_clients_have_the_same_calls() -> None:
+    names = {name for name in vars(Client) if not name.startswith("_")}
+    assert names == {name for name in vars(AsyncClient) if not name.startswith("_")}
+    assert {"submit", "wait", "epochs", "save_model"} <= names
+    for name in names - {"close"}:
+        assert inspect.signature(getattr(Client, name)) == inspect.signature(getattr(AsyncClient, name))
+        assert getattr(Client, name).__doc__ == getattr(AsyncClient, name).__doc__ != None  # noqa: E711
+
+
+def test_items_come_from_all_pages(asking: Callable[[Handler], Ask]) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.query.decode())
+        page = {"": ([1, 2], "b"), "cursor=b": ([], "c"), "cursor=c": ([3], None)}[
+            asked[-1].removeprefix("status=failed").removeprefix("&")
+        ]
+        return httpx2.Response(200, json={"data": page[0], "next": page[1]})
+
+    assert asking(answer)("jobs", status="failed") == [1, 2, 3]
+    assert len(asked) == 3
+    assert all("status=failed" in query for query in asked)
+
+
+def test_a_job_is_waited_for_until_it_has_ended(asking: Callable[[Handler], Ask]) -> None:
+    answers = iter(["queued", "running", "running", "succeeded"])
+    held: list[str | None] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        held.append(request.headers.get("prefer"))
+        return httpx2.Response(200, json={"status": next(answers)})
+
+    assert asking(answer)("wait", "7") == {"status": "succeeded"}
+    assert held == [None, "wait=30", "wait=30", "wait=30"]
+    with pytest.raises(TimeoutError, match="still queued"):
+        asking(lambda request: httpx2.Response(200, json={"status": "queued"}))("wait", "7", timeout=0.0)
+
+
+def test_a_sweep_is_waited_for_and_ranked_over_all_pages(asking: Callable[[Handler], Ask]) -> None:
+    ended = iter([0, 1, 2])
+    pages = {"": ([3, 1], "b"), "b": ([2], None)}
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        items, following = pages[request.url.params.get("cursor", "")]
+        progress = {"jobs": 2, "jobs_ended": next(ended, 2)}
+        page = {"data": items, "next": following}
+        return httpx2.Response(200, json={"progress": progress, "counts": {}, "ranking": page})
+
+    assert asking(answer)("wait_for_sweep", "7")["progress"]["jobs_ended"] == 2
+    assert asking(answer)("ranking", "7", by="loss") == [3, 1, 2]
+    ended = iter([0])
+    with pytest.raises(TimeoutError, match="has not ended"):
+        asking(answer)("wait_for_sweep", "7", timeout=-1.0)
+
+
+def test_a_refusal_is_raised_with_its_faults(asking: Callable[[Handler], Ask], tmp_path: Path) -> None:
+    problem = {"title": "Wrong", "status": 422, "detail": "So", "errors": [{"detail": "no", "pointer": "/x"}]}
+    ask = asking(lambda request: httpx2.Response(422, json=problem))
+    file = tmp_path / "model.onnx"
+
+    for name, args in (("submit", ({},)), ("job", ("7",)), ("delete", ("7",)), ("save_model", ("7", file))):
+        with pytest.raises(Problem, match=r"Wrong \(422\): So\n  /x: no") as raised:
+            ask(name, *args)
+        assert (raised.value.status, raised.value.errors) == (422, problem["errors"])
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(Problem, match="502"):
+        asking(lambda request: httpx2.Response(502, text="a proxy's own words"))("job", "7")
+    assert asking(lambda request: httpx2.Response(503, json={"status": "unavailable"}))("readiness") == {
+        "status": "unavailable"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "path", "format"),
+    [
+        ("save_epochs", ("7", "epochs.csv"), "/v1/jobs/7/epochs", "csv"),
+        ("save_steps", ("7", 3, "steps.arrow"), "/v1/jobs/7/epochs/3/steps", "arrow"),
+        ("save_model", ("7", "model.safetensors"), "/v1/jobs/7/model", "safetensors"),
+        ("save_scores", ("7", {"id": "9"}, "scores.parquet"), "/v1/jobs/7/predict", "parquet"),
+    ],
+)
+def test_a_file_s_name_says_its_format(
+    asking: Callable[[Handler], Ask], tmp_path: Path, name: str, args: tuple[Any, ...], path: str, format: str
+) -> None:
+    asked: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(200, content=b"all of it")
+
+    asking(answer)(name, *args[:-1], tmp_path / args[-1])
+
+    assert (asked[0].url.path, asked[0].url.params["format"]) == (path, format)
+    assert name != "save_scores" or json.loads(asked[0].content) == {"dataset": {"id": "9"}}
+    assert (tmp_path / args[-1]).read_bytes() == b"all of it"
+    with pytest.raises(ValueError, match="says which format"):
+        asking(answer)(name, *args[:-1], tmp_path / "file.xls")
+
+
+class Broken(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """Some bytes, and then the connection is gone."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"some"
+        raise httpx2.ReadError("gone")
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"some"
+        raise httpx2.ReadError("gone")
+
+
+def test_a_download_that_breaks_off_leaves_the_file_that_was_there(
+    asking: Callable[[Handler], Ask], tmp_path: Path
+) -> None:
+    file = tmp_path / "epochs.csv"
+    file.write_text("from before")
+
+    with pytest.raises(httpx2.ReadError):
+        asking(lambda request: httpx2.Response(200, stream=Broken()))("save_epochs", "7", file)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["epochs.csv"]
+    assert file.read_text() == "from before"
