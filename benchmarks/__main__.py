@@ -2,9 +2,9 @@
 
 import sys
 
-from benchmarks import job, loop, polls
+from benchmarks import graph, job, loop, polls
 
-_BENCHMARKS = {"loop": loop.run, "job": job.run, "polls": polls.run}
+_BENCHMARKS = {"loop": loop.run, "job": job.run, "polls": polls.run, "graph": graph.run}
 
 
 def main(names: list[str]) -> None:

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from service import jobs, records, replay
 from service.errors import EpochTooLong, GradientDiffers, InvalidRequest, StepNotFound
-from service.records import StepWithRows
+from service.replay import Source
 from service.storage import Storage
+from service.store.database import Database
+from service.store.records import recorded_step
 from service.store.tables import Job, Step
-from slope.data import TrainingData
+from slope.data import rows_of_steps
 from slope.expression import ExpressionFault
 from slope.spec import Fault, TrainingSpec
 from slope.spec.graph import GraphRequest
@@ -41,6 +43,27 @@ class StepGraph:
     """The one that is shown, by its index in the dataset."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What the steps of a job are done again from, and who recorded them."""
+
+    source: Source
+    spec: TrainingSpec
+    engine: str
+    device: str | None
+
+    @classmethod
+    def of(cls, job: Job) -> "Origin":
+        source = Source.of(job)
+        return cls(source, source.training_spec, job.plan["engine"], job.assigned_device)
+
+    def rows(self, epoch: int, step: int) -> list[int]:
+        return rows_of_steps(self.source.rows, self.spec, epoch)[step]
+
+    def steps(self, epoch: int) -> int:
+        return len(rows_of_steps(self.source.rows, self.spec, epoch))
+
+
 def of_expression(request: GraphRequest) -> "Graph":
     """The graph of a formula. Raises InvalidRequest for an exponent that turns out too large."""
     from slope.graph.formula import graph_of
@@ -52,7 +75,7 @@ def of_expression(request: GraphRequest) -> "Graph":
 
 
 def of_step(
-    session: Session,
+    database: Database,
     storage: Storage,
     job_id: UUID,
     epoch: int,
@@ -68,29 +91,34 @@ def of_step(
     """
     from slope.graph.step import StepTrace, batch_of
 
-    run = _Run(session, storage, jobs.get(session, job_id))
-    found = run.step(epoch, step)
-    shown = _row_of(found, row)
-    _refuse_other_features(features, len(run.job.features))
-    record = _as_record(found.step)
-    batch = batch_of(run.data(), run.spec, found.rows)
-    traced = StepTrace(run.spec, record.parameters, batch, run.left_before(epoch, step))
-    _hold(run.job, record, traced.gradient)
+    replay.round_as_the_worker()
+    found, origin, left = _recorded(database, job_id, epoch, step) or _replayed(database, storage, job_id, epoch, step)
+    rows, record = origin.rows(epoch, step), _as_record(found)
+    shown = _row_of(rows, row)
+    _refuse_other_features(features, len(origin.source.features))
+    batch = batch_of(replay.prepared(storage, origin.source), origin.spec, rows)
+    traced = StepTrace(origin.spec, record.parameters, batch, left)
+    _hold(origin, record, traced.gradient, traced.rounding)
     graph = traced.graph(shown, features or None)
-    titled = replace(graph, title=f"{_place_of(found, shown)}: {graph.title}")
-    return StepGraph(titled, found.step, found.rows, shown)
+    of_batch = "" if len(rows) == 1 else f" of {len(rows)}"
+    title = f"Epoch {epoch}, step {step}, row {shown}{of_batch}: {graph.title}"
+    return StepGraph(replace(graph, title=title), found, rows, shown)
 
 
-def audit(session: Session, storage: Storage, job_id: UUID, epoch: int, *, limit: int) -> "Audit":
+def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, limit: int) -> "Audit":
     """Which rows moved the model in an epoch. Raises EpochNotFound, EpochTooLong, ReplayDiffers, GradientDiffers."""
     from slope.graph.audit import EpochAudit
 
-    run = _Run(session, storage, jobs.get(session, job_id))
-    steps = run.steps(epoch)
-    taken = EpochAudit(run.data(), run.spec, run.left_before(epoch, 0))
-    for found in steps:
-        record = _as_record(found.step)
-        _hold(run.job, record, taken.add(record, found.rows))
+    replay.round_as_the_worker()
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        origin = Origin.of(job)
+        found = _all_steps(session, storage, origin, job, epoch)
+        left = _left_before(session, storage, origin, job, epoch, 0)
+    taken = EpochAudit(replay.prepared(storage, origin.source), origin.spec, left)
+    for each in found:
+        record = _as_record(each)
+        _hold(origin, record, *taken.add(record, origin.rows(epoch, record.step)))
     result = taken.result(limit)
     if result.difference > result.tolerance:
         raise GradientDiffers(
@@ -100,63 +128,77 @@ def audit(session: Session, storage: Storage, job_id: UUID, epoch: int, *, limit
     return result
 
 
-class _Run:
-    """A job's run, read where its records and its numbers are."""
-
-    def __init__(self, session: Session, storage: Storage, job: Job) -> None:
-        self.job = job
-        self.spec = TrainingSpec.model_validate(job.spec)
-        self._session = session
-        self._storage = storage
-
-    def data(self) -> TrainingData:
-        return replay.prepared(self._storage, self.job)
-
-    def step(self, epoch: int, step: int) -> StepWithRows:
-        """Raises EpochNotFound, StepNotFound."""
-        found = self._steps(epoch, after=step - 1, limit=1)
-        if not found or found[0].step.step != step:
-            raise StepNotFound(f"Epoch {epoch} of job {self.job.id} has no step {step}")
-        return found[0]
-
-    def steps(self, epoch: int) -> list[StepWithRows]:
-        """All of an epoch. Raises EpochNotFound, EpochTooLong."""
-        count = len(records.rows_of_epoch(self.job, epoch))
-        if count > MAX_AUDITED_STEPS:
-            detail = f"The epoch has {count:,} steps; at most {MAX_AUDITED_STEPS:,} are taken apart in one call"
-            raise EpochTooLong(detail, [Fault(detail, "/path/epoch")])
-        return self._steps(epoch, after=-1, limit=count)
-
-    def left_before(self, epoch: int, step: int) -> "Parameters | None":
-        """The gradient that a step found in `.grad`: what the update before it left, if nobody set it to zero."""
-        from slope.graph.step import after_update
-
-        zero = self.spec.zero_gradients
-        if zero == "step" or (step == 0 and (epoch == 0 or zero == "epoch")):
-            return None
-        before = (epoch, step - 1) if step else (epoch - 1, len(records.rows_of_epoch(self.job, epoch - 1)) - 1)
-        record = _as_record(self.step(*before).step)
-        return after_update(self.spec, record.parameters, record.gradient)
-
-    def _steps(self, epoch: int, *, after: int, limit: int) -> list[StepWithRows]:
-        found, _ = records.steps(self._session, self._storage, self.job.id, epoch, after=after, limit=limit)
-        return found
+Found = tuple[Step, Origin, "Parameters | None"]
+"""A step, what it is done again from, and the gradient that it found in `.grad`."""
 
 
-def _hold(job: Job, record: "StepRecord", gradient: "Parameters") -> None:
-    """Let nothing out that the record does not bear out."""
-    if gradient != record.gradient:
+def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found | None:
+    """A step that is in SQL and hangs on no other: by one query."""
+    with database.glancing() as connection:
+        found = recorded_step(connection, job_id, epoch, step)
+    if found is None:
+        return None
+    source = Source.of(found)
+    origin = Origin(source, source.training_spec, found.engine, found.device)
+    return (found.step, origin, None) if origin.spec.zero_gradients == "step" else None
+
+
+def _replayed(database: Database, storage: Storage, job_id: UUID, epoch: int, step: int) -> Found:
+    """Any step of an epoch that was at least begun. Raises EpochNotFound, StepNotFound, ReplayDiffers."""
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        origin = Origin.of(job)
+        found = _step(session, storage, job, epoch, step)
+        return found, origin, _left_before(session, storage, origin, job, epoch, step)
+
+
+def _step(session: Session, storage: Storage, job: Job, epoch: int, step: int) -> Step:
+    found, _ = records.steps(session, storage, job.id, epoch, after=step - 1, limit=1)
+    if not found or found[0].step.step != step:
+        raise StepNotFound(f"Epoch {epoch} of job {job.id} has no step {step}")
+    return found[0].step
+
+
+def _all_steps(session: Session, storage: Storage, origin: Origin, job: Job, epoch: int) -> list[Step]:
+    count = origin.steps(epoch)
+    if count > MAX_AUDITED_STEPS:
+        detail = f"The epoch has {count:,} steps; at most {MAX_AUDITED_STEPS:,} are taken apart in one call"
+        raise EpochTooLong(detail, [Fault(detail, "/path/epoch")])
+    found, _ = records.steps(session, storage, job.id, epoch, after=-1, limit=count)
+    return [each.step for each in found]
+
+
+def _left_before(
+    session: Session, storage: Storage, origin: Origin, job: Job, epoch: int, step: int
+) -> "Parameters | None":
+    """The gradient that a step found in `.grad`: what the update before it left there, if nobody set it to zero."""
+    from slope.graph.step import after_update
+
+    zero = origin.spec.zero_gradients
+    if zero == "step" or (step == 0 and (epoch == 0 or zero == "epoch")):
+        return None
+    before = (epoch, step - 1) if step else (epoch - 1, origin.steps(epoch - 1) - 1)
+    record = _as_record(_step(session, storage, job, *before))
+    return after_update(origin.spec, record.parameters, record.gradient)
+
+
+def _hold(origin: Origin, record: "StepRecord", gradient: "Parameters", rounding: float) -> None:
+    """Let nothing out that the record does not bear out: to the bit, or to rounding where the engine rounds."""
+    if gradient == record.gradient:
+        return
+    if origin.engine == "eager" or not gradient.is_close_to(record.gradient, rounding):
         raise GradientDiffers(
             f"Done again here, step {record.step} of epoch {record.epoch} leaves another gradient than was recorded on "
-            f"{job.assigned_device}: the record was changed, or another device or version of PyTorch rounds differently"
+            f"{origin.device}: the record was changed, or another device or version of PyTorch rounds differently"
         )
 
 
-def _row_of(found: StepWithRows, row: int | None) -> int:
+def _row_of(rows: list[int], row: int | None) -> int:
     if row is None:
-        return found.rows[0]
-    if row not in found.rows:
-        detail = f"Row {row} is not in the batch of this step, which has {_listed(found.rows)}"
+        return rows[0]
+    if row not in rows:
+        few = ", ".join(map(str, rows[:10])) + f" and {len(rows) - 10} more" * (len(rows) > 10)
+        detail = f"Row {row} is not in the batch of this step, which has {few}"
         raise InvalidRequest(detail, [Fault(detail, "/query/row")])
     return row
 
@@ -166,16 +208,6 @@ def _refuse_other_features(features: Sequence[int], count: int) -> None:
         if feature >= count or feature in features[:place]:
             detail = f"The data has features 0 to {count - 1}, and each is expanded once"
             raise InvalidRequest(detail, [Fault(detail, f"/query/expand/{place}")])
-
-
-def _place_of(found: StepWithRows, row: int) -> str:
-    of_batch = "" if len(found.rows) == 1 else f" of {len(found.rows)}"
-    return f"Epoch {found.step.epoch}, step {found.step.step}, row {row}{of_batch}"
-
-
-def _listed(rows: list[int]) -> str:
-    few = ", ".join(map(str, rows[:10]))
-    return f"{few} and {len(rows) - 10} more" if len(rows) > 10 else few
 
 
 def _as_record(row: Step) -> "StepRecord":

@@ -3,9 +3,15 @@
 Torch is imported by the first call: the process does without it until somebody asks for something like this.
 """
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
+from cachetools import LRUCache, cached
 from sqlalchemy.orm import Session
 
 from service import datasets
@@ -13,6 +19,7 @@ from service.errors import ReplayDiffers
 from service.settings import get_settings
 from service.storage import Storage
 from service.store import records
+from service.store.records import RecordedStep
 from service.store.tables import Job
 from slope.data import TrainingData, prepare
 from slope.spec import TrainingSpec
@@ -23,14 +30,52 @@ if TYPE_CHECKING:
     from slope.model import Parameters
     from slope.records import StepRecord
 
+_NUMBERS_KEPT = 4_000_000
+"""Of data that is prepared, in all: 32 MB."""
 
-def prepared(storage: Storage, job: Job) -> TrainingData:
-    """The data as the job trains on it. From here on torch rounds as it does in a worker."""
+
+@dataclass(frozen=True)
+class Source:
+    """What a job learns from, and how: all that its data, as it trains on it, hangs on."""
+
+    dataset_id: UUID
+    rows: int
+    features: tuple[str, ...]
+    target: str
+    spec: str
+    """As JSON."""
+
+    @classmethod
+    def of(cls, job: Job | RecordedStep) -> Self:
+        rows = job.rows if isinstance(job, RecordedStep) else job.dataset.rows
+        return cls(job.dataset_id, rows, tuple(job.features), job.target, json.dumps(job.spec))
+
+    @property
+    def training_spec(self) -> TrainingSpec:
+        return _spec_of(self.spec)
+
+
+@lru_cache(maxsize=256)
+def _spec_of(text: str) -> TrainingSpec:
+    return TrainingSpec.model_validate_json(text)
+
+
+@cached(
+    LRUCache(_NUMBERS_KEPT, getsizeof=lambda data: data.x.size + data.validation_x.size),
+    key=lambda storage, source: source,
+    lock=Lock(),
+)
+def prepared(storage: Storage, source: Source) -> TrainingData:
+    """The data as the job trains on it; it never changes, and is kept for the next step that is asked for."""
+    arrays = datasets.load(storage, source.dataset_id, source.rows, source.features, source.target)
+    return prepare(arrays.x, arrays.y, source.training_spec)
+
+
+def round_as_the_worker() -> None:
+    """With as many threads as it has: with others torch may add in another order."""
     import torch
 
     torch.set_num_threads(get_settings().threads)
-    arrays = datasets.load_for(storage, job)
-    return prepare(arrays.x, arrays.y, TrainingSpec.model_validate(job.spec))
 
 
 def steps(session: Session, storage: Storage, job: Job, epoch: int, window: range) -> "Iterator[StepRecord]":
@@ -52,7 +97,9 @@ def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> 
     from slope.engines.fused_member import FusedMember
     from slope.loop import Training
 
-    data, spec = prepared(storage, job), TrainingSpec.model_validate(job.spec)
+    round_as_the_worker()
+    source = Source.of(job)
+    data, spec = prepared(storage, source), source.training_spec
     training: Training | FusedMember
     if job.place is not None and job.group_width is not None:
         training = FusedMember(data, spec, job.place, job.group_width)

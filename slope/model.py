@@ -18,6 +18,13 @@ class Parameters(NamedTuple):
     weights: list[float] | None
     bias: float | None
 
+    def is_close_to(self, others: "Parameters", tolerance: float) -> bool:
+        """Whether the same numbers exist, and none differs by more than the tolerance."""
+        if (self.weights is None, self.bias is None) != (others.weights is None, others.bias is None):
+            return False
+        pairs = [*zip(self.weights or (), others.weights or (), strict=True), (self.bias or 0.0, others.bias or 0.0)]
+        return all(abs(mine - other) <= tolerance for mine, other in pairs)
+
 
 class LinearModel:
     """Weights (D) and an optional bias (scalar) as autograd leaves of the job's dtype."""

@@ -40,8 +40,7 @@ def get_step_graph(
     and what flows back. The answer is held against the recorded gradient before it is sent. Of a batch one row is
     shown, and the others together; a step that was not recorded is replayed.
     """
-    with database.reading() as session:
-        found = graphs.of_step(session, storage, job_id, epoch, step, row=row, features=expand or ())
+    found = graphs.of_step(database, storage, job_id, epoch, step, row=row, features=expand or ())
     if format == "json":
         return _json(StepGraphView.of(found))
     return drawn(found.graph, format, theme)
@@ -60,8 +59,7 @@ def audit_epoch(
     The contributions, the penalties' and what was left in `.grad` before add up to the recorded gradient. Every step is
     done again through autograd and held against its record.
     """
-    with database.reading() as session:
-        return AuditView.model_validate(graphs.audit(session, storage, job_id, epoch, limit=limit))
+    return AuditView.model_validate(graphs.audit(database, storage, job_id, epoch, limit=limit))
 
 
 @router.post("/graphs", response_model=GraphView, responses=DOCUMENTED, dependencies=[Depends(require_json)])

@@ -1,14 +1,15 @@
 """Epoch and step records: written once, read in order."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, insert, select
 from sqlalchemy.orm import Session
 
 from service.store import bulk
-from service.store.tables import Epoch, Snapshot, Step
+from service.store.tables import Dataset, Epoch, Job, Snapshot, Step
 from slope.columns import EpochColumns, StepColumns
 
 JobIds = Sequence[UUID]
@@ -77,6 +78,44 @@ def steps_in(session: Session, job_id: UUID, epoch: int, window: range) -> list[
     """The recorded steps of an epoch within a window, ascending."""
     query = select(Step).where(Step.job_id == job_id, Step.epoch == epoch)
     return list(session.scalars(query.where(Step.step.between(window.start, window.stop - 1)).order_by(Step.step)))
+
+
+@dataclass(frozen=True)
+class RecordedStep:
+    """A step as it was recorded, and all that it can be done again from, but for the numbers of the dataset."""
+
+    step: Step
+    spec: dict[str, Any]
+    engine: str
+    device: str | None
+    dataset_id: UUID
+    rows: int
+    """Of the dataset."""
+    features: list[str]
+    target: str
+
+
+_OF_STEP = (Step.loss, Step.gradient_weights, Step.gradient_bias, Step.weights, Step.bias)
+_OF_JOB = (Job.spec, Job.plan, Job.assigned_device, Job.dataset_id, Dataset.rows, Job.features, Job.target)
+_RECORDED_STEP: Select[Any] = (
+    select(*_OF_STEP, *_OF_JOB)
+    .join(Job, Job.id == Step.job_id)
+    .join(Dataset, Dataset.id == Job.dataset_id)
+    .where(Step.job_id == bindparam("job_id"), Step.epoch == bindparam("epoch"), Step.step == bindparam("step"))
+)
+"""Made once: building it takes longer than running it."""
+
+
+def recorded_step(connection: Connection, job_id: UUID, epoch: int, step: int) -> RecordedStep | None:
+    """By one query: None where the step, or the job, is not there."""
+    place = {"job_id": job_id, "epoch": epoch, "step": step}
+    row = connection.execute(_RECORDED_STEP, place).one_or_none()
+    if row is None:
+        return None
+    loss, gradient_weights, gradient_bias, weights, bias, spec, plan, *others = row
+    gradient = {"gradient_weights": gradient_weights, "gradient_bias": gradient_bias}
+    found = Step(**place, loss=loss, weights=weights, bias=bias, **gradient)
+    return RecordedStep(found, spec, plan["engine"], *others)
 
 
 def _extremes(here: ColumnElement[bool], stretch: ColumnElement[Any]) -> Select[Any]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from slope.data import Array, Indices, TrainingData
-from slope.graph.step import Batch, after_update, batch_of, leave_gradient
+from slope.graph.step import Batch, after_update, batch_of, leave_gradient, rounding_of
 from slope.model import LinearModel, Parameters, torch_dtype
 from slope.records import StepRecord
 from slope.spec import TrainingSpec
@@ -68,8 +68,8 @@ class EpochAudit:
         self._kept: list[float] = []
         self._shape = Parameters([], None)
 
-    def add(self, record: StepRecord, rows: list[int]) -> Parameters:
-        """Take a step apart. Gives the gradient that it left in `.grad` here, to be held against the record."""
+    def add(self, record: StepRecord, rows: list[int]) -> tuple[Parameters, float]:
+        """Take a step apart. Gives the gradient that it left in `.grad` here, and how far rounding may take it."""
         batch = batch_of(self._data, self._spec, rows)
         model = _Watched(record.parameters, self._spec)
         if self._left is not None:
@@ -81,7 +81,7 @@ class EpochAudit:
         self._penalties.append(_penalty(record.parameters, self._spec))
         self._recorded.append(_flat(record.gradient))
         self._keep(record)
-        return gradient
+        return gradient, rounding_of(model, batch)
 
     def result(self, limit: int) -> Audit:
         """The largest contributions, and the sums of the rest."""

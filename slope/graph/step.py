@@ -1,5 +1,6 @@
 """The graph of one step of a training run: its own forward and backward pass, done once more and watched."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -52,6 +53,11 @@ class StepTrace:
         return self._model.gradient()
 
     @property
+    def rounding(self) -> float:
+        """What an engine that adds in another order, and in between in another precision, may make of the gradient."""
+        return rounding_of(self._model, self._batch)
+
+    @property
     def loss(self) -> float:
         value = self._vertices[-1].value
         assert value is not None
@@ -93,6 +99,15 @@ def batch_of(data: TrainingData, spec: TrainingSpec, rows: Sequence[int]) -> Bat
     places = np.searchsorted(data.rows, rows)
     x, y = (torch.tensor(values[places], dtype=torch_dtype(spec)) for values in (data.x, data.y))
     return Batch(x.contiguous(), y, rows)
+
+
+def rounding_of(model: LinearModel, batch: Batch) -> float:
+    """Half of the digits, of what is added up in a gradient at most: a prediction and a target, times a feature."""
+    with torch.no_grad():
+        widest = batch.x.abs().max().clamp(min=1)
+        predicted = widest * model.weights.abs().sum() + (0 if model.bias is None else model.bias.abs())
+        size = widest * (predicted + batch.y.abs().max() + model.spec.l1 + model.spec.l2 * model.weights.abs().max())
+    return float(size) * math.sqrt(torch.finfo(batch.x.dtype).eps)
 
 
 def after_update(spec: TrainingSpec, before: Parameters, gradient: Parameters) -> Parameters:

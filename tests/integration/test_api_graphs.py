@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import workbench
 from fastapi.testclient import TestClient
 from sqlalchemy import update
-from workbench import LECTURE, change, problem_of, request
+from sqlalchemy.orm import Session
+from workbench import LECTURE, problem_of, request
 
 import service.graphs
 from service.store.database import Database
-from service.store.tables import Step
+from service.store.tables import Job, Step
 from slope import drawing
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -80,7 +82,7 @@ def test_a_step_whose_record_autograd_does_not_bear_out_is_not_shown(
 ) -> None:
     job_id = trained(LECTURE)
     wrong = math.nextafter(-2.0, 0)
-    change(database, lambda session: session.execute(
+    workbench.change(database, lambda session: session.execute(
         update(Step).where(Step.job_id == job_id, Step.epoch == 0, Step.step == 0).values(gradient_weights=[wrong])
     ))  # fmt: skip
     for path in ("steps/0/graph", "steps/0/graph?format=svg", "audit"):
@@ -94,10 +96,26 @@ def test_weights_that_were_changed_in_the_record_are_found_out_too(
     client: TestClient, trained: Trained, database: Database
 ) -> None:
     job_id = trained(LECTURE)
-    change(database, lambda session: session.execute(
+    workbench.change(database, lambda session: session.execute(
         update(Step).where(Step.job_id == job_id, Step.epoch == 1, Step.step == 2).values(weights=[1.5])
     ))  # fmt: skip
     problem_of(client.get(f"/v1/jobs/{job_id}/epochs/1/steps/2/graph"), 500)
+
+
+@pytest.mark.parametrize(("change", "status"), [(1e-7, 200), (1e-2, 500)])
+def test_a_record_of_an_engine_that_rounds_otherwise_is_held_to_rounding(
+    client: TestClient, trained: Trained, database: Database, change: float, status: int
+) -> None:
+    job_id = trained(LECTURE)
+
+    def as_if_rounded(session: Session) -> None:
+        session.execute(update(Job).where(Job.id == job_id).values(plan={"engine": "blocked"}))
+        place = (Step.job_id == job_id, Step.epoch == 0, Step.step == 0)
+        session.execute(update(Step).where(*place).values(gradient_weights=[-2.0 + change]))
+
+    workbench.change(database, as_if_rounded)
+    assert client.get(f"/v1/jobs/{job_id}/epochs/0/steps/0/graph").status_code == status
+    assert client.get(f"/v1/jobs/{job_id}/epochs/0/audit").status_code == status
 
 
 def test_the_row_and_the_features_that_are_shown_can_be_chosen(client: TestClient, trained: Trained) -> None:

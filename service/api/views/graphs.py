@@ -72,7 +72,7 @@ class GraphView(View):
 
 
 class StepGraphView(GraphView):
-    """The graph of a step. The `.grad` of its leaves equals the recorded gradient to the bit."""
+    """The graph of a step. Its leaves have the recorded gradient in `.grad`, to the bit where the engine is eager."""
 
     epoch: int
     step: int
