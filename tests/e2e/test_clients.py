@@ -7,11 +7,13 @@ from typing import Any
 import onnxruntime
 import pandas as pd
 import pyarrow.ipc
+import pytest
 import safetensors.numpy
 
 from e2e.jobs import request
 from e2e.services import Serve
 from slope.client import AsyncClient
+from slope.client.estimator import SlopeRegressor
 
 
 def test_both_clients_get_the_same(serve: Serve) -> None:
@@ -28,6 +30,17 @@ def test_both_clients_get_the_same(serve: Serve) -> None:
         assert list(client.epochs(job_id)) == client.curve(job_id, points=10) == epochs
         assert client.predict(job_id, [1.0]) == predictions
         assert client.model(job_id) == model
+
+
+def test_the_estimator_trains_on_the_service(serve: Serve) -> None:
+    regressor = SlopeRegressor(url=serve.url, epochs=200, batch_size="full", learning_rate=0.1, dtype="float64")
+
+    regressor.fit([[1.0], [2.0], [3.0]], [3.0, 5.0, 7.0])
+
+    assert regressor.predict([[10.0]]) == pytest.approx([21.0], rel=1e-3)
+    with serve.client as client:
+        assert client.model(regressor.job_["id"])["weights"] == regressor.coef_.tolist()
+        assert len(list(client.epochs(regressor.job_["id"]))) == regressor.n_iter_ == 200
 
 
 def test_files_are_read_by_the_tools_they_are_for(serve: Serve, tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Slope as a scikit-learn estimator: `fit` trains on a service, `predict` needs it no more. Needs scikit-learn."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from slope.client.client import Client
+from slope.client.problem import Json
+
+_OF_THE_SERVICE = ("url", "timeout")
+"""Parameters that are no hyperparameters."""
+
+
+class JobFailed(RuntimeError):
+    """The service trained, and there is no model. `job` says why."""
+
+    def __init__(self, job: Json) -> None:
+        error = job["error"] or {"code": job["status"], "detail": None}
+        super().__init__(f"Job {job['id']} {job['status']} ({error['code']}): {error['detail']}")
+        self.job = job
+
+
+class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Linear regression by gradient descent, trained by a service, every epoch of it recorded there.
+
+    Parameters have the names, the meaning and the defaults of a job's hyperparameters; None is the service's own.
+    After `fit`: `coef_` (D), `intercept_`, `n_iter_` (epochs), and `job_`, the job as the service tells it: its `id`
+    leads to every number.
+    """
+
+    def __init__(
+        self,
+        *,
+        epochs: int = 10,
+        learning_rate: float = 0.01,
+        batch_size: int | str = 1,
+        shuffle: bool = False,
+        seed: int = 0,
+        optimizer: Json | None = None,
+        schedule: Json | None = None,
+        loss: str = "squared_error",
+        huber_delta: float = 1.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        fit_bias: bool = True,
+        standardize: bool = False,
+        validation_fraction: float = 0.0,
+        early_stopping: Json | None = None,
+        clip_norm: float | None = None,
+        dtype: str = "float32",
+        url: str = "http://127.0.0.1:8000",
+        timeout: float = 3600.0,
+    ) -> None:
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.l1 = l1
+        self.l2 = l2
+        self.fit_bias = fit_bias
+        self.standardize = standardize
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.clip_norm = clip_norm
+        self.dtype = dtype
+        self.url = url
+        self.timeout = timeout
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on X (N × D) and y (N). Raises Problem, JobFailed and TimeoutError."""
+        x, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        request = {"dataset": {"x": x.tolist(), "y": targets.tolist()}, "hyperparameters": self._hyperparameters()}
+        with Client(self.url) as client:
+            job = client.wait(client.submit(request)["id"], timeout=self.timeout)
+        if job["status"] != "succeeded":
+            raise JobFailed(job)
+        self.job_ = job
+        self.coef_ = np.array(job["weights"])
+        self.intercept_ = job["bias"] or 0.0
+        self.n_iter_ = job["progress"]["epochs_done"]
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predictions (N) for X (N × D), computed here, in doubles."""
+        check_is_fitted(self)
+        x = validate_data(self, X, dtype=np.float64, reset=False)
+        predictions: NDArray[np.float64] = x @ self.coef_ + self.intercept_
+        return predictions
+
+    def _hyperparameters(self) -> Json:
+        """What is not None: the service knows the rest. NumPy's numbers become Python's."""
+        given = {name: value for name, value in self.get_params().items() if name not in _OF_THE_SERVICE}
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
+        return {name: value for name, value in plain.items() if value is not None}
