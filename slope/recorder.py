@@ -16,7 +16,19 @@ from slope.records import Diverged, EpochRecord, StepRecord
 class EpochRecorder:
     """Collects one epoch of `steps` steps. Numbers are copied out at once: the next step overwrites them."""
 
-    def __init__(self, model: LinearModel, epoch: int, steps: int, *, keep_steps: bool) -> None:
+    def __init__(
+        self,
+        model: LinearModel,
+        epoch: int,
+        steps: int,
+        *,
+        keep_steps: bool,
+        largest: float = math.inf,
+        largest_loss: float = math.inf,
+    ) -> None:
+        """What is not below `largest` counts as infinite: a model may reach further than the dtype of its job."""
+        self._largest = largest
+        self._largest_loss = largest_loss
         self._model = model
         self._epoch = epoch
         self._steps = steps
@@ -31,7 +43,7 @@ class EpochRecorder:
 
     def step(self, loss: float) -> None:
         """Take the numbers of one step, between its backward pass and its update."""
-        if not math.isfinite(loss):
+        if not abs(loss) < self._largest_loss:
             raise self._diverged(self._taken)
         self._loss = loss
         self._loss_sum += loss
@@ -46,7 +58,8 @@ class EpochRecorder:
         parameters, gradient_mean = self._model.parameters(), self._gradient_mean()
         loss = self._loss_sum / self._taken
         norm = math.hypot(*(gradient_mean.weights or ()), gradient_mean.bias or 0.0)
-        if not (is_finite(parameters) and all(map(math.isfinite, (loss, norm, validation_loss or 0.0)))):
+        numbers = (loss, norm, validation_loss or 0.0)
+        if not (is_finite(parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
             raise self._diverged(self._taken - 1)
         return EpochRecord(
             epoch=self._epoch,
@@ -97,5 +110,6 @@ def _sum(numbers: Iterable[Any]) -> float:
     return reduce(add, numbers, 0.0)
 
 
-def is_finite(parameters: Parameters) -> bool:
-    return all(map(math.isfinite, parameters.weights or ())) and math.isfinite(parameters.bias or 0.0)
+def is_finite(parameters: Parameters, largest: float = math.inf) -> bool:
+    """Whether all numbers are below `largest`."""
+    return all(abs(number) < largest for number in (*(parameters.weights or ()), parameters.bias or 0.0))

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from slope.columns import EpochColumns, StepColumns
+from slope.columns import EpochColumns, StepColumns, joined
 from slope.data import Array
 from slope.model import Parameters
 
@@ -39,18 +39,40 @@ class EpochRecord:
     parameters: Parameters
     learning_rate: float
     seconds: float
-    steps: list[StepRecord]
+    steps: Sequence[StepRecord]
     """Every step of the epoch, where steps are recorded."""
 
 
 class Diverged(ArithmeticError):
     """A loss, a gradient or a weight stopped being finite. `steps` are the finite steps of the broken epoch."""
 
-    def __init__(self, epoch: int, step: int, steps: list[StepRecord]) -> None:
+    def __init__(self, epoch: int, step: int, steps: Sequence[StepRecord]) -> None:
         super().__init__(f"The numbers stopped being finite in epoch {epoch}, step {step}")
         self.epoch = epoch
         self.step = step
         self.steps = steps
+
+
+class StepTable(Sequence[StepRecord]):
+    """Steps kept as columns: eight bytes a number. It reads like a list of records."""
+
+    def __init__(self, columns: StepColumns) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @overload
+    def __getitem__(self, place: int) -> StepRecord: ...
+    @overload
+    def __getitem__(self, place: slice) -> "StepTable": ...
+    def __getitem__(self, place: int | slice) -> "StepRecord | StepTable":
+        if isinstance(place, slice):
+            return StepTable(self.columns.at(np.arange(len(self))[place]))
+        rows = self.columns
+        gradient = Parameters(_list_at(rows.gradient_weights, place), _number_at(rows.gradient_bias, place))
+        parameters = Parameters(_list_at(rows.weights, place), _number_at(rows.bias, place))
+        return StepRecord(int(rows.epoch[place]), int(rows.step[place]), float(rows.loss[place]), gradient, parameters)
 
 
 def epoch_columns(records: Sequence[EpochRecord]) -> EpochColumns:
@@ -72,6 +94,13 @@ def epoch_columns(records: Sequence[EpochRecord]) -> EpochColumns:
     )
 
 
+def joined_steps(parts: Sequence[Sequence[StepRecord]]) -> StepColumns:
+    """All the records of some parts as columns; at least one, and all of the same model."""
+    tables = [part.columns for part in parts if isinstance(part, StepTable)]
+    others = [record for part in parts if not isinstance(part, StepTable) for record in part]
+    return joined([*tables, *([step_columns(others)] if others else [])])
+
+
 def step_columns(records: Sequence[StepRecord]) -> StepColumns:
     """At least one record as columns, all of the same model."""
     return StepColumns(
@@ -91,3 +120,11 @@ def _numbers(values: Sequence[Any]) -> Array:
 
 def _optional(values: Sequence[Any]) -> Array | None:
     return None if values[0] is None else _numbers(values)
+
+
+def _list_at(rows: Array | None, place: int) -> list[float] | None:
+    return None if rows is None else rows[place].tolist()
+
+
+def _number_at(numbers: Array | None, place: int) -> float | None:
+    return None if numbers is None else float(numbers[place])

@@ -1,5 +1,6 @@
 """Writes what training yields: one transaction a flush, guarded by the lease."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from time import monotonic
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.store import events, leases, records
 from service.store.leases import Claim
 from slope.health import Finding
-from slope.records import EpochRecord, StepRecord, epoch_columns, step_columns
+from slope.records import EpochRecord, StepRecord, epoch_columns, joined_steps
 from worker.patience import patiently
 from worker.process import Process
 from worker.progress import Progress
@@ -32,7 +33,7 @@ class Recorder:
         self._progress = progress
         self._facts = facts
         self._epochs: list[EpochRecord] = []
-        self._steps: list[StepRecord] = []
+        self._steps: list[Sequence[StepRecord]] = []
         self._snapshots: list[dict[str, Any]] = []
         self._findings: list[Finding] = []
         self._waiting = 0
@@ -54,8 +55,9 @@ class Recorder:
         self._epochs.append(record)
         self.keep_steps(record.steps)
 
-    def keep_steps(self, steps: list[StepRecord]) -> None:
-        self._steps.extend(steps)
+    def keep_steps(self, steps: Sequence[StepRecord]) -> None:
+        if steps:
+            self._steps.append(steps)
 
     def keep_snapshot(self, epoch: int, state: bytes) -> None:
         """Keep the state before an epoch."""
@@ -118,9 +120,10 @@ class Recorder:
         return cancel
 
 
-def write_records(session: Session, job_id: UUID, epochs: list[EpochRecord], steps: list[StepRecord]) -> None:
-    """Write the records of one job."""
+def write_records(session: Session, job_id: UUID, epochs: list[EpochRecord], steps: list[Sequence[StepRecord]]) -> None:
+    """Write the records of one job; the steps in the parts they came in."""
     if epochs:
         records.add_epochs(session, [job_id] * len(epochs), epoch_columns(epochs))
     if steps:
-        records.add_steps(session, [job_id] * len(steps), step_columns(steps))
+        columns = joined_steps(steps)
+        records.add_steps(session, [job_id] * len(columns), columns)

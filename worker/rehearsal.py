@@ -54,7 +54,7 @@ def _play(session: Session, process: Process, dataset_id: UUID) -> None:
     arrays = datasets.load_for(process.storage, jobs.for_training(session, job.id))
     [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
     leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
-    write_records(session, job.id, [record], record.steps)
+    write_records(session, job.id, [record], [record.steps])
     leases.finish(session, claim, "succeeded")
 
 

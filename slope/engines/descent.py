@@ -1,0 +1,173 @@
+"""What the engines of gradient descent share: they follow the parameters that learn, as one vector, in float64."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from slope.data import Array, Indices, TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
+from slope.engines.reach import in_double, largest_number
+from slope.engines.reduced import validation_loss
+from slope.engines.reduction import Reduction
+from slope.model import LinearModel, Parameters
+from slope.recorder import is_finite
+from slope.records import Diverged, EpochRecord, StepRecord
+from slope.run import Interrupted, Run
+from slope.spec import SGD, TrainingSpec
+
+
+@dataclass(frozen=True)
+class Design:
+    """The rows as what learns sees them: x (N × the weights that learn), targets (N), what is frozen taken off."""
+
+    x: Array
+    targets: Array
+    learns_bias: bool
+    offset: float
+    """What the penalty of frozen weights adds to every loss."""
+
+    @classmethod
+    def of(cls, data: TrainingData, spec: TrainingSpec) -> "Design":
+        weights, bias = initial_parameters(data.x.shape[1], spec)
+        x, targets, offset = data.x, data.y, 0.0
+        if "weights" in spec.frozen:
+            x, targets = np.empty((len(targets), 0)), targets - data.x @ weights
+            offset = spec.l2 * math.hypot(*weights) ** 2
+        if "bias" in spec.frozen:
+            targets = targets - (bias or 0.0)
+        return cls(_contiguous(x), _contiguous(targets), spec.learns_bias, offset)
+
+    @property
+    def parameters(self) -> int:
+        """How many learn."""
+        return int(self.x.shape[1]) + self.learns_bias
+
+    def rows(self, chosen: slice | Indices) -> Array:
+        """Some rows, with a 1 for the bias: n × K."""
+        x = self.x[chosen]
+        return np.column_stack([x, np.ones(len(x))]) if self.learns_bias else np.ascontiguousarray(x)
+
+
+@dataclass
+class Sums:
+    """Of an epoch: its steps' losses and gradients (K), and the last step's."""
+
+    steps: int
+    loss: float
+    gradient: Array
+    last_loss: float
+    last_gradient: Parameters
+
+
+class Descent(Run):
+    """SGD on the rows themselves. Everything is a function of (seed, epoch) and the parameters before the epoch."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        spec: TrainingSpec,
+        *,
+        keeps_steps: Callable[[int], bool] = lambda epoch: True,
+        interrupted: Callable[[], bool] = lambda: False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        double = in_double(spec)
+        model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec)), double, device)
+        super().__init__(model, double, keeps_steps=keeps_steps, interrupted=interrupted)
+        assert isinstance(spec.optimizer, SGD)  # the plan sees to it
+        self._optimizer.step()  # without gradients it moves nothing; a scheduler wants it called before its own
+        self._sgd = spec.optimizer
+        self._data = data
+        self._design = Design.of(data, spec)
+        self._largest = largest_number(spec)
+        self._size = batch_rows(len(data.y), spec)
+        self._steps = steps_per_epoch(len(data.y), spec)
+
+    @abstractmethod
+    def _follow_epoch(self) -> tuple[Sums, Sequence[StepRecord]]:
+        """Move the parameters through an epoch. Raises Diverged at a loss that is not finite, and Interrupted."""
+
+    def _train_epoch(self) -> EpochRecord:
+        started, learning_rate = perf_counter(), self.learning_rate
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums, steps = self._follow_epoch()
+            held_back = self._validation_loss()
+        mean = self._as_gradient(sums.gradient / sums.steps)
+        norm, loss = math.hypot(*(mean.weights or ()), mean.bias or 0.0), sums.loss / sums.steps
+        numbers = (loss, norm, held_back or 0.0)
+        if not (is_finite(self.parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
+            raise Diverged(self.epoch, sums.steps - 1, list(steps))
+        return EpochRecord(
+            epoch=self.epoch,
+            loss=loss,
+            last_loss=sums.last_loss,
+            validation_loss=held_back,
+            gradient_mean=mean,
+            gradient_last=sums.last_gradient,
+            gradient_norm=norm,
+            parameters=self.parameters,
+            learning_rate=learning_rate,
+            seconds=perf_counter() - started,
+            steps=steps,
+        )
+
+    def _theta(self) -> Array:
+        """The parameters that learn (K)."""
+        return np.concatenate([leaf.detach().cpu().numpy().reshape(-1) for leaf in self._model.learnable])
+
+    def _place(self, theta: Array) -> None:
+        """Let the model have these parameters."""
+        values, start = torch.from_numpy(theta), 0
+        with torch.no_grad():
+            for leaf in self._model.learnable:
+                leaf.copy_(values[start : start + leaf.numel()].reshape(leaf.shape))
+                start += leaf.numel()
+
+    def _as_gradient(self, vector: Array) -> Parameters:
+        weights, bias = vector[: self._design.x.shape[1]], self._design.learns_bias
+        learns = "weights" not in self.spec.frozen
+        return Parameters(weights.tolist() if learns else None, float(vector[-1]) if bias else None)
+
+    def _order(self) -> Indices:
+        """Of the rows in the epoch to be trained next."""
+        return epoch_order(len(self._data.y), self.spec, self.epoch)
+
+    def _step(self, theta: Array, rows: Indices) -> tuple[float, Parameters]:
+        """The loss of a batch and its gradient by autograd."""
+        self._place(theta)
+        for leaf in self._model.learnable:
+            leaf.grad = None
+        device = self._model.weights.device
+        x, y = (torch.from_numpy(values[rows]).to(device) for values in (self._data.x, self._data.y))
+        loss = self._model.loss(x, y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item(), self._model.gradient()
+
+    def _pause(self) -> None:
+        if self._interrupted():
+            raise Interrupted
+
+    @cached_property
+    def _validation(self) -> Callable[[], float | None]:
+        if self.spec.loss != "squared_error":
+            return self._validation_by_rows
+        held_back = [(self._data.validation_x, self._data.validation_y)]
+        reduction = Reduction.of(held_back, self._data.x.shape[1], pause=self._pause)
+        return lambda: validation_loss(reduction, self.parameters)
+
+    def _validation_loss(self) -> float | None:
+        return self._validation()
+
+    def _validation_by_rows(self) -> float | None:
+        x, y = (torch.from_numpy(values) for values in (self._data.validation_x, self._data.validation_y))
+        with torch.no_grad():
+            return self._model.row_loss(x, y).item() if len(y) else None
+
+
+def _contiguous(values: Array) -> Array:
+    return np.ascontiguousarray(values, dtype=np.float64)

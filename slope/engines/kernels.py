@@ -1,0 +1,151 @@
+"""Loops over rows that are compiled: NumPy has no word for a step that needs the one before.
+
+Compiled for the processor at hand when they are imported first, and kept in numba's cache (NUMBA_CACHE_DIR, or beside
+this file, or in the user's cache folder): later processes load them in a fraction of a second. Where no folder can be
+written to, each process compiles for itself.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import boolean, float64, int64, njit, types
+
+_MATRIX = types.Array(float64, 2, "C", readonly=True)
+_VECTOR = types.Array(float64, 1, "C", readonly=True)
+_ORDER = types.Array(int64, 1, "C", readonly=True)
+_FAST = {"contract", "reassoc", "nsz"}
+"""Sums may be taken in the order that suits the processor; infinities and NaN stay what they are."""
+
+_GATHERED = 256
+"""Rows that are fetched together: memory answers many requests in the time of one."""
+
+
+def _compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
+        options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy"}
+        try:
+            return njit(signature, cache=True, **options)(function)
+        except RuntimeError:  # there is no folder for the cache
+            return njit(signature, **options)(function)
+
+    return compile_
+
+
+@_compiled(
+    types.Tuple((int64, float64))(
+        *(_MATRIX, _VECTOR, _ORDER, int64, float64, float64, float64, float64, float64, float64),
+        *(float64, float64, boolean, boolean, float64[::1], float64[::1], float64[::1]),
+    )
+)
+def descend(
+    x,  # N × D
+    targets,  # N
+    order,  # of the rows
+    batch,  # rows of a step; the last one may have fewer
+    rate,
+    delta,  # of Huber's loss; 0 for squares
+    l2,
+    offset,  # what a frozen parameter adds to every loss
+    largest,
+    decay,
+    momentum,
+    share,  # of the gradient in the velocity: 1 − dampening
+    nesterov,
+    moved,  # whether there is a velocity yet
+    theta,  # D weights and the bias, which are moved
+    velocity,  # as theta, moved as well
+    sums,  # as theta; grows by the gradient of every step
+) -> tuple[int, float]:
+    """Steps of gradient descent over rows in an order: how many were taken, and the sum of their losses.
+
+    It ends before the first step whose loss, times its rows, is not below `largest`.
+    """
+    features, learned = x.shape[1], len(theta)
+    together = max(1, _GATHERED // batch) * batch
+    rows, aims = np.ones((together, learned)), np.empty(together)
+    gradient, losses, steps = np.empty(learned), 0.0, 0
+    for start in range(0, len(order), together):
+        fetched = min(together, len(order) - start)
+        for i in range(fetched):
+            row, source = rows[i], x[order[start + i]]
+            for d in range(features):
+                row[d] = source[d]
+            aims[i] = targets[order[start + i]]
+        for first in range(0, fetched, batch):
+            count = min(batch, fetched - first)
+            gradient[:] = 0.0
+            loss = 0.0
+            for i in range(first, first + count):
+                row, residual = rows[i], -aims[i]
+                for d in range(learned):
+                    residual += row[d] * theta[d]
+                slope = 2.0 * residual
+                if delta == 0.0:
+                    loss += residual * residual
+                elif abs(residual) <= delta:
+                    loss += 0.5 * residual * residual
+                    slope = residual
+                else:
+                    loss += delta * (abs(residual) - 0.5 * delta)
+                    slope = delta if residual > 0 else -delta
+                for d in range(learned):
+                    gradient[d] += slope * row[d]
+            penalty = offset
+            if l2 != 0.0:
+                for d in range(features):
+                    penalty += l2 * theta[d] * theta[d]
+            if not loss + penalty * count < largest:
+                return steps, losses
+            losses += loss / count + penalty
+            scale = 1.0 / count
+            for d in range(learned):
+                gradient[d] *= scale
+                if d < features:
+                    gradient[d] += 2.0 * l2 * theta[d]
+                sums[d] += gradient[d]
+                direction = gradient[d] + decay * theta[d]
+                if momentum != 0.0:
+                    velocity[d] = momentum * velocity[d] + share * direction if moved else direction
+                    direction = direction + momentum * velocity[d] if nesterov else velocity[d]
+                theta[d] -= rate * direction
+            moved = True
+            steps += 1
+    return steps, losses
+
+
+@njit(nogil=True, fastmath=_FAST, inline="never")
+def _follow(row, target, map_, residual) -> None:
+    for c in range(len(row)):
+        residual[c] = row[c]
+    residual[len(row)] = -target
+    for d in range(len(row)):
+        moves, share = map_[d], row[d]
+        for c in range(len(residual)):
+            residual[c] += share * moves[c]
+
+
+@njit(nogil=True, fastmath=_FAST, inline="never")
+def _move(row, step, map_, residual) -> None:
+    for d in range(len(row)):
+        moves, share = map_[d], step * row[d]
+        for c in range(len(residual)):
+            moves[c] += share * residual[c]
+
+
+@_compiled(types.void(_MATRIX, _VECTOR, int64, float64, float64[:, ::1], float64[:, ::1]))
+def compose(rows, targets, batch, rate, map_, residuals) -> None:
+    """Follow steps of gradient descent on squared errors from every starting point at once.
+
+    Each step moves the parameters θ by an affine function of where they started: so θ − θ₀ = map·(θ₀, 1) after any of
+    them. rows is N × K, targets N; `map_` (K × K + 1) is taken on from where it stands. `residuals` (N × K + 1) becomes
+    each row's residual before its step as a function of (θ₀, 1), divided by the root of the rows in its step.
+    """
+    for first in range(0, len(rows), batch):
+        count = min(batch, len(rows) - first)
+        for i in range(first, first + count):
+            _follow(rows[i], targets[i], map_, residuals[i])
+        for i in range(first, first + count):
+            _move(rows[i], -2.0 * rate / count, map_, residuals[i])
+        if count > 1:
+            residuals[first : first + count] *= 1.0 / np.sqrt(count)

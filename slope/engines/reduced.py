@@ -1,0 +1,115 @@
+"""Full batch and squared error: after one pass over the data an epoch's cost is free of its rows."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slope.data import TrainingData, initial_parameters
+from slope.engines.reach import in_double, largest_loss, largest_number
+from slope.engines.reduction import Reduction
+from slope.loop import Loop
+from slope.model import LinearModel, Parameters
+from slope.recorder import EpochRecorder
+from slope.run import Interrupted
+from slope.spec import TrainingSpec
+
+Pause = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Reductions:
+    """Of the rows to train on, and of those to validate with, which may be none."""
+
+    training: Reduction
+    validation: Reduction
+
+
+class ReducedModel(LinearModel):
+    """Its rows end with what has become of the 1 by which the bias is multiplied."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        prediction = x[:, :-1] @ self.weights
+        return prediction if self.bias is None else prediction + x[:, -1] * self.bias
+
+
+class Reduced(Loop):
+    """The textbook loop, with any optimizer, schedule and penalty, on D + 2 rows that stand for all."""
+
+    def __init__(
+        self,
+        features: int,
+        reduce: Callable[[Pause], Reductions],
+        spec: TrainingSpec,
+        *,
+        keeps_steps: Callable[[int], bool] = lambda epoch: True,
+        interrupted: Callable[[], bool] = lambda: False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """`reduce` gives the reductions when the first epoch begins; now and then it calls what it is given."""
+        double = in_double(spec)
+        model = ReducedModel(Parameters(*initial_parameters(features, spec)), double, device)
+        super().__init__(model, double, keeps_steps=keeps_steps, interrupted=interrupted)
+        self._asked = spec
+        self._reduce = reduce
+        self._reductions: Reductions | None = None
+        self._batch: tuple[Tensor, Tensor] | None = None
+
+    def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+        if self._batch is None:
+            self._batch = self._rows_of(self._reduced().training)
+        return [self._batch]
+
+    def _rows_of(self, reduction: Reduction) -> tuple[Tensor, Tensor]:
+        """Scaled, so that the mean over D + 2 rows is the mean over all."""
+        scale = (len(reduction.y) / reduction.rows) ** 0.5
+        x = np.column_stack([reduction.x, reduction.ones]) * scale
+        return self._tensor(x), self._tensor(reduction.y * scale)
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self._model.weights.device)
+
+    def _reduced(self) -> Reductions:
+        if self._reductions is None:
+            self._reductions = self._reduce(self._pause)
+        return self._reductions
+
+    def _pause(self) -> None:
+        if self._interrupted():
+            raise Interrupted
+
+    def _recorder(self) -> EpochRecorder:
+        return EpochRecorder(
+            self._model,
+            self.epoch,
+            1,
+            keep_steps=self._keeps_steps(self.epoch),
+            largest=largest_number(self._asked),
+            largest_loss=largest_loss(self._asked, self._reduced().training.rows),
+        )
+
+    def _validation_loss(self) -> float | None:
+        return validation_loss(self._reduced().validation, self._model.parameters())
+
+
+def reductions_of(data: TrainingData, device: torch.device | str = "cpu") -> Callable[[Pause], Reductions]:
+    """Reduces data that is in memory."""
+
+    def reduce(pause: Pause) -> Reductions:
+        features = data.x.shape[1]
+        parts = [(data.x, data.y)], [(data.validation_x, data.validation_y)]
+        return Reductions(*(Reduction.of(part, features, device=device, pause=pause) for part in parts))
+
+    return reduce
+
+
+def validation_loss(reduction: Reduction, parameters: Parameters) -> float | None:
+    """The mean squared error of held-back rows; None where there are none."""
+    if reduction.rows == 0:
+        return None
+    assert parameters.weights is not None  # a model has weights, whether they learn or not
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = reduction.squared_error(np.array(parameters.weights), parameters.bias or 0.0)
+    return squares / reduction.rows
