@@ -13,6 +13,7 @@ from service.datasets import Candidate, offered
 from service.errors import (
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
+    InvalidRequest,
     JobIsFinal,
     JobIsRunning,
     JobNotFound,
@@ -28,8 +29,8 @@ from service.store.jobs import Filters
 from service.store.tables import Job
 from slope.analysis import Analysis, analyse, warnings_for
 from slope.data import prepare
-from slope.engines.plan import Plan, plan
-from slope.spec import Fault, InlineData, JobRequest
+from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
+from slope.spec import Fault, InlineData, JobRequest, TrainingSpec
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Draft:
     request: JobRequest
     sample: Sample
     plan: Plan
+    candidates: list[EngineOption]
+    """All engines, with what they would cost or what stands in their way."""
     analysis: Analysis | None
     warnings: list[str]
 
@@ -54,14 +57,16 @@ class Submission:
 def draft(database: Database, storage: Storage, request: JobRequest, max_numbers: int) -> Draft:
     """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
     spec, sample = request.hyperparameters, sample_of(database, storage, request)
-    planned = plan(spec, sample.rows, len(sample.features))
+    size = (sample.rows, len(sample.features))
+    planned = _planned(spec, *size, request.device)
     if planned.recorded_numbers > max_numbers:
         raise TooManyNumbers(
             f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
             [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
         )
     analysis = analyse(prepare(sample.arrays.x, sample.arrays.y, spec), spec) if sample.arrays else None
-    return Draft(request, sample, planned, analysis, warnings_for(spec, analysis) if analysis else [])
+    warnings = warnings_for(spec, analysis) if analysis else []
+    return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, warnings)
 
 
 def submit(
@@ -144,6 +149,13 @@ def reason(session: Session, job: Job) -> str | None:
     if {"auto": "cpu", "cuda": "cuda:0"}.get(job.device, job.device) not in devices:
         return f"No live worker has {job.device}; there is {', '.join(sorted(devices))}"
     return "It waits for a free worker"
+
+
+def _planned(spec: TrainingSpec, rows: int, features: int, device: str) -> Plan:
+    try:
+        return plan(spec, rows, features, device)
+    except EngineDoesNotApply as error:
+        raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
 
 
 def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:

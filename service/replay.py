@@ -25,8 +25,8 @@ from slope.data import TrainingData, prepare
 from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
+    from slope.engines.engine import Engine
     from slope.engines.fused_member import FusedMember
-    from slope.loop import Training
     from slope.model import Parameters
     from slope.records import StepRecord
 
@@ -92,25 +92,25 @@ def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -
     return training.parameters
 
 
-def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Training | FusedMember":
+def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Engine | FusedMember":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
+    from slope.engines.build import build
     from slope.engines.fused_member import FusedMember
-    from slope.loop import Training
 
     round_as_the_worker()
     source = Source.of(job)
     data, spec = prepared(storage, source), source.training_spec
-    training: Training | FusedMember
+    training: Engine | FusedMember
     if job.place is not None and job.group_width is not None:
         training = FusedMember(data, spec, job.place, job.group_width)
     else:
-        training = Training(data, spec, keeps_steps=lambda epoch: False)
+        training = build(job.plan["engine"], data, spec, keeps_steps=lambda epoch: False)
     if state := records.latest_snapshot(session, job.id, epoch):
         training.restore(state)
     return training
 
 
-def _advance(session: Session, job: Job, training: "Training | FusedMember", epoch: int) -> None:
+def _advance(session: Session, job: Job, training: "Engine | FusedMember", epoch: int) -> None:
     """Train on to an epoch, and hold the parameters there against those that were recorded."""
     for _ in training.epochs(until=epoch):
         pass

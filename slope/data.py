@@ -50,9 +50,10 @@ class TrainingData:
 def prepare(x: Array, y: Array, spec: TrainingSpec) -> TrainingData:
     """Split and standardize. x is N × D and y is N, both float64."""
     training, validation = split(len(y), spec)
-    scaler = fit_scaler(x[training], spec) if spec.standardize else None
+    chosen = training if len(validation) else slice(None)  # all of them, in their order, need no copy
+    scaler = fit_scaler(x[chosen], spec) if spec.standardize else None
     x = scaler.apply(x) if scaler else x
-    return TrainingData(x[training], y[training], training, x[validation], y[validation], scaler)
+    return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation], scaler)
 
 
 def split(count: int, spec: TrainingSpec) -> tuple[Indices, Indices]:

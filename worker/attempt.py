@@ -13,9 +13,9 @@ from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
 from slope.data import prepare
+from slope.engines.build import build
 from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.health import Health
-from slope.loop import Training
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
@@ -74,7 +74,8 @@ class Attempt:
         self._heartbeat = heartbeat
         self._spec = TrainingSpec.model_validate(job.spec)
         self._data = prepare(assignment.arrays.x, assignment.arrays.y, self._spec)
-        self._training = Training(
+        self._training = build(
+            job.plan["engine"],
             self._data,
             self._spec,
             keeps_steps=lambda epoch: job.plan["steps_recorded"] and keeps_epoch(self._spec, epoch),
@@ -86,7 +87,9 @@ class Attempt:
         if job.timeout_seconds is not None:
             heartbeat.limit(job.timeout_seconds - assignment.elapsed)
         keeps_every_step = job.plan["steps_recorded"] and self._spec.record.every == 1
-        self._snapshot_interval = None if keeps_every_step else snapshot_interval(self._spec, job.dataset.rows)
+        size = (job.dataset.rows, len(job.features))
+        interval = snapshot_interval(self._spec, *size, job.plan["engine"])
+        self._snapshot_interval = None if keeps_every_step else interval
         self._health = Health(told={event.code for event in job.events if event.code})
         self._recorder = Recorder(process, claim, Progress.of(job), outcome.facts(job, self._data, self._spec))
 

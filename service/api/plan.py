@@ -20,5 +20,9 @@ def plan_job(
     storage: StorageDep,
     settings: SettingsDep,
 ) -> DraftView:
-    """What a job would do: engine, steps, recorded numbers, the exact solution, stability limits. Queues nothing."""
+    """What a job would do: engine, steps, recorded numbers, the exact solution, stability limits. Queues nothing.
+
+    `candidates` are all engines: those that apply with their estimated seconds and memory, the others with what stands
+    in their way.
+    """
     return DraftView.of(jobs.draft(database, storage, request, settings.max_recorded_numbers))

@@ -51,7 +51,8 @@ class Composed(Compiled):
         loss = float(np.square(map_.triangle @ np.append(theta, -1.0)).sum())
         if not (loss * self._size < self._largest and np.isfinite([*moved, *before_last]).all()):
             return None
-        last_loss, last_gradient = self._step(before_last, self._order()[(self._steps - 1) * self._size :])
+        last_rows = np.arange((self._steps - 1) * self._size, len(self._design.targets))
+        last_loss, last_gradient = self._step(before_last, last_rows)
         self._place(theta + moved)
         return Sums(self._steps, loss, -moved / rate, last_loss, last_gradient)
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from slope.data import batch_rows, split, steps_per_epoch
+from slope.data import steps_per_epoch, training_rows
+from slope.engines.costs import COSTS, Cost, Work
+from slope.engines.obstacles import obstacles
 from slope.spec import TrainingSpec
 
 AUTO_RECORDED_NUMBERS = 1_000_000
@@ -10,10 +12,38 @@ AUTO_RECORDED_NUMBERS = 1_000_000
 
 REPLAYED_STEPS = 20_000
 """At most so many steps, about two seconds of them, lie between two snapshots, unless one epoch has more."""
+REPLAYED_SECONDS = 2.0
+"""The same for engines whose steps cost less."""
 
-_SECONDS_PER_STEP = 80e-6
-_SECONDS_PER_NUMBER = 1.5e-9
-"""What the eager loop took on two cores: for each step, and for each number of x that the step reads."""
+EAGER_SECONDS = 1.0
+"""A job that the reference does in less is left to it."""
+
+_METHODS = {
+    "eager": "The reference: every step through PyTorch's autograd, bit-equal to the plain loop",
+    "reduced": "One pass over the data leaves as many rows as there are parameters, with the same loss and gradient",
+    "blocked": "Blocks of steps by a triangular solve, and their gradients by one call of autograd",
+    "composed": "An epoch in a fixed order is one affine map of the parameters, composed once",
+    "compiled": "Every step in compiled code; the gradients that are looked at through autograd",
+    "fused": "The jobs of a sweep as one batch of models, with one call of autograd a step",
+}
+_WITHOUT_STEPS = ("composed", "compiled")
+
+
+class EngineDoesNotApply(ValueError):
+    """The engine that was asked for cannot do the job."""
+
+
+@dataclass(frozen=True)
+class EngineOption:
+    """A way to do a job, what it would cost, and why it is out of the question, if it is."""
+
+    engine: str
+    applies: bool
+    why: str
+    """What it does, or what stands in its way."""
+    estimated_seconds: float | None = None
+    memory_bytes: int | None = None
+    """Most that the data and the engine take beside what the process has anyhow."""
 
 
 @dataclass(frozen=True)
@@ -25,24 +55,81 @@ class Plan:
     steps_recorded: bool
     recorded_numbers: int
     estimated_seconds: float
+    recorded_bytes: int | None = None
+    """Of those numbers and the keys of their rows, without the database's own overhead."""
+    memory_bytes: int | None = None
+    """Most that the data and the engine take beside what the process has anyhow."""
+    actual_seconds: float | None = None
+    """Spent in the epochs so far; null in a plan for a job that is not there yet."""
 
 
-def plan(spec: TrainingSpec, rows: int, features: int) -> Plan:
-    """The plan for a dataset of `rows` × `features`."""
-    training, _ = split(rows, spec)
-    steps = steps_per_epoch(len(training), spec)
-    in_steps = _epochs_kept(spec) * steps * _numbers_per_step(spec, features)
-    record_steps = spec.record.steps == "all" or (spec.record.steps == "auto" and in_steps <= AUTO_RECORDED_NUMBERS)
-    in_epochs = _epochs_kept(spec) * _numbers_per_epoch(spec, features)
-    per_step = _SECONDS_PER_STEP + _SECONDS_PER_NUMBER * batch_rows(len(training), spec) * features
+def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto") -> Plan:
+    """The plan for a dataset of `rows` × `features`. Raises EngineDoesNotApply."""
+    work = _work(spec, rows, features)
+    candidate, why = _chosen(spec, candidates(spec, rows, features, device))
+    keeps_steps = work.keeps_steps and candidate.engine not in _WITHOUT_STEPS
+    kept_epochs = _epochs_kept(spec)
+    kept_steps = kept_epochs * work.steps if keeps_steps else 0
+    numbers = kept_epochs * _numbers_per_epoch(spec, features) + kept_steps * _numbers_per_step(spec, features)
+    assert candidate.estimated_seconds is not None  # a candidate that applies has a cost
     return Plan(
-        engine="eager",
-        why="The reference: every step through PyTorch's autograd, bit-equal to the plain loop",
-        steps=spec.epochs * steps,
-        steps_recorded=record_steps,
-        recorded_numbers=in_epochs + (in_steps if record_steps else 0),
-        estimated_seconds=spec.epochs * steps * per_step,
+        engine=candidate.engine,
+        why=why,
+        steps=spec.epochs * work.steps,
+        steps_recorded=keeps_steps,
+        recorded_numbers=numbers,
+        estimated_seconds=candidate.estimated_seconds,
+        recorded_bytes=8 * numbers + 24 * kept_epochs + 32 * kept_steps,
+        memory_bytes=candidate.memory_bytes,
     )
+
+
+def candidates(spec: TrainingSpec, rows: int, features: int, device: str = "auto") -> list[EngineOption]:
+    """All engines: what each would cost, or what stands in its way."""
+    return [_candidate(engine, _work(spec, rows, features), device) for engine in _METHODS]
+
+
+def _candidate(engine: str, work: Work, device: str) -> EngineOption:
+    if engine in _WITHOUT_STEPS and engine == work.spec.engine and work.spec.record.steps == "auto":
+        work = Work(work.spec, work.rows, work.features, keeps_steps=False)  # who asks for it can do without steps
+    if found := obstacles(engine, work, device):
+        sentence = "; ".join(found)
+        return EngineOption(engine, False, sentence[0].upper() + sentence[1:])
+    cost: Cost = COSTS[engine](work)
+    return EngineOption(engine, True, _METHODS[engine], cost.seconds(work.spec.epochs), cost.memory)
+
+
+def _chosen(spec: TrainingSpec, found: list[EngineOption]) -> tuple[EngineOption, str]:
+    """The candidate, and why it is the one."""
+    if spec.engine != "auto":
+        (asked,) = (candidate for candidate in found if candidate.engine == spec.engine)
+        if not asked.applies:
+            raise EngineDoesNotApply(f"The engine {asked.engine} does not apply: {_lowered(asked.why)}")
+        return asked, f"Asked for. {asked.why}"
+    eager = found[0]
+    if _seconds(eager) < EAGER_SECONDS:
+        return eager, f"{eager.why}; it takes less than {EAGER_SECONDS:g} s"
+    best = min((candidate for candidate in found if candidate.applies), key=_seconds)
+    if best is eager:
+        return eager, f"{eager.why}; no other engine is faster"
+    return best, f"{best.why}; about {_seconds(best):.2g} s, where the plain loop takes {_seconds(eager):.2g} s"
+
+
+def _seconds(candidate: EngineOption) -> float:
+    assert candidate.estimated_seconds is not None  # a candidate that applies has a cost
+    return candidate.estimated_seconds
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
+
+
+def _work(spec: TrainingSpec, rows: int, features: int) -> Work:
+    """With steps recorded as the spec says: all, none, or as long as there are not too many."""
+    bare = Work.of(spec, rows, features, keeps_steps=False)
+    in_steps = _epochs_kept(spec) * bare.steps * _numbers_per_step(spec, features)
+    keeps_steps = spec.record.steps == "all" or (spec.record.steps == "auto" and in_steps <= AUTO_RECORDED_NUMBERS)
+    return Work(spec, bare.rows, features, keeps_steps)
 
 
 def keeps_epoch(spec: TrainingSpec, epoch: int) -> bool:
@@ -50,10 +137,11 @@ def keeps_epoch(spec: TrainingSpec, epoch: int) -> bool:
     return epoch % spec.record.every == 0 or epoch == spec.epochs - 1
 
 
-def snapshot_interval(spec: TrainingSpec, rows: int) -> int:
+def snapshot_interval(spec: TrainingSpec, rows: int, features: int = 1, engine: str = "eager") -> int:
     """Epochs between two snapshots of the state, from which steps that were not recorded are replayed."""
-    training, _ = split(rows, spec)
-    return max(1, REPLAYED_STEPS // steps_per_epoch(len(training), spec))
+    if engine == "eager":
+        return max(1, REPLAYED_STEPS // steps_per_epoch(training_rows(rows, spec), spec))
+    return max(1, int(REPLAYED_SECONDS / COSTS[engine](_work(spec, rows, features)).epoch))
 
 
 def _epochs_kept(spec: TrainingSpec) -> int:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
-from workbench import request
+from workbench import problem_of, request
 
 from service.store.database import Database
 from service.store.tables import Table
@@ -30,7 +30,8 @@ def test_a_plan_is_the_one_the_job_follows(client: TestClient, trained: Trained)
     wanted = request(epochs=7, batch_size=3)
     planned = client.post("/v1/plan", json=wanted).json()
     job = client.get(f"/v1/jobs/{trained(wanted)}").json()
-    assert job["plan"] == planned["plan"]
+    assert job["plan"] | {"actual_seconds": None} == planned["plan"]
+    assert job["plan"]["actual_seconds"] > 0
     assert planned["plan"]["steps"] == 14
     assert job["analysis"]["reached"] is not None
     assert job["analysis"] | {"reached": None} == planned["analysis"]
@@ -96,3 +97,71 @@ def test_a_job_that_converged_says_how_far_it_came(client: TestClient, trained: 
     assert reached["r_squared"] == pytest.approx(job["analysis"]["r_squared"], rel=1e-9)
     assert {"loss_still", "gradient_vanished"} <= {event["code"] for event in events(client, job["id"])}
     assert job["warnings"] == []
+
+
+def test_all_engines_are_told_with_their_cost_or_what_stands_in_their_way(client: TestClient) -> None:
+    told = client.post("/v1/plan", json=request(epochs=7, batch_size=3, l1=0.1)).json()["candidates"]
+    assert [each["engine"] for each in told] == ["eager", "reduced", "blocked", "composed", "compiled", "fused"]
+    eager, reduced = told[:2]
+    assert eager["applies"]
+    assert eager["estimated_seconds"] > 0
+    assert eager["memory_bytes"] > 0
+    assert reduced == {
+        "engine": "reduced",
+        "applies": False,
+        "why": "It needs the full batch, not 3 of 4 rows",
+        "estimated_seconds": None,
+        "memory_bytes": None,
+    }
+
+
+def test_an_engine_that_does_not_apply_is_refused_before_anything_is_queued(
+    client: TestClient, database: Database
+) -> None:
+    for path in ("/v1/plan", "/v1/jobs"):
+        problem = problem_of(client.post(path, json=request(engine="blocked", l1=0.1)), 422)
+        detail = "The engine blocked does not apply: it needs steps without l1"
+        assert problem["errors"] == [{"detail": detail, "pointer": "/hyperparameters/engine"}]
+    assert client.get("/v1/jobs").json()["data"] == []
+
+
+ENGINES: dict[str, dict[str, Any]] = {
+    "reduced": {"optimizer": {"name": "adam"}},
+    "blocked": {"batch_size": 1, "shuffle": True},
+    "composed": {"batch_size": 1},
+    "compiled": {"batch_size": 1, "shuffle": True},
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_records_of_an_engine_are_those_of_the_plain_loop(
+    engine: str, client: TestClient, trained: Trained
+) -> None:
+    common = {"epochs": 9, "dtype": "float64", "validation_fraction": 0.25, "record": {"every": 4}} | ENGINES[engine]
+    plain, fast = (trained(request(**common, engine=name)) for name in ("eager", engine))
+    job = client.get(f"/v1/jobs/{fast}").json()
+    assert job["plan"]["engine"] == engine
+    assert job["plan"]["why"].startswith("Asked for. ")
+    for path in ("epochs", *(f"epochs/{epoch}/steps" for epoch in (0, 3, 8)), "predictions"):
+        theirs, ours = (client.get(f"/v1/jobs/{job_id}/{path}").json()["data"] for job_id in (plain, fast))
+        assert len(theirs) == len(ours) > 0 or path == "predictions"
+        for its, mine in zip(theirs, ours, strict=True):
+            assert_alike(its, mine)
+    after = [
+        client.post(f"/v1/jobs/{job_id}/predict", json={"x": [1.5], "epoch": 5}).json() for job_id in (plain, fast)
+    ]
+    assert_alike(*after)
+
+
+def assert_alike(its: Any, mine: Any) -> None:
+    """The same shape, and the same numbers to ten digits; but for the time it took."""
+    if isinstance(its, dict):
+        assert its.keys() == mine.keys()
+        for name in its.keys() - {"seconds"}:
+            assert_alike(its[name], mine[name])
+    elif isinstance(its, list):
+        assert len(its) == len(mine)
+        for one, other in zip(its, mine, strict=True):
+            assert_alike(one, other)
+    else:
+        assert mine == (pytest.approx(its, rel=1e-10, abs=1e-12) if isinstance(its, float) else its)

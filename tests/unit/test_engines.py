@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
 from slope.loop import Training
-from slope.records import EpochRecord
+from slope.records import Diverged, EpochRecord, StepRecord
+from slope.run import Interrupted
 from slope.spec import TrainingSpec
 
 TOLERANCE = {"float64": 1e-9, "float32": 2e-3}
@@ -108,7 +109,7 @@ KEEPS_STEPS = ("reduced", "blocked")
 
 @pytest.mark.parametrize("engine", BY_ENGINE)
 def test_an_engine_gives_the_numbers_of_the_plain_loop(engine: str) -> None:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(BY_ENGINE[engine])
     def agrees(case: Case) -> None:
         spec, data = case
@@ -151,3 +152,165 @@ def assert_close(ours: list[Any], theirs: list[Any], tolerance: float) -> None:
     assert [[n is None for n in row] for row in mine] == [[n is None for n in row] for row in its]
     mine, its = (np.array([[0.0 if n is None else n for n in row] for row in rows]) for rows in (mine, its))
     assert np.abs(mine - its).max(initial=0) <= tolerance * max(np.abs(its).max(initial=0), 1e-3)
+
+
+LONG = 40_000
+"""Rows: more than one chunk, group or stretch of any engine."""
+TYPICAL: dict[str, dict[str, Any]] = {
+    "reduced": {"batch_size": "full", "learning_rate": 0.1, "optimizer": {"name": "adam"}},
+    "blocked": {"batch_size": 3, "shuffle": True, "l2": 0.01},
+    "composed": {"batch_size": 3},
+    "compiled": {"shuffle": True, "optimizer": {"name": "sgd", "momentum": 0.9}},
+}
+
+
+def typical(engine: str, **changes: Any) -> Case:
+    """A longer job, with much that a run depends on: validation, patience, a schedule, scaled data."""
+    generator = np.random.default_rng(11)
+    x = generator.normal(3, 2, size=(LONG, 3))
+    y = x @ [1.0, -2.0, 0.5] + 4 + generator.normal(size=len(x))
+    common = {
+        "epochs": 6,
+        "learning_rate": 0.001,
+        "dtype": "float64",
+        "standardize": True,
+        "validation_fraction": 0.1,
+        "early_stopping": {"patience": 3},
+        "schedule": {"name": "exponential", "gamma": 0.9},
+    }
+    spec = TrainingSpec.model_validate(common | TYPICAL[engine] | changes)
+    return spec, prepare(x, y, spec)
+
+
+def without_time(records: list[EpochRecord]) -> list[Any]:
+    names = [name for name in EpochRecord.__slots__ if name not in ("seconds", "steps")]
+    return [[getattr(record, name) for name in names] + [list(record.steps)] for record in records]
+
+
+@pytest.mark.parametrize("engine", TYPICAL)
+def test_a_run_goes_on_from_any_checkpoint_to_the_same_bits(engine: str) -> None:
+    spec, data = typical(engine)
+    whole, left = build(engine, data, spec), build(engine, data, spec)
+    first = list(left.epochs(until=3))
+    taken_up = build(engine, data, spec)
+    taken_up.restore(left.checkpoint())
+    assert without_time(first + list(taken_up.epochs())) == without_time(list(whole.epochs()))
+    assert taken_up.result == whole.result
+
+
+@pytest.mark.parametrize("engine", TYPICAL)
+def test_steps_replay_to_the_bits_of_the_run_whatever_window_is_asked_for(engine: str) -> None:
+    spec, data = typical(engine)
+    run = build(engine, data, spec)
+    (epoch,) = [record for record in run.epochs(until=3) if record.epoch == 2]
+    before = build(engine, data, spec)
+    assert len(list(before.epochs(until=2))) == 2
+    last = 0 if engine == "reduced" else -(-len(data.y) // (3 if spec.batch_size == 3 else 1)) - 1
+    checkpoint = before.checkpoint()
+    windows = [range(max(0, last - 40), last + 9), range(max(0, last - 3), last + 1)]
+    found = [list(replayed(engine, spec, data, checkpoint, window)) for window in windows]
+    assert [step.step for step in found[0]] == [step for step in windows[0] if step <= last]
+    assert found[0][-len(found[1]) :] == found[1]
+    assert found[1][-1].loss == pytest.approx(epoch.last_loss, rel=1e-10)
+    assert found[1][-1].gradient.weights == pytest.approx(epoch.gradient_last.weights, rel=1e-8)
+    if epoch.steps:
+        assert found[1] == list(epoch.steps)[-len(found[1]) :]
+
+
+def replayed(engine: str, spec: TrainingSpec, data: TrainingData, checkpoint: bytes, window: range) -> list[StepRecord]:
+    run = build(engine, data, spec)
+    run.restore(checkpoint)
+    return list(run.replayed(window))
+
+
+@pytest.mark.parametrize("engine", TYPICAL)
+def test_a_run_that_is_asked_to_stop_leaves_in_the_middle_of_an_epoch(engine: str) -> None:
+    spec, data = typical(engine, epochs=50)
+    asked: list[bool] = []
+
+    def interrupted() -> bool:
+        asked.append(True)
+        return len(asked) > 2
+
+    run = build(engine, data, spec, interrupted=interrupted)
+    with pytest.raises(Interrupted):
+        list(run.epochs())
+    assert run.epoch <= 2
+
+
+DIVERGING: dict[str, dict[str, Any]] = {
+    "reduced": {"batch_size": "full", "learning_rate": 3.0},
+    "blocked": {"batch_size": 2, "learning_rate": 0.9, "shuffle": True},
+    "composed": {"batch_size": 2, "learning_rate": 0.9},
+    "compiled": {"batch_size": 2, "learning_rate": 0.9, "shuffle": True},
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", DIVERGING)
+def test_a_run_diverges_in_the_epoch_and_the_step_of_the_plain_loop(engine: str, dtype: str) -> None:
+    generator = np.random.default_rng(3)
+    x, y = generator.normal(size=(30, 2)), generator.normal(size=30)
+    for factor in (1.0, 1.3, 2.0, 20.0):
+        rate = factor * DIVERGING[engine]["learning_rate"]
+        spec = TrainingSpec.model_validate(
+            {"epochs": 5000, "dtype": dtype} | DIVERGING[engine] | {"learning_rate": rate}
+        )
+        theirs, ours = (
+            end_of(run(prepare(x, y, spec), spec)) for run in (Training, lambda data, spec: build(engine, data, spec))
+        )
+        assert (ours.epoch, ours.step) == (theirs.epoch, theirs.step)
+        if ours.steps:
+            assert_same_steps(ours.steps, theirs.steps[: len(ours.steps)], TOLERANCE[dtype])
+            assert len(ours.steps) == len(theirs.steps)
+
+
+def end_of(run: Any) -> Diverged:
+    with pytest.raises(Diverged) as caught:
+        for _ in run.epochs():
+            pass
+    return caught.value
+
+
+@pytest.mark.parametrize("engine", TYPICAL)
+def test_near_a_loss_of_zero_the_digits_are_those_of_the_residuals(engine: str) -> None:
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(3000, 3))
+    y = x @ [1.0, -2.0, 0.5] + 4
+    change = {"optimizer": {"name": "sgd"}, "learning_rate": 0.3 if engine == "reduced" else 0.05}
+    spec = TrainingSpec.model_validate(
+        {"epochs": 300 if engine == "reduced" else 30, "dtype": "float64"} | TYPICAL[engine] | change | {"l2": 0.0}
+    )
+    losses = [record.loss for record in build(engine, prepare(x, y, spec), spec).epochs()]
+    assert losses[0] > 0.01
+    assert losses[-1] < 1e-27
+
+
+@pytest.mark.parametrize("engine", TYPICAL)
+def test_a_condition_of_a_hundred_million_costs_no_digits(engine: str) -> None:
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(1000, 3)) * [1.0, 1e-4, 1e-8] @ np.linalg.qr(generator.normal(size=(3, 3))).Q
+    y = x @ [1.0, -2.0, 0.5] + 4 + generator.normal(size=len(x))
+    spec = TrainingSpec.model_validate({"epochs": 3, "dtype": "float64"} | TYPICAL[engine] | {"learning_rate": 0.05})
+    data = prepare(x, y, spec)
+    assert_alike(list(build(engine, data, spec).epochs()), list(Training(data, spec).epochs()), 1e-10)
+
+
+def test_weights_that_hardly_move_have_a_mean_gradient_with_all_digits() -> None:
+    spec, data = typical("composed", learning_rate=1e-14, early_stopping=None, epochs=1, validation_fraction=0.95)
+    ours, theirs = (list(run(data, spec).epochs()) for run in (lambda *job: build("composed", *job), Training))
+    for mine, its in zip(ours, theirs, strict=True):
+        assert mine.gradient_mean.weights == pytest.approx(its.gradient_mean.weights, rel=1e-10)
+
+
+@pytest.mark.parametrize("engine", ["composed", "blocked", "compiled"])
+def test_numbers_that_overflow_for_other_starts_do_not_harm_this_one(engine: str) -> None:
+    """From its fixed point descent does not move, however wild it would be from everywhere else."""
+    x = np.linspace(1, 2, 4000)[:, None]
+    spec = TrainingSpec(
+        epochs=2, learning_rate=5.0, fit_bias=False, initial_weights=[2.0], dtype="float64", batch_size=1
+    )
+    data = prepare(x, 2 * x[:, 0], spec)
+    for record in build(engine, data, spec).epochs():
+        assert record.loss == 0
+        assert record.parameters.weights == [2.0]

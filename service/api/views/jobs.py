@@ -1,5 +1,6 @@
 """Answers about jobs, and about what a job would do."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from service.jobs import Draft
 from service.models import scaler_of
 from service.store.tables import Job
 from slope.analysis import Analysis
-from slope.engines.plan import Plan
+from slope.engines.plan import EngineOption, Plan
 
 
 class SampleView(View):
@@ -141,7 +142,7 @@ class JobView(View):
             weights=own.weights,
             bias=own.bias,
             scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,
-            plan=Plan(**job.plan),
+            plan=replace(Plan(**job.plan), actual_seconds=job.seconds if job.epochs_done else None),
             analysis=job.analysis,
             attempt=job.attempt,
             error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,
@@ -162,12 +163,14 @@ class DraftView(View):
     """What a job would do, and what is known about its data, before anything is queued."""
 
     plan: Plan
+    candidates: list[EngineOption]
+    """All engines, with what they would cost or what stands in their way."""
     analysis: Analysis | None
     warnings: list[str]
 
     @classmethod
     def of(cls, draft: Draft) -> "DraftView":
-        return cls(plan=draft.plan, analysis=draft.analysis, warnings=draft.warnings)
+        return cls(plan=draft.plan, candidates=draft.candidates, analysis=draft.analysis, warnings=draft.warnings)
 
 
 def _in_own_units(job: Job) -> ParametersView:

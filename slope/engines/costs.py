@@ -1,0 +1,116 @@
+"""What each engine costs: seconds as measured on one core of two busy ones, and the memory it is bounded by.
+
+K are the parameters that learn; x is N × D of float64 in every engine, and counted with it. Free of torch.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slope.data import batch_rows, steps_per_epoch, training_rows
+from slope.spec import Constant, Step, TrainingSpec
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do: N rows, D features, K parameters, and the steps of an epoch."""
+
+    spec: TrainingSpec
+    rows: int
+    features: int
+    keeps_steps: bool
+
+    @classmethod
+    def of(cls, spec: TrainingSpec, rows: int, features: int, *, keeps_steps: bool) -> "Work":
+        """Of a dataset of so many rows, some of which may be held back."""
+        return cls(spec, training_rows(rows, spec), features, keeps_steps)
+
+    @property
+    def parameters(self) -> int:
+        return self.features + int(self.spec.fit_bias)
+
+    @property
+    def batch(self) -> int:
+        return batch_rows(self.rows, self.spec)
+
+    @property
+    def steps(self) -> int:
+        """Of an epoch."""
+        return steps_per_epoch(self.rows, self.spec)
+
+    @property
+    def data_bytes(self) -> int:
+        return 8 * self.rows * (self.features + 1)
+
+    @property
+    def step_bytes(self) -> int:
+        """Of the records of an epoch's steps."""
+        return 8 * self.steps * (3 + 2 * self.parameters) if self.keeps_steps else 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds before the first epoch and of each; bytes while it runs."""
+
+    start: float
+    epoch: float
+    memory: int
+
+    def seconds(self, epochs: int) -> float:
+        return self.start + epochs * self.epoch
+
+
+def eager(work: Work) -> Cost:
+    per_number = 1.5e-9 if work.spec.dtype == "float32" else 2.7e-9
+    size = 4 if work.spec.dtype == "float32" else 8
+    copies = work.rows * (work.features + 1) + work.batch * (work.features + 4)
+    step = 80e-6 + per_number * work.batch * work.features
+    return Cost(0.0, work.steps * step, work.data_bytes + size * copies + 12 * work.step_bytes)
+
+
+def reduced(work: Work) -> Cost:
+    columns = work.features + 2
+    start = 1e-3 + work.rows * (0.2e-9 * columns**2 + 0.5e-9 * columns)
+    return Cost(start, 250e-6 + 2e-9 * columns**2, work.data_bytes + 8 * columns * (3 * 2**15 + 8 * columns))
+
+
+def blocked(work: Work) -> Cost:
+    block, group = max(32, work.batch), max(2**14, work.batch)
+    epoch = 400e-6 + work.rows * (60e-9 + 40e-9 * work.parameters)
+    memory = 8 * group * (2 * min(block, 64) + 12 * work.parameters) + 24 * work.parameters**2 * (group // block)
+    return Cost(0.0, epoch, work.data_bytes + memory + 2 * work.step_bytes)
+
+
+def composed(work: Work) -> Cost:
+    columns = work.parameters + 1
+    maps = _rates(work.spec) * work.rows * (0.8e-9 * columns**2 + 2e-9 * columns)
+    memory = 8 * columns * (4 * 2**15 + work.batch + 8 * columns)
+    return Cost(_LOADING + maps, 150e-6 + 2e-9 * columns**2, work.data_bytes + memory)
+
+
+def compiled(work: Work) -> Cost:
+    shuffling = 50e-9 if work.spec.shuffle else 0.0
+    epoch = 150e-6 + work.rows * (15e-9 + 4e-9 * work.parameters + shuffling)
+    return Cost(_LOADING, epoch, work.data_bytes + 16 * work.rows + 8 * work.parameters * (work.batch + 512))
+
+
+COSTS: dict[str, Callable[[Work], Cost]] = {
+    "eager": eager,
+    "reduced": reduced,
+    "blocked": blocked,
+    "composed": composed,
+    "compiled": compiled,
+}
+
+_LOADING = 0.7
+"""Of compiled code, once in each process."""
+
+
+def _rates(spec: TrainingSpec) -> int:
+    """How many learning rates a run has, one after another."""
+    match spec.schedule:
+        case Constant():
+            return 1
+        case Step(step_size=size):
+            return -(-spec.epochs // size)
+        case _:
+            return spec.epochs

@@ -1,0 +1,121 @@
+"""The plan: the fastest engine that applies, the plain loop where it takes no second, and the reasons in words."""
+
+from typing import Any
+
+import pytest
+
+from slope.engines.plan import EngineDoesNotApply, Plan, candidates, plan, snapshot_interval
+from slope.spec import TrainingSpec
+
+MILLION = 10**6
+
+
+def spec_of(**changes: Any) -> TrainingSpec:
+    return TrainingSpec.model_validate(changes)
+
+
+def planned(rows: int, features: int = 10, device: str = "auto", **changes: Any) -> Plan:
+    return plan(spec_of(**changes), rows, features, device)
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "engine"),
+    [
+        (3, {"epochs": 10}, "eager"),
+        (MILLION, {"epochs": 1000, "batch_size": "full", "optimizer": {"name": "adam"}}, "reduced"),
+        (MILLION, {"epochs": 100}, "composed"),
+        (MILLION, {"epochs": 5, "shuffle": True}, "compiled"),
+        (MILLION, {"epochs": 5, "loss": "huber"}, "compiled"),
+        (MILLION, {"epochs": 5, "optimizer": {"name": "sgd", "momentum": 0.9}}, "compiled"),
+        (MILLION, {"epochs": 5, "shuffle": True, "record": {"steps": "all"}}, "blocked"),
+        (40_000, {"epochs": 1}, "blocked"),
+        (MILLION, {"epochs": 1, "optimizer": {"name": "adam"}}, "eager"),
+        (MILLION, {"epochs": 1, "loss": "absolute_error"}, "eager"),
+    ],
+)
+def test_auto_takes_the_fastest_that_applies(rows: int, changes: dict[str, Any], engine: str) -> None:
+    found = planned(rows, **changes)
+    assert found.engine == engine
+    offered = {each.engine: each for each in candidates(spec_of(**changes), rows, 10)}
+    assert offered[engine].estimated_seconds == found.estimated_seconds
+    if found.estimated_seconds > 1:
+        costs = [each.estimated_seconds for each in offered.values() if each.applies]
+        assert min(costs) == found.estimated_seconds
+
+
+def test_the_plain_loop_is_taken_wherever_it_costs_under_a_second() -> None:
+    for rows in (10, 100, 1000, 10_000, 100_000):
+        eager = candidates(spec_of(epochs=1), rows, 2)[0]
+        assert (planned(rows, 2, epochs=1).engine == "eager") == (eager.estimated_seconds < 1)
+
+
+def test_a_plan_says_why_and_at_what_cost() -> None:
+    why = planned(MILLION, epochs=100).why
+    assert "affine map" in why
+    assert "where the plain loop takes 8e+03 s" in why
+
+
+@pytest.mark.parametrize(
+    ("engine", "changes", "obstacle"),
+    [
+        ("reduced", {"loss": "huber", "batch_size": "full"}, "the loss squared_error, not huber"),
+        ("reduced", {"batch_size": 32}, "the full batch, not 32 of 100 rows"),
+        ("blocked", {"optimizer": {"name": "adam"}}, "the optimizer sgd, not adam"),
+        ("blocked", {"optimizer": {"name": "sgd", "momentum": 0.9}}, "without momentum"),
+        ("blocked", {"l1": 0.1}, "without l1"),
+        ("blocked", {"clip_norm": 1.0}, "clip_norm"),
+        ("blocked", {"zero_gradients": "never"}, "zero_gradients"),
+        ("blocked", {"l2": 100.0}, "more than 90% off a weight"),
+        ("composed", {"shuffle": True}, "shuffle"),
+        ("composed", {"l2": 0.1}, "penalty"),
+        ("composed", {"record": {"steps": "all"}}, "record.steps"),
+        ("compiled", {"loss": "absolute_error"}, "continuous gradient"),
+        ("compiled", {"record": {"steps": "all"}}, "record.steps"),
+        ("fused", {}, "POST /v1/sweeps"),
+    ],
+)
+def test_an_engine_that_does_not_apply_is_refused_with_what_stands_in_the_way(
+    engine: str, changes: dict[str, Any], obstacle: str
+) -> None:
+    with pytest.raises(EngineDoesNotApply) as refused:
+        planned(100, engine=engine, **changes)
+    assert f"The engine {engine} does not apply" in str(refused.value)
+    assert obstacle in str(refused.value)
+    (candidate,) = (each for each in candidates(spec_of(**changes), 100, 10) if each.engine == engine)
+    assert not candidate.applies
+    assert obstacle in candidate.why
+    assert candidate.estimated_seconds is None
+
+
+def test_compiled_code_runs_on_the_cpu_alone() -> None:
+    with pytest.raises(EngineDoesNotApply, match="CPU alone"):
+        planned(100, engine="compiled", device="cuda:0")
+    assert planned(MILLION, epochs=5, shuffle=True, device="cuda").engine == "blocked"
+
+
+def test_an_engine_without_step_records_that_is_asked_for_keeps_none() -> None:
+    assert planned(100, engine="auto").steps_recorded
+    assert not planned(100, engine="compiled").steps_recorded
+    assert planned(100, engine="blocked").steps_recorded
+
+
+def test_the_bytes_recorded_are_those_of_the_numbers_and_their_keys() -> None:
+    found = planned(10, 2, epochs=3)
+    numbers = 3 * (6 + 3 * 3) + 30 * (1 + 2 * 3)
+    assert found.recorded_numbers == numbers
+    assert found.recorded_bytes == 8 * numbers + 3 * 24 + 30 * 32
+
+
+def test_snapshots_lie_as_far_apart_as_two_seconds_of_the_engine() -> None:
+    spec = spec_of(epochs=10_000)
+    assert snapshot_interval(spec, MILLION, 10) == 1
+    assert snapshot_interval(spec, MILLION, 10, "composed") > 1000
+    assert 10 < snapshot_interval(spec, MILLION, 10, "compiled") < 100
+
+
+def test_memory_grows_with_the_data_and_no_more() -> None:
+    for engine in ("reduced", "blocked", "composed", "compiled"):
+        size = {"batch_size": "full"} if engine == "reduced" else {}
+        wanted = spec_of(engine=engine, record={"steps": "none"}, **size)
+        small, large = (plan(wanted, rows, 10).memory_bytes for rows in (MILLION, 10 * MILLION))
+        assert (large - small) / (9 * MILLION * 11 * 8) < 1.2
