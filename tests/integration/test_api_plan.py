@@ -165,3 +165,12 @@ def assert_alike(its: Any, mine: Any) -> None:
             assert_alike(one, other)
     else:
         assert mine == (pytest.approx(its, rel=1e-10, abs=1e-12) if isinstance(its, float) else its)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_step_of_an_engine_has_a_graph_and_its_epoch_an_audit(
+    engine: str, client: TestClient, trained: Trained, database: Database
+) -> None:
+    job_id = trained(request(epochs=3, engine=engine, **ENGINES[engine]))
+    for path in ("epochs/2/steps/0/graph", "epochs/2/audit"):
+        assert client.get(f"/v1/jobs/{job_id}/{path}").status_code == 200, path
