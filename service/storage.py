@@ -1,6 +1,7 @@
 """Where the numbers of datasets are kept: objects by name, in a folder or in a bucket. SQL only knows their names."""
 
 import errno
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,11 +17,14 @@ from urllib.parse import unquote, urlsplit
 from service.errors import ObjectMissing, StorageFull, StorageUnavailable
 
 if TYPE_CHECKING:
+    from obstore import ReadableFile
     from obstore.store import ObjectStore
     from pyarrow import NativeFile
 
 _UNFINISHED = ".part"
 _READ_AHEAD = 4 * 1024 * 1024
+_PATIENCE: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+"""A client waits to be told that the storage is away."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +132,10 @@ class Bucket:
         from pyarrow import PythonFile
 
         with _telling_of_objects(name):
-            return PythonFile(obstore.open_reader(self._store, name, buffer_size=_READ_AHEAD), mode="r")
+            return PythonFile(_Readable(obstore.open_reader(self._store, name, buffer_size=_READ_AHEAD)), mode="r")
 
     def delete(self, name: str) -> None:
-        with suppress(ObjectMissing), _telling_of_objects(name):
+        with suppress(FileNotFoundError), _telling_of_objects(name):
             self._store.delete(name)
 
     def everything(self) -> Iterator[StoredObject]:
@@ -149,13 +153,34 @@ class Bucket:
         return _object_store(self._url)
 
 
+class _Readable(io.RawIOBase):
+    """obstore's reader as Arrow wants it: its `closed` is a method, which Arrow takes for the truth."""
+
+    def __init__(self, reader: "ReadableFile") -> None:
+        self._reader = reader
+
+    def read(self, size: int = -1) -> bytes:
+        with _telling_of_objects("an object"):
+            return bytes(self._reader.read(None if size < 0 else size))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+
 @cache
 def _object_store(url: str) -> "ObjectStore":
-    """Gives up soon enough for the client who waits to be told."""
     from obstore.store import from_url
 
-    patience: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
-    return from_url(url, retry_config=patience)
+    return from_url(url) if url.startswith("memory:") else from_url(url, retry_config=_PATIENCE)
 
 
 def _move(source: Path, target: Path) -> None:

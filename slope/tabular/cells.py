@@ -8,15 +8,19 @@ import pyarrow.compute as pc
 
 from slope.data import Array
 from slope.tabular.faults import BadTable
+from slope.tabular.source import type_of
 
 _EXACT = 2**53
 """Whole numbers up to here are doubles; of those beyond only some."""
 
 
 def as_numbers(column: pa.Array, name: str, row: int) -> Array:
-    """The numbers of a column that begins at a row. Raises BadTable for an integer that no double is equal to."""
+    """The numbers of a column that begins at a row. Raises BadTable for words, and for integers that no double is."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if type_of(column.type) == "text":
+        first = pc.index(pc.is_valid(column), True).as_py()
+        raise BadTable("The cell is not a number", row=row + max(first, 0), column=name)
     if pa.types.is_integer(column.type):
         _refuse_inexact(column, name, row)
     if not pa.types.is_float64(column.type):

@@ -22,9 +22,10 @@ class CommaSeparated:
         self._path = path
         self._reading = reading
         self._limits = limits
-        first = _first_row(path, reading, limits)
-        self._has_header = reading.header if reading.header is not None else not _are_numbers(first, reading)
-        self._names = first if self._has_header else [f"c{number}" for number in range(len(first))]
+        first, lines = _first_row(path, reading, limits)
+        has_header = reading.header if reading.header is not None else not _are_numbers(first, reading)
+        self._names = first if has_header else [f"c{number}" for number in range(len(first))]
+        self._skipped = lines if has_header else 0
         check_names(self._names, limits)
         with self._telling_faults(), self._open({}, use_threads=False) as reader:
             self.fields = [Field(field.name, type_of(field.type)) for field in reader.schema]
@@ -51,7 +52,7 @@ class CommaSeparated:
                 block_size=self._limits.row_bytes,
                 autogenerate_column_names=False,
                 column_names=self._names,
-                skip_rows=int(self._has_header),
+                skip_rows=self._skipped,
             ),
             parse_options=arrow_csv.ParseOptions(delimiter=self._reading.delimiter),
             convert_options=arrow_csv.ConvertOptions(
@@ -63,7 +64,7 @@ class CommaSeparated:
         )
 
     def _telling_faults(self) -> "_Telling":
-        return _Telling(self._names, 1 + int(self._has_header))
+        return _Telling(self._names, 1 + self._skipped)
 
 
 class _Telling:
@@ -93,7 +94,8 @@ class _Telling:
         return BadTable("The table has no rows" if "mpty CSV" in said else "The file cannot be read as CSV", row=row)
 
 
-def _first_row(path: Path, reading: Reading, limits: Limits) -> list[str]:
+def _first_row(path: Path, reading: Reading, limits: Limits) -> tuple[list[str], int]:
+    """Its cells, and how many lines they end."""
     with path.open("rb") as file:
         begin = file.read(limits.row_bytes)
     if begin.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in begin[:1024]:
@@ -109,7 +111,7 @@ def _first_row(path: Path, reading: Reading, limits: Limits) -> list[str]:
         raise BadTable("The table has no rows")
     if lines.line_num and len(begin) == limits.row_bytes and sum(map(len, first)) >= len(text) - len(first) - 2:
         raise TableTooLarge("The first row is too long, or a quote is never closed")
-    return first
+    return first, lines.line_num
 
 
 def _are_numbers(cells: Sequence[str], reading: Reading) -> bool:

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from slope.data import Array
 from slope.tabular.columnar import Arrow, Parquet
 from slope.tabular.comma_separated import CommaSeparated
 from slope.tabular.faults import BadTable, TableTooLarge
@@ -12,7 +15,7 @@ from slope.tabular.layout import layout_of
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.source import Source, sized
 from slope.tabular.stored import TableWriter
-from slope.tabular.summary import Summarizer, Summary
+from slope.tabular.summary import Kind, Summarizer, Summary
 
 _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
     "csv": CommaSeparated,
@@ -31,7 +34,7 @@ def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: L
     source = _SOURCES[format](path, reading, limits)
     layout = layout_of(source, reading, limits)
     summarizer = Summarizer(layout.names)
-    nulls = [0] * len(layout.names)
+    nulls, kinds = [0] * len(layout.names), layout.types()
     row = 0
     with TableWriter(target, layout.names) as writer:
         batches = source.batches([field.name for field in layout.numbers], list(layout.categories))
@@ -40,12 +43,18 @@ def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: L
             row += batch.num_rows
             _refuse_too_many(row * len(columns), limits)
             nulls = [before + here for before, here in zip(nulls, empty, strict=True)]
+            kinds = [_kind(kind, values) for kind, values in zip(kinds, columns, strict=True)]
             if len(columns[0]):
                 summarizer.add(columns)
                 writer.write(columns)
     if summarizer.rows == 0:
         raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")
-    return summarizer.summary(layout.types(), nulls)
+    return summarizer.summary(kinds, nulls)
+
+
+def _kind(kind: Kind, values: Array) -> Kind:
+    """Text tells of its first rows that they are whole; later ones, or a mean among them, may not be."""
+    return "number" if kind == "integer" and (values != np.rint(values)).any() else kind
 
 
 def _refuse_too_many(numbers: int, limits: Limits) -> None:

@@ -35,7 +35,7 @@ class JsonDocument:
         self.fields = [Field(name, column.type) for name, column in self._columns.items()]
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        columns = {name: self._columns[name].as_numbers() for name in numbers}
+        columns = {name: self._columns[name].as_read() for name in numbers}
         columns |= {name: self._columns[name].as_words() for name in categories}
         yield pa.record_batch(columns)
 
@@ -105,6 +105,8 @@ class JsonDocument:
         for event, value in events:
             if event == "end_array":
                 break
+            if event not in _TYPES:
+                raise BadTable("The value is neither a number nor a word", row=row, column=name)
             values.append((event, value))
             if len(values) > self._limits.columns:
                 raise TableTooLarge(f"The row has more than {self._limits.columns:,} values", row=row, column=name)
@@ -158,8 +160,8 @@ class _Column:
         self._are_whole = self._are_whole and not isinstance(value, float)
         self._numbers.append(_NAN if value is None else self._code(value) if event == "string" else float(value))
 
-    def as_numbers(self) -> pa.Array:
-        return pa.array(memoryview(self._numbers), pa.float64())
+    def as_read(self) -> pa.Array:
+        return self.as_words() if self.type == "text" else pa.array(memoryview(self._numbers), pa.float64())
 
     def as_words(self) -> pa.Array:
         words = list(self._words)

@@ -1,0 +1,126 @@
+"""Objects in a folder and in a bucket: kept whole or not at all, and what fails is told as what it is."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.errors import ObjectMissing, StorageFull, StorageUnavailable
+from service.settings import Settings
+from service.storage import Bucket, Folder, Storage, storage_at
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return Folder(tmp_path / "a folder") if request.param == "folder" else Bucket(f"memory:///{tmp_path.name}")
+
+
+def names(storage: Storage) -> set[str]:
+    return {each.name for each in storage.everything()}
+
+
+def content(storage: Storage, name: str) -> bytes:
+    with storage.open(name) as file:
+        return bytes(file.read())
+
+
+def test_what_was_put_is_there_until_it_is_deleted(storage: Storage, tmp_path: Path) -> None:
+    file = tmp_path / "spooled"
+    file.write_bytes(b"from a file")
+
+    storage.put("small", b"bytes")
+    storage.put("large", file)
+
+    assert (content(storage, "small"), content(storage, "large")) == (b"bytes", b"from a file")
+    assert {(each.name, each.size) for each in storage.everything()} == {("small", 5), ("large", 11)}
+    assert not file.exists()
+    storage.delete("small")
+    storage.delete("small")
+    assert names(storage) == {"large"}
+    storage.check()
+    assert names(storage) == {"large"}
+
+
+def test_what_is_not_there_is_missing(storage: Storage) -> None:
+    with pytest.raises(ObjectMissing, match="SLOPE_STORAGE_URL"):
+        storage.open("nothing")
+    assert names(storage) == set()
+
+
+def test_a_url_chooses_the_storage(tmp_path: Path) -> None:
+    assert isinstance(storage_at("s3://bucket/prefix"), Bucket)
+    folder = storage_at((tmp_path / "with space").as_uri())
+    folder.put("a", b"")
+    assert (tmp_path / "with space" / "a").exists()
+
+
+def test_objects_are_beside_an_embedded_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLOPE_STORAGE_URL")
+    embedded = Settings(database_url=f"sqlite:///{tmp_path}/slope.db")
+    served = Settings(database_url="postgresql://host/name", data_dir=tmp_path / "data")
+    elsewhere = Settings(storage_url="s3://bucket/prefix", data_dir=tmp_path)
+
+    assert (embedded.storage, embedded.spool) == ((tmp_path / "objects").as_uri(), tmp_path / "spool")
+    assert (served.storage, served.spool) == ((tmp_path / "data/objects").as_uri(), tmp_path / "data/spool")
+    assert elsewhere.storage == "s3://bucket/prefix"
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EIO, StorageUnavailable)],
+)
+def test_a_failing_disk_leaves_no_half_of_an_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[Exception]
+) -> None:
+    def fail(_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    storage = Folder(tmp_path)
+    monkeypatch.setattr(os, "fsync", fail)
+
+    with pytest.raises(expected):
+        storage.put("object", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_object_is_on_the_disk_before_it_has_its_name_and_its_name_before_put_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = []
+
+    def note(descriptor: int) -> None:
+        flushed.append((Path(f"/proc/self/fd/{descriptor}").readlink(), names(storage)))
+
+    monkeypatch.setattr(os, "fsync", note)
+    storage = Folder(tmp_path)
+
+    storage.put("object", b"content")
+
+    (file, before), (folder, after) = flushed
+    assert file.parent == tmp_path == folder
+    assert "object" not in before
+    assert "object" in after
+
+
+def test_a_folder_that_cannot_be_made_is_not_available(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    storage = Folder(tmp_path / "file" / "objects")
+
+    for action in (storage.check, lambda: storage.put("object", b"")):
+        with pytest.raises(StorageUnavailable):
+            action()
+
+
+def test_a_bucket_that_does_not_answer_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.storage._PATIENCE", {"max_retries": 0})
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("AWS_REGION", "nowhere")
+    storage = Bucket("s3://bucket/prefix")
+
+    for action in (storage.check, lambda: storage.put("object", b""), lambda: storage.delete("object")):
+        with pytest.raises(StorageUnavailable):
+            action()
