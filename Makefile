@@ -33,7 +33,7 @@ format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/test
+bench: .venv/bench
 	$(BIN)/python -m benchmarks
 
 clean:
@@ -47,4 +47,8 @@ clean:
 
 .venv/test: .venv/server
 	$(INSTALL) --editable '.[server,pictures,test]'
+	touch $@
+
+.venv/bench: .venv/test
+	$(INSTALL) --editable '.[server,pictures,test,bench]'
 	touch $@

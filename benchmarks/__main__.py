@@ -2,9 +2,16 @@
 
 import sys
 
-from benchmarks import graph, job, loop, polls
+from benchmarks import graph, job, loop, polls, recording, sweep
 
-_BENCHMARKS = {"loop": loop.run, "job": job.run, "polls": polls.run, "graph": graph.run}
+_BENCHMARKS = {
+    "loop": loop.run,
+    "job": job.run,
+    "polls": polls.run,
+    "graph": graph.run,
+    "sweep": sweep.run,
+    "recording": recording.run,
+}
 
 
 def main(names: list[str]) -> None:

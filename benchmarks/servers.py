@@ -44,6 +44,13 @@ class Servers:
             until(lambda: request(api, "GET", "/readyz")[1].get("status") == "ready")
             yield api
 
+    @contextmanager
+    def database(self, kind: str) -> Iterator[Database]:
+        """A migrated database of its own."""
+        database = Database(self._new_database(kind))
+        yield database
+        database.dispose()
+
     def _new_database(self, kind: str) -> str:
         """The URL of a migrated database."""
         self._databases += 1

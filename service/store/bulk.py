@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import orjson
 import psycopg
 from numpy.typing import NDArray
-from pydantic_core import to_json
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 Columns = Mapping[str, NDArray[Any] | None]
 """By name: M numbers, or M vectors of D; None where all are null."""
 
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_TRAILER = b"\xff\xff"
 _FLOAT8 = 701
 """What PostgreSQL calls a double, in the head of an array."""
 
@@ -40,7 +40,7 @@ def _copy(connection: Connection, table: str, job_ids: Sequence[UUID], columns: 
     assert isinstance(driver, psycopg.Connection)
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(_HEADER + as_binary(job_ids, columns) + _TRAILER)
+            copy.write(COPY_HEADER + as_binary(job_ids, columns) + COPY_TRAILER)
     except psycopg.Error as error:
         raise _wrapped(connection, statement, error) from error
 
@@ -90,17 +90,22 @@ def _fill(rows: NDArray[Any], name: str, column: NDArray[Any] | None) -> None:
 def _execute_many(connection: Connection, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
     names = ["job_id", *columns]
     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # our names
-    ids = [job_id.hex for job_id in job_ids]
-    rows = zip(ids, *(_values(column, len(ids)) for column in columns.values()), strict=True)
-    connection.exec_driver_sql(statement, list(rows))
+    connection.exec_driver_sql(statement, as_tuples(job_ids, columns))
+
+
+def as_tuples(job_ids: Sequence[UUID], columns: Columns) -> list[tuple[Any, ...]]:
+    """Rows as SQLite's driver takes them."""
+    hexes = {job_id: job_id.hex for job_id in set(job_ids)}
+    ids = [hexes[job_id] for job_id in job_ids]
+    return list(zip(ids, *(_values(column, len(ids)) for column in columns.values()), strict=True))
 
 
 def _values(column: NDArray[Any] | None, count: int) -> list[Any]:
-    """As SQLite's driver takes them: numbers, and vectors as JSON. All vectors are written at once, and then cut."""
+    """Numbers, and vectors as JSON. All vectors are written at once, and then cut."""
     if column is None:
         return [None] * count
     if column.ndim == 1:
         values: list[Any] = column.tolist()
         return values
-    text = to_json(column.tolist(), inf_nan_mode="constants").decode()
+    text = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY).decode()
     return [f"[{vector}]" for vector in text[2:-2].split("],[")]

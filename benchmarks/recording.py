@@ -1,0 +1,159 @@
+"""Writing epoch rows over a bare COPY or executemany of the same rows, and over MLflow's log_batch."""
+
+import tempfile
+from collections.abc import Iterator
+from time import perf_counter, time
+from uuid import UUID
+
+import numpy as np
+from mlflow.entities import Metric
+from mlflow.tracking import MlflowClient
+from sqlalchemy import func, select
+from uuid_utils.compat import uuid7
+
+from benchmarks import servers
+from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.servers import Servers
+from service.datasets import INLINE_TARGET
+from service.store import datasets, jobs, records, schema
+from service.store.bulk import COPY_HEADER, COPY_TRAILER, as_binary, as_tuples
+from service.store.database import Database, now
+from service.store.tables import Epoch, Job
+from slope.columns import EpochColumns
+from slope.spec import TrainingSpec
+
+_ROWS, _FEATURES, _FLUSH = 1_000_000, 10, 10_000
+_REPEATS = 1
+_NUMBERS = 9 + 3 * _FEATURES
+"""Of a row, beside its epoch."""
+_MLFLOW_BATCHES, _MLFLOW_BATCH, _MLFLOW_ROWS = 5, 1000, 10_000
+
+
+def run() -> None:
+    with servers.running() as running:
+        for kind in servers.DATABASES:
+            _compare(running, kind)
+    _compare_with_mlflow()
+
+
+def _compare(running: Servers, kind: str) -> None:
+    print(f"recording: {_ROWS:,} epoch rows of {_FEATURES} features to {kind}, durable, {_FLUSH:,} a transaction")
+    ours, theirs = "Slope: from arrays", f"bare {'executemany' if kind == 'SQLite' else 'COPY'}, its rows ready"
+    with running.database(kind) as database:
+        ways = {theirs: lambda: _bare(database), ours: lambda: _record(database, _ROWS)}
+        compare(in_turns(_REPEATS, ways), theirs, ours, "s", Aim("at least", 0.5))
+        with database.reading() as session:
+            written = session.scalar(select(func.count()).select_from(Epoch))
+        if written != 2 * _REPEATS * _ROWS:
+            raise SystemExit(f"{written} rows were written")
+
+
+def _compare_with_mlflow() -> None:
+    print(f"recording: numbers to SQLite; MLflow in its largest batches of {_MLFLOW_BATCH:,}")
+    ours, theirs = "Slope: epoch rows", "MLflow: log_batch"
+    with tempfile.TemporaryDirectory(prefix="slope-bench-") as folder:
+        database = Database(f"sqlite:///{folder}/slope.db")
+        schema.upgrade(database)
+        client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+        run_id = client.create_run(client.create_experiment("bench")).info.run_id
+        ways = {
+            theirs: lambda: _log_batches(client, run_id) / (_MLFLOW_BATCHES * _MLFLOW_BATCH) * 1e6,
+            ours: lambda: (
+                _record(database, _MLFLOW_BATCHES * _MLFLOW_BATCH) / (_MLFLOW_BATCHES * _MLFLOW_BATCH * _NUMBERS) * 1e6
+            ),
+        }
+        compare(in_turns(3, ways), theirs, ours, "µs a number", Aim("at least", 20))
+        database.dispose()
+
+
+def _flushes(rows: int) -> Iterator[EpochColumns]:
+    random = np.random.RandomState(1)
+    for start in range(0, rows, _FLUSH):
+        numbers, vectors = random.standard_normal((9, _FLUSH)), random.standard_normal((3, _FLUSH, _FEATURES))
+        yield EpochColumns(
+            epoch=np.arange(start, start + _FLUSH),
+            loss=numbers[0],
+            last_loss=numbers[1],
+            validation_loss=numbers[2],
+            gradient_mean_weights=vectors[0],
+            gradient_mean_bias=numbers[3],
+            gradient_last_weights=vectors[1],
+            gradient_last_bias=numbers[4],
+            gradient_norm=numbers[5],
+            weights=vectors[2],
+            bias=numbers[6],
+            learning_rate=numbers[7],
+            seconds=numbers[8],
+        )
+
+
+def _record(database: Database, rows: int) -> float:
+    job_id, took = _job(database), 0.0
+    for columns in _flushes(rows):
+        started = perf_counter()
+        with database.writing() as session:
+            records.add_epochs(session, [job_id] * _FLUSH, columns)
+            session.commit()
+        took += perf_counter() - started
+    return took
+
+
+def _bare(database: Database) -> float:
+    """What the driver needs for rows that are laid out for it already."""
+    job_id, took = _job(database), 0.0
+    for columns in _flushes(_ROWS):
+        arrays, job_ids = columns.arrays(), [job_id] * _FLUSH
+        names = ["job_id", *arrays]
+        connection = database.writer.raw_connection()
+        cursor = connection.cursor()
+        if database.is_sqlite:
+            rows = as_tuples(job_ids, arrays)
+            started = perf_counter()
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.executemany(f"INSERT INTO epochs ({','.join(names)}) VALUES ({','.join('?' * len(names))})", rows)
+        else:
+            content = COPY_HEADER + as_binary(job_ids, arrays) + COPY_TRAILER
+            started = perf_counter()
+            with cursor.copy(f"COPY epochs ({','.join(names)}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.write(content)
+        connection.commit()
+        took += perf_counter() - started
+        connection.close()
+    return took
+
+
+def _log_batches(client: MlflowClient, run_id: str) -> float:
+    took = 0.0
+    for _ in range(_MLFLOW_BATCHES):
+        moment, key = int(time() * 1000), uuid7().hex
+        metrics = [Metric(f"{key}.{n % _FEATURES}", 0.1 * n, moment, n // _FEATURES) for n in range(_MLFLOW_BATCH)]
+        started = perf_counter()
+        client.log_batch(run_id, metrics=metrics)
+        took += perf_counter() - started
+    return took
+
+
+def _job(database: Database) -> UUID:
+    """A job that rows may belong to."""
+    spec = TrainingSpec()
+    with database.writing() as session:
+        dataset_id = uuid7()
+        values = {"columns": [], "content_hash": dataset_id.hex, "size": 0, "rows": 1, "is_inline": True, "name": None}
+        datasets.add(session, {"id": dataset_id, "created_at": now(session)} | values)
+        job = Job(
+            id=uuid7(),
+            created_at=now(session),
+            dataset_id=dataset_id,
+            features=["x"],
+            target=INLINE_TARGET,
+            spec=spec.model_dump(mode="json"),
+            predict=[],
+            device="cpu",
+            labels={},
+            plan={},
+            status="queued",
+            epochs=spec.epochs,
+        )
+        jobs.add(session, job)
+        session.commit()
+    return job.id
