@@ -5,6 +5,8 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO
 
@@ -21,6 +23,7 @@ app.add_typer(jobs, name="jobs")
 
 console = Console()
 
+Url = Annotated[str, typer.Option(envvar="SLOPE_URL", help="Address of the service")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded database [default: by platform]")]
 
 
@@ -118,26 +121,54 @@ def reap(data_dir: DataDir = None) -> None:
 @app.command()
 def submit(
     file: Annotated[typer.FileText, typer.Argument(help="A job request as JSON; - reads standard input")],
-    url: Annotated[str, typer.Option(envvar="SLOPE_URL", help="Address of the service")] = "http://127.0.0.1:8000",
+    url: Url = "http://127.0.0.1:8000",
     wait: Annotated[bool, typer.Option(help="Follow the job to its end")] = True,
 ) -> None:
     """Send a job to a service and print what came of it."""
-    from httpx2 import HTTPError
-
-    from slope.client import Client, Problem
+    from slope.client import Client
 
     request = _read(file)
-    with Client(url) as client:
-        try:
-            job = client.submit(request)
-            job = client.wait(job["id"], timeout=math.inf) if wait else job
-        except Problem as problem:
-            _fail(str(problem))
-        except HTTPError as error:
-            _fail(f"There is no answer from {url}: {error}")
+    with _told(url), Client(url) as client:
+        job = client.submit(request)
+        job = client.wait(job["id"], timeout=math.inf) if wait else job
     console.print_json(data=job)
     if wait and job["status"] != "succeeded":
         raise typer.Exit(1)
+
+
+@app.command()
+def graph(
+    job: Annotated[str, typer.Argument(help="The job's id")],
+    epoch: Annotated[int, typer.Argument(min=0, help="Counted from 0")],
+    step: Annotated[int, typer.Argument(min=0, help="Counted from 0")],
+    row: Annotated[int | None, typer.Option(min=0, help="Row of the batch to show [default: its first]")] = None,
+    expand: Annotated[list[int] | None, typer.Option(min=0, help="Feature to show by itself; again for more")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write: .svg, .png, .dot, .mmd, .txt, .json")] = None,
+    url: Url = "http://127.0.0.1:8000",
+) -> None:
+    """Show the chain rule at work in a step of a job: values forward, gradients back."""
+    from slope.client import Client
+
+    with _told(url), Client(url) as client:
+        if output is None:
+            typer.echo(client.step_tree(job, epoch, step, row=row, expand=expand or ()), nl=False)
+        else:
+            client.save_step_graph(job, epoch, step, output, row=row, expand=expand or ())
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """End with a sentence where the service refuses, does not answer, or the file's name says no format."""
+    from httpx2 import HTTPError
+
+    from slope.client import Problem
+
+    try:
+        yield
+    except (Problem, ValueError) as error:
+        _fail(str(error))
+    except HTTPError as error:
+        _fail(f"There is no answer from {url}: {error}")
 
 
 def _read(file: TextIO) -> Any:

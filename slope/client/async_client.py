@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 
-from slope.client import calls, sweep_calls
+from slope.client import calls, graph_calls, sweep_calls
 from slope.client.client import LOOPBACK, TIMEOUT_SECONDS
 from slope.client.exchange import Call, Download, Listing, Request
 from slope.client.problem import Json, checked
@@ -98,6 +98,11 @@ class AsyncClient:
     save_steps = _save(calls.save_steps)
     save_scores = _save(calls.save_scores)
     save_model = _save(calls.save_model)
+    step_graph = _run(graph_calls.step_graph)
+    step_tree = _run(graph_calls.step_tree)
+    save_step_graph = _save(graph_calls.save_step_graph)
+    audit = _run(graph_calls.audit)
+    graph = _run(graph_calls.graph)
     submit_sweep = _run(sweep_calls.submit_sweep)
     sweep = _run(sweep_calls.sweep)
     sweeps = _each(sweep_calls.sweeps)

@@ -106,11 +106,12 @@ class _Drawing:
     def _framed(self, node: Node, rows: list[list[str]], ports: list[str] | None = None) -> str:
         """What learns has a heavy frame and a ground of its own; what autograd does not follow has a broken one."""
         colours = self._palette
-        frame = f'BORDER="1" COLOR="{colours.line}" STYLE="ROUNDED{",DASHED" * (node.kind in ("constant", "others"))}"'
+        frame = f'BORDER="1" COLOR="{colours.line}" STYLE="ROUNDED{",DASHED" * (node.kind == "constant")}"'
         if node.kind == "leaf":
             frame = f'BORDER="2" COLOR="{colours.learns_border}" BGCOLOR="{colours.learns}"'
         lines = [self._row(cells, port) for cells, port in zip(rows, ports or [""] * len(rows), strict=True)]
-        return f'<TABLE CELLBORDER="0" CELLSPACING="1" CELLPADDING="2" {frame}>{"".join(lines)}</TABLE>'
+        padding = 2 if ports is None else 5  # room for what is written at the arrows that leave from a table's rows
+        return f'<TABLE CELLBORDER="0" CELLSPACING="1" CELLPADDING="{padding}" {frame}>{"".join(lines)}</TABLE>'
 
     def _row(self, cells: list[str], port: str) -> str:
         """Arrows leave from the last of the cells."""

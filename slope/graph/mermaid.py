@@ -23,9 +23,8 @@ def _lines(graph: Graph) -> Iterator[str]:
         yield f"  {edge.source} {_way(edge)} {edge.target}"
     colours = THEMES["light"]
     yield f"  classDef leaf fill:{colours.learns},stroke:{colours.learns_border},stroke-width:3px,color:{colours.ink}"
-    for kind in ("constant", "others"):
-        yield f"  classDef {kind} stroke-dasharray:4 4"
-    yield "  classDef operation stroke-width:1px"
+    yield "  classDef constant stroke-dasharray:4 4"
+    yield "  classDef operation,others stroke-width:1px"
 
 
 def _shape(node: Node) -> str:
