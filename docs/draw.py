@@ -12,7 +12,6 @@ import torch
 
 from slope.data import prepare, rows_of_steps
 from slope.graph import Graph
-from slope.graph.formula import graph_of
 from slope.graph.step import StepTrace, batch_of
 from slope.loop import Training
 from slope.records import EpochRecord
@@ -27,7 +26,6 @@ LECTURE_SPEC = {"epochs": 10, "learning_rate": 0.01, "fit_bias": False, "initial
 def main() -> None:
     torch.set_num_threads(1)
     FOLDER.mkdir(exist_ok=True)
-    _draw("expression", graph_of("(x*w - y)**2", {"x": 1.0, "w": 1.0, "y": 2.0}, ["w"]))
     _draw("lecture", _step(*LECTURE, LECTURE_SPEC, epoch=0, step=2, row=2))
     _draw("eight", _step(*_eight(), {"epochs": 2, "learning_rate": 0.05}, epoch=1, step=4, row=4))
     huber = {"epochs": 10, "learning_rate": 0.1, "batch_size": "full", "loss": "huber"}
