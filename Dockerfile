@@ -12,14 +12,14 @@ RUN /opt/slope/bin/pip install --constraint constraints.txt ${TORCH_INDEX:+--ext
 COPY pyproject.toml ./
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 print(*project['dependencies'], *project['optional-dependencies']['server'], \
-*project['optional-dependencies']['pictures'], sep='\n')" >requirements.txt \
+*project['optional-dependencies']['pictures'], *project['optional-dependencies']['export'], sep='\n')" >requirements.txt \
  && /opt/slope/bin/pip install --constraint constraints.txt --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY slope slope
 COPY service service
 COPY worker worker
 COPY migrations migrations
-RUN /opt/slope/bin/pip install --no-deps '.[server,pictures]' && /opt/slope/bin/pip check
+RUN /opt/slope/bin/pip install --no-deps '.[server,pictures,export]' && /opt/slope/bin/pip check
 
 FROM python:3.11-slim-bookworm
 # A font for the pictures of graphs; Graphviz itself comes with a wheel.

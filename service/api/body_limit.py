@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import problem_of
+from service.api.problems import answer_of, problem_of
 from service.errors import BodyTooLarge
 
 
@@ -19,7 +19,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         limit = self._limit(scope)
         if scope["type"] == "http" and _told_length(scope) > limit:
-            await problem_of(BodyTooLarge())(scope, receive, send)
+            await answer_of(scope["path"], problem_of(BodyTooLarge()))(scope, receive, send)
         else:
             await self._app(scope, self._counted(receive, limit), send)
 

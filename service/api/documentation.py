@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.models import Example
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -25,11 +26,12 @@ def document(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def body_of(model: type[BaseModel], *media_types: str) -> dict[str, Any]:
-    """What a route that reads its body by itself says of it. What is not JSON is text."""
+def body_of(model: type[BaseModel], examples: dict[str, Example], *others: str) -> dict[str, Any]:
+    """What a route that reads its body by itself says of it: it is JSON, or text of another media type."""
     _bodies.append(model)
     reference = {"$ref": _REFERENCE.format(model=model.__name__)}
-    content = {kind: {"schema": reference if kind.endswith("json") else {"type": "string"}} for kind in media_types}
+    content: dict[str, Any] = {"application/json": {"schema": reference, "examples": examples}}
+    content |= {kind: {"schema": {"type": "string"}} for kind in others}
     return {"requestBody": {"content": content, "required": True}}
 
 

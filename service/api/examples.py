@@ -84,3 +84,30 @@ SWEEP_REQUESTS: dict[str, Example] = {
         },
     },
 }
+
+PREDICT_REQUESTS: dict[str, Example] = {
+    "points": {
+        "summary": "Two points of the lecture's model, after the fourth epoch",
+        "value": {"x": [4.0, 5.0], "epoch": 3},
+    },
+    "dataset": {
+        "summary": "All rows of a stored dataset",
+        "value": {"dataset": {"id": "0199a20a-32d3-7725-8abe-b61c9657a327"}},
+    },
+}
+
+INFERENCE_REQUESTS: dict[str, Example] = {
+    "rows": {
+        "summary": "Two rows of one feature",
+        "value": {"inputs": [{"name": "x", "shape": [2, 1], "datatype": "FP32", "data": [4.0, 5.0]}]},
+    },
+}
+
+INVOCATIONS: dict[str, Example] = {
+    "inputs": {"summary": "Rows of numbers", "value": {"inputs": [[4.0], [5.0]]}},
+    "dataframe_split": {
+        "summary": "A frame, its columns by name",
+        "value": {"dataframe_split": {"columns": ["x"], "data": [[4.0], [5.0]]}},
+    },
+    "dataframe_records": {"summary": "Records", "value": {"dataframe_records": [{"x": 4.0}, {"x": 5.0}]}},
+}

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from service import inference, models
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep
 from service.api.documentation import body_of
+from service.api.examples import INFERENCE_REQUESTS
 from service.api.views.inference import (
     InferenceAnswerView,
     InferenceModelReadyView,
@@ -66,7 +67,7 @@ def is_model_ready(job_id: UUID, session: SessionDep, storage: StorageDep) -> In
     "/models/{job_id}/infer",
     response_model=InferenceAnswerView,
     responses=_BYTES,
-    openapi_extra=body_of(InferenceRequest, "application/json"),
+    openapi_extra=body_of(InferenceRequest, INFERENCE_REQUESTS),
 )
 async def infer(
     job_id: UUID, request: Request, database: DatabaseDep, storage: StorageDep, header_length: HeaderLength = None

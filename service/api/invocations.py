@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from service import invocations, models
 from service.api.dependencies import DatabaseDep, StorageDep
 from service.api.documentation import body_of
+from service.api.examples import INVOCATIONS
 from service.api.views.view import View
 from service.bodies import parsed
 from service.errors import UnsupportedMediaType
@@ -23,7 +24,7 @@ class InvocationAnswer(View):
     predictions: list[float | None]
 
 
-@router.post("/invocations", openapi_extra=body_of(Invocation, "application/json", "text/csv"))
+@router.post("/invocations", openapi_extra=body_of(Invocation, INVOCATIONS, "text/csv"))
 async def invoke(job_id: UUID, request: Request, database: DatabaseDep, storage: StorageDep) -> InvocationAnswer:
     """Predict rows as MLflow's model servers take them.
 

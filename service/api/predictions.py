@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, Self, get_args
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from pydantic import Field, model_validator
 from pydantic_core import to_json
 
@@ -12,6 +12,7 @@ from service import predictions, scoring
 from service.api import negotiation
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep, require_json
 from service.api.downloads import predictions_file, streamed
+from service.api.examples import PREDICT_REQUESTS
 from service.api.views.predictions import FitsView, FitView, PredictionView, ScoringView
 from service.api.views.view import Page
 from service.jobs import get
@@ -70,7 +71,7 @@ def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
 )
 def predict(
     job_id: UUID,
-    request: PredictRequest,
+    request: Annotated[PredictRequest, Body(openapi_examples=PREDICT_REQUESTS)],
     format: Annotated[PredictionFormat, Depends(_prediction_format)],
     database: DatabaseDep,
     storage: StorageDep,

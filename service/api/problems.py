@@ -40,7 +40,7 @@ def install(app: FastAPI) -> None:
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
-        app.add_exception_handler(kind, _telling_inference_clients(handler))
+        app.add_exception_handler(kind, _as_told_there(handler))
 
 
 def problem(
@@ -61,16 +61,18 @@ def problem_of(error: ServiceError) -> JSONResponse:
     return problem(error.status, error.type, error.title, error.detail, error.faults, error.headers)
 
 
-def _telling_inference_clients(handler: _Handler) -> _Handler:
-    """Clients of the Open Inference Protocol look for `error`."""
+def answer_of(path: str, answer: JSONResponse) -> JSONResponse:
+    """A problem as it is told there: clients of the Open Inference Protocol look for `error`."""
+    if not path.startswith("/v2"):
+        return answer
+    body = json.loads(bytes(answer.body))
+    headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+    return JSONResponse(body | {"error": body["detail"]}, answer.status_code, headers)
 
+
+def _as_told_there(handler: _Handler) -> _Handler:
     def handle(request: Request, error: Exception) -> JSONResponse:
-        answer = handler(request, error)
-        if not request.scope["path"].startswith("/v2"):
-            return answer
-        body = json.loads(bytes(answer.body))
-        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
-        return JSONResponse(body | {"error": body["detail"]}, answer.status_code, headers)
+        return answer_of(request.scope["path"], handler(request, error))
 
     return handle
 

@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from workbench import LECTURE, request, submit
+from workbench import LECTURE, FakeQueue, request, submit
 
+from service.api import examples
+from service.api.app import create_app
+from service.settings import Settings
 from service.store.database import Database
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -167,6 +170,14 @@ def test_a_job_without_a_model_is_not_ready(client: TestClient, database: Databa
     assert "error" in problem(client.get("/v2/repository"), 404)
 
 
+def test_a_body_past_the_limit_is_told_as_the_protocol_has_it(
+    settings: Settings, queue: FakeQueue, database: Database
+) -> None:
+    job_id = submit(database)
+    with TestClient(create_app(settings.model_copy(update={"max_body_size": 100}), queue)) as client:
+        assert "error" in problem(client.post(f"/v2/models/{job_id}/infer", content=b"0" * 101), 413)
+
+
 # MLflow
 
 
@@ -273,3 +284,14 @@ def test_a_body_of_another_kind_is_refused(client: TestClient, job_id: UUID) -> 
 def test_a_number_beyond_float32_is_refused(client: TestClient, job_id: UUID) -> None:
     details = problem(invoke(client, job_id, {"inputs": [[1, 2], [1, 1e39]]}), 422)
     assert "Row 1" in details["detail"]
+
+
+def test_the_documentation_s_examples_work(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+    for path, wanted in (
+        (f"/v2/models/{job_id}/infer", examples.INFERENCE_REQUESTS.values()),
+        (f"/v1/jobs/{job_id}/invocations", examples.INVOCATIONS.values()),
+        (f"/v1/jobs/{job_id}/predict", [examples.PREDICT_REQUESTS["points"]]),
+    ):
+        for example in wanted:
+            assert client.post(path, json=example["value"]).status_code == 200
