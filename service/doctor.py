@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.errors import ServiceError
 from service.queue import Queue
 from service.settings import Settings
+from service.storage import storage_at
 from service.store import jobs, leases, schema, workers
 from service.store.database import Database, now
 
@@ -31,6 +33,7 @@ def examine(settings: Settings, database: Database, queue: Queue) -> Iterator[Di
             yield Diagnosis("schema", "is not the one this version works with", "Run `slope db upgrade`")
             return
         yield from _examine_database(settings, database)
+        yield _examine_storage(settings.storage)
         yield _examine_broker(queue)
         yield _examine_workers(database)
         yield from _examine_jobs(database)
@@ -60,6 +63,15 @@ def _examine_sqlite(database: Database) -> Iterator[Diagnosis]:
     )
     if damage != "ok":
         yield Diagnosis("SQLite", f"finds damage: {damage}", "Restore the file from a copy")
+
+
+def _examine_storage(url: str) -> Diagnosis:
+    try:
+        storage_at(url).check()
+    except ServiceError as error:
+        advice = "Check SLOPE_STORAGE_URL, and that every process may write there"
+        return Diagnosis("storage", f"does not answer at {url}: {error.__cause__}", advice)
+    return Diagnosis("storage", f"answers at {url}")
 
 
 def _examine_broker(queue: Queue) -> Diagnosis:

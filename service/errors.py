@@ -222,6 +222,11 @@ class TooManyNumbers(InvalidRequest):
     title = "The job would record more than it may"
 
 
+class TooLargeForWorkers(InvalidRequest):
+    type = "too-large-for-workers"
+    title = "No worker has the memory for this job"
+
+
 class DatabaseUnavailable(ServiceError):
     status = 503
     type = "database-unavailable"

@@ -17,6 +17,7 @@ from service.errors import (
     JobIsFinal,
     JobIsRunning,
     JobNotFound,
+    TooLargeForWorkers,
     TooManyNumbers,
 )
 from service.queue import Queue
@@ -31,6 +32,11 @@ from slope.analysis import Analysis, analyse, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.spec import Fault, InlineData, JobRequest, TrainingSpec
+
+LITTLE_MEMORY = 64 * 1024 * 1024
+"""Every worker has so many bytes: what takes less needs no question."""
+DEVICES = {"auto": "cpu", "cuda": "cuda:0"}
+"""What a request for a device comes down to."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,20 @@ def draft(database: Database, storage: Storage, request: JobRequest, max_numbers
             f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
             [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
         )
+    _refuse_without_memory(database, planned, request.device)
     analysis = analyse(prepare(sample.arrays.x, sample.arrays.y, spec), spec) if sample.arrays else None
     warnings = warnings_for(spec, analysis) if analysis else []
     return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, warnings)
+
+
+def _refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
+    """Tell what no worker that lives could do. While none lives, nobody knows, and the job waits for one."""
+    needed = planned.memory_bytes or 0
+    with database.reading() as session:
+        most = workers.most_memory(session, DEVICES.get(device, device)) if needed > LITTLE_MEMORY else None
+    if most is not None and needed > most:
+        detail = f"The job needs {needed:,} bytes of memory; a training on the largest worker may take {most:,}"
+        raise TooLargeForWorkers(detail, [Fault(detail, "/dataset")])
 
 
 def submit(
@@ -146,7 +163,7 @@ def reason(session: Session, job: Job) -> str | None:
     devices = workers.live_devices(session)
     if not devices:
         return "No worker is alive: start one with `slope worker`"
-    if {"auto": "cpu", "cuda": "cuda:0"}.get(job.device, job.device) not in devices:
+    if DEVICES.get(job.device, job.device) not in devices:
         return f"No live worker has {job.device}; there is {', '.join(sorted(devices))}"
     return "It waits for a free worker"
 

@@ -6,7 +6,7 @@ from tempfile import gettempdir
 from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import ByteSize, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     max_recorded_numbers: int = Field(default=100_000_000, ge=1)
     """Most numbers that one job may record."""
 
+    worker_memory: ByteSize | None = None
+    """Memory that one training may take, as in `2GiB`; by default its part of the worker's machine or container."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of one training. The bits of a large sum depend on it: keep it the same in every process."""
     lease_seconds: float = Field(default=6.0, gt=0)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from service import datasets
 from service.datasets import Arrays
 from service.errors import LeaseLost
-from service.store import jobs, leases
+from service.store import jobs, leases, workers
 from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
@@ -62,6 +62,10 @@ def _load(process: Process, claim: Claim) -> Assignment:
         job = jobs.for_training(session, claim.job_id)
         assert job.started_at  # the claim has set it
         elapsed = (now(session) - job.started_at).total_seconds()
+        memory = workers.memory_of(session, process.worker_id)
+    needed = job.plan.get("memory_bytes") or 0
+    if memory is not None and needed > memory:
+        raise MemoryError(f"it needs {needed:,} bytes, and a training here may take {memory:,}")
     return Assignment(job, datasets.load_for(process.storage, job), elapsed)
 
 

@@ -14,6 +14,7 @@ from service.store import leases, workers
 from service.store.leases import Held
 from service.store.tables import Worker
 from slope import __version__
+from worker.memory import memory_for_training
 from worker.process import Process
 
 _LAST_ROUND_SECONDS = 3.0
@@ -65,6 +66,7 @@ class Reaper:
             version=__version__,
             devices=[asdict(device) for device in self._process.devices],
             slots=self._slots,
+            memory=memory_for_training(self._process.settings, self._slots),
         )
 
     def _run(self) -> None:

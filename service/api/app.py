@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 
 from service.api import (
     datasets,
@@ -27,11 +30,17 @@ from service.api.answers import Answers
 from service.api.body_limit import BodyLimit
 from service.api.documentation import document
 from service.api.watch import JobWatch
+from service.errors import ServiceError
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import storage_at
 from service.store.database import Database
+from service.sweeping import sweep
 from slope import __version__
+
+_SWEEP_SECONDS = 3600.0
+
+log = structlog.get_logger()
 
 _DESCRIPTION = """
 Linear regressions trained on demand. Post a dataset and hyperparameters; a worker runs gradient descent through
@@ -80,8 +89,21 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    watching = asyncio.create_task(app.state.watch.run())
+    watching, sweeping = asyncio.create_task(app.state.watch.run()), asyncio.create_task(_sweep_every_hour(app))
     yield
     app.state.watch.close()
-    await watching
+    await asyncio.gather(watching, sweeping)
     app.state.database.dispose()
+
+
+async def _sweep_every_hour(app: FastAPI) -> None:
+    """In this process, for it does not fork: a library with threads of its own would not survive that."""
+    state = app.state
+    while not state.watch.closing.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(state.watch.closing.wait(), _SWEEP_SECONDS)
+            return
+        try:
+            await run_in_threadpool(sweep, state.database, state.storage, state.settings.spool)
+        except (SQLAlchemyError, ServiceError, OSError) as error:  # in an hour it may go better
+            log.warning("could not sweep", error=repr(error))

@@ -245,6 +245,8 @@ class Worker(Table):
     """`[{"name": "cpu", "description": …}]`"""
     slots: Mapped[int]
     """Jobs it trains at once."""
+    memory: Mapped[int | None]
+    """Bytes that one training may take."""
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]

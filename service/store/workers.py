@@ -40,6 +40,21 @@ def everyone(session: Session) -> list[tuple[Worker, bool]]:
     return [(worker, worker.stopped_at is None and worker.seen_at >= oldest) for worker in workers]
 
 
+def memory_of(session: Session, worker_id: UUID) -> int | None:
+    """Bytes that one training of a worker may take; None when it has not said so."""
+    return session.scalar(select(Worker.memory).where(Worker.id == worker_id))
+
+
+def most_memory(session: Session, device: str) -> int | None:
+    """The most bytes that a training may take on a live worker with a device; None when no such worker lives."""
+    found = [
+        worker.memory
+        for worker, alive in everyone(session)
+        if alive and worker.memory is not None and device in {each["name"] for each in _devices(worker)}
+    ]
+    return max(found, default=None)
+
+
 def live_devices(session: Session) -> set[str]:
     """Names of the devices that live workers have."""
     return {device["name"] for worker, alive in everyone(session) if alive for device in _devices(worker)}

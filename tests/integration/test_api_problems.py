@@ -159,19 +159,25 @@ def test_the_service_is_ready_when_database_broker_and_a_worker_are_there(
     answer = client.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "database": True, "broker": True, "workers": 1}
+    assert answer.json() == {"status": "ready", "database": True, "storage": True, "broker": True, "workers": 1}
 
 
 def test_the_service_is_degraded_without_a_broker_or_a_worker(
     client: TestClient, queue: FakeQueue, database: Database
 ) -> None:
-    assert client.get("/readyz").json() == {"status": "degraded", "database": True, "broker": True, "workers": 0}
+    assert client.get("/readyz").json() == {
+        "status": "degraded",
+        "database": True,
+        "storage": True,
+        "broker": True,
+        "workers": 0,
+    }
     change(database, lambda session: workers.add(session, worker()))
     queue.is_up = False
     answer = client.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json() == {"status": "degraded", "database": True, "broker": False, "workers": 1}
+    assert answer.json() == {"status": "degraded", "database": True, "storage": True, "broker": False, "workers": 1}
 
 
 @pytest.fixture(params=["a file", "a server"])
@@ -190,7 +196,7 @@ def test_the_service_is_unavailable_without_its_database(houseless: TestClient) 
     answer = houseless.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json() == {"status": "unavailable", "database": False, "broker": True, "workers": 0}
+    assert answer.json() == {"status": "unavailable", "database": False, "storage": True, "broker": True, "workers": 0}
     assert houseless.get("/livez").status_code == 200
 
 

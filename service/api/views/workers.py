@@ -21,6 +21,8 @@ class WorkerView(View):
     devices: list[DeviceView]
     slots: int
     """Jobs it trains at once."""
+    memory: int | None
+    """Bytes that one training may take."""
     started_at: datetime
     seen_at: datetime
     stopped_at: datetime | None
@@ -35,6 +37,7 @@ class WorkerView(View):
             alive=alive,
             devices=[DeviceView(**device) for device in row.devices],
             slots=row.slots,
+            memory=row.memory,
             started_at=row.started_at,
             seen_at=row.seen_at,
             stopped_at=row.stopped_at,

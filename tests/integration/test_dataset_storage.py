@@ -1,0 +1,222 @@
+"""Datasets when things go wrong: a storage that is away or full, objects left over, and data too large for a worker."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+from test_api_datasets import CSV, post, uploaded
+from uuid_utils.compat import uuid7
+from workbench import LECTURE, FakeQueue, change, problem_of, read, rows_of_every_table, submit
+
+from service import datasets, doctor, sweeping
+from service.api.app import create_app
+from service.datasets import Arrays, inline
+from service.errors import StorageUnavailable
+from service.settings import Settings
+from service.storage import Folder, storage_at
+from service.store import workers
+from service.store.database import Database, now
+from service.store.tables import Dataset, Job, Worker, object_name
+from slope.spec import InlineData
+from worker.memory import memory_for_training
+from worker.process import Process
+from worker.reaper import Reaper
+
+LARGE = b"x,y\n" + b"".join(b"%d.5,%d\n" % (n, n) for n in range(200_000))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The storage of this test's own, for everything in this process."""
+    folder = tmp_path / "objects"
+    monkeypatch.setenv("SLOPE_STORAGE_URL", folder.as_uri())
+    return folder
+
+
+@pytest.fixture
+def client(folder: Path, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    monkeypatch.setattr("service.api.app.Database", lambda _: database)
+    settings = Settings(data_dir=tmp_path, database_url=str(database.url), broker_url=f"redis+socket://{tmp_path}/no")
+    return TestClient(create_app(settings, FakeQueue()))
+
+
+def age(*paths: Path) -> None:
+    """Let files be two hours old."""
+    for path in paths:
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 7200))
+
+
+def worker(database: Database, memory: int) -> None:
+    row = Worker(
+        id=uuid7(),
+        hostname="h",
+        process_id=1,
+        version="0",
+        devices=[{"name": "cpu", "description": ""}],
+        slots=1,
+        memory=memory,
+    )
+    change(database, lambda session: workers.add(session, row))
+
+
+def test_while_the_storage_is_away_nothing_is_accepted_and_nothing_changed(
+    client: TestClient, folder: Path, database: Database
+) -> None:
+    dataset_id = uploaded(client, CSV)["id"]
+    before = rows_of_every_table(database)
+    folder.rename(folder.with_name("away"))
+    folder.write_bytes(b"no folder")
+
+    refused = [
+        post(client, LARGE),
+        client.post("/v1/jobs", json=LECTURE),
+        client.get(f"/v1/datasets/{dataset_id}/rows"),
+    ]
+
+    for answer in refused:
+        assert problem_of(answer, 503)["type"] == "/problems/storage-unavailable"
+        assert int(answer.headers["retry-after"]) > 0
+    assert rows_of_every_table(database) == before
+    readiness = client.get("/readyz")
+    assert (readiness.status_code, readiness.json()["storage"]) == (503, False)
+
+
+def test_a_job_waits_for_a_storage_that_is_away(
+    database: Database, monkeypatch: pytest.MonkeyPatch, train: Callable[[UUID], None]
+) -> None:
+    looked = []
+    open_it = Folder.open
+
+    def open_at_the_third_look(self: Folder, name: str) -> Any:
+        looked.append(name)
+        if len(looked) < 3:
+            raise StorageUnavailable
+        return open_it(self, name)
+
+    job_id = submit(database, LECTURE)
+    monkeypatch.setattr(Folder, "open", open_at_the_third_look)
+    train(job_id)
+
+    assert looked == [object_name(read(database, job_id).dataset_id)] * 3
+    assert read(database, job_id).status == "succeeded"
+
+
+def test_a_job_whose_numbers_are_gone_says_where_it_looked(
+    folder: Path, database: Database, process: Process, monkeypatch: pytest.MonkeyPatch, train: Callable[[UUID], None]
+) -> None:
+    monkeypatch.setattr(type(process), "storage", property(lambda _: storage_at(folder.as_uri())))
+    job_id = submit(database, LECTURE)
+    (folder / object_name(read(database, job_id).dataset_id)).unlink()
+
+    train(job_id)
+
+    job = read(database, job_id)
+    assert (job.status, "SLOPE_STORAGE_URL" in (job.error_detail or "")) == ("failed", True)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    client: TestClient, folder: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+    for answer in (post(client, CSV), client.post("/v1/jobs", json=LECTURE)):
+        assert problem_of(answer, 507)["type"] == "/problems/storage-full"
+    assert rows_of_every_table(database)["datasets"] == 0
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_left_over_is_swept_after_an_hour_and_nothing_else(
+    client: TestClient, folder: Path, database: Database, tmp_path: Path
+) -> None:
+    kept = uploaded(client, CSV)["id"]
+    used = client.post("/v1/jobs", json=LECTURE).json()["dataset"]["id"]
+    unused = client.post("/v1/jobs", json={"dataset": {"x": [7], "y": [8]}}).json()
+    change(database, lambda session: session.execute(Job.__table__.delete().where(Job.id == UUID(unused["id"]))))
+    change(
+        database, lambda session: session.execute(update(Dataset).values(created_at=now(session) - timedelta(hours=2)))
+    )
+    nameless, unfinished, fresh = (
+        folder / name for name in (object_name(uuid7()), "tmpabc.part", object_name(uuid7()))
+    )
+    upload = tmp_path / "spool" / "upload-abc"
+    upload.mkdir(parents=True, exist_ok=True)
+    for file in (nameless, unfinished, fresh, upload / "body"):
+        file.write_bytes(b"")
+    age(*(folder / object_name(UUID(each)) for each in (kept, used)), nameless, unfinished, upload / "body", upload)
+
+    swept = sweeping.sweep(database, storage_at(folder.as_uri()), tmp_path / "spool")
+
+    gone = {object_name(UUID(unused["dataset"]["id"])), nameless.name, unfinished.name, "upload-abc"}
+    assert set(swept) == gone
+    left = {each.name for each in folder.iterdir()}
+    assert left == {object_name(UUID(kept)), object_name(UUID(used)), fresh.name}
+    assert sweeping.sweep(database, storage_at(folder.as_uri()), tmp_path / "spool") == []
+
+
+def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database: Database) -> None:
+    storage = storage_at(folder.as_uri())
+    rows = inline(storage, Arrays.of(InlineData(x=[1.0], y=[2.0])))
+
+    with datasets.offered(database, rows), database.writing() as session:
+        rows.adopt(session)
+        assert len(list(folder.iterdir())) == 1
+
+    assert list(folder.iterdir()) == []
+    assert rows_of_every_table(database)["datasets"] == 0
+
+
+def test_a_job_that_no_worker_has_the_memory_for_is_told_so_at_once(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.LITTLE_MEMORY", 0)
+    wanted = {"dataset": {"id": uploaded(client, LARGE)["id"]}, "hyperparameters": {"engine": "eager"}}
+    assert client.post("/v1/jobs", json=wanted).status_code == 202, "while no worker lives nobody knows"
+    needed = client.post("/v1/plan", json=wanted).json()["plan"]["memory_bytes"]
+
+    worker(database, needed - 1)
+    problem = problem_of(client.post("/v1/jobs", json=wanted), 422)
+    assert problem["type"] == "/problems/too-large-for-workers"
+    assert f"{needed:,}" in problem["detail"]
+    worker(database, needed)
+    assert client.post("/v1/jobs", json=wanted).status_code == 202
+
+
+def test_a_worker_refuses_at_once_what_it_has_not_the_memory_for(
+    database: Database, process: Process, train: Callable[[UUID], None]
+) -> None:
+    job_id = submit(database, LECTURE)
+    chosen = process.settings.model_copy(update={"worker_memory": 10})
+    Reaper(Process(chosen, database, process.devices, process.worker_id), FakeQueue(), slots=1).look_around()
+
+    train(job_id)
+
+    job = read(database, job_id)
+    assert (job.status, job.error_code) == ("failed", "out_of_memory")
+    assert "a training here may take 10" in (job.error_detail or "")
+
+
+def test_a_worker_has_its_part_of_the_memory() -> None:
+    one, four = (memory_for_training(Settings(), slots) for slots in (1, 4))
+
+    assert one > four > 0
+    assert memory_for_training(Settings(worker_memory="2GiB"), 4) == 2 * 2**30  # type: ignore[arg-type]
+
+
+def test_the_doctor_says_whether_datasets_can_be_kept(folder: Path, settings: Settings, database: Database) -> None:
+    def found(url: str) -> dict[str, str | None]:
+        chosen = settings.model_copy(update={"storage_url": url})
+        return {each.subject: each.advice for each in doctor.examine(chosen, database, FakeQueue())}
+
+    (folder.parent / "file").write_bytes(b"")
+
+    assert found(folder.as_uri())["storage"] is None
+    assert "SLOPE_STORAGE_URL" in (found((folder.parent / "file" / "objects").as_uri())["storage"] or "")

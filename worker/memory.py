@@ -1,0 +1,22 @@
+"""How much memory one training may take here."""
+
+from pathlib import Path
+
+import psutil
+
+from service.settings import Settings
+
+_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def memory_for_training(settings: Settings, slots: int) -> int:
+    """Bytes beside what a process has anyhow: as the setting says, or a slot's part of the machine or container."""
+    if settings.worker_memory is not None:
+        return settings.worker_memory
+    return max(0, _limit() // slots - psutil.Process().memory_info().rss)
+
+
+def _limit() -> int:
+    """Of the container where there is one, otherwise of the machine."""
+    told = [file.read_text().strip() for file in _CGROUPS if file.exists()]
+    return min([psutil.virtual_memory().total, *(int(limit) for limit in told if limit.isdecimal())])
