@@ -13,17 +13,18 @@ from service.samples import Sample, sample_of
 from service.storage import Storage
 from service.store.database import Database
 from slope.analysis import Analysis, analyse, warnings_for
-from slope.data import prepare, training_rows
-from slope.engines.groups import groups_of, likeness, obstacle
-from slope.engines.plan import AUTO_RECORDED_NUMBERS, Plan, plan
+from slope.data import prepare
+from slope.engines import groups
+from slope.engines.groups import groups_of
+from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Plan, plan
 from slope.spec import DatasetReference, Fault, JobRequest, SweepRequest, TrainingSpec, faults_of
-from slope.spec.training import Recording
+from slope.spec.faults import pointer
 
 _ANALYSES = 1e9
 """Multiplications that all analyses of a sweep may take, about two seconds; beyond them it goes without."""
 _ONE_ANALYSIS = 5e5
-_SECONDS_PER_STEP, _SECONDS_PER_RESIDUAL, _SECONDS_PER_ROW = 250e-6, 6e-9, 20e-6
-"""What a step of a group took on two cores, what each of its residuals did, and a recorded row of each model."""
+_SECONDS_PER_ROW, _SECONDS_PER_JOB = 20e-6, 10e-3
+"""What a recorded row took on two cores, and a job of its own beside its training."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def members(request: SweepRequest, sample: Sample, max_numbers: int) -> list[Mem
     """The jobs, planned and analysed. What is the same for many is computed once."""
     rows, features = sample.rows, len(sample.features)
     specs = [job.hyperparameters for job in request.jobs]
-    places = _places(specs, rows)
-    plans = _plans(specs, places, rows, features)
+    places = _places(specs, rows, features)
+    plans = _plans(request, places, rows, features)
     if (numbers := sum(each.recorded_numbers for each in plans)) > max_numbers:
         raise TooManyNumbers(
             f"The sweep would record {numbers:,} numbers; {max_numbers:,} are allowed",
@@ -86,52 +87,70 @@ def _refuse_misfits(request: SweepRequest, sample: Sample) -> None:
         raise InvalidRequest("The sweep does not fit its dataset", faults) from error
 
 
-def _places(specs: Sequence[TrainingSpec], rows: int) -> dict[int, Place]:
+def _places(specs: Sequence[TrainingSpec], rows: int, features: int) -> dict[int, Place]:
     """By index of the setting; those that are left out train alone."""
     places: dict[int, Place] = {}
-    for group in groups_of(specs, rows):
-        group_id = uuid7()
-        places |= {index: Place(group_id, len(group), place) for place, index in enumerate(group)}
+    for group in groups_of(specs, rows, features):
+        if _pays([specs[index] for index in group], rows, features):
+            group_id = uuid7()
+            places |= {index: Place(group_id, len(group), place) for place, index in enumerate(group)}
     return places
 
 
-def _plans(specs: Sequence[TrainingSpec], places: dict[int, Place], rows: int, features: int) -> list[Plan]:
+def _pays(group: Sequence[TrainingSpec], rows: int, features: int) -> bool:
+    """Whether a group is faster than its jobs one after another, each by its own best engine; or was asked for."""
+    alone = plan(_by("auto", group[0]), rows, features).estimated_seconds
+    was_asked_for = any(spec.engine == "fused" for spec in group)
+    one_by_one = (alone + _SECONDS_PER_JOB) * len(group)
+    return was_asked_for or groups.seconds(group[0], rows, features, len(group)) <= one_by_one
+
+
+def _plans(request: SweepRequest, places: dict[int, Place], rows: int, features: int) -> list[Plan]:
     known: dict[Hashable, Plan] = {}
     plans = []
-    for index, spec in enumerate(specs):
-        place = places.get(index)
-        key = (likeness(spec, rows), place.width if place else None, obstacle(spec))
+    for index, job in enumerate(request.jobs):
+        spec, place = job.hyperparameters, places.get(index)
+        if place is None:
+            plans.append(_alone(request, index, rows, features))
+            continue
+        key = (groups.likeness(spec, rows), place.width)
         if key not in known:
-            known[key] = _fused(spec, place, len(specs), rows, features) if place else _alone(spec, rows, features)
+            known[key] = _fused(spec, place, len(request.jobs), rows, features)
         plans.append(known[key])
     return plans
 
 
 def _fused(spec: TrainingSpec, place: Place, jobs: int, rows: int, features: int) -> Plan:
     """Steps are recorded automatically only where those of the whole sweep are few."""
-    without = plan(_recording(spec, "none"), rows, features)
-    with_steps = plan(_recording(spec, "all"), rows, features)
+    without, with_steps = (plan(_by("eager", spec, steps), rows, features) for steps in ("none", "all"))
     are_few = jobs * (with_steps.recorded_numbers - without.recorded_numbers) <= AUTO_RECORDED_NUMBERS
     chosen = with_steps if spec.record.steps == "all" or (spec.record.steps == "auto" and are_few) else without
-    batch = -(-training_rows(rows, spec) * spec.epochs // chosen.steps)
-    training = chosen.steps * (_SECONDS_PER_STEP + _SECONDS_PER_RESIDUAL * batch * place.width)
     written = (spec.epochs // spec.record.every + (chosen.steps if chosen.steps_recorded else 0)) * place.width
+    training = groups.seconds(spec, rows, features, place.width)
     return replace(
         chosen,
         engine="fused",
         why=f"Trains as one batch of models with {place.width - 1:,} other settings of the sweep, which share its data "
         "and the order of its batches: one autograd call a step for all of them",
         estimated_seconds=training + _SECONDS_PER_ROW * written,
+        memory_bytes=groups.memory(spec, rows, features, place.width),
     )
 
 
-def _recording(spec: TrainingSpec, steps: str) -> TrainingSpec:
-    return spec.model_copy(update={"record": Recording.model_validate({"steps": steps, "every": spec.record.every})})
+def _by(engine: str, spec: TrainingSpec, steps: str | None = None) -> TrainingSpec:
+    """The same setting by another engine, and with its steps recorded or not."""
+    record = spec.record.model_copy(update={"steps": steps}) if steps else spec.record
+    return spec.model_copy(update={"engine": engine, "record": record})
 
 
-def _alone(spec: TrainingSpec, rows: int, features: int) -> Plan:
-    planned = plan(spec, rows, features)
-    reason = obstacle(spec) or "no other setting of the sweep shares its data, shape and order of batches"
+def _alone(request: SweepRequest, index: int, rows: int, features: int) -> Plan:
+    job = request.jobs[index]
+    try:
+        planned = plan(job.hyperparameters, rows, features, job.device)
+    except EngineDoesNotApply as error:
+        place = pointer(request.location(index, ("hyperparameters", "engine")))
+        raise InvalidRequest(str(error), [Fault(str(error), place)]) from error
+    reason = groups.obstacle(job.hyperparameters) or "no other setting shares its data and batches, or it is faster so"
     return replace(planned, why=f"{planned.why}. It trains alone: {reason}")
 
 

@@ -138,7 +138,7 @@ class GroupAttempt:
 
     def run(self) -> None:
         """Train, record, and end each job. Raises LeaseLost when another attempt has taken the jobs over."""
-        log.info("training", from_epoch=self._training.epoch, jobs=len(self._jobs))
+        log.info("training a group", from_epoch=self._training.epoch, jobs=len(self._jobs))
         try:
             for found in self._training.epochs():
                 self._take(found)

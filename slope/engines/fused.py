@@ -4,6 +4,8 @@ The weights of K models are the columns of one matrix, so that a batch of B rows
 Each model's loss depends on its own column alone, and so does its gradient. What a column comes to never depends on
 what is in the others: only on its own settings, its place and the width K. So a run goes on, or is replayed, to the
 same bits without those that have ended.
+
+Where every step sees all rows and the error is squared, D + 2 rows stand for them; see slope.engines.reduction.
 """
 
 import math
@@ -15,15 +17,20 @@ import torch
 from torch import Tensor
 
 from slope.data import Array, TrainingData, batch_rows, epoch_order, steps_per_epoch
+from slope.engines.groups import is_reduced
 from slope.engines.many_patience import ManyPatience
 from slope.engines.models import Models, per_model
 from slope.engines.rates import learning_rates
+from slope.engines.reduction import Reduction
 from slope.engines.rounds import Round, RoundRecorder
 from slope.engines.updates import build_update
 from slope.model import Parameters
 from slope.records import StepRecord
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
+
+Rows = tuple[Tensor, Tensor]
+"""x is N × D, with a column of ones where there is a bias; y is N."""
 
 
 class Fused:
@@ -55,8 +62,8 @@ class Fused:
         self._rates = learning_rates(self._specs)
         self._clip = self._models.vector(lambda spec: spec.clip_norm or np.inf) if self._spec.clip_norm else None
         self._patience = ManyPatience.of(self._specs, features)
-        self._x, self._y = self._tensor(data.x), self._tensor(data.y)
-        self._validation = (self._tensor(data.validation_x), self._tensor(data.validation_y))
+        self._data = data
+        self._rows: tuple[Rows, Rows] | None = None
         if self._spec.zero_gradients == "never":
             for leaf in self._models.learnable:
                 leaf.grad = torch.zeros_like(leaf)
@@ -77,7 +84,7 @@ class Fused:
 
     def replayed(self, place: int, steps: range) -> Iterator[StepRecord]:
         """Some steps of a model in the epoch to be trained next, all finite; the run cannot go on afterwards."""
-        rates, first = self._rates_now(), self.epoch * steps_per_epoch(len(self._y), self._spec)
+        rates, first = self._rates_now(), self.epoch * steps_per_epoch(len(self._data.y), self._spec)
         if self._spec.zero_gradients == "epoch":
             self._zero_gradients()
         for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
@@ -136,7 +143,7 @@ class Fused:
         ]
 
     def _train_epoch(self) -> Round:
-        steps = steps_per_epoch(len(self._y), self._spec)
+        steps = steps_per_epoch(len(self._data.y), self._spec)
         recorder = RoundRecorder(self._models, self.epoch, steps, keep_steps=self._keeps_steps(self.epoch))
         rates = self._rates_now()
         if self._spec.zero_gradients == "epoch":
@@ -170,20 +177,47 @@ class Fused:
         for leaf in self._models.learnable:
             leaf.grad = None
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        size, x, y = batch_rows(len(self._y), self._spec), self._x, self._y
+    def _batches(self) -> Iterator[Rows]:
+        (x, y), _ = self._loaded()
         if self._spec.shuffle:
             order = torch.from_numpy(epoch_order(len(y), self._spec, self.epoch)).to(x.device)
             x, y = x[order], y[order]
+        size = batch_rows(len(y), self._spec)
         for start in range(0, len(y), size):
             yield x[start : start + size], y[start : start + size]
 
     def _validation_loss(self) -> Tensor | None:
-        x, y = self._validation
+        _, (x, y) = self._loaded()
         if len(y) == 0:
             return None
         with torch.no_grad():
             return self._models.row_loss(x, y)
+
+    def _loaded(self) -> tuple[Rows, Rows]:
+        """The rows to train on and those to validate with, or the few that stand for them."""
+        if self._rows is None:
+            data = self._data
+            if is_reduced(self._spec, len(data.y), data.x.shape[1]):
+                self._rows = self._reduced(data.x, data.y), self._reduced(data.validation_x, data.validation_y)
+            else:
+                self._rows = self._whole(data.x, data.y), self._whole(data.validation_x, data.validation_y)
+        return self._rows
+
+    def _whole(self, x: Array, y: Array) -> Rows:
+        return self._tensor(np.column_stack([x, np.ones(len(y))]) if self._spec.fit_bias else x), self._tensor(y)
+
+    def _reduced(self, x: Array, y: Array) -> Rows:
+        """Scaled, so that the mean over D + 2 rows is the mean over all."""
+        if len(y) == 0:
+            return self._whole(x, y)
+        found = Reduction.of([(x, y)], x.shape[1], pause=self._pause)
+        columns = np.column_stack([found.x, found.ones]) if self._spec.fit_bias else found.x
+        scale = (len(found.y) / found.rows) ** 0.5
+        return self._tensor(columns * scale), self._tensor(found.y * scale)
+
+    def _pause(self) -> None:
+        if self._interrupted():
+            raise Interrupted
 
     def _tensor(self, values: Array) -> Tensor:
         return torch.tensor(values).to(self._models.weights.detach()).contiguous()

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
-from slope.data import batch_rows, training_rows
+from slope.data import batch_rows, steps_per_epoch, training_rows
 from slope.spec import LBFGS, TrainingSpec
 
 WIDEST = 1024
@@ -11,6 +11,11 @@ WIDEST = 1024
 
 LARGEST_STEP = 2**22
 """Most residuals (rows of a batch × models) of a step. Four numbers for each of them are held: 128 MiB of doubles."""
+
+_WORTHWHILE = 4
+"""So many times as many rows as a reduction leaves there must be before the pass over them is made."""
+_SECONDS_PER_STEP, _SECONDS_PER_RESIDUAL, _SECONDS_PER_NUMBER = 250e-6, 6e-9, 5e-9
+"""What a step of a group took on two cores, each of its residuals, and each number of the data in a reduction."""
 
 
 def obstacle(spec: TrainingSpec) -> str | None:
@@ -22,22 +27,48 @@ def obstacle(spec: TrainingSpec) -> str | None:
     return None
 
 
-def groups_of(specs: Sequence[TrainingSpec], rows: int) -> list[list[int]]:
-    """The settings that train together, as indices; each group has at least two. `rows` are those of the dataset."""
+def groups_of(specs: Sequence[TrainingSpec], rows: int, features: int) -> list[list[int]]:
+    """The settings that can train together, as indices; each group has at least two. The dataset is rows × features."""
     alike: dict[Hashable, list[int]] = defaultdict(list)
     for index, spec in enumerate(specs):
         if obstacle(spec) is None:
             alike[likeness(spec, rows)].append(index)
     groups = []
     for indices in alike.values():
-        width = widest(specs[indices[0]], rows)
+        width = widest(specs[indices[0]], rows, features)
         groups += [indices[start : start + width] for start in range(0, len(indices), width)]
     return [group for group in groups if len(group) > 1]
 
 
-def widest(spec: TrainingSpec, rows: int) -> int:
+def widest(spec: TrainingSpec, rows: int, features: int) -> int:
     """How many models of this kind may train together."""
-    return max(1, min(WIDEST, LARGEST_STEP // batch_rows(training_rows(rows, spec), spec)))
+    return max(1, min(WIDEST, LARGEST_STEP // step_rows(spec, rows, features)))
+
+
+def step_rows(spec: TrainingSpec, rows: int, features: int) -> int:
+    """Rows that a full step goes through: those of its batch, or the few that stand for all of them."""
+    training = training_rows(rows, spec)
+    return features + 2 if is_reduced(spec, training, features) else batch_rows(training, spec)
+
+
+def is_reduced(spec: TrainingSpec, rows: int, features: int) -> bool:
+    """Whether D + 2 rows stand for all that are trained on: they have the same squared error at every w and b."""
+    is_full = batch_rows(rows, spec) == rows and not spec.shuffle
+    return is_full and spec.loss == "squared_error" and rows > _WORTHWHILE * (features + 2)
+
+
+def seconds(spec: TrainingSpec, rows: int, features: int, width: int) -> float:
+    """About how long a group trains, without writing what it records."""
+    residuals, training = step_rows(spec, rows, features) * width, training_rows(rows, spec)
+    once = training * (features + 2) * _SECONDS_PER_NUMBER if is_reduced(spec, training, features) else 0.0
+    steps = spec.epochs * steps_per_epoch(training, spec)
+    return once + steps * (_SECONDS_PER_STEP + _SECONDS_PER_RESIDUAL * residuals)
+
+
+def memory(spec: TrainingSpec, rows: int, features: int, width: int) -> int:
+    """Most bytes that a group takes: the data twice, a step's residuals, and what is kept of each model."""
+    data, kept = 2 * rows * (features + 1), 12 * (features + 2) * width
+    return 8 * (data + 4 * step_rows(spec, rows, features) * width + kept)
 
 
 def likeness(spec: TrainingSpec, rows: int) -> Hashable:

@@ -47,7 +47,7 @@ class Models:
         return self._tensor([read(spec) for spec in self._specs])
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """The K mean losses of a batch's rows plus the penalties; x is B × D, y is B."""
+        """The K mean losses of B rows plus the penalties; x is B × D, with a column of ones where there is a bias."""
         loss = self.row_loss(x, y)
         if self._l2 is not None:
             loss = loss + self._l2 * (self.weights**2).sum(0)
@@ -57,9 +57,8 @@ class Models:
 
     def row_loss(self, x: Tensor, y: Tensor) -> Tensor:
         """The K mean losses of the rows, without penalties."""
-        residuals = torch.addmm(-y[:, None], x, self.weights)
-        if self.bias is not None:
-            residuals = residuals + self.bias
+        parameters = self.weights if self.bias is None else torch.cat([self.weights, self.bias[None]])
+        residuals = torch.addmm(-y[:, None], x, parameters)
         if self._kind == "absolute_error":
             return residuals.abs().sum(0) / len(y)
         if self._kind == "huber":

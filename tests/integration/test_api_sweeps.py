@@ -109,6 +109,25 @@ def test_a_sweep_that_is_wrong_anywhere_is_refused_whole(
     assert sum(rows_of_every_table(database).values()) == 0
 
 
+def test_an_engine_that_does_not_apply_is_refused_where_it_was_asked_for(client: TestClient) -> None:
+    wanted = request() | {"settings": [{}, {"engine": "blocked", "loss": "huber"}]}
+    problem = problem_of(client.post("/v1/sweeps", json=wanted), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/settings/1/engine"]
+    assert "squared_error" in problem["errors"][0]["detail"]
+
+
+def test_settings_that_are_faster_alone_train_alone_unless_fusion_is_asked_for(client: TestClient) -> None:
+    rows = [float(number % 7) for number in range(5_000)]
+    shared = {"epochs": 1000, "batch_size": 1, "record": {"steps": "none", "every": 100}}
+    wanted = {"dataset": {"x": rows, "y": rows}, "hyperparameters": shared, "grid": {"learning_rate": [0.01, 0.02]}}
+    engines = []
+    for sweep in (wanted, wanted | {"hyperparameters": shared | {"engine": "fused"}}):
+        sweep_id = client.post("/v1/sweeps", json=sweep).json()["id"]
+        jobs = client.get("/v1/jobs", params={"sweep_id": sweep_id}).json()["data"]
+        engines.append([job["plan"]["engine"] for job in jobs])
+    assert engines == [["composed"] * 2, ["fused"] * 2]
+
+
 def test_a_sweep_that_would_record_too_much_is_refused(client: TestClient, database: Database) -> None:
     wanted = SWEEP | {"hyperparameters": {"epochs": 4_000_000}}
     problem = problem_of(client.post("/v1/sweeps", json=wanted), 422)

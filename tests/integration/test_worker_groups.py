@@ -247,7 +247,7 @@ def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
 ) -> None:
     monkeypatch.setattr("worker.group_attempt._LONG_EPOCH", 0.0)
     rows = {"x": np.arange(4_000.0).tolist(), "y": np.arange(4_000.0).tolist()}
-    shared = {"batch_size": 1, "epochs": 2, "record": {"steps": "none"}, "learning_rate": 1e-12}
+    shared = {"batch_size": 1, "epochs": 2, "record": {"steps": "none"}, "engine": "fused"}
     jobs = jobs_of(database, submit_sweep(database, sweep([1e-12, 2e-12], **shared) | {"dataset": rows}))
     seen: list[str] = []
 
