@@ -44,11 +44,10 @@ def predict(model: TrainedModel, x: Array, pointer: str = "") -> Array:
 
 def _model(job: Job, weights: list[float], bias: float | None, epoch: int | None) -> TrainedModel:
     spec = TrainingSpec.model_validate(job.spec)
-    dtype = np.dtype(spec.dtype)
     return TrainedModel(
         job_id=str(job.id),
-        weights=np.array(weights, dtype).astype(float),
-        bias=None if bias is None else float(dtype.type(bias)),
+        weights=np.array(weights, float),
+        bias=bias,
         dtype=spec.dtype,
         target=job.target,
         features=None if job.dataset.is_inline else job.features,

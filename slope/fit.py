@@ -35,9 +35,9 @@ class Fit:
 
     @property
     def r_squared(self) -> float | None:
-        """1 − Σ(y − ŷ)² / Σ(y − ȳ)²; None where y is constant, too."""
-        error, deviation = self.mean_squared_error, self._observed.deviation
-        return _finite(1 - error / _square(deviation)) if error is not None and deviation else None
+        """1 − Σ(y − ŷ)² / Σ(y − ȳ)²; None where y is constant to a double's squares, too."""
+        error, spread = self.mean_squared_error, _square(self._observed.deviation or 0.0)
+        return _finite(1 - error / spread) if error is not None and spread else None
 
 
 def _square(value: float) -> float:

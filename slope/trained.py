@@ -16,7 +16,7 @@ class TrainedModel:
 
     job_id: str
     weights: Array
-    """D doubles, each one that the dtype has."""
+    """D doubles. An engine that computes in doubles leaves more of their digits than the dtype has."""
     bias: float | None
     dtype: Literal["float32", "float64"]
     target: str

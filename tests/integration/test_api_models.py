@@ -77,6 +77,22 @@ def test_json_has_the_job_s_own_numbers(client: TestClient, trained: Trained) ->
     assert [float.fromhex(each) for each in model["hexadecimal"]["scaled"]["weights"]] == job["scaled"]["weights"]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_json_has_every_digit_of_an_engine_that_computes_in_doubles(
+    client: TestClient, trained: Trained, dtype: str
+) -> None:
+    job_id = trained(request(engine="reduced", dtype=dtype, epochs=50, learning_rate=0.05))
+    job = client.get(f"/v1/jobs/{job_id}").json()
+
+    model = json.loads(get(client, job_id, "application/json"))
+    tensors = safetensors.numpy.load(get(client, job_id, "application/octet-stream"))
+
+    assert job["plan"]["engine"] == "reduced"
+    assert (model["weights"], model["bias"], model["dtype"]) == (job["weights"], job["bias"], dtype)
+    assert [float.fromhex(each) for each in model["hexadecimal"]["weights"]] == job["weights"]
+    assert tensors["weights"].tolist() == np.array(job["weights"], dtype).tolist()
+
+
 def test_the_model_after_an_epoch_has_that_epoch_s_weights(client: TestClient, trained: Trained) -> None:
     job_id = trained(LECTURE)
 

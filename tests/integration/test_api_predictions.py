@@ -15,18 +15,23 @@ import pyarrow.parquet
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_diabetes
 from sklearn.metrics import mean_squared_error, r2_score
 from workbench import LECTURE, change, problem_of, storage, submit
 
 from service import datasets, scoring
-from service.api.predictions import _document
+from service.api.predictions import _document, _scored
 from service.datasets import Candidate
+from service.scoring import Scoring
 from service.store.database import Database
 from slope.data import Array
 from slope.spec import DatasetReference
 from slope.tabular.stored import encode
 from slope.tabular.summary import summarize
+from slope.trained import TrainedModel
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]
@@ -221,6 +226,25 @@ def test_a_dataset_of_any_length_is_predicted_in_the_same_memory(
         return most
 
     assert peak(40_000) < 1.3 * peak(8_000)
+
+
+doubles = arrays(np.float64, st.integers(0, 30), elements=st.floats(allow_nan=False, allow_infinity=False))
+
+
+@settings(deadline=None)
+@given(x=doubles, cut=st.integers(0, 30), format=st.sampled_from(["json", "ndjson"]))
+def test_any_number_comes_back_from_json_to_the_bit(x: Array, cut: int, format: Any) -> None:
+    """A model that leaves x as it is: what is predicted is any double there is."""
+    same = TrainedModel("job", np.ones(1), None, "float64", "y")
+    parts = iter([np.stack([part, part], axis=1) for part in (x[:cut], x[cut:])])
+    content = b"".join(_scored(Scoring(same, same, parts, has_target=True), format))
+
+    rows = json.loads(content)["data"] if format == "json" else [json.loads(line) for line in content.splitlines()]
+
+    assert [row["row"] for row in rows] == list(range(len(x)))
+    assert [row["y"].hex() for row in rows] == [each.hex() for each in x.tolist()]
+    assert [row["after"] for row in rows] == x.tolist()
+    assert {row["residual"] for row in rows} <= {0.0}
 
 
 # points

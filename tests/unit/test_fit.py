@@ -38,6 +38,7 @@ def test_it_is_that_of_scikit_learn_in_any_parts(data: st.DataObject, rows: int)
         ([1.0, 2.0], [np.inf, 2.0], (None, None)),
         ([1e308, -1e308], [-1e308, 1e308], (None, None)),
         ([1e200, 2e200], [1e200, 1e200], (None, None)),
+        ([0.0, 1e-300], [0.0, 0.0], (0.0, None)),
     ],
 )
 def test_what_there_is_none_of_is_none(y: Any, predictions: Any, expected: tuple[float | None, float | None]) -> None:

@@ -52,7 +52,7 @@ def test_predictions_are_those_of_the_worker_to_rounding(x: Any, dtype: Any, fit
 )
 def test_of_one_feature_predictions_are_the_worker_s_to_the_bit(x: Any, weight: float, bias: Any, dtype: Any) -> None:
     model = model_of([weight], bias, dtype)
-    assert model.predict(x).tolist() == as_trained(model, x)
+    assert [each.hex() for each in model.predict(x).tolist()] == [each.hex() for each in as_trained(model, x)]
 
 
 @settings(deadline=None)
