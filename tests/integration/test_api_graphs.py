@@ -17,6 +17,8 @@ import service.graphs
 from service.store.database import Database
 from service.store.tables import Job, Step
 from slope import drawing
+from worker.group_attempt import attempt_group
+from worker.process import Process
 
 Trained = Callable[[dict[str, Any]], UUID]
 
@@ -116,6 +118,37 @@ def test_a_record_of_an_engine_that_rounds_otherwise_is_held_to_rounding(
     workbench.change(database, as_if_rounded)
     assert client.get(f"/v1/jobs/{job_id}/epochs/0/steps/0/graph").status_code == status
     assert client.get(f"/v1/jobs/{job_id}/epochs/0/audit").status_code == status
+
+
+def _assert_is_explained(client: TestClient, job_id: object) -> None:
+    for step in client.get(f"/v1/jobs/{job_id}/epochs/3/steps").json()["data"]:
+        answer = client.get(f"/v1/jobs/{job_id}/epochs/3/steps/{step['step']}/graph")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["gradient"] == step["gradient"]
+        assert leaf(answer.json(), "b")["grad"] == pytest.approx(step["gradient"]["bias"], rel=1e-4, abs=1e-6)
+    audit = client.get(f"/v1/jobs/{job_id}/epochs/3/audit")
+    assert audit.status_code == 200, audit.text
+    assert len(audit.json()["contributions"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("engine", "batch_size"), [("reduced", "full"), ("blocked", 1), ("blocked", 2), ("composed", 2), ("compiled", 1)]
+)
+def test_a_job_of_any_engine_is_explained(
+    client: TestClient, trained: Trained, engine: str, batch_size: int | str
+) -> None:
+    _assert_is_explained(client, trained(request(engine=engine, batch_size=batch_size)))
+
+
+def test_the_jobs_of_a_sweep_are_explained(client: TestClient, database: Database, process: Process) -> None:
+    wanted = request() | {"grid": {"learning_rate": [0.01, 0.03]}}
+    sweep = client.post("/v1/sweeps", json=wanted).json()
+    mine = workbench.claim_group(database, workbench.jobs_of(database, UUID(sweep["id"]))[0].id)
+    assert mine
+    attempt_group(process, mine)
+    for job in client.get("/v1/jobs", params={"sweep_id": sweep["id"]}).json()["data"]:
+        assert (job["status"], job["plan"]["engine"]) == ("succeeded", "fused")
+        _assert_is_explained(client, job["id"])
 
 
 def test_the_row_and_the_features_that_are_shown_can_be_chosen(client: TestClient, trained: Trained) -> None:
