@@ -214,7 +214,7 @@ class NotDrawn(ServiceError):
 
 class EpochTooLong(InvalidRequest):
     type = "epoch-too-long"
-    title = "The epoch has too many steps"
+    title = "The epoch is too long to be taken apart"
 
 
 class TooManyNumbers(InvalidRequest):

@@ -17,7 +17,7 @@ from service.storage import Storage
 from service.store.database import Database
 from service.store.records import recorded_step
 from service.store.tables import Job, Step
-from slope.data import rows_of_steps
+from slope.data import RowsOfSteps, rows_of_steps
 from slope.expression import ExpressionFault
 from slope.spec import Fault, TrainingSpec
 from slope.spec.graph import GraphRequest
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_AUDITED_STEPS = 10_000
 """About three seconds."""
+MAX_AUDITED_NUMBERS = 10_000_000
+"""Of all rows' contributions to all parameters: about 200 MB."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,9 @@ class Origin:
         source = Source.of(job)
         return cls(source, source.training_spec, job.plan["engine"], job.assigned_device)
 
-    def rows(self, epoch: int, step: int) -> list[int]:
-        return rows_of_steps(self.source.rows, self.spec, epoch)[step]
-
-    def steps(self, epoch: int) -> int:
-        return len(rows_of_steps(self.source.rows, self.spec, epoch))
+    def batches(self, epoch: int) -> RowsOfSteps:
+        """The rows of every step of an epoch, as indices in the dataset."""
+        return rows_of_steps(self.source.rows, self.spec, epoch)
 
 
 def of_expression(request: GraphRequest) -> "Graph":
@@ -93,7 +93,7 @@ def of_step(
 
     replay.round_as_the_worker()
     found, origin, left = _recorded(database, job_id, epoch, step) or _replayed(database, storage, job_id, epoch, step)
-    rows, record = origin.rows(epoch, step), _as_record(found)
+    rows, record = origin.batches(epoch)[step], _as_record(found)
     shown = _row_of(rows, row)
     _refuse_other_features(features, len(origin.source.features))
     batch = batch_of(replay.prepared(storage, origin.source), origin.spec, rows)
@@ -113,12 +113,14 @@ def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, lim
     with database.reading() as session:
         job = jobs.get(session, job_id)
         origin = Origin.of(job)
-        found = _all_steps(session, storage, origin, job, epoch)
+        batches = origin.batches(epoch)
+        _refuse_too_long(origin, len(batches))
+        found, _ = records.steps(session, storage, job_id, epoch, after=-1, limit=len(batches))
         left = _left_before(session, storage, origin, job, epoch, 0)
     taken = EpochAudit(replay.prepared(storage, origin.source), origin.spec, left)
     for each in found:
-        record = _as_record(each)
-        _hold(origin, record, *taken.add(record, origin.rows(epoch, record.step)))
+        record = _as_record(each.step)
+        _hold(origin, record, *taken.add(record, batches[record.step]))
     result = taken.result(limit)
     if result.difference > result.tolerance:
         raise GradientDiffers(
@@ -159,13 +161,12 @@ def _step(session: Session, storage: Storage, job: Job, epoch: int, step: int) -
     return found[0].step
 
 
-def _all_steps(session: Session, storage: Storage, origin: Origin, job: Job, epoch: int) -> list[Step]:
-    count = origin.steps(epoch)
-    if count > MAX_AUDITED_STEPS:
-        detail = f"The epoch has {count:,} steps; at most {MAX_AUDITED_STEPS:,} are taken apart in one call"
-        raise EpochTooLong(detail, [Fault(detail, "/path/epoch")])
-    found, _ = records.steps(session, storage, job.id, epoch, after=-1, limit=count)
-    return [each.step for each in found]
+def _refuse_too_long(origin: Origin, steps: int) -> None:
+    numbers = origin.source.rows * (len(origin.source.features) + 1)
+    for count, most, what in ((steps, MAX_AUDITED_STEPS, "steps"), (numbers, MAX_AUDITED_NUMBERS, "contributions")):
+        if count > most:
+            detail = f"The epoch has {count:,} {what}; at most {most:,} are taken apart in one call"
+            raise EpochTooLong(detail, [Fault(detail, "/path/epoch")])
 
 
 def _left_before(
@@ -177,7 +178,7 @@ def _left_before(
     zero = origin.spec.zero_gradients
     if zero == "step" or (step == 0 and (epoch == 0 or zero == "epoch")):
         return None
-    before = (epoch, step - 1) if step else (epoch - 1, origin.steps(epoch - 1) - 1)
+    before = (epoch, step - 1) if step else (epoch - 1, len(origin.batches(epoch - 1)) - 1)
     record = _as_record(_step(session, storage, job, *before))
     return after_update(origin.spec, record.parameters, record.gradient)
 

@@ -4,14 +4,20 @@ It is C that is not made for threads, keeps Python's lock while it works, and ma
 others wait for. Free of torch.
 """
 
+import os
 import subprocess
 import sys
+from threading import BoundedSemaphore
 
 _SECONDS = 20
 """A drawing of a few hundred nodes takes one."""
 _DPI = {"png": 144}
 _MISSING = 3
 """The exit status that says that Graphviz is not here."""
+
+
+_drawing = BoundedSemaphore(os.cpu_count() or 1)
+"""However many ask, no more processes draw than there are cores."""
 
 
 class NotInstalled(ImportError):
@@ -28,7 +34,10 @@ class NotDrawn(RuntimeError):
 def draw(dot: str, kind: str) -> bytes:
     """A picture (`svg` or `png`) of a program in the language of Graphviz. Raises NotInstalled and NotDrawn."""
     try:
-        done = subprocess.run(_command(kind), input=dot.encode(), capture_output=True, timeout=_SECONDS, check=False)
+        with _drawing:
+            done = subprocess.run(
+                _command(kind), input=dot.encode(), capture_output=True, timeout=_SECONDS, check=False
+            )
     except subprocess.TimeoutExpired as error:
         raise NotDrawn(f"Graphviz has not finished after {_SECONDS} s: the graph is too large to draw") from error
     if done.returncode == _MISSING:

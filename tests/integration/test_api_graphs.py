@@ -341,9 +341,10 @@ def test_an_audit_is_the_same_of_steps_that_were_not_recorded(client: TestClient
     assert (len(audits[0]["contributions"]), audits[0]["others_count"]) == (2, 2)
 
 
-def test_an_epoch_of_too_many_steps_is_not_taken_apart(
-    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limit", ["MAX_AUDITED_STEPS", "MAX_AUDITED_NUMBERS"])
+def test_an_epoch_that_is_too_long_is_not_taken_apart(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(service.graphs, "MAX_AUDITED_STEPS", 2)
+    monkeypatch.setattr(service.graphs, limit, 2)
     problem = problem_of(client.get(f"/v1/jobs/{trained(LECTURE)}/epochs/0/audit"), 422)
     assert problem["type"] == "/problems/epoch-too-long"
