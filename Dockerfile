@@ -29,7 +29,8 @@ RUN groupadd --gid 10001 slope \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slope \
  && install --directory --owner 10001 --group 10001 /var/lib/slope
 COPY --from=build /opt/slope /opt/slope
-ENV PATH=/opt/slope/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Compiled loops are kept where the container may write.
+ENV PATH=/opt/slope/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/tmp/kernels
 USER 10001:10001
 EXPOSE 8000
 CMD ["slope", "api", "--host", "0.0.0.0"]

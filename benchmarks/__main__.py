@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import graph, job, loop, polls, recording, sweep
+from benchmarks import descent, full_batch, graph, job, loop, polls, recording, reduction, steps, sweep
 
 _BENCHMARKS = {
     "loop": loop.run,
@@ -11,6 +11,10 @@ _BENCHMARKS = {
     "graph": graph.run,
     "sweep": sweep.run,
     "recording": recording.run,
+    "descent": descent.run,
+    "steps": steps.run,
+    "full_batch": full_batch.run,
+    "reduction": reduction.run,
 }
 
 

@@ -25,6 +25,8 @@ _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "lbfgs": torch.optim.LBFGS,
 }
 
+_FUSED = {"adam", "adamw", "adagrad"}
+
 
 class PlainSGD(torch.optim.SGD):
     """torch.optim.SGD without momentum or decay: the same bits, without the hooks that cost more than the update."""
@@ -43,8 +45,11 @@ class PlainSGD(torch.optim.SGD):
     step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it in a profiler range on every call
 
 
-def build_optimizer(parameters: list[Tensor], spec: TrainingSpec) -> torch.optim.Optimizer:
+def build_optimizer(parameters: list[Tensor], spec: TrainingSpec, *, fused: bool = False) -> torch.optim.Optimizer:
+    """`fused` takes one operation an update where torch.optim has it, and rounds in its own way."""
     options = spec.optimizer.model_dump(exclude={"name"})
+    if fused and spec.optimizer.name in _FUSED:
+        options["fused"] = True
     if isinstance(spec.optimizer, SGD) and not (spec.optimizer.momentum or spec.optimizer.weight_decay):
         return PlainSGD(parameters, lr=spec.learning_rate)
     return _OPTIMIZERS[spec.optimizer.name](parameters, lr=spec.learning_rate, **options)

@@ -28,6 +28,7 @@ class Run(ABC):
         *,
         keeps_steps: Callable[[int], bool] = lambda epoch: True,
         interrupted: Callable[[], bool] = lambda: False,
+        optimizer: torch.optim.Optimizer | None = None,
     ) -> None:
         """`keeps_steps` says of an epoch whether its steps are recorded; `interrupted` is asked again and again."""
         self.spec = spec
@@ -36,7 +37,7 @@ class Run(ABC):
         self._keeps_steps = keeps_steps
         self._interrupted = interrupted
         self._model = model
-        self._optimizer = build_optimizer(model.learnable, spec)
+        self._optimizer = optimizer or build_optimizer(model.learnable, spec)
         self._scheduler = build_scheduler(self._optimizer, spec)
         self._patience = Patience.of(spec)
 

@@ -112,7 +112,7 @@ class Blocked(Descent):
         x = self._on_device(self._design.rows(order)).reshape(*shape, -1)
         targets = self._on_device(self._design.targets[order]).reshape(shape)
         thetas, starts = self._trajectory(stretch, x, targets, theta)
-        followed = self._differentiated(stretch, x, targets, thetas, starts[-1])
+        followed = self._autograd(stretch, x, targets, thetas, starts[-1])
         sound = self._sound_steps(followed, stretch)
         if sound == len(followed.losses):
             yield followed
@@ -125,7 +125,7 @@ class Blocked(Descent):
         theta = starts[block]
         for place in range(block * stretch.steps, len(x)):
             thetas, starts = self._trajectory(single, x[[place]], targets[[place]], theta)
-            followed = self._differentiated(single, x[[place]], targets[[place]], thetas, starts[-1])
+            followed = self._autograd(single, x[[place]], targets[[place]], thetas, starts[-1])
             if self._sound_steps(followed, single) == 0:
                 raise Diverged(self.epoch, step + place, [])
             yield followed
@@ -160,7 +160,7 @@ class Blocked(Descent):
         left, right = (part.repeat_interleave(stretch.rows, dim=0) for part in (powers[:-1], 1 / powers[1:]))
         return x * left, x * right, powers
 
-    def _differentiated(self, stretch: Stretch, x: Tensor, targets: Tensor, thetas: Tensor, end: Array) -> Followed:
+    def _autograd(self, stretch: Stretch, x: Tensor, targets: Tensor, thetas: Tensor, end: Array) -> Followed:
         """Autograd's losses and gradients of every step, each at its own parameters."""
         learnable, features = thetas.detach().requires_grad_(), self._design.x.shape[1]
         rows, aims = x.reshape(len(thetas), stretch.rows, -1), targets.reshape(len(thetas), stretch.rows)

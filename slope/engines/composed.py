@@ -7,9 +7,11 @@ the triangle of all of them. With both at hand an epoch costs K² for its parame
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from slope.data import Array
 from slope.engines.compiled import Compiled
@@ -49,12 +51,16 @@ class Composed(Compiled):
         start = np.append(theta, 1.0)
         moved, before_last = map_.moves @ start, theta + map_.moves_before_last @ start
         loss = float(np.square(map_.triangle @ np.append(theta, -1.0)).sum())
-        if not (loss * self._size < self._largest and np.isfinite([*moved, *before_last]).all()):
+        if not (loss * self._size < self._largest and np.isfinite(moved).all() and np.isfinite(before_last).all()):
             return None
-        last_rows = np.arange((self._steps - 1) * self._size, len(self._design.targets))
-        last_loss, last_gradient = self._step(before_last, last_rows)
+        last_loss, last_gradient = self._differentiated(before_last, *self._last_batch)
         self._place(theta + moved)
         return Sums(self._steps, loss, -moved / rate, last_loss, last_gradient)
+
+    @cached_property
+    def _last_batch(self) -> tuple[Tensor, Tensor]:
+        last = slice((self._steps - 1) * self._size, None)
+        return torch.from_numpy(self._data.x[last].copy()), torch.from_numpy(self._data.y[last].copy())
 
     def _map_at(self, rate: float) -> Map | None:
         if self._map is None or self._map[0] != rate:

@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from slope.data import Array, Indices, TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
 from slope.engines.reach import in_double, largest_number
@@ -82,6 +83,8 @@ class Descent(Run):
         assert isinstance(spec.optimizer, SGD)  # the plan sees to it
         self._optimizer.step()  # without gradients it moves nothing; a scheduler wants it called before its own
         self._sgd = spec.optimizer
+        self._leaves = [leaf.detach() for leaf in model.learnable]
+        """The same memory, unseen by autograd."""
         self._data = data
         self._design = Design.of(data, spec)
         self._largest = largest_number(spec)
@@ -99,8 +102,8 @@ class Descent(Run):
             held_back = self._validation_loss()
         mean = self._as_gradient(sums.gradient / sums.steps)
         norm, loss = math.hypot(*(mean.weights or ()), mean.bias or 0.0), sums.loss / sums.steps
-        numbers = (loss, norm, held_back or 0.0)
-        if not (is_finite(self.parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
+        numbers, parameters = (loss, norm, held_back or 0.0), self.parameters
+        if not (is_finite(parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
             raise Diverged(self.epoch, sums.steps - 1, list(steps))
         return EpochRecord(
             epoch=self.epoch,
@@ -110,7 +113,7 @@ class Descent(Run):
             gradient_mean=mean,
             gradient_last=sums.last_gradient,
             gradient_norm=norm,
-            parameters=self.parameters,
+            parameters=parameters,
             learning_rate=learning_rate,
             seconds=perf_counter() - started,
             steps=steps,
@@ -118,15 +121,18 @@ class Descent(Run):
 
     def _theta(self) -> Array:
         """The parameters that learn (K)."""
-        return np.concatenate([leaf.detach().cpu().numpy().reshape(-1) for leaf in self._model.learnable])
+        return np.concatenate([leaf.cpu().numpy().reshape(-1) for leaf in self._leaves])
 
     def _place(self, theta: Array) -> None:
         """Let the model have these parameters."""
-        values, start = torch.from_numpy(theta), 0
-        with torch.no_grad():
-            for leaf in self._model.learnable:
-                leaf.copy_(values[start : start + leaf.numel()].reshape(leaf.shape))
-                start += leaf.numel()
+        start = 0
+        for leaf in self._leaves:
+            part = theta[start : start + leaf.numel()].reshape(leaf.shape)
+            if leaf.is_cpu:
+                leaf.numpy()[...] = part  # a tenth of the time of copy_
+            else:
+                leaf.copy_(torch.from_numpy(part))
+            start += leaf.numel()
 
     def _as_gradient(self, vector: Array) -> Parameters:
         weights, bias = vector[: self._design.x.shape[1]], self._design.learns_bias
@@ -139,12 +145,16 @@ class Descent(Run):
 
     def _step(self, theta: Array, rows: Indices) -> tuple[float, Parameters]:
         """The loss of a batch and its gradient by autograd."""
+        x, y = (torch.from_numpy(values[rows]) for values in (self._data.x, self._data.y))
+        return self._differentiated(theta, x, y)
+
+    def _differentiated(self, theta: Array, x: Tensor, y: Tensor) -> tuple[float, Parameters]:
+        """The same for rows on the CPU."""
         self._place(theta)
         for leaf in self._model.learnable:
             leaf.grad = None
         device = self._model.weights.device
-        x, y = (torch.from_numpy(values[rows]).to(device) for values in (self._data.x, self._data.y))
-        loss = self._model.loss(x, y)
+        loss = self._model.loss(x.to(device), y.to(device))
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item(), self._model.gradient()
 

@@ -12,6 +12,7 @@ from slope.engines.reach import in_double, largest_loss, largest_number
 from slope.engines.reduction import Reduction
 from slope.loop import Loop
 from slope.model import LinearModel, Parameters
+from slope.optimizers import build_optimizer
 from slope.recorder import EpochRecorder
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
@@ -28,11 +29,13 @@ class Reductions:
 
 
 class ReducedModel(LinearModel):
-    """Its rows end with what has become of the 1 by which the bias is multiplied."""
+    """Its rows end with what has become of the 1 by which the bias is multiplied, if there is one."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        prediction = x[:, :-1] @ self.weights
-        return prediction if self.bias is None else prediction + x[:, -1] * self.bias
+    def row_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """‖x·(w, b) + y‖², in as few operations as there can be: they are so small that each costs as much."""
+        parameters = self.weights if self.bias is None else torch.cat((self.weights, self.bias[None]))
+        residuals = torch.addmv(y, x, parameters)
+        return torch.dot(residuals, residuals)
 
 
 class Reduced(Loop):
@@ -51,7 +54,8 @@ class Reduced(Loop):
         """`reduce` gives the reductions when the first epoch begins; now and then it calls what it is given."""
         double = in_double(spec)
         model = ReducedModel(Parameters(*initial_parameters(features, spec)), double, device)
-        super().__init__(model, double, keeps_steps=keeps_steps, interrupted=interrupted)
+        optimizer = build_optimizer(model.learnable, double, fused=True)
+        super().__init__(model, double, keeps_steps=keeps_steps, interrupted=interrupted, optimizer=optimizer)
         self._asked = spec
         self._reduce = reduce
         self._reductions: Reductions | None = None
@@ -63,10 +67,10 @@ class Reduced(Loop):
         return [self._batch]
 
     def _rows_of(self, reduction: Reduction) -> tuple[Tensor, Tensor]:
-        """Scaled, so that the mean over D + 2 rows is the mean over all."""
-        scale = (len(reduction.y) / reduction.rows) ** 0.5
-        x = np.column_stack([reduction.x, reduction.ones]) * scale
-        return self._tensor(x), self._tensor(reduction.y * scale)
+        """Scaled, so that their squares add up to the mean over all rows; y with its sign changed."""
+        scale = reduction.rows**-0.5
+        x = np.column_stack([reduction.x, reduction.ones]) if self._model.bias is not None else reduction.x
+        return self._tensor(x * scale), self._tensor(reduction.y * -scale)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self._model.weights.device)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from slope.data import prepare
+from slope.engines.build import build
 from slope.loop import Training
 from slope.spec import TrainingSpec
 
@@ -32,3 +33,24 @@ def test_the_gpu_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str
     for cpu, gpu in zip(*(run.epochs() for run in runs), strict=True):
         assert gpu.loss == pytest.approx(cpu.loss, rel=TOLERANCE[dtype])
         assert gpu.parameters.weights == pytest.approx(cpu.parameters.weights, rel=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(
+    ("engine", "changes"),
+    [
+        ("reduced", {"batch_size": "full", "optimizer": {"name": "adam"}, "learning_rate": 0.1}),
+        ("blocked", {"batch_size": 1, "shuffle": True}),
+        ("blocked", {"batch_size": 16, "l2": 0.1}),
+    ],
+)
+def test_engines_on_the_gpu_agree_with_the_cpu_in_float64(engine: str, changes: dict[str, Any]) -> None:
+    spec = TrainingSpec.model_validate({"epochs": 20, "validation_fraction": 0.25} | changes)
+    data = prepare(X, Y, spec)
+    runs = [build(engine, data, spec, device=device) for device in ("cpu", "cuda")]
+    for cpu, gpu in zip(*(run.epochs() for run in runs), strict=True):
+        assert gpu.loss == pytest.approx(cpu.loss, rel=TOLERANCE["float64"])
+        assert gpu.validation_loss == pytest.approx(cpu.validation_loss, rel=TOLERANCE["float64"])
+        assert gpu.gradient_last.weights == pytest.approx(cpu.gradient_last.weights, rel=1e-8)
+        assert gpu.parameters.weights == pytest.approx(cpu.parameters.weights, rel=TOLERANCE["float64"])
+        for mine, its in zip(gpu.steps, cpu.steps, strict=True):
+            assert mine.gradient.weights == pytest.approx(its.gradient.weights, rel=1e-8)

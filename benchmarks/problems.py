@@ -1,0 +1,50 @@
+"""The data of the benchmarks of engines: rows of ten features, and a target that they explain but for noise."""
+
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from slope.data import Array, prepare
+from slope.engines import kernels  # noqa: F401  # loaded here: compiled once on a machine, and not timed
+from slope.engines.build import build
+from slope.records import EpochRecord
+from slope.spec import TrainingSpec
+
+FEATURES = 10
+
+
+def rows(count: int) -> tuple[Array, Array]:
+    """x (count × 10) and y (count)."""
+    random = np.random.default_rng(20)
+    x = random.normal(size=(count, FEATURES))
+    return x, x @ np.arange(1.0, FEATURES + 1) + random.normal(size=count)
+
+
+def spec_of(**changes: Any) -> TrainingSpec:
+    return TrainingSpec.model_validate({"dtype": "float64", "fit_bias": False} | changes)
+
+
+def trained(engine: str, x: Array, y: Array, spec: TrainingSpec) -> tuple[float, list[EpochRecord]]:
+    """Seconds from the arrays to the last record, on one thread as in a worker; and the records."""
+    torch.set_num_threads(1)
+    started = perf_counter()
+    keeps_steps = spec.record.steps == "all"
+    run = build(engine, prepare(x, y, spec), spec, keeps_steps=lambda epoch: keeps_steps)
+    records = list(run.epochs())
+    return perf_counter() - started, records
+
+
+def largest_difference(ours: Any, theirs: Any) -> float:
+    """Relative to the largest of theirs."""
+    mine, its = np.array(ours, dtype=float), np.array(theirs, dtype=float)
+    return float(np.abs(mine - its).max() / np.abs(its).max())
+
+
+def agreement(ours: Any, theirs: Any, bound: float, what: str) -> str:
+    """How far two results agree. Raises SystemExit where they do not."""
+    difference = largest_difference(ours, theirs)
+    if not difference <= bound:
+        raise SystemExit(f"The {what} disagree: by {difference:.2g}, where {bound:g} is allowed")
+    return f"the {what} agree to {difference:.1g} (allowed {bound:g})"
