@@ -1,7 +1,7 @@
 """Columns as files of other tools, written while they are read: CSV, Arrow streams and Parquet."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
@@ -18,8 +18,16 @@ class _Writer(Protocol):
     def close(self) -> None: ...
 
 
-def encoded(format: TableFormat, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
-    """The bytes of a file that holds the batches. Numbers come back from each of the formats to the bit."""
+def encoded(
+    format: TableFormat,
+    schema: pa.Schema,
+    batches: Iterator[pa.RecordBatch],
+    labels: Callable[[], dict[str, str]] = dict,
+) -> Iterator[bytes]:
+    """The bytes of a file that holds the batches. Numbers come back from each of the formats to the bit.
+
+    `labels` are what the batches came to; of the formats Parquet alone has a place for them, behind the rows.
+    """
     outbox = _Outbox()
     written = _as_text(schema) if format == "csv" else schema
     writer: _Writer = _WRITERS[format](outbox, written)
@@ -27,6 +35,8 @@ def encoded(format: TableFormat, schema: pa.Schema, batches: Iterator[pa.RecordB
     for batch in batches:
         writer.write_batch(pa.RecordBatch.from_arrays(_texts(batch), schema=written) if format == "csv" else batch)
         yield outbox.take()
+    if isinstance(writer, pa.parquet.ParquetWriter):
+        writer.add_key_value_metadata(labels())
     writer.close()
     yield outbox.take()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -47,6 +47,33 @@ def steps(
     database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, limit: int = ALL
 ) -> History[StepWithRows]:
     """Steps of an epoch ascending, recorded or replayed. Raises JobNotFound, EpochNotFound and ReplayDiffers."""
+    window = _window(database, storage, job_id, epoch, after, limit)
+    return History(window.features, window.chunks)
+
+
+def telling_steps(
+    database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, points: int
+) -> History[StepWithRows]:
+    """At most so many steps, ascending, chosen as `telling_epochs` chooses epochs. Raises as `steps` does."""
+    window = _window(database, storage, job_id, epoch, after, ALL)
+    if len(window.steps) <= points:
+        return History(window.features, window.chunks)
+    length = -(-len(window.steps) // (points // 4))
+    every = (step for chunk in window.chunks for step in chunk)
+    return History(window.features, _in_chunks(_telling(every, window.steps.start, length), window.chunk_rows))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Some steps of an epoch."""
+
+    features: int
+    steps: range
+    chunk_rows: int
+    chunks: Iterator[list[StepWithRows]]
+
+
+def _window(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> _Window:
     with database.reading() as session:
         job = jobs.get(session, job_id)
         rows = records.rows_of_epoch(job, epoch)
@@ -54,12 +81,31 @@ def steps(
         replayed = records.replayed_steps(session, storage, job, epoch, window)
     size = _chunk_rows(2 * len(job.features) + rows.size)
     chunks = _recorded_steps(database, job, epoch, window, size) if replayed is None else _in_chunks(replayed, size)
-    return History(len(job.features), ([StepWithRows(step, rows[step.step]) for step in chunk] for chunk in chunks))
+    with_rows = ([StepWithRows(step, rows[step.step]) for step in chunk] for chunk in chunks)
+    return _Window(len(job.features), window, size, with_rows)
 
 
 def _job(database: Database, job_id: UUID) -> Job:
     with database.reading() as session:
         return jobs.get(session, job_id)
+
+
+def _telling(steps: Iterator[StepWithRows], start: int, length: int) -> Iterator[StepWithRows]:
+    for _, stretch in groupby(steps, key=lambda each: (each.step.step - start) // length):
+        yield from _extremes(stretch)
+
+
+def _extremes(stretch: Iterator[StepWithRows]) -> list[StepWithRows]:
+    """The first and the last, and the first with the least and with the greatest loss, ascending."""
+    first = last = least = greatest = next(stretch)
+    for last in stretch:
+        least, greatest = min(least, last, key=_loss), max(greatest, last, key=_loss)
+    kept = {each.step.step: each for each in (first, least, greatest, last)}
+    return [kept[step] for step in sorted(kept)]
+
+
+def _loss(each: StepWithRows) -> float:
+    return each.step.loss
 
 
 def _chunk_rows(numbers_per_row: int) -> int:

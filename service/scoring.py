@@ -6,6 +6,7 @@ from itertools import chain
 from uuid import UUID
 
 import numpy as np
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from service import datasets, jobs, models
@@ -16,11 +17,22 @@ from service.store.database import Database
 from service.store.tables import Dataset, Job
 from slope.data import Array
 from slope.fit import Fit
-from slope.spec import DatasetReference, Fault
+from slope.spec import Fault
 from slope.spec.overflow import FLOAT32_LIMIT
+from slope.spec.part import Part
 from slope.trained import TrainedModel
 
 _ROWS_AT_ONCE = 10_000
+
+
+class DatasetToPredict(Part):
+    """A stored dataset, and which of its columns are what."""
+
+    id: UUID = Field(strict=False)
+    features: list[str] | None = None
+    """Names of the columns that are x, in the order of the job's features; the columns of their names by default."""
+    target: str | None = None
+    """Name of the column that is y; the job's own by default, if the dataset has it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ class Scoring:
 
 
 def score(
-    database: Database, storage: Storage, job_id: UUID, reference: DatasetReference, epoch: int | None
+    database: Database, storage: Storage, job_id: UUID, reference: DatasetToPredict, epoch: int | None
 ) -> Scoring:
     """Features default to the job's own, the target to the job's if the dataset has it.
 
@@ -101,7 +113,7 @@ def _dataset(session: Session, dataset_id: UUID) -> Dataset:
     return dataset
 
 
-def _chosen(job: Job, dataset: Dataset, reference: DatasetReference) -> tuple[list[str], str | None]:
+def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[list[str], str | None]:
     columns = {column["name"] for column in dataset.columns}
     features = job.features if reference.features is None else reference.features
     for place, name in enumerate(features):

@@ -17,10 +17,10 @@ from service.api.views.predictions import FitsView, FitView, PredictionView, Sco
 from service.api.views.view import Page
 from service.jobs import get
 from service.predictions import Prediction
-from service.scoring import Scored, Scoring
+from service.scoring import DatasetToPredict, Scored, Scoring
 from service.storage import Storage
 from service.store.database import Database
-from slope.spec import DatasetReference, invalid
+from slope.spec import invalid
 from slope.spec.data import Rows, as_matrix
 from slope.spec.job import MAX_PREDICT
 from slope.spec.part import Part
@@ -35,8 +35,8 @@ class PredictRequest(Part):
 
     x: Rows | None = Field(default=None, min_length=1, max_length=MAX_PREDICT, examples=[[4.0]])
     """Numbers (one feature), or rows of D numbers."""
-    dataset: DatasetReference | None = None
-    """A stored dataset. Its columns are those of the job's names, where no others are given in their place."""
+    dataset: DatasetToPredict | None = None
+    """A stored dataset."""
     epoch: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     """Predict with the parameters after this epoch instead of the final ones."""
 
@@ -79,9 +79,9 @@ def predict(
     """Predict any rows with the job's model, before training and after it or after a recorded epoch.
 
     Points `x` are computed one by one as training computes them, to the bit. The rows of a `dataset` are computed many
-    at once, to rounding, and sent as they are computed; where it has the target with the residual y − after, and in
-    JSON with the fit (mean squared error and R²) behind them. As JSON, CSV, NDJSON (an item a line), an Arrow stream or
-    Parquet.
+    at once, to rounding, and sent as they are computed; where it has the target with the residual y − after, and with
+    the fit (mean squared error and R²) behind them in JSON and in Parquet's footer (as `fit`). As JSON, CSV, NDJSON
+    (an item a line), an Arrow stream or Parquet.
     """
     name = f"{job_id}-predictions"
     if request.dataset is not None:
@@ -106,7 +106,8 @@ def _scored(scored: Scoring, format: PredictionFormat) -> Iterator[bytes]:
     from service.columns import of_scored
     from service.encoding import encoded
 
-    return encoded(format, of_scored(scored.nothing).schema, map(of_scored, scored))
+    labels = lambda: {"fit": to_json(_fits(scored)).decode()}  # noqa: E731
+    return encoded(format, of_scored(scored.nothing).schema, map(of_scored, scored), labels)
 
 
 def _document(scored: Scoring) -> Iterator[bytes]:
@@ -114,8 +115,14 @@ def _document(scored: Scoring) -> Iterator[bytes]:
     yield b'{"data":['
     for part in scored:
         yield (b"," if part.start else b"") + to_json(_rows(part))[1:-1]
-    fit = FitsView(**{name: FitView.of(each) for name, each in scored.fits.items()}) if scored.has_target else None
-    yield b'],"next":null,"rows":%d,"fit":%s}' % (scored.rows, to_json(fit))
+    yield b'],"next":null,"rows":%d,"fit":%s}' % (scored.rows, to_json(_fits(scored)))
+
+
+def _fits(scored: Scoring) -> FitsView | None:
+    """How well the rows that have been read were predicted."""
+    if not scored.has_target:
+        return None
+    return FitsView(**{name: FitView.of(each) for name, each in scored.fits.items()})
 
 
 def _rows(part: Scored) -> list[dict[str, float | None]]:

@@ -24,6 +24,10 @@ LimitOrAll = Annotated[
     Query(ge=1, le=MAX_LIMIT, description="Most items on the page. A file has all of them unless a limit is given"),
 ]
 
+Points = Annotated[
+    int | None, Query(ge=4, le=10_000, description="At most so many, the extremes of the loss among them")
+]
+
 
 async def _history_format(
     request: Request,
@@ -43,9 +47,7 @@ def list_epochs(
     format: HistoryFormatDep,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last epoch of the page before")] = -1,
     limit: LimitOrAll = None,
-    points: Annotated[
-        int | None, Query(ge=4, le=10_000, description="At most so many epochs, the extremes of the loss among them")
-    ] = None,
+    points: Points = None,
 ) -> Response | Page[EpochView]:
     """The epoch records of a job, ascending: a page of JSON, or all of them as CSV, NDJSON or an Arrow stream.
 
@@ -75,16 +77,22 @@ def list_steps(
     format: HistoryFormatDep,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last step of the page before")] = -1,
     limit: LimitOrAll = None,
+    points: Points = None,
 ) -> Response | Page[StepView]:
     """The steps of an epoch, ascending: every batch's loss and gradient, and the parameters before its update.
 
     Steps that were not recorded are computed again through autograd, to the same bits. A page of JSON (1000 steps by
     default), or all of them as CSV, NDJSON or an Arrow stream; in CSV the indices of a step's rows are in one cell,
-    with spaces between them.
+    with spaces between them. `points=N` thins them out as it does epochs.
     """
-    if format == "json":
+    if format == "json" and points is None:
         return _page_of_steps(database, storage, job_id, epoch, after, limit or MAX_LIMIT)
-    found = history.steps(database, storage, job_id, epoch, after=after, limit=limit or history.ALL)
+    if points is not None:
+        found = history.telling_steps(database, storage, job_id, epoch, after=after, points=points)
+    else:
+        found = history.steps(database, storage, job_id, epoch, after=after, limit=limit or history.ALL)
+    if format == "json":
+        return Page(data=[StepView.of(each) for chunk in found.chunks for each in chunk])
     return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps")
 
 

@@ -300,6 +300,24 @@ def test_points_come_in_every_format(client: TestClient, database: Database) -> 
     assert get(client, url, "application/x-ndjson", points=20).count(b"\n") == len(rows)
 
 
+@pytest.mark.parametrize("steps", ["all", "none"])
+def test_points_thin_out_the_steps_of_an_epoch_too(client: TestClient, trained: Trained, steps: str) -> None:
+    """Recorded and replayed ones."""
+    y = np.random.RandomState(2).standard_normal(150).tolist()
+    y[77] = 1e4
+    wanted = {"dataset": {"x": list(range(150)), "y": y}, "hyperparameters": {"learning_rate": 1e-6, "epochs": 2}}
+    wanted["hyperparameters"]["record"] = {"steps": steps}
+    url = f"/v1/jobs/{trained(wanted)}/epochs/1/steps"
+    every = client.get(url).json()["data"]
+    losses = [step["loss"] for step in every]
+
+    for points, after in ((4, -1), (40, -1), (40, 60), (149, -1), (150, -1), (1000, 140)):
+        page = client.get(url, params={"points": points, "after": after}).json()
+        assert page == {"data": [every[step] for step in kept(losses, after + 1, points)], "next": None}
+        assert after > 77 or 77 in [step["step"] for step in page["data"]]
+    assert len(rows_of_csv(get(client, url, "text/csv", points=40))) == len(kept(losses, 0, 40))
+
+
 def test_no_epochs_have_no_points(client: TestClient, database: Database) -> None:
     url = f"/v1/jobs/{submit(database)}/epochs"
 

@@ -25,10 +25,9 @@ from workbench import LECTURE, change, problem_of, storage, submit
 from service import datasets, scoring
 from service.api.predictions import _document, _scored
 from service.datasets import Candidate
-from service.scoring import Scoring
+from service.scoring import DatasetToPredict, Scoring
 from service.store.database import Database
 from slope.data import Array
-from slope.spec import DatasetReference
 from slope.tabular.stored import encode
 from slope.tabular.summary import summarize
 from slope.trained import TrainedModel
@@ -116,6 +115,8 @@ def test_the_fit_is_that_of_scikit_learn(
             "mean_squared_error": pytest.approx(mean_squared_error(table["progression"], predictions), rel=1e-12),
             "r_squared": pytest.approx(r2_score(table["progression"], predictions), rel=1e-12),
         }
+    parquet = predict(client, job_id, "parquet", dataset=dataset).content
+    assert json.loads(pyarrow.parquet.read_metadata(io.BytesIO(parquet)).metadata[b"fit"]) == answer["fit"]
     assert answer["fit"]["after"]["r_squared"] > 0.5 > 0 > answer["fit"]["before"]["r_squared"]
 
 
@@ -217,7 +218,7 @@ def test_a_dataset_of_any_length_is_predicted_in_the_same_memory(
 
     def peak(rows: int) -> int:
         numbers = np.arange(float(rows))
-        reference = DatasetReference(id=add_dataset(database, {"x": numbers, "y": numbers}))
+        reference = DatasetToPredict(id=add_dataset(database, {"x": numbers, "y": numbers}))
         tracemalloc.start()
         sent = sum(map(len, _document(scoring.score(database, storage(), job_id, reference, None))))
         _, most = tracemalloc.get_traced_memory()
