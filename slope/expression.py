@@ -21,7 +21,8 @@ FUNCTIONS = frozenset({"sin", "cos", "exp", "log", "tanh", "sigmoid", "relu", "a
 MAX_LENGTH = 1000
 MAX_DEPTH = 40
 """Of brackets, functions, signs and powers within one another."""
-MAX_OPERATIONS = 100
+MAX_OPERATIONS = 50
+"""A picture of so many takes a second to draw."""
 MAX_POWER = 100
 """The largest exponent, without its sign."""
 

@@ -1,7 +1,10 @@
 """The graph of a computation as plain numbers: what went forward, and what came back."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
+
+from slope.drawing import NotDrawn, NotInstalled
 
 Number = float | None
 """None where there is none: no gradient flows there, or autograd kept no value."""
@@ -63,7 +66,7 @@ class Edge:
     """What flows back along the edge."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Graph:
     """Nodes in the order of the forward pass, edges from operand to operation."""
 
@@ -98,5 +101,11 @@ class Graph:
 
         return svg_of(self, theme)
 
-    def _repr_svg_(self) -> str:
-        return self.svg()
+    def _repr_svg_(self) -> str | None:
+        """What a notebook shows; where there is no Graphviz, or the graph is too large for it, the text."""
+        with suppress(NotInstalled, NotDrawn):
+            return self.svg()
+        return None
+
+    def __repr__(self) -> str:
+        return self.text()

@@ -220,6 +220,8 @@ def test_without_graphviz_the_missing_extra_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(drawing, "_command", lambda kind: [sys.executable, "-c", program])
     with pytest.raises(drawing.NotInstalled, match=r"slope-regression\[pictures\]"):
         lecture().svg()
+    assert lecture()._repr_svg_() is None
+    assert repr(lecture()) == lecture().text()
 
 
 def test_what_graphviz_cannot_read_and_what_takes_too_long_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
