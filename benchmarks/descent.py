@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import SGDRegressor
 
 from benchmarks.comparison import Aim, compare, in_turns
-from benchmarks.problems import FEATURES, agreement, rows, spec_of, trained
+from benchmarks.problems import FEATURES, agreement, load_everything, rows, spec_of, trained
 from slope.data import Array
 
 _ROWS, _RATE = 1_000_000, 1e-4
@@ -16,6 +16,7 @@ _WABBIT_ROWS = 100_000
 
 
 def run() -> None:
+    load_everything()
     _ordered(100, repeats=3, aim=Aim("at most", 1 / 10))
     _ordered(1000, repeats=1, aim=Aim("at most", 1 / 60))
     _shuffled()

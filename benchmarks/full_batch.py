@@ -6,13 +6,14 @@ from time import perf_counter
 import torch
 
 from benchmarks.comparison import Aim, compare, in_turns
-from benchmarks.problems import FEATURES, agreement, rows, spec_of, trained
+from benchmarks.problems import FEATURES, agreement, load_everything, rows, spec_of, trained
 from slope.data import Array
 
 _ROWS, _EPOCHS, _RATE = 1_000_000, 1000, 0.01
 
 
 def run() -> None:
+    load_everything()
     x, y = rows(_ROWS)
     spec = spec_of(epochs=_EPOCHS, learning_rate=_RATE, batch_size="full", optimizer={"name": "adam"})
     gradients: dict[str, list[list[float]]] = {}

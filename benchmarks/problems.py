@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from slope.data import Array, prepare
-from slope.engines import kernels  # noqa: F401  # loaded here: compiled once on a machine, and not timed
 from slope.engines.build import build
 from slope.records import EpochRecord
 from slope.spec import TrainingSpec
@@ -34,6 +33,12 @@ def trained(engine: str, x: Array, y: Array, spec: TrainingSpec) -> tuple[float,
     run = build(engine, prepare(x, y, spec), spec, keeps_steps=lambda epoch: keeps_steps)
     records = list(run.epochs())
     return perf_counter() - started, records
+
+
+def load_everything() -> None:
+    """Have each engine load what it loads at its first use, which is not timed."""
+    for engine, size in (("reduced", "full"), ("blocked", 1), ("composed", 1), ("compiled", 1)):
+        trained(engine, *rows(8), spec_of(epochs=2, batch_size=size))
 
 
 def largest_difference(ours: Any, theirs: Any) -> float:

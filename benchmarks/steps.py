@@ -5,7 +5,7 @@ from time import perf_counter
 import torch
 
 from benchmarks.comparison import Aim, compare, in_turns
-from benchmarks.problems import FEATURES, agreement, rows, spec_of, trained
+from benchmarks.problems import FEATURES, agreement, load_everything, rows, spec_of, trained
 from slope.data import Array
 from slope.records import StepRecord
 
@@ -15,6 +15,7 @@ Steps = list[tuple[float, list[float], list[float]]]
 
 
 def run() -> None:
+    load_everything()
     x, y = rows(_ROWS)
     spec = spec_of(epochs=1, learning_rate=_RATE, record={"steps": "all"})
     found: dict[str, list[StepRecord] | Steps] = {}

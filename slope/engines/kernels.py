@@ -32,6 +32,42 @@ def _compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., An
     return compile_
 
 
+@njit(nogil=True, fastmath=_FAST)
+def _loss_and_slope(residual, delta):
+    if delta == 0.0:
+        return residual * residual, 2.0 * residual
+    if abs(residual) <= delta:
+        return 0.5 * residual * residual, residual
+    return delta * (abs(residual) - 0.5 * delta), delta if residual > 0 else -delta
+
+
+@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+def _descend_singly(rows, aims, features, rate, delta, l2, offset, largest, decay, theta, sums):
+    """Steps of one row each, without momentum: all of a step in two passes over its numbers."""
+    losses = 0.0
+    for i in range(len(rows)):
+        row, residual, penalty = rows[i], -aims[i], offset
+        for d in range(len(theta)):
+            residual += row[d] * theta[d]
+        if l2 != 0.0:
+            for d in range(features):
+                penalty += l2 * theta[d] * theta[d]
+        loss, slope = _loss_and_slope(residual, delta)
+        if not loss + penalty < largest:
+            return i, losses
+        losses += loss + penalty
+        if l2 == 0.0 and decay == 0.0:
+            for d in range(len(theta)):
+                sums[d] += slope * row[d]
+                theta[d] -= rate * slope * row[d]
+        else:
+            for d in range(len(theta)):
+                gradient = slope * row[d] + (2.0 * l2 * theta[d] if d < features else 0.0)
+                sums[d] += gradient
+                theta[d] -= rate * (gradient + decay * theta[d])
+    return len(rows), losses
+
+
 @_compiled(
     types.Tuple((int64, float64))(
         *(_MATRIX, _VECTOR, _ORDER, int64, float64, float64, float64, float64, float64, float64),
@@ -72,6 +108,14 @@ def descend(
             for d in range(features):
                 row[d] = source[d]
             aims[i] = targets[order[start + i]]
+        if batch == 1 and momentum == 0.0:
+            taken, loss = _descend_singly(
+                rows[:fetched], aims, features, rate, delta, l2, offset, largest, decay, theta, sums
+            )
+            steps, losses = steps + taken, losses + loss
+            if taken < fetched:
+                return steps, losses
+            continue
         for first in range(0, fetched, batch):
             count = min(batch, fetched - first)
             gradient[:] = 0.0
@@ -80,15 +124,8 @@ def descend(
                 row, residual = rows[i], -aims[i]
                 for d in range(learned):
                     residual += row[d] * theta[d]
-                slope = 2.0 * residual
-                if delta == 0.0:
-                    loss += residual * residual
-                elif abs(residual) <= delta:
-                    loss += 0.5 * residual * residual
-                    slope = residual
-                else:
-                    loss += delta * (abs(residual) - 0.5 * delta)
-                    slope = delta if residual > 0 else -delta
+                row_loss, slope = _loss_and_slope(residual, delta)
+                loss += row_loss
                 for d in range(learned):
                     gradient[d] += slope * row[d]
             penalty = offset
