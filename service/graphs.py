@@ -59,6 +59,11 @@ class Origin:
         source = Source.of(job)
         return cls(source, source.training_spec, job.plan["engine"], job.assigned_device)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether the engine adds as autograd does here; the others round on other ways."""
+        return self.engine == "eager"
+
     def batches(self, epoch: int) -> RowsOfSteps:
         """The rows of every step of an epoch, as indices in the dataset."""
         return rows_of_steps(self.source.rows, self.spec, epoch)
@@ -98,7 +103,8 @@ def of_step(
     _refuse_other_features(features, len(origin.source.features))
     batch = batch_of(replay.prepared(storage, origin.source), origin.spec, rows)
     traced = StepTrace(origin.spec, record.parameters, batch, left)
-    _hold(origin, record, traced.gradient, traced.rounding)
+    if not traced.bears_out(record.gradient, to_the_bit=origin.is_exact):
+        raise _differs(origin, record)
     graph = traced.graph(shown, features or None)
     of_batch = "" if len(rows) == 1 else f" of {len(rows)}"
     title = f"Epoch {epoch}, step {step}, row {shown}{of_batch}: {graph.title}"
@@ -120,7 +126,8 @@ def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, lim
     taken = EpochAudit(replay.prepared(storage, origin.source), origin.spec, left)
     for each in found:
         record = _as_record(each.step)
-        _hold(origin, record, *taken.add(record, batches[record.step]))
+        if not taken.add(record, batches[record.step], to_the_bit=origin.is_exact):
+            raise _differs(origin, record)
     result = taken.result(limit)
     if result.difference > result.tolerance:
         raise GradientDiffers(
@@ -183,15 +190,11 @@ def _left_before(
     return after_update(origin.spec, record.parameters, record.gradient)
 
 
-def _hold(origin: Origin, record: "StepRecord", gradient: "Parameters", rounding: float) -> None:
-    """Let nothing out that the record does not bear out: to the bit, or to rounding where the engine rounds."""
-    if gradient == record.gradient:
-        return
-    if origin.engine == "eager" or not gradient.is_close_to(record.gradient, rounding):
-        raise GradientDiffers(
-            f"Done again here, step {record.step} of epoch {record.epoch} leaves another gradient than was recorded on "
-            f"{origin.device}: the record was changed, or another device or version of PyTorch rounds differently"
-        )
+def _differs(origin: Origin, record: "StepRecord") -> GradientDiffers:
+    return GradientDiffers(
+        f"Done again here, step {record.step} of epoch {record.epoch} leaves another gradient than was recorded on "
+        f"{origin.device}: the record was changed, or another device or version of PyTorch rounds differently"
+    )
 
 
 def _row_of(rows: list[int], row: int | None) -> int:

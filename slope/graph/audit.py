@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from slope.data import Array, Indices, TrainingData
-from slope.graph.step import Batch, after_update, batch_of, leave_gradient, rounding_of
+from slope.graph.step import Batch, after_update, batch_of, bears_out, leave_gradient
 from slope.model import LinearModel, Parameters, torch_dtype
 from slope.records import StepRecord
 from slope.spec import TrainingSpec
@@ -68,20 +68,20 @@ class EpochAudit:
         self._kept: list[float] = []
         self._shape = Parameters([], None)
 
-    def add(self, record: StepRecord, rows: list[int]) -> tuple[Parameters, float]:
-        """Take a step apart. Gives the gradient that it left in `.grad` here, and how far rounding may take it."""
+    def add(self, record: StepRecord, rows: list[int], *, to_the_bit: bool = True) -> bool:
+        """Take a step apart. False when, done again here, it leaves another gradient in `.grad` than was recorded."""
         batch = batch_of(self._data, self._spec, rows)
         model = _Watched(record.parameters, self._spec)
         if self._left is not None:
             leave_gradient(model, self._left)
         model.loss(batch.x, batch.y).backward()  # type: ignore[no-untyped-call]
-        self._shape = gradient = model.gradient()
+        self._shape = record.gradient
         self._places += [(row, record.step) for row in rows]
         self._of_rows.append(_contributions(model, batch))
         self._penalties.append(_penalty(record.parameters, self._spec))
         self._recorded.append(_flat(record.gradient))
         self._keep(record)
-        return gradient, rounding_of(model, batch)
+        return bears_out(model, batch, record.gradient, to_the_bit=to_the_bit)
 
     def result(self, limit: int) -> Audit:
         """The largest contributions, and the sums of the rest."""

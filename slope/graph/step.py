@@ -52,10 +52,9 @@ class StepTrace:
         """What is left in the leaves' `.grad` now."""
         return self._model.gradient()
 
-    @property
-    def rounding(self) -> float:
-        """What an engine that adds in another order, and in between in another precision, may make of the gradient."""
-        return rounding_of(self._model, self._batch)
+    def bears_out(self, recorded: Parameters, *, to_the_bit: bool) -> bool:
+        """Whether the gradient is the recorded one."""
+        return bears_out(self._model, self._batch, recorded, to_the_bit=to_the_bit)
 
     @property
     def loss(self) -> float:
@@ -101,8 +100,19 @@ def batch_of(data: TrainingData, spec: TrainingSpec, rows: Sequence[int]) -> Bat
     return Batch(x.contiguous(), y, rows)
 
 
-def rounding_of(model: LinearModel, batch: Batch) -> float:
-    """Half of the digits, of what is added up in a gradient at most: a prediction and a target, times a feature."""
+def bears_out(model: LinearModel, batch: Batch, recorded: Parameters, *, to_the_bit: bool) -> bool:
+    """Whether a model that has been back-propagated has the recorded gradient in its `.grad`."""
+    gradient = model.gradient()
+    if gradient == recorded or to_the_bit:
+        return gradient == recorded
+    return gradient.is_close_to(recorded, _rounding(model, batch))
+
+
+def _rounding(model: LinearModel, batch: Batch) -> float:
+    """What an engine that adds in another order, and in between in another precision, may make of a gradient.
+
+    Half of the digits, of what is added up in it at most: a prediction and a target, times a feature.
+    """
     with torch.no_grad():
         widest = batch.x.abs().max().clamp(min=1)
         predicted = widest * model.weights.abs().sum() + (0 if model.bias is None else model.bias.abs())

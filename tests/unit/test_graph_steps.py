@@ -61,8 +61,7 @@ class Run:
         steps = self.epochs[epoch]
         audit = EpochAudit(self.data, self.spec, self.left_before(steps[0]))
         for step in steps:
-            gradient, _ = audit.add(step, self.rows_of(step))
-            assert gradient == step.gradient
+            assert audit.add(step, self.rows_of(step))
         return audit.result(limit)
 
 
@@ -206,6 +205,20 @@ def test_the_contributions_of_an_epoch_s_rows_add_up_to_its_gradient(loss: str, 
         assert sorted(each.row for each in audit.contributions) == run.data.rows.tolist()
         norms = [each.norm for each in audit.contributions]
         assert norms == sorted(norms, reverse=True)
+
+
+def test_a_record_that_autograd_does_not_bear_out_is_found_by_trace_and_audit() -> None:
+    run = Run(batch_size="full", epochs=1)
+    [[step]] = run.epochs
+    weights = [*(step.gradient.weights or [])]
+    for change, is_rounding in ((1e-6, True), (0.5, False)):
+        other = step._replace(gradient=Parameters([weights[0] + change, *weights[1:]], step.gradient.bias))
+        for to_the_bit in (True, False):
+            expected = is_rounding and not to_the_bit
+            assert run.trace(step).bears_out(other.gradient, to_the_bit=to_the_bit) is expected
+            audit = EpochAudit(run.data, run.spec)
+            assert audit.add(other, run.rows_of(step), to_the_bit=to_the_bit) is expected
+    assert not run.trace(step).bears_out(Parameters(weights, None), to_the_bit=False)
 
 
 def test_the_shares_of_all_rows_add_up_to_one_and_the_rest_is_summed() -> None:
