@@ -8,6 +8,7 @@ import torch
 
 from slope.data import prepare
 from slope.engines.build import build
+from slope.engines.fused import Fused
 from slope.loop import Training
 from slope.spec import TrainingSpec
 
@@ -54,3 +55,15 @@ def test_engines_on_the_gpu_agree_with_the_cpu_in_float64(engine: str, changes: 
         assert gpu.parameters.weights == pytest.approx(cpu.parameters.weights, rel=TOLERANCE["float64"])
         for mine, its in zip(gpu.steps, cpu.steps, strict=True):
             assert mine.gradient.weights == pytest.approx(its.gradient.weights, rel=1e-8)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("batch_size", [16, "full"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adagrad"])
+def test_a_group_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str) -> None:
+    shared = {"epochs": 20, "batch_size": batch_size, "shuffle": True, "dtype": dtype, "optimizer": {"name": optimizer}}
+    specs = {place: TrainingSpec.model_validate(shared | {"l2": 0.1 * place}) for place in range(3)}
+    runs = [Fused(prepare(X, Y, specs[0]), specs, 3, device=device) for device in ("cpu", "cuda")]
+    for cpu, gpu in zip(*(run.epochs() for run in runs), strict=True):
+        assert gpu.epochs.loss == pytest.approx(cpu.epochs.loss, rel=TOLERANCE[dtype])
+        assert gpu.epochs.weights == pytest.approx(cpu.epochs.weights, rel=TOLERANCE[dtype])
