@@ -70,13 +70,13 @@ def draft(database: Database, storage: Storage, request: JobRequest, max_numbers
             f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
             [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
         )
-    _refuse_without_memory(database, planned, request.device)
+    refuse_without_memory(database, planned, request.device)
     analysis = analyse(prepare(sample.arrays.x, sample.arrays.y, spec), spec) if sample.arrays else None
     warnings = warnings_for(spec, analysis) if analysis else []
     return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, warnings)
 
 
-def _refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
+def refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
     """Tell what no worker that lives could do. While none lives, nobody knows, and the job waits for one."""
     needed = planned.memory_bytes or 0
     with database.reading() as session:

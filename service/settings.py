@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=1000, ge=1)
     """Connections the API serves at once; more are answered 503."""
     max_recorded_numbers: int = Field(default=100_000_000, ge=1)
-    """Most numbers that one job may record."""
+    """Most numbers that one job, or one sweep, may record."""
 
     worker_memory: ByteSize | None = None
     """Memory that one training may take, as in `2GiB`; by default its part of the worker's machine or container."""

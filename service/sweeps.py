@@ -18,6 +18,7 @@ from service.errors import (
     SweepIsRunning,
     SweepNotFound,
 )
+from service.jobs import refuse_without_memory
 from service.members import Member, members, sample_for
 from service.queue import Queue
 from service.samples import Sample
@@ -28,6 +29,7 @@ from service.store import jobs as stored
 from service.store.database import Database, now
 from service.store.sweeps import Rank
 from service.store.tables import Job, Sweep
+from slope.engines.plan import Plan
 from slope.spec import SweepRequest
 
 _MOST_BELLS = 100
@@ -64,6 +66,7 @@ def submit(
     """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
     sample = sample_for(database, storage, request)
     drafted = members(request, sample, max_numbers)
+    refuse_without_memory(database, max((m.plan for m in drafted), key=_memory), request.device)
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
     with offered(database, sample.candidate(storage)) as candidate, database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
@@ -124,6 +127,10 @@ def delete(database: Database, storage: Storage, sweep_id: UUID) -> None:
         session.commit()
     for dataset_id in unused:
         datasets.forget(storage, dataset_id)
+
+
+def _memory(plan: Plan) -> int:
+    return plan.memory_bytes or 0
 
 
 def _earlier(session: Session, key: str, fingerprint: str | None) -> Sweep | None:

@@ -22,6 +22,7 @@ from slope.spec import TrainingSpec
 from worker import outcome
 from worker.devices import device_for
 from worker.heartbeat import Heartbeat
+from worker.memory import refuse_beyond
 from worker.patience import patiently
 from worker.process import Process
 from worker.progress import Progress
@@ -63,9 +64,7 @@ def _load(process: Process, claim: Claim) -> Assignment:
         assert job.started_at  # the claim has set it
         elapsed = (now(session) - job.started_at).total_seconds()
         memory = workers.memory_of(session, process.worker_id)
-    needed = job.plan.get("memory_bytes") or 0
-    if memory is not None and needed > memory:
-        raise MemoryError(f"it needs {needed:,} bytes, and a training here may take {memory:,}")
+    refuse_beyond(memory, job.plan)
     return Assignment(job, datasets.load_for(process.storage, job), elapsed)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service import datasets
 from service.datasets import Arrays
 from service.errors import LeaseLost
-from service.store import group_leases
+from service.store import group_leases, workers
 from service.store.database import now
 from service.store.group_leases import Ending, GroupClaim
 from service.store.tables import Job
@@ -27,6 +27,7 @@ from worker.devices import device_for
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
+from worker.memory import refuse_beyond
 from worker.patience import patiently
 from worker.process import Process
 from worker.telling import telling
@@ -93,6 +94,8 @@ def _load(process: Process, claim: GroupClaim) -> Assignment:
             raise LeaseLost
         assert jobs[0].started_at  # the claim has set it
         elapsed = (now(session) - jobs[0].started_at).total_seconds()
+        memory = workers.memory_of(session, process.worker_id)
+    refuse_beyond(memory, jobs[0].plan)
     return Assignment(jobs, datasets.load_for(process.storage, jobs[0]), elapsed)
 
 

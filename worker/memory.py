@@ -1,6 +1,7 @@
 """How much memory one training may take here."""
 
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -14,6 +15,13 @@ def memory_for_training(settings: Settings, slots: int) -> int:
     if settings.worker_memory is not None:
         return settings.worker_memory
     return max(0, _limit() // slots - psutil.Process().memory_info().rss)
+
+
+def refuse_beyond(memory: int | None, plan: dict[str, Any]) -> None:
+    """Raise MemoryError where a plan needs more bytes than a training here may take; None is not known."""
+    needed = plan.get("memory_bytes") or 0
+    if memory is not None and needed > memory:
+        raise MemoryError(f"it needs {needed:,} bytes, and a training here may take {memory:,}")
 
 
 def _limit() -> int:

@@ -56,7 +56,7 @@ def claim(
     lease_seconds: float,
 ) -> GroupClaim | None:
     """Take the queued jobs of a job's group. None when it has no group, or nothing of it is to be had."""
-    group_id = session.scalar(select(Job.group_id).where(Job.id == job_id, Job.status == "queued"))
+    group_id = session.scalar(select(Job.group_id).where(Job.id == job_id))
     if group_id is None:
         return None
     moment, token = now(session), uuid4()

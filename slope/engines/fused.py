@@ -179,10 +179,10 @@ class Fused:
 
     def _batches(self) -> Iterator[Rows]:
         (x, y), _ = self._loaded()
-        if self._spec.shuffle:
+        size = min(len(y), batch_rows(len(self._data.y), self._spec))
+        if self._spec.shuffle and size < len(y):
             order = torch.from_numpy(epoch_order(len(y), self._spec, self.epoch)).to(x.device)
             x, y = x[order], y[order]
-        size = batch_rows(len(y), self._spec)
         for start in range(0, len(y), size):
             yield x[start : start + size], y[start : start + size]
 

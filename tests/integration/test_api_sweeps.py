@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
+from uuid_utils.compat import uuid7
 from workbench import (
     FakeQueue,
     at_once,
@@ -21,9 +22,11 @@ from workbench import (
     storage,
 )
 
+from service.api.examples import SWEEP_REQUESTS
 from service.reaping import ring_again
+from service.store import workers
 from service.store.database import Database
-from service.store.tables import Job
+from service.store.tables import Job, Worker
 from worker.group_attempt import attempt_group
 from worker.process import Process
 
@@ -126,6 +129,26 @@ def test_settings_that_are_faster_alone_train_alone_unless_fusion_is_asked_for(c
         jobs = client.get("/v1/jobs", params={"sweep_id": sweep_id}).json()["data"]
         engines.append([job["plan"]["engine"] for job in jobs])
     assert engines == [["composed"] * 2, ["fused"] * 2]
+
+
+def test_a_sweep_that_no_worker_has_the_memory_for_is_told_so_at_once(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.LITTLE_MEMORY", 0)
+    cpu = [{"name": "cpu", "description": ""}]
+    row = Worker(id=uuid7(), hostname="h", process_id=1, version="0", devices=cpu, slots=1, memory=100)
+    change(database, lambda session: workers.add(session, row))
+    problem = problem_of(client.post("/v1/sweeps", json=SWEEP), 422)
+    assert problem["type"] == "/problems/too-large-for-workers"
+    assert rows_of_every_table(database)["jobs"] == 0
+
+
+@pytest.mark.parametrize("example", SWEEP_REQUESTS)
+def test_the_examples_of_the_documentation_are_accepted(client: TestClient, example: str) -> None:
+    accepted = client.post("/v1/sweeps", json=SWEEP_REQUESTS[example]["value"])
+    jobs = client.get("/v1/jobs", params={"sweep_id": accepted.json()["id"]}).json()["data"][::-1]
+    expected = {"grid": ["fused"] * 6, "settings": ["fused", "fused", "eager"]}[example]
+    assert [job["plan"]["engine"] for job in jobs] == expected
 
 
 def test_a_sweep_that_would_record_too_much_is_refused(client: TestClient, database: Database) -> None:
