@@ -110,14 +110,14 @@ def _by_gram(triangle: Tensor, chunk: Tensor) -> Tensor | None:
     if solution is None:
         return None
     target = chunk[:, -1].clone()
-    chunk[:, -1] -= chunk[:, :-1] @ solution
+    chunk[:, -1].addmv_(chunk[:, :-1], solution, alpha=-1)
     upper = triangle.clone()
     upper[:-1, -1] = 0
     gram = torch.addmm(upper.T @ upper, chunk.T, chunk)
-    chunk[:, -1] = target
     sizes = gram.diagonal().sqrt()  # of the columns: their proportions do no harm
     factor = _factor(gram / sizes.outer(sizes), _MILD)
     if factor is None:
+        chunk[:, -1] = target
         return None
     factor *= sizes
     factor[:, -1] += factor[:, :-1] @ solution
@@ -150,16 +150,21 @@ def _factor(gram: Tensor, most: float) -> Tensor | None:
 def _chunks(batches: Iterable[tuple[Array, Array]], features: int) -> Iterator[Tensor]:
     """[1 X y] in chunks, the first one small and the last one what is left; the memory of each is the next one's."""
     chunk = torch.ones(CHUNK_ROWS, features + 2, dtype=torch.float64)
-    buffer, filled, size = chunk.numpy(), 0, FIRST_ROWS
-    for x, y in batches:
+    filled, size = 0, FIRST_ROWS
+    for x, y in ((_tensor(x), _tensor(y)) for x, y in batches):
         start = 0
         while start < len(y):
             rows = min(size - filled, len(y) - start)
-            buffer[filled : filled + rows, 1:-1] = x[start : start + rows]
-            buffer[filled : filled + rows, -1] = y[start : start + rows]
+            chunk[filled : filled + rows, 1:-1] = x[start : start + rows]
+            chunk[filled : filled + rows, -1] = y[start : start + rows]
             start, filled = start + rows, filled + rows
             if filled == size:
                 yield chunk[:size]
                 filled, size = 0, CHUNK_ROWS
     if filled:
         yield chunk[:filled]
+
+
+def _tensor(values: Array) -> Tensor:
+    """The same memory, unless it may not be written to: torch would warn."""
+    return torch.from_numpy(values if values.flags.writeable else values.copy())
