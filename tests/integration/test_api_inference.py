@@ -117,30 +117,30 @@ def with_bytes(client: TestClient, job_id: UUID, content: bytes, **changes: Any)
     return client.post(f"/v2/models/{job_id}/infer", content=header + content, headers=length)
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer"),
-    [
-        ({"inputs": []}, "/inputs"),
-        ({"inputs": [tensor(), tensor()]}, "/inputs"),
-        ({"inputs": [tensor(name="z")]}, "/inputs/0/name"),
-        ({"inputs": [tensor(shape=[3])]}, "/inputs/0/shape"),
-        ({"inputs": [tensor(shape=[3, 3])]}, "/inputs/0/shape/1"),
-        ({"inputs": [tensor(shape=[2, 2])]}, "/inputs/0/data"),
-        ({"inputs": [tensor(shape=[2**63, 2])]}, "/inputs/0/data"),
-        ({"inputs": [tensor(shape=[-3, -2])]}, "/inputs/0/shape/0"),
-        ({"inputs": [tensor(datatype="BYTES")]}, "/inputs/0/datatype"),
-        ({"inputs": [tensor(data=[["1", 2]])]}, "/inputs/0/data/0/0"),
-        ({"inputs": [tensor(data=[[1, 2], [3]])]}, "/inputs/0/data/1"),
-        ({"inputs": [tensor(data=None)]}, "/inputs/0"),
-        ({"inputs": [tensor(data=[[1e39, 0.0]] * 3)]}, "/inputs/0"),
-        ({"outputs": [{"name": "z"}]}, "/outputs/0/name"),
-        ({"input": 1}, "/input"),
-    ],
-)
-def test_a_wrong_tensor_is_pointed_at(client: TestClient, job_id: UUID, body: Json, pointer: str) -> None:
-    details = problem(infer(client, job_id, **body), 422)
-    assert details["errors"][0]["pointer"] == pointer
-    assert details["error"] == details["detail"], "the name that the protocol's clients look for"
+WRONG_TENSORS: list[tuple[Json, str]] = [
+    ({"inputs": []}, "/inputs"),
+    ({"inputs": [tensor(), tensor()]}, "/inputs"),
+    ({"inputs": [tensor(name="z")]}, "/inputs/0/name"),
+    ({"inputs": [tensor(shape=[3])]}, "/inputs/0/shape"),
+    ({"inputs": [tensor(shape=[3, 3])]}, "/inputs/0/shape/1"),
+    ({"inputs": [tensor(shape=[2, 2])]}, "/inputs/0/data"),
+    ({"inputs": [tensor(shape=[2**63, 2])]}, "/inputs/0/data"),
+    ({"inputs": [tensor(shape=[-3, -2])]}, "/inputs/0/shape/0"),
+    ({"inputs": [tensor(datatype="BYTES")]}, "/inputs/0/datatype"),
+    ({"inputs": [tensor(data=[["1", 2]])]}, "/inputs/0/data/0/0"),
+    ({"inputs": [tensor(data=[[1, 2], [3]])]}, "/inputs/0/data/1"),
+    ({"inputs": [tensor(data=None)]}, "/inputs/0"),
+    ({"inputs": [tensor(data=[[1e39, 0.0]] * 3)]}, "/inputs/0"),
+    ({"outputs": [{"name": "z"}]}, "/outputs/0/name"),
+    ({"input": 1}, "/input"),
+]
+
+
+def test_a_wrong_tensor_is_pointed_at(client: TestClient, job_id: UUID) -> None:
+    for body, pointer in WRONG_TENSORS:
+        details = problem(infer(client, job_id, **body), 422)
+        assert details["errors"][0]["pointer"] == pointer, body
+        assert details["error"] == details["detail"], "the name that the protocol's clients look for"
 
 
 def test_bytes_that_do_not_fit_are_refused(client: TestClient, job_id: UUID) -> None:
@@ -154,10 +154,10 @@ def test_bytes_that_do_not_fit_are_refused(client: TestClient, job_id: UUID) -> 
         problem(client.post(f"/v2/models/{job_id}/infer", content=b"{}!", headers=headers), 422 if length == 2 else 400)
 
 
-@pytest.mark.parametrize("body", [b"", b"nothing", b"{", b"[" * 100_000, b'{"inputs": [NaN]'])
-def test_what_is_not_json_is_refused(client: TestClient, job_id: UUID, body: bytes) -> None:
+def test_what_is_not_json_is_refused(client: TestClient, job_id: UUID) -> None:
     for path in (f"/v2/models/{job_id}/infer", f"/v1/jobs/{job_id}/invocations"):
-        problem(client.post(path, content=body, headers={"Content-Type": "application/json"}), 400)
+        for body in (b"", b"nothing", b"{", b"[" * 100_000, b'{"inputs": [NaN]'):
+            problem(client.post(path, content=body, headers={"Content-Type": "application/json"}), 400)
 
 
 def test_a_job_without_a_model_is_not_ready(client: TestClient, database: Database) -> None:
@@ -190,24 +190,24 @@ def invoke(client: TestClient, job_id: UUID, body: Json) -> Response:
     return client.post(f"/v1/jobs/{job_id}/invocations", json=body)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"dataframe_split": FRAME.to_dict(orient="split")},
-        {"dataframe_split": OTHERWISE.to_dict(orient="split")},
-        {"dataframe_split": pd.DataFrame(ROWS).to_dict(orient="split")},
-        {"dataframe_records": OTHERWISE.to_dict(orient="records")},
-        {"instances": ROWS},
-        {"instances": OTHERWISE.to_dict(orient="records")},
-        {"inputs": ROWS},
-        {"inputs": OTHERWISE.to_dict(orient="list")},
-        {"inputs": ROWS, "params": {}},
-    ],
-)
+SHAPES: list[Json] = [
+    {"dataframe_split": FRAME.to_dict(orient="split")},
+    {"dataframe_split": OTHERWISE.to_dict(orient="split")},
+    {"dataframe_split": pd.DataFrame(ROWS).to_dict(orient="split")},
+    {"dataframe_records": OTHERWISE.to_dict(orient="records")},
+    {"instances": ROWS},
+    {"instances": OTHERWISE.to_dict(orient="records")},
+    {"inputs": ROWS},
+    {"inputs": OTHERWISE.to_dict(orient="list")},
+    {"inputs": ROWS, "params": {}},
+]
+
+
 def test_every_shape_of_the_same_rows_is_scored_the_same(
-    client: TestClient, job_id: UUID, expected: list[float], body: Json
+    client: TestClient, job_id: UUID, expected: list[float]
 ) -> None:
-    assert invoke(client, job_id, body).json() == {"predictions": expected}
+    for body in SHAPES:
+        assert invoke(client, job_id, body).json() == {"predictions": expected}, body
 
 
 def test_csv_is_scored(client: TestClient, job_id: UUID, expected: list[float]) -> None:
@@ -225,54 +225,52 @@ def test_one_feature_is_scored_from_plain_numbers(client: TestClient, trained: T
     assert invoke(client, job_id, {"instances": []}).json() == {"predictions": []}
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer"),
-    [
-        ({}, ""),
-        ({"inputs": ROWS, "instances": ROWS}, ""),
-        ({"inputs": None}, "/inputs"),
-        ({"columns": []}, "/columns"),
-        ({"inputs": ROWS, "params": {"a": 1}}, "/params"),
-        ({"dataframe_split": {"columns": ["x0"], "data": [[1]]}}, "/dataframe_split/columns"),
-        ({"dataframe_split": {"columns": ["x0", "x0", "x1"], "data": []}}, "/dataframe_split/columns"),
-        ({"dataframe_split": {"columns": [0], "data": [[1]]}}, "/dataframe_split/columns"),
-        ({"dataframe_split": {"columns": ["x0", "x1"], "data": [[1, 2], [3]]}}, "/dataframe_split/data/1"),
-        ({"dataframe_split": {"columns": ["x0", "x1"], "data": [[1, None]]}}, "/dataframe_split/data/0/1"),
-        ({"dataframe_records": [{"x0": 1, "x1": 2}, {"x0": 1}]}, "/dataframe_records/1"),
-        ({"dataframe_records": [{"x0": 1, "x1": "2"}]}, "/dataframe_records/0/x1"),
-        ({"instances": [{"x0": 1}]}, "/instances/0"),
-        ({"instances": [{"x0": 1, "x1": 2}, [1, 2]]}, "/instances/1"),
-        ({"instances": [[1, 2], {"x0": 1, "x1": 2}]}, "/instances/1"),
-        ({"instances": [[1, 2, 3]]}, "/instances/0"),
-        ({"instances": [True, False]}, "/instances/0"),
-        ({"inputs": {"x0": [1, 2], "x1": [1]}}, "/inputs/x1"),
-        ({"inputs": {"x0": [1, 2]}}, "/inputs"),
-        ({"inputs": [1.0, 2.0]}, "/inputs/0"),
-    ],
-)
-def test_a_wrong_row_is_pointed_at(client: TestClient, job_id: UUID, body: Json, pointer: str) -> None:
-    assert problem(invoke(client, job_id, body), 422)["errors"][0]["pointer"] == pointer
+WRONG_ROWS: list[tuple[Json, str]] = [
+    ({}, ""),
+    ({"inputs": ROWS, "instances": ROWS}, ""),
+    ({"inputs": None}, "/inputs"),
+    ({"columns": []}, "/columns"),
+    ({"inputs": ROWS, "params": {"a": 1}}, "/params"),
+    ({"dataframe_split": {"columns": ["x0"], "data": [[1]]}}, "/dataframe_split/columns"),
+    ({"dataframe_split": {"columns": ["x0", "x0", "x1"], "data": []}}, "/dataframe_split/columns"),
+    ({"dataframe_split": {"columns": [0], "data": [[1]]}}, "/dataframe_split/columns"),
+    ({"dataframe_split": {"columns": ["x0", "x1"], "data": [[1, 2], [3]]}}, "/dataframe_split/data/1"),
+    ({"dataframe_split": {"columns": ["x0", "x1"], "data": [[1, None]]}}, "/dataframe_split/data/0/1"),
+    ({"dataframe_records": [{"x0": 1, "x1": 2}, {"x0": 1}]}, "/dataframe_records/1"),
+    ({"dataframe_records": [{"x0": 1, "x1": "2"}]}, "/dataframe_records/0/x1"),
+    ({"instances": [{"x0": 1}]}, "/instances/0"),
+    ({"instances": [{"x0": 1, "x1": 2}, [1, 2]]}, "/instances/1"),
+    ({"instances": [[1, 2], {"x0": 1, "x1": 2}]}, "/instances/1"),
+    ({"instances": [[1, 2, 3]]}, "/instances/0"),
+    ({"instances": [True, False]}, "/instances/0"),
+    ({"inputs": {"x0": [1, 2], "x1": [1]}}, "/inputs/x1"),
+    ({"inputs": {"x0": [1, 2]}}, "/inputs"),
+    ({"inputs": [1.0, 2.0]}, "/inputs/0"),
+]
 
 
-@pytest.mark.parametrize(
-    ("content", "status", "pointer"),
-    [
-        (b"", 422, "/0"),
-        (b"a,b\n1,2", 422, "/0"),
-        (b"x0,x1\n1,2\n3,nobody\n", 422, "/2/x1"),
-        (b"x0,x1\n1,\n", 422, "/1/x1"),
-        (b"x0,x1\n1,nan\n", 422, "/1/x1"),
-        (b"x0,x1\n1,2\n1,2,3\n", 422, "/2"),
-        (b'x0,x1\n"1,2\n', 400, None),
-        (b"x0,x1\n\xff,1", 400, None),
-        (b"x0,x1\n1,\x001", 422, "/1/x1"),
-    ],
-)
-def test_a_wrong_cell_is_pointed_at(
-    client: TestClient, job_id: UUID, content: bytes, status: int, pointer: str | None
-) -> None:
-    headers = {"Content-Type": "text/csv"}
-    problem(client.post(f"/v1/jobs/{job_id}/invocations", content=content, headers=headers), status, pointer)
+def test_a_wrong_row_is_pointed_at(client: TestClient, job_id: UUID) -> None:
+    for body, pointer in WRONG_ROWS:
+        assert problem(invoke(client, job_id, body), 422)["errors"][0]["pointer"] == pointer, body
+
+
+WRONG_CSV: list[tuple[bytes, int, str | None]] = [
+    (b"", 422, "/0"),
+    (b"a,b\n1,2", 422, "/0"),
+    (b"x0,x1\n1,2\n3,nobody\n", 422, "/2/x1"),
+    (b"x0,x1\n1,\n", 422, "/1/x1"),
+    (b"x0,x1\n1,nan\n", 422, "/1/x1"),
+    (b"x0,x1\n1,2\n1,2,3\n", 422, "/2"),
+    (b'x0,x1\n"1,2\n', 400, None),
+    (b"x0,x1\n\xff,1", 400, None),
+    (b"x0,x1\n1,\x001", 422, "/1/x1"),
+]
+
+
+def test_a_wrong_cell_is_pointed_at(client: TestClient, job_id: UUID) -> None:
+    for content, status, pointer in WRONG_CSV:
+        headers = {"Content-Type": "text/csv"}
+        problem(client.post(f"/v1/jobs/{job_id}/invocations", content=content, headers=headers), status, pointer)
 
 
 def test_a_body_of_another_kind_is_refused(client: TestClient, job_id: UUID) -> None:
