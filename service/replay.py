@@ -21,6 +21,7 @@ from service.storage import Storage
 from service.store import records
 from service.store.records import RecordedStep
 from service.store.tables import Job
+from service.streams import reductions
 from slope.data import TrainingData, prepare
 from slope.spec import TrainingSpec
 
@@ -94,20 +95,29 @@ def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -
 
 def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Engine | FusedMember":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
-    from slope.engines.build import build
-    from slope.engines.fused_member import FusedMember
-
     round_as_the_worker()
-    source = Source.of(job)
-    data, spec = prepared(storage, source), source.training_spec
-    training: Engine | FusedMember
-    if job.place is not None and job.group_width is not None:
-        training = FusedMember(data, spec, job.place, job.group_width)
-    else:
-        training = build(job.plan["engine"], data, spec, keeps_steps=lambda epoch: False)
+    training = _run_of(storage, job)
     if state := records.latest_snapshot(session, job.id, epoch):
         training.restore(state)
     return training
+
+
+def _run_of(storage: Storage, job: Job) -> "Engine | FusedMember":
+    """A run that stands at its start."""
+    from slope.engines.build import build
+    from slope.engines.fused_member import FusedMember
+    from slope.engines.reduced import Reduced
+
+    source = Source.of(job)
+    spec = source.training_spec
+    if job.plan.get("streams"):
+        columns = (source.features, source.target)
+        reduce = reductions(storage, source.dataset_id, source.rows, columns, spec, "cpu")
+        return Reduced(len(source.features), reduce, spec, keeps_steps=lambda epoch: False)
+    data = prepared(storage, source)
+    if job.place is not None and job.group_width is not None:
+        return FusedMember(data, spec, job.place, job.group_width)
+    return build(job.plan["engine"], data, spec, keeps_steps=lambda epoch: False)
 
 
 def _advance(session: Session, job: Job, training: "Engine | FusedMember", epoch: int) -> None:

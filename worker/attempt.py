@@ -12,9 +12,12 @@ from service.store import jobs, leases, workers
 from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
-from slope.data import prepare
+from service.streams import reductions, without_rows
+from slope.data import TrainingData, prepare
 from slope.engines.build import build
+from slope.engines.engine import Engine
 from slope.engines.plan import keeps_epoch, snapshot_interval
+from slope.engines.reduced import Reduced
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted
@@ -54,7 +57,8 @@ class Assignment:
     """A claimed job with its data, and the seconds since it first began to run."""
 
     job: Job
-    arrays: Arrays
+    arrays: Arrays | None
+    """None where the data is read in parts."""
     elapsed: float
 
 
@@ -65,7 +69,13 @@ def _load(process: Process, claim: Claim) -> Assignment:
         elapsed = (now(session) - job.started_at).total_seconds()
         memory = workers.memory_of(session, process.worker_id)
     refuse_beyond(memory, job.plan)
-    return Assignment(job, datasets.load_for(process.storage, job), elapsed)
+    arrays = None if job.plan.get("streams") else datasets.load_for(process.storage, job)
+    return Assignment(job, arrays, elapsed)
+
+
+def _prepared(assignment: Assignment, spec: TrainingSpec) -> TrainingData:
+    arrays = assignment.arrays
+    return without_rows(len(assignment.job.features)) if arrays is None else prepare(arrays.x, arrays.y, spec)
 
 
 class Attempt:
@@ -76,15 +86,8 @@ class Attempt:
         self._job = job
         self._heartbeat = heartbeat
         self._spec = TrainingSpec.model_validate(job.spec)
-        self._data = prepare(assignment.arrays.x, assignment.arrays.y, self._spec)
-        self._training = build(
-            job.plan["engine"],
-            self._data,
-            self._spec,
-            keeps_steps=lambda epoch: job.plan["steps_recorded"] and keeps_epoch(self._spec, epoch),
-            interrupted=lambda: heartbeat.stop is not None,
-            device=device_for(job.device),
-        )
+        self._data = _prepared(assignment, self._spec)
+        self._training = self._engine(process, assignment)
         if job.checkpoint:
             self._training.restore(job.checkpoint)
         if job.timeout_seconds is not None:
@@ -95,6 +98,29 @@ class Attempt:
         self._snapshot_interval = None if keeps_every_step else interval
         self._health = Health(told={event.code for event in job.events if event.code})
         self._recorder = Recorder(process, claim, Progress.of(job), outcome.facts(job, self._data, self._spec))
+
+    def _engine(self, process: Process, assignment: Assignment) -> Engine:
+        job, spec, device = self._job, self._spec, device_for(self._job.device)
+
+        def keeps_steps(epoch: int) -> bool:
+            return bool(job.plan["steps_recorded"]) and keeps_epoch(spec, epoch)
+
+        def interrupted() -> bool:
+            return self._heartbeat.stop is not None
+
+        if assignment.arrays is not None:
+            engine = job.plan["engine"]
+            return build(engine, self._data, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
+        columns = (job.features, job.target)
+        reduce = reductions(process.storage, job.dataset_id, job.dataset.rows, columns, spec, device)
+        return Reduced(
+            len(job.features),
+            lambda pause: patiently(lambda: reduce(pause), process.leaving),
+            spec,
+            keeps_steps=keeps_steps,
+            interrupted=interrupted,
+            device=device,
+        )
 
     def run(self) -> None:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over."""

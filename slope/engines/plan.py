@@ -59,6 +59,8 @@ class Plan:
     """Of those numbers and the keys of their rows, without the database's own overhead."""
     memory_bytes: int | None = None
     """Most that the data and the engine take beside what the process has anyhow."""
+    streams: bool = False
+    """Whether the data is read in parts and never in memory as a whole."""
     actual_seconds: float | None = None
     """Spent in the epochs so far; null in a plan for a job that is not there yet."""
 
@@ -81,6 +83,7 @@ def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto") -> 
         estimated_seconds=candidate.estimated_seconds,
         recorded_bytes=8 * numbers + 24 * kept_epochs + 32 * kept_steps,
         memory_bytes=candidate.memory_bytes,
+        streams=candidate.engine == "reduced" and work.streams,
     )
 
 

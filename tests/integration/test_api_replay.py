@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 from workbench import request
 
+import slope.engines.costs
 import slope.engines.plan
 from service.store.database import Database
 from service.store.tables import Epoch, Snapshot, Step
@@ -91,3 +92,31 @@ def test_a_replay_that_does_not_meet_the_record_is_not_told_as_truth(
     assert answer.status_code == 409
     assert answer.json()["type"] == "/problems/replay-differs"
     assert client.get(f"/v1/jobs/{job_id}/epochs/4/steps").status_code == 200
+
+
+@pytest.mark.parametrize("held_back", [0.0, 0.25])
+def test_data_that_is_read_in_parts_gives_the_bits_of_data_in_memory(
+    held_back: float, client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = {"epochs": 9, "engine": "reduced", "validation_fraction": held_back, "optimizer": {"name": "adam"}}
+    wanted = request(**run, record={"steps": "none", "every": 4})
+    in_memory = trained(wanted)
+    monkeypatch.setattr(slope.engines.costs, "STREAMED_NUMBERS", 0)
+    monkeypatch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 2)
+    monkeypatch.setattr("service.datasets.load", lambda *_: pytest.fail("the data was loaded as a whole"))
+    streamed = trained(wanted)
+    jobs = [client.get(f"/v1/jobs/{job_id}").json() for job_id in (in_memory, streamed)]
+    assert [job["plan"]["streams"] for job in jobs] == [False, True]
+    assert jobs[1]["status"] == "succeeded"
+    assert jobs[0]["weights"] == jobs[1]["weights"]
+    assert jobs[0]["loss"] == jobs[1]["loss"]
+    own = steps(client, streamed, 7)
+    monkeypatch.undo()
+    assert own == steps(client, in_memory, 7)
+
+
+def test_scaled_data_is_not_read_in_parts(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slope.engines.costs, "STREAMED_NUMBERS", 0)
+    for standardize in (False, True):
+        plan = client.post("/v1/plan", json=request(engine="reduced", standardize=standardize)).json()["plan"]
+        assert plan["streams"] == (not standardize)
