@@ -83,14 +83,13 @@ def get(session: Session, sweep_id: UUID) -> Summary:
     sweep = sweeps.get(session, sweep_id)
     if sweep is None:
         raise SweepNotFound(sweep_id)
-    return _summary(session, sweep)
+    return _summaries(session, [sweep])[0]
 
 
 def page(session: Session, *, before: UUID | None, limit: int) -> tuple[list[Summary], UUID | None]:
     """Sweeps newest first, and where the next page goes on."""
     found = sweeps.page(session, before=before, limit=limit + 1)
-    summaries = [_summary(session, sweep) for sweep in found[:limit]]
-    return summaries, found[limit - 1].id if len(found) > limit else None
+    return _summaries(session, found[:limit]), found[limit - 1].id if len(found) > limit else None
 
 
 def holds_rows_back(sweep: Sweep) -> bool:
@@ -210,5 +209,7 @@ def _ring(database: Database, queue: Queue, job_ids: Sequence[UUID], device: str
             return
 
 
-def _summary(session: Session, sweep: Sweep) -> Summary:
-    return Summary(sweep, sweeps.counts(session, [sweep.id])[sweep.id], *sweeps.epochs(session, sweep.id))
+def _summaries(session: Session, found: Sequence[Sweep]) -> list[Summary]:
+    ids = [sweep.id for sweep in found]
+    counts, epochs = sweeps.counts(session, ids), sweeps.epochs(session, ids)
+    return [Summary(sweep, counts[sweep.id], *epochs[sweep.id]) for sweep in found]

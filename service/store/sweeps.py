@@ -55,11 +55,12 @@ def counts(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[str, 
     return found
 
 
-def epochs(session: Session, sweep_id: UUID) -> tuple[int, int]:
-    """How many epochs the jobs have trained, and how many they are to train at most."""
-    query = select(func.coalesce(func.sum(Job.epochs_done), 0), func.coalesce(func.sum(Job.epochs), 0))
-    done, wanted = session.execute(query.where(Job.sweep_id == sweep_id)).one()
-    return int(done), int(wanted)
+def epochs(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """How many epochs the jobs of the sweeps have trained, and how many they are to train at most."""
+    sums = (func.sum(Job.epochs_done).label("done"), func.sum(Job.epochs).label("wanted"))
+    query = select(Job.sweep_id, *sums).where(Job.sweep_id.in_(sweep_ids)).group_by(Job.sweep_id)
+    found = {row.sweep_id: (int(row.done), int(row.wanted)) for row in session.execute(query)}
+    return {sweep_id: found.get(sweep_id, (0, 0)) for sweep_id in sweep_ids}
 
 
 def ranking(session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int) -> list[Job]:

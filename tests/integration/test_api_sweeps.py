@@ -276,6 +276,17 @@ def test_sweeps_are_listed_newest_first(client: TestClient) -> None:
     rest = client.get("/v1/sweeps", params={"cursor": page["next"]}).json()
     assert [sweep["id"] for sweep in rest["data"]] == ids[:1]
     assert rest["next"] is None
+    assert {sweep["counts"]["queued"] for sweep in [*page["data"], *rest["data"]]} == {6}
+    assert {sweep["progress"]["epochs"] for sweep in [*page["data"], *rest["data"]]} == {30}
+
+
+def test_a_sweep_of_which_all_jobs_were_deleted_is_empty(client: TestClient, database: Database) -> None:
+    sweep_id = client.post("/v1/sweeps", json=SWEEP).json()["id"]
+    for job in jobs_of(database, UUID(sweep_id)):
+        assert client.delete(f"/v1/jobs/{job.id}").status_code == 204
+    sweep = client.get(f"/v1/sweeps/{sweep_id}").json()
+    assert (sweep["counts"], sweep["progress"]["jobs"], sweep["ranking"]["data"]) == ({}, 0, [])
+    assert client.delete(f"/v1/sweeps/{sweep_id}").status_code == 204
 
 
 def test_a_sweep_that_waits_is_cancelled_at_once(client: TestClient, database: Database) -> None:
