@@ -2,13 +2,14 @@
 
 import sys
 
-from benchmarks import descent, full_batch, graph, job, loop, polls, recording, reduction, steps, sweep
+from benchmarks import descent, full_batch, graph, ingest, job, loop, polls, recording, reduction, steps, sweep
 
 _BENCHMARKS = {
     "loop": loop.run,
     "job": job.run,
     "polls": polls.run,
     "graph": graph.run,
+    "ingest": ingest.run,
     "sweep": sweep.run,
     "recording": recording.run,
     "descent": descent.run,

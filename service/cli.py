@@ -137,6 +137,22 @@ def submit(
 
 
 @app.command()
+def upload(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, NDJSON, JSON, Parquet or Arrow")],
+    name: Annotated[str | None, typer.Option(help="What to call the dataset")] = None,
+    nulls: Annotated[str | None, typer.Option(help="Empty cells: refuse, drop, mean or zero")] = None,
+    text: Annotated[str | None, typer.Option(help="Columns of words: refuse or drop")] = None,
+    one_hot: Annotated[list[str] | None, typer.Option(help="Column to split by its values; again for more")] = None,
+    url: Url = "http://127.0.0.1:8000",
+) -> None:
+    """Keep a table as a dataset, for jobs to name by its id, and print what is in it."""
+    from slope.client import Client
+
+    with _told(url), Client(url) as client:
+        console.print_json(data=client.upload(file, name=name, nulls=nulls, text=text, one_hot=one_hot))
+
+
+@app.command()
 def graph(
     job: Annotated[str, typer.Argument(help="The job's id")],
     epoch: Annotated[int, typer.Argument(min=0, help="Counted from 0")],

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 
-from slope.client import calls, graph_calls, sweep_calls
+from slope.client import calls, dataset_calls, graph_calls, sweep_calls
 from slope.client.calls import HOLD_SECONDS
 from slope.client.exchange import Call, Download, Listing, Request
 from slope.client.problem import Json, checked
@@ -102,6 +102,11 @@ class Client:
     save_step_graph = _save(graph_calls.save_step_graph)
     audit = _run(graph_calls.audit)
     graph = _run(graph_calls.graph)
+    upload = _run(dataset_calls.upload)
+    dataset = _run(dataset_calls.dataset)
+    datasets = _each(dataset_calls.datasets)
+    dataset_rows = _each(dataset_calls.dataset_rows)
+    delete_dataset = _run(dataset_calls.delete_dataset)
     submit_sweep = _run(sweep_calls.submit_sweep)
     sweep = _run(sweep_calls.sweep)
     sweeps = _each(sweep_calls.sweeps)

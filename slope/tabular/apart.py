@@ -4,6 +4,7 @@ A few kilobytes of Parquet can ask for gigabytes, and a library written in C can
 memory and of time, and is forked from one that has everything loaded.
 """
 
+import ctypes
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ Encoding = Literal["gzip", "zstd"]
 
 _processes = get_context("forkserver")
 _processes.set_forkserver_preload(["slope.tabular.ingest"])
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # as malloc.h has them
 _PIECE = 1024 * 1024
 
 
@@ -66,6 +68,8 @@ def _work(sender: Connection, sent: Sent, target: Path, allowance: Allowance) ->
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())  # the others reserve more than they use, and a limit counts that
+    pa.set_io_thread_count(2)  # and it counts the stack of every thread
+    _give_back_at_once()
     _limit(allowance.memory)
     sender.send(_outcome(lambda: _ingest(sent, target, allowance.limits)))
 
@@ -107,6 +111,14 @@ def _read(pieces: Any, encoding: Encoding) -> bytes:
         return bytes(pieces.read(_PIECE))
     except OSError as error:
         raise BadTable(f"The file cannot be decompressed as {encoding}: it is damaged or cut short") from error
+
+
+def _give_back_at_once() -> None:
+    """Let glibc return large pieces of memory instead of keeping them for each thread: a limit counts those, too."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def _limit(memory: int) -> None:

@@ -1,6 +1,7 @@
 """From a file that somebody has sent to a table as it is stored."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: L
     summarizer = Summarizer(layout.names)
     nulls, kinds = [0] * len(layout.names), layout.types()
     row = 0
-    with TableWriter(target, layout.names) as writer:
+    with TableWriter(target, layout.names) as writer, ThreadPoolExecutor(1) as aside:
+        summarized: Future[None] | None = None
         batches = source.batches([field.name for field in layout.numbers], list(layout.categories))
         for batch in sized(batches, len(layout.names)):
             columns, empty = layout.columns(batch, row)
@@ -45,7 +47,9 @@ def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: L
             nulls = [before + here for before, here in zip(nulls, empty, strict=True)]
             kinds = [_kind(kind, values) for kind, values in zip(kinds, columns, strict=True)]
             if len(columns[0]):
-                summarizer.add(columns)
+                if summarized:
+                    summarized.result()
+                summarized = aside.submit(summarizer.add, columns)  # NumPy and hashlib let go of the interpreter
                 writer.write(columns)
     if summarizer.rows == 0:
         raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")

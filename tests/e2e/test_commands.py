@@ -18,7 +18,8 @@ def environment(empty_postgresql_url: str, folder: Path, server_folder: Path) ->
     """A database without tables, and a broker."""
     broker = Broker(folder, server_folder / "commands.sock")
     broker.start()
-    yield {"SLOPE_DATABASE_URL": empty_postgresql_url, "SLOPE_BROKER_URL": broker.url}
+    storage = {"SLOPE_STORAGE_URL": (folder / "commands" / "objects").as_uri()}
+    yield {"SLOPE_DATABASE_URL": empty_postgresql_url, "SLOPE_BROKER_URL": broker.url} | storage
     broker.stop()
 
 

@@ -165,3 +165,32 @@ def test_a_download_that_breaks_off_leaves_the_file_that_was_there(
 
     assert [each.name for each in tmp_path.iterdir()] == ["epochs.csv"]
     assert file.read_text() == "from before"
+
+
+def test_a_file_is_uploaded_with_its_name_and_options(asking: Callable[[Handler], Ask], tmp_path: Path) -> None:
+    file = tmp_path / "course.csv.gz"
+    file.write_bytes(b"content")
+    seen = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append((request.method, request.url.path, dict(request.url.params), request.read()))
+        return httpx2.Response(201, json={"id": "d"})
+
+    assert asking(handler)("upload", file, text="drop", nulls="drop", delimiter=None) == {"id": "d"}
+    [(method, path, parameters, body)] = seen
+    assert (method, path, parameters) == ("POST", "/v1/datasets", {"text": "drop", "nulls": "drop"})
+    assert b'filename="course.csv.gz"' in body
+    assert b"content" in body
+
+
+def test_datasets_are_listed_read_and_deleted(asking: Callable[[Handler], Ask]) -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "DELETE":
+            return httpx2.Response(204)
+        is_list = request.url.path in ("/v1/datasets", "/v1/datasets/d/rows")
+        return httpx2.Response(200, json={"data": [{"a": 1.0}], "next": None} if is_list else {"id": "d"})
+
+    ask = asking(handler)
+    assert ask("datasets") == ask("dataset_rows", "d") == [{"a": 1.0}]
+    assert ask("dataset", "d") == {"id": "d"}
+    assert ask("delete_dataset", "d") is None

@@ -1,0 +1,46 @@
+"""Every call about datasets, said once for both clients."""
+
+from pathlib import Path
+from typing import Any
+
+from slope.client.exchange import Call, Listing, Request, json_of
+from slope.client.problem import Json, checked
+
+_UPLOAD_SECONDS = 900.0
+
+
+def upload(file: Path | str, *, name: str | None = None, **options: Any) -> Call[Json]:
+    """Keep a file as a dataset: .csv, .tsv, .ndjson, .json, .parquet or .arrow, also with .gz or .zst behind it.
+
+    Options are those of `POST /v1/datasets`: header, delimiter, decimal, nulls, infinities, text, one_hot, format.
+    """
+    wanted = {"name": name, **options}
+    with Path(file).open("rb") as opened:
+        found: Json = yield from json_of(
+            "POST",
+            "/v1/datasets",
+            files={"file": (Path(file).name, opened)},
+            params={key: value for key, value in wanted.items() if value is not None},
+            timeout=_UPLOAD_SECONDS,
+        )
+    return found
+
+
+def dataset(dataset_id: str) -> Call[Json]:
+    """A dataset's columns with their statistics."""
+    return json_of("GET", f"/v1/datasets/{dataset_id}")
+
+
+def datasets(**filters: str) -> Listing:
+    """All uploaded datasets, newest first, page by page."""
+    return Listing("/v1/datasets", "cursor", filters)
+
+
+def dataset_rows(dataset_id: str) -> Listing:
+    """All rows of a dataset, page by page."""
+    return Listing(f"/v1/datasets/{dataset_id}/rows", "after", {"limit": "1000"})
+
+
+def delete_dataset(dataset_id: str) -> Call[None]:
+    """Delete a dataset that no job uses."""
+    checked((yield Request("DELETE", f"/v1/datasets/{dataset_id}")))

@@ -1,0 +1,87 @@
+"""A file is read in a process of its own, within its memory and time, whatever the file is like."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from slope.tabular.apart import Allowance, Encoding, Sent, ingest_apart
+from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.reading import Format, Limits, Reading
+from slope.tabular.summary import Summary
+
+MIB = 2**20
+MEMORY = 256 * MIB
+LINE = b"1.250000000,2.50000000,3.750000\n"
+
+
+def ingested(
+    file: Path,
+    format: Format,
+    *,
+    encoding: Encoding | None = None,
+    limits: Limits = Limits(),  # noqa: B008
+    memory: int = MEMORY,
+    seconds: float = 60.0,
+) -> Summary:
+    sent = Sent(file, format, encoding, Reading())
+    return ingest_apart(sent, file.with_suffix(".table"), Allowance(limits, memory, seconds))
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV file of more bytes than reading it may take."""
+    file = tmp_path_factory.mktemp("large") / "large.csv"
+    with file.open("wb") as opened:
+        for _ in range(270):
+            opened.write(LINE * (MIB // len(LINE)))
+    return file
+
+
+def test_a_file_larger_than_its_memory_is_read_all_the_same(large: Path) -> None:
+    assert large.stat().st_size > MEMORY
+    rows = large.stat().st_size // len(LINE)
+
+    summary = ingested(large, "csv")
+
+    assert (summary.rows, [column.mean for column in summary.columns]) == (rows, [1.25, 2.5, 3.75])
+    table = large.with_suffix(".table").rename(large.with_suffix(".parquet"))
+    assert ingested(table, "parquet").content_hash == summary.content_hash
+
+
+def test_a_file_that_is_compressed_is_decompressed_only_as_far_as_is_allowed(tmp_path: Path) -> None:
+    file = tmp_path / "bomb"
+    with file.open("wb") as sink, pa.CompressedOutputStream(sink, "zstd") as stream:
+        for _ in range(50):
+            stream.write(LINE * 32_768)
+    assert file.stat().st_size < MIB
+
+    with pytest.raises(TableTooLarge, match="Decompressed"):
+        ingested(file, "csv", encoding="zstd", limits=Limits(file_bytes=20 * MIB))
+    assert sum(each.stat().st_size for each in tmp_path.iterdir()) < 25 * MIB
+
+
+def test_parquet_that_asks_for_too_much_memory_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "bomb.parquet"
+    table = pa.table({"a": np.zeros(40_000_000)})
+    one_page = {"row_group_size": 2**26, "data_page_size": 2**30, "max_rows_per_page": 2**26}
+    pq.write_table(table, file, compression="zstd", use_dictionary=False, **one_page)
+    assert file.stat().st_size < MIB
+
+    with pytest.raises(TableTooLarge, match="memory"):
+        ingested(file, "parquet")
+
+
+def test_a_file_that_takes_too_long_is_given_up(large: Path) -> None:
+    with pytest.raises(TableTooLarge, match=r"0\.2 seconds"):
+        ingested(large, "csv", seconds=0.2)
+
+
+def test_a_crash_of_the_reader_is_the_file_s_fault(tmp_path: Path) -> None:
+    file = tmp_path / "deep.ndjson"
+    file.write_bytes(b'{"a":' + b"[" * 10**5 + b"]" * 10**5 + b"}\n")
+
+    with pytest.raises(BadTable, match="breaks the reader"):
+        ingested(file, "ndjson")
