@@ -78,8 +78,8 @@ def eager(work: Work) -> Cost:
 def reduced(work: Work) -> Cost:
     columns = work.features + 2
     start = 1e-3 + work.rows * (0.2e-9 * columns**2 + 0.5e-9 * columns)
-    # In parts of a million numbers, with the order by which some rows may be held back.
-    data = 48_000_000 + 17 * work.rows if work.streams else work.data_bytes
+    order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
+    data = 64_000_000 + order if work.streams else work.data_bytes
     return Cost(start, 200e-6 + 2e-9 * columns**2, data + 8 * columns * (3 * 2**15 + 8 * columns))
 
 
@@ -87,13 +87,13 @@ def blocked(work: Work) -> Cost:
     block, group = max(32, work.batch), max(2**14, work.batch)
     epoch = 400e-6 + work.rows * (60e-9 + 40e-9 * work.parameters)
     memory = 8 * group * (2 * min(block, 64) + 12 * work.parameters) + 24 * work.parameters**2 * (group // block)
-    return Cost(0.0, epoch, work.data_bytes + memory + 2 * work.step_bytes)
+    return Cost(0.0, epoch, work.data_bytes + memory + 4 * work.step_bytes)
 
 
 def composed(work: Work) -> Cost:
     columns = work.parameters + 1
     maps = _rates(work.spec) * work.rows * (0.8e-9 * columns**2 + 2e-9 * columns)
-    memory = 8 * columns * (4 * 2**15 + work.batch + 8 * columns)
+    memory = 8 * columns * (8 * 2**15 + work.batch + 8 * columns)
     return Cost(_LOADING + maps, 150e-6 + 2e-9 * columns**2, work.data_bytes + memory)
 
 

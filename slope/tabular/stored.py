@@ -61,7 +61,8 @@ def encode(names: Sequence[str], columns: Sequence[Array]) -> bytes:
 
 def read(file: "NativeFile", names: Sequence[str]) -> Iterator[Array]:
     """The named columns of a stored table as matrices of some rows each, float64."""
-    with pq.ParquetFile(file) as table:
+    # Without pre_buffer=False Arrow has the whole file in memory by the end.
+    with pq.ParquetFile(file, pre_buffer=False) as table:
         # Arrow takes a dot in a name for a path, and may read more columns than were asked for: those are left out.
         for batch in table.iter_batches(rows_at_once(len(names)), columns=list(names), use_threads=False):
             yield _matrix(batch, names)
