@@ -1,0 +1,28 @@
+"""A table through real processes: sent by a client, read apart, kept where workers find it, learnt from by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes
+
+from slope.client import Client
+
+
+def test_a_file_that_a_client_sends_is_learnt_from_by_a_worker(client: Client, tmp_path: Path) -> None:
+    frame = load_diabetes(as_frame=True).frame
+    file = tmp_path / "diabetes.csv.gz"
+    frame.to_csv(file, index=False)
+
+    dataset = client.upload(file, name="diabetes")
+    settings = {"epochs": 500, "batch_size": "full", "learning_rate": 0.2, "standardize": True, "dtype": "float64"}
+    chosen = {"id": dataset["id"], "features": ["bmi", "s5"], "target": "target"}
+    job = client.wait(client.submit({"dataset": chosen, "hyperparameters": settings})["id"], timeout=120)
+
+    x = np.column_stack([frame["bmi"], frame["s5"], np.ones(len(frame))])
+    exact = np.linalg.lstsq(x, frame["target"].to_numpy(), rcond=None)[0]
+    assert [*job["weights"], job["bias"]] == pytest.approx(exact)
+    assert list(client.dataset_rows(dataset["id"]))[-1] == pytest.approx(frame.iloc[-1].to_dict())
+    client.delete(job["id"])
+    client.delete_dataset(dataset["id"])
+    assert dataset["id"] not in [each["id"] for each in client.datasets()]
