@@ -239,7 +239,7 @@ def _signal(worker: Program, number: int) -> None:
 
 
 def _gave_up(worker: Program, job_id: UUID) -> bool:
-    told = ("the job is another attempt's now", "left the job")
+    told = ("the work is another attempt's now", "left the job")
     return any(record["job_id"] == str(job_id) for event in told for record in worker.logged(event))
 
 
