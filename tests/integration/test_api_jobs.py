@@ -37,6 +37,7 @@ JOB = {
     "id",
     "name",
     "status",
+    "sweep_id",
     "dataset",
     "hyperparameters",
     "predict",
