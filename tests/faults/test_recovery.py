@@ -135,6 +135,7 @@ def test_torch_that_gets_no_memory_on_the_cpu_fails_the_job_by_its_name(
     assert read(process.database, job_id).error_code == "out_of_memory"
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_worker_never_looks_at_its_own_clock_where_hosts_may_differ(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,8 +144,6 @@ def test_a_worker_never_looks_at_its_own_clock_where_hosts_may_differ(
         def now(*_: object) -> None:
             raise AssertionError("the clock of this host was read")
 
-    if process.database.is_sqlite:
-        pytest.skip("SQLite lives on one host, and has that host's clock")
     job_id, lost = submit(process.database), claimed(process.database, lease_seconds=-1.0)
     monkeypatch.setattr(store, "datetime", NoClock)
 
@@ -154,11 +153,10 @@ def test_a_worker_never_looks_at_its_own_clock_where_hosts_may_differ(
     assert read(process.database, job_id).status == "succeeded"
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_writer_that_falls_silent_in_a_transaction_does_not_keep_its_job_from_the_others(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if database.is_sqlite:
-        pytest.skip("on one host a process that stands still can be seen")
     monkeypatch.setattr(store, "_SILENT", "1s")
     mine = claimed(database, lease_seconds=-1.0)
     with database.writing() as frozen:
