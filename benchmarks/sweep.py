@@ -123,7 +123,7 @@ class _Bench:
         self._database = Database(settings.database)
         schema.upgrade(self._database)
         self._storage = storage_at(settings.storage)
-        self._process = Process(settings, self._database, [Device("cpu", "the bench's")], uuid7())
+        self._process = Process(settings, self._database, [Device("cpu", "the bench's")], uuid7(), _Silent())
         self._request = {"dataset": {"x": _X.tolist(), "y": _Y.tolist()}, "hyperparameters": _SHARED}
 
     def together(self) -> float:

@@ -159,18 +159,28 @@ def load_for(storage: Storage, job: Job) -> Arrays:
     return load(storage, job.dataset_id, job.dataset.rows, job.features, job.target)
 
 
-def batches(storage: Storage, dataset_id: UUID, features: Sequence[str], target: str) -> Iterator[Arrays]:
-    """Named columns of a dataset, some rows at a time, in their order. Raises StorageUnavailable, ObjectMissing."""
-    for matrix in read(storage, dataset_id, [*features, target]):
+def batches(
+    storage: Storage, dataset_id: UUID, features: Sequence[str], target: str, rows: range | None = None
+) -> Iterator[Arrays]:
+    """Named columns of a dataset or of some of its rows, a few at a time. Raises StorageUnavailable, ObjectMissing."""
+    for matrix in read(storage, dataset_id, [*features, target], rows):
         yield Arrays(np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1].copy())
 
 
-def read(storage: Storage, dataset_id: UUID, columns: Sequence[str]) -> Iterator[Array]:
+def read(storage: Storage, dataset_id: UUID, columns: Sequence[str], rows: range | None = None) -> Iterator[Array]:
     """Named columns of a dataset, some rows (n × columns, float64) at a time. Raises as `batches` does."""
     from slope.tabular import stored
 
     with storage.open(object_name(dataset_id)) as file:
-        yield from stored.read(file, columns)
+        yield from stored.read(file, columns, rows)
+
+
+def partitions(storage: Storage, dataset_id: UUID, count: int) -> list[range]:
+    """The rows of a dataset in at most `count` ranges that are read apart from each other. Raises as `batches` does."""
+    from slope.tabular import stored
+
+    with storage.open(object_name(dataset_id)) as file:
+        return stored.partitions(file, count)
 
 
 def get(session: Session, dataset_id: UUID) -> Dataset:
@@ -195,7 +205,7 @@ def rows(storage: Storage, dataset: Dataset, *, after: int, limit: int) -> tuple
     if count <= 0:
         return [], None
     with storage.open(dataset.object_name) as file:
-        matrix = stored.read_rows(file, names, start, count)
+        matrix = stored.read_rows(file, names, range(start, start + count))
     end = start + count
     return [dict(zip(names, row, strict=True)) for row in matrix.tolist()], end - 1 if end < dataset.rows else None
 

@@ -1,5 +1,6 @@
 """The bell. A message says only "look at this job"; what the job is and who may train it stands in SQL."""
 
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -26,6 +27,7 @@ class Queue(Protocol):
         """How many bells for a device nobody has heard yet."""
 
 
+@cache
 def celery_app(broker_url: str) -> Celery:
     """The Celery application both processes use: JSON messages, no results, no waiting on a dead broker."""
     app = Celery("slope", broker=broker_url)

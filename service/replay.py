@@ -4,7 +4,7 @@ Torch is imported by the first call: the process does without it until somebody 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -18,16 +18,17 @@ from service import datasets
 from service.errors import ReplayDiffers
 from service.settings import get_settings
 from service.storage import Storage
-from service.store import records
+from service.store import partitions, records
 from service.store.records import RecordedStep
 from service.store.tables import Job
-from service.streams import reductions
+from service.streams import streamed
 from slope.data import TrainingData, prepare
 from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from slope.engines.engine import Engine
     from slope.engines.fused_member import FusedMember
+    from slope.engines.reduced import Pause, Reductions
     from slope.model import Parameters
     from slope.records import StepRecord
 
@@ -96,13 +97,13 @@ def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -
 def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Engine | FusedMember":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
     round_as_the_worker()
-    training = _run_of(storage, job)
+    training = _run_of(session, storage, job)
     if state := records.latest_snapshot(session, job.id, epoch):
         training.restore(state)
     return training
 
 
-def _run_of(storage: Storage, job: Job) -> "Engine | FusedMember":
+def _run_of(session: Session, storage: Storage, job: Job) -> "Engine | FusedMember":
     """A run that stands at its start."""
     from slope.engines.build import build
     from slope.engines.fused_member import FusedMember
@@ -111,13 +112,24 @@ def _run_of(storage: Storage, job: Job) -> "Engine | FusedMember":
     source = Source.of(job)
     spec = source.training_spec
     if job.plan.get("streams"):
-        columns = (source.features, source.target)
-        reduce = reductions(storage, source.dataset_id, source.rows, columns, spec, "cpu")
+        reduce = _reduction(session, storage, job, spec)
         return Reduced(len(source.features), reduce, spec, keeps_steps=lambda epoch: False)
     data = prepared(storage, source)
     if job.place is not None and job.group_width is not None:
         return FusedMember(data, spec, job.place, job.group_width)
     return build(job.plan["engine"], data, spec, keeps_steps=lambda epoch: False)
+
+
+def _reduction(session: Session, storage: Storage, job: Job, spec: TrainingSpec) -> "Callable[[Pause], Reductions]":
+    """What the job's data was reduced to: it stands in SQL where it was done in partitions."""
+    from slope.engines.reduced import Reductions
+    from slope.engines.streaming import joined
+
+    if job.plan.get("partitions", 1) > 1:
+        found = [Reductions.decode(each) for each in partitions.reductions(session, job.id)]
+        return lambda pause: joined(found)
+    data = streamed(storage, job, spec, "cpu")
+    return lambda pause: data.reduce(range(job.dataset.rows), pause)
 
 
 def _advance(session: Session, job: Job, training: "Engine | FusedMember", epoch: int) -> None:

@@ -1,33 +1,29 @@
 """Data of a job that is too large to be in memory as a whole, and whose engine needs it only once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import numpy as np
 
 from service import datasets
 from service.storage import Storage
+from service.store.tables import Job
 from slope.data import Array, TrainingData
 from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from slope.engines.reduced import Pause, Reductions
+    from slope.engines.streaming import StreamedData
 
 
-def reductions(
-    storage: Storage, dataset_id: UUID, rows: int, columns: tuple[Sequence[str], str], spec: TrainingSpec, device: str
-) -> "Callable[[Pause], Reductions]":
-    """Reads the features and the target that `columns` names in parts, and keeps what has the same squared error."""
-    from slope.engines.streaming import reductions_of_batches  # loads torch
+def streamed(storage: Storage, job: Job, spec: TrainingSpec, device: str) -> "StreamedData":
+    """Reads the job's columns from the storage, some rows at a time, and keeps what has the same squared error."""
+    from slope.engines.streaming import StreamedData  # loads torch
 
-    features, target = columns
-
-    def batches() -> Iterator[tuple[Array, Array]]:
-        for part in datasets.batches(storage, dataset_id, features, target):
+    def batches(rows: range) -> Iterator[tuple[Array, Array]]:
+        for part in datasets.batches(storage, job.dataset_id, job.features, job.target, rows):
             yield part.x, part.y
 
-    return reductions_of_batches(batches, rows, len(features), spec, device)
+    return StreamedData(batches, job.dataset.rows, len(job.features), spec, device)
 
 
 def without_rows(features: int) -> TrainingData:

@@ -13,7 +13,7 @@ from celery.exceptions import SecurityWarning
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service import logs
-from service.queue import CeleryQueue, celery_app, queue_for
+from service.queue import celery_app, queue_for
 from service.store import schema, workers
 from service.store.database import Database
 from slope.optimizers import build_optimizer
@@ -93,7 +93,7 @@ def _configure_logging(**_: Any) -> None:
 @signals.worker_ready.connect
 def _begin(sender: Any, **_: Any) -> None:
     process = current()
-    reaper = Reaper(process, CeleryQueue(app), slots=sender.pool.num_processes)
+    reaper = Reaper(process, slots=sender.pool.num_processes)
     reaper.start()
     _reapers.append(reaper)
     log.info("worker ready", worker_id=str(process.worker_id), devices=[device.name for device in process.devices])

@@ -1,5 +1,6 @@
 """One attempt at a job: load it, train on from its checkpoint, and end it the way it ended."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -12,12 +13,12 @@ from service.store import jobs, leases, workers
 from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
-from service.streams import reductions, without_rows
+from service.streams import streamed, without_rows
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
 from slope.engines.engine import Engine
 from slope.engines.plan import keeps_epoch, snapshot_interval
-from slope.engines.reduced import Reduced
+from slope.engines.reduced import Pause, Reduced, Reductions
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted
@@ -26,6 +27,7 @@ from worker import outcome
 from worker.devices import device_for
 from worker.heartbeat import Heartbeat
 from worker.memory import refuse_beyond
+from worker.partitions import Leader
 from worker.patience import patiently
 from worker.process import Process
 from worker.progress import Progress
@@ -87,7 +89,7 @@ class Attempt:
         self._heartbeat = heartbeat
         self._spec = TrainingSpec.model_validate(job.spec)
         self._data = _prepared(assignment, self._spec)
-        self._training = self._engine(process, assignment)
+        self._training = self._engine(process, claim, assignment)
         if job.checkpoint:
             self._training.restore(job.checkpoint)
         if job.timeout_seconds is not None:
@@ -99,7 +101,7 @@ class Attempt:
         self._health = Health(told={event.code for event in job.events if event.code})
         self._recorder = Recorder(process, claim, Progress.of(job), outcome.facts(job, self._data, self._spec))
 
-    def _engine(self, process: Process, assignment: Assignment) -> Engine:
+    def _engine(self, process: Process, claim: Claim, assignment: Assignment) -> Engine:
         job, spec, device = self._job, self._spec, device_for(self._job.device)
 
         def keeps_steps(epoch: int) -> bool:
@@ -111,16 +113,8 @@ class Attempt:
         if assignment.arrays is not None:
             engine = job.plan["engine"]
             return build(engine, self._data, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
-        columns = (job.features, job.target)
-        reduce = reductions(process.storage, job.dataset_id, job.dataset.rows, columns, spec, device)
-        return Reduced(
-            len(job.features),
-            lambda pause: patiently(lambda: reduce(pause), process.leaving),
-            spec,
-            keeps_steps=keeps_steps,
-            interrupted=interrupted,
-            device=device,
-        )
+        reduce = _reduction(process, claim, job, spec)
+        return Reduced(len(job.features), reduce, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
 
     def run(self) -> None:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over."""
@@ -172,6 +166,14 @@ class Attempt:
                 self._recorder.put_back("The worker was asked to leave")
             case _:
                 raise LeaseLost
+
+
+def _reduction(process: Process, claim: Claim, job: Job, spec: TrainingSpec) -> Callable[[Pause], Reductions]:
+    """Of data that is read in parts, with others or alone."""
+    if job.plan.get("partitions", 1) > 1:
+        return Leader(process, claim, job).reduce
+    data, rows = streamed(process.storage, job, spec, device_for(job.device)), range(job.dataset.rows)
+    return lambda pause: patiently(lambda: data.reduce(rows, pause), process.leaving)
 
 
 def _fail(process: Process, claim: Claim, code: str, detail: str) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
 from service.store.database import Database
@@ -28,6 +29,7 @@ class Process:
     database: Database
     devices: list[Device]
     worker_id: UUID
+    queue: Queue
     leaving: Event = field(default_factory=Event)
     """Set when this process has been asked to end."""
 
@@ -57,4 +59,5 @@ def current() -> Process:
     """This process. A child has its parent's worker id, through the environment, and everything else anew."""
     settings = get_settings()
     worker_id = UUID(os.environ.setdefault(_IDENTITY, str(uuid7())))
-    return Process(settings, Database(settings.database, owner=worker_id), available(), worker_id)
+    database, queue = Database(settings.database, owner=worker_id), CeleryQueue(celery_app(settings.broker))
+    return Process(settings, database, available(), worker_id, queue)

@@ -9,7 +9,6 @@ import psutil
 import structlog
 
 from service import reaping
-from service.queue import Queue
 from service.store import leases, workers
 from service.store.leases import Held
 from service.store.tables import Worker
@@ -26,10 +25,9 @@ log = structlog.get_logger()
 class Reaper:
     """Registers the worker, gives its sign of life, takes jobs from the dead, and rings again."""
 
-    def __init__(self, process: Process, queue: Queue, slots: int) -> None:
+    def __init__(self, process: Process, slots: int) -> None:
         """`slots` is how many jobs the worker trains at once."""
         self._process = process
-        self._queue = queue
         self._slots = slots
         self._done = Event()
         self._thread = Thread(target=self._run, name="reaper", daemon=True)
@@ -46,7 +44,7 @@ class Reaper:
         database, settings = self._process.database, self._process.settings
         lost = [*self._orphans(), *reaping.expired(database)]
         reaping.release(database, lost, max_crashes=settings.max_crashes)
-        reaping.ring_again(database, self._queue)
+        reaping.ring_again(database, self._process.queue)
 
     def _orphans(self) -> list[Held]:
         """Jobs of this worker whose process has died. They need not wait for their lease to expire."""

@@ -1,4 +1,4 @@
-"""The task: a bell rang for a job. Claim it and train it, or find that there is nothing to do."""
+"""The task: a bell rang for a job. Claim it and train it, help whoever has it, or find that there is nothing to do."""
 
 import os
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from worker.app import app
 from worker.attempt import attempt
 from worker.devices import requests_served
 from worker.group_attempt import attempt_group
+from worker.partitions import help_reduce
 from worker.process import Process, current
 
 Taken = TypeVar("Taken", Claim, GroupClaim)
@@ -38,6 +39,8 @@ def train(job_id: str) -> None:
             attempt(process, claim)
         elif claim:
             attempt_group(process, claim)
+        else:
+            help_reduce(process, UUID(job_id))
 
 
 def _claim(process: Process, job_id: UUID, take: Callable[..., Taken | None]) -> Taken | None:

@@ -142,6 +142,8 @@ class Job(Table):
     checkpoint: Mapped[bytes | None] = mapped_column(deferred=True)
     event_count: Mapped[int] = mapped_column(default=0)
 
+    partitions_done: Mapped[int | None]
+    """Of those in which the data is reduced before the first epoch; null where it is not."""
     epochs: Mapped[int]
     epochs_done: Mapped[int] = mapped_column(default=0)
     seconds: Mapped[float] = mapped_column(default=0.0)
@@ -164,6 +166,24 @@ class Job(Table):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+
+class Partition(Table):
+    """Some rows of a job's data, reduced by whichever process has its lease; see slope.engines.reduced.Reductions."""
+
+    __tablename__ = "partitions"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    first_row: Mapped[int]
+    rows: Mapped[int]
+    lease_token: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    worker_id: Mapped[UUID | None]
+    """Whose process has taken it, or has reduced it."""
+    seconds: Mapped[float | None]
+    """Spent on it by that process."""
+    reductions: Mapped[bytes | None] = mapped_column(deferred=True)
 
 
 class Epoch(Table):

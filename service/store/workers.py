@@ -1,7 +1,6 @@
 """Worker processes and their signs of life."""
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -50,15 +49,21 @@ def most_memory(session: Session, device: str) -> int | None:
     found = [
         worker.memory
         for worker, alive in everyone(session)
-        if alive and worker.memory is not None and device in {each["name"] for each in _devices(worker)}
+        if alive and worker.memory is not None and device in _names(worker)
     ]
     return max(found, default=None)
 
 
+def slots(session: Session, device: str) -> int:
+    """How many jobs the live workers that have a device train at once."""
+    return sum(worker.slots for worker, alive in everyone(session) if alive and device in _names(worker))
+
+
 def live_devices(session: Session) -> set[str]:
     """Names of the devices that live workers have."""
-    return {device["name"] for worker, alive in everyone(session) if alive for device in _devices(worker)}
+    return {name for worker, alive in everyone(session) if alive for name in _names(worker)}
 
 
-def _devices(worker: Worker) -> list[dict[str, Any]]:
-    return worker.devices
+def _names(worker: Worker) -> set[str]:
+    """Of its devices."""
+    return {device["name"] for device in worker.devices}

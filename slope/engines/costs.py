@@ -11,6 +11,11 @@ from slope.spec import Constant, Step, TrainingSpec
 
 STREAMED_NUMBERS = 10_000_000
 """Data of more numbers is read in parts by an engine that needs it only once."""
+PARTITION_NUMBERS = 2**22
+"""A partition of such data has at least so many: about a tenth of a second, against which its leases cost little."""
+_MOST_PARTITIONS = 256
+_JOINED_NUMBERS = 2**22
+"""Most numbers in the triangles of all partitions, which lie in SQL: 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,14 @@ class Work:
         return self.rows * (self.features + 1) > STREAMED_NUMBERS and not self.spec.standardize
 
     @property
+    def partitions(self) -> int:
+        """In how many partitions data that streams is reduced, by as many workers as are free."""
+        if not self.streams:
+            return 1
+        by_size = self.rows * (self.features + 1) // PARTITION_NUMBERS
+        return max(1, min(by_size, _MOST_PARTITIONS, _JOINED_NUMBERS // (self.features + 2) ** 2))
+
+    @property
     def data_bytes(self) -> int:
         return 8 * self.rows * (self.features + 1)
 
@@ -79,7 +92,8 @@ def reduced(work: Work) -> Cost:
     columns = work.features + 2
     start = 1e-3 + work.rows * (0.2e-9 * columns**2 + 0.5e-9 * columns)
     order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
-    data = 64_000_000 + order if work.streams else work.data_bytes
+    joining = 16 * work.partitions * columns**2 if work.partitions > 1 else 0
+    data = 64_000_000 + order + joining if work.streams else work.data_bytes
     return Cost(start, 200e-6 + 2e-9 * columns**2, data + 8 * columns * (3 * 2**15 + 8 * columns))
 
 

@@ -61,6 +61,8 @@ class Plan:
     """Most that the data and the engine take beside what the process has anyhow."""
     streams: bool = False
     """Whether the data is read in parts and never in memory as a whole."""
+    partitions: int = 1
+    """In how many the data is reduced, by as many workers as are free."""
     actual_seconds: float | None = None
     """Spent in the epochs so far; null in a plan for a job that is not there yet."""
 
@@ -74,6 +76,7 @@ def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto") -> 
     kept_steps = kept_epochs * work.steps if keeps_steps else 0
     numbers = kept_epochs * _numbers_per_epoch(spec, features) + kept_steps * _numbers_per_step(spec, features)
     assert candidate.estimated_seconds is not None  # a candidate that applies has a cost
+    streams = candidate.engine == "reduced" and work.streams
     return Plan(
         engine=candidate.engine,
         why=why,
@@ -83,7 +86,8 @@ def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto") -> 
         estimated_seconds=candidate.estimated_seconds,
         recorded_bytes=8 * numbers + 24 * kept_epochs + 32 * kept_steps,
         memory_bytes=candidate.memory_bytes,
-        streams=candidate.engine == "reduced" and work.streams,
+        streams=streams,
+        partitions=work.partitions if streams else 1,
     )
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
+from safetensors.numpy import load, save
 from torch import Tensor
 
 from slope.data import TrainingData, initial_parameters
@@ -26,6 +28,23 @@ class Reductions:
 
     training: Reduction
     validation: Reduction
+
+    @classmethod
+    def decode(cls, document: bytes) -> Self:
+        """As they were encoded."""
+        tensors = load(document)
+        return cls(*(Reduction(tensors[name], int(tensors[f"{name}_rows"])) for name in ("training", "validation")))
+
+    def encode(self) -> bytes:
+        """As safetensors: both triangles and how many rows are behind each."""
+        return save(
+            {
+                "training": np.ascontiguousarray(self.training.triangle),
+                "training_rows": np.array(self.training.rows),
+                "validation": np.ascontiguousarray(self.validation.triangle),
+                "validation_rows": np.array(self.validation.rows),
+            }
+        )
 
 
 class ReducedModel(LinearModel):

@@ -4,6 +4,7 @@ The bits of every number survive, those of −0.0 and of subnormals too. No stat
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -59,21 +60,39 @@ def encode(names: Sequence[str], columns: Sequence[Array]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def read(file: "NativeFile", names: Sequence[str]) -> Iterator[Array]:
-    """The named columns of a stored table as matrices of some rows each, float64."""
+def read(file: "NativeFile", names: Sequence[str], rows: range | None = None) -> Iterator[Array]:
+    """The named columns of these rows of a stored table, or of all, as matrices of some rows each, float64."""
     # Without pre_buffer=False Arrow has the whole file in memory by the end.
     with pq.ParquetFile(file, pre_buffer=False) as table:
+        wanted = range(table.metadata.num_rows) if rows is None else rows
+        groups, at = _groups_with(table.metadata, wanted)
+        size = rows_at_once(len(names))
         # Arrow takes a dot in a name for a path, and may read more columns than were asked for: those are left out.
-        for batch in table.iter_batches(rows_at_once(len(names)), columns=list(names), use_threads=False):
-            yield _matrix(batch, names)
+        for batch in table.iter_batches(size, row_groups=groups, columns=list(names), use_threads=False):
+            start, stop = (min(max(0, edge - at), batch.num_rows) for edge in (wanted.start, wanted.stop))
+            at += batch.num_rows
+            if start < stop:
+                yield _matrix(batch.slice(start, stop - start), names)
 
 
-def read_rows(file: "NativeFile", names: Sequence[str], start: int, count: int) -> Array:
-    """Some rows of a stored table, `count` × names or fewer at its end."""
+def read_rows(file: "NativeFile", names: Sequence[str], rows: range) -> Array:
+    """These rows of a stored table, or as many of them as it has: rows × names."""
     with pq.ParquetFile(file) as table:
-        groups, before = _groups_with(table.metadata, start, count)
+        groups, before = _groups_with(table.metadata, rows)
         found = table.read_row_groups(groups, columns=list(names), use_threads=False)
-    return _matrix(found.slice(start - before, count), names)
+    return _matrix(found.slice(rows.start - before, len(rows)), names)
+
+
+def partitions(file: "NativeFile", count: int) -> list[range]:
+    """The rows of a stored table in at most `count` ranges of about the same length.
+
+    Each begins with a row group: whoever reads one decodes no row of another.
+    """
+    with pq.ParquetFile(file) as table:
+        groups = [table.metadata.row_group(number).num_rows for number in range(table.metadata.num_row_groups)]
+    edges = np.cumsum([0, *groups])
+    nearest = {int(edges[np.abs(edges - edges[-1] * part / count).argmin()]) for part in range(count + 1)}
+    return [range(start, stop) for start, stop in pairwise(sorted(nearest))]
 
 
 def rows_at_once(width: int) -> int:
@@ -87,14 +106,14 @@ def _matrix(part: Any, names: Sequence[str]) -> Array:
     return matrix
 
 
-def _groups_with(metadata: Any, start: int, count: int) -> tuple[list[int], int]:
+def _groups_with(metadata: Any, wanted: range) -> tuple[list[int], int]:
     """The row groups that have some of the rows, and how many rows come before them."""
     groups, before, passed = [], 0, 0
     for number in range(metadata.num_row_groups):
         rows = metadata.row_group(number).num_rows
-        if passed + rows <= start:
+        if passed + rows <= wanted.start:
             before += rows
-        elif passed < start + count:
+        elif passed < wanted.stop:
             groups.append(number)
         passed += rows
     return groups, before

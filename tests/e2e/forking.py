@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from uuid import UUID
 
 from service.store import schema, workers
@@ -28,7 +29,7 @@ def main() -> None:
     parent = current()
     schema.upgrade(parent.database)
     parent.database.dispose()
-    reaper = Reaper(parent, Silence(), slots=1)
+    reaper = Reaper(replace(parent, queue=Silence()), slots=1)
     reaper.look_around()
     reaper.start()
     for _ in range(_CHILDREN):

@@ -48,9 +48,9 @@ def stage(_stage: Stage) -> Stage:
 
 
 @pytest.fixture
-def process(settings: Settings, database: Database) -> Process:
+def process(settings: Settings, database: Database, queue: FakeQueue) -> Process:
     """What a worker's process would hold."""
-    return Process(settings, database, [Device("cpu", "the test's")], uuid7())
+    return Process(settings, database, [Device("cpu", "the test's")], uuid7(), queue)
 
 
 @pytest.fixture

@@ -311,7 +311,7 @@ def _process(settings: Settings, database: Database) -> Process:
 
     from worker.devices import Device
 
-    return Process(settings, database, [Device("cpu", "the test's")], uuid7())
+    return Process(settings, database, [Device("cpu", "the test's")], uuid7(), FakeQueue())
 
 
 def _limit(database: Database, pages: int) -> None:

@@ -87,9 +87,9 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def process(settings: Settings, database: Database) -> Process:
+def process(settings: Settings, database: Database, queue: FakeQueue) -> Process:
     """What a worker's process would hold."""
-    return Process(settings, database, [Device("cpu", "the test's")], uuid7())
+    return Process(settings, database, [Device("cpu", "the test's")], uuid7(), queue)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def served(request: pytest.FixtureRequest, migrated: Migrated) -> Iterator[FastA
         job_id = submit(database, LECTURE)
         mine = claim(database, job_id)
         assert mine
-        attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id), mine)
+        attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id, FakeQueue()), mine)
         app = create_app(chosen, FakeQueue())
         app.state.job_id = str(job_id)
         yield app

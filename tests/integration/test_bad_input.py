@@ -46,7 +46,7 @@ def house(request: pytest.FixtureRequest, migrated: Migrated) -> Iterator[House]
         job_id = submit(database, LECTURE)
         mine = claim(database, job_id)
         assert mine
-        attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id), mine)
+        attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id, FakeQueue()), mine)
         with TestClient(create_app(chosen, queue)) as client:
             yield House(client, queue, database, job_id)
         database.dispose()

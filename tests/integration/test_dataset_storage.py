@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,7 @@ def test_a_worker_refuses_at_once_what_it_has_not_the_memory_for(
 ) -> None:
     job_id = submit(database, LECTURE)
     chosen = process.settings.model_copy(update={"worker_memory": 10})
-    Reaper(Process(chosen, database, process.devices, process.worker_id), FakeQueue(), slots=1).look_around()
+    Reaper(replace(process, settings=chosen), slots=1).look_around()
 
     train(job_id)
 

@@ -16,7 +16,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, abandoned, change, claim, columns, read, request, storage, submit
+from workbench import LECTURE, FakeQueue, abandoned, change, claim, columns, read, request, storage, submit
 
 import service.jobs
 from service.settings import Settings
@@ -61,7 +61,7 @@ def run(settings: Settings, database: Database) -> Callable[..., Claim]:
 
     def run(job_id: UUID, leaving: Event | None = None, **different: Any) -> Claim:
         chosen = settings.model_copy(update=different)
-        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), leaving or Event())
+        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), leaving or Event())
         mine = claim(database, job_id, worker_id=process.worker_id)
         assert mine
         attempt(process, mine)
@@ -487,7 +487,7 @@ def test_a_connection_that_is_cut_within_a_flush_costs_nothing(
     monkeypatch.setattr(bulk, "insert", insert)
     assert mine
     chosen = Settings(flush_epochs=2, flush_seconds=NEVER, beat_seconds=NEVER)
-    attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7()), mine)
+    attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue()), mine)
     event.remove(database.writer, "before_cursor_execute", update)
     other.dispose()
 
@@ -517,7 +517,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
     assert mine
     monkeypatch.setattr(Session, "commit", commit_and_lose_the_answer)
     chosen = Settings(flush_epochs=2, flush_seconds=NEVER, beat_seconds=NEVER)
-    attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7()), mine)
+    attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue()), mine)
 
     assert len(lost) == 7, "six flushes and the end"
     assert read(database, cut).status == "succeeded"

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import change, claim_group, columns, jobs_of, read, request, submit_sweep
+from workbench import FakeQueue, change, claim_group, columns, jobs_of, read, request, submit_sweep
 
 import service.jobs
 import service.sweeps
@@ -63,7 +63,7 @@ def run(settings: Settings, database: Database) -> Callable[..., None]:
 
     def run(job_id: UUID, leaving: Event | None = None, **different: Any) -> None:
         chosen = settings.model_copy(update=different)
-        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), leaving or Event())
+        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), leaving or Event())
         mine = claim_group(database, job_id, worker_id=process.worker_id)
         assert mine
         attempt_group(process, mine)

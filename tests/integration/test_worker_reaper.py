@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 from uuid import uuid4
@@ -22,7 +23,7 @@ from worker.reaper import Reaper
 
 @pytest.fixture
 def reaper(process: Process, queue: FakeQueue) -> Reaper:
-    return Reaper(process, queue, slots=3)
+    return Reaper(process, slots=3)
 
 
 @pytest.fixture
@@ -194,10 +195,8 @@ def test_a_reaper_looks_around_until_it_is_stopped_whatever_goes_wrong(
         found.set()
 
     queue.at_ring = fail_once
-    hurried = Process(
-        process.settings.model_copy(update={"reap_seconds": 0.01}), database, process.devices, process.worker_id
-    )
-    reaper = Reaper(hurried, queue, slots=1)
+    hurried = replace(process, settings=process.settings.model_copy(update={"reap_seconds": 0.01}))
+    reaper = Reaper(hurried, slots=1)
 
     reaper.start()
     assert found.wait(30)

@@ -1,5 +1,6 @@
 """The task that a bell starts: it looks in SQL for what is to be done, and a message proves nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from uuid import uuid4
@@ -85,7 +86,7 @@ def test_a_database_that_is_away_is_left_to_the_reaper(
 ) -> None:
     job_id = submit(database)
     away = Database(f"postgresql://x@/x?host={tmp_path}")
-    monkeypatch.setattr(tasks, "current", lambda: Process(process.settings, away, process.devices, process.worker_id))
+    monkeypatch.setattr(tasks, "current", lambda: replace(process, database=away))
 
     tasks.train(str(job_id))
 

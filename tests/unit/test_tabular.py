@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from slope.tabular.ingest import ingest
 from slope.tabular.moments import Moments
 from slope.tabular.reading import FORMATS, Format, Limits, Reading
 from slope.tabular.source import sized
-from slope.tabular.stored import NUMBERS_AT_ONCE, TableWriter, read, read_rows
+from slope.tabular.stored import NUMBERS_AT_ONCE, TableWriter, partitions, read, read_rows
 from slope.tabular.summary import Summary
 
 Table = dict[str, list[float]]
@@ -258,7 +259,45 @@ def test_any_rows_can_be_read_from_the_middle(tmp_path_factory: pytest.TempPathF
             writer.write([numbers, -numbers])
 
     with pa.OSFile(str(file)) as stored:
-        found = read_rows(stored, ["b", "a"], after + 1, count)
+        found = read_rows(stored, ["b", "a"], range(after + 1, after + 1 + count))
 
     expected = np.arange(9.0)[after + 1 : after + 1 + count]
     assert np.array_equal(found, np.column_stack([-expected, expected]))
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 12))
+def test_partitions_follow_one_another_and_begin_with_a_row_group(
+    tmp_path_factory: pytest.TempPathFactory, groups: list[int], count: int
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "partitions"
+    edges = np.cumsum([0, *groups])
+    with TableWriter(file, ["a"]) as writer:
+        for start, stop in pairwise(edges):
+            writer.write([np.arange(start, stop, dtype=float)])
+
+    with pa.OSFile(str(file)) as stored:
+        found = partitions(stored, count)
+
+    assert 1 <= len(found) <= count
+    assert [row for part in found for row in part] == list(range(edges[-1]))
+    assert {part.start for part in found} <= set(edges)
+    assert max(map(len, found)) <= edges[-1] / count + max(groups)
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 5))
+def test_some_rows_are_read_in_parts(
+    tmp_path_factory: pytest.TempPathFactory, start: int, length: int, at_once: int
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "some"
+    numbers = np.arange(9.0)
+    with TableWriter(file, ["a", "b"]) as writer:
+        for part in np.split(numbers, [4, 5]):
+            writer.write([part, -part])
+
+    with pa.OSFile(str(file)) as stored, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 2 * at_once)
+        found = list(read(stored, ["a", "b"], range(start, start + length)))
+
+    expected = numbers[start : start + length]
+    assert all(0 < len(part) <= at_once for part in found)
+    assert np.array_equal(np.vstack([np.empty((0, 2)), *found]), np.column_stack([expected, -expected]))

@@ -46,6 +46,8 @@ class ProgressView(View):
     fraction: float
     epochs_per_second: float | None
     eta_seconds: float | None
+    partitions_done: int | None
+    """Of the plan's partitions, in which the data is reduced before the first epoch; null where it is not."""
 
     @classmethod
     def of(cls, job: Job) -> "ProgressView":
@@ -57,6 +59,7 @@ class ProgressView(View):
             fraction=1.0 if job.status == "succeeded" else job.epochs_done / job.epochs,
             epochs_per_second=rate,
             eta_seconds=left / rate if rate and job.status == "running" else None,
+            partitions_done=job.partitions_done,
         )
 
 

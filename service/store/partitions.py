@@ -1,0 +1,102 @@
+"""Partitions of a job's data: each is leased to one process, and what that makes of it stays with the job.
+
+A partition hangs on the job, not on the attempt: what is reduced need not be reduced again, whoever leads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, aliased
+
+from service.errors import LeaseLost
+from service.store.database import later, now
+from service.store.tables import Job, Partition
+
+
+@dataclass(frozen=True)
+class PartitionClaim:
+    """The right of one process to reduce some rows of a job's data."""
+
+    job_id: UUID
+    number: int
+    token: UUID
+    rows: range
+
+
+def cut(session: Session, job_id: UUID, ranges: Sequence[range]) -> None:
+    """Cut a job's data into partitions, unless an earlier attempt has."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    rows = [
+        {"job_id": job_id, "number": number, "first_row": part.start, "rows": len(part)}
+        for number, part in enumerate(ranges)
+    ]
+    session.execute(insert(Partition).values(rows).on_conflict_do_nothing())
+
+
+def claim(session: Session, job_id: UUID, *, worker_id: UUID, lease_seconds: float) -> PartitionClaim | None:
+    """Take a partition of a running job that nobody has. None where there is none, or the job is to be cancelled."""
+    is_running = exists().where(Job.id == job_id, Job.status == "running", Job.cancel_requested.is_(False))
+    each = aliased(Partition)
+    first_free = (
+        select(each.number)
+        .where(each.job_id == job_id, each.reductions.is_(None), is_running)
+        .where(or_(each.lease_until.is_(None), each.lease_until < now(session)))
+        .order_by(each.number)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    token = uuid4()
+    row = session.execute(
+        update(Partition)
+        .where(Partition.job_id == job_id, Partition.number == first_free.scalar_subquery())
+        .values(lease_token=token, lease_until=later(session, lease_seconds), worker_id=worker_id)
+        .returning(Partition.number, Partition.first_row, Partition.rows)
+    ).one_or_none()
+    if row is None:
+        return None
+    number, first_row, rows = row
+    return PartitionClaim(job_id, number, token, range(first_row, first_row + rows))
+
+
+def beat(session: Session, mine: PartitionClaim, lease_seconds: float) -> bool:
+    """Extend a lease. Never to be cancelled: raises LeaseLost also where nobody waits for the partition any more."""
+    is_wanted = exists().where(
+        Job.id == mine.job_id, Job.status.in_(("running", "queued")), Job.cancel_requested.is_(False)
+    )
+    _write(session, mine, is_wanted, lease_until=later(session, lease_seconds))
+    return False
+
+
+def finish(session: Session, mine: PartitionClaim, reductions: bytes, seconds: float) -> None:
+    """Keep what a partition was reduced to. Raises LeaseLost."""
+    _write(session, mine, lease_token=None, lease_until=None, reductions=reductions, seconds=seconds)
+
+
+def put_back(session: Session, mine: PartitionClaim) -> None:
+    """Let others have a partition that is not reduced. Raises LeaseLost."""
+    _write(session, mine, lease_token=None, lease_until=None, worker_id=None)
+
+
+def counts(session: Session, job_id: UUID) -> tuple[int, int]:
+    """How many partitions of a job are reduced, and how many are not."""
+    query = select(func.count(Partition.reductions), func.count()).where(Partition.job_id == job_id)
+    done, all_of_them = session.execute(query).one()
+    return done, all_of_them - done
+
+
+def reductions(session: Session, job_id: UUID) -> list[bytes]:
+    """What the partitions of a job were reduced to, in their order."""
+    query = select(Partition.reductions).where(Partition.job_id == job_id).order_by(Partition.number)
+    return [each for each in session.scalars(query) if each is not None]
+
+
+def _write(session: Session, mine: PartitionClaim, *conditions: ColumnElement[bool], **values: object) -> None:
+    owned = and_(Partition.job_id == mine.job_id, Partition.number == mine.number, Partition.lease_token == mine.token)
+    written = session.execute(
+        update(Partition).where(owned, *conditions).values(**values).returning(Partition.number)
+    ).one_or_none()
+    if written is None:
+        raise LeaseLost

@@ -1,0 +1,140 @@
+"""Partitions of a job's data: each has one process at a time, and what is reduced stays."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from workbench import abandoned, at_once, change, claimed, submit
+
+from service.errors import LeaseLost
+from service.store import jobs, leases, partitions
+from service.store.database import Database
+from service.store.leases import Claim
+from service.store.partitions import PartitionClaim
+
+RANGES = [range(0, 10), range(10, 25), range(25, 30)]
+
+
+@pytest.fixture
+def mine(database: Database) -> Claim:
+    """A job that somebody runs, cut into three partitions."""
+    mine = claimed(database)
+    change(database, lambda session: partitions.cut(session, mine.job_id, RANGES))
+    return mine
+
+
+def take(database: Database, job_id: UUID, *, lease_seconds: float = 60.0) -> PartitionClaim | None:
+    taken: PartitionClaim | None = change(
+        database,
+        lambda session: partitions.claim(session, job_id, worker_id=uuid4(), lease_seconds=lease_seconds),
+    )
+    return taken
+
+
+def finish(database: Database, taken: PartitionClaim | None, reductions: bytes = b"done") -> None:
+    assert taken
+    change(database, lambda session: partitions.finish(session, taken, reductions, 0.5))
+
+
+def counts(database: Database, job_id: UUID) -> Any:
+    return change(database, lambda session: partitions.counts(session, job_id))
+
+
+def test_each_partition_is_taken_by_one_of_many(database: Database, mine: Claim) -> None:
+    taken = at_once(8, lambda _: take(database, mine.job_id))
+
+    claims = sorted((each for each in taken if each), key=lambda each: each.number)
+    assert [each.rows for each in claims] == RANGES
+    assert len({each.token for each in claims}) == 3
+
+
+def test_what_is_reduced_is_kept_in_the_order_of_the_partitions(database: Database, mine: Claim) -> None:
+    first, second = take(database, mine.job_id), take(database, mine.job_id)
+    finish(database, second, b"second")
+    finish(database, first, b"first")
+
+    assert counts(database, mine.job_id) == (2, 1)
+    finish(database, take(database, mine.job_id), b"third")
+    assert take(database, mine.job_id) is None
+    assert change(database, lambda session: partitions.reductions(session, mine.job_id)) == [
+        b"first",
+        b"second",
+        b"third",
+    ]
+
+
+def test_a_job_is_cut_once_whoever_leads(database: Database, mine: Claim) -> None:
+    finish(database, take(database, mine.job_id))
+
+    change(database, lambda session: leases.release_lost(session, abandoned(mine), max_crashes=3))
+    change(database, lambda session: partitions.cut(session, mine.job_id, [range(0, 30)]))
+
+    assert counts(database, mine.job_id) == (1, 2)
+
+
+def test_a_lease_that_ran_out_is_another_s_to_take_and_its_holder_s_no_more(database: Database, mine: Claim) -> None:
+    lost = take(database, mine.job_id, lease_seconds=-1)
+
+    again = take(database, mine.job_id)
+
+    assert lost
+    assert again
+    assert (again.number, again.rows) == (lost.number, lost.rows)
+    for late in (
+        lambda session: partitions.beat(session, lost, 60),
+        lambda session: partitions.finish(session, lost, b"late", 1.0),
+        lambda session: partitions.put_back(session, lost),
+    ):
+        with pytest.raises(LeaseLost):
+            change(database, late)
+    finish(database, again)
+
+
+def test_a_lease_that_is_extended_does_not_run_out(database: Database, mine: Claim) -> None:
+    held = take(database, mine.job_id, lease_seconds=-1)
+    assert held
+    change(database, lambda session: partitions.beat(session, held, 60))
+
+    numbers = [taken.number for _ in range(3) if (taken := take(database, mine.job_id))]
+
+    assert numbers == [1, 2]
+
+
+def test_a_partition_that_is_put_back_is_the_next_to_be_taken(database: Database, mine: Claim) -> None:
+    taken = take(database, mine.job_id)
+    assert taken
+    change(database, lambda session: partitions.put_back(session, taken))
+
+    assert [each.number for _ in range(3) if (each := take(database, mine.job_id))] == [0, 1, 2]
+
+
+def test_nobody_works_for_a_job_that_is_to_be_cancelled(database: Database, mine: Claim) -> None:
+    taken = take(database, mine.job_id)
+    assert taken
+    change(database, lambda session: jobs.ask_to_cancel(session, mine.job_id))
+
+    assert take(database, mine.job_id) is None
+    with pytest.raises(LeaseLost):
+        change(database, lambda session: partitions.beat(session, taken, 60))
+
+
+def test_a_job_that_waits_for_its_next_attempt_lets_others_end_what_they_have(database: Database, mine: Claim) -> None:
+    taken = take(database, mine.job_id)
+    assert taken
+    change(database, lambda session: leases.put_back(session, mine, "for the test"))
+
+    assert take(database, mine.job_id) is None
+    change(database, lambda session: partitions.beat(session, taken, 60))
+    finish(database, taken)
+    assert counts(database, mine.job_id) == (1, 2)
+
+
+def test_partitions_go_with_their_job(database: Database, mine: Claim) -> None:
+    change(database, lambda session: leases.finish(session, mine, "succeeded"))
+    change(database, lambda session: jobs.remove(session, mine.job_id))
+
+    assert counts(database, mine.job_id) == (0, 0)
+
+
+def test_a_job_without_partitions_has_none_to_take(database: Database) -> None:
+    assert take(database, submit(database)) is None

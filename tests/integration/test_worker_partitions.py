@@ -1,0 +1,334 @@
+"""Data that is reduced in partitions: the numbers are the same whoever does it, and whatever befalls them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event, Thread
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+from uuid_utils.compat import uuid7
+from workbench import FakeQueue, abandoned, change, claim, columns, read, submit
+
+import slope.engines.costs
+from service.errors import StorageUnavailable
+from service.store import jobs, leases, partitions
+from service.store.database import Database
+from service.store.tables import Job, Partition
+from slope.engines.streaming import StreamedData
+from worker.attempt import attempt
+from worker.partitions import help_reduce
+from worker.process import Process
+from worker.reaper import Reaper
+
+ROWS, PARTITIONS = 40, 10
+REQUEST: dict[str, Any] = {
+    "dataset": {"x": [[row % 7, row % 5 - 0.5] for row in range(ROWS)], "y": [row % 3 + 0.25 for row in range(ROWS)]},
+    "hyperparameters": {
+        "epochs": 6,
+        "batch_size": "full",
+        "engine": "reduced",
+        "optimizer": {"name": "adam"},
+        "validation_fraction": 0.2,
+        "record": {"steps": "none", "every": 2},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data of forty rows counts as large: four rows a row group, and as many a partition."""
+    monkeypatch.setattr(slope.engines.costs, "STREAMED_NUMBERS", 0)
+    monkeypatch.setattr(slope.engines.costs, "PARTITION_NUMBERS", 9)
+    monkeypatch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 12)
+
+
+@pytest.fixture
+def other(process: Process, queue: FakeQueue) -> Process:
+    """Another worker. Both are alive, and have one slot."""
+    other = replace(process, worker_id=uuid7(), leaving=Event())
+    for each in (process, other):
+        Reaper(each, slots=1).look_around()
+    queue.rung.clear()
+    return other
+
+
+@pytest.fixture
+def reduced(monkeypatch: pytest.MonkeyPatch) -> list[range]:
+    """All rows that were reduced so far, whoever did it."""
+    found: list[range] = []
+    reduce = StreamedData.reduce
+
+    def note(self: StreamedData, rows: range, pause: Callable[[], None]) -> Any:
+        found.append(rows)
+        return reduce(self, rows, pause)
+
+    monkeypatch.setattr(StreamedData, "reduce", note)
+    return found
+
+
+def train(process: Process, job_id: UUID) -> None:
+    mine = claim(process.database, job_id, worker_id=process.worker_id)
+    assert mine
+    attempt(process, mine)
+
+
+def result(database: Database, job_id: UUID) -> dict[str, Any]:
+    row = columns(database, job_id)
+    return {name: row[name] for name in ("status", "weights", "bias", "loss_first", "loss_last", "loss_validation")}
+
+
+def done_by(database: Database, job_id: UUID) -> list[UUID | None]:
+    """Which worker has reduced each partition."""
+    with database.reading() as session:
+        query = select(Partition).where(Partition.job_id == job_id).order_by(Partition.number)
+        return [partition.worker_id for partition in session.scalars(query)]
+
+
+def test_a_job_needs_nobody_s_help(client: TestClient, database: Database, process: Process) -> None:
+    job_id, in_memory = submit(database, REQUEST), client.post("/v1/jobs", json=alone()).json()
+    train(process, job_id)
+    train(process, UUID(in_memory["id"]))
+
+    job = client.get(f"/v1/jobs/{job_id}").json()
+    assert job["status"] == "succeeded"
+    assert (job["plan"]["partitions"], job["progress"]["partitions_done"]) == (PARTITIONS, PARTITIONS)
+    assert done_by(database, job_id) == [process.worker_id] * PARTITIONS
+    whole = client.get(f"/v1/jobs/{in_memory['id']}").json()
+    assert (whole["plan"]["partitions"], whole["progress"]["partitions_done"]) == (1, None)
+    assert job["weights"] == pytest.approx(whole["weights"], rel=1e-12)
+    assert job["loss"] == pytest.approx(whole["loss"], rel=1e-12)
+
+
+def alone() -> dict[str, Any]:
+    """The same job, reduced by one process at once: standardized data is not read in parts."""
+    return REQUEST | {"hyperparameters": REQUEST["hyperparameters"] | {"engine": "eager", "dtype": "float64"}}
+
+
+def test_whoever_hears_the_bell_helps_and_the_bits_are_the_same(
+    database: Database, process: Process, other: Process, queue: FakeQueue, reduced: list[range]
+) -> None:
+    by_one, by_two = submit(database, REQUEST), submit(database, REQUEST)
+    train(process, by_one)
+    reduced.clear()
+    queue.rung.clear()
+    queue.at_ring = lambda job_id: help_reduce(other, job_id)
+    train(process, by_two)
+
+    assert queue.rung == [(by_two, "auto")]
+    assert done_by(database, by_two) == [other.worker_id] * PARTITIONS
+    assert len(reduced) == PARTITIONS
+    assert result(database, by_two) == result(database, by_one)
+
+
+def test_the_leader_waits_for_a_partition_that_another_has(
+    database: Database, process: Process, other: Process, queue: FakeQueue
+) -> None:
+    taken = []
+
+    def take(job_id: UUID) -> None:
+        taken.append(
+            change(
+                database,
+                lambda session: partitions.claim(session, job_id, worker_id=other.worker_id, lease_seconds=60),
+            )
+        )
+
+    queue.at_ring = take
+    job_id = submit(database, REQUEST)
+    leader = Thread(target=train, args=(process, job_id))
+    leader.start()
+    wait_until(lambda: change(database, lambda session: partitions.counts(session, job_id)) == (PARTITIONS - 1, 1))
+    assert read(database, job_id).status == "running"
+    change(database, lambda session: partitions.put_back(session, taken[0]))
+    leader.join(30)
+
+    assert read(database, job_id).status == "succeeded"
+
+
+def test_the_partition_of_a_helper_that_died_is_done_by_the_leader(
+    database: Database, process: Process, other: Process, queue: FakeQueue
+) -> None:
+    queue.at_ring = lambda job_id: change(
+        database, lambda session: partitions.claim(session, job_id, worker_id=other.worker_id, lease_seconds=0.3)
+    )
+    job_id = submit(database, REQUEST)
+    train(process, job_id)
+
+    assert read(database, job_id).status == "succeeded"
+    assert done_by(database, job_id) == [process.worker_id] * PARTITIONS
+
+
+def test_what_is_reduced_is_not_reduced_again_after_a_crash(
+    database: Database, process: Process, reduced: list[range], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, cut = submit(database, REQUEST), submit(database, REQUEST)
+    train(process, undisturbed)
+    reduced.clear()
+    mine = claim(database, cut, worker_id=process.worker_id)
+    assert mine
+    reduce = StreamedData.reduce
+    monkeypatch.setattr(StreamedData, "reduce", killed_after(4, reduce))
+    with pytest.raises(SystemExit):
+        attempt(process, mine)
+    monkeypatch.setattr(StreamedData, "reduce", reduce)
+    change(database, lambda session: leases.release_lost(session, abandoned(mine), max_crashes=3))
+    change(database, lambda session: session.execute(Partition.__table__.update().values(lease_until=None)))
+
+    train(process, cut)
+
+    assert len(reduced) == PARTITIONS
+    assert result(database, cut) == result(database, undisturbed)
+
+
+def killed_after(count: int, reduce: Callable[..., Any]) -> Callable[..., Any]:
+    left = [count]
+
+    def until_killed(*arguments: Any) -> Any:
+        if left[0] == 0:
+            raise SystemExit
+        left[0] -= 1
+        return reduce(*arguments)
+
+    return until_killed
+
+
+def test_a_job_is_cancelled_while_its_leader_waits(
+    database: Database, process: Process, other: Process, queue: FakeQueue
+) -> None:
+    queue.at_ring = lambda job_id: change(
+        database, lambda session: partitions.claim(session, job_id, worker_id=other.worker_id, lease_seconds=60)
+    )
+    job_id = submit(database, REQUEST)
+    hurried = replace(process, settings=process.settings.model_copy(update={"beat_seconds": 0.02}))
+    leader = Thread(target=train, args=(hurried, job_id))
+    leader.start()
+    wait_until(lambda: read(database, job_id).partitions_done == PARTITIONS - 1)
+    change(database, lambda session: jobs.ask_to_cancel(session, job_id))
+    leader.join(30)
+
+    assert read(database, job_id).status == "cancelled"
+
+
+def test_a_leader_that_is_to_leave_puts_back_the_job_and_its_partition(
+    database: Database, process: Process, reduced: list[range]
+) -> None:
+    job_id = submit(database, REQUEST)
+    leaving = Event()
+    leader = replace(process, leaving=leaving)
+    original = StreamedData.reduce
+
+    def leave(self: StreamedData, rows: range, pause: Callable[[], None]) -> Any:
+        if len(reduced) == 3:
+            leaving.set()
+        return original(self, rows, pause)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StreamedData, "reduce", leave)
+        train(leader, job_id)
+
+    assert read(database, job_id).status == "queued"
+    assert read(database, job_id).crashes == 0
+    assert done_by(database, job_id) == [process.worker_id] * 3 + [None] * (PARTITIONS - 3)
+    train(process, job_id)
+    assert read(database, job_id).status == "succeeded"
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable(), MemoryError(), ValueError("for the test")])
+def test_a_helper_that_cannot_leaves_the_partition_to_others(
+    error: Exception, database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = led(database)
+
+    def fail(*_: object) -> None:
+        process.leaving.set()  # or it would wait for the storage
+        raise error
+
+    monkeypatch.setattr(StreamedData, "reduce", fail)
+    help_reduce(process, job_id)
+
+    assert change(database, lambda session: partitions.counts(session, job_id)) == (0, 2)
+    assert done_by(database, job_id) == [None, None]
+    assert read(database, job_id).status == "running"
+
+
+def test_a_helper_without_the_memory_takes_nothing(
+    database: Database, process: Process, other: Process, reduced: list[range]
+) -> None:
+    job_id = led(database)
+    large = update(Job).where(Job.id == job_id).values(plan={"partitions": 2, "memory_bytes": 10**15})
+    change(database, lambda session: session.execute(large))
+
+    help_reduce(other, job_id)
+
+    assert reduced == []
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:3"])
+def test_a_helper_without_the_device_takes_nothing(
+    device: str, database: Database, process: Process, reduced: list[range]
+) -> None:
+    job_id = led(database, device=device)
+
+    help_reduce(process, job_id)
+
+    assert reduced == []
+
+
+def test_a_bell_for_a_job_that_is_not_or_has_nothing_to_share_is_let_go(
+    database: Database, process: Process, reduced: list[range]
+) -> None:
+    help_reduce(process, uuid4())
+    help_reduce(process, submit(database, REQUEST))
+
+    assert reduced == []
+
+
+def led(database: Database, **wanted: Any) -> UUID:
+    """A running job that its leader has cut in two."""
+    job_id = submit(database, REQUEST | wanted)
+    mine = claim(database, job_id, devices=["auto", "cuda", "cuda:3"])
+    assert mine
+    half = ROWS // 2
+    change(database, lambda session: partitions.cut(session, job_id, [range(half), range(half, ROWS)]))
+    return job_id
+
+
+def test_a_broker_that_is_away_costs_nothing_but_the_help(
+    database: Database, process: Process, other: Process, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: str) -> int:
+        raise ConnectionError
+
+    monkeypatch.setattr(queue, "waiting", away)
+    job_id = submit(database, REQUEST)
+    train(process, job_id)
+
+    assert read(database, job_id).status == "succeeded"
+    assert queue.rung == []
+
+
+def test_steps_are_replayed_from_what_the_partitions_were_reduced_to(
+    client: TestClient, database: Database, process: Process, reduced: list[range]
+) -> None:
+    job_id = submit(database, REQUEST)
+    train(process, job_id)
+    reduced.clear()
+
+    answer = client.get(f"/v1/jobs/{job_id}/epochs/3/steps")
+
+    assert answer.status_code == 200
+    [step] = answer.json()["data"]
+    assert len(step["gradient"]["weights"]) == 2
+    assert reduced == []
+    assert client.get(f"/v1/jobs/{job_id}/epochs/3/steps/0/graph").status_code == 200
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        Event().wait(0.05)
+    pytest.fail("it did not come to that")

@@ -1,0 +1,70 @@
+"""Rows that are reduced in partitions stand for the same as all of them reduced at once."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slope.data import Array, split
+from slope.engines.reduced import Reductions
+from slope.engines.streaming import StreamedData, joined
+from slope.spec import TrainingSpec
+
+random = np.random.default_rng(3)
+ROWS, FEATURES = 57, 3
+X = random.normal(size=(ROWS, FEATURES))
+Y = X @ [1.0, -2.0, 0.5] + random.normal(size=ROWS)
+
+
+def streamed(spec: TrainingSpec) -> StreamedData:
+    """Four rows at a time."""
+
+    def batches(rows: range) -> Iterator[tuple[Array, Array]]:
+        for start in range(rows.start, rows.stop, 4):
+            part = slice(start, min(start + 4, rows.stop))
+            yield X[part], Y[part]
+
+    return StreamedData(batches, ROWS, FEATURES, spec)
+
+
+def go_on() -> None:
+    """Nobody wants it to stop."""
+
+
+@given(
+    st.sets(st.integers(1, ROWS - 1), max_size=8).map(lambda edges: [0, *sorted(edges), ROWS]),
+    st.sampled_from([0.0, 0.25]),
+)
+def test_partitions_join_to_the_squared_error_of_all_rows(edges: list[int], held_back: float) -> None:
+    spec = TrainingSpec(validation_fraction=held_back)
+    data = streamed(spec)
+
+    found = joined([data.reduce(range(*ends), go_on) for ends in pairwise(edges)])
+
+    weights, bias = np.array([0.3, 1.0, -4.0]), 0.7
+    for reduction, rows in zip((found.training, found.validation), split(ROWS, spec), strict=True):
+        assert reduction.rows == len(rows)
+        wanted = float(np.square(X[rows] @ weights + bias - Y[rows]).sum())
+        assert reduction.squared_error(weights, bias) == pytest.approx(wanted, rel=1e-12, abs=1e-12)
+
+
+@given(st.integers(0, ROWS), st.integers(0, ROWS))
+def test_what_was_encoded_is_decoded_to_the_same_bits(start: int, length: int) -> None:
+    found = streamed(TrainingSpec(validation_fraction=0.5)).reduce(range(start, min(start + length, ROWS)), go_on)
+
+    again = Reductions.decode(found.encode())
+
+    for one, other in ((found.training, again.training), (found.validation, again.validation)):
+        assert one.rows == other.rows
+        assert one.triangle.tobytes() == other.triangle.tobytes()
+
+
+def test_a_reduction_stops_when_it_is_told_to() -> None:
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        streamed(TrainingSpec()).reduce(range(ROWS), stop)
