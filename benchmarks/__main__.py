@@ -2,7 +2,20 @@
 
 import sys
 
-from benchmarks import descent, full_batch, graph, ingest, job, loop, polls, recording, reduction, steps, sweep
+from benchmarks import (
+    descent,
+    full_batch,
+    graph,
+    ingest,
+    job,
+    loop,
+    partitions,
+    polls,
+    recording,
+    reduction,
+    steps,
+    sweep,
+)
 
 _BENCHMARKS = {
     "loop": loop.run,
@@ -16,6 +29,7 @@ _BENCHMARKS = {
     "steps": steps.run,
     "full_batch": full_batch.run,
     "reduction": reduction.run,
+    "partitions": partitions.run,
 }
 
 

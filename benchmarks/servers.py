@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from time import monotonic, sleep
@@ -21,6 +21,8 @@ from service.store.database import Database
 
 PATIENCE_SECONDS = 60.0
 DATABASES = ("SQLite", "PostgreSQL")
+_FIRST_OF_OURS = 2
+"""Of the broker's databases: those before it are the empty task's."""
 
 
 class Servers:
@@ -33,15 +35,18 @@ class Servers:
         self._databases = 0
 
     @contextmanager
-    def slope(self, kind: str) -> Iterator[HTTPConnection]:
-        """An API and a worker of one slot, just started, on a database of their own; a connection to the API."""
+    def slope(self, kind: str, workers: int = 1) -> Iterator[HTTPConnection]:
+        """An API and workers of one slot, just started, on databases of their own; a connection to the API."""
         environment = {
             "SLOPE_DATABASE_URL": self._new_database(kind),
-            "SLOPE_BROKER_URL": self.broker_url,
+            "SLOPE_BROKER_URL": f"{self.broker_url}/{_FIRST_OF_OURS + self._databases}",
             "SLOPE_STORAGE_URL": (self._folder / "objects").as_uri(),
         }
-        with program("worker", "1", environment=environment), serving("service.api", environment=environment) as api:
-            until(lambda: request(api, "GET", "/readyz")[1].get("status") == "ready")
+        with ExitStack() as stack:
+            for _ in range(workers):
+                stack.enter_context(program("worker", "1", environment=environment))
+            api = stack.enter_context(serving("service.api", environment=environment))
+            until(lambda: _is_ready(api, workers))
             yield api
 
     @contextmanager
@@ -121,6 +126,11 @@ def request(
     answer = connection.getresponse()
     text = answer.read()
     return answer.status, json.loads(text) if text else {}
+
+
+def _is_ready(api: HTTPConnection, workers: int) -> bool:
+    readiness = request(api, "GET", "/readyz")[1]
+    return readiness.get("status") == "ready" and readiness["workers"] == workers
 
 
 def until(condition: Any) -> None:

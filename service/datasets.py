@@ -164,7 +164,7 @@ def batches(
 ) -> Iterator[Arrays]:
     """Named columns of a dataset or of some of its rows, a few at a time. Raises StorageUnavailable, ObjectMissing."""
     for matrix in read(storage, dataset_id, [*features, target], rows):
-        yield Arrays(np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1].copy())
+        yield Arrays(matrix[:, :-1], matrix[:, -1])
 
 
 def read(storage: Storage, dataset_id: UUID, columns: Sequence[str], rows: range | None = None) -> Iterator[Array]:

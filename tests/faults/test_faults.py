@@ -1,11 +1,12 @@
 """Every kind of fault once, with real processes. `make test-faults` does each of them at many random moments."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from faults import matrix, soak, work
-from faults.kinds import FAULTS, Fault, clocks_apart
+from faults.kinds import FAULTS, Fault, clocks_apart, training_process_killed
 from faults.stage import Stage
 
 RECOVERY_SECONDS = 30.0
@@ -23,6 +24,16 @@ def test_no_fault_loses_or_repeats_a_record(stage: Stage, number: int) -> None:
 
     assert trial.damage == work.Damage()
     assert (trial.recovery or 0.0) < RECOVERY_SECONDS
+
+
+BY_ENGINE = {engine: partial(work.of_engine, engine) for engine in work.ENGINES}
+
+
+@pytest.mark.parametrize("engine", work.ENGINES)
+def test_no_engine_loses_or_repeats_a_record_when_its_process_is_killed(stage: Stage, engine: str) -> None:
+    trial = training_process_killed(stage, BY_ENGINE[engine])
+
+    assert trial.damage == work.Damage()
 
 
 def test_a_crowd_of_jobs_succeeds_while_processes_are_killed(stage: Stage) -> None:

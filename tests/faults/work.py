@@ -50,6 +50,29 @@ def detailed() -> Json:
     }
 
 
+def of_engine(engine: str) -> Json:
+    """A second or two of thousands of epochs, each of which costs an engine little."""
+    return {
+        "dataset": _dataset(_ROWS),
+        "hyperparameters": {"engine": engine, "record": {"steps": "none"}} | _BY_ENGINE[engine],
+        "predict": [[0.25, 0.75]],
+    }
+
+
+_BY_ENGINE: dict[str, Json] = {
+    "reduced": {
+        "epochs": 5_000,
+        "batch_size": "full",
+        "optimizer": {"name": "adam"},
+        "schedule": {"name": "exponential", "gamma": 0.999},
+    },
+    "blocked": {"epochs": 3_000, "batch_size": 2, "shuffle": True, "seed": 3, "l2": 0.001},
+    "composed": {"epochs": 6_000, "schedule": {"name": "step", "step_size": 1_000}, "validation_fraction": 0.1},
+    "compiled": {"epochs": 6_000, "shuffle": True, "seed": 5, "optimizer": {"name": "sgd", "momentum": 0.9}},
+}
+ENGINES = tuple(_BY_ENGINE)
+
+
 def small() -> Json:
     """Some tens of milliseconds, for crowds of jobs."""
     return {
