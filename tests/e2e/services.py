@@ -126,6 +126,39 @@ class Broker:
             return False
 
 
+class ObjectStore:
+    """An S3 that others wrote, on a free port, with an empty bucket; `environment` is what its users need to know."""
+
+    _BUCKET = "slope-test"
+
+    def __init__(self, folder: Path) -> None:
+        with supervisor.listen("127.0.0.1", 0) as listener:
+            host, port = listener.getsockname()
+        self.url = f"http://{host}:{port}"
+        self.program = module(folder, "moto.server", "--host", host, "--port", str(port))
+        self.environment = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "tester",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
+
+    def prefix(self, name: str) -> str:
+        """The URL of a folder in the bucket."""
+        return f"s3://{self._BUCKET}/{name}"
+
+    def start(self) -> Self:
+        until(self._has_bucket)
+        return self
+
+    def _has_bucket(self) -> bool:
+        try:
+            return httpx2.put(f"{self.url}/{self._BUCKET}", timeout=10).is_success
+        except httpx2.HTTPError:
+            return False
+
+
 class Cluster(Service):
     """An API and workers that share a database and a broker."""
 

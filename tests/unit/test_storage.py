@@ -6,15 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.services import ObjectStore
 
 from service.errors import ObjectMissing, StorageFull, StorageUnavailable
 from service.settings import Settings
 from service.storage import Bucket, Folder, Storage, storage_at
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    return Folder(tmp_path / "a folder") if request.param == "folder" else Bucket(f"memory:///{tmp_path.name}")
+@pytest.fixture(params=["folder", "memory", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """A folder, and what obstore knows: objects in memory, and an S3 server."""
+    if request.param == "folder":
+        return Folder(tmp_path / "a folder")
+    if request.param == "memory":
+        return Bucket(f"memory:///{tmp_path.name}")
+    server: ObjectStore = request.getfixturevalue("object_store")
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return Bucket(server.prefix(tmp_path.name))
 
 
 def names(storage: Storage) -> set[str]:
@@ -41,6 +50,19 @@ def test_what_was_put_is_there_until_it_is_deleted(storage: Storage, tmp_path: P
     assert names(storage) == {"large"}
     storage.check()
     assert names(storage) == {"large"}
+
+
+def test_a_large_object_comes_back_whole_and_from_any_place(storage: Storage, tmp_path: Path) -> None:
+    wanted = os.urandom(12_000_000)
+    file = tmp_path / "spooled"
+    file.write_bytes(wanted)
+
+    storage.put("large", file)
+
+    assert content(storage, "large") == wanted
+    with storage.open("large") as found:
+        found.seek(11_000_000)
+        assert bytes(found.read(1_500_000)) == wanted[11_000_000:]
 
 
 def test_what_is_not_there_is_missing(storage: Storage) -> None:
