@@ -30,7 +30,7 @@ def untrained(job: Job) -> TrainedModel:
 
 def scaler_of(job: Job) -> Scaler | None:
     """What the job's data was standardized with."""
-    return Scaler(np.array(job.scaler["means"]), np.array(job.scaler["deviations"])) if job.scaler else None
+    return Scaler.of(job.scaler) if job.scaler else None
 
 
 def predict(model: TrainedModel, x: Array, pointer: str = "") -> Array:

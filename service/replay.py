@@ -122,14 +122,13 @@ def _run_of(session: Session, storage: Storage, job: Job) -> "Engine | FusedMemb
 
 def _reduction(session: Session, storage: Storage, job: Job, spec: TrainingSpec) -> "Callable[[Pause], Reductions]":
     """What the job's data was reduced to: it stands in SQL where it was done in partitions."""
-    from slope.engines.reduced import Reductions
-    from slope.engines.streaming import joined
+    from slope.engines.streaming import ReducedPartition, joined
 
     if job.plan.get("partitions", 1) > 1:
-        found = [Reductions.decode(each) for each in partitions.reductions(session, job.id)]
-        return lambda pause: joined(found)
+        found = joined([ReducedPartition.decode(each) for each in partitions.reduced(session, job.id)])
+        return lambda pause: found.reductions(spec)
     data = streamed(storage, job, spec, "cpu")
-    return lambda pause: data.reduce(range(job.dataset.rows), pause)
+    return lambda pause: data.reduce(range(job.dataset.rows), pause).reductions(spec)
 
 
 def _advance(session: Session, job: Job, training: "Engine | FusedMember", epoch: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from service import datasets
 from service.storage import Storage
 from service.store.tables import Job
-from slope.data import Array, TrainingData
+from slope.data import Array, Scaler, TrainingData
 from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def streamed(storage: Storage, job: Job, spec: TrainingSpec, device: str) -> "St
     return StreamedData(batches, job.dataset.rows, len(job.features), spec, device)
 
 
-def without_rows(features: int) -> TrainingData:
-    """What is known of such data beforehand: how many features there are."""
-    x, y = np.empty((0, features)), np.empty(0)
-    return TrainingData(x, y, np.arange(0), x, y)
+def without_rows(job: Job) -> TrainingData:
+    """What is known of such data beforehand: how many features it has, and what an earlier attempt scaled them by."""
+    x, y = np.empty((0, len(job.features))), np.empty(0)
+    return TrainingData(x, y, np.arange(0), x, y, Scaler.of(job.scaler) if job.scaler else None)

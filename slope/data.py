@@ -4,8 +4,9 @@ Everything here is a function of the data, the seed and the epoch alone, so that
 The random orders come from NumPy's legacy generator, whose streams are frozen for good (NEP 19).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,16 @@ class Scaler:
 
     means: Array
     deviations: Array
+
+    @classmethod
+    def of(cls, document: Mapping[str, list[float]]) -> Self:
+        """From what `document` gave."""
+        return cls(np.array(document["means"]), np.array(document["deviations"]))
+
+    @property
+    def document(self) -> dict[str, list[float]]:
+        """As JSON keeps it."""
+        return {"means": self.means.tolist(), "deviations": self.deviations.tolist()}
 
     def apply(self, x: Array) -> Array:
         return (x - self.means) / self.deviations

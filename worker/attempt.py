@@ -1,7 +1,7 @@
 """One attempt at a job: load it, train on from its checkpoint, and end it the way it ended."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from slope.engines.build import build
 from slope.engines.engine import Engine
 from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.engines.reduced import Pause, Reduced, Reductions
+from slope.engines.streaming import ReducedPartition
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted
@@ -76,8 +77,8 @@ def _load(process: Process, claim: Claim) -> Assignment:
 
 
 def _prepared(assignment: Assignment, spec: TrainingSpec) -> TrainingData:
-    arrays = assignment.arrays
-    return without_rows(len(assignment.job.features)) if arrays is None else prepare(arrays.x, arrays.y, spec)
+    arrays, job = assignment.arrays, assignment.job
+    return without_rows(job) if arrays is None else prepare(arrays.x, arrays.y, spec)
 
 
 class Attempt:
@@ -114,7 +115,15 @@ class Attempt:
             engine = job.plan["engine"]
             return build(engine, self._data, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
         reduce = _reduction(process, claim, job, spec)
-        return Reduced(len(job.features), reduce, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
+
+        def reductions(pause: Pause) -> Reductions:
+            found = reduce(pause).reductions(spec)
+            self._data = replace(self._data, scaler=found.scaler)
+            self._recorder.know(outcome.facts(job, self._data, spec))
+            return found
+
+        features = len(job.features)
+        return Reduced(features, reductions, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
 
     def run(self) -> None:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over."""
@@ -168,8 +177,8 @@ class Attempt:
                 raise LeaseLost
 
 
-def _reduction(process: Process, claim: Claim, job: Job, spec: TrainingSpec) -> Callable[[Pause], Reductions]:
-    """Of data that is read in parts, with others or alone."""
+def _reduction(process: Process, claim: Claim, job: Job, spec: TrainingSpec) -> Callable[[Pause], ReducedPartition]:
+    """How data that is read in parts is reduced, with others or alone."""
     if job.plan.get("partitions", 1) > 1:
         return Leader(process, claim, job).reduce
     data, rows = streamed(process.storage, job, spec, device_for(job.device)), range(job.dataset.rows)

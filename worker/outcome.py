@@ -7,7 +7,7 @@ import numpy as np
 
 from service.store.tables import Job
 from slope.analysis import reached
-from slope.data import Scaler, TrainingData, initial_parameters
+from slope.data import TrainingData, initial_parameters
 from slope.model import Parameters, predict
 from slope.spec import TrainingSpec
 from slope.spec.data import as_matrix
@@ -17,11 +17,13 @@ DIVERGED = "lower the learning rate below the job's max_stable_learning_rate, or
 
 
 def facts(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
-    """Columns that an attempt knows from its start."""
+    """Columns that an attempt knows from its start. Of data read in parts, what hangs on its scale comes later."""
+    if spec.standardize and data.scaler is None:
+        return {"assigned_device": device_for(job.device)}
     start = Parameters(*initial_parameters(data.x.shape[1], spec))
     return {
         "assigned_device": device_for(job.device),
-        "scaler": _as_document(data.scaler) if data.scaler else None,
+        "scaler": data.scaler.document if data.scaler else None,
         "predictions_before": _predict(job, start, data, spec),
     }
 
@@ -49,7 +51,3 @@ def _analysis_of(job: Job, trained: Parameters, data: TrainingData, spec: Traini
     exact = known["exact"] and known["exact"]["loss"]
     came = reached(data, spec, np.array(trained.weights), trained.bias, exact)
     return known | {"reached": asdict(came)}
-
-
-def _as_document(scaler: Scaler) -> dict[str, Any]:
-    return {"means": scaler.means.tolist(), "deviations": scaler.deviations.tolist()}

@@ -21,8 +21,8 @@ from service.store.leases import Claim
 from service.store.partitions import PartitionClaim
 from service.store.tables import Job
 from service.streams import streamed
-from slope.engines.reduced import Pause, Reductions
-from slope.engines.streaming import joined
+from slope.engines.reduced import Pause
+from slope.engines.streaming import ReducedPartition, joined
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
 from worker.devices import device_for, requests_served
@@ -75,8 +75,8 @@ class Reducer:
             lambda session: partitions.beat(session, mine, lease_seconds),
             process.leaving,
         ) as heartbeat:
-            reductions = patiently(lambda: self._data.reduce(mine.rows, go_on), process.leaving).encode()
-        patiently(lambda: self._finish(mine, reductions, monotonic() - started), process.leaving)
+            reduced = patiently(lambda: self._data.reduce(mine.rows, go_on), process.leaving).encode()
+        patiently(lambda: self._finish(mine, reduced, monotonic() - started), process.leaving)
 
     def _claim(self) -> PartitionClaim | None:
         process = self._process
@@ -87,9 +87,9 @@ class Reducer:
             session.commit()
         return mine
 
-    def _finish(self, mine: PartitionClaim, reductions: bytes, seconds: float) -> None:
+    def _finish(self, mine: PartitionClaim, reduced: bytes, seconds: float) -> None:
         with self._process.database.writing() as session:
-            partitions.finish(session, mine, reductions, seconds)
+            partitions.finish(session, mine, reduced, seconds)
             session.commit()
 
     def _put_back(self, mine: PartitionClaim) -> None:
@@ -109,8 +109,8 @@ class Leader:
         self._done = job.partitions_done
         self._called_at = -inf
 
-    def reduce(self, pause: Pause) -> Reductions:
-        """Of all rows. Raises LeaseLost, and what `pause` does, which is called now and then."""
+    def reduce(self, pause: Pause) -> ReducedPartition:
+        """All rows. Raises LeaseLost, and what `pause` does, which is called now and then."""
         self._patiently(self._cut)
         reducer = Reducer(self._process, self._job)
         while left := self._patiently(self._left):
@@ -118,7 +118,7 @@ class Leader:
             self._call(left - 1)
             if not reducer.reduce_one(pause):
                 self._process.leaving.wait(self._process.settings.flush_seconds)
-        return joined([Reductions.decode(each) for each in self._patiently(self._found)])
+        return joined([ReducedPartition.decode(each) for each in self._patiently(self._found)])
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
         return patiently(action, self._process.leaving)
@@ -142,7 +142,7 @@ class Leader:
 
     def _found(self) -> list[bytes]:
         with self._process.database.reading() as session:
-            return partitions.reductions(session, self._job.id)
+            return partitions.reduced(session, self._job.id)
 
     def _call(self, most: int) -> None:
         """Ring for others again and again, for they may become free; not while bells wait that nobody has heard."""

@@ -39,6 +39,10 @@ class Recorder:
         self._waiting = 0
         self._flushed_at = monotonic()
 
+    def know(self, facts: dict[str, Any]) -> None:
+        """Add to the facts, before anything is recorded."""
+        self._facts = facts
+
     @property
     def is_due(self) -> bool:
         """Whether it is time to flush."""

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("worker_id", sa.Uuid(), nullable=True),
         sa.Column("seconds", sa.Double(), nullable=True),
-        sa.Column("reductions", sa.LargeBinary(), nullable=True),
+        sa.Column("reduced", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("partitions_job_id_fkey"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "number", name=op.f("partitions_pkey")),
     )

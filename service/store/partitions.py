@@ -42,7 +42,7 @@ def claim(session: Session, job_id: UUID, *, worker_id: UUID, lease_seconds: flo
     each = aliased(Partition)
     first_free = (
         select(each.number)
-        .where(each.job_id == job_id, each.reductions.is_(None), is_running)
+        .where(each.job_id == job_id, each.reduced.is_(None), is_running)
         .where(or_(each.lease_until.is_(None), each.lease_until < now(session)))
         .order_by(each.number)
         .limit(1)
@@ -70,9 +70,9 @@ def beat(session: Session, mine: PartitionClaim, lease_seconds: float) -> bool:
     return False
 
 
-def finish(session: Session, mine: PartitionClaim, reductions: bytes, seconds: float) -> None:
+def finish(session: Session, mine: PartitionClaim, reduced: bytes, seconds: float) -> None:
     """Keep what a partition was reduced to. Raises LeaseLost."""
-    _write(session, mine, lease_token=None, lease_until=None, reductions=reductions, seconds=seconds)
+    _write(session, mine, lease_token=None, lease_until=None, reduced=reduced, seconds=seconds)
 
 
 def put_back(session: Session, mine: PartitionClaim) -> None:
@@ -82,14 +82,14 @@ def put_back(session: Session, mine: PartitionClaim) -> None:
 
 def counts(session: Session, job_id: UUID) -> tuple[int, int]:
     """How many partitions of a job are reduced, and how many are not."""
-    query = select(func.count(Partition.reductions), func.count()).where(Partition.job_id == job_id)
+    query = select(func.count(Partition.reduced), func.count()).where(Partition.job_id == job_id)
     done, all_of_them = session.execute(query).one()
     return done, all_of_them - done
 
 
-def reductions(session: Session, job_id: UUID) -> list[bytes]:
+def reduced(session: Session, job_id: UUID) -> list[bytes]:
     """What the partitions of a job were reduced to, in their order."""
-    query = select(Partition.reductions).where(Partition.job_id == job_id).order_by(Partition.number)
+    query = select(Partition.reduced).where(Partition.job_id == job_id).order_by(Partition.number)
     return [each for each in session.scalars(query) if each is not None]
 
 

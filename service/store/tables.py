@@ -169,7 +169,7 @@ class Job(Table):
 
 
 class Partition(Table):
-    """Some rows of a job's data, reduced by whichever process has its lease; see slope.engines.reduced.Reductions."""
+    """Some rows of a job's data, reduced by whichever process has its lease; see slope.engines.streaming."""
 
     __tablename__ = "partitions"
 
@@ -183,7 +183,7 @@ class Partition(Table):
     """Whose process has taken it, or has reduced it."""
     seconds: Mapped[float | None]
     """Spent on it by that process."""
-    reductions: Mapped[bytes | None] = mapped_column(deferred=True)
+    reduced: Mapped[bytes | None] = mapped_column(deferred=True)
 
 
 class Epoch(Table):

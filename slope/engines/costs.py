@@ -48,7 +48,7 @@ class Work:
     @property
     def streams(self) -> bool:
         """Whether a reduction reads the data in parts and never has it as a whole."""
-        return self.rows * (self.features + 1) > STREAMED_NUMBERS and not self.spec.standardize
+        return self.rows * (self.features + 1) > STREAMED_NUMBERS
 
     @property
     def partitions(self) -> int:

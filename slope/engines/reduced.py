@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
-from safetensors.numpy import load, save
 from torch import Tensor
 
-from slope.data import TrainingData, initial_parameters
+from slope.data import Scaler, TrainingData, initial_parameters
 from slope.engines.reach import in_double, largest_loss, largest_number
 from slope.engines.reduction import Reduction
 from slope.loop import Loop
@@ -28,23 +26,8 @@ class Reductions:
 
     training: Reduction
     validation: Reduction
-
-    @classmethod
-    def decode(cls, document: bytes) -> Self:
-        """As they were encoded."""
-        tensors = load(document)
-        return cls(*(Reduction(tensors[name], int(tensors[f"{name}_rows"])) for name in ("training", "validation")))
-
-    def encode(self) -> bytes:
-        """As safetensors: both triangles and how many rows are behind each."""
-        return save(
-            {
-                "training": np.ascontiguousarray(self.training.triangle),
-                "training_rows": np.array(self.training.rows),
-                "validation": np.ascontiguousarray(self.validation.triangle),
-                "validation_rows": np.array(self.validation.rows),
-            }
-        )
+    scaler: Scaler | None = None
+    """By which the rows are standardized, if they are."""
 
 
 class ReducedModel(LinearModel):
@@ -123,7 +106,8 @@ def reductions_of(data: TrainingData, device: torch.device | str = "cpu") -> Cal
     def reduce(pause: Pause) -> Reductions:
         features = data.x.shape[1]
         parts = [(data.x, data.y)], [(data.validation_x, data.validation_y)]
-        return Reductions(*(Reduction.of(part, features, device=device, pause=pause) for part in parts))
+        training, validation = (Reduction.of(part, features, device=device, pause=pause) for part in parts)
+        return Reductions(training, validation)
 
     return reduce
 

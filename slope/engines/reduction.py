@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slope.data import Array
+from slope.data import Array, Scaler
 
 CHUNK_ROWS = 2**15
 """Rows that are joined at a time. The bits of a triangle depend on it, and not on how the rows were handed over."""
@@ -80,6 +80,24 @@ class Reduction:
     def y(self) -> Array:
         """D + 2 numbers."""
         return self.triangle[:, -1]
+
+    @property
+    def means(self) -> Array:
+        """Of the D features."""
+        means: Array = self.triangle[0, 1:-1] / self.triangle[0, 0]
+        return means
+
+    @property
+    def deviations(self) -> Array:
+        """Of the D features, of the population. The ones are taken out of them already: nothing cancels."""
+        deviations: Array = np.linalg.norm(self.triangle[1:, 1:-1], axis=0) / self.rows**0.5
+        return deviations
+
+    def scaled(self, scaler: Scaler) -> "Reduction":
+        """The reduction of the rows as a scaler leaves them."""
+        triangle = self.triangle.copy()
+        triangle[:, 1:-1] = (self.x - np.outer(self.ones, scaler.means)) / scaler.deviations
+        return Reduction(triangle, self.rows)
 
     def squared_error(self, weights: Array, bias: float) -> float:
         """‖Xw + b − y‖² over all rows, as a sum of D + 2 squares: nothing cancels near zero."""

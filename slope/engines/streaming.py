@@ -1,19 +1,70 @@
-"""Data that is read in batches and never as a whole: only its reduction is kept."""
+"""Data that is read in batches and never as a whole: only what it is reduced to is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Self
 
 import numpy as np
 import torch
+from safetensors.numpy import load, save
 
-from slope.data import Array, split
+from slope.data import Array, Scaler, split
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Reduction
 from slope.spec import TrainingSpec
 
 Batches = Callable[[range], Iterable[tuple[Array, Array]]]
 """Reads these rows of the data in their order: x (n × D) and y (n), some rows at a time."""
+
+
+@dataclass(frozen=True)
+class ReducedPartition:
+    """What some rows of the data were reduced to, as they came."""
+
+    training: Reduction
+    validation: Reduction
+    lowest: Array
+    """D numbers: the least value of each feature in the rows to train on; infinite where nobody asked."""
+    highest: Array
+
+    def __add__(self, other: "ReducedPartition") -> "ReducedPartition":
+        """What the rows of both were reduced to."""
+        return ReducedPartition(
+            self.training + other.training,
+            self.validation + other.validation,
+            np.minimum(self.lowest, other.lowest),
+            np.maximum(self.highest, other.highest),
+        )
+
+    @classmethod
+    def decode(cls, document: bytes) -> Self:
+        """As it was encoded."""
+        found = load(document)
+        training, validation = (Reduction(found[name], int(found[f"{name}_rows"])) for name in _REDUCTIONS)
+        return cls(training, validation, found["lowest"], found["highest"])
+
+    def encode(self) -> bytes:
+        """As safetensors."""
+        triangles = {name: np.ascontiguousarray(getattr(self, name).triangle) for name in _REDUCTIONS}
+        rows = {f"{name}_rows": np.array(getattr(self, name).rows) for name in _REDUCTIONS}
+        return save(triangles | rows | {"lowest": self.lowest, "highest": self.highest})
+
+    def reductions(self, spec: TrainingSpec) -> Reductions:
+        """What a job trains and validates on, standardized where it asks for that."""
+        if not spec.standardize:
+            return Reductions(self.training, self.validation)
+        scaler = self._scaler(spec)
+        return Reductions(self.training.scaled(scaler), self.validation.scaled(scaler), scaler)
+
+    def _scaler(self, spec: TrainingSpec) -> Scaler:
+        """As slope.data.fit_scaler fits it to the rows, but for rounding."""
+        means = self.training.means if spec.fit_bias else np.zeros_like(self.lowest)
+        return Scaler(means, np.where(self.lowest < self.highest, self.training.deviations, 1.0))
+
+
+_REDUCTIONS = ("training", "validation")
 
 
 class StreamedData:
@@ -25,26 +76,45 @@ class StreamedData:
         self._batches = batches
         self._features = features
         self._device = device
+        self._seeks_extremes = spec.standardize
         self._held_back = _held_back(rows, spec) if spec.validation_fraction else None
 
-    def reduce(self, rows: range, pause: Pause) -> Reductions:
-        """Of some rows, in one pass over them, or in two where some are held back to validate with."""
-        if self._held_back is None:
-            return Reductions(self._reduction(self._batches(rows), pause), self._reduction((), pause))
-        held_back = self._held_back[rows.start : rows.stop]
-        training, validation = (_chosen(self._batches(rows), chosen) for chosen in (~held_back, held_back))
-        return Reductions(self._reduction(training, pause), self._reduction(validation, pause))
+    def reduce(self, rows: range, pause: Pause) -> ReducedPartition:
+        """Some rows, in one pass over them, or in two where some are held back to validate with."""
+        extremes = np.full((2, self._features), [[np.inf], [-np.inf]])
+        training = self._chosen(rows, is_held_back=False)
+        watched = _watched(training, extremes) if self._seeks_extremes else training
+        validation = () if self._held_back is None else self._chosen(rows, is_held_back=True)
+        return ReducedPartition(self._reduction(watched, pause), self._reduction(validation, pause), *extremes)
 
     def _reduction(self, batches: Iterable[tuple[Array, Array]], pause: Pause) -> Reduction:
         return Reduction.of(batches, self._features, device=self._device, pause=pause)
 
+    def _chosen(self, rows: range, *, is_held_back: bool) -> Iterator[tuple[Array, Array]]:
+        """Those of the rows that are held back to validate with, or those that are not."""
+        if self._held_back is None:
+            yield from self._batches(rows)
+            return
+        start = rows.start
+        for x, y in self._batches(rows):
+            chosen = self._held_back[start : start + len(y)] == is_held_back
+            start += len(y)
+            yield x[chosen], y[chosen]
 
-def joined(partitions: Sequence[Reductions]) -> Reductions:
-    """Those of all partitions' rows. The bits hang on the order of the partitions, and on nothing else."""
-    return Reductions(
-        reduce(add, (partition.training for partition in partitions)),
-        reduce(add, (partition.validation for partition in partitions)),
-    )
+
+def joined(partitions: Sequence[ReducedPartition]) -> ReducedPartition:
+    """What all rows were reduced to. The bits hang on the order of the partitions, and on nothing else."""
+    return reduce(add, partitions)
+
+
+def _watched(batches: Iterable[tuple[Array, Array]], extremes: Array) -> Iterator[tuple[Array, Array]]:
+    """The batches as they go by, while the extremes (2 × D) of x grow."""
+    lowest, highest = extremes
+    for x, y in batches:
+        if len(y):
+            np.minimum(lowest, x.min(axis=0), out=lowest)
+            np.maximum(highest, x.max(axis=0), out=highest)
+        yield x, y
 
 
 def _held_back(rows: int, spec: TrainingSpec) -> np.ndarray:
@@ -53,11 +123,3 @@ def _held_back(rows: int, spec: TrainingSpec) -> np.ndarray:
     chosen = np.zeros(rows, dtype=bool)
     chosen[validation] = True
     return chosen
-
-
-def _chosen(batches: Iterable[tuple[Array, Array]], rows: np.ndarray) -> Iterator[tuple[Array, Array]]:
-    start = 0
-    for x, y in batches:
-        chosen = rows[start : start + len(y)]
-        start += len(y)
-        yield x[chosen], y[chosen]

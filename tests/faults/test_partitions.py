@@ -49,7 +49,7 @@ def helper(stage: Stage, job_id: UUID) -> psutil.Process | None:
 
 def workers_of(stage: Stage, job_id: UUID) -> int:
     with stage.database.reading() as session:
-        done = Partition.reductions.is_not(None)
+        done = Partition.reduced.is_not(None)
         query = select(func.count(Partition.worker_id.distinct())).where(Partition.job_id == job_id, done)
         return session.scalar(query) or 0
 

@@ -113,10 +113,3 @@ def test_data_that_is_read_in_parts_gives_the_bits_of_data_in_memory(
     own = steps(client, streamed, 7)
     monkeypatch.undo()
     assert own == steps(client, in_memory, 7)
-
-
-def test_scaled_data_is_not_read_in_parts(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slope.engines.costs, "STREAMED_NUMBERS", 0)
-    for standardize in (False, True):
-        plan = client.post("/v1/plan", json=request(engine="reduced", standardize=standardize)).json()["plan"]
-        assert plan["streams"] == (not standardize)

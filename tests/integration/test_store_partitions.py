@@ -56,7 +56,7 @@ def test_what_is_reduced_is_kept_in_the_order_of_the_partitions(database: Databa
     assert counts(database, mine.job_id) == (2, 1)
     finish(database, take(database, mine.job_id), b"third")
     assert take(database, mine.job_id) is None
-    assert change(database, lambda session: partitions.reductions(session, mine.job_id)) == [
+    assert change(database, lambda session: partitions.reduced(session, mine.job_id)) == [
         b"first",
         b"second",
         b"third",

@@ -18,7 +18,7 @@ from service.store import jobs, leases, partitions
 from service.store.database import Database
 from service.store.tables import Job, Partition
 from slope.engines.streaming import StreamedData
-from worker.attempt import attempt
+from worker.attempt import Attempt, attempt
 from worker.partitions import help_reduce
 from worker.process import Process
 from worker.reaper import Reaper
@@ -87,24 +87,52 @@ def done_by(database: Database, job_id: UUID) -> list[UUID | None]:
         return [partition.worker_id for partition in session.scalars(query)]
 
 
-def test_a_job_needs_nobody_s_help(client: TestClient, database: Database, process: Process) -> None:
-    job_id, in_memory = submit(database, REQUEST), client.post("/v1/jobs", json=alone()).json()
-    train(process, job_id)
-    train(process, UUID(in_memory["id"]))
+def wanted(**hyperparameters: Any) -> dict[str, Any]:
+    return REQUEST | {"hyperparameters": REQUEST["hyperparameters"] | hyperparameters}
 
-    job = client.get(f"/v1/jobs/{job_id}").json()
-    assert job["status"] == "succeeded"
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_job_needs_nobody_s_help(standardize: bool, client: TestClient, database: Database, process: Process) -> None:
+    request = wanted(standardize=standardize) | {"predict": [[1.0, 2.0], [-3.0, 0.5]]}
+    job_id = submit(database, request)
+    in_memory = submit(database, request | wanted(standardize=standardize, engine="eager", dtype="float64"))
+    train(process, job_id)
+    train(process, in_memory)
+
+    job, whole = (client.get(f"/v1/jobs/{each}").json() for each in (job_id, in_memory))
+    assert job["status"] == whole["status"] == "succeeded"
     assert (job["plan"]["partitions"], job["progress"]["partitions_done"]) == (PARTITIONS, PARTITIONS)
-    assert done_by(database, job_id) == [process.worker_id] * PARTITIONS
-    whole = client.get(f"/v1/jobs/{in_memory['id']}").json()
     assert (whole["plan"]["partitions"], whole["progress"]["partitions_done"]) == (1, None)
+    assert done_by(database, job_id) == [process.worker_id] * PARTITIONS
     assert job["weights"] == pytest.approx(whole["weights"], rel=1e-12)
     assert job["loss"] == pytest.approx(whole["loss"], rel=1e-12)
+    assert (job["scaled"] is None) == (not standardize)
+    predicted, same = (client.get(f"/v1/jobs/{each}/predictions").json()["data"] for each in (job_id, in_memory))
+    for when in ("before", "after"):
+        assert [each[when] for each in predicted] == pytest.approx([each[when] for each in same], rel=1e-6)
 
 
-def alone() -> dict[str, Any]:
-    """The same job, reduced by one process at once: standardized data is not read in parts."""
-    return REQUEST | {"hyperparameters": REQUEST["hyperparameters"] | {"engine": "eager", "dtype": "float64"}}
+def test_a_standardized_job_that_lost_its_worker_before_its_end_keeps_its_scale(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = wanted(standardize=True) | {"predict": [[1.0, 2.0]]}
+    undisturbed, cut = submit(database, request), submit(database, request)
+    train(process, undisturbed)
+    mine = claim(database, cut, worker_id=process.worker_id)
+    assert mine
+    hurried = replace(process, settings=process.settings.model_copy(update={"flush_epochs": 1}))
+    with monkeypatch.context() as patch:
+        patch.setattr(Attempt, "_succeed", killed_after(0, Attempt._succeed))
+        with pytest.raises(SystemExit):
+            attempt(hurried, mine)
+    change(database, lambda session: leases.release_lost(session, abandoned(mine), max_crashes=3))
+    assert read(database, cut).epochs_done == read(database, cut).epochs
+
+    train(process, cut)
+
+    for name in ("weights", "bias", "scaler", "predictions_before", "predictions_after"):
+        assert columns(database, cut)[name] == columns(database, undisturbed)[name]
+    assert columns(database, cut)["scaler"]
 
 
 def test_whoever_hears_the_bell_helps_and_the_bits_are_the_same(
@@ -310,10 +338,11 @@ def test_a_broker_that_is_away_costs_nothing_but_the_help(
     assert queue.rung == []
 
 
+@pytest.mark.parametrize("standardize", [False, True])
 def test_steps_are_replayed_from_what_the_partitions_were_reduced_to(
-    client: TestClient, database: Database, process: Process, reduced: list[range]
+    standardize: bool, client: TestClient, database: Database, process: Process, reduced: list[range]
 ) -> None:
-    job_id = submit(database, REQUEST)
+    job_id = submit(database, wanted(standardize=standardize))
     train(process, job_id)
     reduced.clear()
 

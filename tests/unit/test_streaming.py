@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slope.data import Array, split
-from slope.engines.reduced import Reductions
-from slope.engines.streaming import StreamedData, joined
+from slope.data import Array, prepare, split
+from slope.engines.streaming import ReducedPartition, StreamedData, joined
 from slope.spec import TrainingSpec
 
 random = np.random.default_rng(3)
@@ -19,13 +18,13 @@ X = random.normal(size=(ROWS, FEATURES))
 Y = X @ [1.0, -2.0, 0.5] + random.normal(size=ROWS)
 
 
-def streamed(spec: TrainingSpec) -> StreamedData:
+def streamed(spec: TrainingSpec, x: Array = X) -> StreamedData:
     """Four rows at a time."""
 
     def batches(rows: range) -> Iterator[tuple[Array, Array]]:
         for start in range(rows.start, rows.stop, 4):
             part = slice(start, min(start + 4, rows.stop))
-            yield X[part], Y[part]
+            yield x[part], Y[part]
 
     return StreamedData(batches, ROWS, FEATURES, spec)
 
@@ -53,13 +52,45 @@ def test_partitions_join_to_the_squared_error_of_all_rows(edges: list[int], held
 
 @given(st.integers(0, ROWS), st.integers(0, ROWS))
 def test_what_was_encoded_is_decoded_to_the_same_bits(start: int, length: int) -> None:
-    found = streamed(TrainingSpec(validation_fraction=0.5)).reduce(range(start, min(start + length, ROWS)), go_on)
+    found = streamed(TrainingSpec(validation_fraction=0.5, standardize=True)).reduce(
+        range(start, min(start + length, ROWS)), go_on
+    )
 
-    again = Reductions.decode(found.encode())
+    again = ReducedPartition.decode(found.encode())
 
     for one, other in ((found.training, again.training), (found.validation, again.validation)):
         assert one.rows == other.rows
         assert one.triangle.tobytes() == other.triangle.tobytes()
+    assert (found.lowest.tolist(), found.highest.tolist()) == (again.lowest.tolist(), again.highest.tolist())
+
+
+@given(
+    st.integers(1, ROWS - 1),
+    st.booleans(),
+    st.sampled_from([0.0, 0.25]),
+    st.sampled_from([0.0, 1e3, -1e6]),
+    st.sampled_from([1e-3, 1.0, 1e5]),
+)
+def test_it_is_standardized_as_data_in_memory_is(
+    edge: int, fit_bias: bool, held_back: float, shift: float, scale: float
+) -> None:
+    spec = TrainingSpec(standardize=True, validation_fraction=held_back, fit_bias=fit_bias)
+    x = X * [scale, 1.0, 0.0] + [0.0, shift, 7.3]  # the last feature is constant
+    data, wanted = streamed(spec, x), prepare(x, Y, spec)
+
+    found = joined([data.reduce(range(edge), go_on), data.reduce(range(edge, ROWS), go_on)]).reductions(spec)
+
+    assert found.scaler
+    assert wanted.scaler
+    assert found.scaler.means == pytest.approx(wanted.scaler.means, rel=1e-12, abs=1e-12 * scale)
+    assert found.scaler.deviations == pytest.approx(wanted.scaler.deviations, rel=1e-9)
+    weights, bias = np.array([0.3, 1.0, -4.0]), 0.7
+    for reduction, x_of, y_of in (
+        (found.training, wanted.x, wanted.y),
+        (found.validation, wanted.validation_x, wanted.validation_y),
+    ):
+        error = float(np.square(x_of @ weights + bias - y_of).sum())
+        assert reduction.squared_error(weights, bias) == pytest.approx(error, rel=1e-8)
 
 
 def test_a_reduction_stops_when_it_is_told_to() -> None:
