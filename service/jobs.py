@@ -64,7 +64,7 @@ def draft(database: Database, storage: Storage, request: JobRequest, max_numbers
     """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
     spec, sample = request.hyperparameters, sample_of(database, storage, request)
     size = (sample.rows, len(sample.features))
-    planned = _planned(spec, *size, request.device)
+    planned = _planned(database, spec, size, request.device)
     if planned.recorded_numbers > max_numbers:
         raise TooManyNumbers(
             f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
@@ -78,9 +78,7 @@ def draft(database: Database, storage: Storage, request: JobRequest, max_numbers
 
 def refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
     """Tell what no worker that lives could do. While none lives, nobody knows, and the job waits for one."""
-    needed = planned.memory_bytes or 0
-    with database.reading() as session:
-        most = workers.most_memory(session, DEVICES.get(device, device)) if needed > LITTLE_MEMORY else None
+    needed, most = planned.memory_bytes or 0, _most_memory(database, planned, device)
     if most is not None and needed > most:
         detail = f"The job needs {needed:,} bytes of memory; a training on the largest worker may take {most:,}"
         raise TooLargeForWorkers(detail, [Fault(detail, "/dataset")])
@@ -168,9 +166,20 @@ def reason(session: Session, job: Job) -> str | None:
     return "It waits for a free worker"
 
 
-def _planned(spec: TrainingSpec, rows: int, features: int, device: str) -> Plan:
+def _most_memory(database: Database, planned: Plan, device: str) -> int | None:
+    """Bytes that a training may take on the largest worker; None where none lives, or where it does not matter."""
+    if (planned.memory_bytes or 0) <= LITTLE_MEMORY:
+        return None
+    with database.reading() as session:
+        return workers.most_memory(session, DEVICES.get(device, device))
+
+
+def _planned(database: Database, spec: TrainingSpec, size: tuple[int, int], device: str) -> Plan:
+    """By an engine that workers have the memory for, if there is one."""
     try:
-        return plan(spec, rows, features, device)
+        planned = plan(spec, *size, device)
+        most = _most_memory(database, planned, device)
+        return planned if most is None else plan(spec, *size, device, most)
     except EngineDoesNotApply as error:
         raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
 

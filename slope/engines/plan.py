@@ -1,6 +1,7 @@
 """What a job would do before it does it: the engine, the steps, and how much is recorded. Free of torch."""
 
 from dataclasses import dataclass
+from math import inf
 
 from slope.data import steps_per_epoch, training_rows
 from slope.engines.costs import COSTS, Cost, Work
@@ -67,10 +68,13 @@ class Plan:
     """Spent in the epochs so far; null in a plan for a job that is not there yet."""
 
 
-def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto") -> Plan:
-    """The plan for a dataset of `rows` × `features`. Raises EngineDoesNotApply."""
+def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto", memory: int | None = None) -> Plan:
+    """The plan for a dataset of `rows` × `features`. Raises EngineDoesNotApply.
+
+    `auto` prefers engines that need at most so many bytes of memory, if there are any.
+    """
     work = _work(spec, rows, features)
-    candidate, why = _chosen(spec, candidates(spec, rows, features, device))
+    candidate, why = _chosen(spec, candidates(spec, rows, features, device), memory)
     keeps_steps = work.keeps_steps and candidate.engine not in _WITHOUT_STEPS
     kept_epochs = _epochs_kept(spec)
     kept_steps = kept_epochs * work.steps if keeps_steps else 0
@@ -106,20 +110,29 @@ def _candidate(engine: str, work: Work, device: str) -> EngineOption:
     return EngineOption(engine, True, _METHODS[engine], cost.seconds(work.spec.epochs), cost.memory)
 
 
-def _chosen(spec: TrainingSpec, found: list[EngineOption]) -> tuple[EngineOption, str]:
+def _chosen(spec: TrainingSpec, found: list[EngineOption], memory: int | None) -> tuple[EngineOption, str]:
     """The candidate, and why it is the one."""
     if spec.engine != "auto":
         (asked,) = (candidate for candidate in found if candidate.engine == spec.engine)
         if not asked.applies:
             raise EngineDoesNotApply(f"The engine {asked.engine} does not apply: {_lowered(asked.why)}")
         return asked, f"Asked for. {asked.why}"
-    eager = found[0]
-    if _seconds(eager) < EAGER_SECONDS:
+    eager, fitting = found[0], _fitting(found, memory)
+    if eager in fitting and _seconds(eager) < EAGER_SECONDS:
         return eager, f"{eager.why}; it takes less than {EAGER_SECONDS:g} s"
-    best = min((candidate for candidate in found if candidate.applies), key=_seconds)
+    best = min(fitting, key=_seconds)
     if best is eager:
         return eager, f"{eager.why}; no other engine is faster"
+    if eager not in fitting:
+        return best, f"{best.why}; the plain loop needs {eager.memory_bytes:,} bytes of memory, more than a worker has"
     return best, f"{best.why}; about {_seconds(best):.2g} s, where the plain loop takes {_seconds(eager):.2g} s"
+
+
+def _fitting(found: list[EngineOption], memory: int | None) -> list[EngineOption]:
+    """Those that apply and need no more memory than there is; if there is none of them, all that apply."""
+    applying = [candidate for candidate in found if candidate.applies]
+    limit = inf if memory is None else memory
+    return [candidate for candidate in applying if (candidate.memory_bytes or 0) <= limit] or applying
 
 
 def _seconds(candidate: EngineOption) -> float:

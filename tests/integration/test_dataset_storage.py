@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from test_api_datasets import CSV, post, uploaded
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, FakeQueue, change, problem_of, read, rows_of_every_table, submit
+from workbench import LECTURE, FakeQueue, change, problem_of, read, request, rows_of_every_table, submit
 
 from service import datasets, doctor, sweeping
 from service.api.app import create_app
@@ -24,6 +24,7 @@ from service.storage import Folder, storage_at
 from service.store import workers
 from service.store.database import Database, now
 from service.store.tables import Dataset, Job, Worker, object_name
+from slope.engines.costs import COSTS, Cost
 from slope.spec import InlineData
 from worker.memory import memory_for_training
 from worker.process import Process
@@ -189,6 +190,21 @@ def test_a_job_that_no_worker_has_the_memory_for_is_told_so_at_once(
     assert f"{needed:,}" in problem["detail"]
     worker(database, needed)
     assert client.post("/v1/jobs", json=wanted).status_code == 202
+
+
+def test_auto_takes_an_engine_that_workers_have_the_memory_for(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COSTS, "eager", lambda work: Cost(0.0, 1e-6, 10**9))
+    wanted = request(batch_size="full")
+    assert client.post("/v1/plan", json=wanted).json()["plan"]["engine"] == "eager"
+
+    worker(database, 10**8)
+
+    plan = client.post("/v1/plan", json=wanted).json()["plan"]
+    assert plan["engine"] == "reduced"
+    assert "the plain loop needs 1,000,000,000 bytes" in plan["why"]
+    assert client.post("/v1/jobs", json=wanted).json()["plan"] == plan
 
 
 def test_a_worker_refuses_at_once_what_it_has_not_the_memory_for(

@@ -49,6 +49,21 @@ def test_the_plain_loop_is_taken_wherever_it_costs_under_a_second() -> None:
         assert (planned(rows, 2, epochs=1).engine == "eager") == (eager.estimated_seconds < 1)
 
 
+def test_auto_takes_what_the_memory_is_enough_for() -> None:
+    spec, size = spec_of(epochs=2, batch_size="full"), (3 * MILLION, 10)
+    needed = {each.engine: each.memory_bytes for each in candidates(spec, *size)}
+    assert needed["eager"]
+    assert needed["reduced"]
+
+    free, little, less = (
+        plan(spec, *size, memory=memory) for memory in (needed["eager"], needed["eager"] - 1, needed["reduced"] - 1)
+    )
+
+    assert (free.engine, little.engine) == ("eager", "reduced")
+    assert f"the plain loop needs {needed['eager']:,} bytes" in little.why
+    assert less == free, "where nothing fits, it is the plan that would be if it did"
+
+
 def test_a_plan_says_why_and_at_what_cost() -> None:
     why = planned(MILLION, epochs=100).why
     assert "affine map" in why
