@@ -9,6 +9,7 @@ import torch
 from slope.data import prepare
 from slope.engines.build import build
 from slope.engines.fused import Fused
+from slope.engines.streaming import StreamedData, joined
 from slope.loop import Training
 from slope.spec import TrainingSpec
 
@@ -55,6 +56,21 @@ def test_engines_on_the_gpu_agree_with_the_cpu_in_float64(engine: str, changes: 
         assert gpu.parameters.weights == pytest.approx(cpu.parameters.weights, rel=TOLERANCE["float64"])
         for mine, its in zip(gpu.steps, cpu.steps, strict=True):
             assert mine.gradient.weights == pytest.approx(its.gradient.weights, rel=1e-8)
+
+
+def test_partitions_that_the_gpu_reduced_agree_with_the_cpu() -> None:
+    spec = TrainingSpec(standardize=True, validation_fraction=0.25)
+    halves = (range(32), range(32, 64))
+    on_cpu, on_gpu = (
+        joined([data.reduce(rows, lambda: None) for rows in halves]).reductions(spec)
+        for data in (
+            StreamedData(lambda rows: [(X[rows.start : rows.stop], Y[rows.start : rows.stop])], 64, 4, spec, device)
+            for device in ("cpu", "cuda")
+        )
+    )
+    weights = np.array([0.3, 1.0, -4.0, 2.0])
+    for gpu, cpu in ((on_gpu.training, on_cpu.training), (on_gpu.validation, on_cpu.validation)):
+        assert gpu.squared_error(weights, 0.7) == pytest.approx(cpu.squared_error(weights, 0.7), rel=1e-10)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
