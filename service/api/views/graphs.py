@@ -86,11 +86,11 @@ class StepGraphView(GraphView):
     @classmethod
     def of(cls, found: StepGraph) -> "StepGraphView":
         graph = GraphView.model_validate(found.graph)
-        recorded = ParametersView(weights=found.step.gradient_weights, bias=found.step.gradient_bias)
+        recorded = ParametersView(weights=found.record.gradient.weights, bias=found.record.gradient.bias)
         return cls.model_construct(
             **dict(graph),
-            epoch=found.step.epoch,
-            step=found.step.step,
+            epoch=found.record.epoch,
+            step=found.record.step,
             rows=found.rows,
             row=found.row,
             gradient=recorded,
