@@ -117,8 +117,7 @@ def offered(database: Database, candidate: Candidate | None) -> Iterator[Candida
     if candidate is None:
         yield None
         return
-    with database.glancing() as connection:
-        is_known = datasets.with_content(connection, candidate.content_hash) is not None
+    is_known = database.glance(datasets.with_content, candidate.content_hash) is not None
     try:
         if not is_known:
             candidate.put()

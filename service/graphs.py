@@ -15,7 +15,7 @@ from service.errors import EpochTooLong, GradientDiffers, InvalidRequest, StepNo
 from service.replay import Source
 from service.storage import Storage
 from service.store.database import Database
-from service.store.records import recorded_step
+from service.store.records import RecordedStep, recorded_step
 from service.store.tables import Job, Step
 from slope.data import RowsOfSteps, rows_of_steps
 from slope.expression import ExpressionFault
@@ -39,7 +39,7 @@ class StepGraph:
     """The graph of a step whose gradient has been held against the record."""
 
     graph: "Graph"
-    step: Step
+    record: "StepRecord"
     rows: list[int]
     row: int
     """The one that is shown, by its index in the dataset."""
@@ -108,7 +108,7 @@ def of_step(
     graph = traced.graph(shown, features or None)
     of_batch = "" if len(rows) == 1 else f" of {len(rows)}"
     title = f"Epoch {epoch}, step {step}, row {shown}{of_batch}: {graph.title}"
-    return StepGraph(replace(graph, title=title), found, rows, shown)
+    return StepGraph(replace(graph, title=title), record, rows, shown)
 
 
 def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, limit: int) -> "Audit":
@@ -137,19 +137,18 @@ def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, lim
     return result
 
 
-Found = tuple[Step, Origin, "Parameters | None"]
+Found = tuple[Step | RecordedStep, Origin, "Parameters | None"]
 """A step, what it is done again from, and the gradient that it found in `.grad`."""
 
 
 def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found | None:
     """A step that is in SQL and hangs on no other: by one query."""
-    with database.glancing() as connection:
-        found = recorded_step(connection, job_id, epoch, step)
+    found = database.glance(recorded_step, job_id, epoch, step)
     if found is None:
         return None
-    source = Source.of(found)
+    source = Source(found.dataset_id, found.rows, tuple(found.features), found.target, found.spec)
     origin = Origin(source, source.training_spec, found.engine, found.device)
-    return (found.step, origin, None) if origin.spec.zero_gradients == "step" else None
+    return (found, origin, None) if origin.spec.zero_gradients == "step" else None
 
 
 def _replayed(database: Database, storage: Storage, job_id: UUID, epoch: int, step: int) -> Found:
@@ -214,7 +213,7 @@ def _refuse_other_features(features: Sequence[int], count: int) -> None:
             raise InvalidRequest(detail, [Fault(detail, f"/query/expand/{place}")])
 
 
-def _as_record(row: Step) -> "StepRecord":
+def _as_record(row: Step | RecordedStep) -> "StepRecord":
     from slope.model import Parameters
     from slope.records import StepRecord
 

@@ -19,7 +19,6 @@ from service.errors import ReplayDiffers
 from service.settings import get_settings
 from service.storage import Storage
 from service.store import partitions, records
-from service.store.records import RecordedStep
 from service.store.tables import Job
 from service.streams import streamed
 from slope.data import TrainingData, prepare
@@ -48,9 +47,8 @@ class Source:
     """As JSON."""
 
     @classmethod
-    def of(cls, job: Job | RecordedStep) -> Self:
-        rows = job.rows if isinstance(job, RecordedStep) else job.dataset.rows
-        return cls(job.dataset_id, rows, tuple(job.features), job.target, json.dumps(job.spec))
+    def of(cls, job: Job) -> Self:
+        return cls(job.dataset_id, job.dataset.rows, tuple(job.features), job.target, json.dumps(job.spec))
 
     @property
     def training_spec(self) -> TrainingSpec:

@@ -106,5 +106,4 @@ class Versions:
             return await run_in_threadpool(self._read, list(asked))
 
     def _read(self, job_ids: list[UUID]) -> dict[UUID, int]:
-        with self._database.glancing() as connection:
-            return stored.versions(connection, job_ids)
+        return self._database.glance(stored.versions, job_ids)

@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         devices,
         health,
     ):
-        app.include_router(noun.router)
+        app.router.routes.extend(noun.router.routes)  # what is included is matched twice, router by router
     document(app)
     return app
 

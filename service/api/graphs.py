@@ -3,14 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from pydantic import Field
 
 from service import graphs
 from service.api.dependencies import DatabaseDep, StorageDep, require_json
 from service.api.examples import GRAPH_REQUESTS
-from service.api.pictures import DOCUMENTED, GraphFormatDep, ThemeQuery, drawn
-from service.api.views.graphs import AuditView, GraphView, StepGraphView
+from service.api.pictures import DOCUMENTED, FormatQuery, ThemeQuery, drawn, preferred
+from service.api.views.graphs import AuditView, GraphView, StepGraphView, json_of, json_of_step
 from slope.spec.graph import GraphRequest
 
 router = APIRouter(prefix="/v1", tags=["graphs"])
@@ -24,15 +24,16 @@ def get_step_graph(
     job_id: UUID,
     epoch: Place,
     step: Place,
+    request: Request,
     database: DatabaseDep,
     storage: StorageDep,
-    format: GraphFormatDep,
     theme: ThemeQuery = "auto",
     row: Annotated[int | None, Query(ge=0, description="The row of the batch to show; else its first")] = None,
     expand: Annotated[
         list[Annotated[int, Field(ge=0)]] | None,
         Query(max_length=MAX_EXPANDED, description="Features to show one by one; else all, or the three most moved"),
     ] = None,
+    format: FormatQuery = None,
 ) -> Response:
     """The chain rule at work in one step: its graph, from autograd itself.
 
@@ -40,10 +41,9 @@ def get_step_graph(
     and what flows back. The answer is held against the recorded gradient before it is sent. Of a batch one row is
     shown, and the others together; a step that was not recorded is replayed.
     """
+    chosen = format or preferred(request)
     found = graphs.of_step(database, storage, job_id, epoch, step, row=row, features=expand or ())
-    if format == "json":
-        return _json(StepGraphView.of(found))
-    return drawn(found.graph, format, theme)
+    return _json(json_of_step(found)) if chosen == "json" else drawn(found.graph, chosen, theme)
 
 
 @router.get("/jobs/{job_id}/epochs/{epoch}/audit")
@@ -64,14 +64,16 @@ def audit_epoch(
 
 @router.post("/graphs", response_model=GraphView, responses=DOCUMENTED, dependencies=[Depends(require_json)])
 def draw_expression(
-    request: Annotated[GraphRequest, Body(openapi_examples=GRAPH_REQUESTS)],
-    format: GraphFormatDep,
+    formula: Annotated[GraphRequest, Body(openapi_examples=GRAPH_REQUESTS)],
+    request: Request,
     theme: ThemeQuery = "auto",
+    format: FormatQuery = None,
 ) -> Response:
     """The graph of any small formula, computed in double precision: values forward, gradients back."""
-    graph = graphs.of_expression(request)
-    return _json(GraphView.model_validate(graph)) if format == "json" else drawn(graph, format, theme)
+    chosen = format or preferred(request)
+    graph = graphs.of_expression(formula)
+    return _json(json_of(graph)) if chosen == "json" else drawn(graph, chosen, theme)
 
 
-def _json(view: GraphView) -> Response:
-    return Response(view.model_dump_json(), media_type="application/json", headers={"Vary": "Accept"})
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json", headers={"Vary": "Accept"})

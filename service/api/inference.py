@@ -46,8 +46,7 @@ def is_live() -> LiveView:
 @router.get("/health/ready")
 def is_ready(database: DatabaseDep) -> ReadyView:
     """The database answers: models can be asked. 503 while it does not."""
-    with database.glancing() as connection:
-        connection.exec_driver_sql("SELECT 1")
+    database.glance(lambda connection: connection.exec_driver_sql("SELECT 1"))
     return ReadyView()
 
 

@@ -1,6 +1,7 @@
 """Content negotiation (RFC 9110): which of the offered representations a client is given."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import mimeparse
@@ -29,12 +30,17 @@ MEDIA_TYPES = {
 
 
 def choose(request: Request, response: Response, offers: Sequence[Format], named: Format | None = None) -> Format:
-    """The format that the query names, else the one that Accept prefers; the first of those it likes the same.
+    """The format that the query names, else the one that Accept prefers.
 
     Caches are told that the answer hangs on Accept. Raises NotAcceptable.
     """
     response.headers["Vary"] = "Accept"
-    return named or _preferred(offers, ",".join(request.headers.getlist("accept")) or "*/*")
+    return named or preferred(request, offers)
+
+
+def preferred(request: Request, offers: Sequence[Format]) -> Format:
+    """The format that Accept prefers; the first of those it likes the same. Raises NotAcceptable."""
+    return offers[_place_of_preferred(tuple(offers), ",".join(request.headers.getlist("accept")) or "*/*")]
 
 
 def document(*formats: str) -> dict[int | str, dict[str, object]]:
@@ -43,8 +49,9 @@ def document(*formats: str) -> dict[int | str, dict[str, object]]:
     return {200: {"content": content}}
 
 
-def _preferred(offers: Sequence[Format], accept: str) -> Format:
-    by_type = {MEDIA_TYPES[offer]: offer for offer in reversed(offers)}  # of equals the last is taken
+@lru_cache(maxsize=64)
+def _place_of_preferred(offers: tuple[str, ...], accept: str) -> int:
+    by_type = {MEDIA_TYPES[offer]: place for place, offer in reversed(list(enumerate(offers)))}  # the last of equals
     try:
         best = mimeparse.best_match(list(by_type), accept)
     except mimeparse.MimeTypeParseException as error:

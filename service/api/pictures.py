@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from service.api import negotiation
 from service.errors import NotDrawn, PicturesMissing
@@ -17,18 +17,15 @@ Theme = Literal["auto", "light", "dark"]
 DOCUMENTED = negotiation.document("svg", "png", "dot", "mermaid", "text")
 
 
-async def _graph_format(
-    request: Request,
-    response: Response,
-    format: Annotated[GraphFormat | None, Query(description="What Accept would say, for a link")] = None,
-) -> GraphFormat:
-    return negotiation.choose(request, response, get_args(GraphFormat), format)
-
-
-GraphFormatDep = Annotated[GraphFormat, Depends(_graph_format)]
+FormatQuery = Annotated[GraphFormat | None, Query(description="What Accept would say, for a link")]
 ThemeQuery = Annotated[
     Theme, Query(description="Colours of a picture; `auto` follows the reader's in SVG, and is light elsewhere")
 ]
+
+
+def preferred(request: Request) -> GraphFormat:
+    """The format that Accept prefers. Raises NotAcceptable."""
+    return negotiation.preferred(request, get_args(GraphFormat))
 
 
 def drawn(graph: "Graph", format: GraphFormat, theme: Theme) -> Response:

@@ -85,8 +85,7 @@ class JobWatch:
                     woken.set()
 
     def _query(self, job_ids: list[UUID]) -> dict[UUID, int]:
-        with self._database.glancing() as connection:
-            return jobs.versions(connection, job_ids)
+        return self._database.glance(jobs.versions, job_ids)
 
     @asynccontextmanager
     async def _waiter(self, job_id: UUID) -> AsyncIterator[asyncio.Event]:

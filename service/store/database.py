@@ -4,18 +4,21 @@ import importlib
 import importlib.util
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+Arguments = ParamSpec("Arguments")
+Seen = TypeVar("Seen")
 
 BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for its turn."""
@@ -25,7 +28,7 @@ _BEGIN = text("SELECT clock_timestamp() FROM set_config('idle_in_transaction_ses
 
 
 class Database:
-    """Sessions for reading and for writing. On PostgreSQL both come from one pool."""
+    """Sessions for reading and for writing, which on PostgreSQL come from one pool, and small queries by themselves."""
 
     def __init__(self, url: str, *, owner: UUID | None = None) -> None:
         """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found there."""
@@ -33,20 +36,11 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self.writer, self.reader = self._sqlite("BEGIN IMMEDIATE"), self._sqlite("BEGIN", query_only=True)
-            self._glancer = self.reader
+            self._glancer = self._sqlite(None, query_only=True)
         else:
-            self.writer = create_engine(
-                self.url,
-                pool_pre_ping=True,
-                pool_size=20,
-                max_overflow=20,
-                pool_timeout=10,
-                connect_args={"connect_timeout": 5},
-            )
-            if owner:
-                event.listen(self.writer, "do_connect", partial(_name_connection, owner))
+            self.writer = self._postgresql(owner, pool_pre_ping=True, pool_size=20, max_overflow=20)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._glancer = self.writer.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
+            self._glancer = self._postgresql(owner, isolation_level="AUTOCOMMIT", pool_size=5, max_overflow=5)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -55,11 +49,24 @@ class Database:
             yield session
             session.commit()  # of nothing: psycopg forgets what it has prepared when a transaction is rolled back
 
-    @contextmanager
-    def glancing(self) -> Iterator[Connection]:
-        """For one small query, which sees one moment by itself: PostgreSQL is asked twice, not four times."""
+    def glance(
+        self,
+        look: Callable[Concatenate[Connection, Arguments], Seen],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Seen:
+        """Ask one small query, which sees one moment by itself: the database is asked once, not four times.
+
+        Whether a pooled connection has been lost is seen by the query itself, which is then asked again on a new one.
+        """
+        try:
+            with self._glancer.connect() as connection:
+                return look(connection, *arguments, **named)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
         with self._glancer.connect() as connection:
-            yield connection
+            return look(connection, *arguments, **named)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -79,8 +86,16 @@ class Database:
         """Drop the pooled connections; with close=False those of a parent process are left alone."""
         self.writer.dispose(close=close)
         self.reader.dispose(close=close)
+        self._glancer.dispose(close=close)
 
-    def _sqlite(self, begin: str, *, query_only: bool = False) -> Engine:
+    def _postgresql(self, owner: UUID | None, **options: Any) -> Engine:
+        engine = create_engine(self.url, pool_timeout=10, connect_args={"connect_timeout": 5}, **options)
+        if owner:
+            event.listen(engine, "do_connect", partial(_name_connection, owner))
+        return engine
+
+    def _sqlite(self, begin: str | None, *, query_only: bool = False) -> Engine:
+        """Without a BEGIN every query is a transaction by itself."""
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
@@ -95,10 +110,8 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA query_only = {int(query_only)}")
 
-        @event.listens_for(engine, "begin")
-        def begin_transaction(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
-
+        if begin:
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
 
 

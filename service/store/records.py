@@ -1,11 +1,10 @@
 """Epoch and step records: written once, read in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, case, cast, func, insert, select
 from sqlalchemy.orm import Session
 
 from service.store import bulk
@@ -80,12 +79,18 @@ def steps_in(session: Session, job_id: UUID, epoch: int, window: range) -> list[
     return list(session.scalars(query.where(Step.step.between(window.start, window.stop - 1)).order_by(Step.step)))
 
 
-@dataclass(frozen=True)
-class RecordedStep:
+class RecordedStep(NamedTuple):
     """A step as it was recorded, and all that it can be done again from, but for the numbers of the dataset."""
 
-    step: Step
-    spec: dict[str, Any]
+    epoch: int
+    step: int
+    loss: float
+    gradient_weights: list[float] | None
+    gradient_bias: float | None
+    weights: list[float]
+    bias: float | None
+    spec: str
+    """As JSON."""
     engine: str
     device: str | None
     dataset_id: UUID
@@ -95,8 +100,9 @@ class RecordedStep:
     target: str
 
 
-_OF_STEP = (Step.loss, Step.gradient_weights, Step.gradient_bias, Step.weights, Step.bias)
-_OF_JOB = (Job.spec, Job.plan, Job.assigned_device, Job.dataset_id, Dataset.rows, Job.features, Job.target)
+_OF_STEP = (Step.epoch, Step.step, Step.loss, Step.gradient_weights, Step.gradient_bias, Step.weights, Step.bias)
+_ENGINE = Job.plan["engine"].as_string()
+_OF_JOB = (cast(Job.spec, Text), _ENGINE, Job.assigned_device, Job.dataset_id, Dataset.rows, Job.features, Job.target)
 _RECORDED_STEP: Select[Any] = (
     select(*_OF_STEP, *_OF_JOB)
     .join(Job, Job.id == Step.job_id)
@@ -108,14 +114,8 @@ _RECORDED_STEP: Select[Any] = (
 
 def recorded_step(connection: Connection, job_id: UUID, epoch: int, step: int) -> RecordedStep | None:
     """By one query: None where the step, or the job, is not there."""
-    place = {"job_id": job_id, "epoch": epoch, "step": step}
-    row = connection.execute(_RECORDED_STEP, place).one_or_none()
-    if row is None:
-        return None
-    loss, gradient_weights, gradient_bias, weights, bias, spec, plan, *others = row
-    gradient = {"gradient_weights": gradient_weights, "gradient_bias": gradient_bias}
-    found = Step(**place, loss=loss, weights=weights, bias=bias, **gradient)
-    return RecordedStep(found, spec, plan["engine"], *others)
+    row = connection.execute(_RECORDED_STEP, {"job_id": job_id, "epoch": epoch, "step": step}).one_or_none()
+    return None if row is None else RecordedStep._make(row)
 
 
 def _extremes(here: ColumnElement[bool], stretch: ColumnElement[Any]) -> Select[Any]:

@@ -17,7 +17,7 @@ def assemble(vertices: list[Vertex], focus: Focus | None = None) -> Graph:
     """The graph of a computation whose backward pass has been watched; its result is the last vertex."""
     assembly = _Assembly(vertices, focus)
     nodes, edges = list(assembly.nodes()), list(assembly.edges())
-    return Graph(loss=numbers_of(vertices[-1].value), nodes=nodes, edges=edges, notes=_notes(nodes, edges))
+    return Graph("The graph of a computation", numbers_of(vertices[-1].value), nodes, edges, _notes(nodes, edges))
 
 
 class _Assembly:
@@ -59,11 +59,11 @@ class _Assembly:
             value=part.of(vertex.value),
             shape=list(vertex.shape or ()),
             index=None if part.index is None else list(part.index),
+            tensor=vertex.name if len(self._parts[vertex]) > 1 else None,
             upstream=part.of(vertex.upstream),
             requires_grad=vertex.node is not None,
             grad=None if vertex.leaf is None else part.of(vertex.leaf.grad),
             grad_before=part.of(vertex.grad_before),
-            tensor=vertex.name if len(self._parts[vertex]) > 1 else None,
         )
 
     def _name(self, part: Part) -> str | None:
@@ -91,6 +91,7 @@ class _Assembly:
             value=self._of_others(last.value),
             shape=list(last.shape or ()),
             index=None,
+            tensor=None,
             upstream=self._of_others(last.upstream),
             requires_grad=True,
         )

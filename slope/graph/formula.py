@@ -1,6 +1,7 @@
 """The graph of an expression: computed by torch in double precision, operation by operation."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -49,8 +50,7 @@ def graph_of(
     forward = Forward()
     with forward:
         result = _value(tree, names)
-    graph = assemble(followed(result, forward, names, upstream))
-    return Graph(graph.loss, graph.nodes, graph.edges, expression, graph.notes)
+    return replace(assemble(followed(result, forward, names, upstream)), title=expression)
 
 
 def _value(expression: Expression, names: Mapping[str, Tensor]) -> Tensor:

@@ -1,7 +1,7 @@
 """The graph of a computation as plain numbers: what went forward, and what came back."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from slope.drawing import NotDrawn, NotInstalled
@@ -43,6 +43,8 @@ class Node:
     """Of the tensor it stands in."""
     index: list[int] | None
     """Its place in that tensor; None when it is the whole of it, or all that is not shown of it."""
+    tensor: str | None
+    """The tensor of several nodes: w of w[0], w[1] and so on."""
     upstream: Numbers
     """The gradient that arrives here: ∂(result)/∂(this), summed over all ways."""
     requires_grad: bool
@@ -50,8 +52,6 @@ class Node:
     """What is left in a parameter's `.grad`."""
     grad_before: Numbers = None
     """What was there before the backward pass; None where it was empty."""
-    tensor: str | None = None
-    """The tensor of several nodes: w of w[0], w[1] and so on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +70,11 @@ class Edge:
 class Graph:
     """Nodes in the order of the forward pass, edges from operand to operation."""
 
+    title: str
     loss: Numbers
     nodes: list[Node]
     edges: list[Edge]
-    title: str = "The graph of a computation"
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
     """What a reader should know: numbers that are not finite, gradients that accumulate."""
 
     def text(self) -> str:

@@ -1,8 +1,10 @@
 """Back-propagation explained over HTTP: of recorded and replayed steps, of formulas, and of whole epochs."""
 
+import json
 import math
 from collections.abc import Callable
 from time import process_time
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +15,11 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 from workbench import LECTURE, problem_of, request
 
+import service.datasets
 import service.graphs
+import service.replay
+from service.api.views.graphs import GraphView, StepGraphView
+from service.storage import Storage
 from service.store.database import Database
 from service.store.tables import Job, Step
 from slope import drawing
@@ -180,6 +186,54 @@ def test_what_a_step_does_not_have_is_told_with_a_pointer(
     job_id = trained(LECTURE)
     problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/0/steps/0/graph?{query}"), 422)
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        LECTURE,
+        request(batch_size=3, l1=0.1),
+        request(zero_gradients="never", frozen=["bias"], record={"steps": "none"}),
+        {"dataset": {"x": [[float(row % 7 + feature) for feature in range(9)] for row in range(12)], "y": [1.0] * 12}},
+    ],
+    ids=["lecture", "batch", "replayed", "many features"],
+)
+def test_the_graph_of_a_step_is_the_documented_view(
+    client: TestClient, trained: Trained, wanted: dict[str, Any]
+) -> None:
+    answer = client.get(f"/v1/jobs/{trained(wanted)}/epochs/1/steps/0/graph")
+
+    assert in_order(answer.text) == in_order(StepGraphView.model_validate_json(answer.text).model_dump_json())
+
+
+@pytest.mark.parametrize("x", [1.0, 0.0], ids=["finite", "not finite"])
+def test_the_graph_of_a_formula_is_the_documented_view(client: TestClient, x: float) -> None:
+    answer = client.post("/v1/graphs", json={"expression": "log(x) / x + 2", "values": {"x": x}})
+
+    assert in_order(answer.text) == in_order(GraphView.model_validate_json(answer.text).model_dump_json())
+
+
+def in_order(text: str) -> Any:
+    """A document of which the order of the fields counts."""
+    return json.loads(text, object_pairs_hook=list)
+
+
+def test_data_is_prepared_once_for_steps_that_are_recorded_and_those_that_are_not(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[UUID] = []
+
+    def load(storage: Storage, dataset_id: UUID, *others: Any) -> Any:
+        loaded.append(dataset_id)
+        return service.datasets.load(storage, dataset_id, *others)
+
+    monkeypatch.setattr("service.replay.datasets", SimpleNamespace(load=load))
+    job_id = trained(request(seed=1914))
+    service.replay.prepared.cache.clear()
+    graph_of(client, job_id, 0, 0)
+    assert client.get(f"/v1/jobs/{job_id}/epochs/0/audit").status_code == 200
+
+    assert len(loaded) == 1
 
 
 def test_there_is_no_graph_of_a_step_that_never_was(client: TestClient, trained: Trained) -> None:

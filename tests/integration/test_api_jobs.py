@@ -106,6 +106,7 @@ def test_an_accepted_job_is_described_in_full(client: TestClient) -> None:
         "fraction": 0.0,
         "epochs_per_second": None,
         "eta_seconds": None,
+        "partitions_done": None,
     }
     assert job["loss"] == {"first": None, "last": None, "best": None, "validation": None}
     assert job["plan"].keys() >= {"engine", "why", "steps", "recorded_numbers", "estimated_seconds"}

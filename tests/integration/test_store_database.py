@@ -9,7 +9,7 @@ from threading import Event
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from workbench import at_once, read, submit
 
@@ -182,6 +182,33 @@ def test_an_idempotency_key_is_held_by_one_transaction_at_a_time(postgresql_url:
     database.dispose()
 
     assert (holder, other, afterwards) == ([True], [False, True], True)
+
+
+_MINE = text("SELECT pg_backend_pid()")
+
+
+def test_a_glance_is_taken_again_when_its_pooled_connection_was_lost(postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    before = database.glance(lambda connection: connection.scalar(_MINE))
+    with database.reading() as session:
+        session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": before})
+    after = database.glance(lambda connection: connection.scalar(_MINE))
+    database.dispose()
+
+    assert before != after
+
+
+def test_a_glance_that_fails_on_a_sound_connection_is_not_taken_again(database: Database) -> None:
+    asked: list[Connection] = []
+
+    def look(connection: Connection) -> None:
+        asked.append(connection)
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+    with pytest.raises(SQLAlchemyError):
+        database.glance(look)
+
+    assert len(asked) == 1
 
 
 def test_a_job_that_is_not_there_is_none(database: Database) -> None:
