@@ -23,14 +23,14 @@ QUICK = {"SLOPE_LEASE_SECONDS": "2.5", "SLOPE_REAP_SECONDS": "0.5"} | soak.SETTI
 """So that every kind of fault has its turn; `make test-faults` keeps the defaults, and measures."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def own_postgresql(server_folder: Path) -> Iterator[OwnPostgreSQL]:
     """A server that no other test uses: it is restarted the hard way."""
     with OwnPostgreSQL(server_folder / "faults", _pgserver(server_folder)) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def _stage(
     tmp_path_factory: pytest.TempPathFactory, server_folder: Path, own_postgresql: OwnPostgreSQL
 ) -> Iterator[Stage]:
