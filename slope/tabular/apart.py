@@ -20,7 +20,7 @@ from slope.tabular.summary import Summary
 Encoding = Literal["gzip", "zstd"]
 
 _processes = get_context("forkserver")
-_processes.set_forkserver_preload(["slope.tabular.ingest"])
+_processes.set_forkserver_preload(["slope.tabular.ingest", "slope.tabular.apart"])
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # as malloc.h has them
 _PIECE = 1024 * 1024
 
