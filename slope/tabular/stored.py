@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NUMBERS_AT_ONCE = 1_000_000
 """So many numbers of a table, 8 MB of them, are in memory at a time."""
 
+_PAGE = 128 * 1024
+"""So many numbers, a page of 1 MB, are encoded in one go."""
+
 
 class TableWriter:
     """Writes a table part by part."""
@@ -33,6 +36,7 @@ class TableWriter:
             use_dictionary=False,
             write_statistics=False,
             store_schema=False,
+            write_batch_size=_PAGE,
         )
 
     def __enter__(self) -> Self:
