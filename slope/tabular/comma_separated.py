@@ -40,7 +40,7 @@ class CommaSeparated:
         booleans = {field.name for field in self.fields if field.type == "boolean"}
         types |= {name: pa.bool_() for name in numbers if name in booleans}
         try:
-            yield from self._in_spans(types) if set(numbers) == set(self._names) else self._in_blocks(types)
+            yield from self._in_spans(types)
         except pa.ArrowInvalid:
             with self._telling_faults(), self._open(types, use_threads=False) as reader:  # alone it counts the rows
                 for _ in reader:
@@ -48,27 +48,32 @@ class CommaSeparated:
             raise
 
     def _in_spans(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-        """A reader takes one core, so several readers share the file, each taking whole lines of it.
-
-        Only where every column is of numbers: a cell of words in quotes may go on in the next line, and one of numbers
-        that does so is at fault in any case.
-        """
+        """A reader takes one core, so several readers share the file, each taking whole lines of it."""
         start, spans = 0, _spans(self._path, self._limits.row_bytes)
         for span, whole in read_ahead(partial(self._read_span, types), spans):
             try:
                 table = whole.result()
             except pa.ArrowInvalid:
                 break
+            if table is None:
+                break
             yield from table.to_batches()
             start = span.stop
-        if start < self._path.stat().st_size:  # something is wrong in what is left, and told when it is reached
+        if start < self._path.stat().st_size:  # something may be wrong in what is left, and is told when it is reached
             yield from self._in_blocks(types, start)
 
-    def _read_span(self, types: dict[str, pa.DataType], span: slice) -> pa.Table:
-        """On one core: with threads Arrow loses rows, and says nothing, where a quote is never closed."""
-        with pa.OSFile(str(self._path)) as file:
-            lines = file.get_stream(span.start, span.stop - span.start)
-            return arrow_csv.read_csv(lines, **self._options(types, span.start, use_threads=False))
+    def _read_span(self, types: dict[str, pa.DataType], span: slice) -> pa.Table | None:
+        """The table of some lines; None where the last row may go on behind them, as words in quotes may.
+
+        On one core: with threads Arrow loses rows, and says nothing, where a quote is never closed.
+        """
+        with self._path.open("rb") as file:
+            file.seek(span.start)
+            lines = file.read(span.stop - span.start)
+        are_numbers = types.keys() == set(self._names) and pa.string() not in types.values()
+        if b'"' in lines and not are_numbers:  # a number that goes on in the next line is wrong in any case
+            return None
+        return arrow_csv.read_csv(pa.BufferReader(lines), **self._options(types, span.start, use_threads=False))
 
     def _in_blocks(self, types: dict[str, pa.DataType], start: int = 0) -> Iterator[pa.RecordBatch]:
         with self._open(types, start) as reader:
