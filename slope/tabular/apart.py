@@ -113,9 +113,9 @@ def _read(pieces: Any, encoding: Encoding) -> bytes:
 
 
 def _keep_little() -> None:
-    """Let glibc return what it has for large pieces instead of keeping it for each thread: a limit counts that, too.
+    """Let glibc give back very large pieces of memory instead of keeping some for each thread: a limit counts those.
 
-    Pieces of a batch are used over and over: each that came fresh from the system would have to be zeroed first.
+    Those of a batch it keeps for the next one: every page that is fresh from the system has to be zeroed first.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
