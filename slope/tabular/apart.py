@@ -20,8 +20,8 @@ from slope.tabular.summary import Summary
 Encoding = Literal["gzip", "zstd"]
 
 _processes = get_context("forkserver")
-_processes.set_forkserver_preload(["slope.tabular.ingest"])
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # as malloc.h has them
+_processes.set_forkserver_preload(["slope.tabular.ingest", "slope.tabular.apart"])
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # as malloc.h has them
 _PIECE = 1024 * 1024
 
 
@@ -56,20 +56,19 @@ def ingest_apart(sent: Sent, target: Path, allowance: Allowance) -> Summary:
         answer = BadTable("The file cannot be read: it breaks the reader")
     finally:
         process.kill()
-        process.join()
         receiver.close()
     if isinstance(answer, BaseException):
+        process.join()  # it may be writing what is now to be taken away
         raise answer
     summary: Summary = answer
-    return summary
+    return summary  # and nobody waits until its memory is given back
 
 
 def _work(sender: Connection, sent: Sent, target: Path, allowance: Allowance) -> None:
     import pyarrow as pa
 
-    pa.set_memory_pool(pa.system_memory_pool())  # the others reserve more than they use, and a limit counts that
-    pa.set_io_thread_count(2)  # and it counts the stack of every thread
-    _give_back_at_once()
+    pa.set_io_thread_count(2)  # the limit counts the stack of every thread
+    _keep_little()
     _limit(allowance.memory)
     sender.send(_outcome(lambda: _ingest(sent, target, allowance.limits)))
 
@@ -113,11 +112,15 @@ def _read(pieces: Any, encoding: Encoding) -> bytes:
         raise BadTable(f"The file cannot be decompressed as {encoding}: it is damaged or cut short") from error
 
 
-def _give_back_at_once() -> None:
-    """Let glibc return large pieces of memory instead of keeping them for each thread: a limit counts those, too."""
+def _keep_little() -> None:
+    """Let glibc give back very large pieces of memory instead of keeping some for each thread: a limit counts those.
+
+    Those of a batch it keeps for the next one: every page that is fresh from the system has to be zeroed first.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+        mallopt(_M_MMAP_THRESHOLD, 8 * 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
         mallopt(_M_ARENA_MAX, 2)
 
 

@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 from slope.data import Array
 from slope.tabular.faults import BadTable
 from slope.tabular.source import type_of
+from slope.tabular.stored import doubles
 
 _EXACT = 2**53
 """Whole numbers up to here are doubles; of those beyond only some."""
+_NOTHING = doubles(np.array([np.nan]))[0]
 
 
 def as_numbers(column: pa.Array, name: str, row: int) -> Array:
@@ -25,8 +27,8 @@ def as_numbers(column: pa.Array, name: str, row: int) -> Array:
         _refuse_inexact(column, name, row)
     if not pa.types.is_float64(column.type):
         column = pc.cast(column, pa.float64(), safe=False)
-    values: Array = column.to_numpy(zero_copy_only=False)
-    return values
+    whole = pc.fill_null(column, _NOTHING) if column.null_count else column
+    return np.asarray(np.from_dlpack(whole), np.float64)  # to_numpy() loads pandas where it is there: 0.1 s
 
 
 def as_words(column: pa.Array) -> pa.Array:

@@ -14,6 +14,8 @@ from slope.tabular.source import Field, check_names, type_of
 from slope.tabular.stored import rows_at_once
 
 _FOOTER = 64 * 1024 * 1024
+_READ_AT_ONCE = 128 * 1024
+"""Bytes. Arrow would read all that a row group has of a column, however much that is."""
 
 
 class Parquet:
@@ -36,7 +38,7 @@ class Parquet:
 
     def _open(self) -> Any:
         limits = {"thrift_string_size_limit": _FOOTER, "thrift_container_size_limit": 1_000_000}
-        return pq.ParquetFile(str(self._path), pre_buffer=False, **limits)
+        return pq.ParquetFile(str(self._path), pre_buffer=False, buffer_size=_READ_AT_ONCE, **limits)
 
 
 class Arrow:

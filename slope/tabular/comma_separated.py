@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.lanes import read_ahead
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, check_names, type_of
+
+_SPAN = 4 * 1024 * 1024
+"""Bytes that a reader takes at a time, and has in memory with what they become."""
 
 
 class CommaSeparated:
@@ -35,33 +40,67 @@ class CommaSeparated:
         booleans = {field.name for field in self.fields if field.type == "boolean"}
         types |= {name: pa.bool_() for name in numbers if name in booleans}
         try:
-            with self._open(types) as reader:
-                yield from reader
+            yield from self._in_spans(types)
         except pa.ArrowInvalid:
             with self._telling_faults(), self._open(types, use_threads=False) as reader:  # alone it counts the rows
                 for _ in reader:
                     pass
             raise
 
-    def _open(self, types: dict[str, pa.DataType], *, use_threads: bool = True) -> Any:
+    def _in_spans(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+        """A reader takes one core, so several readers share the file, each taking whole lines of it."""
+        start, spans = 0, _spans(self._path, self._limits.row_bytes)
+        for span, whole in read_ahead(partial(self._read_span, types), spans):
+            try:
+                table = whole.result()
+            except pa.ArrowInvalid:
+                break
+            if table is None:
+                break
+            yield from table.to_batches()
+            start = span.stop
+        if start < self._path.stat().st_size:  # something may be wrong in what is left, and is told when it is reached
+            yield from self._in_blocks(types, start)
+
+    def _read_span(self, types: dict[str, pa.DataType], span: slice) -> pa.Table | None:
+        """The table of some lines; None where the last row may go on behind them, as words in quotes may.
+
+        On one core: with threads Arrow loses rows, and says nothing, where a quote is never closed.
+        """
+        with self._path.open("rb") as file:
+            file.seek(span.start)
+            lines = file.read(span.stop - span.start)
+        are_numbers = types.keys() == set(self._names) and pa.string() not in types.values()
+        if b'"' in lines and not are_numbers:  # a number that goes on in the next line is wrong in any case
+            return None
+        return arrow_csv.read_csv(pa.BufferReader(lines), **self._options(types, span.start, use_threads=False))
+
+    def _in_blocks(self, types: dict[str, pa.DataType], start: int = 0) -> Iterator[pa.RecordBatch]:
+        with self._open(types, start) as reader:
+            yield from reader
+
+    def _open(self, types: dict[str, pa.DataType], start: int = 0, *, use_threads: bool = True) -> Any:
         """A reader of the columns of these types; of all, with types of its own finding, where none are given."""
-        return arrow_csv.open_csv(
-            str(self._path),
-            read_options=arrow_csv.ReadOptions(
-                use_threads=use_threads,
-                block_size=self._limits.row_bytes,
-                autogenerate_column_names=False,
-                column_names=self._names,
-                skip_rows=self._skipped,
-            ),
-            parse_options=arrow_csv.ParseOptions(delimiter=self._reading.delimiter),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=types,
-                include_columns=list(types),
-                decimal_point=self._reading.decimal,
-                strings_can_be_null=True,
-            ),
+        file = pa.OSFile(str(self._path))
+        file.seek(start)
+        return arrow_csv.open_csv(file, **self._options(types, start, use_threads=use_threads))
+
+    def _options(self, types: dict[str, pa.DataType], start: int, *, use_threads: bool = True) -> dict[str, Any]:
+        read = arrow_csv.ReadOptions(
+            use_threads=use_threads,
+            block_size=self._limits.row_bytes,
+            autogenerate_column_names=False,
+            column_names=self._names,
+            skip_rows=0 if start else self._skipped,
         )
+        convert = arrow_csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            decimal_point=self._reading.decimal,
+            strings_can_be_null=True,
+        )
+        parse = arrow_csv.ParseOptions(delimiter=self._reading.delimiter)
+        return {"read_options": read, "parse_options": parse, "convert_options": convert}
 
     def _telling_faults(self) -> "_Telling":
         return _Telling(self._names, 1 + self._skipped)
@@ -92,6 +131,21 @@ class _Telling:
         if "straddling" in said or "out of sync" in said:
             return TableTooLarge("A row is too long, or a quote is never closed", row=row)
         return BadTable("The table has no rows" if "mpty CSV" in said else "The file cannot be read as CSV", row=row)
+
+
+def _spans(path: Path, row_bytes: int) -> Iterator[slice]:
+    """Whole lines, one span after the other; up to the end of the file, or to a row that is too long."""
+    start, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while size - start > _SPAN:
+            begin = start + max(_SPAN - row_bytes, 0)
+            file.seek(begin)
+            whole = file.read(row_bytes).rfind(b"\n") + 1
+            if not whole:
+                return
+            yield slice(start, begin + whole)
+            start = begin + whole
+    yield slice(start, size)
 
 
 def _first_row(path: Path, reading: Reading, limits: Limits) -> tuple[list[str], int]:

@@ -1,7 +1,7 @@
 """From a file that somebody has sent to a table as it is stored."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from slope.tabular.comma_separated import CommaSeparated
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.json_document import JsonDocument
 from slope.tabular.json_lines import JsonLines
+from slope.tabular.lanes import Lanes, Part
 from slope.tabular.layout import layout_of
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.source import Source, sized
@@ -37,8 +38,7 @@ def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: L
     summarizer = Summarizer(layout.names)
     nulls, kinds = [0] * len(layout.names), layout.types()
     row = 0
-    with TableWriter(target, layout.names) as writer, ThreadPoolExecutor(1) as aside:
-        summarized: Future[None] | None = None
+    with TableWriter(target, layout.names) as writer, Lanes(_works(summarizer, writer)) as lanes:
         batches = source.batches([field.name for field in layout.numbers], list(layout.categories))
         for batch in sized(batches, len(layout.names)):
             columns, empty = layout.columns(batch, row)
@@ -47,13 +47,16 @@ def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: L
             nulls = [before + here for before, here in zip(nulls, empty, strict=True)]
             kinds = [_kind(kind, values) for kind, values in zip(kinds, columns, strict=True)]
             if len(columns[0]):
-                if summarized:
-                    summarized.result()
-                summarized = aside.submit(summarizer.add, columns)  # NumPy and hashlib let go of the interpreter
-                writer.write(columns)
+                lanes.take(columns)
     if summarizer.rows == 0:
         raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")
     return summarizer.summary(kinds, nulls)
+
+
+def _works(summarizer: Summarizer, writer: TableWriter) -> list[Callable[[Part], None]]:
+    """What is done with every part: to hash it takes longer than to write it, and is shared by two."""
+    shares = (slice(0, None, 2), slice(1, None, 2))
+    return [*(partial(summarizer.add, share=share) for share in shares), writer.write]
 
 
 def _kind(kind: Kind, values: Array) -> Kind:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, FieldType, check_names
+from slope.tabular.stored import doubles
 
 Events = Iterator[tuple[str, Any]]
 
@@ -161,7 +162,7 @@ class _Column:
         self._numbers.append(_NAN if value is None else self._code(value) if event == "string" else float(value))
 
     def as_read(self) -> pa.Array:
-        return self.as_words() if self.type == "text" else pa.array(memoryview(self._numbers), pa.float64())
+        return self.as_words() if self.type == "text" else doubles(self._numbers)
 
     def as_words(self) -> pa.Array:
         words = list(self._words)

@@ -144,7 +144,6 @@ class _Treated:
 
 
 def _are_finite(values: Array) -> bool:
-    """One pass, without a mask: NaN and infinities show in the sum of nothing but zeros that they become."""
     return bool(np.isfinite(values).all())
 
 

@@ -32,7 +32,8 @@ class Moments:
             exponent = 0
         unit = np.ldexp(values, -exponent) if exponent else values
         mean = float(unit.mean())
-        self._merge(len(values), mean, float(np.square(unit - mean).sum()), exponent)
+        apart = unit - mean
+        self._merge(len(values), mean, float(np.square(apart, out=apart).sum()), exponent)
 
     @property
     def mean(self) -> float | None:

@@ -68,7 +68,12 @@ def sized(batches: Iterator[pa.RecordBatch], width: int) -> Iterator[pa.RecordBa
             waiting.append(part)
             rows += part.num_rows
             if rows >= wanted // 2:
-                yield pa.concat_batches(waiting)
+                yield _together(waiting)
                 waiting, rows = [], 0
     if waiting:
-        yield pa.concat_batches(waiting)
+        yield _together(waiting)
+
+
+def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """One batch; Arrow copies even when there is nothing to put together."""
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)

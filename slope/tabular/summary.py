@@ -12,6 +12,7 @@ from slope.data import Array
 from slope.tabular.moments import Moments
 
 Kind = Literal["number", "integer", "boolean", "category"]
+_ALL = slice(None)
 _DOUBLES = np.dtype("<f8")
 
 
@@ -46,14 +47,16 @@ class Summarizer:
         self._names = list(names)
         self._hashes = [hashlib.sha256() for _ in names]
         self._moments = [Moments() for _ in names]
-        self.rows = 0
 
-    def add(self, columns: Sequence[Array]) -> None:
-        """More rows: for every column as many finite numbers."""
-        for digest, moments, values in zip(self._hashes, self._moments, columns, strict=True):
+    @property
+    def rows(self) -> int:
+        return self._moments[0].count
+
+    def add(self, columns: Sequence[Array], share: slice = _ALL) -> None:
+        """More rows: for every column as many finite numbers. Threads may take a share of the columns each."""
+        for digest, moments, values in zip(self._hashes[share], self._moments[share], columns[share], strict=True):
             digest.update(np.ascontiguousarray(values, _DOUBLES).data)
             moments.add(values)
-        self.rows += len(columns[0])
 
     def summary(self, types: Sequence[Kind] | None = None, nulls: Sequence[int] | None = None) -> Summary:
         """What the parts came to; types and nulls are as the source had them."""

@@ -85,3 +85,14 @@ def test_a_crash_of_the_reader_is_the_file_s_fault(tmp_path: Path) -> None:
 
     with pytest.raises(BadTable, match="breaks the reader"):
         ingested(file, "ndjson")
+
+
+def test_a_row_group_larger_than_the_memory_is_read_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "one_group.parquet"
+    numbers = np.random.default_rng(0).standard_normal(MEMORY // 8)
+    pq.write_table(pa.table({"a": numbers}), file, row_group_size=len(numbers), use_dictionary=False)
+    assert pq.read_metadata(file).row_group(0).column(0).total_compressed_size > MEMORY
+
+    summary = ingested(file, "parquet")
+
+    assert (summary.rows, summary.columns[0].min) == (len(numbers), numbers.min())

@@ -1,0 +1,57 @@
+"""A table in parts, on more than one core: several are read at once, and several things done with each of them."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+from slope.data import Array
+
+Part = Sequence[Array]
+Place = TypeVar("Place")
+Read = TypeVar("Read")
+
+_READERS = 2
+
+
+def read_ahead(read: Callable[[Place], Read], places: Iterable[Place]) -> Iterator[tuple[Place, Future[Read]]]:
+    """What is read at each place, in their order; while one is looked at, the next few are being read."""
+    begun: deque[tuple[Place, Future[Read]]] = deque()
+    with ThreadPoolExecutor(_READERS) as threads:
+        for place in places:
+            begun.append((place, threads.submit(read, place)))
+            if len(begun) > _READERS:
+                yield begun.popleft()
+        yield from begun
+
+
+class Lanes:
+    """A thread for each work, which does it on part after part. NumPy, hashlib and Arrow let go of the interpreter."""
+
+    def __init__(self, works: Sequence[Callable[[Part], None]]) -> None:
+        self._works = works
+        self._threads = ThreadPoolExecutor(len(works))
+        self._unfinished: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._threads.shutdown()
+        if error is None:
+            self._finish()
+
+    def take(self, part: Part) -> None:
+        """Have a part worked on, when all works are done with the last. Raises what one of them has raised.
+
+        So there are never more than two parts in memory, and none is worked on before the one that it follows.
+        """
+        self._finish()
+        self._unfinished = [self._threads.submit(work, part) for work in self._works]
+
+    def _finish(self) -> None:
+        for future in self._unfinished:
+            future.result()
