@@ -1,8 +1,8 @@
 """One dataset reduced by two workers over the same by one; and what its measured parts say of many, on paper."""
 
+import json
 import sys
 import tempfile
-from contextlib import ExitStack
 from datetime import datetime
 from http.client import HTTPConnection
 from math import ceil
@@ -22,13 +22,11 @@ from service.storage import storage_at
 from service.store import leases, partitions
 from service.store.database import Database
 from slope.engines.costs import Work
-from slope.engines.reduced import Reductions
-from slope.engines.reduction import Reduction
-from slope.engines.streaming import joined
+from slope.engines.streaming import ReducedPartition, StreamedData, joined
 from slope.spec import JobRequest, TrainingSpec
 from slope.tabular.stored import TableWriter
 
-_ROWS, _REPEATS = 10_000_000, 5
+_ROWS, _REPEATS = 30_000_000, 5
 _AT_ONCE = 100_000
 _ALONE, _TOGETHER = "one worker", "two workers"
 _PAPER_ROWS, _PAPER_WORKERS = 10**9, (1, 2, 8, 64)
@@ -37,36 +35,46 @@ _SPEC = {"epochs": 1, "batch_size": "full", "engine": "reduced", "dtype": "float
 
 def run() -> None:
     print(f"partitions: {_ROWS:,} × {FEATURES} reduced through workers of one process, PostgreSQL; from claim to end")
-    with servers.running() as running, ExitStack() as stack:
-        alone, together = (stack.enter_context(running.slope("PostgreSQL", workers)) for workers in (1, 2))
-        ways = {_ALONE: _prepared(alone), _TOGETHER: _prepared(together)}
-        measured = in_turns(_REPEATS, {name: way.seconds for name, way in ways.items()})
+    with servers.running() as running:
+        environment = running.environment("PostgreSQL")
+        with servers.worker(environment), servers.serving("service.api", environment=environment) as api:
+            servers.until(lambda: servers.has_workers(api, 1))
+            job = _Job(api, _upload(api))
+            ways = {_ALONE: job.seconds, _TOGETHER: lambda: _with_another(environment, api, job)}
+            measured = in_turns(_REPEATS, ways)
         compare(measured, _ALONE, _TOGETHER, "s", Aim("at least", 1.7))
-        one, two = (way.weights for way in ways.values())
-        print(f"  the weights are {'the same to the bit' if one == two else sys.exit('The weights differ')}")
         with running.database("PostgreSQL") as database:
-            _on_paper(median(measured[_ALONE]), _seconds_of_leases(database))
+            _on_paper(median(measured[_ALONE]), _seconds_of_a_lease(database))
 
 
 class _Job:
-    """The job on a dataset that a service has, again and again."""
+    """The job on a dataset that a service has, again and again, always to the same bits."""
 
     def __init__(self, api: HTTPConnection, dataset_id: str) -> None:
         self._api = api
         self._request = {"dataset": {"id": dataset_id}, "hyperparameters": _SPEC}
-        self.weights: list[float] = []
+        self._weights: list[float] | None = None
         self.seconds()  # the first one warms everything
 
     def seconds(self) -> float:
         _, job = servers.request(self._api, "POST", "/v1/jobs", self._request, Prefer="wait=60")
         if job["status"] != "succeeded" or job["progress"]["partitions_done"] != _partitions(_ROWS):
             sys.exit(f"The job was not reduced in partitions: {job}")
-        self.weights = job["weights"]
+        if job["weights"] != (self._weights or job["weights"]):
+            sys.exit("The weights differ")
+        self._weights = job["weights"]
         started, finished = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
         return (finished - started).total_seconds()
 
 
-def _prepared(api: HTTPConnection) -> _Job:
+def _with_another(environment: dict[str, str], api: HTTPConnection, job: _Job) -> float:
+    with servers.worker(environment):
+        servers.until(lambda: servers.has_workers(api, 2))
+        job.seconds()  # the first job of a process loads much
+        return job.seconds()
+
+
+def _upload(api: HTTPConnection) -> str:
     with tempfile.TemporaryDirectory(prefix="slope-bench-") as name:
         file = Path(name) / "table.parquet"
         _write(file)
@@ -74,9 +82,10 @@ def _prepared(api: HTTPConnection) -> _Job:
             api.request("POST", "/v1/datasets?format=parquet", content, {"Content-Length": str(file.stat().st_size)})
             answer = api.getresponse()
             text = answer.read()
-    if answer.status not in (200, 201):
+    if answer.status != 201:
         sys.exit(f"The dataset was not taken: {text!r}")
-    return _Job(api, text.decode().partition('"id":"')[2].partition('"')[0])
+    dataset_id: str = json.loads(text)["id"]
+    return dataset_id
 
 
 def _write(file: Path) -> None:
@@ -91,22 +100,22 @@ def _partitions(count: int) -> int:
     return Work.of(TrainingSpec.model_validate(_SPEC), count, FEATURES, keeps_steps=False).partitions
 
 
-def _seconds_of_leases(database: Database) -> float:
-    """Of a partition's claim and of its end, which is all that it costs beside its rows."""
+def _seconds_of_a_lease(database: Database) -> float:
+    """Of the end of one partition and the claim of the next: all that a partition costs beside its rows."""
     job_id = _claimed_job(database)
     parts = [range(number, number + 1) for number in range(_partitions(_PAPER_ROWS))]
     with database.writing() as session:
         partitions.cut(session, job_id, parts)
         session.commit()
-    found = _reductions().encode()
+    found = _reduced().encode()
     started = perf_counter()
-    for _ in parts:
-        with database.writing() as session:
-            mine = partitions.claim(session, job_id, worker_id=uuid4(), lease_seconds=60)
-            session.commit()
-        assert mine  # there is one for each
+    with database.writing() as session:
+        mine = partitions.claim(session, job_id, worker_id=uuid4(), lease_seconds=60)
+        session.commit()
+    while mine:
         with database.writing() as session:
             partitions.finish(session, mine, found, 0.0)
+            mine = partitions.claim(session, job_id, worker_id=uuid4(), lease_seconds=60)
             session.commit()
     return (perf_counter() - started) / len(parts)
 
@@ -132,20 +141,21 @@ class _Silent:
         return 0
 
 
-def _reductions() -> Reductions:
+def _reduced() -> ReducedPartition:
     x, y = rows(1000)
-    return Reductions(Reduction.of([(x, y)], FEATURES), Reduction.of([], FEATURES))
+    data = StreamedData(lambda part: [(x, y)], len(y), FEATURES, TrainingSpec.model_validate(_SPEC))
+    return data.reduce(range(len(y)), lambda: None)
 
 
 def _on_paper(seconds: float, lease: float) -> None:
     """T(W) = ⌈P/W⌉ · (N/P · c + l) + P · j: whole rounds of partitions, and then one process joins them."""
     count = _partitions(_PAPER_ROWS)
     row = (seconds - _partitions(_ROWS) * lease) / _ROWS
-    found = [_reductions()] * count
+    found = [_reduced()] * count
     started = perf_counter()
     joined(found)
     join = perf_counter() - started
-    print(f"  measured: c = {row * 1e9:.3g} ns a row read and reduced, l = {lease * 1e3:.3g} ms a partition's leases,")
+    print(f"  measured: c = {row * 1e9:.3g} ns a row read and reduced, l = {lease * 1e3:.3g} ms a partition's lease,")
     print(
         f"  j = {join / count * 1e6:.3g} µs a triangle joined; on paper {_PAPER_ROWS:.0e} rows in {count} partitions:"
     )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from time import monotonic, sleep
@@ -35,19 +35,20 @@ class Servers:
         self._databases = 0
 
     @contextmanager
-    def slope(self, kind: str, workers: int = 1) -> Iterator[HTTPConnection]:
-        """An API and workers of one slot, just started, on databases of their own; a connection to the API."""
-        environment = {
+    def slope(self, kind: str) -> Iterator[HTTPConnection]:
+        """An API and a worker of one slot, just started, on databases of their own; a connection to the API."""
+        environment = self.environment(kind)
+        with worker(environment), serving("service.api", environment=environment) as api:
+            until(lambda: has_workers(api, 1))
+            yield api
+
+    def environment(self, kind: str) -> dict[str, str]:
+        """The settings of a service that has databases of its own."""
+        return {
             "SLOPE_DATABASE_URL": self._new_database(kind),
             "SLOPE_BROKER_URL": f"{self.broker_url}/{_FIRST_OF_OURS + self._databases}",
             "SLOPE_STORAGE_URL": (self._folder / "objects").as_uri(),
         }
-        with ExitStack() as stack:
-            for _ in range(workers):
-                stack.enter_context(program("worker", "1", environment=environment))
-            api = stack.enter_context(serving("service.api", environment=environment))
-            until(lambda: _is_ready(api, workers))
-            yield api
 
     @contextmanager
     def database(self, kind: str) -> Iterator[Database]:
@@ -128,9 +129,15 @@ def request(
     return answer.status, json.loads(text) if text else {}
 
 
-def _is_ready(api: HTTPConnection, workers: int) -> bool:
+def has_workers(api: HTTPConnection, count: int) -> bool:
+    """Whether a service is ready, and so many workers are alive."""
     readiness = request(api, "GET", "/readyz")[1]
-    return readiness.get("status") == "ready" and readiness["workers"] == workers
+    return readiness.get("status") == "ready" and readiness["workers"] == count
+
+
+def worker(environment: dict[str, str]) -> AbstractContextManager[None]:
+    """A worker of one slot, ended with the block."""
+    return program("worker", "1", environment=environment)
 
 
 def until(condition: Any) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from service import datasets
 from service.errors import LeaseLost
@@ -33,6 +34,8 @@ from worker.process import Process
 
 Result = TypeVar("Result")
 
+_SHORTEST_WAIT = 0.01
+
 log = structlog.get_logger()
 
 
@@ -44,23 +47,32 @@ class Reducer:
         self._job_id = job.id
         self._data = streamed(process.storage, job, TrainingSpec.model_validate(job.spec), device_for(job.device))
 
-    def reduce_one(self, pause: Pause) -> bool:
-        """Reduce a partition that nobody has. False where there is none. Raises Interrupted, and what `pause` does."""
-        mine = patiently(self._claim, self._process.leaving)
-        if mine is None:
-            return False
+    def reduce(self, pause: Pause, until: float = inf) -> bool:
+        """Reduce partitions that nobody has until there is none, or a moment has come. False where there was none.
+
+        Raises Interrupted, and what `pause` does, which is called now and then.
+        """
+        mine = first = self._patiently(self._claim)
+        while mine:
+            mine = self._reduce_leased(mine, pause, until)
+        return first is not None
+
+    def _reduce_leased(self, mine: PartitionClaim, pause: Pause, until: float) -> PartitionClaim | None:
+        """Reduce a partition, and take the next one, if it is not too late."""
+        started = monotonic()
         try:
-            self._reduce(mine, pause)
+            reduced = self._reduce(mine, pause).encode()
+            seconds = monotonic() - started
+            return self._patiently(lambda: self._finish(mine, reduced, seconds, and_claim=monotonic() < until))
         except LeaseLost:
             log.warning("the partition is somebody else's now", partition=mine.number)
+            return None
         except Exception:
             self._put_back(mine)
             raise
-        return True
 
-    def _reduce(self, mine: PartitionClaim, pause: Pause) -> None:
-        process, started = self._process, monotonic()
-        lease_seconds = process.settings.lease_seconds
+    def _reduce(self, mine: PartitionClaim, pause: Pause) -> ReducedPartition:
+        process, lease_seconds = self._process, self._process.settings.lease_seconds
 
         def go_on() -> None:
             pause()
@@ -69,28 +81,34 @@ class Reducer:
             if heartbeat.stop is not None:
                 raise Interrupted
 
-        with Heartbeat(
-            process.database,
-            process.settings,
-            lambda session: partitions.beat(session, mine, lease_seconds),
-            process.leaving,
-        ) as heartbeat:
-            reduced = patiently(lambda: self._data.reduce(mine.rows, go_on), process.leaving).encode()
-        patiently(lambda: self._finish(mine, reduced, monotonic() - started), process.leaving)
+        def beat(session: Session) -> bool:
+            return partitions.beat(session, mine, lease_seconds)
+
+        with Heartbeat(process.database, process.settings, beat, process.leaving) as heartbeat:
+            return self._patiently(lambda: self._data.reduce(mine.rows, go_on))
+
+    def _patiently(self, action: Callable[[], Result]) -> Result:
+        return patiently(action, self._process.leaving)
 
     def _claim(self) -> PartitionClaim | None:
-        process = self._process
-        with process.database.writing() as session:
-            mine = partitions.claim(
-                session, self._job_id, worker_id=process.worker_id, lease_seconds=process.settings.lease_seconds
-            )
+        with self._process.database.writing() as session:
+            mine = self._claimed(session)
             session.commit()
         return mine
 
-    def _finish(self, mine: PartitionClaim, reduced: bytes, seconds: float) -> None:
+    def _finish(
+        self, mine: PartitionClaim, reduced: bytes, seconds: float, *, and_claim: bool
+    ) -> PartitionClaim | None:
+        """In one transaction with the next claim: a commit takes as long as some ten thousand rows."""
         with self._process.database.writing() as session:
             partitions.finish(session, mine, reduced, seconds)
+            following = self._claimed(session) if and_claim else None
             session.commit()
+        return following
+
+    def _claimed(self, session: Session) -> PartitionClaim | None:
+        worker_id, lease_seconds = self._process.worker_id, self._process.settings.lease_seconds
+        return partitions.claim(session, self._job_id, worker_id=worker_id, lease_seconds=lease_seconds)
 
     def _put_back(self, mine: PartitionClaim) -> None:
         """At once where that is possible; otherwise its lease runs out."""
@@ -113,11 +131,17 @@ class Leader:
         """All rows. Raises LeaseLost, and what `pause` does, which is called now and then."""
         self._patiently(self._cut)
         reducer = Reducer(self._process, self._job)
+        longest = self._process.settings.flush_seconds
+        wait = _SHORTEST_WAIT
         while left := self._patiently(self._left):
             pause()
-            self._call(left - 1)
-            if not reducer.reduce_one(pause):
-                self._process.leaving.wait(self._process.settings.flush_seconds)
+            if left > 1:
+                self._call()
+            if reducer.reduce(pause, until=monotonic() + longest):
+                wait = _SHORTEST_WAIT
+            else:  # others have what is left
+                self._process.leaving.wait(wait)
+                wait = min(2 * wait, longest)
         return joined([ReducedPartition.decode(each) for each in self._patiently(self._found)])
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
@@ -144,22 +168,24 @@ class Leader:
         with self._process.database.reading() as session:
             return partitions.reduced(session, self._job.id)
 
-    def _call(self, most: int) -> None:
+    def _call(self) -> None:
         """Ring for others again and again, for they may become free; not while bells wait that nobody has heard."""
         if monotonic() < self._called_at + self._process.settings.reap_seconds:
             return
-        self._called_at = monotonic()
         queue, device = self._process.queue, self._job.device
         try:
-            if queue.waiting(device) == 0:
-                for _ in range(min(most, self._others())):
+            if self._called_at == -inf or queue.waiting(device) == 0:
+                for _ in range(self._bells()):
                     queue.ring(self._job.id, device)
         except Exception as error:  # whatever it was: nobody's help is needed
             log.warning("nobody could be called", error=repr(error))
+        self._called_at = monotonic()
 
-    def _others(self) -> int:
+    def _bells(self) -> int:
+        """One for every slot but this one, and one for this worker's main process, which may take it and keep it."""
         with self._process.database.reading() as session:
-            return workers.slots(session, device_for(self._job.device)) - 1
+            slots = workers.slots(session, device_for(self._job.device))
+        return slots if slots > 1 else 0
 
 
 def help_reduce(process: Process, job_id: UUID) -> None:
@@ -171,13 +197,8 @@ def help_reduce(process: Process, job_id: UUID) -> None:
             memory = workers.memory_of(session, process.worker_id)
         if job and is_open and job.device in requests_served(process.devices):
             refuse_beyond(memory, job.plan)
-            _reduce_all(Reducer(process, job))
+            Reducer(process, job).reduce(lambda: None)
     except (Interrupted, Leaving):
         log.info("left the partitions", job_id=str(job_id))
     except Exception as error:
         log.warning("could not help", job_id=str(job_id), error=repr(error))
-
-
-def _reduce_all(reducer: Reducer) -> None:
-    while reducer.reduce_one(lambda: None):
-        pass

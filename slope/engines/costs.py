@@ -11,8 +11,8 @@ from slope.spec import Constant, Step, TrainingSpec
 
 STREAMED_NUMBERS = 10_000_000
 """Data of more numbers is read in parts by an engine that needs it only once."""
-PARTITION_NUMBERS = 2**22
-"""A partition of such data has at least so many: about a tenth of a second, against which its leases cost little."""
+PARTITION_NUMBERS = 2**23
+"""A partition of such data has at least so many: about a tenth of a second, against which its lease costs little."""
 _MOST_PARTITIONS = 256
 _JOINED_NUMBERS = 2**22
 """Most numbers in the triangles of all partitions, which lie in SQL: 32 MB."""

@@ -70,13 +70,19 @@ def read(file: "NativeFile", names: Sequence[str], rows: range | None = None) ->
     with pq.ParquetFile(file, pre_buffer=False) as table:
         wanted = range(table.metadata.num_rows) if rows is None else rows
         groups, at = _groups_with(table.metadata, wanted)
-        size = rows_at_once(len(names))
-        # Arrow takes a dot in a name for a path, and may read more columns than were asked for: those are left out.
-        for batch in table.iter_batches(size, row_groups=groups, columns=list(names), use_threads=False):
+        for batch in _batches(table, groups, names):
             start, stop = (min(max(0, edge - at), batch.num_rows) for edge in (wanted.start, wanted.stop))
             at += batch.num_rows
             if start < stop:
                 yield _matrix(batch.slice(start, stop - start), names)
+
+
+def _batches(table: pq.ParquetFile, groups: Sequence[int], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Group by group: a batch that spans several is read column by column, to and fro in the file."""
+    size = rows_at_once(len(names))
+    for group in groups:
+        # Arrow takes a dot in a name for a path, and may read more columns than were asked for: those are left out.
+        yield from table.iter_batches(size, row_groups=[group], columns=list(names), use_threads=False)
 
 
 def read_rows(file: "NativeFile", names: Sequence[str], rows: range) -> Array:
@@ -109,7 +115,7 @@ def rows_at_once(width: int) -> int:
 
 
 def _matrix(part: Any, names: Sequence[str]) -> Array:
-    matrix = np.empty((part.num_rows, len(names)))
+    matrix = np.empty((part.num_rows, len(names)), order="F")  # column by column, as it is stored
     for place, name in enumerate(names):
         matrix[:, place] = part.column(name).to_numpy()
     return matrix

@@ -69,7 +69,7 @@ def test_a_table_is_kept_learnt_from_and_deleted_in_the_bucket(
 
 
 def test_large_data_is_reduced_from_the_bucket_in_partitions(cluster: Cluster, client: Client) -> None:
-    rows, features = 1_100_000, 9
+    rows, features = 1_700_000, 9
     numbers = np.arange(rows, dtype=float)
     columns = {f"c{place}": (numbers * (place + 3)) % (101 + place) for place in range(features)}
     file = io.BytesIO()

@@ -18,12 +18,12 @@ from faults.stage import Stage, kill
 from faults.work import Json, Remains
 from service.store.tables import Job, Partition, Worker
 
-ROWS, FEATURES, PARTITIONS = 3_000_000, 9, 7
+ROWS, FEATURES, PARTITIONS = 6_000_000, 9, 7
 
 
 @pytest.fixture(scope="module")
 def make(_stage: Stage) -> Callable[[], Json]:
-    """A job on thirty million numbers, which are not many bytes on their way."""
+    """A job on sixty million numbers, which are not many bytes on their way."""
     rows = np.arange(ROWS, dtype=float)
     table = pa.table({f"c{place}": (rows * (place + 3)) % (101 + place) for place in range(FEATURES + 1)})
     file = io.BytesIO()

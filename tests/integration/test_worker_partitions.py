@@ -16,6 +16,7 @@ import slope.engines.costs
 from service.errors import StorageUnavailable
 from service.store import jobs, leases, partitions
 from service.store.database import Database
+from service.store.partitions import PartitionClaim
 from service.store.tables import Job, Partition
 from slope.engines.streaming import StreamedData
 from worker.attempt import Attempt, attempt
@@ -145,26 +146,35 @@ def test_whoever_hears_the_bell_helps_and_the_bits_are_the_same(
     queue.at_ring = lambda job_id: help_reduce(other, job_id)
     train(process, by_two)
 
-    assert queue.rung == [(by_two, "auto")]
+    assert queue.rung == [(by_two, "auto")] * 2, "for the other, and for the leader's own worker, which is busy"
     assert done_by(database, by_two) == [other.worker_id] * PARTITIONS
     assert len(reduced) == PARTITIONS
     assert result(database, by_two) == result(database, by_one)
 
 
-def test_the_leader_waits_for_a_partition_that_another_has(
-    database: Database, process: Process, other: Process, queue: FakeQueue
-) -> None:
-    taken = []
+def takes_one(database: Database, queue: FakeQueue, other: Process, *, lease_seconds: float) -> list[PartitionClaim]:
+    """Another takes a partition when the bell is rung, and does nothing with it."""
+    taken: list[PartitionClaim] = []
 
     def take(job_id: UUID) -> None:
+        queue.at_ring = lambda _: None
         taken.append(
             change(
                 database,
-                lambda session: partitions.claim(session, job_id, worker_id=other.worker_id, lease_seconds=60),
+                lambda session: partitions.claim(
+                    session, job_id, worker_id=other.worker_id, lease_seconds=lease_seconds
+                ),
             )
         )
 
     queue.at_ring = take
+    return taken
+
+
+def test_the_leader_waits_for_a_partition_that_another_has(
+    database: Database, process: Process, other: Process, queue: FakeQueue
+) -> None:
+    taken = takes_one(database, queue, other, lease_seconds=60)
     job_id = submit(database, REQUEST)
     leader = Thread(target=train, args=(process, job_id))
     leader.start()
@@ -179,9 +189,7 @@ def test_the_leader_waits_for_a_partition_that_another_has(
 def test_the_partition_of_a_helper_that_died_is_done_by_the_leader(
     database: Database, process: Process, other: Process, queue: FakeQueue
 ) -> None:
-    queue.at_ring = lambda job_id: change(
-        database, lambda session: partitions.claim(session, job_id, worker_id=other.worker_id, lease_seconds=0.3)
-    )
+    takes_one(database, queue, other, lease_seconds=0.3)
     job_id = submit(database, REQUEST)
     train(process, job_id)
 
@@ -226,9 +234,7 @@ def killed_after(count: int, reduce: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_job_is_cancelled_while_its_leader_waits(
     database: Database, process: Process, other: Process, queue: FakeQueue
 ) -> None:
-    queue.at_ring = lambda job_id: change(
-        database, lambda session: partitions.claim(session, job_id, worker_id=other.worker_id, lease_seconds=60)
-    )
+    takes_one(database, queue, other, lease_seconds=60)
     job_id = submit(database, REQUEST)
     hurried = replace(process, settings=process.settings.model_copy(update={"beat_seconds": 0.02}))
     leader = Thread(target=train, args=(hurried, job_id))
@@ -327,15 +333,14 @@ def led(database: Database, **wanted: Any) -> UUID:
 def test_a_broker_that_is_away_costs_nothing_but_the_help(
     database: Database, process: Process, other: Process, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_: str) -> int:
+    def away(*_: object) -> bool:
         raise ConnectionError
 
-    monkeypatch.setattr(queue, "waiting", away)
     job_id = submit(database, REQUEST)
+    monkeypatch.setattr(queue, "ring", away)
     train(process, job_id)
 
     assert read(database, job_id).status == "succeeded"
-    assert queue.rung == []
 
 
 @pytest.mark.parametrize("standardize", [False, True])

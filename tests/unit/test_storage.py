@@ -1,16 +1,22 @@
 """Objects in a folder and in a bucket: kept whole or not at all, and what fails is told as what it is."""
 
 import errno
+import io
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from e2e.services import ObjectStore
+from hypothesis import given
+from hypothesis import strategies as st
+from obstore.store import MemoryStore
 
 from service.errors import ObjectMissing, StorageFull, StorageUnavailable
 from service.settings import Settings
 from service.storage import Bucket, Folder, Storage, storage_at
+from slope.tabular.stored import TableWriter, read
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
@@ -63,6 +69,43 @@ def test_a_large_object_comes_back_whole_and_from_any_place(storage: Storage, tm
     with storage.open("large") as found:
         found.seek(11_000_000)
         assert bytes(found.read(1_500_000)) == wanted[11_000_000:]
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(-1, 40)), max_size=12))
+def test_an_object_of_a_bucket_reads_like_a_file_wherever_it_is_read(reads: list[tuple[int, int]]) -> None:
+    wanted, storage = bytes(range(50)), Bucket("memory:///reads")
+    storage.put("object", wanted)
+    file = io.BytesIO(wanted)
+
+    with pytest.MonkeyPatch.context() as patch, storage.open("object") as found:
+        patch.setattr("service.storage._BLOCK", 16)
+        for start, size in reads:
+            found.seek(min(start, 50))
+            file.seek(min(start, 50))
+            assert bytes(found.read(None if size < 0 else size)) == file.read(size)
+            assert found.tell() == file.tell()
+
+
+def test_a_table_in_a_bucket_is_fetched_once_in_few_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, storage = [f"c{place}" for place in range(10)], Bucket("memory:///table")
+    with TableWriter(tmp_path / "table", names) as writer:
+        for _ in range(5):
+            writer.write([np.ones(20_000)] * 10)
+    storage.put("table", tmp_path / "table")
+    fetched: list[int] = []
+    get_range = MemoryStore.get_range
+
+    def note(store: MemoryStore, name: str, *, start: int, end: int) -> Any:
+        fetched.append(end - start)
+        return get_range(store, name, start=start, end=end)
+
+    monkeypatch.setattr("service.storage._BLOCK", 2_000_000)
+    monkeypatch.setattr("obstore.store.MemoryStore.get_range", note)
+    with storage.open("table") as file:
+        assert sum(len(part) for part in read(file, names)) == 100_000
+
+    assert sum(fetched) < 1.1 * 8 * 10 * 100_000
+    assert len(fetched) <= 7
 
 
 def test_what_is_not_there_is_missing(storage: Storage) -> None:
