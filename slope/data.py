@@ -137,13 +137,13 @@ class RowsOfSteps:
 
 def initial_parameters(features: int, spec: TrainingSpec) -> tuple[list[float], float | None]:
     """Weights (D) and bias before the first step."""
-    normal = random_state(spec.seed, _START).standard_normal(features + 1)
-    named_weights = {"zeros": [0.0] * features, "normal": normal[:features].tolist()}
-    named_bias = {"zeros": 0.0, "normal": float(normal[-1])}
     weights, bias = spec.initial_weights, spec.initial_bias
+    named: dict[str, list[float]] = {"zeros": [0.0] * (features + 1)}
+    if "normal" in (weights, bias):
+        named["normal"] = random_state(spec.seed, _START).standard_normal(features + 1).tolist()
     return (
-        named_weights[weights] if isinstance(weights, str) else weights,
-        None if not spec.fit_bias else named_bias[bias] if isinstance(bias, str) else bias,
+        named[weights][:-1] if isinstance(weights, str) else weights,
+        None if not spec.fit_bias else named[bias][-1] if isinstance(bias, str) else bias,
     )
 
 

@@ -80,7 +80,7 @@ class Fused:
             if self._patience:
                 self._patience.judge(found.epochs, found.places)
             yield found
-            self.live -= {place for place in self.live if self.has_ended(place)}
+            self.live -= self._ended()
 
     def replayed(self, place: int, steps: range) -> Iterator[StepRecord]:
         """Some steps of a model in the epoch to be trained next, all finite; the run cannot go on afterwards."""
@@ -103,6 +103,12 @@ class Fused:
     def has_ended(self, place: int) -> bool:
         """Whether a model has trained all of its epochs, or stopped early."""
         return self.epoch >= self._spec.epochs or self.stopped_early(place)
+
+    def _ended(self) -> set[int]:
+        """All that have."""
+        if self.epoch >= self._spec.epochs:
+            return set(self.live)
+        return self._patience.exhausted_places() if self._patience else set()
 
     def stopped_early(self, place: int) -> bool:
         return self._patience is not None and self._patience.exhausted(place)

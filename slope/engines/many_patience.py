@@ -31,6 +31,9 @@ class ManyPatience:
     def exhausted(self, place: int) -> bool:
         return bool(self.state[place, 1] >= self._patience[place])
 
+    def exhausted_places(self) -> set[int]:
+        return set(np.flatnonzero(self.state[:, 1] >= self._patience).tolist())
+
     def judge(self, epochs: EpochColumns, places: Indices) -> None:
         """Compare an epoch of the models at these places with the best so far."""
         losses = epochs.loss if epochs.validation_loss is None else epochs.validation_loss
