@@ -217,6 +217,11 @@ class EpochTooLong(InvalidRequest):
     title = "The epoch is too long to be taken apart"
 
 
+class StepTooLarge(InvalidRequest):
+    type = "step-too-large"
+    title = "The step has too many numbers to be drawn"
+
+
 class TooManyNumbers(InvalidRequest):
     type = "too-many-numbers"
     title = "The job would record more than it may"

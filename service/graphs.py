@@ -11,13 +11,13 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from service import jobs, records, replay
-from service.errors import EpochTooLong, GradientDiffers, InvalidRequest, StepNotFound
+from service.errors import EpochTooLong, GradientDiffers, InvalidRequest, StepNotFound, StepTooLarge
 from service.replay import Source
 from service.storage import Storage
 from service.store.database import Database
 from service.store.records import RecordedStep, recorded_step
 from service.store.tables import Job, Step
-from slope.data import RowsOfSteps, rows_of_steps
+from slope.data import RowsOfSteps, batch_rows, rows_of_steps, training_rows
 from slope.expression import ExpressionFault
 from slope.spec import Fault, TrainingSpec
 from slope.spec.graph import GraphRequest
@@ -64,6 +64,11 @@ class Origin:
         """Whether the engine adds as autograd does here; the others round on other ways."""
         return self.engine == "eager"
 
+    @property
+    def batch_rows(self) -> int:
+        """Of a whole batch."""
+        return batch_rows(training_rows(self.source.rows, self.spec), self.spec)
+
     def batches(self, epoch: int) -> RowsOfSteps:
         """The rows of every step of an epoch, as indices in the dataset."""
         return rows_of_steps(self.source.rows, self.spec, epoch)
@@ -91,13 +96,14 @@ def of_step(
 ) -> StepGraph:
     """The graph of a step, stored or replayed, with one row of its batch and some features shown one by one.
 
-    Raises EpochNotFound, StepNotFound, ReplayDiffers, InvalidRequest for a row that is not in the batch, and
-    GradientDiffers where autograd does not come to the gradient that was recorded.
+    Raises EpochNotFound, StepNotFound, StepTooLarge, ReplayDiffers, InvalidRequest for a row that is not in the batch,
+    and GradientDiffers where autograd does not come to the gradient that was recorded.
     """
     from slope.graph.step import StepTrace, batch_of
 
     replay.round_as_the_worker()
     found, origin, left = _recorded(database, job_id, epoch, step) or _replayed(database, storage, job_id, epoch, step)
+    _refuse_too_large(origin)
     rows, record = origin.batches(epoch)[step], _as_record(found)
     shown = _row_of(rows, row)
     _refuse_other_features(features, len(origin.source.features))
@@ -165,6 +171,14 @@ def _step(session: Session, storage: Storage, job: Job, epoch: int, step: int) -
     if not found or found[0].step.step != step:
         raise StepNotFound(f"Epoch {epoch} of job {job.id} has no step {step}")
     return found[0].step
+
+
+def _refuse_too_large(origin: Origin) -> None:
+    """Data that was never in memory as a whole would have to be, for the graph of a full batch."""
+    numbers = origin.batch_rows * (len(origin.source.features) + 1)
+    if numbers > MAX_AUDITED_NUMBERS:
+        detail = f"The step has {numbers:,} numbers; at most {MAX_AUDITED_NUMBERS:,} are taken apart in one call"
+        raise StepTooLarge(detail, [Fault(detail, "/path/step")])
 
 
 def _refuse_too_long(origin: Origin, steps: int) -> None:

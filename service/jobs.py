@@ -78,7 +78,7 @@ def draft(database: Database, storage: Storage, request: JobRequest, max_numbers
 
 def refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
     """Tell what no worker that lives could do. While none lives, nobody knows, and the job waits for one."""
-    needed, most = planned.memory_bytes or 0, _most_memory(database, planned, device)
+    needed, most = planned.memory_bytes or 0, most_memory(database, planned, device)
     if most is not None and needed > most:
         detail = f"The job needs {needed:,} bytes of memory; a training on the largest worker may take {most:,}"
         raise TooLargeForWorkers(detail, [Fault(detail, "/dataset")])
@@ -166,7 +166,7 @@ def reason(session: Session, job: Job) -> str | None:
     return "It waits for a free worker"
 
 
-def _most_memory(database: Database, planned: Plan, device: str) -> int | None:
+def most_memory(database: Database, planned: Plan, device: str) -> int | None:
     """Bytes that a training may take on the largest worker; None where none lives, or where it does not matter."""
     if (planned.memory_bytes or 0) <= LITTLE_MEMORY:
         return None
@@ -178,7 +178,7 @@ def _planned(database: Database, spec: TrainingSpec, size: tuple[int, int], devi
     """By an engine that workers have the memory for, if there is one."""
     try:
         planned = plan(spec, *size, device)
-        most = _most_memory(database, planned, device)
+        most = most_memory(database, planned, device)
         return planned if most is None else plan(spec, *size, device, most)
     except EngineDoesNotApply as error:
         raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error

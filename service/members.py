@@ -60,12 +60,12 @@ def sample_for(database: Database, storage: Storage, request: SweepRequest) -> S
     return sample
 
 
-def members(request: SweepRequest, sample: Sample, max_numbers: int) -> list[Member]:
-    """The jobs, planned and analysed. What is the same for many is computed once."""
+def members(request: SweepRequest, sample: Sample, max_numbers: int, memory: int | None = None) -> list[Member]:
+    """The jobs, planned for workers with so many bytes, and analysed. What is the same for many is computed once."""
     rows, features = sample.rows, len(sample.features)
     specs = [job.hyperparameters for job in request.jobs]
     places = _places(specs, rows, features)
-    plans = _plans(request, places, rows, features)
+    plans = _plans(request, places, rows, features, memory)
     if (numbers := sum(each.recorded_numbers for each in plans)) > max_numbers:
         raise TooManyNumbers(
             f"The sweep would record {numbers:,} numbers; {max_numbers:,} are allowed",
@@ -105,13 +105,13 @@ def _pays(group: Sequence[TrainingSpec], rows: int, features: int) -> bool:
     return was_asked_for or groups.seconds(group[0], rows, features, len(group)) <= one_by_one
 
 
-def _plans(request: SweepRequest, places: dict[int, Place], rows: int, features: int) -> list[Plan]:
+def _plans(request: SweepRequest, places: dict[int, Place], rows: int, features: int, memory: int | None) -> list[Plan]:
     known: dict[Hashable, Plan] = {}
     plans = []
     for index, job in enumerate(request.jobs):
         spec, place = job.hyperparameters, places.get(index)
         if place is None:
-            plans.append(_alone(request, index, rows, features))
+            plans.append(_alone(request, index, rows, features, memory))
             continue
         key = (groups.likeness(spec, rows), place.width)
         if key not in known:
@@ -143,10 +143,10 @@ def _by(engine: str, spec: TrainingSpec, steps: str | None = None) -> TrainingSp
     return spec.model_copy(update={"engine": engine, "record": record})
 
 
-def _alone(request: SweepRequest, index: int, rows: int, features: int) -> Plan:
+def _alone(request: SweepRequest, index: int, rows: int, features: int, memory: int | None) -> Plan:
     job = request.jobs[index]
     try:
-        planned = plan(job.hyperparameters, rows, features, job.device)
+        planned = plan(job.hyperparameters, rows, features, job.device, memory)
     except EngineDoesNotApply as error:
         place = pointer(request.location(index, ("hyperparameters", "engine")))
         raise InvalidRequest(str(error), [Fault(str(error), place)]) from error

@@ -123,7 +123,7 @@ def _reduction(session: Session, storage: Storage, job: Job, spec: TrainingSpec)
     from slope.engines.streaming import ReducedPartition, joined
 
     if job.plan.get("partitions", 1) > 1:
-        found = joined([ReducedPartition.decode(each) for each in partitions.reduced(session, job.id)])
+        found = joined(map(ReducedPartition.decode, partitions.reduced(session, job.id)))
         return lambda pause: found.reductions(spec)
     data = streamed(storage, job, spec, "cpu")
     return lambda pause: data.reduce(range(job.dataset.rows), pause).reductions(spec)

@@ -18,7 +18,7 @@ from service.errors import (
     SweepIsRunning,
     SweepNotFound,
 )
-from service.jobs import refuse_without_memory
+from service.jobs import most_memory, refuse_without_memory
 from service.members import Member, members, sample_for
 from service.queue import Queue
 from service.samples import Sample
@@ -65,8 +65,7 @@ def submit(
 ) -> Submission:
     """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
     sample = sample_for(database, storage, request)
-    drafted = members(request, sample, max_numbers)
-    refuse_without_memory(database, max((m.plan for m in drafted), key=_memory), request.device)
+    drafted = _drafted(database, request, sample, max_numbers)
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
     with offered(database, sample.candidate(storage)) as candidate, database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
@@ -77,6 +76,21 @@ def submit(
         session.commit()  # before the bells: the workers must find the rows
     _ring(database, queue, [row["id"] for row in rows if row["rung_at"] and not row["place"]], request.device)
     return Submission(sweep.id, replayed=False)
+
+
+def _drafted(database: Database, request: SweepRequest, sample: Sample, max_numbers: int) -> list[Member]:
+    """By engines that workers have the memory for. Raises TooLargeForWorkers where there are none."""
+    drafted = members(request, sample, max_numbers)
+    memory = most_memory(database, _largest(drafted), request.device)
+    if memory is not None:
+        drafted = members(request, sample, max_numbers, memory)
+    refuse_without_memory(database, _largest(drafted), request.device)
+    return drafted
+
+
+def _largest(drafted: list[Member]) -> Plan:
+    """The plan that needs the most memory."""
+    return max((member.plan for member in drafted), key=lambda plan: plan.memory_bytes or 0)
 
 
 def get(session: Session, sweep_id: UUID) -> Summary:
@@ -126,10 +140,6 @@ def delete(database: Database, storage: Storage, sweep_id: UUID) -> None:
         session.commit()
     for dataset_id in unused:
         datasets.forget(storage, dataset_id)
-
-
-def _memory(plan: Plan) -> int:
-    return plan.memory_bytes or 0
 
 
 def _earlier(session: Session, key: str, fingerprint: str | None) -> Sweep | None:

@@ -23,7 +23,9 @@ class Columns:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def at(self, places: Indices) -> Self:
-        """Some of the rows."""
+        """Some of the rows, in their order; all of them are not copied."""
+        if len(places) == len(self):
+            return self
         chosen = {name: None if column is None else column[places] for name, column in self.arrays().items()}
         return type(self)(**chosen)
 

@@ -6,17 +6,16 @@ helped, for the partitions are joined in their order.
 
 from collections.abc import Callable
 from contextlib import suppress
-from math import inf
 from time import monotonic
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from service import datasets
-from service.errors import LeaseLost
+from service.errors import LeaseLost, StorageUnavailable
 from service.store import jobs, leases, partitions, workers
 from service.store.leases import Claim
 from service.store.partitions import PartitionClaim
@@ -34,7 +33,8 @@ from worker.process import Process
 
 Result = TypeVar("Result")
 
-_SHORTEST_WAIT = 0.01
+_TURN_SECONDS = 2.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.01, 0.25
 
 log = structlog.get_logger()
 
@@ -47,12 +47,12 @@ class Reducer:
         self._job_id = job.id
         self._data = streamed(process.storage, job, TrainingSpec.model_validate(job.spec), device_for(job.device))
 
-    def reduce(self, pause: Pause, until: float = inf) -> bool:
+    def reduce(self, pause: Pause, until: float) -> bool:
         """Reduce partitions that nobody has until there is none, or a moment has come. False where there was none.
 
-        Raises Interrupted, and what `pause` does, which is called now and then.
+        Raises Interrupted, StorageUnavailable, and what `pause` does, which is called now and then.
         """
-        mine = first = self._patiently(self._claim)
+        mine = first = self._claim()
         while mine:
             mine = self._reduce_leased(mine, pause, until)
         return first is not None
@@ -62,8 +62,7 @@ class Reducer:
         started = monotonic()
         try:
             reduced = self._reduce(mine, pause).encode()
-            seconds = monotonic() - started
-            return self._patiently(lambda: self._finish(mine, reduced, seconds, and_claim=monotonic() < until))
+            return self._finish(mine, reduced, monotonic() - started, and_claim=monotonic() < until)
         except LeaseLost:
             log.warning("the partition is somebody else's now", partition=mine.number)
             return None
@@ -85,30 +84,37 @@ class Reducer:
             return partitions.beat(session, mine, lease_seconds)
 
         with Heartbeat(process.database, process.settings, beat, process.leaving) as heartbeat:
-            return self._patiently(lambda: self._data.reduce(mine.rows, go_on))
-
-    def _patiently(self, action: Callable[[], Result]) -> Result:
-        return patiently(action, self._process.leaving)
+            return self._data.reduce(mine.rows, go_on)
 
     def _claim(self) -> PartitionClaim | None:
-        with self._process.database.writing() as session:
-            mine = self._claimed(session)
-            session.commit()
-        return mine
+        token = uuid4()
+
+        def claim() -> PartitionClaim | None:
+            with self._process.database.writing() as session:
+                mine = self._claimed(session, token)
+                session.commit()
+            return mine
+
+        return patiently(claim, self._process.leaving)
 
     def _finish(
         self, mine: PartitionClaim, reduced: bytes, seconds: float, *, and_claim: bool
     ) -> PartitionClaim | None:
         """In one transaction with the next claim: a commit takes as long as some ten thousand rows."""
-        with self._process.database.writing() as session:
-            partitions.finish(session, mine, reduced, seconds)
-            following = self._claimed(session) if and_claim else None
-            session.commit()
-        return following
+        token = uuid4()
 
-    def _claimed(self, session: Session) -> PartitionClaim | None:
+        def finish() -> PartitionClaim | None:
+            with self._process.database.writing() as session:
+                partitions.finish(session, mine, reduced, seconds)
+                following = self._claimed(session, token) if and_claim else None
+                session.commit()
+            return following
+
+        return patiently(finish, self._process.leaving)
+
+    def _claimed(self, session: Session, token: UUID) -> PartitionClaim | None:
         worker_id, lease_seconds = self._process.worker_id, self._process.settings.lease_seconds
-        return partitions.claim(session, self._job_id, worker_id=worker_id, lease_seconds=lease_seconds)
+        return partitions.claim(session, self._job_id, token, worker_id=worker_id, lease_seconds=lease_seconds)
 
     def _put_back(self, mine: PartitionClaim) -> None:
         """At once where that is possible; otherwise its lease runs out."""
@@ -125,24 +131,22 @@ class Leader:
         self._claim = claim
         self._job = job
         self._done = job.partitions_done
-        self._called_at = -inf
+        self._bell = _Bell(process, job)
 
     def reduce(self, pause: Pause) -> ReducedPartition:
         """All rows. Raises LeaseLost, and what `pause` does, which is called now and then."""
         self._patiently(self._cut)
-        reducer = Reducer(self._process, self._job)
-        longest = self._process.settings.flush_seconds
-        wait = _SHORTEST_WAIT
+        reducer, wait = Reducer(self._process, self._job), _SHORTEST_WAIT
         while left := self._patiently(self._left):
             pause()
             if left > 1:
-                self._call()
-            if reducer.reduce(pause, until=monotonic() + longest):
+                self._bell.ring()
+            if self._reduces(reducer, pause):
                 wait = _SHORTEST_WAIT
             else:  # others have what is left
                 self._process.leaving.wait(wait)
-                wait = min(2 * wait, longest)
-        return joined([ReducedPartition.decode(each) for each in self._patiently(self._found)])
+                wait = min(2 * wait, _LONGEST_WAIT)
+        return self._patiently(self._joined)
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
         return patiently(action, self._process.leaving)
@@ -164,32 +168,58 @@ class Leader:
         self._done = done
         return left
 
-    def _found(self) -> list[bytes]:
-        with self._process.database.reading() as session:
-            return partitions.reduced(session, self._job.id)
-
-    def _call(self) -> None:
-        """Ring for others again and again, for they may become free; not while bells wait that nobody has heard."""
-        if monotonic() < self._called_at + self._process.settings.reap_seconds:
-            return
-        queue, device = self._process.queue, self._job.device
+    def _reduces(self, reducer: Reducer, pause: Pause) -> bool:
+        """Whether there was something to take, and the storage to take it from."""
         try:
-            if self._called_at == -inf or queue.waiting(device) == 0:
-                for _ in range(self._bells()):
-                    queue.ring(self._job.id, device)
+            return reducer.reduce(pause, until=monotonic() + self._process.settings.flush_seconds)
+        except StorageUnavailable as error:
+            log.warning("the storage is away", error=repr(error.__cause__))
+            return False
+
+    def _joined(self) -> ReducedPartition:
+        with self._process.database.reading() as session:
+            return joined(map(ReducedPartition.decode, partitions.reduced(session, self._job.id)))
+
+
+class _Bell:
+    """Calls others to a job again and again, for they may become free; not while bells wait that nobody has heard."""
+
+    def __init__(self, process: Process, job: Job) -> None:
+        self._process = process
+        self._job_id, self._device = job.id, job.device
+        self._pause = process.settings.reap_seconds
+        self._next: float | None = None
+
+    def ring(self) -> None:
+        """Unless it is too early for it. A broker that is away is asked less and less: it takes seconds to say no."""
+        if self._next is not None and monotonic() < self._next:
+            return
+        try:
+            is_heard = self._is_heard()
         except Exception as error:  # whatever it was: nobody's help is needed
             log.warning("nobody could be called", error=repr(error))
-        self._called_at = monotonic()
+            is_heard = False
+        self._pause = self._process.settings.reap_seconds if is_heard else 2 * self._pause
+        self._next = monotonic() + self._pause
+
+    def _is_heard(self) -> bool:
+        queue = self._process.queue
+        if self._next is not None and queue.waiting(self._device):
+            return True
+        return all(queue.ring(self._job_id, self._device) for _ in range(self._bells()))
 
     def _bells(self) -> int:
         """One for every slot but this one, and one for this worker's main process, which may take it and keep it."""
         with self._process.database.reading() as session:
-            slots = workers.slots(session, device_for(self._job.device))
+            slots = workers.slots(session, device_for(self._device))
         return slots if slots > 1 else 0
 
 
 def help_reduce(process: Process, job_id: UUID) -> None:
-    """Take partitions of a job that another leads, if there are any. What goes wrong is the leader's to tell."""
+    """Take partitions of a job that another leads, if there are any. What goes wrong is the leader's to tell.
+
+    Others get their turn: after a while the bell is put behind those that wait, and this process is free.
+    """
     try:
         with process.database.reading() as session:
             job = jobs.get(session, job_id)
@@ -197,8 +227,15 @@ def help_reduce(process: Process, job_id: UUID) -> None:
             memory = workers.memory_of(session, process.worker_id)
         if job and is_open and job.device in requests_served(process.devices):
             refuse_beyond(memory, job.plan)
-            Reducer(process, job).reduce(lambda: None)
+            _help(process, job)
     except (Interrupted, Leaving):
         log.info("left the partitions", job_id=str(job_id))
     except Exception as error:
         log.warning("could not help", job_id=str(job_id), error=repr(error))
+
+
+def _help(process: Process, job: Job) -> None:
+    until = monotonic() + _TURN_SECONDS
+    Reducer(process, job).reduce(lambda: None, until)
+    if monotonic() >= until:
+        process.queue.ring(job.id, job.device)

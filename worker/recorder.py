@@ -40,7 +40,7 @@ class Recorder:
         self._flushed_at = monotonic()
 
     def know(self, facts: dict[str, Any]) -> None:
-        """Add to the facts, before anything is recorded."""
+        """Put other facts in the place of those that were known at the start, before anything is recorded."""
         self._facts = facts
 
     @property

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, func, select, text, true, update
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
-from service.store import events
+from service.store import events, partitions
 from service.store.database import connection_name, later, now
 from service.store.tables import Job
 
@@ -157,6 +157,7 @@ def release_lost(session: Session, held: Held, max_crashes: int) -> bool:
     ).one_or_none()
     if released is None:
         return False
+    partitions.release(session, held.claim.job_id, held.worker_id)
     detail = f"The worker was lost in attempt {held.claim.attempt}"
     events.add_status(session, held.claim.job_id, status, detail)
     return True

@@ -3,17 +3,19 @@
 A partition hangs on the job, not on the attempt: what is reduced need not be reduced again, whoever leads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from service.errors import LeaseLost
 from service.store.database import later, now
 from service.store.tables import Job, Partition
+
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,9 @@ class PartitionClaim:
 
 
 def cut(session: Session, job_id: UUID, ranges: Sequence[range]) -> None:
-    """Cut a job's data into partitions, unless an earlier attempt has."""
+    """Cut a job's data into partitions, unless an earlier attempt has, which may have cut it otherwise."""
+    if sum(counts(session, job_id)):
+        return
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     rows = [
         {"job_id": job_id, "number": number, "first_row": part.start, "rows": len(part)}
@@ -36,19 +40,23 @@ def cut(session: Session, job_id: UUID, ranges: Sequence[range]) -> None:
     session.execute(insert(Partition).values(rows).on_conflict_do_nothing())
 
 
-def claim(session: Session, job_id: UUID, *, worker_id: UUID, lease_seconds: float) -> PartitionClaim | None:
-    """Take a partition of a running job that nobody has. None where there is none, or the job is to be cancelled."""
+def claim(
+    session: Session, job_id: UUID, token: UUID, *, worker_id: UUID, lease_seconds: float
+) -> PartitionClaim | None:
+    """Take a partition of a running job that nobody has. None where there is none, or the job is to be cancelled.
+
+    Asked again with the same token, it gives what the token was given: the answer to a commit can be lost.
+    """
     is_running = exists().where(Job.id == job_id, Job.status == "running", Job.cancel_requested.is_(False))
     each = aliased(Partition)
     first_free = (
         select(each.number)
         .where(each.job_id == job_id, each.reduced.is_(None), is_running)
-        .where(or_(each.lease_until.is_(None), each.lease_until < now(session)))
-        .order_by(each.number)
+        .where(or_(each.lease_until.is_(None), each.lease_until < now(session), each.lease_token == token))
+        .order_by(case((each.lease_token == token, 0), else_=1), each.number)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    token = uuid4()
     row = session.execute(
         update(Partition)
         .where(Partition.job_id == job_id, Partition.number == first_free.scalar_subquery())
@@ -71,13 +79,22 @@ def beat(session: Session, mine: PartitionClaim, lease_seconds: float) -> bool:
 
 
 def finish(session: Session, mine: PartitionClaim, reduced: bytes, seconds: float) -> None:
-    """Keep what a partition was reduced to. Raises LeaseLost."""
-    _write(session, mine, lease_token=None, lease_until=None, reduced=reduced, seconds=seconds)
+    """Keep what a partition was reduced to. Raises LeaseLost. The token stays, so that it can be said again."""
+    _write(session, mine, lease_until=None, reduced=reduced, seconds=seconds)
 
 
 def put_back(session: Session, mine: PartitionClaim) -> None:
     """Let others have a partition that is not reduced. Raises LeaseLost."""
     _write(session, mine, lease_token=None, lease_until=None, worker_id=None)
+
+
+def release(session: Session, job_id: UUID, worker_id: UUID) -> None:
+    """Let others have what a worker has taken and not reduced: its process is gone."""
+    session.execute(
+        update(Partition)
+        .where(Partition.job_id == job_id, Partition.worker_id == worker_id, Partition.reduced.is_(None))
+        .values(lease_token=None, lease_until=None, worker_id=None)
+    )
 
 
 def counts(session: Session, job_id: UUID) -> tuple[int, int]:
@@ -87,10 +104,12 @@ def counts(session: Session, job_id: UUID) -> tuple[int, int]:
     return done, all_of_them - done
 
 
-def reduced(session: Session, job_id: UUID) -> list[bytes]:
-    """What the partitions of a job were reduced to, in their order."""
+def reduced(session: Session, job_id: UUID) -> Iterator[bytes]:
+    """What all partitions of a job were reduced to, in their order, a few of them in memory at a time."""
     query = select(Partition.reduced).where(Partition.job_id == job_id).order_by(Partition.number)
-    return [each for each in session.scalars(query) if each is not None]
+    for each in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+        assert each is not None  # the leader has seen to it
+        yield each
 
 
 def _write(session: Session, mine: PartitionClaim, *conditions: ColumnElement[bool], **values: object) -> None:

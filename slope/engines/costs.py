@@ -15,7 +15,7 @@ PARTITION_NUMBERS = 2**23
 """A partition of such data has at least so many: about a tenth of a second, against which its lease costs little."""
 _MOST_PARTITIONS = 256
 _JOINED_NUMBERS = 2**22
-"""Most numbers in the triangles of all partitions, which lie in SQL: 32 MB."""
+"""Most numbers in the triangles of all partitions, which lie in SQL: 32 MB, and as much for rows held back."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,8 @@ def reduced(work: Work) -> Cost:
     columns = work.features + 2
     start = 1e-3 + work.rows * (0.2e-9 * columns**2 + 0.5e-9 * columns)
     order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
-    joining = 16 * work.partitions * columns**2 if work.partitions > 1 else 0
-    data = 64_000_000 + order + joining if work.streams else work.data_bytes
-    return Cost(start, 200e-6 + 2e-9 * columns**2, data + 8 * columns * (3 * 2**15 + 8 * columns))
+    data = 64_000_000 + order if work.streams else work.data_bytes
+    return Cost(start, 200e-6 + 2e-9 * columns**2, data + 8 * columns * (3 * 2**15 + 16 * columns))
 
 
 def blocked(work: Work) -> Cost:
@@ -112,7 +111,7 @@ def composed(work: Work) -> Cost:
 
 
 def compiled(work: Work) -> Cost:
-    shuffling = 50e-9 if work.spec.shuffle else 0.0
+    shuffling = 25e-9 if work.spec.shuffle else 0.0
     epoch = 150e-6 + work.rows * (15e-9 + 4e-9 * work.parameters + shuffling)
     return Cost(_LOADING, epoch, work.data_bytes + 16 * work.rows + 8 * work.parameters * (work.batch + 512))
 

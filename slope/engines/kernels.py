@@ -9,7 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import boolean, float64, int64, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 _MATRIX = types.Array(float64, 2, "C", readonly=True)
 _VECTOR = types.Array(float64, 1, "C", readonly=True)
@@ -18,7 +21,9 @@ _FAST = {"contract", "reassoc", "nsz"}
 """Sums may be taken in the order that suits the processor; infinities and NaN stay what they are."""
 
 _GATHERED = 256
-"""Rows that are fetched together: memory answers many requests in the time of one."""
+"""Rows that are put together, to be worked on as one piece."""
+_AHEAD = 32
+"""Rows between the one that is worked on and the one that is fetched: memory answers many requests at once."""
 
 
 def _compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -41,14 +46,42 @@ def _loss_and_slope(residual, delta):
     return delta * (abs(residual) - 0.5 * delta), delta if residual > 0 else -delta
 
 
+@intrinsic
+def _prefetch(_typing, address):
+    """Let the processor fetch the 64 bytes at an address while it goes on."""
+
+    def generate(_context, builder, _signature, arguments):
+        pointer, word = ir.PointerType(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        place = builder.inttoptr(arguments[0], pointer)
+        builder.call(function, [place, word(0), word(3), word(1)])  # to be read, and soon; as data
+
+    return types.void(address), generate
+
+
+@njit(nogil=True, fastmath=_FAST)
+def _fetch(x, targets, row):
+    """Have a row on its way when its step comes: in a shuffled order each waits longer for memory than it computes."""
+    width = 8 * x.shape[1]
+    for start in range(0, width, 64):
+        _prefetch(x.ctypes.data + row * width + start)  # type: ignore[call-arg]
+    _prefetch(x.ctypes.data + row * width + width - 1)  # type: ignore[call-arg]  # a row may begin within a line
+    _prefetch(targets.ctypes.data + 8 * row)
+
+
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")
-def _descend_singly(rows, aims, features, rate, delta, l2, offset, largest, decay, theta, sums):
+def _descend_singly(x, targets, order, rate, delta, l2, offset, largest, decay, theta, sums):
     """Steps of one row each, without momentum: all of a step in two passes over its numbers."""
-    losses = 0.0
-    for i in range(len(rows)):
-        row, residual, penalty = rows[i], -aims[i], offset
-        for d in range(len(theta)):
+    features, learned, losses = x.shape[1], len(theta), 0.0
+    for i in range(len(order)):
+        if i + _AHEAD < len(order):
+            _fetch(x, targets, order[i + _AHEAD])
+        row, residual, penalty = x[order[i]], -targets[order[i]], offset
+        for d in range(features):
             residual += row[d] * theta[d]
+        if learned > features:
+            residual += theta[features]
         if l2 != 0.0:
             for d in range(features):
                 penalty += l2 * theta[d] * theta[d]
@@ -57,15 +90,18 @@ def _descend_singly(rows, aims, features, rate, delta, l2, offset, largest, deca
             return i, losses
         losses += loss + penalty
         if l2 == 0.0 and decay == 0.0:
-            for d in range(len(theta)):
+            for d in range(features):
                 sums[d] += slope * row[d]
                 theta[d] -= rate * slope * row[d]
         else:
-            for d in range(len(theta)):
-                gradient = slope * row[d] + (2.0 * l2 * theta[d] if d < features else 0.0)
+            for d in range(features):
+                gradient = slope * row[d] + 2.0 * l2 * theta[d]
                 sums[d] += gradient
                 theta[d] -= rate * (gradient + decay * theta[d])
-    return len(rows), losses
+        if learned > features:
+            sums[features] += slope
+            theta[features] -= rate * (slope + decay * theta[features])
+    return len(order), losses
 
 
 @_compiled(
@@ -97,6 +133,8 @@ def descend(
 
     It ends before the first step whose loss, times its rows, is not below `largest`.
     """
+    if batch == 1 and momentum == 0.0:
+        return _descend_singly(x, targets, order, rate, delta, l2, offset, largest, decay, theta, sums)
     features, learned = x.shape[1], len(theta)
     together = max(1, _GATHERED // batch) * batch
     rows, aims = np.ones((together, learned)), np.empty(together)
@@ -104,18 +142,12 @@ def descend(
     for start in range(0, len(order), together):
         fetched = min(together, len(order) - start)
         for i in range(fetched):
-            row, source = rows[i], x[order[start + i]]
+            row, source, later = rows[i], x[order[start + i]], start + i + together
+            if later < len(order):
+                _fetch(x, targets, order[later])
             for d in range(features):
                 row[d] = source[d]
             aims[i] = targets[order[start + i]]
-        if batch == 1 and momentum == 0.0:
-            taken, loss = _descend_singly(
-                rows[:fetched], aims, features, rate, delta, l2, offset, largest, decay, theta, sums
-            )
-            steps, losses = steps + taken, losses + loss
-            if taken < fetched:
-                return steps, losses
-            continue
         for first in range(0, fetched, batch):
             count = min(batch, fetched - first)
             gradient[:] = 0.0

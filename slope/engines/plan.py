@@ -120,19 +120,24 @@ def _chosen(spec: TrainingSpec, found: list[EngineOption], memory: int | None) -
     eager, fitting = found[0], _fitting(found, memory)
     if eager in fitting and _seconds(eager) < EAGER_SECONDS:
         return eager, f"{eager.why}; it takes less than {EAGER_SECONDS:g} s"
-    best = min(fitting, key=_seconds)
+    best, fastest = min(fitting, key=_seconds), min(filter(_applies, found), key=_seconds)
+    if best is not fastest:
+        lacking = f"{fastest.engine} needs {fastest.memory_bytes:,} bytes of memory, more than a worker has"
+        return best, f"{best.why}; {lacking}"
     if best is eager:
         return eager, f"{eager.why}; no other engine is faster"
-    if eager not in fitting:
-        return best, f"{best.why}; the plain loop needs {eager.memory_bytes:,} bytes of memory, more than a worker has"
     return best, f"{best.why}; about {_seconds(best):.2g} s, where the plain loop takes {_seconds(eager):.2g} s"
 
 
 def _fitting(found: list[EngineOption], memory: int | None) -> list[EngineOption]:
     """Those that apply and need no more memory than there is; if there is none of them, all that apply."""
-    applying = [candidate for candidate in found if candidate.applies]
+    applying = list(filter(_applies, found))
     limit = inf if memory is None else memory
     return [candidate for candidate in applying if (candidate.memory_bytes or 0) <= limit] or applying
+
+
+def _applies(candidate: EngineOption) -> bool:
+    return candidate.applies
 
 
 def _seconds(candidate: EngineOption) -> float:

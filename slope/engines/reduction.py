@@ -29,6 +29,8 @@ FIRST_ROWS = 2**11
 
 _MILD = 20.0
 """The condition up to which squaring it is harmless."""
+_VANISHING = 1e-140
+"""The squares of smaller columns come near the smallest numbers there are."""
 _NEWS = 1e3
 """A chunk that lengthens a direction of the triangle more than this is factorised."""
 
@@ -90,7 +92,10 @@ class Reduction:
     @property
     def deviations(self) -> Array:
         """Of the D features, of the population. The ones are taken out of them already: nothing cancels."""
-        deviations: Array = np.linalg.norm(self.triangle[1:, 1:-1], axis=0) / self.rows**0.5
+        centred = self.triangle[1:, 1:-1]
+        _, exponents = np.frexp(np.abs(centred).max(axis=0))
+        unit = np.ldexp(centred, -exponents)  # near 1, where squares neither overflow nor vanish
+        deviations: Array = np.ldexp(np.linalg.norm(unit, axis=0) / self.rows**0.5, exponents)
         return deviations
 
     def scaled(self, scaler: Scaler) -> "Reduction":
@@ -133,7 +138,8 @@ def _by_gram(triangle: Tensor, chunk: Tensor) -> Tensor | None:
     upper[:-1, -1] = 0
     gram = torch.addmm(upper.T @ upper, chunk.T, chunk)
     sizes = gram.diagonal().sqrt()  # of the columns: their proportions do no harm
-    factor = _factor(gram / sizes.outer(sizes), _MILD)
+    are_plain = bool((sizes > _VANISHING).all())  # or digits were lost when they were squared
+    factor = _factor(gram / sizes.outer(sizes), _MILD) if are_plain else None
     if factor is None:
         chunk[:, -1] = target
         return None

@@ -1,8 +1,8 @@
 """Data that is read in batches and never as a whole: only what it is reduced to is kept."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Self
 
@@ -42,14 +42,18 @@ class ReducedPartition:
     def decode(cls, document: bytes) -> Self:
         """As it was encoded."""
         found = load(document)
-        training, validation = (Reduction(found[name], int(found[f"{name}_rows"])) for name in _REDUCTIONS)
-        return cls(training, validation, found["lowest"], found["highest"])
+        training, (rows, held_back) = found["training"], found["rows"].tolist()
+        validation = found.get("validation", np.zeros_like(training))
+        return cls(Reduction(training, rows), Reduction(validation, held_back), found["lowest"], found["highest"])
 
     def encode(self) -> bytes:
-        """As safetensors."""
-        triangles = {name: np.ascontiguousarray(getattr(self, name).triangle) for name in _REDUCTIONS}
-        rows = {f"{name}_rows": np.array(getattr(self, name).rows) for name in _REDUCTIONS}
-        return save(triangles | rows | {"lowest": self.lowest, "highest": self.highest})
+        """As safetensors; without the triangle of rows to validate with, where there are none."""
+        triangles = {"training": self.training.triangle}
+        if self.validation.rows:
+            triangles["validation"] = self.validation.triangle
+        rows = {"rows": np.array([self.training.rows, self.validation.rows])}
+        extremes = {"lowest": self.lowest, "highest": self.highest}
+        return save({name: np.ascontiguousarray(values) for name, values in (triangles | rows | extremes).items()})
 
     def reductions(self, spec: TrainingSpec) -> Reductions:
         """What a job trains and validates on, standardized where it asks for that."""
@@ -64,9 +68,6 @@ class ReducedPartition:
         return Scaler(means, np.where(self.lowest < self.highest, self.training.deviations, 1.0))
 
 
-_REDUCTIONS = ("training", "validation")
-
-
 class StreamedData:
     """`rows` rows of data, of which any range can be reduced by itself."""
 
@@ -76,16 +77,26 @@ class StreamedData:
         self._batches = batches
         self._features = features
         self._device = device
-        self._seeks_extremes = spec.standardize
-        self._held_back = _held_back(rows, spec) if spec.validation_fraction else None
+        self._rows = rows
+        self._spec = spec
 
     def reduce(self, rows: range, pause: Pause) -> ReducedPartition:
         """Some rows, in one pass over them, or in two where some are held back to validate with."""
         extremes = np.full((2, self._features), [[np.inf], [-np.inf]])
         training = self._chosen(rows, is_held_back=False)
-        watched = _watched(training, extremes) if self._seeks_extremes else training
+        watched = _watched(training, extremes) if self._spec.standardize else training
         validation = () if self._held_back is None else self._chosen(rows, is_held_back=True)
         return ReducedPartition(self._reduction(watched, pause), self._reduction(validation, pause), *extremes)
+
+    @cached_property
+    def _held_back(self) -> np.ndarray | None:
+        """Of each row whether it is one to validate with; None where none is."""
+        if self._spec.validation_fraction == 0:
+            return None
+        _, validation = split(self._rows, self._spec)
+        chosen = np.zeros(self._rows, dtype=bool)
+        chosen[validation] = True
+        return chosen
 
     def _reduction(self, batches: Iterable[tuple[Array, Array]], pause: Pause) -> Reduction:
         return Reduction.of(batches, self._features, device=self._device, pause=pause)
@@ -102,7 +113,7 @@ class StreamedData:
             yield x[chosen], y[chosen]
 
 
-def joined(partitions: Sequence[ReducedPartition]) -> ReducedPartition:
+def joined(partitions: Iterable[ReducedPartition]) -> ReducedPartition:
     """What all rows were reduced to. The bits hang on the order of the partitions, and on nothing else."""
     return reduce(add, partitions)
 
@@ -115,11 +126,3 @@ def _watched(batches: Iterable[tuple[Array, Array]], extremes: Array) -> Iterato
             np.minimum(lowest, x.min(axis=0), out=lowest)
             np.maximum(highest, x.max(axis=0), out=highest)
         yield x, y
-
-
-def _held_back(rows: int, spec: TrainingSpec) -> np.ndarray:
-    """Of each row whether it is one to validate with."""
-    _, validation = split(rows, spec)
-    chosen = np.zeros(rows, dtype=bool)
-    chosen[validation] = True
-    return chosen

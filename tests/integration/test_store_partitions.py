@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from workbench import abandoned, at_once, change, claimed, submit
+from workbench import abandoned, at_once, change, claim, claimed, submit
 
 from service.errors import LeaseLost
 from service.store import jobs, leases, partitions
@@ -23,10 +23,19 @@ def mine(database: Database) -> Claim:
     return mine
 
 
-def take(database: Database, job_id: UUID, *, lease_seconds: float = 60.0) -> PartitionClaim | None:
+def take(
+    database: Database,
+    job_id: UUID,
+    token: UUID | None = None,
+    *,
+    worker_id: UUID | None = None,
+    lease_seconds: float = 60.0,
+) -> PartitionClaim | None:
     taken: PartitionClaim | None = change(
         database,
-        lambda session: partitions.claim(session, job_id, worker_id=uuid4(), lease_seconds=lease_seconds),
+        lambda session: partitions.claim(
+            session, job_id, token or uuid4(), worker_id=worker_id or uuid4(), lease_seconds=lease_seconds
+        ),
     )
     return taken
 
@@ -56,18 +65,16 @@ def test_what_is_reduced_is_kept_in_the_order_of_the_partitions(database: Databa
     assert counts(database, mine.job_id) == (2, 1)
     finish(database, take(database, mine.job_id), b"third")
     assert take(database, mine.job_id) is None
-    assert change(database, lambda session: partitions.reduced(session, mine.job_id)) == [
-        b"first",
-        b"second",
-        b"third",
-    ]
+    found = change(database, lambda session: list(partitions.reduced(session, mine.job_id)))
+    assert found == [b"first", b"second", b"third"]
 
 
 def test_a_job_is_cut_once_whoever_leads(database: Database, mine: Claim) -> None:
     finish(database, take(database, mine.job_id))
 
     change(database, lambda session: leases.release_lost(session, abandoned(mine), max_crashes=3))
-    change(database, lambda session: partitions.cut(session, mine.job_id, [range(0, 30)]))
+    for others in ([range(0, 30)], [range(place, place + 5) for place in range(0, 30, 5)]):
+        change(database, lambda session, others=others: partitions.cut(session, mine.job_id, others))
 
     assert counts(database, mine.job_id) == (1, 2)
 
@@ -98,6 +105,36 @@ def test_a_lease_that_is_extended_does_not_run_out(database: Database, mine: Cla
     numbers = [taken.number for _ in range(3) if (taken := take(database, mine.job_id))]
 
     assert numbers == [1, 2]
+
+
+def test_who_asks_again_with_the_same_token_is_given_the_same(database: Database, mine: Claim) -> None:
+    token = uuid4()
+    first, again = (take(database, mine.job_id, token) for _ in range(2))
+
+    assert first
+    assert first == again
+    finish(database, first)
+    finish(database, first)
+    assert counts(database, mine.job_id) == (1, 2)
+    other = take(database, mine.job_id)
+    assert other
+    assert other.number != first.number
+
+
+def test_a_lost_worker_s_partitions_are_free_with_its_job(database: Database, mine: Claim) -> None:
+    held = abandoned(mine)
+    done, taken = (take(database, mine.job_id, worker_id=held.worker_id) for _ in range(2))
+    others = take(database, mine.job_id)
+    finish(database, done)
+    assert others
+    assert taken
+
+    change(database, lambda session: leases.release_lost(session, held, max_crashes=3))
+
+    claim(database, mine.job_id)
+    assert (again := take(database, mine.job_id))
+    assert again.number == taken.number
+    assert take(database, mine.job_id) is None, "of the others one is reduced, and one is another worker's"
 
 
 def test_a_partition_that_is_put_back_is_the_next_to_be_taken(database: Database, mine: Claim) -> None:

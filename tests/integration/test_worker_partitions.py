@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import FakeQueue, abandoned, change, claim, columns, read, submit
+from workbench import FakeQueue, abandoned, change, claim, columns, problem_of, read, submit
 
 import slope.engines.costs
 from service.errors import StorageUnavailable
@@ -162,7 +164,7 @@ def takes_one(database: Database, queue: FakeQueue, other: Process, *, lease_sec
             change(
                 database,
                 lambda session: partitions.claim(
-                    session, job_id, worker_id=other.worker_id, lease_seconds=lease_seconds
+                    session, job_id, uuid4(), worker_id=other.worker_id, lease_seconds=lease_seconds
                 ),
             )
         )
@@ -277,7 +279,6 @@ def test_a_helper_that_cannot_leaves_the_partition_to_others(
     job_id = led(database)
 
     def fail(*_: object) -> None:
-        process.leaving.set()  # or it would wait for the storage
         raise error
 
     monkeypatch.setattr(StreamedData, "reduce", fail)
@@ -331,16 +332,66 @@ def led(database: Database, **wanted: Any) -> UUID:
 
 
 def test_a_broker_that_is_away_costs_nothing_but_the_help(
-    database: Database, process: Process, other: Process, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch
+    database: Database, process: Process, other: Process, queue: FakeQueue
 ) -> None:
-    def away(*_: object) -> bool:
-        raise ConnectionError
-
+    queue.is_up = False
     job_id = submit(database, REQUEST)
-    monkeypatch.setattr(queue, "ring", away)
+    queue.rung.clear()
     train(process, job_id)
 
     assert read(database, job_id).status == "succeeded"
+    assert len(queue.rung) == 1, "it is not asked again at once"
+
+
+def test_a_helper_gives_others_their_turn(
+    database: Database, process: Process, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = led(database)
+    monkeypatch.setattr("worker.partitions._TURN_SECONDS", 0.0)
+    queue.rung.clear()
+
+    help_reduce(process, job_id)
+
+    assert change(database, lambda session: partitions.counts(session, job_id)) == (1, 1)
+    assert queue.rung == [(job_id, "auto")], "and is heard again when they have had it"
+
+
+def test_a_leader_waits_for_the_storage_and_is_cancelled_all_the_same(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StorageUnavailable
+
+    job_id = submit(database, REQUEST)
+    monkeypatch.setattr(StreamedData, "reduce", away)
+    hurried = replace(process, settings=process.settings.model_copy(update={"beat_seconds": 0.02}))
+    leader = Thread(target=train, args=(hurried, job_id))
+    leader.start()
+    wait_until(lambda: read(database, job_id).status == "running")
+    change(database, lambda session: jobs.ask_to_cancel(session, job_id))
+    leader.join(30)
+
+    assert read(database, job_id).status == "cancelled"
+
+
+def test_a_commit_whose_answer_was_lost_costs_no_partition(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch, reduced: list[range]
+) -> None:
+    job_id, lost = submit(database, REQUEST), []
+    commit = Session.commit
+
+    def commit_and_lose_the_answer(session: Session) -> None:
+        commit(session)
+        if session.bind is database.writer and len(lost) < 5 and len(reduced) > len(lost):
+            lost.append(session)
+            raise OperationalError("COMMIT", {}, Exception("the answer was lost"))
+
+    monkeypatch.setattr(Session, "commit", commit_and_lose_the_answer)
+    train(process, job_id)
+
+    assert len(lost) == 5
+    assert read(database, job_id).status == "succeeded"
+    assert sorted(reduced, key=lambda rows: rows.start) == [range(start, start + 4) for start in range(0, ROWS, 4)]
 
 
 @pytest.mark.parametrize("standardize", [False, True])
@@ -358,6 +409,20 @@ def test_steps_are_replayed_from_what_the_partitions_were_reduced_to(
     assert len(step["gradient"]["weights"]) == 2
     assert reduced == []
     assert client.get(f"/v1/jobs/{job_id}/epochs/3/steps/0/graph").status_code == 200
+
+
+def test_a_full_batch_of_large_data_has_no_graph(
+    client: TestClient, database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(database, REQUEST)
+    train(process, job_id)
+    monkeypatch.setattr("service.graphs.MAX_AUDITED_NUMBERS", 95)
+    monkeypatch.setattr("service.replay.prepared", lambda *_: pytest.fail("the data was loaded"))
+
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/3/steps/0/graph"), 422)
+
+    assert problem["type"] == "/problems/step-too-large"
+    assert "96 numbers" in problem["detail"]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

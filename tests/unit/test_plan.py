@@ -60,8 +60,19 @@ def test_auto_takes_what_the_memory_is_enough_for() -> None:
     )
 
     assert (free.engine, little.engine) == ("eager", "reduced")
-    assert f"the plain loop needs {needed['eager']:,} bytes" in little.why
+    assert f"eager needs {needed['eager']:,} bytes" in little.why
     assert less == free, "where nothing fits, it is the plan that would be if it did"
+
+
+def test_a_plan_does_not_call_the_plain_loop_the_fastest_where_a_faster_engine_lacks_memory() -> None:
+    spec, size = spec_of(epochs=5, record={"steps": "all"}), (20_000, 1_000)
+    needed = {each.engine: each.memory_bytes or 0 for each in candidates(spec, *size) if each.applies}
+    assert needed["eager"] < needed["blocked"]
+
+    found = plan(spec, *size, memory=needed["blocked"] - 1)
+
+    assert found.engine == "eager"
+    assert f"blocked needs {needed['blocked']:,} bytes of memory" in found.why
 
 
 def test_a_plan_says_why_and_at_what_cost() -> None:
