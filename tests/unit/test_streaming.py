@@ -69,7 +69,7 @@ def test_what_was_encoded_is_decoded_to_the_same_bits(start: int, length: int) -
     st.booleans(),
     st.sampled_from([0.0, 0.25]),
     st.sampled_from([0.0, 1e3, -1e6]),
-    st.sampled_from([1e-3, 1.0, 1e5]),
+    st.sampled_from([1e-200, 1e-160, 1e-3, 1.0, 1e5, 1e200]),
 )
 def test_it_is_standardized_as_data_in_memory_is(
     edge: int, fit_bias: bool, held_back: float, shift: float, scale: float
