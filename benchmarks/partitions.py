@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks import servers
 from benchmarks.comparison import Aim, compare, in_turns
 from benchmarks.problems import FEATURES, rows
+from benchmarks.silent import Silent
 from service import jobs
 from service.demo import LECTURE
 from service.storage import storage_at
@@ -129,22 +130,11 @@ def _seconds_of_a_lease(database: Database) -> float:
 def _claimed_job(database: Database) -> UUID:
     with tempfile.TemporaryDirectory(prefix="slope-bench-") as folder:
         request = JobRequest.model_validate(LECTURE)
-        job = jobs.submit(database, storage_at(Path(folder).as_uri()), _Silent(), request, max_numbers=10**6).job
+        job = jobs.submit(database, storage_at(Path(folder).as_uri()), Silent(), request, max_numbers=10**6).job
     with database.writing() as session:
         leases.claim(session, job.id, worker_id=uuid4(), process_id=0, devices=["auto"], lease_seconds=600)
         session.commit()
     return job.id
-
-
-class _Silent:
-    def ring(self, job_id: UUID, device: str) -> bool:
-        return True
-
-    def is_reachable(self) -> bool:
-        return True
-
-    def waiting(self, device: str) -> int:
-        return 0
 
 
 def _reduced() -> ReducedPartition:

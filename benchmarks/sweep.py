@@ -11,8 +11,8 @@ import torch
 from uuid_utils.compat import uuid7
 
 from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.silent import Silent
 from service import jobs, sweeps
-from service.queue import Queue
 from service.settings import Settings
 from service.storage import storage_at
 from service.store import group_leases, leases, schema
@@ -102,19 +102,6 @@ def _agreement() -> str:
     return f"losses, gradients and weights of all {_EPOCHS} epochs agree to {apart:.1g}"
 
 
-class _Silent(Queue):
-    """Nobody is rung for: the jobs are taken by hand."""
-
-    def ring(self, job_id: object, device: str) -> bool:
-        return True
-
-    def is_reachable(self) -> bool:
-        return True
-
-    def waiting(self, device: str) -> int:
-        return 0
-
-
 class _Bench:
     """A database and what a worker's process would hold."""
 
@@ -123,12 +110,12 @@ class _Bench:
         self._database = Database(settings.database)
         schema.upgrade(self._database)
         self._storage = storage_at(settings.storage)
-        self._process = Process(settings, self._database, [Device("cpu", "the bench's")], uuid7(), _Silent())
+        self._process = Process(settings, self._database, [Device("cpu", "the bench's")], uuid7(), Silent())
         self._request = {"dataset": {"x": _X.tolist(), "y": _Y.tolist()}, "hyperparameters": _SHARED}
 
     def together(self) -> float:
         request = SweepRequest.model_validate(self._request | {"grid": {"learning_rate": _RATES}})
-        sweep = sweeps.submit(self._database, self._storage, _Silent(), request, max_numbers=10**9)
+        sweep = sweeps.submit(self._database, self._storage, Silent(), request, max_numbers=10**9)
         with self._database.reading() as session:
             [job] = page_of_jobs(session, Filters(sweep_id=sweep.sweep_id), before=None, limit=1)
         took = _seconds(lambda: attempt_group(self._process, self._claim(group_leases.claim, job.id)))
@@ -144,7 +131,7 @@ class _Bench:
         for rate in sample:
             wanted = self._request | {"hyperparameters": _SHARED | {"learning_rate": rate, "engine": "eager"}}
             request = JobRequest.model_validate(wanted)
-            job = jobs.submit(self._database, self._storage, _Silent(), request, max_numbers=10**9).job
+            job = jobs.submit(self._database, self._storage, Silent(), request, max_numbers=10**9).job
             took += _seconds(lambda job=job: attempt(self._process, self._claim(leases.claim, job.id)))
         return took * _SETTINGS / len(sample)
 

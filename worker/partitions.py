@@ -34,7 +34,9 @@ from worker.process import Process
 Result = TypeVar("Result")
 
 _TURN_SECONDS = 2.0
+"""For so long a helper keeps other jobs from its process."""
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.01, 0.25
+"""Between two looks of a leader who has nothing to take."""
 
 log = structlog.get_logger()
 
