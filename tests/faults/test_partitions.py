@@ -18,15 +18,18 @@ from faults.work import Json, Remains
 from service.store.tables import Job, Partition, Worker
 
 ROWS, FEATURES, PARTITIONS = 20_000_000, 9, 23
+PIECES = 20
 
 
 @pytest.fixture(scope="module")
 def make(_stage: Stage) -> Callable[[], Json]:
     """A job on two hundred million numbers, which are not many bytes on their way."""
-    rows = np.arange(ROWS, dtype=float)
+    rows = np.arange(ROWS // PIECES, dtype=float)
     table = pa.table({f"c{place}": (rows * (place + 3)) % (101 + place) for place in range(FEATURES + 1)})
     file = io.BytesIO()
-    pq.write_table(table, file)
+    with pq.ParquetWriter(file, table.schema) as writer:
+        for _ in range(PIECES):
+            writer.write_table(table)
     answer = httpx2.post(f"{_stage.api.url}/v1/datasets?format=parquet", content=file.getvalue(), timeout=60)
     assert answer.status_code in (200, 201), answer.text
     run = {"engine": "reduced", "epochs": 20, "batch_size": "full", "learning_rate": 1e-5, "validation_fraction": 0.01}
