@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from slope.data import prepare, rows_of_steps
+from slope.data import RowsOfSteps, prepare
 from slope.graph import Graph
 from slope.graph.step import StepTrace, batch_of
 from slope.loop import Training
@@ -41,7 +41,7 @@ def _draw(name: str, graph: Graph) -> None:
 def _step(x: Any, y: Any, settings: dict[str, Any], *, epoch: int, step: int, row: int) -> Graph:
     """The graph of a step of a run, as the service would answer it."""
     spec = TrainingSpec.model_validate(settings)
-    data, rows = prepare(x, y, spec), rows_of_steps(len(y), spec, epoch)[step]
+    data, rows = prepare(x, y, spec), RowsOfSteps(len(y), spec, epoch)[step]
     record = _epochs(x, y, settings)[epoch].steps[step]
     graph = StepTrace(spec, record.parameters, batch_of(data, spec, rows)).graph(row)
     return replace(graph, title=f"Epoch {epoch}, step {step}, row {row}: {graph.title}")

@@ -17,7 +17,7 @@ from service.storage import Storage
 from service.store.database import Database
 from service.store.records import RecordedStep, recorded_step
 from service.store.tables import Job, Step
-from slope.data import RowsOfSteps, batch_rows, rows_of_steps, training_rows
+from slope.data import RowsOfSteps
 from slope.expression import ExpressionFault
 from slope.spec import Fault, TrainingSpec
 from slope.spec.graph import GraphRequest
@@ -64,14 +64,9 @@ class Origin:
         """Whether the engine adds as autograd does here; the others round on other ways."""
         return self.engine == "eager"
 
-    @property
-    def batch_rows(self) -> int:
-        """Of a whole batch."""
-        return batch_rows(training_rows(self.source.rows, self.spec), self.spec)
-
     def batches(self, epoch: int) -> RowsOfSteps:
         """The rows of every step of an epoch, as indices in the dataset."""
-        return rows_of_steps(self.source.rows, self.spec, epoch)
+        return RowsOfSteps(self.source.rows, self.spec, epoch)
 
 
 def of_expression(request: GraphRequest) -> "Graph":
@@ -103,8 +98,9 @@ def of_step(
 
     replay.round_as_the_worker()
     found, origin, left = _recorded(database, job_id, epoch, step) or _replayed(database, storage, job_id, epoch, step)
-    _refuse_too_large(origin)
-    rows, record = origin.batches(epoch)[step], _as_record(found)
+    batches, record = origin.batches(epoch), _as_record(found)
+    _refuse_too_large(origin, batches.size)
+    rows = batches[step]
     shown = _row_of(rows, row)
     _refuse_other_features(features, len(origin.source.features))
     batch = batch_of(replay.prepared(storage, origin.source), origin.spec, rows)
@@ -173,9 +169,9 @@ def _step(session: Session, storage: Storage, job: Job, epoch: int, step: int) -
     return found[0].step
 
 
-def _refuse_too_large(origin: Origin) -> None:
+def _refuse_too_large(origin: Origin, rows: int) -> None:
     """Data that was never in memory as a whole would have to be, for the graph of a full batch."""
-    numbers = origin.batch_rows * (len(origin.source.features) + 1)
+    numbers = rows * (len(origin.source.features) + 1)
     if numbers > MAX_AUDITED_NUMBERS:
         detail = f"The step has {numbers:,} numbers; at most {MAX_AUDITED_NUMBERS:,} are taken apart in one call"
         raise StepTooLarge(detail, [Fault(detail, "/path/step")])

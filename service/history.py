@@ -55,7 +55,7 @@ def telling_steps(
     database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, points: int
 ) -> History[StepWithRows]:
     """At most so many steps, ascending, chosen as `telling_epochs` chooses epochs. Raises as `steps` does."""
-    window = _window(database, storage, job_id, epoch, after, ALL)
+    window = _window(database, storage, job_id, epoch, after, ALL, at_once=points)
     if len(window.steps) <= points:
         return History(window.features, window.chunks)
     length = -(-len(window.steps) // (points // 4))
@@ -73,7 +73,10 @@ class _Window:
     chunks: Iterator[list[StepWithRows]]
 
 
-def _window(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> _Window:
+def _window(
+    database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int, *, at_once: int = 1
+) -> _Window:
+    """`at_once` is how many of the steps the answer has in memory, beside those of a chunk."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
         rows = records.rows_of_epoch(job, epoch)
@@ -81,8 +84,8 @@ def _window(database: Database, storage: Storage, job_id: UUID, epoch: int, afte
         replayed = records.replayed_steps(session, storage, job, epoch, window)
     size = _chunk_rows(2 * len(job.features) + rows.size)
     chunks = _recorded_steps(database, job, epoch, window, size) if replayed is None else _in_chunks(replayed, size)
-    with_rows = ([StepWithRows(step, rows[step.step]) for step in chunk] for chunk in chunks)
-    return _Window(len(job.features), window, size, with_rows)
+    steps = (list(records.with_rows(chunk, rows, min(at_once, len(window)))) for chunk in chunks)
+    return _Window(len(job.features), window, size, steps)
 
 
 def _job(database: Database, job_id: UUID) -> Job:

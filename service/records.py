@@ -1,6 +1,6 @@
 """Reading what a job recorded, and recomputing what it did not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,19 +12,23 @@ from service.errors import EpochNotFound
 from service.storage import Storage
 from service.store import records
 from service.store.tables import Epoch, Job, Step
-from slope.data import RowsOfSteps, rows_of_steps
+from slope.data import RowsOfSteps
 from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from slope.records import StepRecord
 
 
+MOST_ROWS = 1_000_000
+"""That one answer lists."""
+
+
 @dataclass(frozen=True)
 class StepWithRows:
-    """A step, and the rows of its batch as indices in the dataset."""
+    """A step, and the rows of its batch as indices in the dataset; None where they are too many to be listed."""
 
     step: Step
-    rows: list[int]
+    rows: list[int] | None
 
 
 def epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Epoch], int | None]:
@@ -37,14 +41,24 @@ def epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[l
 def steps(
     session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
 ) -> tuple[list[StepWithRows], int | None]:
-    """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound."""
+    """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound.
+
+    A page ends early where it would list too many rows.
+    """
     job = jobs.get(session, job_id)
     rows = rows_of_epoch(job, epoch)
+    limit = max(1, min(limit, MOST_ROWS // rows.size))
     window = range(after + 1, min(after + 1 + limit, len(rows)))
     replayed = replayed_steps(session, storage, job, epoch, window)
     found = records.steps_in(session, job.id, epoch, window) if replayed is None else list(replayed)
     following = window.stop - 1 if len(found) == limit and window.stop < len(rows) else None
-    return [StepWithRows(step, rows[step.step]) for step in found], following
+    return list(with_rows(found, rows, 1)), following
+
+
+def with_rows(steps: Iterable[Step], rows: RowsOfSteps, at_once: int) -> Iterator[StepWithRows]:
+    """Steps of which so many are in memory at once, with their rows where those are not too many."""
+    are_listed = rows.size * at_once <= MOST_ROWS
+    return (StepWithRows(step, rows[step.step] if are_listed else None) for step in steps)
 
 
 def replayed_steps(session: Session, storage: Storage, job: Job, epoch: int, window: range) -> Iterator[Step] | None:
@@ -62,7 +76,7 @@ def replayed_steps(session: Session, storage: Storage, job: Job, epoch: int, win
 
 
 def rows_of_epoch(job: Job, epoch: int) -> RowsOfSteps:
-    return rows_of_steps(job.dataset.rows, TrainingSpec.model_validate(job.spec), epoch)
+    return RowsOfSteps(job.dataset.rows, TrainingSpec.model_validate(job.spec), epoch)
 
 
 def _as_row(job: Job, record: "StepRecord") -> Step:

@@ -6,6 +6,7 @@ The random orders come from NumPy's legacy generator, whose streams are frozen f
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -107,32 +108,39 @@ def epoch_order(count: int, spec: TrainingSpec, epoch: int) -> Indices:
     return random_state(spec.seed, _ORDER, epoch).permutation(count) if spec.shuffle else np.arange(count)
 
 
-def rows_of_steps(count: int, spec: TrainingSpec, epoch: int) -> "RowsOfSteps":
-    """The rows of each step of an epoch, as indices in the dataset of `count` rows; a short last batch is kept."""
-    training, _ = split(count, spec)
-    return RowsOfSteps(training[epoch_order(len(training), spec, epoch)], batch_rows(len(training), spec))
-
-
 @dataclass(frozen=True)
 class RowsOfSteps:
-    """Reads like a list of lists, and takes eight bytes a row."""
+    """The rows of each step of an epoch, as indices in the dataset of `count` rows; a short last batch is kept.
 
-    order: Indices
-    """The rows as the epoch visits them."""
-    size: int
-    """Rows of a batch."""
+    Reads like a list of lists. It takes eight bytes a row, from when the first step is looked at.
+    """
+
+    count: int
+    spec: TrainingSpec
+    epoch: int
+
+    @property
+    def size(self) -> int:
+        """Rows of a whole batch."""
+        return batch_rows(training_rows(self.count, self.spec), self.spec)
 
     def __len__(self) -> int:
-        return -(-len(self.order) // self.size)
+        return steps_per_epoch(training_rows(self.count, self.spec), self.spec)
 
     def __getitem__(self, step: int) -> list[int]:
         if not 0 <= step < len(self):
             raise IndexError(step)
-        rows: list[int] = self.order[step * self.size : (step + 1) * self.size].tolist()
+        rows: list[int] = self._order[step * self.size : (step + 1) * self.size].tolist()
         return rows
 
     def __iter__(self) -> Iterator[list[int]]:
         return map(self.__getitem__, range(len(self)))
+
+    @cached_property
+    def _order(self) -> Indices:
+        """The training rows as the epoch visits them."""
+        training, _ = split(self.count, self.spec)
+        return training[epoch_order(len(training), self.spec, self.epoch)]
 
 
 def initial_parameters(features: int, spec: TrainingSpec) -> tuple[list[float], float | None]:

@@ -1,10 +1,13 @@
 """What a job recorded and predicts, over HTTP: every number of the run, page by page."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
@@ -262,3 +265,52 @@ def test_every_number_of_an_answer_is_json(client: TestClient, trained: Trained)
         answer = client.get(path)
         assert answer.status_code == 200, answer.text
         json.loads(answer.text, parse_constant=refuse)
+
+
+def test_a_page_of_steps_lists_only_so_many_rows(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = trained(request(batch_size=2))
+    whole = client.get(f"/v1/jobs/{job_id}/epochs/1/steps").json()["data"]
+    monkeypatch.setattr("service.records.MOST_ROWS", 3)
+
+    first = client.get(f"/v1/jobs/{job_id}/epochs/1/steps").json()
+    second = client.get(f"/v1/jobs/{job_id}/epochs/1/steps?after={first['next']}").json()
+
+    assert first["data"] + second["data"] == whole
+    assert [len(page["data"]) for page in (first, second)] == [1, 1]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize("recorded", ["all", "none"])
+def test_too_many_rows_are_not_listed_whatever_the_format(
+    recorded: str, client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = trained(request(batch_size="full", record={"steps": recorded}))
+    url = f"/v1/jobs/{job_id}/epochs/1/steps"
+    [whole] = client.get(url).json()["data"]
+    monkeypatch.setattr("service.records.MOST_ROWS", 3)
+    monkeypatch.setattr("slope.data.epoch_order", lambda *_: pytest.fail("the order was made"))
+
+    [step] = client.get(url).json()["data"]
+    [line] = client.get(url, params={"format": "ndjson"}).text.splitlines()
+    cells = next(csv.DictReader(io.StringIO(client.get(url, params={"format": "csv"}).text)))
+    table = pa.ipc.open_stream(client.get(url, params={"format": "arrow"}).content).read_all()
+
+    assert whole["rows"] == [0, 1, 2, 3]
+    assert step == whole | {"rows": None}
+    assert json.loads(line)["rows"] is None
+    assert cells["rows"] == ""
+    assert table["rows"].to_pylist() == [None]
+
+
+def test_a_few_chosen_steps_list_no_more_rows_than_a_page(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = trained(request(batch_size=1))
+    url = f"/v1/jobs/{job_id}/epochs/1/steps"
+
+    for most, expected in ((4, [[0], [1], [2], [3]]), (3, [None] * 4)):
+        monkeypatch.setattr("service.records.MOST_ROWS", most)
+        found = client.get(url, params={"points": 4}).json()["data"]
+        assert [step["rows"] for step in found] == expected

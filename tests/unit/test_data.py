@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from slope.data import (
+    RowsOfSteps,
     epoch_order,
     fit_scaler,
     initial_parameters,
     prepare,
-    rows_of_steps,
     split,
     steps_per_epoch,
 )
@@ -87,7 +87,7 @@ def test_the_steps_of_an_epoch_divide_its_training_rows_into_batches(
 ) -> None:
     spec = spec_of(batch_size=batch_size, shuffle=shuffle, validation_fraction=fraction, seed=seed)
     training, _ = split(count, spec)
-    steps = list(rows_of_steps(count, spec, 3))
+    steps = list(RowsOfSteps(count, spec, 3))
     size = len(training) if batch_size == "full" else min(batch_size, len(training))
     assert [len(rows) for rows in steps[:-1]] == [size] * (len(steps) - 1)
     assert 1 <= len(steps[-1]) <= size

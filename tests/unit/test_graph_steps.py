@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slope.data import TrainingData, prepare, rows_of_steps
+from slope.data import RowsOfSteps, TrainingData, prepare
 from slope.graph import Graph, Node, Summary
 from slope.graph.audit import Audit, EpochAudit
 from slope.graph.step import StepTrace, after_update, batch_of
@@ -42,7 +42,7 @@ class Run:
         self.epochs = [record.steps for record in Training(self.data, self.spec).epochs()]
 
     def rows_of(self, step: StepRecord) -> list[int]:
-        return rows_of_steps(self.rows, self.spec, step.epoch)[step.step]
+        return RowsOfSteps(self.rows, self.spec, step.epoch)[step.step]
 
     def left_before(self, step: StepRecord) -> Parameters | None:
         """What is in `.grad` when the step begins."""

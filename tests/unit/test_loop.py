@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import SGDRegressor
 
-from slope.data import TrainingData, initial_parameters, prepare, rows_of_steps
+from slope.data import RowsOfSteps, TrainingData, initial_parameters, prepare
 from slope.loop import Training, train
 from slope.model import Parameters, predict
 from slope.records import Diverged, EpochRecord, StepRecord
@@ -111,7 +111,7 @@ def all_bits(records: list[EpochRecord]) -> Any:
 def plain_run(x: Any, y: Any, spec: TrainingSpec) -> list[plain.Epoch]:
     x = np.asarray(x, float).reshape(len(y), -1)
     start = initial_parameters(x.shape[1], spec)
-    return plain.train(x, y, spec.model_dump(), start, lambda epoch: rows_of_steps(len(y), spec, epoch))
+    return plain.train(x, y, spec.model_dump(), start, lambda epoch: RowsOfSteps(len(y), spec, epoch))
 
 
 def plain_record(number: int, epoch: plain.Epoch) -> EpochRecord:
@@ -378,7 +378,7 @@ def test_what_is_recorded_does_not_depend_on_which_steps_are_kept(
 def test_a_step_is_trained_on_the_rows_that_are_told_of_it() -> None:
     spec = spec_of(epochs=3, batch_size=3, shuffle=True, seed=11, validation_fraction=0.2, dtype="float64")
     for record in training_of(X, Y, spec).epochs():
-        told = rows_of_steps(len(Y), spec, record.epoch)
+        told = RowsOfSteps(len(Y), spec, record.epoch)
         assert [len(rows) for rows in told] == [3, 3, 3, 1]
         for step, rows in zip(record.steps, told, strict=True):
             residuals = X[rows] @ step.parameters.weights + step.parameters.bias - Y[rows]
@@ -435,7 +435,7 @@ def test_gradients_accumulate_until_they_are_zeroed(zero_gradients: str) -> None
     for record in records:
         if zero_gradients == "epoch":
             accumulated = np.zeros(6)
-        for step, rows in zip(record.steps, rows_of_steps(len(Y), spec, record.epoch), strict=True):
+        for step, rows in zip(record.steps, RowsOfSteps(len(Y), spec, record.epoch), strict=True):
             kept = 0 if zero_gradients == "step" else accumulated
             accumulated = kept + gradient_of(rows, step.parameters)
             assert [*step.gradient.weights, step.gradient.bias] == pytest.approx(accumulated, rel=1e-10)

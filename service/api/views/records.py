@@ -48,8 +48,8 @@ class EpochView(View):
 class StepView(View):
     epoch: int
     step: int
-    rows: list[int]
-    """Indices in the dataset of the rows of this step's batch."""
+    rows: list[int] | None
+    """Indices in the dataset of the rows of this step's batch; null where an answer would list more than a million."""
     loss: float
     gradient: ParametersView
     weights: list[float]
