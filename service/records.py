@@ -41,18 +41,22 @@ def epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[l
 def steps(
     session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
 ) -> tuple[list[StepWithRows], int | None]:
-    """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound.
-
-    A page ends early where it would list too many rows.
-    """
+    """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound."""
     job = jobs.get(session, job_id)
     rows = rows_of_epoch(job, epoch)
-    limit = max(1, min(limit, MOST_ROWS // rows.size))
     window = range(after + 1, min(after + 1 + limit, len(rows)))
     replayed = replayed_steps(session, storage, job, epoch, window)
     found = records.steps_in(session, job.id, epoch, window) if replayed is None else list(replayed)
     following = window.stop - 1 if len(found) == limit and window.stop < len(rows) else None
     return list(with_rows(found, rows, 1)), following
+
+
+def page_of_steps(
+    session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
+) -> tuple[list[StepWithRows], int | None]:
+    """The same, but a page ends early where it would list too many rows."""
+    size = rows_of_epoch(jobs.get(session, job_id), epoch).size
+    return steps(session, storage, job_id, epoch, after=after, limit=max(1, min(limit, MOST_ROWS // size)))
 
 
 def with_rows(steps: Iterable[Step], rows: RowsOfSteps, at_once: int) -> Iterator[StepWithRows]:

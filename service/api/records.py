@@ -106,5 +106,5 @@ def _page_of_steps(
     database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int
 ) -> Page[StepView]:
     with database.reading() as session:
-        found, following = records.steps(session, storage, job_id, epoch, after=after, limit=limit)
+        found, following = records.page_of_steps(session, storage, job_id, epoch, after=after, limit=limit)
     return Page(data=[StepView.of(each) for each in found], next=None if following is None else str(following))

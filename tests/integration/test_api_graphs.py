@@ -402,3 +402,14 @@ def test_an_epoch_that_is_too_long_is_not_taken_apart(
     monkeypatch.setattr(service.graphs, limit, 2)
     problem = problem_of(client.get(f"/v1/jobs/{trained(LECTURE)}/epochs/0/audit"), 422)
     assert problem["type"] == "/problems/epoch-too-long"
+
+
+def test_an_audit_takes_all_steps_however_few_rows_a_page_lists(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"/v1/jobs/{trained(request(batch_size=1))}/epochs/3/audit"
+    wanted = client.get(url).json()
+    monkeypatch.setattr("service.records.MOST_ROWS", 2)
+
+    assert client.get(url).json() == wanted
+    assert len(wanted["contributions"]) == 4
