@@ -194,6 +194,7 @@ def family_of(worker: Program) -> list[psutil.Process]:
 
 
 def _lives(process: psutil.Process) -> bool:
+    """A process is called a zombie when its first thread has ended; it can be waited for when the others have, too."""
     with suppress(psutil.NoSuchProcess):
-        return process.status() != psutil.STATUS_ZOMBIE
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     return False
