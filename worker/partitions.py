@@ -35,6 +35,8 @@ Result = TypeVar("Result")
 
 _TURN_SECONDS = 2.0
 """For so long a helper keeps other jobs from its process."""
+_LONGEST_SILENCE = 60.0
+"""Until a broker that was away is asked again."""
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.01, 0.25
 """Between two looks of a leader who has nothing to take."""
 
@@ -201,7 +203,7 @@ class _Bell:
         except Exception as error:  # whatever it was: nobody's help is needed
             log.warning("nobody could be called", error=repr(error))
             is_heard = False
-        self._pause = self._process.settings.reap_seconds if is_heard else 2 * self._pause
+        self._pause = self._process.settings.reap_seconds if is_heard else min(2 * self._pause, _LONGEST_SILENCE)
         self._next = monotonic() + self._pause
 
     def _is_heard(self) -> bool:

@@ -27,6 +27,7 @@ from service.reaping import ring_again
 from service.store import workers
 from service.store.database import Database
 from service.store.tables import Job, Worker
+from slope.engines.costs import COSTS, Cost
 from worker.group_attempt import attempt_group
 from worker.process import Process
 
@@ -131,13 +132,31 @@ def test_settings_that_are_faster_alone_train_alone_unless_fusion_is_asked_for(c
     assert engines == [["composed"] * 2, ["fused"] * 2]
 
 
+def worker(database: Database, memory: int) -> None:
+    cpu = [{"name": "cpu", "description": ""}]
+    row = Worker(id=uuid7(), hostname="h", process_id=1, version="0", devices=cpu, slots=1, memory=memory)
+    change(database, lambda session: workers.add(session, row))
+
+
+def test_jobs_of_a_sweep_that_train_alone_take_engines_that_workers_have_the_memory_for(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COSTS, "eager", lambda work: Cost(0.0, 1e-6, 10**9))
+    worker(database, 10**8)
+    wanted = request() | {"settings": [{"optimizer": {"name": "lbfgs"}}, {"optimizer": {"name": "lbfgs"}, "l2": 0.1}]}
+
+    accepted = client.post("/v1/sweeps", json=wanted)
+
+    assert accepted.status_code == 202, accepted.text
+    jobs = client.get("/v1/jobs", params={"sweep_id": accepted.json()["id"]}).json()["data"]
+    assert [job["plan"]["engine"] for job in jobs] == ["reduced", "reduced"]
+
+
 def test_a_sweep_that_no_worker_has_the_memory_for_is_told_so_at_once(
     client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.LITTLE_MEMORY", 0)
-    cpu = [{"name": "cpu", "description": ""}]
-    row = Worker(id=uuid7(), hostname="h", process_id=1, version="0", devices=cpu, slots=1, memory=100)
-    change(database, lambda session: workers.add(session, row))
+    worker(database, 100)
     problem = problem_of(client.post("/v1/sweeps", json=SWEEP), 422)
     assert problem["type"] == "/problems/too-large-for-workers"
     assert rows_of_every_table(database)["jobs"] == 0
