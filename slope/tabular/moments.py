@@ -46,7 +46,8 @@ class Moments:
         return math.ldexp(math.sqrt(self._squares / self.count), self._exponent) if self.count else None
 
     def _merge(self, count: int, mean: float, squares: float, exponent: int) -> None:
-        self._use_unit(max(self._exponent, exponent) if self.count else exponent)
+        if mean or squares:  # zeros fit any unit: that of other numbers must not be lost on them
+            self._use_unit(max(self._exponent, exponent) if self._mean or self._squares else exponent)
         mean = math.ldexp(mean, exponent - self._exponent)
         squares = math.ldexp(squares, 2 * (exponent - self._exponent))
         total = self.count + count

@@ -126,6 +126,8 @@ def test_the_hash_is_of_the_content_and_not_of_the_format(tmp_path: Path, table:
 @example([[1e308, -1e308], [1e308]])
 @example([[1e-310, 3e-310], [1e300]])
 @example([[0.0], [5e-324, 0.0]])
+@example([[0.0], [2.225073858507e-311]])
+@example([[2.225073858507e-311], [0.0]])
 def test_statistics_of_parts_are_those_of_the_whole(parts: list[list[float]]) -> None:
     moments = Moments()
     for part in parts:
