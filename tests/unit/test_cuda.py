@@ -23,9 +23,14 @@ X = random.normal(size=(64, 4))
 Y = X @ [1.0, -2.0, 0.5, 3.0] + 0.1 * random.normal(size=64)
 
 
+# L-BFGS takes the curvature from differences of gradients: between mini-batches these are of other functions, and
+# rounding grows from step to step. On full batches alone it can be held to the CPU's numbers.
+OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop", "adagrad"]
+RUNS = [(name, size) for name in OPTIMIZERS for size in (1, 16, "full")] + [("lbfgs", "full")]
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("batch_size", [1, 16, "full"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adagrad", "lbfgs"])
+@pytest.mark.parametrize(("optimizer", "batch_size"), RUNS)
 def test_the_gpu_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str) -> None:
     assert torch.cuda.is_available()
     spec = TrainingSpec.model_validate(
@@ -75,7 +80,7 @@ def test_partitions_that_the_gpu_reduced_agree_with_the_cpu() -> None:
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("batch_size", [16, "full"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adagrad"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_group_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str) -> None:
     shared = {"epochs": 20, "batch_size": batch_size, "shuffle": True, "dtype": dtype, "optimizer": {"name": optimizer}}
     specs = {place: TrainingSpec.model_validate(shared | {"l2": 0.1 * place}) for place in range(3)}
