@@ -86,6 +86,10 @@ def _examine_workers(database: Database) -> Diagnosis:
     if not alive:
         return Diagnosis("workers", "none is alive", "Jobs are accepted and wait: start one with `slope worker`")
     devices = sorted({device["name"] for worker in alive for device in worker.devices})
+    deaf = [f"{worker.hostname} ({worker.id})" for worker in alive if not worker.hears_broker]
+    if deaf:
+        advice = "They look for jobs in the database meanwhile: see why they do not reach the broker"
+        return Diagnosis("workers", f"{len(alive)} alive; {', '.join(deaf)} hear no bells", advice)
     return Diagnosis("workers", f"{len(alive)} alive, with {', '.join(devices)}")
 
 

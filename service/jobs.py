@@ -158,11 +158,13 @@ def reason(session: Session, job: Job) -> str | None:
     """Why a queued job waits, in words."""
     if job.status != "queued":
         return None
-    devices = workers.live_devices(session)
+    devices, device = workers.live_devices(session), DEVICES.get(job.device, job.device)
     if not devices:
         return "No worker is alive: start one with `slope worker`"
-    if DEVICES.get(job.device, job.device) not in devices:
+    if device not in devices:
         return f"No live worker has {job.device}; there is {', '.join(sorted(devices))}"
+    if not devices[device]:
+        return "No worker hears the broker: each looks for jobs in the database when it is free"
     return "It waits for a free worker"
 
 

@@ -1,7 +1,9 @@
 """The bell. A message says only "look at this job"; what the job is and who may train it stands in SQL."""
 
+import socket
 from functools import cache
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 import structlog
@@ -30,9 +32,18 @@ class Queue(Protocol):
 @cache
 def celery_app(broker_url: str) -> Celery:
     """The Celery application both processes use: JSON messages, no results, no waiting on a dead broker."""
-    app = Celery("slope", broker=broker_url)
-    app.conf.update(_CONFIGURATION)
+    url, options = _transport(broker_url)
+    app = Celery("slope", broker=url)
+    app.conf.update(_CONFIGURATION, broker_transport_options=options)
     return app
+
+
+def _transport(broker_url: str) -> tuple[str, dict[str, Any]]:
+    """The URL without the limits of sockets in its query, which kombu does not take from there, and all the options."""
+    address, _, query = broker_url.partition("?")
+    asked = dict(parse_qsl(query))
+    own = {name: float(asked.pop(name)) for name in _SECONDS if name in asked}
+    return address + ("?" + urlencode(asked) if asked else ""), _CONNECTION | _SECONDS | own
 
 
 class CeleryQueue:
@@ -81,12 +92,19 @@ _CONFIGURATION: dict[str, Any] = {
     "worker_proc_alive_timeout": 60.0,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
-    "broker_transport_options": {
-        "socket_timeout": 5.0,
-        "socket_connect_timeout": 2.0,
-        "socket_keepalive": True,
-        "health_check_interval": 3,  # a consumer whose connection is half-open notices after 2 × 3 + 1 s
-        "max_retries": 0,
-    },
     "enable_utc": True,
+}
+_SECONDS = {
+    "socket_timeout": 5.0,  # not for BRPOP, which waits in a poll and reads only what is there
+    "socket_connect_timeout": 2.0,
+    "health_check_interval": 3.0,  # a consumer whose connection is half-open notices after 2 × 3 + 1 s
+}
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 5000}
+"""As `service.store.database` has it: a connection whose cable is pulled fails within 5 s."""
+_CONNECTION: dict[str, Any] = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, name): value for name, value in _KEEP_ALIVE.items() if hasattr(socket, name)
+    },
+    "max_retries": 0,
 }

@@ -1,7 +1,11 @@
 """Whether the process lives, and whether it can do its work."""
 
-from typing import Literal
+import asyncio
+from collections.abc import Callable
+from typing import Literal, TypeVar
+from uuid import UUID
 
+from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,10 +15,17 @@ from service.errors import ServiceError
 from service.storage import Storage
 from service.store import workers
 from service.store.database import Database
+from service.store.tables import Worker
 
 router = APIRouter(tags=["health"])
 
 State = Literal["ready", "degraded", "unavailable"]
+Seen = TypeVar("Seen")
+
+_PATIENCE_SECONDS = 3.0
+"""What has not answered by then counts as not answering."""
+_lookouts = CapacityLimiter(6)
+"""Threads of their own, for two questions at once: some may hang for a while."""
 
 
 class Readiness(BaseModel):
@@ -26,22 +37,42 @@ class Readiness(BaseModel):
     broker: bool
     workers: int
     """How many are alive."""
+    without_broker: list[UUID]
+    """Those of them that do not hear the broker: they look for jobs in the database, when they are free."""
 
 
 @router.get("/livez")
-def livez() -> dict[str, str]:
-    """The process answers."""
+async def livez() -> dict[str, str]:
+    """The process answers. It waits for no thread, nor for anything else."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
-def readyz(response: Response, database: DatabaseDep, storage: StorageDep, queue: QueueDep) -> Readiness:
+async def readyz(response: Response, database: DatabaseDep, storage: StorageDep, queue: QueueDep) -> Readiness:
     """Whether jobs are accepted (database and storage answer) and run at once (so do the broker and a worker)."""
-    alive, can_store, broker = _live_workers(database), _can_store(storage), queue.is_reachable()
-    status: State = "ready" if broker and alive else "degraded"
+    alive, can_store, broker = await asyncio.gather(
+        _in_time(lambda: _live_workers(database)), _in_time(lambda: _can_store(storage)), _in_time(queue.is_reachable)
+    )
+    deaf = [worker.id for worker in alive or [] if not worker.hears_broker]
+    status: State = "ready" if broker and alive and not deaf else "degraded"
     if alive is None or not can_store:
         response.status_code, status = 503, "unavailable"
-    return Readiness(status=status, database=alive is not None, storage=can_store, broker=broker, workers=alive or 0)
+        response.headers["Retry-After"] = "2"
+    return Readiness(
+        status=status,
+        database=alive is not None,
+        storage=bool(can_store),
+        broker=bool(broker),
+        workers=len(alive or []),
+        without_broker=deaf,
+    )
+
+
+async def _in_time(look: Callable[[], Seen]) -> Seen | None:
+    """What was seen; None when it takes too long."""
+    with move_on_after(_PATIENCE_SECONDS):
+        return await to_thread.run_sync(look, abandon_on_cancel=True, limiter=_lookouts)
+    return None
 
 
 def _can_store(storage: Storage) -> bool:
@@ -52,10 +83,10 @@ def _can_store(storage: Storage) -> bool:
     return True
 
 
-def _live_workers(database: Database) -> int | None:
+def _live_workers(database: Database) -> list[Worker] | None:
     """None when the database does not answer."""
     try:
         with database.reading() as session:
-            return sum(alive for _, alive in workers.everyone(session))
+            return [worker for worker, alive in workers.everyone(session) if alive]
     except SQLAlchemyError:
         return None

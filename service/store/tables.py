@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, Uuid, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, Uuid, text, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from service.store.types import Count, Document, Labels, Moment, Vector
@@ -267,6 +267,8 @@ class Worker(Table):
     """Jobs it trains at once."""
     memory: Mapped[int | None]
     """Bytes that one training may take."""
+    hears_broker: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether a bell would have reached it when it gave its last sign of life."""
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]

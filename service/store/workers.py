@@ -22,9 +22,10 @@ def add(session: Session, worker: Worker) -> None:
     session.flush()
 
 
-def beat(session: Session, worker_id: UUID) -> bool:
-    """A sign of life. False when nobody of that id is registered."""
-    seen = update(Worker).where(Worker.id == worker_id).values(seen_at=now(session)).returning(Worker.id)
+def beat(session: Session, worker_id: UUID, *, hears: bool = True) -> bool:
+    """A sign of life, and whether the worker hears its broker. False when nobody of that id is registered."""
+    signs = {"seen_at": now(session), "hears_broker": hears}
+    seen = update(Worker).where(Worker.id == worker_id).values(signs).returning(Worker.id)
     return session.execute(seen).one_or_none() is not None
 
 
@@ -59,9 +60,13 @@ def slots(session: Session, device: str) -> int:
     return sum(worker.slots for worker, alive in everyone(session) if alive and device in _names(worker))
 
 
-def live_devices(session: Session) -> set[str]:
-    """Names of the devices that live workers have."""
-    return {name for worker, alive in everyone(session) if alive for name in _names(worker)}
+def live_devices(session: Session) -> dict[str, bool]:
+    """Names of the devices that live workers have, and whether one of those workers hears its broker."""
+    heard: dict[str, bool] = {}
+    for worker, alive in everyone(session):
+        if alive:
+            heard |= {name: heard.get(name, False) or worker.hears_broker for name in _names(worker)}
+    return heard
 
 
 def _names(worker: Worker) -> set[str]:

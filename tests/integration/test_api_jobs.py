@@ -521,11 +521,13 @@ def test_a_waiting_job_says_what_it_waits_for(client: TestClient, database: Data
     first = add_worker(database, "cpu", "cuda:0")
     assert reason() == "No live worker has cuda:1; there is cpu, cuda:0"
     tag = client.get(url).headers["etag"]
-    add_worker(database, "cpu", "cuda:1")
+    second = add_worker(database, "cpu", "cuda:1")
     assert "free worker" in reason()
     assert client.get(url, headers={"if-none-match": tag}).status_code == 200, "the reason is part of the tag"
     change(database, lambda session: workers.stop(session, first))
     assert "free worker" in reason()
+    change(database, lambda session: workers.beat(session, second, hears=False))
+    assert reason().startswith("No worker hears the broker")
     assert claim(database, job_id, devices=["cuda:1"])
     assert client.get(url).json()["reason"] is None
 

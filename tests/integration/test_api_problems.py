@@ -159,7 +159,14 @@ def test_the_service_is_ready_when_database_broker_and_a_worker_are_there(
     answer = client.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "database": True, "storage": True, "broker": True, "workers": 1}
+    assert answer.json() == {
+        "status": "ready",
+        "database": True,
+        "storage": True,
+        "broker": True,
+        "workers": 1,
+        "without_broker": [],
+    }
 
 
 def test_the_service_is_degraded_without_a_broker_or_a_worker(
@@ -171,13 +178,30 @@ def test_the_service_is_degraded_without_a_broker_or_a_worker(
         "storage": True,
         "broker": True,
         "workers": 0,
+        "without_broker": [],
     }
     change(database, lambda session: workers.add(session, worker()))
     queue.is_up = False
     answer = client.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json() == {"status": "degraded", "database": True, "storage": True, "broker": False, "workers": 1}
+    assert answer.json().items() >= {"status": "degraded", "broker": False, "workers": 1}.items()
+
+
+def test_readiness_says_which_workers_do_not_hear_their_broker(client: TestClient, database: Database) -> None:
+    hearing, deaf = worker(), worker()
+    for one in (hearing, deaf):
+        change(database, lambda session, one=one: workers.add(session, one))
+    change(database, lambda session: workers.beat(session, deaf.id, hears=False))
+
+    ready = client.get("/readyz").json()
+    devices = {row["id"]: row["hears_broker"] for row in client.get("/v1/devices").json()["data"]}
+
+    assert (ready["status"], ready["workers"], ready["without_broker"]) == ("degraded", 2, [str(deaf.id)])
+    assert devices == {str(hearing.id): True, str(deaf.id): False}
+
+    change(database, lambda session: workers.beat(session, deaf.id, hears=True))
+    assert client.get("/readyz").json()["status"] == "ready"
 
 
 @pytest.fixture(params=["a file", "a server"])
@@ -196,7 +220,15 @@ def test_the_service_is_unavailable_without_its_database(houseless: TestClient) 
     answer = houseless.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json() == {"status": "unavailable", "database": False, "storage": True, "broker": True, "workers": 0}
+    assert answer.headers["retry-after"]
+    assert answer.json() == {
+        "status": "unavailable",
+        "database": False,
+        "storage": True,
+        "broker": True,
+        "workers": 0,
+        "without_broker": [],
+    }
     assert houseless.get("/livez").status_code == 200
 
 

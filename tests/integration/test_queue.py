@@ -1,6 +1,7 @@
 """The bell, on a real broker: what is rung waits in its device's queue, and a dead broker is told in time."""
 
 import json
+import socket
 from base64 import b64decode
 from pathlib import Path
 from time import monotonic
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from faults.proxy import Proxy
 from redis import Redis
 
 from service.queue import TASK, CeleryQueue, celery_app, queue_for
@@ -68,3 +70,23 @@ def test_a_broker_that_is_down_is_told_at_once(unreachable: CeleryQueue) -> None
     assert unreachable.is_reachable() is False
 
     assert monotonic() - started < 5
+
+
+def test_a_connection_to_the_broker_whose_cable_is_pulled_has_few_seconds_to_live(broker_url: str) -> None:
+    with Proxy(broker_url.removeprefix("redis+socket://")) as proxy:
+        app = celery_app(f"redis://127.0.0.1:{proxy.port}/0")
+        with app.connection_for_write() as connection:
+            client = connection.default_channel.client
+            raw = client.connection_pool.get_connection()._sock
+            limits = [raw.getsockopt(socket.IPPROTO_TCP, name) for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)]
+            longest = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+    assert (limits, longest, raw.gettimeout()) == ([2, 1], 5000, 5.0)
+
+
+def test_limits_of_sockets_in_the_broker_s_url_come_first() -> None:
+    app = celery_app("redis://:secret@broker:6379/3?socket_timeout=0.5&ssl_cert_reqs=none")
+
+    assert app.conf.broker_url == "redis://:secret@broker:6379/3?ssl_cert_reqs=none"
+    options = app.conf.broker_transport_options
+    assert (options["socket_timeout"], options["socket_connect_timeout"]) == (0.5, 2.0)

@@ -214,3 +214,34 @@ def test_a_glance_that_fails_on_a_sound_connection_is_not_taken_again(database: 
 def test_a_job_that_is_not_there_is_none(database: Database) -> None:
     with database.reading() as session:
         assert jobs.get(session, UUID(int=0)) is None
+
+
+def limits_of(url: str) -> dict[str, str]:
+    """What libpq was told about a new connection."""
+    database = Database(url)
+    with database.writer.connect() as connection:
+        told: dict[str, str] = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    database.dispose()
+    return told
+
+
+def test_a_connection_whose_cable_is_pulled_has_few_seconds_to_live(postgresql_url: str) -> None:
+    told = limits_of(postgresql_url)
+
+    assert (
+        told.items()
+        >= {
+            "keepalives_idle": "2",
+            "keepalives_interval": "1",
+            "keepalives_count": "3",
+            "tcp_user_timeout": "5000",
+            "connect_timeout": "5",
+        }.items()
+    )
+
+
+def test_limits_of_connections_in_the_url_come_first(postgresql_url: str) -> None:
+    mark = "&" if "?" in postgresql_url else "?"
+    told = limits_of(f"{postgresql_url}{mark}tcp_user_timeout=90000&connect_timeout=9")
+
+    assert (told["tcp_user_timeout"], told["connect_timeout"], told["keepalives_idle"]) == ("90000", "9", "2")

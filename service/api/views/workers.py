@@ -23,6 +23,8 @@ class WorkerView(View):
     """Jobs it trains at once."""
     memory: int | None
     """Bytes that one training may take."""
+    hears_broker: bool
+    """Whether bells reach it. It looks for jobs in the database while they do not."""
     started_at: datetime
     seen_at: datetime
     stopped_at: datetime | None
@@ -38,6 +40,7 @@ class WorkerView(View):
             devices=[DeviceView(**device) for device in row.devices],
             slots=row.slots,
             memory=row.memory,
+            hears_broker=row.hears_broker,
             started_at=row.started_at,
             seen_at=row.seen_at,
             stopped_at=row.stopped_at,
