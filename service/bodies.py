@@ -3,13 +3,19 @@
 import json
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from service.errors import InvalidRequest, MalformedRequest
 from slope.spec import faults_of
 from slope.spec.part import Part
 
 Body = TypeVar("Body", bound=Part)
+
+
+class Foreign(Part):
+    """A piece of a request in another's protocol: what is not known of it is ignored, as those protocols say."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 def parsed(kind: type[Body], content: bytes) -> Body:

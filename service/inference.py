@@ -9,52 +9,65 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from service import models
-from service.bodies import parsed
+from service.bodies import Foreign, parsed
 from service.errors import InvalidRequest, MalformedRequest
 from slope.data import Array
 from slope.spec import Fault
 from slope.spec.data import Rows
-from slope.spec.part import Part
+from slope.spec.faults import pointer as pointer_to
 from slope.trained import TrainedModel
 
 Datatype = Literal[
     "FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"
 ]  # fmt: skip
 _LETTERS = {"FP": "f", "INT": "i", "UINT": "u"}
-Parameters = dict[str, Any]
 
 
-class InputTensor(Part):
+class InputParameters(Foreign):
+    binary_data_size: Annotated[int, Field(ge=0)] | None = None
+    """How many bytes behind the JSON are the data, little-endian and row by row."""
+
+
+class OutputParameters(Foreign):
+    binary_data: bool | None = None
+    """Whether the data comes as bytes behind the JSON."""
+
+
+class RequestParameters(Foreign):
+    binary_data_output: bool = False
+    """Whether outputs that do not say it themselves come as bytes."""
+
+
+class InputTensor(Foreign):
     name: Literal["x"]
     shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)] = Field(examples=[[1, 1]])
     """Rows × features."""
     datatype: Datatype
-    parameters: Parameters = {}
-    """`binary_data_size`: how many bytes behind the JSON are the data, little-endian and row by row."""
+    """Every number of the data must be one of this type."""
+    parameters: InputParameters = InputParameters()
     data: Rows | None = None
-    """Row by row, or as rows."""
+    """Row by row, or as rows in the declared shape."""
 
 
-class OutputTensor(Part):
+class OutputTensor(Foreign):
     name: Literal["y"]
-    parameters: Parameters = {}
-    """`binary_data`: whether the data comes as bytes behind the JSON."""
+    parameters: OutputParameters = OutputParameters()
 
 
-class InferenceRequest(Part):
+class InferenceRequest(Foreign):
     id: str | None = None
-    parameters: Parameters = {}
-    """`binary_data_output`: whether outputs that are not asked for by name come as bytes."""
+    parameters: RequestParameters = RequestParameters()
     inputs: list[InputTensor] = Field(min_length=1, max_length=1)
     outputs: list[OutputTensor] = Field(default=[], max_length=1)
 
     @property
     def wants_bytes(self) -> bool:
-        every = self.parameters.get("binary_data_output", False)
-        return any(each.parameters.get("binary_data", every) is True for each in self.outputs or [_Y])
+        asked = (self.outputs or [_Y])[0].parameters.binary_data
+        return self.parameters.binary_data_output if asked is None else asked
 
 
 _Y = OutputTensor(name="y")
@@ -96,23 +109,25 @@ def _read(body: bytes, header_length: int | None) -> tuple[InferenceRequest, byt
 
 
 def _matrix(tensor: InputTensor, tail: bytes, features: int) -> Array:
+    """The rows (N × D), as the tensor declares them."""
     if tensor.shape[1] != features:
         detail = f"A row has {tensor.shape[1]} numbers, the model {features} features"
         raise _invalid(detail, "/inputs/0/shape/1")
     numbers = _numbers(tensor, tail)
-    if numbers.size != tensor.shape[0] * features:
-        detail = f"There are {numbers.size} numbers, the shape says {tensor.shape[0]} × {features}"
-        raise _invalid(detail, "/inputs/0/data" if tensor.data is not None else "/inputs/0/shape")
+    if list(numbers.shape) not in (tensor.shape, [math.prod(tensor.shape)]):
+        came, told = (" × ".join(map(str, shape)) for shape in (numbers.shape, tensor.shape))
+        detail = f"The data is {came} numbers, the shape says {told}"
+        raise _invalid(detail, "/inputs/0/shape" if tensor.data is None else "/inputs/0/data")
     return numbers.reshape(-1, features)
 
 
 def _numbers(tensor: InputTensor, tail: bytes) -> Array:
-    size = tensor.parameters.get("binary_data_size")
+    """Flat, or in the shape in which they came."""
+    size, dtype = tensor.parameters.binary_data_size, _dtype(tensor.datatype)
+    if size is None and tail:
+        raise _invalid("There are bytes behind the JSON, and no binary_data_size says that they are data", "/inputs/0")
     if size is None:
-        if tensor.data is None:
-            raise _invalid("There is no data", "/inputs/0")
-        return np.array(tensor.data, float)
-    dtype = np.dtype(_numpy_name(tensor.datatype))
+        return _numbers_of_json(tensor, dtype)
     if size != len(tail) or tensor.data is not None or len(tail) % dtype.itemsize:
         detail = f"There are {len(tail)} bytes behind the JSON: it must be the size, and whole numbers of the datatype"
         raise _invalid(detail, "/inputs/0/parameters/binary_data_size")
@@ -122,10 +137,36 @@ def _numbers(tensor: InputTensor, tail: bytes) -> Array:
     return numbers
 
 
-def _numpy_name(datatype: Datatype) -> str:
+def _numbers_of_json(tensor: InputTensor, dtype: np.dtype[Any]) -> Array:
+    if tensor.data is None:
+        raise _invalid("There is no data", "/inputs/0")
+    numbers = np.array(tensor.data, float)
+    strangers = np.argwhere(~_are_of(dtype, numbers))
+    if len(strangers):
+        place = pointer_to(("inputs", 0, "data", *strangers[0].tolist()))
+        raise _invalid(f"The number is not of the datatype: {tensor.datatype} has {_range(dtype)}", place)
+    return numbers
+
+
+def _are_of(dtype: np.dtype[Any], numbers: Array) -> NDArray[np.bool_]:
+    """Whether a type has each number; a type of floating point has all in its range, for it rounds."""
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.asarray(np.isfinite(numbers.astype(dtype)))
+    limits = np.iinfo(dtype)
+    return np.asarray((np.rint(numbers) == numbers) & (limits.min <= numbers) & (numbers < limits.max + 1.0))
+
+
+def _range(dtype: np.dtype[Any]) -> str:
+    if dtype.kind == "f":
+        return f"numbers of at most {np.finfo(dtype).max:.6g}"
+    return f"whole numbers from {np.iinfo(dtype).min} to {np.iinfo(dtype).max}"
+
+
+def _dtype(datatype: Datatype) -> np.dtype[Any]:
     """FP32 → <f4."""
     kind = datatype.rstrip("0123456789")
-    return f"<{_LETTERS[kind]}{int(datatype.removeprefix(kind)) // 8}"
+    return np.dtype(f"<{_LETTERS[kind]}{int(datatype.removeprefix(kind)) // 8}")
 
 
 def _invalid(detail: str, pointer: str) -> InvalidRequest:

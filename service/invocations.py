@@ -1,28 +1,39 @@
-"""MLflow's scoring protocol: rows as frames, records or arrays, their columns found by name."""
+"""MLflow's scoring protocol: rows as frames, records or arrays, their columns found by name.
+
+Only the columns that the model uses are looked at: what stands in the others may be anything.
+"""
 
 import csv
 import io
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
+from pydantic import BeforeValidator, FailFast, Field, TypeAdapter, ValidationError, model_validator
 
+from service.bodies import Foreign
 from service.errors import InvalidRequest, MalformedRequest
 from slope.data import Array
 from slope.spec import Fault, invalid
 from slope.spec.data import Rows
-from slope.spec.faults import pointer
-from slope.spec.part import Part
+from slope.spec.faults import Location, pointer, sentence
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Record = dict[str, Number]
-Columns = dict[str, list[Number]]
+Record = dict[str, Any]
+Columns = dict[str, Any]
+
+_NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
+"""A number as files have it; Python's own `float` would take 1_0, nan and the digits of other scripts."""
+_MOST_NAMED = 5
+"""Columns that are missing are told by name up to so many."""
 
 _rows = TypeAdapter(Rows)
-_records = TypeAdapter(list[Record])
+_records = TypeAdapter(Annotated[list[Record], FailFast()])
 _columns = TypeAdapter(Columns)
+_numbers = TypeAdapter(Annotated[list[Number], FailFast()])
 
 
 def _rows_or_records(value: Any) -> Any:
@@ -35,16 +46,17 @@ def _rows_or_columns(value: Any) -> Any:
     return (_columns if isinstance(value, dict) else _rows).validate_python(value)
 
 
-class SplitFrame(Part):
+class SplitFrame(Foreign):
     """As pandas' `to_dict(orient="split")` has it."""
 
-    columns: list[str | int]
+    columns: Annotated[list[str | int], FailFast()]
     """Names of the features, in any order and among others; or numbers, and the features come in their own order."""
     index: list[Any] = []
-    data: list[list[Number]]
+    data: Annotated[list[list[Any]], FailFast()]
+    """Numbers in the columns of the features, and anything in others."""
 
 
-class Invocation(Part):
+class Invocation(Foreign):
     """Rows to predict, in exactly one of four shapes."""
 
     dataframe_split: SplitFrame | None = None
@@ -93,25 +105,23 @@ def matrix_of_csv(content: bytes, features: Sequence[str]) -> Array:
 
 
 def _of_frame(frame: SplitFrame, features: Sequence[str]) -> Array:
-    location = ("dataframe_split", "columns")
     if all(isinstance(name, int) for name in frame.columns) and len(frame.columns) == len(features):
         places = list(range(len(features)))
     else:
-        places = _places(frame.columns, features, location)
+        places = _places(frame.columns, features, ("dataframe_split", "columns"))
     for number, row in enumerate(frame.data):
         if len(row) != len(frame.columns):
             detail = f"Row {number} has {len(row)} numbers for {len(frame.columns)} columns"
             raise _at(("dataframe_split", "data", number), detail)
-    return np.array(frame.data, float).reshape(len(frame.data), len(frame.columns))[:, places]
+    at = ("dataframe_split", "data")
+    return _matrix([_column([row[place] for row in frame.data], at, place) for place in places])
 
 
 def _of_records(records: list[Record], name: str, features: Sequence[str]) -> Array:
     for number, record in enumerate(records):
-        for feature in features:
-            if feature not in record:
-                raise _at((name, number), f"There is no {feature}")
-    rows = [[record[feature] for feature in features] for record in records]
-    return np.array(rows, float).reshape(len(rows), len(features))
+        if missing := [feature for feature in features if feature not in record]:
+            raise _at((name, number), f"There is no {_named(missing)}")
+    return _matrix([_column([record[feature] for record in records], (name,), feature) for feature in features])
 
 
 def _of_instances(instances: list[float] | list[list[float]] | list[Record], features: Sequence[str]) -> Array:
@@ -122,12 +132,13 @@ def _of_instances(instances: list[float] | list[list[float]] | list[Record], fea
 
 
 def _of_columns(columns: Columns, features: Sequence[str]) -> Array:
-    for feature in features:
-        if feature not in columns:
-            raise _at(("inputs",), f"There is no {feature}")
-        if len(columns[feature]) != len(columns[features[0]]):
+    if missing := [feature for feature in features if feature not in columns]:
+        raise _at(("inputs",), f"There is no {_named(missing)}")
+    found = [_column(columns[feature], ("inputs", feature)) for feature in features]
+    for feature, numbers in zip(features, found, strict=True):
+        if len(numbers) != len(found[0]):
             raise _at(("inputs", feature), f"It has another length than {features[0]}")
-    return np.array([columns[feature] for feature in features], float).T
+    return _matrix(found)
 
 
 def _of_rows(rows: Sequence[float | list[float]], name: str, features: Sequence[str]) -> Array:
@@ -137,12 +148,27 @@ def _of_rows(rows: Sequence[float | list[float]], name: str, features: Sequence[
     return np.array(matrix, float).reshape(len(matrix), len(features))
 
 
-def _places(columns: Sequence[str | int], features: Sequence[str], location: tuple[str | int, ...]) -> list[int]:
+def _matrix(columns: list[list[float]]) -> Array:
+    return np.array(columns, float).T
+
+
+def _column(cells: Any, location: Location, *name: str | int) -> list[float]:
+    """The numbers of a column that stands at the location, each of its cells by this name within its row."""
+    try:
+        return _numbers.validate_python(cells)
+    except ValidationError as error:
+        [fault] = error.errors()
+        number = fault["loc"]
+        raise _at((*location, *number, *name) if number else location, sentence(fault)) from error
+
+
+def _places(columns: Sequence[str | int], features: Sequence[str], location: Location) -> list[int]:
     """Where each feature is among the columns."""
-    for feature in features:
-        if columns.count(feature) != 1:
-            raise _at(location, f"There must be one column {feature}")
-    return [columns.index(feature) for feature in features]
+    counts = Counter(columns)
+    if wrong := [feature for feature in features if counts[feature] != 1]:
+        raise _at(location, f"There must be one column {_named(wrong)}")
+    places = {name: place for place, name in enumerate(columns)}
+    return [places[feature] for feature in features]
 
 
 def _cells(number: int, row: list[str], columns: list[str], places: list[int]) -> list[float]:
@@ -151,15 +177,17 @@ def _cells(number: int, row: list[str], columns: list[str], places: list[int]) -
     return [_number(row[place], (number, columns[place])) for place in places]
 
 
-def _number(cell: str, location: tuple[str | int, ...]) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
+def _number(cell: str, location: Location) -> float:
+    value = float(cell) if _NUMBER.fullmatch(cell) else math.nan
     if not math.isfinite(value):
         raise _at(location, f"Row {location[0]}, column {location[1]}: this is not a finite number")
     return value
 
 
-def _at(location: tuple[str | int, ...], detail: str) -> InvalidRequest:
+def _named(features: Sequence[str]) -> str:
+    rest = f" and {len(features) - _MOST_NAMED} more" if len(features) > _MOST_NAMED else ""
+    return ", ".join(features[:_MOST_NAMED]) + rest
+
+
+def _at(location: Location, detail: str) -> InvalidRequest:
     return InvalidRequest(detail, [Fault(detail, pointer(location))])

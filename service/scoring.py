@@ -130,8 +130,9 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
 
 
 def _refuse_overflow(dataset: Dataset, features: list[str]) -> None:
+    used = set(features)
     for column in dataset.columns:
-        if column["name"] in features and max(abs(column["min"]), abs(column["max"])) >= FLOAT32_LIMIT:
+        if column["name"] in used and max(abs(column["min"]), abs(column["max"])) >= FLOAT32_LIMIT:
             raise _at("/dataset", f"The column {column['name']} has numbers too large for a model of float32")
 
 

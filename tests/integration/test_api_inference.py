@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import numpy as np
@@ -10,12 +10,19 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from hypothesis import given
+from hypothesis import strategies as st
 from workbench import LECTURE, FakeQueue, request, submit
 
+from service import inference
 from service.api import examples
 from service.api.app import create_app
+from service.errors import InvalidRequest
+from service.inference import Datatype
+from service.invocations import Invocation, matrix_of
 from service.settings import Settings
 from service.store.database import Database
+from slope.trained import TrainedModel
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]
@@ -130,9 +137,20 @@ WRONG_TENSORS: list[tuple[Json, str]] = [
     ({"inputs": [tensor(data=[["1", 2]])]}, "/inputs/0/data/0/0"),
     ({"inputs": [tensor(data=[[1, 2], [3]])]}, "/inputs/0/data/1"),
     ({"inputs": [tensor(data=None)]}, "/inputs/0"),
-    ({"inputs": [tensor(data=[[1e39, 0.0]] * 3)]}, "/inputs/0"),
+    ({"inputs": [tensor(data=[[1e39, 0.0]] * 3)]}, "/inputs/0/data/0/0"),
+    ({"inputs": [tensor(datatype="FP64", data=[[1e39, 0.0]] * 3)]}, "/inputs/0"),
+    ({"inputs": [tensor(data=[[70, 80, 90], [3, 4, 5]])]}, "/inputs/0/data"),
+    ({"inputs": [tensor(data=[ROWS[0] + ROWS[1] + ROWS[2]])]}, "/inputs/0/data"),
+    ({"inputs": [tensor(datatype="INT8", data=[[1, 2], [3, 300], [5, 6]])]}, "/inputs/0/data/1/1"),
+    ({"inputs": [tensor(datatype="INT8", data=[1, 2, 3, 4, 5, 128])]}, "/inputs/0/data/5"),
+    ({"inputs": [tensor(datatype="INT64", data=[[1, 2], [3, 1.5], [5, 6]])]}, "/inputs/0/data/1/1"),
+    ({"inputs": [tensor(datatype="INT64", data=[2**63, 0, 0, 0, 0, 0])]}, "/inputs/0/data/0"),
+    ({"inputs": [tensor(datatype="UINT8", data=[0, 0, -1, 0, 0, 0])]}, "/inputs/0/data/2"),
+    ({"inputs": [tensor(datatype="FP16", data=[0, 0, 0, 65520, 0, 0])]}, "/inputs/0/data/3"),
+    ({"inputs": [tensor(datatype="BOOL", data=[[True, False]] * 3)]}, "/inputs/0/datatype"),
+    ({"inputs": [tensor(data=[[True, False]] * 3)]}, "/inputs/0/data/0/0"),
+    ({"inputs": [tensor(parameters={"binary_data_size": True})]}, "/inputs/0/parameters/binary_data_size"),
     ({"outputs": [{"name": "z"}]}, "/outputs/0/name"),
-    ({"input": 1}, "/input"),
 ]
 
 
@@ -143,11 +161,58 @@ def test_a_wrong_tensor_is_pointed_at(client: TestClient, job_id: UUID) -> None:
         assert details["error"] == details["detail"], "the name that the protocol's clients look for"
 
 
+def test_members_that_are_not_known_are_ignored_as_the_protocol_says(
+    client: TestClient, job_id: UUID, expected: list[float]
+) -> None:
+    """KServe's client sends model_name in every request."""
+    told = {"id": "r1", "model_name": str(job_id), "parameters": {"sequence_id": 1}}
+    of_the_output = {"name": "y", "parameters": {"classification": 1}, "shape": None}
+    answer = infer(client, job_id, **told, inputs=[tensor(priority=1)], outputs=[of_the_output])
+    assert answer.json()["outputs"][0]["data"] == expected
+
+
+_SHAPES = st.lists(st.integers(0, 4), min_size=2, max_size=2)
+_NUMBERS = st.one_of(st.sampled_from([-129, -128, 127, 128, 255, 256, 0.5, 65519.0, 65520.0, 3e38, 4e38, 2**63, 2**64]))
+
+
+@given(
+    shape=_SHAPES,
+    came=_SHAPES,
+    datatype=st.sampled_from(get_args(Datatype)),
+    is_flat=st.booleans(),
+    pool=st.lists(_NUMBERS, min_size=16, max_size=16),
+)
+def test_a_tensor_is_read_as_numpy_would_read_it_or_refused(
+    shape: list[int], came: list[int], datatype: str, is_flat: bool, pool: list[float]
+) -> None:
+    rows = np.array(pool[: came[0] * came[1]]).reshape(came)
+    data = (rows.ravel() if is_flat else rows).tolist()
+    model = TrainedModel("job", np.array([2.0, 3.0]), 1.0, "float64", "y")
+    body = json.dumps({"inputs": [tensor(shape=shape, datatype=datatype, data=data)]}).encode()
+    if shape[1] != 2 or list(np.shape(data)) not in (shape, [shape[0] * 2]) or not has_all(datatype, rows):
+        with pytest.raises(InvalidRequest):
+            inference.infer(model, body, None)
+        return
+    [output] = json.loads(inference.infer(model, body, None).body)["outputs"]
+    assert output["data"] == pytest.approx((rows.reshape(shape) @ [2.0, 3.0] + 1.0).tolist(), rel=1e-15)
+
+
+def has_all(datatype: str, rows: np.ndarray) -> bool:
+    kind = np.dtype(datatype.replace("FP", "float").replace("INT", "int").lower())
+    if kind.kind == "f":
+        with np.errstate(over="ignore"):
+            return bool(np.isfinite(rows.astype(kind)).all())
+    limits = np.iinfo(kind)
+    return all(float(each).is_integer() and limits.min <= int(each) <= limits.max for each in rows.ravel().tolist())
+
+
 def test_bytes_that_do_not_fit_are_refused(client: TestClient, job_id: UUID) -> None:
     size = "/inputs/0/parameters/binary_data_size"
     problem(with_bytes(client, job_id, b"1234567"), 422, size)
     problem(with_bytes(client, job_id, bytes(16), parameters={"binary_data_size": 12}), 422, size)
     problem(with_bytes(client, job_id, bytes(12)), 422, "/inputs/0/shape")
+    problem(with_bytes(client, job_id, bytes(8), datatype="FP16", shape=[4, 1]), 422, "/inputs/0/shape/1")
+    problem(with_bytes(client, job_id, bytes(16), parameters={}), 422, "/inputs/0")
     problem(with_bytes(client, job_id, np.array([[1, np.nan]] * 2, "<f4").tobytes()), 422, "/inputs/0")
     for length in (10**6, 2):
         headers = {"Inference-Header-Content-Length": str(length)}
@@ -210,11 +275,68 @@ def test_every_shape_of_the_same_rows_is_scored_the_same(
         assert invoke(client, job_id, body).json() == {"predictions": expected}, body
 
 
+ANYTHING = ["Bonn", "2024-02-30", True, None, 1e400, [1, [2]], {"a": {}}, 10**400]
+
+
+def test_what_stands_in_other_columns_may_be_anything(client: TestClient, job_id: UUID, expected: list[float]) -> None:
+    for thing in ANYTHING:
+        frame = OTHERWISE.astype(object)
+        frame["y"] = [thing] * 3
+        for body in (
+            {"dataframe_split": frame.to_dict(orient="split")},
+            {"dataframe_records": frame.to_dict(orient="records")},
+            {"instances": frame.to_dict(orient="records")},
+            {"inputs": frame.to_dict(orient="list")},
+            {"inputs": {"x0": frame["x0"].tolist(), "x1": frame["x1"].tolist(), "y": thing}},
+        ):
+            content = json.dumps(body).replace("Infinity", "1e400")
+            headers = {"Content-Type": "application/json"}
+            answer = client.post(f"/v1/jobs/{job_id}/invocations", content=content, headers=headers)
+            assert answer.json() == {"predictions": expected}, body
+        written = client.post(
+            f"/v1/jobs/{job_id}/invocations", content=frame.to_csv(index=False), headers={"Content-Type": "text/csv"}
+        )
+        assert written.json() == {"predictions": expected}, thing
+
+
+def test_members_that_mlflow_does_not_know_are_ignored(client: TestClient, job_id: UUID, expected: list[float]) -> None:
+    for body in ({"inputs": ROWS, "signature_name": "a"}, {"dataframe_split": FRAME.to_dict("split") | {"name": None}}):
+        assert invoke(client, job_id, body).json() == {"predictions": expected}
+
+
+def test_columns_are_found_in_one_pass_over_their_names() -> None:
+    """Each name is compared with few others: with 20,000 of them the square would take minutes."""
+
+    class Counting(str):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counting.compared += 1
+            return str.__eq__(self, other)  # type: ignore[arg-type]
+
+        __hash__ = str.__hash__
+
+    names = [f"x{number}" for number in range(2000)]
+    frame = Invocation.model_validate({"dataframe_split": {"columns": names, "data": [[1.0] * 2000]}})
+    assert frame.dataframe_split
+    frame.dataframe_split.columns[:] = [Counting(name) for name in reversed(names)]
+    assert matrix_of(frame, [Counting(name) for name in names]).shape == (1, 2000)
+    assert Counting.compared < 20 * len(names)
+
+
 def test_csv_is_scored(client: TestClient, job_id: UUID, expected: list[float]) -> None:
     for content in (FRAME.to_csv(index=False), OTHERWISE.to_csv(index=False), "\ufeff" + OTHERWISE.to_csv()):
         headers = {"Content-Type": "text/csv; charset=utf-8"}
         answer = client.post(f"/v1/jobs/{job_id}/invocations", content=content.encode(), headers=headers)
         assert answer.json() == {"predictions": expected}
+
+
+def test_a_cell_is_a_number_as_files_write_them(client: TestClient, job_id: UUID) -> None:
+    content = "x0,x1\n 1 ,+2.\n1.0,.2e+1\n1e0,\t2\n"
+    answer = client.post(
+        f"/v1/jobs/{job_id}/invocations", content=content, headers={"Content-Type": "text/csv"}
+    ).json()["predictions"]
+    assert answer == [answer[0]] * 3
 
 
 def test_one_feature_is_scored_from_plain_numbers(client: TestClient, trained: Trained) -> None:
@@ -229,7 +351,7 @@ WRONG_ROWS: list[tuple[Json, str]] = [
     ({}, ""),
     ({"inputs": ROWS, "instances": ROWS}, ""),
     ({"inputs": None}, "/inputs"),
-    ({"columns": []}, "/columns"),
+    ({"columns": []}, ""),
     ({"inputs": ROWS, "params": {"a": 1}}, "/params"),
     ({"dataframe_split": {"columns": ["x0"], "data": [[1]]}}, "/dataframe_split/columns"),
     ({"dataframe_split": {"columns": ["x0", "x0", "x1"], "data": []}}, "/dataframe_split/columns"),
@@ -245,8 +367,24 @@ WRONG_ROWS: list[tuple[Json, str]] = [
     ({"instances": [True, False]}, "/instances/0"),
     ({"inputs": {"x0": [1, 2], "x1": [1]}}, "/inputs/x1"),
     ({"inputs": {"x0": [1, 2]}}, "/inputs"),
+    ({"inputs": {"x0": [1, None], "x1": [1, 2]}}, "/inputs/x0/1"),
+    ({"inputs": {"x0": 1, "x1": 2}}, "/inputs/x0"),
+    ({"instances": [{"x0": 1, "x1": True}]}, "/instances/0/x1"),
     ({"inputs": [1.0, 2.0]}, "/inputs/0"),
 ]
+
+
+def test_of_many_wrong_numbers_the_first_is_told(client: TestClient, job_id: UUID) -> None:
+    """Of millions each would take as much memory as a thousand numbers."""
+    wrong = [[None, None]] * 1000
+    for body, pointer in (
+        ({"dataframe_records": [{"x0": None, "x1": 1}] * 1000}, "/dataframe_records/0/x0"),
+        ({"dataframe_split": {"columns": ["x0", "x1"], "data": wrong}}, "/dataframe_split/data/0/0"),
+        ({"dataframe_split": {"columns": [None] * 1000, "data": []}}, "/dataframe_split/columns/0"),
+    ):
+        faults = problem(invoke(client, job_id, body), 422)["errors"]
+        assert faults[0]["pointer"] == pointer
+        assert len(faults) <= 2, "one for each type that it could have had"
 
 
 def test_a_wrong_row_is_pointed_at(client: TestClient, job_id: UUID) -> None:
@@ -254,12 +392,17 @@ def test_a_wrong_row_is_pointed_at(client: TestClient, job_id: UUID) -> None:
         assert problem(invoke(client, job_id, body), 422)["errors"][0]["pointer"] == pointer, body
 
 
+PYTHON_S_OWN = [
+    each.encode() for each in ("nan", "inf", "Infinity", "1_0", "١", "\N{NO-BREAK SPACE}1", "0x10", "1e", ".")
+]
+"""Some of these are numbers to Python alone, and none is one in a file."""
 WRONG_CSV: list[tuple[bytes, int, str | None]] = [
     (b"", 422, "/0"),
     (b"a,b\n1,2", 422, "/0"),
     (b"x0,x1\n1,2\n3,nobody\n", 422, "/2/x1"),
     (b"x0,x1\n1,\n", 422, "/1/x1"),
-    (b"x0,x1\n1,nan\n", 422, "/1/x1"),
+    *[(b"x0,x1\n1,%b\n" % word, 422, "/1/x1") for word in PYTHON_S_OWN],
+    (b"x0,x1\n1,1e999\n", 422, "/1/x1"),
     (b"x0,x1\n1,2\n1,2,3\n", 422, "/2"),
     (b'x0,x1\n"1,2\n', 400, None),
     (b"x0,x1\n\xff,1", 400, None),
