@@ -6,6 +6,7 @@ from rich.console import Console
 
 from service import doctor, logs, reaping
 from service.queue import CeleryQueue, celery_app
+from service.reaping import Contact
 from service.settings import get_settings
 from service.store.database import Database
 
@@ -31,6 +32,9 @@ def reap() -> None:
     settings = get_settings()
     logs.configure(settings)
     database, queue = Database(settings.database), CeleryQueue(celery_app(settings.broker))
-    released = reaping.release(database, reaping.expired(database), max_crashes=settings.max_crashes)
+    if reaping.expired(database):
+        console.print(f"Looking for {settings.lease_seconds:g} s whether workers that were silent are only cut off.")
+    contact = Contact(settings.lease_seconds, is_trusted=False)
+    released = reaping.watch_and_release(database, contact, max_crashes=settings.max_crashes)
     rung = reaping.ring_again(database, queue) if queue.is_reachable() else []
     console.print(f"{len(released)} taken from lost workers, {len(rung)} rung for.")

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from itertools import groupby, takewhile
+from math import inf
 from operator import attrgetter
+from time import monotonic, sleep
 from uuid import UUID
 
 import structlog
@@ -20,18 +22,76 @@ _MOST_BELLS = 1000
 log = structlog.get_logger()
 
 
+class Contact:
+    """Whether the database has answered without a break for a whole lease. Only then may others be judged by it.
+
+    Whoever was cut off from it, or stood still, finds that the leases of healthy workers have run out, for these were cut
+    off as well. They get a lease's time to give a sign of life again.
+    """
+
+    def __init__(self, lease_seconds: float, *, is_trusted: bool) -> None:
+        """`is_trusted`: it counts as unbroken while nothing else is known."""
+        self._lease_seconds = lease_seconds
+        self._answered_at = monotonic()
+        self._unbroken_since = -inf if is_trusted else self._answered_at
+
+    @property
+    def longest_pause(self) -> float:
+        """Seconds between two questions to the database that are few enough to notice every break that counts."""
+        return self._lease_seconds / 4
+
+    @property
+    def is_unbroken(self) -> bool:
+        return self._answered_at - self._unbroken_since >= self._lease_seconds
+
+    def lose(self) -> None:
+        """Note that the database has not answered."""
+        self._answered_at = -inf
+
+    def note_answer(self) -> None:
+        """Note that the database has answered just now. An answer that was long in coming is a break."""
+        moment = monotonic()
+        if moment - self._answered_at > self._lease_seconds / 2:
+            self._unbroken_since = moment
+        self._answered_at = moment
+
+
 def expired(database: Database) -> list[Held]:
     """Running jobs whose lease has run out."""
     with database.reading() as session:
         return leases.expired(session)
 
 
-def release(database: Database, lost: Iterable[Held], *, max_crashes: int) -> list[UUID]:
-    """Take jobs from attempts that died, and tell which: of several reapers that try, one does it."""
-    released = []
+def release_expired(database: Database, contact: Contact, *, max_crashes: int) -> list[UUID]:
+    """Take the jobs whose lease has run out, and tell which. None while the contact was too short to judge."""
+    lost = expired(database)
+    contact.note_answer()
+    return release(database, lost, max_crashes=max_crashes, contact=contact) if contact.is_unbroken else []
+
+
+def watch_and_release(database: Database, contact: Contact, *, max_crashes: int) -> list[UUID]:
+    """The same, but wait until the contact was long enough, if there is anything to take."""
+    while expired(database):
+        released = release_expired(database, contact, max_crashes=max_crashes)
+        if contact.is_unbroken:
+            return released
+        sleep(contact.longest_pause)
+    return []
+
+
+def release(
+    database: Database, lost: Iterable[Held], *, max_crashes: int, contact: Contact | None = None
+) -> list[UUID]:
+    """Take jobs from attempts that died, and tell which: of several reapers that try, one does it.
+
+    With a contact, none is taken any more when that has broken in the meantime.
+    """
+    released: list[UUID] = []
     by_token = attrgetter("claim.token")
     for _, together in groupby(sorted(lost, key=by_token), by_token):  # a group goes back as one, or not at all
         with database.writing() as session:
+            if contact and not _still_holds(contact):
+                return released
             group = list(together)
             leases.end_transactions(session, group[0])  # one process holds them all
             taken = [held for held in group if leases.release_lost(session, held, max_crashes)]
@@ -40,6 +100,12 @@ def release(database: Database, lost: Iterable[Held], *, max_crashes: int) -> li
             log.warning("took a job from a lost worker", job_id=str(held.claim.job_id))
             released.append(held.claim.job_id)
     return released
+
+
+def _still_holds(contact: Contact) -> bool:
+    """Asked when a transaction has begun: leases are held against the moment of its begin, however long it takes."""
+    contact.note_answer()
+    return contact.is_unbroken
 
 
 def ring_again(database: Database, queue: Queue) -> list[UUID]:

@@ -16,6 +16,8 @@ from service.settings import Settings
 from service.store.database import Database
 
 Reason = Literal["cancelled", "lease lost", "leaving", "out of time"]
+_LAST_BEAT_SECONDS = 1.0
+"""How long the end of the block waits for a beat that is under way: the database may not answer."""
 
 log = structlog.get_logger()
 
@@ -60,7 +62,7 @@ class Heartbeat:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join()
+        self._thread.join(_LAST_BEAT_SECONDS)
 
     def _run(self) -> None:
         while not self._done.wait(self._settings.beat_seconds):

@@ -9,6 +9,7 @@ import psutil
 import structlog
 
 from service import reaping
+from service.reaping import Contact
 from service.store import leases, workers
 from service.store.leases import Held
 from service.store.tables import Worker
@@ -29,6 +30,8 @@ class Reaper:
         """`slots` is how many jobs the worker trains at once."""
         self._process = process
         self._slots = slots
+        self._contact = Contact(process.settings.lease_seconds, is_trusted=True)
+        self._pause = min(process.settings.reap_seconds, self._contact.longest_pause)
         self._done = Event()
         self._thread = Thread(target=self._run, name="reaper", daemon=True)
 
@@ -41,9 +44,11 @@ class Reaper:
 
     def look_around(self) -> None:
         """One round. Several reapers may do the same at once: each guard lets one of them win."""
-        database, settings = self._process.database, self._process.settings
-        lost = [*self._orphans(), *reaping.expired(database)]
-        reaping.release(database, lost, max_crashes=settings.max_crashes)
+        database, crashes = self._process.database, self._process.settings.max_crashes
+        orphans = self._orphans()
+        self._contact.note_answer()
+        reaping.release(database, orphans, max_crashes=crashes)
+        reaping.release_expired(database, self._contact, max_crashes=crashes)
         reaping.ring_again(database, self._process.queue)
 
     def _orphans(self) -> list[Held]:
@@ -73,5 +78,6 @@ class Reaper:
                 with self._process.between_forks():
                     self.look_around()
             except Exception as error:  # whatever it was: who would look if this thread ended?
+                self._contact.lose()
                 log.warning("could not look around", error=repr(error))
-            self._done.wait(self._process.settings.reap_seconds)
+            self._done.wait(self._pause)

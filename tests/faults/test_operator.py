@@ -10,13 +10,15 @@ from integration.workbench import FakeQueue, change, claimed, read, request, sub
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
-from service import doctor, operate
+from service import doctor, operate, reaping
 from service.settings import Settings
-from service.store import workers
+from service.store import leases, workers
 from service.store.database import Database, now
 from service.store.tables import Job, Worker
 
 Examine = Callable[[], list[str]]
+HASTY = {"lease_seconds": 1.0}
+"""For so long jobs are looked at before they are taken."""
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def test_reaping_by_hand_takes_jobs_from_the_dead_and_rings_for_them(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update={"broker_url": broker_url}))
+    monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update={"broker_url": broker_url} | HASTY))
     monkeypatch.setattr(operate, "Database", lambda _: database)  # to be closed
     lost, held = claimed(database, lease_seconds=-1.0), claimed(database)
 
@@ -158,10 +160,27 @@ def test_reaping_by_hand_takes_jobs_from_the_dead_and_rings_for_them(
     assert "0 taken from lost workers, 0 rung for." in capsys.readouterr().out
 
 
+def test_reaping_by_hand_leaves_a_job_alone_whose_worker_gives_a_sign_of_life_meanwhile(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Worker and operator were cut off from the database together, and it is back."""
+    monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update=HASTY))
+    monkeypatch.setattr(operate, "Database", lambda _: database)  # to be closed
+    mine = claimed(database, lease_seconds=-1.0)
+    monkeypatch.setattr(reaping, "sleep", lambda _: change(database, lambda session: leases.beat(session, mine, 60.0)))
+
+    operate.reap()
+
+    told = capsys.readouterr().out
+    assert "Looking for 1 s whether workers that were silent are only cut off." in told
+    assert "0 taken from lost workers" in told
+    assert read(database, mine.job_id).status == "running"
+
+
 def test_reaping_without_a_broker_still_takes_jobs_from_the_dead(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(operate, "get_settings", lambda: settings)
+    monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update=HASTY))
     monkeypatch.setattr(operate, "Database", lambda _: database)  # to be closed
     lost = claimed(database, lease_seconds=-1.0)
 

@@ -6,14 +6,21 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from threading import Event
+from functools import partial
+from math import ceil, inf
+from threading import Event, Semaphore
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as bounded
+from hypothesis import strategies as st
 from sqlalchemy import delete, update
 from workbench import FakeQueue, abandoned, change, claim, claimed, read, request, submit
 
 from service import reaping
+from service.settings import Settings
 from service.store import jobs, leases, workers
 from service.store.database import Database, now
 from service.store.tables import Job, Worker
@@ -169,6 +176,149 @@ def test_a_broker_that_is_down_is_tried_again_in_the_next_round(
     reaper.look_around()
 
     assert queue.rung == [(job_id, "auto")]
+
+
+class Clock:
+    """The monotonic clock of a host, to be put forward."""
+
+    def __init__(self) -> None:
+        self.moment = 1000.0
+
+    def __call__(self) -> float:
+        return self.moment
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(reaping, "monotonic", clock)
+    return clock
+
+
+LEASE = Settings().lease_seconds
+FROZEN = 8.5
+"""Seconds for which the database answered nobody."""
+
+
+def look_for_a_lease(reapers: list[Reaper], clock: Clock) -> None:
+    """Rounds of them all, one a second, until one more would be the first after a lease of good contact."""
+    for _ in range(ceil(LEASE)):
+        for reaper in reapers:
+            reaper.look_around()
+        clock.moment += 1.0
+
+
+@pytest.fixture
+def reapers(process: Process, queue: FakeQueue, clock: Clock) -> list[Reaper]:
+    """Three that have looked around before."""
+    found = [Reaper(replace(process, worker_id=uuid4()), slots=1) for _ in range(3)]
+    look_for_a_lease(found, clock)
+    return found
+
+
+def test_reapers_whose_database_was_away_leave_a_worker_its_job_that_was_away_from_it_as_well(
+    reapers: list[Reaper], clock: Clock, database: Database, process: Process
+) -> None:
+    mine = claimed(database, lease_seconds=-1)
+    clock.moment += FROZEN
+
+    for reaper in reapers:
+        reaper.look_around()
+    assert read(database, mine.job_id).status == "running"
+
+    change(database, lambda session: leases.beat(session, mine, LEASE))
+    look_for_a_lease(reapers, clock)
+    for reaper in reapers:
+        reaper.look_around()
+    assert (read(database, mine.job_id).status, read(database, mine.job_id).crashes) == ("running", 0)
+
+
+def test_reapers_whose_database_was_away_take_a_job_whose_worker_stays_away(
+    reapers: list[Reaper], clock: Clock, database: Database
+) -> None:
+    mine = claimed(database, lease_seconds=-1)
+    clock.moment += FROZEN
+
+    look_for_a_lease(reapers, clock)
+    assert read(database, mine.job_id).status == "running"
+    for reaper in reapers:
+        reaper.look_around()
+    assert (read(database, mine.job_id).status, read(database, mine.job_id).crashes) == ("queued", 1)
+
+
+def test_a_reaper_that_got_an_error_for_an_answer_waits_a_lease_before_it_takes_a_job(
+    process: Process, queue: FakeQueue, database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried = replace(process, settings=process.settings.model_copy(update={"reap_seconds": 0.01}))
+    reaper, rounds, mine = Reaper(hurried, slots=1), Semaphore(0), claimed(database, lease_seconds=-1)
+    look = reaper.look_around
+
+    def look_around(failures: list[Exception]) -> None:
+        rounds.release()
+        if failures:
+            raise failures.pop()
+        look()
+
+    monkeypatch.setattr(reaper, "look_around", partial(look_around, [ConnectionError("for the test")]))
+    reaper.start()
+    assert all(rounds.acquire(timeout=30) for _ in range(5))
+    reaper.stop()
+    assert read(database, mine.job_id).status == "running"
+
+    clock.moment += 1
+    look_for_a_lease([reaper], clock)
+    reaper.look_around()
+    assert read(database, mine.job_id).status == "queued"
+
+
+def test_a_reaper_whose_contact_breaks_while_it_takes_jobs_takes_no_more(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact = reaping.Contact(LEASE, is_trusted=True)
+    lost = {claimed(database, lease_seconds=-1).job_id for _ in range(2)}
+    end = leases.end_transactions
+
+    def slowly(*arguments: Any) -> None:
+        clock.moment += FROZEN
+        end(*arguments)
+
+    monkeypatch.setattr(leases, "end_transactions", slowly)
+
+    [taken] = reaping.release_expired(database, contact, max_crashes=3)
+    [left] = lost - {taken}
+    assert read(database, left).status == "running"
+
+
+def test_a_job_of_a_dead_process_is_taken_up_at_once_whatever_the_database_did(
+    reaper: Reaper, process: Process, database: Database, clock: Clock
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    job_id = submit(database)
+    assert claim(database, job_id, worker_id=process.worker_id, process_id=dead.pid, lease_seconds=3600)
+    clock.moment += FROZEN
+
+    reaper.look_around()
+
+    assert read(database, job_id).status == "queued"
+
+
+@bounded(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 10)), max_size=30), st.booleans())
+def test_others_are_judged_after_a_whole_lease_of_answers_that_came_in_time(
+    clock: Clock, answers: list[tuple[bool, int]], is_trusted: bool
+) -> None:
+    contact = reaping.Contact(LEASE, is_trusted=is_trusted)
+    unbroken, was_lost = inf if is_trusted else 0.0, False
+    for comes, after in answers:
+        clock.moment += after
+        if comes:
+            contact.note_answer()
+            unbroken = 0.0 if was_lost or after > LEASE / 2 else unbroken + after
+            assert contact.is_unbroken == (unbroken >= LEASE)
+        else:
+            contact.lose()
+        was_lost = not comes
 
 
 def test_releasing_says_which_jobs_were_taken(database: Database) -> None:
