@@ -25,8 +25,8 @@ log = structlog.get_logger()
 class Contact:
     """Whether the database has answered without a break for a whole lease. Only then may others be judged by it.
 
-    Whoever was cut off from it, or stood still, finds that the leases of healthy workers have run out, for these were cut
-    off as well. They get a lease's time to give a sign of life again.
+    Whoever was cut off from it, or stood still, finds that the leases of healthy workers have run out, for these were
+    cut off as well. They get a lease's time to give a sign of life again.
     """
 
     def __init__(self, lease_seconds: float, *, is_trusted: bool) -> None:
