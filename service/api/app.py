@@ -29,6 +29,7 @@ from service.api import (
 from service.api.answers import Answers
 from service.api.body_limit import BodyLimit
 from service.api.documentation import document
+from service.api.queries import strict
 from service.api.watch import JobWatch
 from service.errors import ServiceError
 from service.queue import CeleryQueue, Queue, celery_app
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         devices,
         health,
     ):
-        app.router.routes.extend(noun.router.routes)  # what is included is matched twice, router by router
+        app.router.routes.extend(strict(noun.router.routes))  # what is included is matched twice, router by router
     document(app)
     return app
 

@@ -7,7 +7,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service import datasets, uploads
-from service.api.dependencies import DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep
+from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep
 from service.api.reception import MEDIA_TYPES, is_tab_separated, received
 from service.api.views.datasets import DatasetView
 from service.api.views.view import Page
@@ -88,11 +88,11 @@ async def upload_dataset(
 def list_datasets(
     session: SessionDep,
     name: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
-    cursor: UUID | None = None,
+    after: After = None,
     limit: Limit = 50,
 ) -> Page[DatasetView]:
     """Datasets that were uploaded, newest first."""
-    found, following = datasets.page(session, name=name, before=cursor, limit=limit)
+    found, following = datasets.page(session, name=name, before=after, limit=limit)
     return Page(data=[DatasetView.of(row) for row in found], next=str(following) if following else None)
 
 

@@ -85,4 +85,4 @@ WaitDep = Annotated[float, Depends(_wait_seconds)]
 
 MAX_LIMIT = 1000
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items on the page")]
-JobIdPath = UUID
+After = Annotated[UUID | None, Query(description="The `next` of the page before")]

@@ -1,6 +1,6 @@
 """Routes for jobs."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Response
@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service import jobs
 from service.api.dependencies import (
+    After,
     AnswersDep,
     DatabaseDep,
     Limit,
@@ -20,7 +21,7 @@ from service.api.dependencies import (
 )
 from service.api.etags import matches
 from service.api.examples import JOB_REQUESTS
-from service.api.labels import LabelsDep
+from service.api.queries import Family
 from service.api.views.jobs import JobView
 from service.api.views.view import Page
 from service.store.jobs import Filters
@@ -32,6 +33,12 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Makes a repeated request harmless"),
+]
+MAX_LABELS = 50
+"""As many as a job can have."""
+Labels = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_LABELS))]
+Statuses = Annotated[
+    list[JobStatus] | None, Query(description="Jobs of any of these", max_length=len(get_args(JobStatus)))
 ]
 
 
@@ -72,17 +79,17 @@ async def submit_job(
 @router.get("")
 def list_jobs(
     session: SessionDep,
-    labels: LabelsDep,
-    status: JobStatus | None = None,
+    labels: Labels,
+    status: Statuses = None,
     name: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
     dataset_id: UUID | None = None,
     sweep_id: UUID | None = None,
-    cursor: UUID | None = None,
+    after: After = None,
     limit: Limit = 50,
 ) -> Page[JobView]:
-    """Jobs, newest first. `metadata[key]=value` filters by metadata, as often as it is given."""
-    filters = Filters(status, name, dataset_id, sweep_id, labels)
-    found, following = jobs.page(session, filters, before=cursor, limit=limit)
+    """Jobs, newest first. `metadata[key]=value` filters by metadata, up to 50 times."""
+    filters = Filters(tuple(status or ()), name, dataset_id, sweep_id, labels)
+    found, following = jobs.page(session, filters, before=after, limit=limit)
     views = [JobView.of(job, jobs.reason(session, job)) for job in found]
     return Page(data=views, next=str(following) if following else None)
 

@@ -6,7 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Depends, Query, Response
 
 from service import sweeps
-from service.api.dependencies import DatabaseDep, Limit, QueueDep, SessionDep, SettingsDep, StorageDep, require_json
+from service.api.dependencies import (
+    After,
+    DatabaseDep,
+    Limit,
+    QueueDep,
+    SessionDep,
+    SettingsDep,
+    StorageDep,
+    require_json,
+)
 from service.api.examples import SWEEP_REQUESTS
 from service.api.jobs import IdempotencyKey
 from service.api.views.sweeps import RankedSweepView, SweepView
@@ -45,9 +54,9 @@ def submit_sweep(
 
 
 @router.get("")
-def list_sweeps(session: SessionDep, cursor: UUID | None = None, limit: Limit = 50) -> Page[SweepView]:
+def list_sweeps(session: SessionDep, after: After = None, limit: Limit = 50) -> Page[SweepView]:
     """Sweeps, newest first."""
-    found, following = sweeps.page(session, before=cursor, limit=limit)
+    found, following = sweeps.page(session, before=after, limit=limit)
     return Page(data=[SweepView.of(summary) for summary in found], next=str(following) if following else None)
 
 
@@ -56,14 +65,14 @@ def get_sweep(
     sweep_id: UUID,
     session: SessionDep,
     by: RankedBy = None,
-    cursor: Annotated[str | None, Query(max_length=80)] = None,
+    after: Annotated[str | None, Query(max_length=80, description="The `next` of the page before")] = None,
     limit: Limit = 50,
 ) -> RankedSweepView:
     """A sweep as it stands, and a page of its jobs from the smallest loss up. `GET /v1/jobs?sweep_id=` has them all."""
     summary = sweeps.get(session, sweep_id)
     by = by or ("validation_loss" if sweeps.holds_rows_back(summary.sweep) else "loss")
-    after = None if cursor is None else _rank(cursor)
-    found, following = sweeps.ranking(session, sweep_id, by, after=after, limit=limit)
+    place = None if after is None else _rank(after)
+    found, following = sweeps.ranking(session, sweep_id, by, after=place, limit=limit)
     return RankedSweepView.ranked(summary, by, found, f"{following.loss!r}_{following.job_id}" if following else None)
 
 
@@ -81,10 +90,10 @@ def delete_sweep(sweep_id: UUID, database: DatabaseDep, storage: StorageDep) -> 
     sweeps.delete(database, storage, sweep_id)
 
 
-def _rank(cursor: str) -> Rank:
-    loss, _, job_id = cursor.partition("_")
+def _rank(after: str) -> Rank:
+    loss, _, job_id = after.partition("_")
     try:
         return Rank(float(loss), UUID(job_id))
     except ValueError as error:
-        detail = "The cursor is none that this call gave"
-        raise InvalidRequest(detail, [Fault(detail, "/query/cursor")]) from error
+        detail = "It is no `next` that this call gave"
+        raise InvalidRequest(detail, [Fault(detail, "/query/after")]) from error

@@ -37,9 +37,9 @@ class Unheard:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs to list; None does not filter."""
+    """Which jobs to list; None does not filter, and neither do no statuses."""
 
-    status: str | None = None
+    statuses: tuple[str, ...] = ()
     name: str | None = None
     dataset_id: UUID | None = None
     sweep_id: UUID | None = None
@@ -163,11 +163,12 @@ _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", ex
 
 def _filtered(query: Select[tuple[Job]], filters: Filters, session: Session) -> Select[tuple[Job]]:
     wanted = {
-        Job.status: filters.status,
         Job.name: filters.name,
         Job.dataset_id: filters.dataset_id,
         Job.sweep_id: filters.sweep_id,
     }
+    if filters.statuses:
+        query = query.where(Job.status.in_(filters.statuses))
     query = query.where(*(column == value for column, value in wanted.items() if value is not None))
     return query.where(*(_has_label(key, value, session) for key, value in filters.labels))
 

@@ -50,12 +50,12 @@ def delete(job_id: str) -> Call[None]:
 
 def jobs(**filters: str) -> Listing:
     """All jobs, newest first, page by page."""
-    return Listing("/v1/jobs", "cursor", filters)
+    return Listing("/v1/jobs", filters)
 
 
 def epochs(job_id: str) -> Listing:
     """All epochs, page by page."""
-    return Listing(f"/v1/jobs/{job_id}/epochs", "after")
+    return Listing(f"/v1/jobs/{job_id}/epochs")
 
 
 def curve(job_id: str, points: int) -> Call[list[Json]]:
@@ -67,7 +67,7 @@ def curve(job_id: str, points: int) -> Call[list[Json]]:
 
 def steps(job_id: str, epoch: int) -> Listing:
     """All steps of an epoch, page by page."""
-    return Listing(f"/v1/jobs/{job_id}/epochs/{epoch}/steps", "after")
+    return Listing(f"/v1/jobs/{job_id}/epochs/{epoch}/steps")
 
 
 def predictions(job_id: str) -> Call[list[Json]]:

@@ -33,12 +33,12 @@ def dataset(dataset_id: str) -> Call[Json]:
 
 def datasets(**filters: str) -> Listing:
     """All uploaded datasets, newest first, page by page."""
-    return Listing("/v1/datasets", "cursor", filters)
+    return Listing("/v1/datasets", filters)
 
 
 def dataset_rows(dataset_id: str) -> Listing:
     """All rows of a dataset, page by page."""
-    return Listing(f"/v1/datasets/{dataset_id}/rows", "after", {"limit": "1000"})
+    return Listing(f"/v1/datasets/{dataset_id}/rows", {"limit": "1000"})
 
 
 def delete_dataset(dataset_id: str) -> Call[None]:

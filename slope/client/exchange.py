@@ -35,14 +35,12 @@ class Listing:
     """Items that come page by page."""
 
     path: str
-    cursor: str
-    """The parameter that says where the next page begins."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     member: str | None = None
     """The member of the answer that is the page, where it is not all of it."""
 
     def page(self, following: str) -> Call[Json]:
-        begin = {self.cursor: following} if following else {}
+        begin = {"after": following} if following else {}
         answer = yield from json_of("GET", self.path, params={**self.parameters, **begin})
         page: Json = answer if self.member is None else answer[self.member]
         return page

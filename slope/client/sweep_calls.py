@@ -21,13 +21,13 @@ def sweep(sweep_id: str) -> Call[Json]:
 
 def sweeps() -> Listing:
     """All sweeps, newest first, page by page."""
-    return Listing("/v1/sweeps", "cursor")
+    return Listing("/v1/sweeps")
 
 
 def ranking(sweep_id: str, by: str | None = None) -> Listing:
     """The jobs of a sweep from the smallest loss up; `by` is `loss` or `validation_loss`."""
     parameters = {"limit": "1000"} | ({"by": by} if by else {})
-    return Listing(f"/v1/sweeps/{sweep_id}", "cursor", parameters, member="ranking")
+    return Listing(f"/v1/sweeps/{sweep_id}", parameters, member="ranking")
 
 
 def wait_for_sweep(sweep_id: str, timeout: float = 3600.0) -> Call[Json]:

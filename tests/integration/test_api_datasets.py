@@ -131,7 +131,7 @@ def test_uploaded_datasets_are_listed_newest_first_and_those_of_jobs_are_not(
     ids = [uploaded(client, b"a,b\n1,%d\n" % number, name="n")["id"] for number in range(3)]
 
     page = client.get("/v1/datasets", params={"limit": 2}).json()
-    rest = client.get("/v1/datasets", params={"limit": 2, "cursor": page["next"]}).json()
+    rest = client.get("/v1/datasets", params={"limit": 2, "after": page["next"]}).json()
 
     assert [dataset["id"] for dataset in page["data"] + rest["data"]] == ids[::-1]
     assert rest["next"] is None

@@ -550,7 +550,7 @@ def test_pages_follow_each_other_to_the_end(client: TestClient, database: Databa
     added = [str(submit(database)) for _ in range(5)]
     seen, cursor, sizes = [], None, []
     while True:
-        parameters = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        parameters = {"limit": "2"} | ({"after": cursor} if cursor else {})
         page = client.get("/v1/jobs", params=parameters).json()
         seen += [job["id"] for job in page["data"]]
         sizes.append(len(page["data"]))
@@ -569,7 +569,7 @@ def test_a_page_that_ends_with_the_last_job_has_no_next(client: TestClient, data
     page = client.get("/v1/jobs", params={"limit": 2}).json()
 
     assert (len(page["data"]), page["next"]) == (2, None)
-    assert client.get("/v1/jobs", params={"cursor": page["data"][-1]["id"]}).json() == {"data": [], "next": None}
+    assert client.get("/v1/jobs", params={"after": page["data"][-1]["id"]}).json() == {"data": [], "next": None}
 
 
 def test_a_cursor_of_a_job_that_is_gone_goes_on_where_it_was(client: TestClient, database: Database) -> None:
@@ -577,7 +577,7 @@ def test_a_cursor_of_a_job_that_is_gone_goes_on_where_it_was(client: TestClient,
     cursor = client.get("/v1/jobs", params={"limit": 2}).json()["next"]
     assert client.delete(f"/v1/jobs/{cursor}").status_code == 204
 
-    page = client.get("/v1/jobs", params={"cursor": cursor}).json()
+    page = client.get("/v1/jobs", params={"after": cursor}).json()
 
     assert [job["id"] for job in page["data"]] == [added[0]]
 
@@ -610,7 +610,6 @@ def test_jobs_are_filtered(client: TestClient, database: Database, trained: Trai
     for name, value in labels.items():
         assert listed((f"metadata[{name}]", value)) == [labelled]
         assert listed((f"metadata[{name}]", value), ("metadata[course]", "autograd")) == []
-    assert listed(("metadata[d.o.t]", "größe ✓"), ("metadata[d.o.t]", "another")) == []
     assert listed(("status", "queued"), ("name", "lecture")) == []
     assert listed() == [labelled, done]
 

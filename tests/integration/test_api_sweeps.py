@@ -263,7 +263,7 @@ def test_pages_of_a_ranking_follow_each_other_without_a_gap(
         found += page["data"]
         if page["next"] is None:
             break
-        cursor = {"cursor": page["next"]}
+        cursor = {"after": page["next"]}
     assert found == whole
     assert len(found) == 6
 
@@ -284,15 +284,15 @@ def test_a_ranking_goes_by_the_validation_loss_where_rows_are_held_back(
 @pytest.mark.parametrize("cursor", ["1.0", "x_01936f5e-0000-7000-8000-000000000000", "1.0_x"])
 def test_a_cursor_that_no_answer_gave_is_refused(client: TestClient, cursor: str) -> None:
     sweep_id = client.post("/v1/sweeps", json=SWEEP).json()["id"]
-    problem = problem_of(client.get(f"/v1/sweeps/{sweep_id}", params={"cursor": cursor}), 422)
-    assert [error["pointer"] for error in problem["errors"]] == ["/query/cursor"]
+    problem = problem_of(client.get(f"/v1/sweeps/{sweep_id}", params={"after": cursor}), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/query/after"]
 
 
 def test_sweeps_are_listed_newest_first(client: TestClient) -> None:
     ids = [client.post("/v1/sweeps", json=SWEEP).json()["id"] for _ in range(3)]
     page = client.get("/v1/sweeps", params={"limit": 2}).json()
     assert [sweep["id"] for sweep in page["data"]] == ids[:0:-1]
-    rest = client.get("/v1/sweeps", params={"cursor": page["next"]}).json()
+    rest = client.get("/v1/sweeps", params={"after": page["next"]}).json()
     assert [sweep["id"] for sweep in rest["data"]] == ids[:1]
     assert rest["next"] is None
     assert {sweep["counts"]["queued"] for sweep in [*page["data"], *rest["data"]]} == {6}

@@ -166,13 +166,13 @@ def test_filters_choose_by_status_name_and_dataset(database: Database) -> None:
     running = claimed(database).job_id
     sharing = submit(database, {"dataset": {"id": str(read(database, named).dataset_id)}})
 
-    assert listed(database, Filters(status="running")) == [running]
-    assert listed(database, Filters(status="queued")) == [sharing, named, waiting]
-    assert listed(database, Filters(status="failed")) == []
+    assert listed(database, Filters(statuses=("running",))) == [running]
+    assert listed(database, Filters(statuses=("queued",))) == [sharing, named, waiting]
+    assert listed(database, Filters(statuses=("failed",))) == []
     assert listed(database, Filters(name="one")) == [named]
     assert listed(database, Filters(name="On")) == []
     assert listed(database, Filters(dataset_id=read(database, named).dataset_id)) == [sharing, named]
-    assert listed(database, Filters(status="queued", name="one", labels=(("a", "b"),))) == []
+    assert listed(database, Filters(statuses=("queued",), name="one", labels=(("a", "b"),))) == []
 
 
 characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])

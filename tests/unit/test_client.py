@@ -57,7 +57,7 @@ def test_items_come_from_all_pages(asking: Callable[[Handler], Ask]) -> None:
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request.url.query.decode())
-        page = {"": ([1, 2], "b"), "cursor=b": ([], "c"), "cursor=c": ([3], None)}[
+        page = {"": ([1, 2], "b"), "after=b": ([], "c"), "after=c": ([3], None)}[
             asked[-1].removeprefix("status=failed").removeprefix("&")
         ]
         return httpx2.Response(200, json={"data": page[0], "next": page[1]})
@@ -86,7 +86,7 @@ def test_a_sweep_is_waited_for_and_ranked_over_all_pages(asking: Callable[[Handl
     pages = {"": ([3, 1], "b"), "b": ([2], None)}
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        items, following = pages[request.url.params.get("cursor", "")]
+        items, following = pages[request.url.params.get("after", "")]
         progress = {"jobs": 2, "jobs_ended": next(ended, 2)}
         page = {"data": items, "next": following}
         return httpx2.Response(200, json={"progress": progress, "counts": {}, "ranking": page})

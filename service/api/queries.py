@@ -1,0 +1,102 @@
+"""Queries are strict: what a route does not know is refused, and so is what it would read only one of."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, cast, get_args, get_origin
+
+from fastapi import Request, params
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import InvalidRequest
+from slope.spec import Fault
+from slope.spec.faults import pointer
+
+_MOST_TOLD = 20
+"""Faults of one query that are told."""
+_LONGEST_COMPARED = 64
+"""Characters of a name that is held against those that are known."""
+
+
+def strict(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """The same routes, each refusing what is not among the parameters that it and its dependencies declare."""
+    for route in routes:
+        if isinstance(route, APIRoute):
+            route.app = _Strict(route.app, route.dependant)
+        yield route
+
+
+@dataclass(frozen=True)
+class Family:
+    """A dependency: the query parameters `name[key]=value`, whose keys are not known beforehand."""
+
+    name: str
+    most: int
+
+    async def __call__(self, request: Request) -> tuple[tuple[str, str], ...]:
+        """Keys and values. Raises InvalidRequest for too many, and for a NUL, which PostgreSQL stores nowhere."""
+        found = [
+            (name[len(self.name) + 1 : -1], value)
+            for name, value in request.query_params.multi_items()
+            if self.has(name)
+        ]
+        if any("\0" in key + value for key, value in found):
+            raise _refusal([Fault("There can be no NUL in it", f"/query/{self.name}")])
+        if len(found) > self.most:
+            raise _refusal(
+                [Fault(f"There are {len(found)} of it, and at most {self.most} can be", f"/query/{self.name}")]
+            )
+        return tuple(found)
+
+    def has(self, name: str) -> bool:
+        return name.startswith(f"{self.name}[") and name.endswith("]") and len(name) > len(self.name) + 2
+
+
+class _Strict:
+    def __init__(self, app: ASGIApp, dependant: Dependant) -> None:
+        fields = [cast(Any, each) for each in get_flat_params(dependant) if isinstance(each.field_info, params.Query)]
+        self._app = app
+        self._known = {field.alias: _is_list(field.field_info.annotation) for field in fields}
+        self._families = [each.call for each in _all(dependant) if isinstance(each.call, Family)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["query_string"] and (faults := list(self._faults(QueryParams(scope["query_string"])))):
+            raise _refusal(faults)
+        await self._app(scope, receive, send)
+
+    def _faults(self, query: QueryParams) -> Iterator[Fault]:
+        for name, count in Counter(name for name, _ in query.multi_items()).items():
+            if name not in self._known and not any(family.has(name) for family in self._families):
+                yield Fault(self._unknown(name), pointer(["query", name]))
+            elif count > 1 and not self._known.get(name, False):
+                yield Fault("It is given more than once, and only one can count", pointer(["query", name]))
+
+    def _unknown(self, name: str) -> str:
+        known = [*self._known, *(f"{family.name}[key]" for family in self._families)]
+        near = get_close_matches(name.lower(), known, 1) if len(name) <= _LONGEST_COMPARED else []
+        if near:
+            return f"There is no such parameter here: did you mean `{near[0]}`?"
+        return (
+            f"There is no such parameter here{': there is ' + ', '.join(sorted(known)) if known else ', nor any other'}"
+        )
+
+
+def _refusal(faults: Sequence[Fault]) -> InvalidRequest:
+    count = f"{len(faults)} things are" if len(faults) > 1 else "One thing is"
+    return InvalidRequest(f"{count} wrong with the query: {faults[0].detail}", list(faults[:_MOST_TOLD]))
+
+
+def _is_list(annotation: object) -> bool:
+    return any(get_origin(each) is list for each in (annotation, *get_args(annotation)))
+
+
+def _all(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for each in dependant.dependencies:
+        yield from _all(each)

@@ -1,0 +1,98 @@
+"""Queries are strict on every route: nothing unknown, and nothing twice that only one of can count."""
+
+import re
+from collections.abc import Callable, Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from workbench import LECTURE, problem_of, submit
+
+from service.store.database import Database
+
+UNKNOWN = "stauts"
+
+
+def operations(client: TestClient) -> Iterator[tuple[str, str, set[str]]]:
+    """Method, path with something for each of its parameters, and the names that its query may have."""
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        for method, operation in methods.items():
+            names = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query"}
+            filled = re.sub(r"\{(\w+)\}", lambda found: str(uuid4()) if found[1].endswith("_id") else "0", path)
+            yield method.upper(), filled, names
+
+
+def test_no_route_lets_a_parameter_pass_that_it_does_not_know(client: TestClient) -> None:
+    seen = 0
+    for method, path, _ in operations(client):
+        answer = client.request(method, path, params={UNKNOWN: "1"})
+        assert answer.status_code == 422, path
+        assert [fault["pointer"] for fault in answer.json()["errors"]] == [f"/query/{UNKNOWN}"]
+        seen += 1
+    assert seen > 30
+
+
+def test_no_route_takes_a_parameter_twice_that_is_no_list(client: TestClient) -> None:
+    seen = 0
+    for method, path, names in operations(client):
+        for name in names - {"status", "one_hot", "expand"}:
+            answer = client.request(method, path, params={name: ["1", "2"]})
+            assert answer.status_code == 422, (path, name)
+            assert [fault["pointer"] for fault in answer.json()["errors"]] == [f"/query/{name}"]
+            assert "more than once" in answer.json()["detail"]
+            seen += 1
+    assert seen > 30
+
+
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [("stauts=failed", "status"), ("Status=failed", "status"), ("metadata.course=c1", "metadata[key]")],
+)
+def test_the_nearest_name_is_told(client: TestClient, query: str, meant: str) -> None:
+    problem = problem_of(client.get(f"/v1/jobs?{query}"), 422)
+
+    assert f"did you mean `{meant}`?" in problem["errors"][0]["detail"]
+
+
+def test_without_a_near_name_all_are_told(client: TestClient) -> None:
+    assert "there is after, limit, name" in problem_of(client.get("/v1/datasets?zzz=1"), 422)["detail"]
+    assert "nor any other" in problem_of(client.get("/livez?zzz=1"), 422)["detail"]
+
+
+def test_several_statuses_mean_either(client: TestClient, database: Database, train: Callable[[UUID], None]) -> None:
+    waiting, done = submit(database, LECTURE), submit(database, LECTURE)
+    train(done)
+
+    def listed(**statuses: list[str]) -> set[str]:
+        return {job["id"] for job in client.get("/v1/jobs", params=statuses).json()["data"]}
+
+    assert listed(status=["queued", "succeeded"]) == {str(waiting), str(done)}
+    assert listed(status=["queued", "failed"]) == {str(waiting)}
+    assert listed(status=["failed", "cancelled"]) == set()
+
+
+def test_more_metadata_than_a_job_can_have_is_refused_before_the_database_is_asked(client: TestClient) -> None:
+    def filtered(count: int) -> str:
+        return "/v1/jobs?" + "&".join(f"metadata[k{number}]=v" for number in range(count))
+
+    assert client.get(filtered(50)).json() == {"data": [], "next": None}
+    problem = problem_of(client.get(filtered(1100)), 422)
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/query/metadata"]
+
+
+def test_metadata_of_one_key_is_given_once(client: TestClient) -> None:
+    problem = problem_of(client.get("/v1/jobs?metadata[a]=1&metadata[a]=2"), 422)
+
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/query/metadata[a]"]
+
+
+@settings(max_examples=50, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(names=st.lists(st.text(st.characters(codec="utf-8"), max_size=100), min_size=1, max_size=30, unique=True))
+def test_whatever_is_asked_is_known_or_refused(client: TestClient, names: list[str]) -> None:
+    known = {"status", "name", "dataset_id", "sweep_id", "after", "limit"}
+    answer = client.get("/v1/jobs", params=dict.fromkeys(names, "1"))
+
+    assert answer.status_code == 422 or all(name in known or name.startswith("metadata[") for name in names)
+    assert answer.status_code < 500
