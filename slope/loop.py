@@ -11,7 +11,7 @@ from slope.data import Array, TrainingData, batch_rows, epoch_order, initial_par
 from slope.model import LinearModel, Parameters, torch_dtype
 from slope.recorder import EpochRecorder
 from slope.records import EpochRecord, StepRecord
-from slope.run import Interrupted, Run
+from slope.run import Run
 from slope.spec import LBFGS, TrainingSpec
 
 _KEPT_NUMBERS = 2**16
@@ -51,9 +51,9 @@ class Loop(Run):
     def _train_epoch(self) -> EpochRecord:
         recorder, learning_rate = self._recorder(), self.learning_rate
         self._begin_epoch()
-        for x, y in self._batches():
-            if self._interrupted():
-                raise Interrupted
+        for step, (x, y) in enumerate(self._batches()):
+            if step:
+                self._pause()
             loss = self._backpropagate(x, y)
             recorder.step(loss.item())
             self._update(x, y)
@@ -74,9 +74,14 @@ class Loop(Run):
         if self.spec.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._model.learnable, self.spec.clip_norm)
         if isinstance(self.spec.optimizer, LBFGS):
-            self._optimizer.step(lambda: self._backpropagate(x, y))  # type: ignore[arg-type, return-value]
+            self._optimizer.step(lambda: self._evaluate(x, y))  # type: ignore[arg-type, return-value]
         else:
             self._optimizer.step()
+
+    def _evaluate(self, x: Tensor, y: Tensor) -> Tensor:
+        """Once more, as lbfgs does up to a thousand times a step."""
+        self._pause()
+        return self._backpropagate(x, y)
 
     def _zero_gradients(self) -> None:
         for leaf in self._model.learnable:
@@ -95,7 +100,7 @@ class Training(Loop):
         interrupted: Callable[[], bool] = lambda: False,
         device: torch.device | str = "cpu",
     ) -> None:
-        """`interrupted` is asked before every step."""
+        """`interrupted` is asked before every step, and before every evaluation of lbfgs."""
         model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec)), spec, device)
         super().__init__(model, spec, keeps_steps=keeps_steps, interrupted=interrupted)
         self._x, self._y = self._tensor(data.x), self._tensor(data.y)

@@ -15,7 +15,7 @@ from slope.spec import TrainingSpec
 
 
 class Interrupted(Exception):
-    """The caller asked the run to stop in the middle of an epoch; that epoch left no record."""
+    """The caller asked the run to stop. An epoch that had begun left no record."""
 
 
 class Run(ABC):
@@ -30,7 +30,10 @@ class Run(ABC):
         interrupted: Callable[[], bool] = lambda: False,
         optimizer: torch.optim.Optimizer | None = None,
     ) -> None:
-        """`keeps_steps` says of an epoch whether its steps are recorded; `interrupted` is asked again and again."""
+        """`keeps_steps` says of an epoch whether its steps are recorded.
+
+        `interrupted` is asked before every epoch, whatever engine trains it, and by the engine within a long one.
+        """
         self.spec = spec
         self.epoch = 0
         """The epoch to be trained next."""
@@ -45,6 +48,7 @@ class Run(ABC):
         """Train on from where the run stands. Raises Diverged, and Interrupted when asked to stop."""
         end = self.spec.epochs if until is None else until
         while self.epoch < end and not self.stopped_early:
+            self._pause()
             record = self._train_epoch()
             self.epoch += 1
             if self._scheduler:
@@ -63,6 +67,11 @@ class Run(ABC):
 
     @abstractmethod
     def _train_epoch(self) -> EpochRecord: ...
+
+    def _pause(self) -> None:
+        """Raise Interrupted where the caller asks to stop. An engine calls it within an epoch that may be long."""
+        if self._interrupted():
+            raise Interrupted
 
     @property
     def stopped_early(self) -> bool:

@@ -119,7 +119,7 @@ class GroupAttempt:
             self._specs,
             first.group_width,
             keeps_steps=lambda epoch: first.plan["steps_recorded"] and keeps_epoch(self._spec, epoch),
-            interrupted=self._is_interrupted,
+            pause=self._pause,
             device=device_for(first.device),
         )
         if states := {place: np.frombuffer(job.checkpoint) for place, job in self._jobs.items() if job.checkpoint}:
@@ -188,12 +188,16 @@ class GroupAttempt:
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
         self._recorder.end(place, "succeeded", stopped, **outcome.result(job, trained, self._data, spec))
 
-    def _is_interrupted(self) -> bool:
-        """Asked before every step; between two of them whoever is cancelled is taken out."""
+    def _pause(self) -> None:
+        """Called before every step. Raises Interrupted where all are to stop.
+
+        Whoever is cancelled is taken out, if the states are known that are written for the others.
+        """
         if self._boundary is not None and self._cancelled():
             self._drop_cancelled()
             self._flush()
-        return self._heartbeat.stop is not None or not self._training.live
+        if self._heartbeat.stop is not None or not self._training.live:
+            raise Interrupted
 
     def _cancelled(self) -> list[int]:
         asked = self._pulse.cancelled
@@ -213,6 +217,8 @@ class GroupAttempt:
 
     def _leave(self) -> None:
         """End as the heartbeat was told to. Jobs that are put back train on, to the same bits."""
+        if not self._training.live:
+            return  # all who were left have been cancelled, and told so
         match self._heartbeat.stop:
             case "out of time":
                 detail = f"The job had not ended after {self._timeout:g} seconds"
@@ -222,10 +228,8 @@ class GroupAttempt:
                 self._flush()
             case "leaving":
                 self._recorder.put_back("The worker was asked to leave")
-            case "lease lost":
-                raise LeaseLost
             case _:
-                pass  # all who were left have been cancelled, and told so
+                raise LeaseLost
 
 
 def _fail(process: Process, claim: GroupClaim, code: str, detail: str) -> None:

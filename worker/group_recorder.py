@@ -96,6 +96,8 @@ class GroupRecorder:
 
         `states` are all models' after the last epoch that was noted.
         """
+        if not self._written:
+            return set()
         began = monotonic()
         cancelled = patiently(lambda: self._flush(states), self._leaving)
         for place in self._endings:

@@ -18,7 +18,7 @@ from slope.engines.reduction import Reduction
 from slope.model import LinearModel, Parameters
 from slope.recorder import is_finite
 from slope.records import Diverged, EpochRecord, StepRecord
-from slope.run import Interrupted, Run
+from slope.run import Run
 from slope.spec import SGD, TrainingSpec
 
 
@@ -157,10 +157,6 @@ class Descent(Run):
         loss = self._model.loss(x.to(device), y.to(device))
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item(), self._model.gradient()
-
-    def _pause(self) -> None:
-        if self._interrupted():
-            raise Interrupted
 
     @cached_property
     def _validation(self) -> Callable[[], float | None]:

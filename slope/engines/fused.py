@@ -26,7 +26,6 @@ from slope.engines.rounds import Round, RoundRecorder
 from slope.engines.updates import build_update
 from slope.model import Parameters
 from slope.records import StepRecord
-from slope.run import Interrupted
 from slope.spec import TrainingSpec
 
 Rows = tuple[Tensor, Tensor]
@@ -43,10 +42,13 @@ class Fused:
         width: int,
         *,
         keeps_steps: Callable[[int], bool] = lambda epoch: True,
-        interrupted: Callable[[], bool] = lambda: False,
+        pause: Callable[[], None] = lambda: None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """`specs` by place below `width`, of one group (slope.engines.groups); `data` is prepared as they ask for."""
+        """`specs` by place below `width`, of one group (slope.engines.groups); `data` is prepared as they ask for.
+
+        `pause` is called before every step. It may take places out of `live`, and raise Interrupted.
+        """
         self.epoch = 0
         """The epoch to be trained next."""
         self.live = set(specs)
@@ -54,7 +56,7 @@ class Fused:
         self._spec = next(iter(specs.values()))
         self._specs = [specs.get(place, self._spec) for place in range(width)]
         self._keeps_steps = keeps_steps
-        self._interrupted = interrupted
+        self._pause = pause
         features = data.x.shape[1]
         self._models = Models(self._specs, features, device)
         leaves = [leaf.detach() for leaf in self._models.learnable]
@@ -69,11 +71,12 @@ class Fused:
                 leaf.grad = torch.zeros_like(leaf)
 
     def epochs(self) -> Iterator[Round]:
-        """Train on until no model trains any more. Raises Interrupted when asked to stop.
+        """Train on until no model trains any more. Raises what `pause` does.
 
         While a round is looked at, `has_ended` and `result` tell of the models that finished it.
         """
         while self.live:
+            self._pause()
             found = self._train_epoch()
             self.epoch += 1
             self.live -= found.diverged.keys()
@@ -155,8 +158,8 @@ class Fused:
         if self._spec.zero_gradients == "epoch":
             self._zero_gradients()
         for step, (x, y) in enumerate(self._batches()):
-            if self._interrupted():
-                raise Interrupted
+            if step:
+                self._pause()
             recorder.step(self._backpropagate(x, y))
             self._move(rates, self.epoch * steps + step)
         return recorder.round(self.live, self._rates(self.epoch), self._validation_loss())
@@ -220,10 +223,6 @@ class Fused:
         columns = np.column_stack([found.x, found.ones]) if self._spec.fit_bias else found.x
         scale = (len(found.y) / found.rows) ** 0.5
         return self._tensor(columns * scale), self._tensor(found.y * scale)
-
-    def _pause(self) -> None:
-        if self._interrupted():
-            raise Interrupted
 
     def _tensor(self, values: Array) -> Tensor:
         return torch.tensor(values).to(self._models.weights.detach()).contiguous()

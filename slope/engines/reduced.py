@@ -14,7 +14,6 @@ from slope.loop import Loop
 from slope.model import LinearModel, Parameters
 from slope.optimizers import build_optimizer
 from slope.recorder import EpochRecorder
-from slope.run import Interrupted
 from slope.spec import TrainingSpec
 
 Pause = Callable[[], None]
@@ -81,10 +80,6 @@ class Reduced(Loop):
         if self._reductions is None:
             self._reductions = self._reduce(self._pause)
         return self._reductions
-
-    def _pause(self) -> None:
-        if self._interrupted():
-            raise Interrupted
 
     def _recorder(self) -> EpochRecorder:
         return EpochRecorder(

@@ -284,6 +284,41 @@ def test_a_job_that_is_out_of_time_fails_and_keeps_its_records(database: Databas
     assert 0 < job.epochs_done < 10_000_000
 
 
+DEAF = [  # engines that once asked nothing between two epochs
+    pytest.param({"engine": "composed", "batch_size": 1}, id="composed at a constant rate"),
+    pytest.param({"engine": "composed", "batch_size": "full"}, id="composed of one step"),
+    pytest.param({"engine": "compiled", "batch_size": "full"}, id="compiled of one step"),
+    pytest.param({"engine": "reduced", "batch_size": "full"}, id="reduced"),
+    pytest.param({"engine": "eager", "batch_size": "full", "optimizer": {"name": "lbfgs"}}, id="lbfgs"),
+]
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "timeout", "put back"])
+@pytest.mark.parametrize("hyperparameters", DEAF)
+def test_short_epochs_without_a_step_to_ask_before_are_left_all_the_same(
+    database: Database, run: Run, hyperparameters: dict[str, Any], ending: str
+) -> None:
+    endless = {"epochs": 10_000_000, "learning_rate": 1e-6, "record": {"steps": "none", "every": 1000}}
+    wanted = request(**endless | hyperparameters)
+    job_id = submit(database, wanted | ({"timeout_seconds": 0.3} if ending == "timeout" else {}))
+
+    def act() -> None:
+        if ending == "cancelled":
+            change(database, lambda session: jobs.ask_to_cancel(session, job_id))
+        elif ending == "put back":
+            leaving.set()
+
+    leaving = AtStep(20, act)
+    run(job_id, leaving, beat_seconds=0.05)
+
+    job = read(database, job_id)
+    status = {"cancelled": "cancelled", "timeout": "failed", "put back": "queued"}[ending]
+    assert (job.status, job.crashes) == (status, 0)
+    assert job.error_code == ("timeout" if ending == "timeout" else None)
+    recorded = [epoch["epoch"] for epoch in epochs_of(database, job_id)]
+    assert recorded == list(range(0, job.epochs_done, 1000))
+
+
 def out_of_memory() -> None:
     raise MemoryError("for the test")
 

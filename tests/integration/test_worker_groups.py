@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 from workbench import FakeQueue, change, claim_group, columns, jobs_of, read, request, submit_sweep
 
@@ -265,12 +266,18 @@ def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
     assert read(database, jobs[1].id).epochs_done == 0
 
 
-def test_a_whole_sweep_is_cancelled(database: Database, run: Run) -> None:
+@pytest.mark.parametrize("long_epoch", [0.0, NEVER], ids=["between two steps", "between two epochs"])
+def test_a_whole_sweep_is_cancelled(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, long_epoch: float
+) -> None:
+    monkeypatch.setattr("worker.group_attempt._LONG_EPOCH", long_epoch)
     sweep_id = submit_sweep(database, sweep(epochs=100_000, record={"steps": "none", "every": 1000}))
     jobs = jobs_of(database, sweep_id)
 
-    run(jobs[0].id, AtStep(5, lambda: service.sweeps.cancel(database, sweep_id)), beat_seconds=0.05)
+    with capture_logs() as told:
+        run(jobs[0].id, AtStep(5, lambda: service.sweeps.cancel(database, sweep_id)), beat_seconds=0.05)
 
+    assert [entry["event"] for entry in told if entry["log_level"] != "info"] == []
     assert {read(database, job.id).status for job in jobs} == {"cancelled"}
 
 

@@ -1,5 +1,6 @@
 """Every engine gives the numbers of the plain loop, to rounding, over specs and data that nobody thought of."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,68 @@ def replayed(engine: str, spec: TrainingSpec, data: TrainingData, checkpoint: by
     run = build(engine, data, spec)
     run.restore(checkpoint)
     return list(run.replayed(window))
+
+
+EVERY = BY_ENGINE | {
+    "eager": cases(
+        {
+            "batch_size": SIZES | st.just("full"),
+            "optimizer": st.sampled_from([*OPTIMIZERS, {"name": "lbfgs", "max_iter": 3}]),
+            "loss": st.sampled_from(["squared_error", "absolute_error", "huber"]),
+            "shuffle": st.booleans(),
+            "l1": st.sampled_from([0.0, 0.01]),
+            "l2": L2,
+        }
+    )
+}
+
+
+@pytest.mark.parametrize("engine", EVERY)
+def test_a_run_is_left_before_any_epoch_and_goes_on_without_losing_one(engine: str) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(EVERY[engine], st.integers(0, 5))
+    def is_left(case: Case, epoch: int) -> None:
+        spec, data = case
+        whole, left = list(build(engine, data, spec).epochs()), []
+        run = build(engine, data, spec, interrupted=lambda: run.epoch >= epoch)
+        with pytest.raises(Interrupted) if epoch < len(whole) else nullcontext():
+            for record in run.epochs():
+                left.append(record)
+        assert len(left) == run.epoch == min(epoch, len(whole))
+        taken_up = build(engine, data, spec)
+        taken_up.restore(run.checkpoint())
+        assert without_time(left + list(taken_up.epochs())) == without_time(whole)
+
+    is_left()
+
+
+@pytest.mark.parametrize(
+    ("engine", "batch_size"),
+    [("eager", 1000), ("reduced", "full"), ("blocked", 1), ("composed", 1), ("composed", 1000), ("compiled", 1000)],
+)
+def test_within_a_long_epoch_a_run_is_asked_every_so_many_rows(engine: str, batch_size: Any) -> None:
+    rows, asked = 2**19, list[bool]()
+    spec = TrainingSpec.model_validate({"epochs": 1, "learning_rate": 1e-9, "batch_size": batch_size})
+    data = prepare(np.ones((rows, 1)), np.ones(rows), spec)
+
+    def interrupted() -> bool:
+        asked.append(True)
+        return False
+
+    list(build(engine, data, spec, keeps_steps=lambda epoch: False, interrupted=interrupted).epochs())
+    assert len(asked) > rows // 2**18
+
+
+def test_every_evaluation_of_lbfgs_is_asked_for() -> None:
+    spec = TrainingSpec.model_validate({"epochs": 1, "optimizer": {"name": "lbfgs"}, "batch_size": "full"})
+    asked: list[bool] = []
+
+    def interrupted() -> bool:
+        asked.append(True)
+        return len(asked) == 5
+
+    with pytest.raises(Interrupted):
+        list(Training(typical("reduced")[1], spec, interrupted=interrupted).epochs())
 
 
 @pytest.mark.parametrize("engine", TYPICAL)

@@ -1,6 +1,7 @@
 """Fused models: each equals the same job run alone, whoever is beside it."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from slope.data import TrainingData, prepare
 from slope.engines.fused import Fused
 from slope.engines.groups import groups_of, likeness, obstacle, widest
 from slope.engines.rounds import Round
-from slope.loop import Interrupted, Training
+from slope.loop import Training
 from slope.records import Diverged, EpochRecord, StepRecord, epoch_columns, step_columns
+from slope.run import Interrupted
 from slope.spec import TrainingSpec
 
 patient = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -231,11 +233,42 @@ def test_float32_agrees_to_its_own_rounding(batch_size: Any) -> None:
 
 
 def test_it_stops_between_two_steps_when_asked_to() -> None:
-    asked = iter([False, False, True])
-    training = fused({0: TrainingSpec(), 1: TrainingSpec(learning_rate=0.5)}, 2, interrupted=lambda: next(asked))
+    pauses: list[None] = []
+
+    def pause() -> None:
+        pauses.append(None)
+        if len(pauses) == 3:
+            raise Interrupted
+
+    training = fused({0: TrainingSpec(), 1: TrainingSpec(learning_rate=0.5)}, 2, pause=pause)
     with pytest.raises(Interrupted):
         list(training.epochs())
-    assert training.epoch == 0
+    assert (training.epoch, len(pauses)) == (0, 3)
+
+
+@patient
+@given(groups(), st.integers(0, 4))
+def test_a_group_is_left_before_any_epoch_and_goes_on_without_losing_one(
+    group: tuple[dict[int, TrainingSpec], int], epoch: int
+) -> None:
+    specs, width = group
+
+    def pause() -> None:
+        if left.epoch >= epoch:
+            raise Interrupted
+
+    whole, left, taken_up = fused(specs, width), fused(specs, width, pause=pause), fused(specs, width)
+    expected, before = list(whole.epochs()), []
+    with pytest.raises(Interrupted) if epoch < len(expected) else nullcontext():
+        for found in left.epochs():
+            before.append(found)
+    assert left.epoch == len(before) == min(epoch, len(expected))
+    taken_up.live = set(left.live)
+    states = left.states()
+    taken_up.restore({place: states[place] for place in specs})
+    rounds = before + list(taken_up.epochs())
+    for place in specs:
+        assert_same(epochs_of(rounds, place), epochs_of(expected, place), 0.0)
 
 
 def test_a_place_that_is_taken_out_leaves_no_record() -> None:
