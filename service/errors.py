@@ -50,6 +50,33 @@ class NotAcceptable(ServiceError):
         super().__init__(f"{detail}: there is {', '.join(sorted(offers))}", headers={"Vary": "Accept"})
 
 
+class TooBusy(ServiceError):
+    status = 503
+    type = "too-busy"
+    title = "Too many ask for long work at once"
+
+    def __init__(self, most: int) -> None:
+        detail = f"{most} replays, graphs, pictures and audits are under way or wait: ask again in a moment"
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
+class ClientGone(ServiceError):
+    """Nobody reads its answer."""
+
+    status = 499
+    type = "client-gone"
+    title = "The client has gone"
+
+    def __init__(self) -> None:
+        super().__init__("The client has closed its connection: the work was called off")
+
+
+class ReplayTooLong(ServiceError):
+    status = 422
+    type = "replay-too-long"
+    title = "It would take too long to compute these numbers again"
+
+
 class UnsupportedMediaType(ServiceError):
     status = 415
     type = "unsupported-media-type"

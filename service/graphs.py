@@ -11,12 +11,13 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from service import jobs, records, replay
-from service.errors import EpochTooLong, GradientDiffers, InvalidRequest, StepNotFound, StepTooLarge
+from service.errors import ClientGone, EpochTooLong, GradientDiffers, InvalidRequest, StepNotFound, StepTooLarge
 from service.replay import Source
 from service.storage import Storage
 from service.store.database import Database
 from service.store.records import RecordedStep, recorded_step
 from service.store.tables import Job, Step
+from slope.calling_off import is_called_off
 from slope.data import RowsOfSteps
 from slope.expression import ExpressionFault
 from slope.spec import Fault, TrainingSpec
@@ -99,7 +100,7 @@ def of_step(
     replay.round_as_the_worker()
     found, origin, left = _recorded(database, job_id, epoch, step) or _replayed(database, storage, job_id, epoch, step)
     batches, record = origin.batches(epoch), _as_record(found)
-    _refuse_too_large(origin, batches.size)
+    _refuse_too_large(origin, batches.size)  # also where nothing had to be computed again
     rows = batches[step]
     shown = _row_of(rows, row)
     _refuse_other_features(features, len(origin.source.features))
@@ -127,6 +128,8 @@ def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, lim
         left = _left_before(session, storage, origin, job, epoch, 0)
     taken = EpochAudit(replay.prepared(storage, origin.source), origin.spec, left)
     for each in found:
+        if is_called_off():
+            raise ClientGone
         record = _as_record(each.step)
         if not taken.add(record, batches[record.step], to_the_bit=origin.is_exact):
             raise _differs(origin, record)
@@ -158,6 +161,7 @@ def _replayed(database: Database, storage: Storage, job_id: UUID, epoch: int, st
     with database.reading() as session:
         job = jobs.get(session, job_id)
         origin = Origin.of(job)
+        _refuse_too_large(origin, origin.batches(epoch).size)
         found = _step(session, storage, job, epoch, step)
         return found, origin, _left_before(session, storage, origin, job, epoch, step)
 

@@ -81,7 +81,8 @@ def _window(
         job = jobs.get(session, job_id)
         rows = records.rows_of_epoch(job, epoch)
         window = range(after + 1, min(after + 1 + limit, len(rows)))
-        replayed = records.replayed_steps(session, storage, job, epoch, window)
+        through = window.start if at_once == 1 else window.stop  # the others are sent one by one
+        replayed = records.replayed_steps(session, storage, job, epoch, window, through=through)
     size = _chunk_rows(2 * len(job.features) + rows.size)
     chunks = _recorded_steps(database, job, epoch, window, size) if replayed is None else _in_chunks(replayed, size)
     steps = (list(records.with_rows(chunk, rows, min(at_once, len(window)))) for chunk in chunks)

@@ -11,6 +11,7 @@ from service import jobs, replay
 from service.errors import EpochNotFound
 from service.storage import Storage
 from service.store import records
+from service.store.database import Database
 from service.store.tables import Epoch, Job, Step
 from slope.data import RowsOfSteps
 from slope.spec import TrainingSpec
@@ -45,7 +46,7 @@ def steps(
     job = jobs.get(session, job_id)
     rows = rows_of_epoch(job, epoch)
     window = range(after + 1, min(after + 1 + limit, len(rows)))
-    replayed = replayed_steps(session, storage, job, epoch, window)
+    replayed = replayed_steps(session, storage, job, epoch, window, through=window.stop)
     found = records.steps_in(session, job.id, epoch, window) if replayed is None else list(replayed)
     following = window.stop - 1 if len(found) == limit and window.stop < len(rows) else None
     return list(with_rows(found, rows, 1)), following
@@ -65,10 +66,19 @@ def with_rows(steps: Iterable[Step], rows: RowsOfSteps, at_once: int) -> Iterato
     return (StepWithRows(step, rows[step.step] if are_listed else None) for step in steps)
 
 
-def replayed_steps(session: Session, storage: Storage, job: Job, epoch: int, window: range) -> Iterator[Step] | None:
+def are_recorded(database: Database, job_id: UUID, epoch: int) -> bool:
+    """Whether the steps of an epoch only have to be read."""
+    with database.reading() as session:
+        return records.has_steps(session, job_id, epoch)
+
+
+def replayed_steps(
+    session: Session, storage: Storage, job: Job, epoch: int, window: range, *, through: int
+) -> Iterator[Step] | None:
     """Steps that were not recorded, computed again as they are taken; None when the epoch's steps were recorded.
 
-    Raises EpochNotFound and ReplayDiffers, at once.
+    `through` is how many steps of the epoch somebody waits for at once. Raises EpochNotFound, ReplayTooLong and
+    ReplayDiffers, at once.
     """
     if records.has_steps(session, job.id, epoch):
         return None
@@ -76,7 +86,7 @@ def replayed_steps(session: Session, storage: Storage, job: Job, epoch: int, win
         raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
     if not window:
         return iter(())
-    return (_as_row(job, step) for step in replay.steps(session, storage, job, epoch, window))
+    return (_as_row(job, step) for step in replay.steps(session, storage, job, epoch, window, through=through))
 
 
 def rows_of_epoch(job: Job, epoch: int) -> RowsOfSteps:

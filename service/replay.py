@@ -15,14 +15,17 @@ from cachetools import LRUCache, cached
 from sqlalchemy.orm import Session
 
 from service import datasets
-from service.errors import ReplayDiffers
+from service.errors import ClientGone, ReplayDiffers, ReplayTooLong
 from service.settings import get_settings
 from service.storage import Storage
 from service.store import partitions, records
 from service.store.tables import Job
 from service.streams import streamed
+from slope.calling_off import is_called_off
 from slope.data import TrainingData, prepare
-from slope.spec import TrainingSpec
+from slope.engines import groups
+from slope.engines.costs import Work, replay_seconds
+from slope.spec import Fault, TrainingSpec
 
 if TYPE_CHECKING:
     from slope.engines.engine import Engine
@@ -78,27 +81,59 @@ def round_as_the_worker() -> None:
     torch.set_num_threads(get_settings().threads)
 
 
-def steps(session: Session, storage: Storage, job: Job, epoch: int, window: range) -> "Iterator[StepRecord]":
-    """Some steps of an epoch that was at least begun, computed as they are taken. Raises ReplayDiffers, at once."""
-    training = _training_near(session, storage, job, epoch)
+def steps(
+    session: Session, storage: Storage, job: Job, epoch: int, window: range, *, through: int
+) -> "Iterator[StepRecord]":
+    """Some steps of an epoch that was at least begun, computed as they are taken.
+
+    `through` is how many steps of the epoch somebody waits for at once. Raises ReplayTooLong and ReplayDiffers, before
+    the first.
+    """
+    training = _training_near(session, storage, job, epoch, through)
     _advance(session, job, training, epoch)
     return training.replayed(window)
 
 
 def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -> "Parameters":
-    """The parameters after an epoch that the job has trained. Raises ReplayDiffers."""
-    training = _training_near(session, storage, job, epoch + 1)
+    """The parameters after an epoch that the job has trained. Raises ReplayTooLong and ReplayDiffers."""
+    training = _training_near(session, storage, job, epoch + 1, 0)
     _advance(session, job, training, epoch + 1)
     return training.parameters
 
 
-def _training_near(session: Session, storage: Storage, job: Job, epoch: int) -> "Engine | FusedMember":
+def _training_near(session: Session, storage: Storage, job: Job, epoch: int, through: int) -> "Engine | FusedMember":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
+    snapshot = records.latest_snapshot(session, job.id, epoch)
+    _refuse_too_long(job, epoch - (snapshot.epoch if snapshot else 0), through)
     round_as_the_worker()
     training = _run_of(session, storage, job)
-    if state := records.latest_snapshot(session, job.id, epoch):
-        training.restore(state)
+    if snapshot:
+        training.restore(snapshot.state)
     return training
+
+
+def _refuse_too_long(job: Job, epochs: int, through: int) -> None:
+    """Before anything is read or computed: so many epochs, and steps of the next, would be computed again."""
+    settings, numbers = get_settings(), job.dataset.rows * (len(job.features) + 1)
+    if numbers > settings.replay_numbers and not job.plan.get("streams"):
+        raise _too_long(f"The data has {numbers:,} numbers, and would be read; {settings.replay_numbers:,}")
+    seconds = _seconds(job, Source.of(job).training_spec, epochs, through)
+    if seconds > settings.replay_seconds:
+        raise _too_long(f"It would take about {seconds:,.0f} s to compute this again; {settings.replay_seconds:g} s")
+
+
+def _seconds(job: Job, spec: TrainingSpec, epochs: int, through: int) -> float:
+    """What the plan says of the job, for a part of it."""
+    size = (job.dataset.rows, len(job.features))
+    share = epochs + through / Work.of(spec, *size, keeps_steps=False).steps
+    if job.plan["engine"] == "fused":
+        return groups.seconds(spec, *size, job.group_width or 1) / spec.epochs * share
+    return replay_seconds(job.plan["engine"], spec, *size, share)
+
+
+def _too_long(what: str) -> ReplayTooLong:
+    detail = f"{what} are allowed: ask for an earlier step, or train again with these steps recorded"
+    return ReplayTooLong(detail, [Fault(detail, "/path/epoch")])
 
 
 def _run_of(session: Session, storage: Storage, job: Job) -> "Engine | FusedMember":
@@ -111,11 +146,20 @@ def _run_of(session: Session, storage: Storage, job: Job) -> "Engine | FusedMemb
     spec = source.training_spec
     if job.plan.get("streams"):
         reduce = _reduction(session, storage, job, spec)
-        return Reduced(len(source.features), reduce, spec, keeps_steps=lambda epoch: False)
+        return Reduced(len(source.features), reduce, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
     data = prepared(storage, source)
     if job.place is not None and job.group_width is not None:
-        return FusedMember(data, spec, job.place, job.group_width)
-    return build(job.plan["engine"], data, spec, keeps_steps=lambda epoch: False)
+        return FusedMember(data, spec, job.place, job.group_width, pause=_pause)
+    return build(job.plan["engine"], data, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
+
+
+def _pause() -> None:
+    if is_called_off():
+        raise ClientGone
+
+
+def _keeps_none(_epoch: int) -> bool:
+    return False
 
 
 def _reduction(session: Session, storage: Storage, job: Job, spec: TrainingSpec) -> "Callable[[Pause], Reductions]":

@@ -43,6 +43,15 @@ class Settings(BaseSettings):
     max_recorded_numbers: int = Field(default=100_000_000, ge=1)
     """Most numbers that one job, or one sweep, may record."""
 
+    replays_at_once: int = Field(default=2, ge=1)
+    """Replays, graphs of steps, pictures and audits that are computed at once."""
+    replays_waiting: int = Field(default=8, ge=0)
+    """How many more wait for their turn; beyond them the answer is 503."""
+    replay_seconds: float = Field(default=60.0, gt=0)
+    """Steps that would take longer to compute again, by the plan's measure, are refused."""
+    replay_numbers: int = Field(default=50_000_000, ge=1)
+    """Most numbers of a dataset that is read into the API's memory to compute steps again."""
+
     worker_memory: ByteSize | None = None
     """Memory that one training may take, as in `2GiB`; by default its part of the worker's machine or container."""
     threads: int = Field(default=1, ge=1)

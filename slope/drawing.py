@@ -4,20 +4,21 @@ It is C that is not made for threads, keeps Python's lock while it works, and ma
 others wait for. Free of torch.
 """
 
-import os
 import subprocess
 import sys
-from threading import BoundedSemaphore
+import time
+from contextlib import suppress
+from subprocess import PIPE
+
+from slope.calling_off import is_called_off
 
 _SECONDS = 20
 """A drawing of a few hundred nodes takes one."""
 _DPI = {"png": 144}
+_LOOKS = 0.1
+"""Seconds between two looks at whether the picture is still wanted."""
 _MISSING = 3
 """The exit status that says that Graphviz is not here."""
-
-
-_drawing = BoundedSemaphore(os.cpu_count() or 1)
-"""However many ask, no more processes draw than there are cores."""
 
 
 class NotInstalled(ImportError):
@@ -33,18 +34,26 @@ class NotDrawn(RuntimeError):
 
 def draw(dot: str, kind: str) -> bytes:
     """A picture (`svg` or `png`) of a program in the language of Graphviz. Raises NotInstalled and NotDrawn."""
-    try:
-        with _drawing:
-            done = subprocess.run(
-                _command(kind), input=dot.encode(), capture_output=True, timeout=_SECONDS, check=False
-            )
-    except subprocess.TimeoutExpired as error:
-        raise NotDrawn(f"Graphviz has not finished after {_SECONDS} s: the graph is too large to draw") from error
-    if done.returncode == _MISSING:
+    with subprocess.Popen(_command(kind), stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        try:
+            picture, said = _communicate(process, dot.encode())
+        finally:
+            process.kill()
+    if process.returncode == _MISSING:
         raise NotInstalled
-    if done.returncode:
-        raise NotDrawn(f"Graphviz failed: {done.stderr.decode(errors='replace')[-500:]}")
-    return done.stdout
+    if process.returncode:
+        raise NotDrawn(f"Graphviz failed: {said.decode(errors='replace')[-500:]}")
+    return picture
+
+
+def _communicate(process: "subprocess.Popen[bytes]", dot: bytes) -> tuple[bytes, bytes]:
+    """What the process writes and says. Raises NotDrawn when it takes too long, or nobody wants it any more."""
+    end, told = time.monotonic() + _SECONDS, dot or None
+    while time.monotonic() < end and not is_called_off():
+        with suppress(subprocess.TimeoutExpired):  # and is asked again, without losing what it has said so far
+            return process.communicate(told, timeout=_LOOKS)
+        told = None
+    raise NotDrawn(f"Graphviz has not finished after {_SECONDS} s: the graph is too large to draw")
 
 
 def _command(kind: str) -> list[str]:

@@ -29,6 +29,7 @@ class Loop(Run):
     def replayed(self, steps: range) -> Iterator[StepRecord]:
         self._begin_epoch()
         for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
+            self._pause()
             loss = self._backpropagate(x, y)
             if not loss.isfinite():
                 break

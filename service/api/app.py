@@ -37,6 +37,7 @@ from service.settings import Settings, get_settings
 from service.storage import storage_at
 from service.store.database import Database
 from service.sweeping import sweep
+from service.turns import Turns
 from slope import __version__
 
 _SWEEP_SECONDS = 3600.0
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.storage = storage_at(settings.storage)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.watch = JobWatch(app.state.database)
+    app.state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
     app.state.answers = Answers(app.state.database, app.state.watch)
     problems.install(app)
     for noun in (

@@ -1,8 +1,8 @@
 """What routes ask for: the process's database, queue and settings, and the parts of a request that many share."""
 
 import re
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, ParamSpec, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request
@@ -15,8 +15,11 @@ from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
+from service.turns import Turns
 
 MAX_WAIT = 60.0
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 # Dependencies that wait for nothing are `async`: FastAPI sends the others through a thread, 0.1 ms each.
 
@@ -51,12 +54,40 @@ async def _answers(request: Request) -> Answers:
     return answers
 
 
+class Turn:
+    """Takes turns for a request, and gives its work up when its client has gone."""
+
+    def __init__(self, turns: Turns, request: Request) -> None:
+        self._turns = turns
+        self._request = request
+
+    async def __call__(
+        self, work: Callable[Arguments, Answer], *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Answer:
+        """What the work gives. Raises TooBusy and ClientGone."""
+        return await self._turns.take(self._leaving, work, *arguments, **named)
+
+    def each(self, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """The chunks of an answer that has begun."""
+        return self._turns.each(self._leaving, chunks)
+
+    async def _leaving(self) -> None:
+        """The body has been read, or there is none: all that can still come is the end."""
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _turn(request: Request) -> Turn:
+    return Turn(request.app.state.turns, request)
+
+
 DatabaseDep = Annotated[Database, Depends(_database)]
 StorageDep = Annotated[Storage, Depends(_storage)]
 QueueDep = Annotated[Queue, Depends(_queue)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 WatchDep = Annotated[JobWatch, Depends(_watch)]
 AnswersDep = Annotated[Answers, Depends(_answers)]
+TurnDep = Annotated[Turn, Depends(_turn)]
 
 
 def _session(database: DatabaseDep) -> Iterator[Session]:

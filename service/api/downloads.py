@@ -1,6 +1,6 @@
 """Histories as files of other tools, sent while they are read."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FileFormat = Literal["csv", "ndjson", "arrow"]
 PredictionFileFormat = Literal[FileFormat, "parquet"]
+Taking = Callable[[Iterator[bytes]], AsyncIterator[bytes]]
+"""Takes chunk after chunk away from the event loop."""
 
 # pyarrow is loaded by the first call that needs it: the process does without it until then.
 
@@ -32,13 +34,13 @@ def epochs_file(history: History[Epoch], format: FileFormat, name: str) -> Strea
     return streamed(_table(history, of_epochs, format), format, name)
 
 
-def steps_file(history: History[StepWithRows], format: FileFormat, name: str) -> StreamingResponse:
-    """Steps as lines of JSON, as they are in a page, or in columns."""
+def steps_file(history: History[StepWithRows], format: FileFormat, name: str, each: Taking) -> StreamingResponse:
+    """Steps as lines of JSON, as they are in a page, or in columns; `each` says where they are computed."""
     if format == "ndjson":
-        return streamed(_lines(history, StepView.of), format, name)
+        return streamed(each(_lines(history, StepView.of)), format, name)
     from service.columns import of_steps
 
-    return streamed(_table(history, of_steps, format), format, name)
+    return streamed(each(_table(history, of_steps, format)), format, name)
 
 
 def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> StreamingResponse:
@@ -52,7 +54,7 @@ def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, 
     return streamed(encoded(format, batch.schema, iter([batch])), format, name)
 
 
-def streamed(content: Iterator[bytes], format: str, name: str) -> StreamingResponse:
+def streamed(content: Iterator[bytes] | AsyncIterator[bytes], format: str, name: str) -> StreamingResponse:
     """An answer that a browser saves under the name."""
     headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{name}.{format}"'}
     return StreamingResponse(content, media_type=MEDIA_TYPES[format], headers=headers)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from pydantic import Field
 
 from service import graphs
-from service.api.dependencies import DatabaseDep, StorageDep, require_json
+from service.api.dependencies import DatabaseDep, StorageDep, TurnDep, require_json
 from service.api.examples import GRAPH_REQUESTS
 from service.api.pictures import DOCUMENTED, FormatQuery, ThemeQuery, drawn, preferred
 from service.api.views.graphs import AuditView, GraphView, StepGraphView, json_of, json_of_step
@@ -20,13 +20,14 @@ MAX_EXPANDED = 50
 
 
 @router.get("/jobs/{job_id}/epochs/{epoch}/steps/{step}/graph", response_model=StepGraphView, responses=DOCUMENTED)
-def get_step_graph(
+async def get_step_graph(
     job_id: UUID,
     epoch: Place,
     step: Place,
     request: Request,
     database: DatabaseDep,
     storage: StorageDep,
+    turn: TurnDep,
     theme: ThemeQuery = "auto",
     row: Annotated[int | None, Query(ge=0, description="The row of the batch to show; else its first")] = None,
     expand: Annotated[
@@ -42,37 +43,52 @@ def get_step_graph(
     shown, and the others together; a step that was not recorded is replayed.
     """
     chosen = format or preferred(request)
-    found = graphs.of_step(database, storage, job_id, epoch, step, row=row, features=expand or ())
-    return _json(json_of_step(found)) if chosen == "json" else drawn(found.graph, chosen, theme)
+
+    def answer() -> Response:
+        found = graphs.of_step(database, storage, job_id, epoch, step, row=row, features=expand or ())
+        return _json(json_of_step(found)) if chosen == "json" else drawn(found.graph, chosen, theme)
+
+    return await turn(answer)
 
 
-@router.get("/jobs/{job_id}/epochs/{epoch}/audit")
-def audit_epoch(
+@router.get("/jobs/{job_id}/epochs/{epoch}/audit", response_model=AuditView)
+async def audit_epoch(
     job_id: UUID,
     epoch: Place,
     database: DatabaseDep,
     storage: StorageDep,
+    turn: TurnDep,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most rows that are listed")] = 50,
-) -> AuditView:
+) -> Response:
     """Which rows moved the model: what each row contributed to the epoch's mean gradient, the largest first.
 
     The contributions, the penalties' and what was left in `.grad` before add up to the recorded gradient. Every step is
     done again through autograd and held against its record.
     """
-    return AuditView.model_validate(graphs.audit(database, storage, job_id, epoch, limit=limit))
+
+    def answer() -> Response:
+        found = graphs.audit(database, storage, job_id, epoch, limit=limit)
+        return _json(AuditView.model_validate(found).model_dump_json().encode())
+
+    return await turn(answer)
 
 
 @router.post("/graphs", response_model=GraphView, responses=DOCUMENTED, dependencies=[Depends(require_json)])
-def draw_expression(
+async def draw_expression(
     formula: Annotated[GraphRequest, Body(openapi_examples=GRAPH_REQUESTS)],
     request: Request,
+    turn: TurnDep,
     theme: ThemeQuery = "auto",
     format: FormatQuery = None,
 ) -> Response:
     """The graph of any small formula, computed in double precision: values forward, gradients back."""
     chosen = format or preferred(request)
-    graph = graphs.of_expression(formula)
-    return _json(json_of(graph)) if chosen == "json" else drawn(graph, chosen, theme)
+
+    def answer() -> Response:
+        graph = graphs.of_expression(formula)
+        return _json(json_of(graph)) if chosen == "json" else drawn(graph, chosen, theme)
+
+    return await turn(answer)
 
 
 def _json(content: bytes) -> Response:

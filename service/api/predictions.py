@@ -7,12 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from pydantic import Field, model_validator
 from pydantic_core import to_json
+from starlette.concurrency import run_in_threadpool
 
 from service import predictions, scoring
 from service.api import negotiation
-from service.api.dependencies import DatabaseDep, SessionDep, StorageDep, require_json
+from service.api.dependencies import DatabaseDep, SessionDep, StorageDep, TurnDep, require_json
 from service.api.downloads import predictions_file, streamed
 from service.api.examples import PREDICT_REQUESTS
+from service.api.negotiation import as_json
 from service.api.views.predictions import FitsView, FitView, PredictionView, ScoringView
 from service.api.views.view import Page
 from service.jobs import get
@@ -69,13 +71,14 @@ def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
     responses=negotiation.document("csv", "ndjson", "arrow", "parquet"),
     dependencies=[Depends(require_json)],
 )
-def predict(
+async def predict(
     job_id: UUID,
     request: Annotated[PredictRequest, Body(openapi_examples=PREDICT_REQUESTS)],
     format: Annotated[PredictionFormat, Depends(_prediction_format)],
     database: DatabaseDep,
     storage: StorageDep,
-) -> Response | Page[PredictionView]:
+    turn: TurnDep,
+) -> Response:
     """Predict any rows with the job's model, before training and after it or after a recorded epoch.
 
     Points `x` are computed one by one as training computes them, to the bit. The rows of a `dataset` are computed many
@@ -83,13 +86,20 @@ def predict(
     the fit (mean squared error and R²) behind them in JSON and in Parquet's footer (as `fit`). As JSON, CSV, NDJSON
     (an item a line), an Arrow stream or Parquet.
     """
+    do = run_in_threadpool if request.epoch is None else turn  # one that was not recorded is computed again
+    return await do(_predictions, database, storage, job_id, request, format)
+
+
+def _predictions(
+    database: Database, storage: Storage, job_id: UUID, request: PredictRequest, format: PredictionFormat
+) -> Response:
     name = f"{job_id}-predictions"
     if request.dataset is not None:
         scored = scoring.score(database, storage, job_id, request.dataset, request.epoch)
         return streamed(_scored(scored, format), format, name)
     found = _points(database, storage, job_id, request)
     if format == "json":
-        return Page(data=[PredictionView.of(each) for each in found])
+        return as_json(Page(data=[PredictionView.of(each) for each in found]))
     return predictions_file(found, format, name)
 
 

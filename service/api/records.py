@@ -4,11 +4,13 @@ from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from service import history, records
 from service.api import negotiation
-from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep
-from service.api.downloads import epochs_file, steps_file
+from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep, TurnDep
+from service.api.downloads import Taking, epochs_file, steps_file
+from service.api.negotiation import as_json
 from service.api.views.records import EpochView, StepView
 from service.api.views.view import Page
 from service.storage import Storage
@@ -69,31 +71,38 @@ def list_epochs(
 @router.get(
     "/epochs/{epoch}/steps", response_model=Page[StepView], responses=negotiation.document("csv", "ndjson", "arrow")
 )
-def list_steps(
+async def list_steps(
     job_id: UUID,
     epoch: Annotated[int, Path(ge=0, lt=2**31)],
     database: DatabaseDep,
     storage: StorageDep,
+    turn: TurnDep,
     format: HistoryFormatDep,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last step of the page before")] = -1,
     limit: LimitOrAll = None,
     points: Points = None,
-) -> Response | Page[StepView]:
+) -> Response:
     """The steps of an epoch, ascending: every batch's loss and gradient, and the parameters before its update.
 
     Steps that were not recorded are computed again through autograd, to the same bits. A page of JSON (1000 steps by
     default), or all of them as CSV, NDJSON or an Arrow stream; in CSV the indices of a step's rows are in one cell,
     with spaces between them. `points=N` thins them out as it does epochs.
     """
-    if format == "json" and points is None:
-        return _page_of_steps(database, storage, job_id, epoch, after, limit or MAX_LIMIT)
-    if points is not None:
-        found = history.telling_steps(database, storage, job_id, epoch, after=after, points=points)
-    else:
-        found = history.steps(database, storage, job_id, epoch, after=after, limit=limit or history.ALL)
-    if format == "json":
-        return Page(data=[StepView.of(each) for chunk in found.chunks for each in chunk])
-    return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps")
+    are_recorded = await run_in_threadpool(records.are_recorded, database, job_id, epoch)
+    each: Taking = iterate_in_threadpool if are_recorded else turn.each
+
+    def answer() -> Response:
+        if format == "json" and points is None:
+            return _page_of_steps(database, storage, job_id, epoch, after, limit or MAX_LIMIT)
+        if points is not None:
+            found = history.telling_steps(database, storage, job_id, epoch, after=after, points=points)
+        else:
+            found = history.steps(database, storage, job_id, epoch, after=after, limit=limit or history.ALL)
+        if format == "json":
+            return as_json(Page(data=[StepView.of(each) for chunk in found.chunks for each in chunk]))
+        return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
+
+    return await (run_in_threadpool(answer) if are_recorded else turn(answer))
 
 
 def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Page[EpochView]:
@@ -102,9 +111,7 @@ def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) ->
     return Page(data=[EpochView.of(row) for row in found], next=None if following is None else str(following))
 
 
-def _page_of_steps(
-    database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int
-) -> Page[StepView]:
+def _page_of_steps(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> Response:
     with database.reading() as session:
         found, following = records.page_of_steps(session, storage, job_id, epoch, after=after, limit=limit)
-    return Page(data=[StepView.of(each) for each in found], next=None if following is None else str(following))
+    return as_json(Page(data=[StepView.of(each) for each in found], next=None if following is None else str(following)))

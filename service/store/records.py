@@ -30,9 +30,9 @@ def add_snapshots(session: Session, snapshots: list[dict[str, Any]]) -> None:
         session.execute(insert(Snapshot), snapshots)
 
 
-def latest_snapshot(session: Session, job_id: UUID, epoch: int) -> bytes | None:
+def latest_snapshot(session: Session, job_id: UUID, epoch: int) -> Snapshot | None:
     """The state before an epoch, or before the nearest earlier one that has a snapshot."""
-    query = select(Snapshot.state).where(Snapshot.job_id == job_id, Snapshot.epoch <= epoch)
+    query = select(Snapshot).where(Snapshot.job_id == job_id, Snapshot.epoch <= epoch)
     return session.scalar(query.order_by(Snapshot.epoch.desc()).limit(1))
 
 

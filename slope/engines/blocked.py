@@ -85,10 +85,10 @@ class Blocked(Descent):
         order, theta, step = self._order(), self._theta(), 0
         with np.errstate(over="ignore", invalid="ignore"):
             for stretch in self._plan():
+                self._pause()
                 for followed in self._follow(stretch, order[stretch.start : stretch.stop], theta, step):
                     yield followed
                     theta, step = followed.end, step + len(followed.losses)
-                self._pause()
         self._place(theta)
 
     def _plan(self) -> Iterator[Stretch]:

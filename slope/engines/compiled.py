@@ -22,11 +22,8 @@ class Compiled(Descent):
 
     def _follow_epoch(self) -> tuple[Sums, Sequence[StepRecord]]:
         order, theta, sums = self._order(), self._theta(), np.zeros(self._design.parameters)
-        last, loss = (self._steps - 1) * self._size, 0.0
-        chunk = max(1, _CHUNK_ROWS // self._size) * self._size
-        for start in range(0, last, chunk):
-            self._pause()
-            loss += self._descend(theta, order[start : min(start + chunk, last)], start // self._size, sums)
+        last = (self._steps - 1) * self._size
+        loss = self._descend_to(theta, order[:last], sums)
         last_loss, last_gradient = self._step(theta, order[last:])
         loss += self._descend(theta, order[last:], self._steps - 1, sums)
         self._place(theta)
@@ -35,8 +32,9 @@ class Compiled(Descent):
     def replayed(self, steps: range) -> Iterator[StepRecord]:
         order, theta, sums = self._order(), self._theta(), np.zeros(self._design.parameters)
         try:
-            self._descend(theta, order[: steps.start * self._size], 0, sums)
+            self._descend_to(theta, order[: steps.start * self._size], sums)
             for step in range(steps.start, min(steps.stop, self._steps)):
+                self._pause()
                 rows = order[step * self._size : (step + 1) * self._size]
                 loss, gradient = self._step(theta, rows)
                 parameters = self._model.parameters()
@@ -44,6 +42,14 @@ class Compiled(Descent):
                 yield StepRecord(self.epoch, step, loss, gradient, parameters)
         except Diverged:
             return
+
+    def _descend_to(self, theta: Array, order: Indices, sums: Array) -> float:
+        """Move θ over the first rows of an epoch, and ask now and then whether to stop. Raises Diverged."""
+        chunk, loss = max(1, _CHUNK_ROWS // self._size) * self._size, 0.0
+        for start in range(0, len(order), chunk):
+            self._pause()
+            loss += self._descend(theta, order[start : start + chunk], start // self._size, sums)
+        return loss
 
     def _descend(self, theta: Array, order: Indices, step: int, sums: Array) -> float:
         """Move θ over rows in an order, of which the first begins a step; the sum of the losses. Raises Diverged."""

@@ -124,6 +124,13 @@ COSTS: dict[str, Callable[[Work], Cost]] = {
     "compiled": compiled,
 }
 
+
+def replay_seconds(engine: str, spec: TrainingSpec, rows: int, features: int, epochs: float) -> float:
+    """Of so many epochs, or parts of one, that are computed again from a snapshot."""
+    cost = COSTS[engine](Work.of(spec, rows, features, keeps_steps=False))
+    return cost.start + cost.epoch * epochs
+
+
 _LOADING = 0.7
 """Of compiled code, once in each process."""
 

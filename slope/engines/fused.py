@@ -91,6 +91,7 @@ class Fused:
         if self._spec.zero_gradients == "epoch":
             self._zero_gradients()
         for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
+            self._pause()
             loss = float(self._backpropagate(x, y)[place])
             if not math.isfinite(loss):
                 return

@@ -1,6 +1,6 @@
 """One model of a fused group, run again without the others and to the same bits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -15,9 +15,17 @@ from slope.spec import TrainingSpec
 class FusedMember:
     """The model at a place of a group. The other places are empty: what they hold makes no difference to it."""
 
-    def __init__(self, data: TrainingData, spec: TrainingSpec, place: int, width: int) -> None:
+    def __init__(
+        self,
+        data: TrainingData,
+        spec: TrainingSpec,
+        place: int,
+        width: int,
+        *,
+        pause: Callable[[], None] = lambda: None,
+    ) -> None:
         self._place = place
-        self._group = Fused(data, {place: spec}, width, keeps_steps=lambda epoch: False)
+        self._group = Fused(data, {place: spec}, width, keeps_steps=lambda epoch: False, pause=pause)
 
     def epochs(self, until: int) -> Iterator[Round]:
         """Train on to an epoch."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from slope import drawing
+from slope.calling_off import called_off_when
 from slope.data import prepare
 from slope.graph import Graph, trace
 from slope.graph.dot import pieces_of
@@ -230,4 +231,12 @@ def test_what_graphviz_cannot_read_and_what_takes_too_long_are_told(monkeypatch:
     monkeypatch.setattr(drawing, "_SECONDS", 0.2)
     monkeypatch.setattr(drawing, "_command", lambda kind: [sys.executable, "-c", "import time; time.sleep(60)"])
     with pytest.raises(drawing.NotDrawn, match="too large"):
+        drawing.draw("digraph {}", "svg")
+
+
+def test_a_picture_that_nobody_wants_any_more_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_SECONDS", 3600)
+    monkeypatch.setattr(drawing, "_command", lambda kind: [sys.executable, "-c", "import time; time.sleep(60)"])
+    answers = iter([False, True])
+    with called_off_when(lambda: next(answers)), pytest.raises(drawing.NotDrawn):
         drawing.draw("digraph {}", "svg")

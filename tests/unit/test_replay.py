@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from slope.data import prepare
+from slope.engines.build import build
+from slope.engines.fused_member import FusedMember
 from slope.engines.plan import REPLAYED_STEPS, snapshot_interval
 from slope.loop import Training
 from slope.records import StepRecord
+from slope.run import Interrupted
 from slope.spec import TrainingSpec
 
 OPTIMIZERS: list[dict[str, Any]] = [
@@ -108,3 +111,21 @@ def test_a_replay_ends_before_the_step_that_was_not_finite() -> None:
 )
 def test_snapshots_bound_what_a_replay_costs(rows: int, batch_size: Any, interval: int) -> None:
     assert snapshot_interval(spec_of(batch_size=batch_size), rows) == interval
+
+
+@pytest.mark.parametrize("engine", ["eager", "reduced", "blocked", "composed", "compiled"])
+def test_a_replay_hears_that_it_is_not_wanted_any_more(engine: str) -> None:
+    spec = spec_of(batch_size="full" if engine == "reduced" else 4, shuffle=False, engine=engine)
+    run = build(engine, prepare(X, Y, spec), spec, keeps_steps=lambda epoch: False, interrupted=lambda: True)
+    with pytest.raises(Interrupted):
+        list(run.replayed(range(2)))
+
+
+def test_the_replay_of_a_member_hears_it_too() -> None:
+    def pause() -> None:
+        raise Interrupted
+
+    spec = spec_of()
+    member = FusedMember(prepare(X, Y, spec), spec, 0, 2, pause=pause)
+    with pytest.raises(Interrupted):
+        list(member.replayed(range(2)))
