@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     flush_epochs: int = Field(default=1000, ge=1)
     """Records are written when either of the two is reached."""
     max_crashes: int = Field(default=3, ge=1)
-    """A job whose worker died this often is given up."""
+    """A job is given up after this many attempts in a row that died with their worker and recorded nothing."""
 
     log_level: str = "INFO"
     log_json: bool = False

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, undefer
 from service.errors import LeaseLost
 from service.store import events
 from service.store.database import later, now
-from service.store.leases import RELEASED
+from service.store.leases import RECORDED, RELEASED
 from service.store.tables import Job
 
 
@@ -109,12 +109,12 @@ def beat(session: Session, mine: GroupClaim, lease_seconds: float) -> set[UUID]:
 
 
 def extend(session: Session, rows: Sequence[dict[str, Any]], lease_seconds: float) -> None:
-    """Write columns of held jobs, the same ones in every row, and extend their lease. Each row has its job's `id`."""
+    """Record columns of held jobs, the same ones in every row, and extend their lease. Each row has its job's `id`."""
     columns = [name for name in rows[0] if name != "id"]
     table = Job.__table__
     statement = update(Job).where(table.c.id == bindparam("job_id"))
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-    values["lease_until"] = later(session, lease_seconds)
+    values |= RECORDED | {"lease_until": later(session, lease_seconds)}
     parameters = [{"job_id": row["id"], **{f"new_{name}": row[name] for name in columns}} for row in rows]
     session.connection().execute(statement.values(values), parameters)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, func, select, text, true, update
+from sqlalchemy import ColumnElement, and_, case, func, select, text, true, update
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
@@ -29,12 +29,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Held:
-    """A running job as a reaper sees it: whose it is, which process trains it, how many attempts died before."""
+    """A running job as a reaper sees it: whose it is, and which process trains it."""
 
     claim: Claim
     worker_id: UUID
     process_id: int
-    crashes: int
     has_expired: bool
     """It is held by a lease that has run out. Otherwise the process was seen to be dead, whatever the lease says."""
 
@@ -80,11 +79,15 @@ def epochs_done(session: Session, mine: Claim) -> int:
 
 def beat(session: Session, mine: Claim, lease_seconds: float) -> bool:
     """Extend a lease with nothing to tell. True when the job is to be cancelled. Raises LeaseLost."""
-    return extend(session, mine, lease_seconds, version=Job.version)
+    return _extend(session, mine, lease_seconds, version=Job.version)
 
 
 def extend(session: Session, mine: Claim, lease_seconds: float, **values: Any) -> bool:
-    """Write for a claimed job and extend its lease. True when the job is to be cancelled. Raises LeaseLost."""
+    """Record something of a claimed job and extend its lease. True when it is to be cancelled. Raises LeaseLost."""
+    return _extend(session, mine, lease_seconds, **RECORDED, **values)
+
+
+def _extend(session: Session, mine: Claim, lease_seconds: float, **values: Any) -> bool:
     row = session.execute(
         update(Job)
         .where(_owned(mine))
@@ -140,26 +143,26 @@ def end_transactions(session: Session, held: Held) -> None:
 
 
 def release_lost(session: Session, held: Held, max_crashes: int) -> bool:
-    """Take a job away from an attempt that died: back into the queue, or failed when it died too often.
+    """Take a job from an attempt that died: back into the queue, or failed where several in a row recorded nothing.
 
     True when this call did it: of several reapers one wins, for the token they saw is gone afterwards. A lease that had
     run out may have been extended since, by a flush that took long.
     """
     is_still_lost = Job.lease_until < now(session) if held.has_expired else true()
-    given_up = held.crashes + 1 >= max_crashes
-    outcome = _worker_lost(session) if given_up else {"rung_at": None}
-    status = "failed" if given_up else "queued"
     released = session.execute(
         update(Job)
         .where(_owned(held.claim), is_still_lost)
-        .values(status=status, crashes=Job.crashes + 1, **RELEASED, **outcome)
+        .values(status="queued", rung_at=None, crashes=_CRASHES, **RELEASED)
         .returning(Job.crashes)
     ).one_or_none()
     if released is None:
         return False
+    is_given_up = released.crashes >= max_crashes
+    if is_given_up:
+        session.execute(update(Job).where(Job.id == held.claim.job_id).values(_worker_lost(session)))
     partitions.release(session, held.claim.job_id, held.worker_id)
     detail = f"The worker was lost in attempt {held.claim.attempt}"
-    events.add_status(session, held.claim.job_id, status, detail)
+    events.add_status(session, held.claim.job_id, "failed" if is_given_up else "queued", detail)
     return True
 
 
@@ -168,21 +171,26 @@ _END_TRANSACTIONS = text(
     " WHERE datname = current_database() AND application_name = :name AND state <> 'idle'"
 )
 RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
+RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
+"""A job that advances is not given up, however often its workers die."""
+_CRASHES = case((Job.recorded_in == Job.attempt, 0), else_=Job.crashes + 1)
+"""Where the last attempt has died as well."""
 
 
 def _worker_lost(session: Session) -> dict[str, Any]:
     return {
+        "status": "failed",
         "finished_at": now(session),
         "checkpoint": None,
         "error_code": "worker_lost",
-        "error_detail": "The job was given up: its worker died each time it tried",
+        "error_detail": "The job was given up: its worker died each time it tried, and nothing was recorded in between",
     }
 
 
 def _held(session: Session, condition: ColumnElement[bool], *, have_expired: bool) -> list[Held]:
-    query = select(Job.id, Job.attempt, Job.lease_token, Job.worker_id, Job.process_id, Job.crashes)
+    query = select(Job.id, Job.attempt, Job.lease_token, Job.worker_id, Job.process_id)
     return [
-        Held(Claim(row.id, row.attempt, row.lease_token), row.worker_id, row.process_id, row.crashes, have_expired)
+        Held(Claim(row.id, row.attempt, row.lease_token), row.worker_id, row.process_id, have_expired)
         for row in session.execute(query.where(Job.status == "running", condition).order_by(Job.id))
     ]
 

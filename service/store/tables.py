@@ -130,7 +130,9 @@ class Job(Table):
     status: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=0)
     crashes: Mapped[int] = mapped_column(default=0)
-    """Attempts that died with their worker."""
+    """Attempts in a row that died with their worker and recorded nothing."""
+    recorded_in: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """The last attempt that recorded anything."""
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     rung_at: Mapped[datetime | None]
     lease_token: Mapped[UUID | None]

@@ -51,6 +51,8 @@ class Expected:
     epochs: int = 0
     attempt: int = 0
     crashes: int = 0
+    has_recorded: bool = False
+    """In its last attempt."""
     is_expired: bool = False
     wants_cancel: bool = False
     told: list[str] = field(default_factory=lambda: ["queued"])
@@ -97,6 +99,7 @@ class Store(RuleBasedStateMachine):
         if mine is None:
             return multiple()
         expected.become("running")
+        expected.has_recorded = False
         expected.holder, expected.attempt = mine, expected.attempt + 1
         assert mine.attempt == expected.attempt
         return mine
@@ -118,6 +121,7 @@ class Store(RuleBasedStateMachine):
 
         if self._guarded(mine, write):
             expected.epochs += count
+            expected.crashes, expected.has_recorded = 0, True
             expected.is_expired = False
 
     @rule(mine=claims, status=st.sampled_from(FINAL))
@@ -157,7 +161,7 @@ class Store(RuleBasedStateMachine):
         is_its = expected.holder == held.claim
         assert self._do(lambda session: leases.release_lost(session, held, MAX_CRASHES)) == is_its
         if is_its:
-            expected.crashes += 1
+            expected.crashes = 0 if expected.has_recorded else expected.crashes + 1
             expected.become("failed" if expected.crashes >= MAX_CRASHES else "queued")
 
     @rule(job_id=job_ids)

@@ -215,13 +215,13 @@ def test_an_expired_lease_is_released_and_counted_as_a_crash(database: Database)
     assert release_expired(database) == []
 
 
-def test_a_job_is_given_up_when_its_worker_died_three_times(database: Database) -> None:
+def test_a_job_is_given_up_when_three_attempts_in_a_row_died_and_recorded_nothing(database: Database) -> None:
     mine: Claim | None = claimed(database, lease_seconds=EXPIRED)
     assert mine
     job_id = mine.job_id
     for _ in range(MAX_CRASHES - 1):
         assert mine
-        change(database, lambda session, mine=mine: leases.extend(session, mine, EXPIRED, checkpoint=b"halfway"))
+        change(database, lambda session, mine=mine: leases.beat(session, mine, EXPIRED))
         assert release_expired(database) == [True]
         assert read(database, job_id).status == "queued"
         mine = claim(database, job_id, lease_seconds=EXPIRED)
@@ -235,6 +235,40 @@ def test_a_job_is_given_up_when_its_worker_died_three_times(database: Database) 
     assert columns(database, job_id)["checkpoint"] is None
     assert claim(database, job_id) is None
     assert [status for status, _ in transitions(database, job_id)] == ["queued", "running"] * 3 + ["failed"]
+
+
+@pytest.mark.parametrize("records", ["every attempt", "every third attempt", "the attempt before the last two"])
+def test_a_job_that_advances_is_not_given_up_however_often_its_worker_dies(database: Database, records: str) -> None:
+    job_id = submit(database)
+    for attempt in range(1, 13 if records.startswith("every") else 6):
+        mine = claim(database, job_id, lease_seconds=EXPIRED)
+        assert mine
+        if records == "every attempt" or attempt % 3 == 0:
+            progress = {"epochs_done": 250 * attempt, "checkpoint": b"halfway"}
+            change(
+                database, lambda session, mine=mine, values=progress: leases.extend(session, mine, EXPIRED, **values)
+            )
+        assert release_expired(database) == [True]
+        assert read(database, job_id).status == "queued"
+
+    expected = {"every attempt": 0, "every third attempt": 0, "the attempt before the last two": 2}[records]
+    assert read(database, job_id).crashes == expected
+
+
+def test_a_job_that_recorded_and_was_put_back_begins_to_count_anew(database: Database) -> None:
+    job_id = submit(database)
+    for _ in range(MAX_CRASHES - 1):
+        assert claim(database, job_id, lease_seconds=EXPIRED)
+        assert release_expired(database) == [True]
+    mine = claim(database, job_id)
+    assert mine
+    change(database, lambda session: leases.extend(session, mine, 60, epochs_done=1))
+    change(database, lambda session: leases.put_back(session, mine, "the worker leaves"))
+    assert claim(database, job_id, lease_seconds=EXPIRED)
+    assert release_expired(database) == [True]
+
+    job = read(database, job_id)
+    assert (job.status, job.crashes) == ("queued", 1)
 
 
 def test_putting_a_job_back_does_not_count_towards_giving_it_up(database: Database) -> None:

@@ -105,7 +105,7 @@ def claim(
 
 def abandoned(mine: Claim) -> Held:
     """The job of a process that was seen to be dead."""
-    return Held(mine, uuid4(), process_id=4711, crashes=0, has_expired=False)
+    return Held(mine, uuid4(), process_id=4711, has_expired=False)
 
 
 def claimed(database: Database, wanted: dict[str, Any] | None = None, *, lease_seconds: float = 60.0) -> Claim:
