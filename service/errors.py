@@ -32,6 +32,26 @@ class MalformedRequest(ServiceError):
     title = "The request cannot be read"
 
 
+class HostNotKnown(ServiceError):
+    status = 421
+    type = "host-not-known"
+    title = "The service does not go by that name"
+
+    def __init__(self) -> None:
+        detail = "The request's Host is none of the service's names: its operator adds it to SLOPE_ALLOWED_HOSTS"
+        super().__init__(detail)
+
+
+class ForeignPage(ServiceError):
+    status = 403
+    type = "foreign-page"
+    title = "A page of another site may not ask for this"
+
+    def __init__(self) -> None:
+        detail = "The request comes from a page of another origin: the operator adds that to SLOPE_ALLOWED_ORIGINS"
+        super().__init__(detail)
+
+
 class BodyTooLarge(ServiceError):
     status = 413
     type = "body-too-large"

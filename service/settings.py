@@ -3,12 +3,29 @@
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_data_path
-from pydantic import ByteSize, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
+
+
+def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip().lower() for part in parts if part.strip())
+
+
+def _refuse_what_is_no_origin(origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f"{origin} is no origin: give a scheme and a host, as in https://notes.example")
+    return origins
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
 class Settings(BaseSettings):
@@ -26,6 +43,11 @@ class Settings(BaseSettings):
     broker_url: str = ""
     """URL of Redis or Valkey, the bell that wakes workers; by default that of a running `slope serve`, or port 6379."""
 
+    allowed_hosts: Names = ()
+    """Names by which the service is reached, besides loopback names and the address that it is reached at, in a list
+    with commas: `slope.example, *.internal`. Without any, a request that does not come over loopback may name any."""
+    allowed_origins: Annotated[Names, AfterValidator(_refuse_what_is_no_origin)] = ()
+    """Origins of other sites' pages that may use the API (CORS), in a list with commas: `https://notes.example`."""
     max_body_size: int = Field(default=64 * 1024 * 1024, ge=1)
     """Largest request body, in bytes."""
     max_upload_size: int = Field(default=4 * 1024**3, ge=1)

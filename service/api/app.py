@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from service.api import (
     datasets,
@@ -20,6 +21,7 @@ from service.api import (
     invocations,
     jobs,
     models,
+    pages,
     plan,
     predictions,
     problems,
@@ -29,6 +31,7 @@ from service.api import (
 from service.api.answers import Answers
 from service.api.body_limit import BodyLimit
 from service.api.documentation import document
+from service.api.door import Door
 from service.api.queries import strict
 from service.api.watch import JobWatch
 from service.errors import ServiceError
@@ -41,6 +44,16 @@ from service.turns import Turns
 from slope import __version__
 
 _SWEEP_SECONDS = 3600.0
+_TOLD_TO_PAGES = (
+    "Content-Disposition",
+    "ETag",
+    "Idempotency-Replayed",
+    "Inference-Header-Content-Length",
+    "Link",
+    "Location",
+    "Retry-After",
+)
+"""Headers of answers that pages of other origins can read."""
 
 log = structlog.get_logger()
 
@@ -61,7 +74,9 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         description=_DESCRIPTION,
         lifespan=_lifespan,
     )
+    pages.guard(app.routes)
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
+    _open_to(app, settings)
     app.state.settings = settings
     app.state.database = Database(settings.database)
     app.state.storage = storage_at(settings.storage)
@@ -88,6 +103,24 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         app.router.routes.extend(strict(noun.router.routes))  # what is included is matched twice, router by router
     document(app)
     return app
+
+
+def _open_to(app: FastAPI, settings: Settings) -> None:
+    """Let the pages of the origins that are listed use the API, and nobody in who may not."""
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            allow_private_network=True,
+            expose_headers=_TOLD_TO_PAGES,
+        )
+    inside = app.build_middleware_stack
+    # Outside of all, so that what answers unforeseen errors stands behind the door, too.
+    app.build_middleware_stack = lambda: Door(  # type: ignore[method-assign]
+        inside(), settings.allowed_hosts, settings.allowed_origins
+    )
 
 
 @asynccontextmanager

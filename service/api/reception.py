@@ -40,6 +40,8 @@ _ENDINGS: dict[str, Format] = {
     "feather": "arrow",
 }
 _COMPRESSED: dict[str, Encoding] = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd", "gz": "gzip", "zst": "zstd"}
+_SENT_UNASKED = ("", "text/plain", "application/x-www-form-urlencoded")
+"""Browsers ask the service first (CORS) before they send any other. A form is told by where it comes from."""
 _PIECE = 1024 * 1024
 """So much is collected before it is written."""
 
@@ -57,13 +59,15 @@ class Received:
 async def received(request: Request, spool: Path, named: Format | None) -> AsyncIterator[Received]:
     """The body of a request as a file that lasts as long as the block. A format that is named beats what is told.
 
+    Not where the type is one that pages of other sites can send unasked: they would have a table taken for text.
+
     Raises UnsupportedMediaType, MalformedRequest, and StorageFull.
     """
     told = request.headers.get("content-type", "")
     encoding = _encoding(request.headers.get("content-encoding", ""))
     part = FilePart(told) if _media_type(told) == "multipart/form-data" else None
     if part is None:
-        format = named or _format(told, "")
+        format = named if named and _media_type(told) not in _SENT_UNASKED else _format(told, "")
     with _telling_of_room(), _folder(spool) as folder:
         path = folder / "body"
         await _write(request, path, part)
@@ -103,7 +107,10 @@ def _format(content_type: str, filename: str) -> Format:
     found = MEDIA_TYPES.get(kind) or next((_ENDINGS[end] for end in _endings(filename) if end in _ENDINGS), None)
     if found is None:
         known = ", ".join(MEDIA_TYPES)
-        raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send one of {known}, or name a format")
+        raise UnsupportedMediaType(
+            f"The body is {kind or 'of no named type'}: send one of {known}; "
+            "or application/octet-stream, and name the format in the query"
+        )
     return found
 
 
