@@ -24,7 +24,7 @@ def trained(session: Session, storage: Storage, job_id: UUID, epoch: int | None 
 
 def untrained(job: Job) -> TrainedModel:
     """The model before the first step."""
-    start = initial_parameters(len(job.features), TrainingSpec.model_validate(job.spec))
+    start = initial_parameters(len(job.features), TrainingSpec.model_validate(job.spec), scaler_of(job))
     return _model(job, *start, None)
 
 

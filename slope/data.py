@@ -46,6 +46,11 @@ class Scaler:
         own = weights / self.deviations
         return own, None if bias is None else float(bias - own @ self.means)
 
+    def in_scaled_units(self, weights: Array, bias: float) -> tuple[Array, float]:
+        """The other way round."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return weights * self.deviations, float(bias + weights @ self.means)
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -143,16 +148,32 @@ class RowsOfSteps:
         return training[epoch_order(len(training), self.spec, self.epoch)]
 
 
-def initial_parameters(features: int, spec: TrainingSpec) -> tuple[list[float], float | None]:
-    """Weights (D) and bias before the first step."""
+def initial_parameters(
+    features: int, spec: TrainingSpec, scaler: Scaler | None = None
+) -> tuple[list[float], float | None]:
+    """Weights (D) and bias before the first step, as those of the scaled data where there is a scaler.
+
+    Numbers are in the data's own units. What is drawn is drawn for the scaled data, and a bias of zeros beside drawn
+    weights is one of the scaled data, too.
+    """
     weights, bias = spec.initial_weights, spec.initial_bias
     named: dict[str, list[float]] = {"zeros": [0.0] * (features + 1)}
     if "normal" in (weights, bias):
         named["normal"] = random_state(spec.seed, _START).standard_normal(features + 1).tolist()
-    return (
-        named[weights][:-1] if isinstance(weights, str) else weights,
-        None if not spec.fit_bias else named[bias][-1] if isinstance(bias, str) else bias,
-    )
+    first = named[weights][:-1] if isinstance(weights, str) else weights
+    last = named[bias][-1] if isinstance(bias, str) else bias
+    if scaler is not None:
+        first, last = _scaled_start(first, last, spec, scaler)
+    return first, last if spec.fit_bias else None
+
+
+def _scaled_start(weights: list[float], bias: float, spec: TrainingSpec, scaler: Scaler) -> tuple[list[float], float]:
+    own = np.array(weights)
+    if spec.initial_weights == "normal":
+        own, _ = scaler.in_own_units(own, None)
+    scaled, shifted = scaler.in_scaled_units(own, bias)
+    is_drawn = isinstance(spec.initial_bias, str) and "normal" in (spec.initial_weights, spec.initial_bias)
+    return weights if spec.initial_weights == "normal" else scaled.tolist(), bias if is_drawn else shifted
 
 
 def random_state(*key: int) -> np.random.RandomState:

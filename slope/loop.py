@@ -102,7 +102,7 @@ class Training(Loop):
         device: torch.device | str = "cpu",
     ) -> None:
         """`interrupted` is asked before every step, and before every evaluation of lbfgs."""
-        model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec)), spec, device)
+        model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler)), spec, device)
         super().__init__(model, spec, keeps_steps=keeps_steps, interrupted=interrupted)
         self._x, self._y = self._tensor(data.x), self._tensor(data.y)
         self._validation = (self._tensor(data.validation_x), self._tensor(data.validation_y))

@@ -20,7 +20,7 @@ def facts(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
     """Columns that an attempt knows from its start. Of data read in parts, what hangs on its scale comes later."""
     if spec.standardize and data.scaler is None:
         return {"assigned_device": device_for(job.device)}
-    start = Parameters(*initial_parameters(data.x.shape[1], spec))
+    start = Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler))
     return {
         "assigned_device": device_for(job.device),
         "scaler": data.scaler.document if data.scaler else None,

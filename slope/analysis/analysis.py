@@ -85,7 +85,7 @@ def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
 
 def _problem(data: TrainingData, spec: TrainingSpec) -> Problem:
     """Bring what is frozen to the other side."""
-    weights, bias = initial_parameters(data.x.shape[1], spec)
+    weights, bias = initial_parameters(data.x.shape[1], spec, data.scaler)
     ones = np.ones((len(data.y), 1))
     if "weights" in spec.frozen:
         return Problem(ones, data.y - data.x @ np.asarray(weights), 0, 0.0)
@@ -96,7 +96,7 @@ def _problem(data: TrainingData, spec: TrainingSpec) -> Problem:
 
 def _exact(data: TrainingData, spec: TrainingSpec, learned: Array) -> tuple[Exact | None, Array]:
     """The minimum from what learned and what is frozen, and its N predictions."""
-    start, bias = initial_parameters(data.x.shape[1], spec)
+    start, bias = initial_parameters(data.x.shape[1], spec, data.scaler)
     weights = np.asarray(start) if "weights" in spec.frozen else learned[: len(start)]
     if spec.learns_bias:
         bias = float(learned[-1])

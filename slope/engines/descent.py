@@ -34,7 +34,7 @@ class Design:
 
     @classmethod
     def of(cls, data: TrainingData, spec: TrainingSpec) -> "Design":
-        weights, bias = initial_parameters(data.x.shape[1], spec)
+        weights, bias = initial_parameters(data.x.shape[1], spec, data.scaler)
         x, targets, offset = data.x, data.y, 0.0
         if "weights" in spec.frozen:
             x, targets = np.empty((len(targets), 0)), targets - data.x @ weights
@@ -78,7 +78,7 @@ class Descent(Run):
         device: torch.device | str = "cpu",
     ) -> None:
         double = in_double(spec)
-        model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec)), double, device)
+        model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler)), double, device)
         super().__init__(model, double, keeps_steps=keeps_steps, interrupted=interrupted)
         assert isinstance(spec.optimizer, SGD)  # the plan sees to it
         self._optimizer.step()  # without gradients it moves nothing; a scheduler wants it called before its own

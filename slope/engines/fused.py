@@ -58,7 +58,7 @@ class Fused:
         self._keeps_steps = keeps_steps
         self._pause = pause
         features = data.x.shape[1]
-        self._models = Models(self._specs, features, device)
+        self._models = Models(self._specs, features, device, data.scaler)
         leaves = [leaf.detach() for leaf in self._models.learnable]
         self._update = build_update(leaves, [spec.optimizer for spec in self._specs])
         self._rates = learning_rates(self._specs)

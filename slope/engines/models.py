@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from slope.data import Array, initial_parameters
+from slope.data import Array, Scaler, initial_parameters
 from slope.model import Parameters, torch_dtype
 from slope.spec import TrainingSpec
 
@@ -26,12 +26,19 @@ class Pair(NamedTuple):
 class Models:
     """Weights and optional biases as autograd leaves; the K specs are alike in all but numbers."""
 
-    def __init__(self, specs: Sequence[TrainingSpec], features: int, device: torch.device | str) -> None:
+    def __init__(
+        self,
+        specs: Sequence[TrainingSpec],
+        features: int,
+        device: torch.device | str,
+        scaler: Scaler | None = None,
+    ) -> None:
+        """The scaler is that of the data, where it is standardized."""
         first = specs[0]
         self._specs = specs
         self._kind = first.loss
         self._tensor_options: dict[str, Any] = {"dtype": torch_dtype(first), "device": device}
-        starts = [initial_parameters(features, spec) for spec in specs]
+        starts = [initial_parameters(features, spec, scaler) for spec in specs]
         self.weights = self._tensor([weights for weights, _ in starts]).T.contiguous()
         self.weights.requires_grad_("weights" not in first.frozen)
         self.bias: Tensor | None = None

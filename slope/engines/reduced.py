@@ -79,7 +79,16 @@ class Reduced(Loop):
     def _reduced(self) -> Reductions:
         if self._reductions is None:
             self._reductions = self._reduce(self._pause)
+            if self._reductions.scaler and self.epoch == 0:
+                self._start_at(self._reductions.scaler)
         return self._reductions
+
+    def _start_at(self, scaler: Scaler) -> None:
+        """Only now the scale is known."""
+        start = initial_parameters(len(self._model.weights), self._asked, scaler)
+        with torch.no_grad():
+            for leaf, numbers in zip(self._model.leaves, start, strict=False):  # there may be no bias
+                leaf.copy_(torch.tensor(numbers, dtype=leaf.dtype))
 
     def _recorder(self) -> EpochRecorder:
         return EpochRecorder(
@@ -102,7 +111,7 @@ def reductions_of(data: TrainingData, device: torch.device | str = "cpu") -> Cal
         features = data.x.shape[1]
         parts = [(data.x, data.y)], [(data.validation_x, data.validation_y)]
         training, validation = (Reduction.of(part, features, device=device, pause=pause) for part in parts)
-        return Reductions(training, validation)
+        return Reductions(training, validation, data.scaler)
 
     return reduce
 

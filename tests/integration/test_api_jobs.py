@@ -131,6 +131,24 @@ def test_a_finished_job_says_what_came_of_it(client: TestClient, trained: Traine
     assert job["created_at"] <= job["started_at"] <= job["finished_at"]
 
 
+@pytest.mark.parametrize("engine", ["eager", "reduced"])
+def test_a_standardized_job_goes_on_from_the_weights_of_another(
+    engine: str, client: TestClient, trained: Trained
+) -> None:
+    settings = {"standardize": True, "batch_size": "full", "learning_rate": 0.1, "dtype": "float64", "engine": engine}
+    first = client.get(f"/v1/jobs/{trained(request(**settings) | {'predict': [10.0]})}").json()
+    start = {"initial_weights": first["weights"], "initial_bias": first["bias"]}
+    second = trained(request(**settings, **start) | {"predict": [10.0]})
+
+    after = client.get(f"/v1/jobs/{first['id']}/predictions").json()["data"][0]["after"]
+    assert client.get(f"/v1/jobs/{second}/predictions").json()["data"][0]["before"] == pytest.approx(after)
+    assert client.post(f"/v1/jobs/{second}/predict", json={"x": [10.0]}).json()["data"][0]["before"] == pytest.approx(
+        after
+    )
+    [step] = client.get(f"/v1/jobs/{second}/epochs/0/steps").json()["data"]
+    assert step["loss"] == pytest.approx(first["analysis"]["reached"]["loss"])
+
+
 def test_a_standardized_job_tells_its_weights_in_the_units_of_its_data(client: TestClient, trained: Trained) -> None:
     wanted = request(standardize=True, epochs=500, learning_rate=0.3, dtype="float64") | {"predict": [10.0]}
     job = client.get(f"/v1/jobs/{(job_id := trained(wanted))}").json()

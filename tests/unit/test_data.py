@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from slope.data import (
     RowsOfSteps,
+    Scaler,
     epoch_order,
     fit_scaler,
     initial_parameters,
@@ -204,6 +205,26 @@ def test_parameters_start_at_zero_or_where_they_are_told() -> None:
     assert initial_parameters(3, spec_of()) == ([0.0, 0.0, 0.0], 0.0)
     assert initial_parameters(2, spec_of(initial_weights=[1.5, -2.0], initial_bias=4.0)) == ([1.5, -2.0], 4.0)
     assert initial_parameters(1, spec_of(fit_bias=False)) == ([0.0], None)
+
+
+def test_a_standardized_start_is_told_in_the_units_of_the_data() -> None:
+    scaler = Scaler(np.array([10.0, -2.0]), np.array([5.0, 0.5]))
+    started = initial_parameters(2, spec_of(initial_weights=[2.0, 4.0], initial_bias=1.0), scaler)
+    assert started == ([10.0, 2.0], 1.0 + 20.0 - 8.0)
+    assert scaler.in_own_units(np.array(started[0]), started[1]) == (pytest.approx([2.0, 4.0]), 1.0)
+    assert initial_parameters(2, spec_of(initial_weights=[2.0, 4.0]), scaler) == ([10.0, 2.0], 12.0), "zero is a number"
+    assert initial_parameters(2, spec_of(initial_bias=1.0), scaler) == ([0.0, 0.0], 1.0)
+
+
+@given(seeds)
+def test_what_is_drawn_is_drawn_for_the_scaled_data(seed: int) -> None:
+    scaler = Scaler(np.array([10.0, -2.0]), np.array([5.0, 0.5]))
+    for bias in ("normal", "zeros"):
+        spec = spec_of(initial_weights="normal", initial_bias=bias, seed=seed)
+        assert initial_parameters(2, spec, scaler) == initial_parameters(2, spec)
+    weights, bias = initial_parameters(2, spec_of(initial_weights="normal", initial_bias=3.0, seed=seed), scaler)
+    assert bias is not None
+    assert scaler.in_own_units(np.array(weights), bias)[1] == pytest.approx(3.0)
 
 
 @unhurried
