@@ -61,6 +61,34 @@ class BodyTooLarge(ServiceError):
         super().__init__("The body is larger than this service takes")
 
 
+class HeadTooLarge(ServiceError):
+    status = 431
+    type = "head-too-large"
+    title = "The request's headers are too large"
+
+    def __init__(self) -> None:
+        super().__init__("The request line and the headers are together larger than 64 KB")
+
+
+class TooSlow(ServiceError):
+    status = 408
+    type = "too-slow"
+    title = "The request did not arrive in time"
+
+    def __init__(self) -> None:
+        super().__init__("The request stopped, or came too slowly, before its end: nothing was changed; send it again")
+
+
+class TooManyRequests(ServiceError):
+    status = 503
+    type = "too-many-requests"
+    title = "The service is busy"
+
+    def __init__(self) -> None:
+        detail = "It has as many requests in work as it takes at once: repeat yours in a moment"
+        super().__init__(detail, headers={"Retry-After": "1"})
+
+
 class NotAcceptable(ServiceError):
     status = 406
     type = "not-acceptable"

@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     spool_dir: Path | None = None
     """Where uploads wait to be read; by default a folder beside the one where datasets are kept."""
     max_connections: int = Field(default=1000, ge=1)
-    """Connections the API serves at once; more are answered 503."""
+    """Requests that the API has in work at once, streams and long polls among them; more are answered 503."""
+    request_seconds: int = Field(default=10, ge=1)
+    """How long a client may keep the API waiting for a request's head, or for the next 1,000 bytes of its body."""
     max_recorded_numbers: int = Field(default=100_000_000, ge=1)
     """Most numbers that one job, or one sweep, may record."""
 

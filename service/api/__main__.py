@@ -1,10 +1,14 @@
 """`python -m service.api`: the HTTP process."""
 
 import argparse
+import resource
 import socket
+from asyncio import Protocol
 from contextlib import suppress
+from functools import partial
 from threading import Thread
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -12,13 +16,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service import jobs, logs
 from service.api.app import create_app
+from service.api.protocol import BoundedProtocol, BoundedServer, bounds_of
 from service.errors import ServiceError
 from service.settings import get_settings
 
 _GRACE_SECONDS = 5
+_MOST_DESCRIPTORS = 65_536
 
 
-class Server(uvicorn.Server):
+class Server(BoundedServer):
     """Lets go of everyone who waits as soon as it is told to end; an open event stream would hold it up."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -43,13 +49,24 @@ def main() -> None:
         port=arguments.port,
         log_config=None,
         access_log=False,
-        limit_concurrency=settings.max_connections,
+        http=cast(type[Protocol], partial(BoundedProtocol, bounds_of(settings, _raise_descriptors()))),
+        ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         server_header=False,
     )
     # uvicorn's own `fd` takes the socket for a Unix one and leaves Nagle's algorithm on: 40 ms an answer.
     Server(config).run(None if arguments.fd is None else [socket.socket(fileno=arguments.fd)])
+
+
+def _raise_descriptors() -> int:
+    """Let this process have as many files and sockets open as it may, and tell how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
 def _rehearse(app: FastAPI) -> None:

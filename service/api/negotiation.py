@@ -28,6 +28,7 @@ MEDIA_TYPES = {
     "text": "text/plain",
 }
 """By the name that the query parameter `format` has for each. A skops file is a zip archive."""
+_LONGEST_ACCEPT = 4096
 
 
 def choose(request: Request, response: Response, offers: Sequence[Format], named: Format | None = None) -> Format:
@@ -41,7 +42,10 @@ def choose(request: Request, response: Response, offers: Sequence[Format], named
 
 def preferred(request: Request, offers: Sequence[Format]) -> Format:
     """The format that Accept prefers; the first of those it likes the same. Raises NotAcceptable."""
-    return offers[_place_of_preferred(tuple(offers), ",".join(request.headers.getlist("accept")) or "*/*")]
+    accept = ",".join(request.headers.getlist("accept")) or "*/*"
+    if len(accept) > _LONGEST_ACCEPT:
+        raise NotAcceptable("The Accept header is too long to be read", [MEDIA_TYPES[offer] for offer in offers])
+    return offers[_place_of_preferred(tuple(offers), accept)]
 
 
 def as_json(view: BaseModel) -> Response:

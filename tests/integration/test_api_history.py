@@ -191,6 +191,7 @@ ACCEPTED: list[tuple[str, str | None]] = [
     ("image/png", None),
     ("text/csv;q=0", None),
     ("no kind at all", None),
+    ("text/csv," * 1000, None),
 ]
 
 
