@@ -62,7 +62,7 @@ class CeleryQueue:
 
     def is_reachable(self) -> bool:
         try:
-            with self._app.connection_for_write() as connection:
+            with self._app.connection_for_write(transport_options=_BRIEF) as connection:
                 connection.ensure_connection(max_retries=1, timeout=1, reraise_as_library_errors=True)
         except OperationalError:
             return False
@@ -99,6 +99,8 @@ _SECONDS = {
     "socket_connect_timeout": 2.0,
     "health_check_interval": 3.0,  # a consumer whose connection is half-open notices after 2 × 3 + 1 s
 }
+_BRIEF = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+"""Of a connection that is only to tell whether the broker answers."""
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 5000}
 """As `service.store.database` has it: a connection whose cable is pulled fails within 5 s."""
 _CONNECTION: dict[str, Any] = {

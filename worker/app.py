@@ -5,21 +5,23 @@ import warnings
 from time import sleep
 from typing import Any
 
-import psutil
 import structlog
 import torch
-from celery import signals
+from celery import bootsteps, signals
 from celery.exceptions import SecurityWarning
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from service import logs
 from service.queue import celery_app, queue_for
-from service.store import schema, workers
+from service.store import schema
 from service.store.database import Database
 from slope.optimizers import build_optimizer
 from slope.spec import TrainingSpec
 from worker import acknowledging
 from worker.devices import requests_served
+from worker.hearing import CALL, Hearing
+from worker.leaving import LEAVE, Departure
+from worker.lookout import Lookout
 from worker.process import Process, current
 from worker.reaper import Reaper
 from worker.rehearsal import rehearse
@@ -28,8 +30,11 @@ acknowledging.install()
 app = celery_app(current().settings.broker)
 app.conf.include = ["worker.tasks"]
 
-_LEAVE = signal.SIGUSR2
 _LOOK_SECONDS = 1.0
+_LAST_ROUND_SECONDS = 2.0
+"""How long the end of the worker waits until it is signed off: the database may not answer."""
+_LAST_JOB_SECONDS = 5.0
+"""How long the end of a child waits for a job that is put back, which it had not from Celery."""
 _reapers: list[Reaper] = []
 _inherited: list[Process] = []
 
@@ -90,12 +95,26 @@ def _configure_logging(**_: Any) -> None:
     logs.configure(current().settings)
 
 
+class Watch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Looks around from when there are children, also while there is no broker yet."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        process = current()
+        hearing = Hearing(process, lambda: worker.consumer.connection is not None)
+        reaper = Reaper(process, worker.pool.num_processes, hearing)
+        _reapers.append(reaper)
+        for each in (Departure(_end), hearing, reaper):
+            each.start()
+
+
+app.steps["worker"].add(Watch)
+
+
 @signals.worker_ready.connect
-def _begin(sender: Any, **_: Any) -> None:
+def _tell(**_: Any) -> None:
     process = current()
-    reaper = Reaper(process, slots=sender.pool.num_processes)
-    reaper.start()
-    _reapers.append(reaper)
     log.info("worker ready", worker_id=str(process.worker_id), devices=[device.name for device in process.devices])
 
 
@@ -105,25 +124,22 @@ def _begin_child(**_: Any) -> None:
     current.cache_clear()
     process = current()
     warm_up(process.settings.threads)
-    signal.signal(_LEAVE, lambda *_: process.leaving.set())
+    signal.signal(LEAVE, lambda *_: process.leaving.set())
+    lookout = Lookout(process)
+    signal.signal(CALL, lookout.call)
     rehearse(process)
+    lookout.start()
 
 
-@signals.worker_shutting_down.connect
-def _ask_children_to_leave(**_: Any) -> None:
-    """Let running jobs be put back; the worker then ends as soon as its tasks have."""
-    for child in psutil.Process().children():
-        child.send_signal(_LEAVE)
+@signals.worker_process_shutdown.connect
+def _end_child(**_: Any) -> None:
+    """Sent in the child: what it trains now, it trains in the thread of its lookout."""
+    process = current()
+    process.leaving.set()
+    process.turn.acquire(timeout=_LAST_JOB_SECONDS)
 
 
 @signals.worker_shutdown.connect
 def _end(**_: Any) -> None:
-    process = current()
     for reaper in _reapers:
-        reaper.stop()
-    try:
-        with process.database.writing() as session:
-            workers.stop(session, process.worker_id)
-            session.commit()
-    except SQLAlchemyError as error:  # its silence will tell
-        log.warning("could not sign off", error=str(error))
+        reaper.stop(_LAST_ROUND_SECONDS)

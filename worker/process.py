@@ -32,6 +32,8 @@ class Process:
     queue: Queue
     leaving: Event = field(default_factory=Event)
     """Set when this process has been asked to end."""
+    turn: Lock = field(default_factory=Lock)
+    """Held while this process trains: whatever it was told of a job by, it does one after the other."""
 
     @property
     def storage(self) -> Storage:

@@ -3,10 +3,8 @@
 import os
 import socket
 from dataclasses import asdict
-from threading import Event, Thread
 
 import psutil
-import structlog
 
 from service import reaping
 from service.reaping import Contact
@@ -14,47 +12,48 @@ from service.store import leases, workers
 from service.store.leases import Held
 from service.store.tables import Worker
 from slope import __version__
+from worker.hearing import Hearing
 from worker.memory import memory_for_training
 from worker.process import Process
-
-_LAST_ROUND_SECONDS = 3.0
-"""How long the end of the worker waits for a round that is under way: the database or the broker may not answer."""
-
-log = structlog.get_logger()
+from worker.rounds import Rounds
 
 
 class Reaper:
-    """Registers the worker, gives its sign of life, takes jobs from the dead, and rings again."""
+    """Registers the worker, gives its sign of life, takes jobs from the dead, and signs off.
 
-    def __init__(self, process: Process, slots: int) -> None:
+    It never waits for the broker: a worker that hears nothing lives all the same.
+    """
+
+    def __init__(self, process: Process, slots: int, hearing: Hearing) -> None:
         """`slots` is how many jobs the worker trains at once."""
         self._process = process
         self._slots = slots
+        self._hearing = hearing
         self._contact = Contact(process.settings.lease_seconds, is_trusted=True)
-        self._pause = min(process.settings.reap_seconds, self._contact.longest_pause)
-        self._done = Event()
-        self._thread = Thread(target=self._run, name="reaper", daemon=True)
+        pause = min(process.settings.reap_seconds, self._contact.longest_pause)
+        self._rounds = Rounds("reaper", self._round, pause, at_end=self._sign_off)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
-    def stop(self) -> None:
-        self._done.set()
-        self._thread.join(_LAST_ROUND_SECONDS)
+    def stop(self, seconds: float) -> None:
+        """Sign off, if the database lets it in so many seconds. Otherwise its silence will tell."""
+        self._rounds.stop(seconds)
 
     def look_around(self) -> None:
         """One round. Several reapers may do the same at once: each guard lets one of them win."""
         database, crashes = self._process.database, self._process.settings.max_crashes
         orphans = self._orphans()
         self._contact.note_answer()
-        reaping.release(database, orphans, max_crashes=crashes)
-        reaping.release_expired(database, self._contact, max_crashes=crashes)
-        reaping.ring_again(database, self._process.queue)
+        released = reaping.release(database, orphans, max_crashes=crashes)
+        released += reaping.release_expired(database, self._contact, max_crashes=crashes)
+        if released:
+            self._hearing.hurry()
 
     def _orphans(self) -> list[Held]:
         """Jobs of this worker whose process has died. They need not wait for their lease to expire."""
         with self._process.database.writing() as session:
-            if not workers.beat(session, self._process.worker_id):
+            if not workers.beat(session, self._process.worker_id, hears=self._hearing.hears):
                 workers.add(session, self._row())
             held = leases.held_by(session, self._process.worker_id)
             session.commit()
@@ -70,14 +69,18 @@ class Reaper:
             devices=[asdict(device) for device in self._process.devices],
             slots=self._slots,
             memory=memory_for_training(self._process.settings, self._slots),
+            hears_broker=self._hearing.hears,
         )
 
-    def _run(self) -> None:
-        while not self._done.is_set():
-            try:
-                with self._process.between_forks():
-                    self.look_around()
-            except Exception as error:  # whatever it was: who would look if this thread ended?
-                self._contact.lose()
-                log.warning("could not look around", error=repr(error))
-            self._done.wait(self._pause)
+    def _round(self) -> None:
+        try:
+            with self._process.between_forks():
+                self.look_around()
+        except Exception:
+            self._contact.lose()
+            raise
+
+    def _sign_off(self) -> None:
+        with self._process.between_forks(), self._process.database.writing() as session:
+            workers.stop(session, self._process.worker_id)
+            session.commit()

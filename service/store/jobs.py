@@ -125,6 +125,12 @@ def oldest_queued(session: Session) -> dict[str, datetime]:
     return {row.device: row.oldest for row in session.execute(query.group_by(Job.device))}
 
 
+def queued(session: Session, devices: Sequence[str], *, limit: int) -> list[UUID]:
+    """Jobs that ask for one of the devices and that nobody has claimed, oldest first."""
+    query = select(Job.id).where(Job.status == "queued", Job.device.in_(devices))
+    return list(session.scalars(query.order_by(Job.id).limit(limit)))
+
+
 def unheard(session: Session, *, silent_seconds: float, limit: int) -> list[Unheard]:
     """Queued jobs whose last bell is so long ago that it may be lost, or was never rung; oldest first.
 

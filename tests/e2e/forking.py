@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from service.store import schema, workers
+from worker.hearing import Hearing
 from worker.process import Process, current
 from worker.reaper import Reaper
 
@@ -29,9 +30,12 @@ def main() -> None:
     parent = current()
     schema.upgrade(parent.database)
     parent.database.dispose()
-    reaper = Reaper(replace(parent, queue=Silence()), slots=1)
+    process = replace(parent, queue=Silence())
+    hearing = Hearing(process, lambda: False)
+    reaper = Reaper(process, slots=1, hearing=hearing)
     reaper.look_around()
-    reaper.start()
+    for each in (reaper, hearing):
+        each.start()
     for _ in range(_CHILDREN):
         if (child := os.fork()) == 0:
             os._exit(_write())

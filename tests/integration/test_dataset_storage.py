@@ -26,6 +26,7 @@ from service.store.database import Database, now
 from service.store.tables import Dataset, Job, Worker, object_name
 from slope.engines.costs import COSTS, Cost
 from slope.spec import InlineData
+from worker.hearing import Hearing
 from worker.memory import memory_for_training
 from worker.process import Process
 from worker.reaper import Reaper
@@ -212,7 +213,8 @@ def test_a_worker_refuses_at_once_what_it_has_not_the_memory_for(
 ) -> None:
     job_id = submit(database, LECTURE)
     chosen = process.settings.model_copy(update={"worker_memory": 10})
-    Reaper(replace(process, settings=chosen), slots=1).look_around()
+    chosen_process = replace(process, settings=chosen)
+    Reaper(chosen_process, 1, Hearing(chosen_process, lambda: True)).look_around()
 
     train(job_id)
 

@@ -22,6 +22,7 @@ from service.store.partitions import PartitionClaim
 from service.store.tables import Job, Partition
 from slope.engines.streaming import StreamedData
 from worker.attempt import Attempt, attempt
+from worker.hearing import Hearing
 from worker.partitions import help_reduce
 from worker.process import Process
 from worker.reaper import Reaper
@@ -53,7 +54,7 @@ def other(process: Process, queue: FakeQueue) -> Process:
     """Another worker. Both are alive, and have one slot."""
     other = replace(process, worker_id=uuid7(), leaving=Event())
     for each in (process, other):
-        Reaper(each, slots=1).look_around()
+        Reaper(each, 1, Hearing(each, lambda: True)).look_around()
     queue.rung.clear()
     return other
 

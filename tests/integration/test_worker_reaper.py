@@ -24,13 +24,26 @@ from service.settings import Settings
 from service.store import jobs, leases, workers
 from service.store.database import Database, now
 from service.store.tables import Job, Worker
+from worker.hearing import Hearing
 from worker.process import Process
 from worker.reaper import Reaper
 
 
+class Watch:
+    """A worker's reaper and its hearing, one after the other instead of side by side."""
+
+    def __init__(self, process: Process, slots: int = 1) -> None:
+        self.hearing = Hearing(process, lambda: True)
+        self.reaper = Reaper(process, slots, self.hearing)
+
+    def look_around(self) -> None:
+        self.reaper.look_around()
+        self.hearing.look_around()
+
+
 @pytest.fixture
-def reaper(process: Process, queue: FakeQueue) -> Reaper:
-    return Reaper(process, slots=3)
+def reaper(process: Process, queue: FakeQueue) -> Watch:
+    return Watch(process, slots=3)
 
 
 @pytest.fixture
@@ -54,13 +67,13 @@ def live_workers(database: Database) -> list[tuple[int, int, list[str]]]:
     return [(each.process_id, each.slots, [device["name"] for device in each.devices]) for each in living]
 
 
-def test_a_round_registers_the_worker_and_keeps_it_alive(reaper: Reaper, database: Database) -> None:
+def test_a_round_registers_the_worker_and_keeps_it_alive(reaper: Watch, database: Database) -> None:
     for _ in range(2):
         reaper.look_around()
         assert live_workers(database) == [(os.getpid(), 3, ["cpu"])]
 
 
-def test_a_worker_whose_row_was_lost_registers_again(reaper: Reaper, database: Database) -> None:
+def test_a_worker_whose_row_was_lost_registers_again(reaper: Watch, database: Database) -> None:
     reaper.look_around()
     change(database, lambda session: session.execute(delete(Worker)))
 
@@ -70,7 +83,7 @@ def test_a_worker_whose_row_was_lost_registers_again(reaper: Reaper, database: D
 
 
 def test_a_job_of_a_dead_process_of_this_worker_is_taken_up_at_once(
-    reaper: Reaper, process: Process, queue: FakeQueue, database: Database
+    reaper: Watch, process: Process, queue: FakeQueue, database: Database
 ) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -85,7 +98,7 @@ def test_a_job_of_a_dead_process_of_this_worker_is_taken_up_at_once(
 
 
 def test_a_job_of_a_living_process_is_left_alone(
-    reaper: Reaper, process: Process, queue: FakeQueue, database: Database, child: int
+    reaper: Watch, process: Process, queue: FakeQueue, database: Database, child: int
 ) -> None:
     job_id = submit(database)
     assert claim(database, job_id, worker_id=process.worker_id, process_id=child, lease_seconds=3600)
@@ -97,7 +110,7 @@ def test_a_job_of_a_living_process_is_left_alone(
 
 
 def test_a_job_of_another_worker_is_left_alone_until_its_lease_expires(
-    reaper: Reaper, queue: FakeQueue, database: Database
+    reaper: Watch, queue: FakeQueue, database: Database
 ) -> None:
     running, expired = claimed(database, lease_seconds=3600), claimed(database, lease_seconds=-1)
 
@@ -109,7 +122,7 @@ def test_a_job_of_another_worker_is_left_alone_until_its_lease_expires(
 
 
 def test_a_job_that_died_too_often_is_given_up_and_not_rung_for(
-    reaper: Reaper, queue: FakeQueue, database: Database, process: Process
+    reaper: Watch, queue: FakeQueue, database: Database, process: Process
 ) -> None:
     job_id = submit(database)
     for _ in range(process.settings.max_crashes):
@@ -121,7 +134,7 @@ def test_a_job_that_died_too_often_is_given_up_and_not_rung_for(
     assert queue.rung == []
 
 
-def test_a_bell_that_was_never_rung_is_rung(reaper: Reaper, queue: FakeQueue, database: Database) -> None:
+def test_a_bell_that_was_never_rung_is_rung(reaper: Watch, queue: FakeQueue, database: Database) -> None:
     job_id = submit(database, request() | {"device": "cuda"})
     change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
 
@@ -132,7 +145,7 @@ def test_a_bell_that_was_never_rung_is_rung(reaper: Reaper, queue: FakeQueue, da
 
 
 def test_a_bell_that_is_still_in_its_queue_is_not_rung_again(
-    reaper: Reaper, queue: FakeQueue, database: Database
+    reaper: Watch, queue: FakeQueue, database: Database
 ) -> None:
     job_id = submit(database)
     queue.ring(job_id, "auto")
@@ -143,9 +156,7 @@ def test_a_bell_that_is_still_in_its_queue_is_not_rung_again(
     assert queue.rung == [(job_id, "auto")]
 
 
-def test_a_bell_that_is_in_no_queue_any_more_is_rung_again(
-    reaper: Reaper, queue: FakeQueue, database: Database
-) -> None:
+def test_a_bell_that_is_in_no_queue_any_more_is_rung_again(reaper: Watch, queue: FakeQueue, database: Database) -> None:
     older, newer = submit(database), submit(database)
     long_silent(database)
 
@@ -156,7 +167,7 @@ def test_a_bell_that_is_in_no_queue_any_more_is_rung_again(
     assert len(queue.rung) == 2
 
 
-def test_a_bell_that_was_rung_just_now_is_waited_for(reaper: Reaper, queue: FakeQueue, database: Database) -> None:
+def test_a_bell_that_was_rung_just_now_is_waited_for(reaper: Watch, queue: FakeQueue, database: Database) -> None:
     submit(database)
 
     reaper.look_around()
@@ -165,7 +176,7 @@ def test_a_bell_that_was_rung_just_now_is_waited_for(reaper: Reaper, queue: Fake
 
 
 def test_a_broker_that_is_down_is_tried_again_in_the_next_round(
-    reaper: Reaper, queue: FakeQueue, database: Database
+    reaper: Watch, queue: FakeQueue, database: Database
 ) -> None:
     job_id = submit(database)
     change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
@@ -200,7 +211,7 @@ FROZEN = 8.5
 """Seconds for which the database answered nobody."""
 
 
-def look_for_a_lease(reapers: list[Reaper], clock: Clock) -> None:
+def look_for_a_lease(reapers: list[Watch], clock: Clock) -> None:
     """Rounds of them all, one a second, until one more would be the first after a lease of good contact."""
     for _ in range(ceil(LEASE)):
         for reaper in reapers:
@@ -209,15 +220,15 @@ def look_for_a_lease(reapers: list[Reaper], clock: Clock) -> None:
 
 
 @pytest.fixture
-def reapers(process: Process, queue: FakeQueue, clock: Clock) -> list[Reaper]:
+def reapers(process: Process, queue: FakeQueue, clock: Clock) -> list[Watch]:
     """Three that have looked around before."""
-    found = [Reaper(replace(process, worker_id=uuid4()), slots=1) for _ in range(3)]
+    found = [Watch(replace(process, worker_id=uuid4())) for _ in range(3)]
     look_for_a_lease(found, clock)
     return found
 
 
 def test_reapers_whose_database_was_away_leave_a_worker_its_job_that_was_away_from_it_as_well(
-    reapers: list[Reaper], clock: Clock, database: Database, process: Process
+    reapers: list[Watch], clock: Clock, database: Database, process: Process
 ) -> None:
     mine = claimed(database, lease_seconds=-1)
     clock.moment += FROZEN
@@ -234,7 +245,7 @@ def test_reapers_whose_database_was_away_leave_a_worker_its_job_that_was_away_fr
 
 
 def test_reapers_whose_database_was_away_take_a_job_whose_worker_stays_away(
-    reapers: list[Reaper], clock: Clock, database: Database
+    reapers: list[Watch], clock: Clock, database: Database
 ) -> None:
     mine = claimed(database, lease_seconds=-1)
     clock.moment += FROZEN
@@ -250,7 +261,8 @@ def test_a_reaper_that_got_an_error_for_an_answer_waits_a_lease_before_it_takes_
     process: Process, queue: FakeQueue, database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurried = replace(process, settings=process.settings.model_copy(update={"reap_seconds": 0.01}))
-    reaper, rounds, mine = Reaper(hurried, slots=1), Semaphore(0), claimed(database, lease_seconds=-1)
+    watch, rounds, mine = Watch(hurried), Semaphore(0), claimed(database, lease_seconds=-1)
+    reaper = watch.reaper
     look = reaper.look_around
 
     def look_around(failures: list[Exception]) -> None:
@@ -262,11 +274,11 @@ def test_a_reaper_that_got_an_error_for_an_answer_waits_a_lease_before_it_takes_
     monkeypatch.setattr(reaper, "look_around", partial(look_around, [ConnectionError("for the test")]))
     reaper.start()
     assert all(rounds.acquire(timeout=30) for _ in range(5))
-    reaper.stop()
+    reaper.stop(30)
     assert read(database, mine.job_id).status == "running"
 
     clock.moment += 1
-    look_for_a_lease([reaper], clock)
+    look_for_a_lease([watch], clock)
     reaper.look_around()
     assert read(database, mine.job_id).status == "queued"
 
@@ -290,7 +302,7 @@ def test_a_reaper_whose_contact_breaks_while_it_takes_jobs_takes_no_more(
 
 
 def test_a_job_of_a_dead_process_is_taken_up_at_once_whatever_the_database_did(
-    reaper: Reaper, process: Process, database: Database, clock: Clock
+    reaper: Watch, process: Process, database: Database, clock: Clock
 ) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -330,7 +342,7 @@ def test_releasing_says_which_jobs_were_taken(database: Database) -> None:
     assert reaping.release(database, [abandoned(leases.Claim(uuid4(), 1, uuid4()))], max_crashes=3) == []
 
 
-def test_a_reaper_looks_around_until_it_is_stopped_whatever_goes_wrong(
+def test_a_worker_looks_for_lost_bells_until_it_is_stopped_whatever_goes_wrong(
     process: Process, queue: FakeQueue, database: Database
 ) -> None:
     """The first round fails in an unforeseen way; a later one still finds the job."""
@@ -346,10 +358,10 @@ def test_a_reaper_looks_around_until_it_is_stopped_whatever_goes_wrong(
 
     queue.at_ring = fail_once
     hurried = replace(process, settings=process.settings.model_copy(update={"reap_seconds": 0.01}))
-    reaper = Reaper(hurried, slots=1)
+    hearing = Hearing(hurried, lambda: True)
 
-    reaper.start()
+    hearing.start()
     assert found.wait(30)
-    reaper.stop()
+    hearing.stop(30)
 
     assert queue.rung == [(job_id, "auto")]

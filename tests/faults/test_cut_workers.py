@@ -1,0 +1,185 @@
+"""A worker that is cut off from its database, its broker, or both: it goes on, or ends in time when it is asked to."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from time import sleep
+from typing import Self
+from uuid import UUID
+
+import pytest
+from e2e.jobs import endless
+from e2e.processes import Program, module, until
+from e2e.services import Broker
+from integration import workbench
+from sqlalchemy import URL, make_url
+
+from faults import work
+from faults.proxy import Proxy
+from faults.work import Json
+from service.store import jobs, workers
+from service.store.database import Database
+
+OUTER_SECONDS = 8.0
+"""After which the supervisor kills a worker that it has asked to end."""
+
+
+class Cables:
+    """A worker, and what it is connected with through proxies. The test itself uses the database without one."""
+
+    def __init__(self, folder: Path, url: str, broker: Broker, broker_socket: Path) -> None:
+        self._folder = folder
+        self._url = make_url(url)
+        self._socket = broker_socket
+        self._stack = ExitStack()
+        self.broker = broker
+        self.database = Database(url)
+
+    def __enter__(self) -> Self:
+        self._stack.callback(self.database.dispose)
+        self.broker.start()
+        self._stack.callback(self.broker.stop)
+        self.to_broker = self._stack.enter_context(Proxy(str(self._socket)))
+        self.to_database = self._stack.enter_context(Proxy(_socket_of(self._url)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start_worker(self, *, is_ready: bool = True) -> Program:
+        """A worker of one slot, which is ready where that is to be waited for."""
+        url = self._url.set(host="127.0.0.1", port=self.to_database.port, query={})
+        surroundings = {
+            "SLOPE_DATABASE_URL": url.render_as_string(hide_password=False),
+            "SLOPE_BROKER_URL": f"redis://127.0.0.1:{self.to_broker.port}/0",
+            "SLOPE_STORAGE_URL": os.environ["SLOPE_STORAGE_URL"],
+        }
+        worker = self._stack.enter_context(module(self._folder, "worker", "1", environment=surroundings))
+        until(lambda: worker.logged("worker ready") or not is_ready)
+        return worker
+
+    def submit(self, wanted: Json) -> UUID:
+        """A job whose bell is not rung: a worker finds it."""
+        job_id = workbench.submit(self.database, wanted)
+        workbench.change(self.database, lambda session: jobs.note_ring(session, [job_id], heard=False))
+        return job_id
+
+    def underway(self) -> UUID:
+        """A job without an end that has recorded something."""
+        job_id = self.submit(endless())
+        until(lambda: work.recorded(self.database, job_id))
+        return job_id
+
+    def mend(self) -> None:
+        """Put everything back as it was."""
+        self.to_database.let_go()
+        self.to_broker.let_go()
+        self.broker.stop()
+        self.broker.start()
+
+    def cut(self, what: str) -> None:
+        match what:
+            case "broker refuses":
+                self.broker.stop()
+            case "broker is silent":
+                self.to_broker.hold()
+            case "database is silent":
+                self.to_database.hold()
+            case "both are silent":
+                self.to_broker.hold()
+                self.to_database.hold()
+
+
+def _socket_of(url: URL) -> str | tuple[str, int]:
+    folder = url.query.get("host")
+    return f"{folder}/.s.PGSQL.{url.port or 5432}" if folder else (url.host or "127.0.0.1", url.port or 5432)
+
+
+@pytest.fixture
+def cables(tmp_path: Path, server_folder: Path, postgresql_url: str) -> Iterator[Cables]:
+    path = server_folder / "cables.sock"
+    with Cables(tmp_path, postgresql_url, Broker(tmp_path, path), path) as cables:
+        yield cables
+
+
+@pytest.mark.parametrize("cut", ["broker refuses", "broker is silent"])
+@pytest.mark.parametrize("has_noticed", [False, True])
+def test_a_worker_without_a_broker_puts_its_job_back_and_ends_in_time(
+    cables: Cables, cut: str, has_noticed: bool
+) -> None:
+    worker = cables.start_worker()
+    job_id = cables.underway()
+    cables.cut(cut)
+    if has_noticed:
+        until(lambda: hears_broker(cables.database) == [False])
+
+    ends_in_time(worker)
+
+    job = work.row(cables.database, job_id)
+    assert (job.status, job.crashes) == ("queued", 0)
+    assert hears_broker(cables.database) == [], "it has signed off"
+
+
+@pytest.mark.parametrize("cut", ["database is silent", "both are silent"])
+def test_a_worker_without_a_database_ends_in_time(cables: Cables, cut: str) -> None:
+    worker = cables.start_worker()
+    job_id = cables.underway()
+    cables.cut(cut)
+    sleep(1.0)  # until flush, beat, and the reaper's round all wait for an answer
+
+    ends_in_time(worker)
+
+    assert work.row(cables.database, job_id).crashes == 0
+
+
+@pytest.mark.parametrize("cut", ["broker refuses", "broker is silent"])
+def test_a_worker_without_a_broker_trains_what_is_queued_and_goes_by_the_bell_again_afterwards(
+    cables: Cables, cut: str
+) -> None:
+    worker = cables.start_worker()
+    cables.cut(cut)
+    queued = [cables.submit(work.small()) for _ in range(6)]
+
+    until(lambda: all(work.row(cables.database, job_id).status == "succeeded" for job_id in queued))
+    assert hears_broker(cables.database) == [False]
+
+    cables.mend()
+    until(lambda: hears_broker(cables.database) == [True])
+    later = cables.submit(work.small())
+    until(lambda: work.row(cables.database, later).status == "succeeded")
+    assert {work.row(cables.database, job_id).attempt for job_id in (*queued, later)} == {1}
+    assert worker.end() == 0
+
+
+def test_a_worker_without_a_broker_puts_back_what_it_has_found_itself(cables: Cables) -> None:
+    worker = cables.start_worker()
+    cables.cut("broker refuses")
+    job_id = cables.underway()
+
+    ends_in_time(worker)
+
+    assert (work.row(cables.database, job_id).status, work.row(cables.database, job_id).crashes) == ("queued", 0)
+
+
+def test_a_worker_that_is_started_without_a_broker_trains_what_is_queued(cables: Cables) -> None:
+    cables.cut("broker refuses")
+    queued = cables.submit(work.small())
+    worker = cables.start_worker(is_ready=False)
+
+    until(lambda: work.row(cables.database, queued).status == "succeeded")
+    ends_in_time(worker)
+
+
+def ends_in_time(worker: Program) -> None:
+    """Ask a worker to end. It does, and takes its children along, before it would be killed."""
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(OUTER_SECONDS) == 0
+    until(lambda: not worker.family())
+
+
+def hears_broker(database: Database) -> list[bool]:
+    """What the living workers say."""
+    with database.reading() as session:
+        return [worker.hears_broker for worker, alive in workers.everyone(session) if alive]

@@ -1,0 +1,144 @@
+"""A worker that hears no bells says so, and trains what it finds in SQL; with its broker it goes by the bell again."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+from workbench import LECTURE, FakeQueue, jobs_of, read, request, submit, submit_sweep
+
+from service.store import workers
+from service.store.database import Database
+from worker.hearing import Hearing
+from worker.lookout import Lookout
+from worker.process import Process
+from worker.reaper import Reaper
+
+SWEEP = request() | {"grid": {"learning_rate": [0.01, 0.02, 0.03]}}
+CHILD = """
+import signal
+signal.signal(signal.SIGURG, lambda *_: print("called", flush=True))
+print("listens", flush=True)
+input()
+"""
+
+
+class Connected:
+    """Whether a worker's consumer has a connection."""
+
+    def __init__(self) -> None:
+        self.now = True
+
+    def __call__(self) -> bool:
+        return self.now
+
+
+@pytest.fixture
+def connected() -> Connected:
+    return Connected()
+
+
+@pytest.fixture
+def hearing(process: Process, connected: Connected) -> Hearing:
+    return Hearing(process, connected)
+
+
+def says_it_hears(hearing: Hearing, process: Process) -> bool:
+    """What stands in SQL after the worker's next sign of life."""
+    Reaper(process, 1, hearing).look_around()
+    with process.database.reading() as session:
+        [(worker, _)] = workers.everyone(session)
+    return worker.hears_broker
+
+
+@contextmanager
+def training_process() -> Iterator[subprocess.Popen[str]]:
+    """A child that tells when it is called."""
+    command = [sys.executable, "-c", CHILD]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        child.stdout.readline()  # it hears from now on
+        yield child
+
+
+def heard_by(child: subprocess.Popen[str]) -> str:
+    """All that it told until its end."""
+    return child.communicate("\n")[0]
+
+
+def test_a_worker_with_a_broker_hears_and_calls_nobody(hearing: Hearing, process: Process) -> None:
+    with training_process() as child:
+        for _ in range(3):
+            hearing.look_around()
+        assert says_it_hears(hearing, process)
+        assert heard_by(child) == ""
+
+
+@pytest.mark.parametrize("is_up", [False, True], ids=["broker away", "consumer without a connection"])
+def test_a_worker_that_hears_no_bells_says_so_and_calls_its_children(
+    hearing: Hearing, process: Process, queue: FakeQueue, connected: Connected, is_up: bool
+) -> None:
+    queue.is_up, connected.now = is_up, False
+
+    with training_process() as child:
+        hearing.look_around()
+        assert says_it_hears(hearing, process), "one miss is none"
+        hearing.look_around()
+        assert not says_it_hears(hearing, process)
+        assert heard_by(child) == "called\n"
+
+
+def test_a_worker_whose_broker_is_back_hears_again(
+    hearing: Hearing, process: Process, queue: FakeQueue, connected: Connected
+) -> None:
+    queue.is_up = connected.now = False
+    for _ in range(5):
+        hearing.look_around()
+    queue.is_up = connected.now = True
+    hearing.look_around()
+    assert says_it_hears(hearing, process)
+
+
+def test_a_child_that_does_not_listen_yet_survives_a_call(hearing: Hearing, connected: Connected) -> None:
+    connected.now = False
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        for _ in range(3):
+            hearing.look_around()
+        child.communicate(b"\n")
+        assert child.returncode == 0
+
+
+def test_who_looks_trains_all_that_is_queued_one_after_the_other(process: Process, database: Database) -> None:
+    alone = [submit(database, LECTURE) for _ in range(3)]
+    elsewhere = submit(database, LECTURE | {"device": "cuda:3"})
+    sweep = submit_sweep(database, SWEEP)
+
+    Lookout(process).look()
+
+    trained = [read(database, job_id) for job_id in alone] + jobs_of(database, sweep)
+    assert [(job.status, job.attempt) for job in trained] == len(trained) * [("succeeded", 1)]
+    assert read(database, elsewhere).status == "queued"
+
+
+def test_who_looks_waits_for_its_turn(process: Process, database: Database) -> None:
+    job_id = submit(database, LECTURE)
+    looking = Thread(target=Lookout(process).look)
+
+    with process.turn:
+        looking.start()
+        looking.join(0.2)
+        assert read(database, job_id).status == "queued", "the process trains another"
+    looking.join()
+
+    assert read(database, job_id).status == "succeeded"
+
+
+def test_who_leaves_takes_no_job(process: Process, database: Database) -> None:
+    job_id = submit(database, LECTURE)
+    process.leaving.set()
+
+    Lookout(process).look()
+
+    assert read(database, job_id).attempt == 0

@@ -1,0 +1,66 @@
+"""A training process that looks for queued jobs in SQL itself, for its worker hears no bells."""
+
+from queue import SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from service.store import jobs
+from worker.devices import requests_served
+from worker.process import Process
+from worker.taking import take
+
+_CALLS = 3
+"""For so many rounds of its main process a call holds."""
+_CHOICE = 16
+"""Others choose among the same jobs at the same time: who is late takes the next one."""
+
+log = structlog.get_logger()
+
+
+class Lookout:
+    """A thread of a training process that sleeps until it is called. The process trains one job at a time all the same.
+
+    Celery hands out nothing while its broker is away: its main process is waiting for a connection.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._calls: SimpleQueue[None] = (
+            SimpleQueue()
+        )  # may be put into by a handler of signals, whatever it interrupts
+        self._thread = Thread(target=self._run, name="lookout", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def call(self, *_: Any) -> None:
+        """Look soon. Handles a signal."""
+        if self._calls.empty():
+            self._calls.put(None)
+
+    def look(self) -> None:
+        """Train queued jobs, one after the other, until there is none or the call was long ago."""
+        until = monotonic() + _CALLS * self._process.settings.reap_seconds
+        while self._train_one() and monotonic() < until:
+            pass
+
+    def _train_one(self) -> bool:
+        """Whether there was a job to be had."""
+        process = self._process
+        with process.turn:
+            if process.leaving.is_set():
+                return False
+            with process.database.reading() as session:
+                queued = jobs.queued(session, requests_served(process.devices), limit=_CHOICE)
+            return any(take(process, job_id) for job_id in queued)
+
+    def _run(self) -> None:
+        while True:
+            self._calls.get()
+            try:
+                self.look()
+            except Exception as error:  # it is called again
+                log.warning("could not look for jobs", error=repr(error))
