@@ -72,7 +72,7 @@ def draft(database: Database, storage: Storage, request: JobRequest, max_numbers
         )
     refuse_without_memory(database, planned, request.device)
     analysis = analyse(prepare(sample.arrays.x, sample.arrays.y, spec), spec) if sample.arrays else None
-    warnings = warnings_for(spec, analysis) if analysis else []
+    warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
     return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, warnings)
 
 

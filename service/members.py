@@ -44,10 +44,12 @@ class Member:
     plan: Plan
     analysis: Analysis | None
     place: Place | None
+    of_the_data: list[str]
+    """Warnings that jobs of the same dtype have in common."""
 
     @property
     def warnings(self) -> list[str]:
-        return warnings_for(self.request.hyperparameters, self.analysis) if self.analysis else []
+        return [*self.of_the_data, *warnings_for(self.request.hyperparameters, self.analysis)]
 
 
 def sample_for(database: Database, storage: Storage, request: SweepRequest) -> Sample:
@@ -72,9 +74,10 @@ def members(request: SweepRequest, sample: Sample, max_numbers: int, memory: int
             [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
         )
     analyses = _analyses(specs, sample.arrays) if sample.arrays else {}
+    of_the_data = {_rounded(spec): sample.warnings(spec) for spec in {_rounded(spec): spec for spec in specs}.values()}
     return [
-        Member(job, planned, analyses.get(_analysed(job.hyperparameters)), places.get(index))
-        for index, (job, planned) in enumerate(zip(request.jobs, plans, strict=True))
+        Member(job, planned, analyses.get(_analysed(spec)), places.get(index), of_the_data[_rounded(spec)])
+        for index, (job, spec, planned) in enumerate(zip(request.jobs, specs, plans, strict=True))
     ]
 
 
@@ -160,6 +163,11 @@ def _analyses(specs: Sequence[TrainingSpec], arrays: Arrays) -> dict[Hashable, A
     if len(different) > 1 and len(different) * (_ONE_ANALYSIS + rows * (features + 1) ** 2) > _ANALYSES:
         return {}
     return {key: analyse(prepare(arrays.x, arrays.y, spec), spec) for key, spec in different.items()}
+
+
+def _rounded(spec: TrainingSpec) -> Hashable:
+    """All of a setting that decides which columns its dtype rounds."""
+    return spec.dtype, spec.standardize and spec.fit_bias
 
 
 def _analysed(spec: TrainingSpec) -> Hashable:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+import numpy as np
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,8 @@ from service.storage import Storage
 from service.store import datasets as stored
 from service.store.database import Database
 from service.store.tables import Dataset
-from slope.spec import DatasetReference, Fault, InlineData, JobRequest, faults_of, invalid
+from slope.analysis import Spread, precision_warnings, spreads_of
+from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
 from slope.spec.job import refuse_misfits
 from slope.spec.overflow import FLOAT32_LIMIT
 
@@ -31,8 +33,14 @@ class Sample:
     features: list[str]
     target: str
     arrays: Arrays | None
+    spreads: list[Spread]
+    """Of the features, and of the target as the last."""
     dataset_id: UUID | None = None
     """None where the rows came with the request."""
+
+    def warnings(self, spec: TrainingSpec) -> list[str]:
+        """What is lost of the columns in the dtype of a job."""
+        return precision_warnings(spec, self.spreads[:-1], self.spreads[-1])
 
     def candidate(self, storage: Storage) -> Candidate | None:
         """The request's rows as a dataset to be; None where they are one."""
@@ -52,7 +60,9 @@ def sample_of(database: Database, storage: Storage, request: JobRequest) -> Samp
     """Raises InvalidRequest where a request does not fit the dataset it names."""
     if isinstance(request.dataset, InlineData):
         arrays = Arrays.of(request.dataset)
-        return Sample(len(arrays.y), inline_features(arrays.x.shape[1]), INLINE_TARGET, arrays)
+        features = inline_features(arrays.x.shape[1])
+        spreads = spreads_of(np.column_stack([arrays.x, arrays.y]), [*features, INLINE_TARGET])
+        return Sample(len(arrays.y), features, INLINE_TARGET, arrays, spreads)
     with _telling_faults(request):
         try:
             return _stored(storage, request, request.dataset, _dataset(database, request.dataset.id))
@@ -76,7 +86,17 @@ def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, 
         _refuse_overflow(dataset, {*features, target})
     is_small = dataset.rows * (len(features) + 1) <= MOST_READ
     arrays = datasets.load(storage, dataset.id, dataset.rows, features, target) if is_small else None
-    return Sample(dataset.rows, features, target, arrays, dataset.id)
+    return Sample(dataset.rows, features, target, arrays, _spreads(dataset, [*features, target]), dataset.id)
+
+
+def _spreads(dataset: Dataset, names: Sequence[str]) -> list[Spread]:
+    """From what was found when the dataset was read in."""
+    known = {column["name"]: column for column in dataset.columns}
+    return [
+        Spread(name, max(abs(column["min"] or 0.0), abs(column["max"] or 0.0)), column["deviation"] or 0.0)
+        for name in names
+        for column in [known[name]]
+    ]
 
 
 def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[str], str]:

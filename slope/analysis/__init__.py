@@ -2,6 +2,19 @@
 
 from slope.analysis.analysis import analyse, loss_of, r_squared, reached
 from slope.analysis.notes import warnings_for
+from slope.analysis.precision import Spread, precision_warnings, spreads_of
 from slope.analysis.result import Analysis, Exact, Reached
 
-__all__ = ["Analysis", "Exact", "Reached", "analyse", "loss_of", "r_squared", "reached", "warnings_for"]
+__all__ = [
+    "Analysis",
+    "Exact",
+    "Reached",
+    "Spread",
+    "analyse",
+    "loss_of",
+    "precision_warnings",
+    "r_squared",
+    "reached",
+    "spreads_of",
+    "warnings_for",
+]

@@ -174,3 +174,35 @@ def test_a_step_of_an_engine_has_a_graph_and_its_epoch_an_audit(
     job_id = trained(request(epochs=3, engine=engine, **ENGINES[engine]))
     for path in ("epochs/2/steps/0/graph", "epochs/2/audit"):
         assert client.get(f"/v1/jobs/{job_id}/{path}").status_code == 200, path
+
+
+FAR = {"x": [1.0, 2.0, 3.0], "y": [1e9 + 1, 1e9 + 2, 1e9 + 3]}
+
+
+def test_a_column_that_float32_rounds_away_is_told(client: TestClient, trained: Trained) -> None:
+    wanted = request(standardize=True) | {"dataset": FAR}
+    [told] = client.post("/v1/plan", json=wanted).json()["warnings"]
+    assert told.startswith("float32 is too coarse for y: ")
+    assert client.get(f"/v1/jobs/{trained(wanted)}").json()["warnings"][0] == told
+
+
+def test_a_column_of_a_stored_dataset_that_float32_rounds_away_is_told_without_reading_it(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = "far,near,y\n1000000001,1,1\n1000000002,2,2\n1000000003,3,4\n"
+    dataset = client.post("/v1/datasets", content=content, headers={"Content-Type": "text/csv"}).json()
+    monkeypatch.setattr("service.samples.MOST_READ", 0)
+    for features, told in ((["far", "near"], 1), (["near"], 0)):
+        wanted = {"dataset": {"id": dataset["id"], "features": features}}
+        warnings = client.post("/v1/plan", json=wanted).json()["warnings"]
+        assert [warning[: len("float32 is too coarse for far:")] for warning in warnings] == [
+            "float32 is too coarse for far:"
+        ] * told
+
+
+def test_jobs_of_a_sweep_are_told_what_their_dtype_rounds_away(client: TestClient) -> None:
+    wanted = {"dataset": FAR, "grid": {"dtype": ["float32", "float64"]}}
+    sweep = client.post("/v1/sweeps", json=wanted).json()
+    jobs = client.get("/v1/jobs", params={"sweep_id": sweep["id"]}).json()["data"]
+    told = {job["hyperparameters"]["dtype"]: [each for each in job["warnings"] if "coarse" in each] for job in jobs}
+    assert (len(told["float32"]), len(told["float64"])) == (1, 0)
