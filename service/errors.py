@@ -313,7 +313,10 @@ class DatabaseUnavailable(ServiceError):
     title = "The database is not available"
 
     def __init__(self) -> None:
-        detail = "Nothing was changed or lost; repeat the request in a moment"
+        detail = (
+            "It does not answer, so what a change has come to is not known: repeat the request in a moment."
+            " With an Idempotency-Key no job is made twice"
+        )
         super().__init__(detail, headers={"Retry-After": "2"})
 
 

@@ -34,7 +34,10 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for library in _CHATTY:
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: _CUT_SHORT not in record.getMessage())
 
 
+_CUT_SHORT = "without completing response"
+"""What uvicorn says of an answer that we have cut short, and told why."""
 _CHATTY = ("alembic", "celery", "uvicorn", "httpx2", "kombu")
 """Libraries whose daily doings would drown our own."""

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 
 from service import jobs
 from service.api.etags import etag
@@ -16,6 +16,8 @@ from service.store.tables import FINAL, Job
 
 _MOST_KEPT = 1000
 _LARGEST_KEPT = 16 * 1024
+_THREADS = 8
+"""Of their own: a poll does not wait for what else the service does."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Answers:
         self._watch = watch
         self._versions = Versions(database)
         self._kept: dict[UUID, Answer] = {}
+        self._threads = CapacityLimiter(_THREADS)
 
     async def of(self, job_id: UUID) -> Answer:
         """The answer for the job as it stands. Raises JobNotFound."""
@@ -48,7 +51,7 @@ class Answers:
         if kept and await self._versions.of(job_id) == kept.version:
             return kept
         self._kept.pop(job_id, None)
-        answer = await run_in_threadpool(self._make, job_id)
+        answer = await to_thread.run_sync(self._make, job_id, limiter=self._threads)
         if answer.status != "queued" and len(answer.body) <= _LARGEST_KEPT:  # why a job waits is not in its version
             self._keep(job_id, answer)
         return answer
@@ -83,7 +86,7 @@ class Answers:
 class Versions:
     """Reads the versions of jobs, of many at once: whoever asks while one query runs shares the next.
 
-    No answer is older than its question.
+    No answer is older than its question. A query that is lost ends, as all that the database is asked.
     """
 
     def __init__(self, database: Database) -> None:
@@ -91,6 +94,7 @@ class Versions:
         self._turn = asyncio.Lock()
         self._asked: set[UUID] = set()
         self._next: asyncio.Task[dict[UUID, int]] | None = None
+        self._thread = CapacityLimiter(1)
 
     async def of(self, job_id: UUID) -> int | None:
         """The job's version; None when there is no such job."""
@@ -103,7 +107,7 @@ class Versions:
     async def _query(self) -> dict[UUID, int]:
         async with self._turn:
             asked, self._asked, self._next = self._asked, set(), None
-            return await run_in_threadpool(self._read, list(asked))
+            return await to_thread.run_sync(self._read, list(asked), limiter=self._thread)
 
     def _read(self, job_ids: list[UUID]) -> dict[UUID, int]:
         return self._database.glance(stored.versions, job_ids)

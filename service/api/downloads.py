@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
-from starlette.responses import StreamingResponse
 
 from service.api.negotiation import MEDIA_TYPES
+from service.api.streaming import Stream
 from service.api.views.predictions import PredictionView
 from service.api.views.records import EpochView, StepView
 from service.history import History
@@ -25,7 +25,7 @@ Taking = Callable[[Iterator[bytes]], AsyncIterator[bytes]]
 # pyarrow is loaded by the first call that needs it: the process does without it until then.
 
 
-def epochs_file(history: History[Epoch], format: FileFormat, name: str) -> StreamingResponse:
+def epochs_file(history: History[Epoch], format: FileFormat, name: str) -> Stream:
     """Epochs as lines of JSON, as they are in a page, or in columns."""
     if format == "ndjson":
         return streamed(_lines(history, EpochView.of), format, name)
@@ -34,7 +34,7 @@ def epochs_file(history: History[Epoch], format: FileFormat, name: str) -> Strea
     return streamed(_table(history, of_epochs, format), format, name)
 
 
-def steps_file(history: History[StepWithRows], format: FileFormat, name: str, each: Taking) -> StreamingResponse:
+def steps_file(history: History[StepWithRows], format: FileFormat, name: str, each: Taking) -> Stream:
     """Steps as lines of JSON, as they are in a page, or in columns; `each` says where they are computed."""
     if format == "ndjson":
         return streamed(each(_lines(history, StepView.of)), format, name)
@@ -43,7 +43,7 @@ def steps_file(history: History[StepWithRows], format: FileFormat, name: str, ea
     return streamed(each(_table(history, of_steps, format)), format, name)
 
 
-def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> StreamingResponse:
+def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> Stream:
     """Predictions of points as lines of JSON, as they are in a page, or in columns."""
     if format == "ndjson":
         return streamed((PredictionView.of(each).model_dump_json().encode() + b"\n" for each in found), format, name)
@@ -54,10 +54,10 @@ def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, 
     return streamed(encoded(format, batch.schema, iter([batch])), format, name)
 
 
-def streamed(content: Iterator[bytes] | AsyncIterator[bytes], format: str, name: str) -> StreamingResponse:
+def streamed(content: Iterator[bytes] | AsyncIterator[bytes], format: str, name: str) -> Stream:
     """An answer that a browser saves under the name."""
     headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{name}.{format}"'}
-    return StreamingResponse(content, media_type=MEDIA_TYPES[format], headers=headers)
+    return Stream(content, media_type=MEDIA_TYPES[format], headers=headers)
 
 
 def _lines(history: History[Any], view: Callable[[Any], BaseModel]) -> Iterator[bytes]:

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import format_sse_event
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
@@ -21,6 +23,8 @@ from service.store.database import Database
 from service.store.tables import Epoch, Event
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/events", tags=["records"])
+
+log = structlog.get_logger()
 
 KEEP_ALIVE_SECONDS = 15.0
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -81,11 +85,17 @@ def _following(database: Database, job_id: UUID, position: Position) -> Batch:
 
 
 def _following_or_end(database: Database, job_id: UUID, position: Position) -> Batch:
-    """The stream of a job that is deleted meanwhile ends: its answer has begun, and cannot become an error."""
+    """The stream ends when its job is deleted or the database goes: it has begun, and cannot become an error.
+
+    Who comes back with its Last-Event-ID goes on, or is told what is wrong.
+    """
     try:
         return _following(database, job_id, position)
     except JobNotFound:
-        return Batch([], version=0, is_last=True)
+        pass
+    except SQLAlchemyError as error:
+        log.warning("a stream of events ends: the database does not answer", job_id=str(job_id), error=str(error))
+    return Batch([], version=0, is_last=True)
 
 
 def _page(database: Database, job_id: UUID, after: int, limit: int) -> Page[EventView]:

@@ -38,8 +38,8 @@ def describe_server() -> ServerView:
 
 
 @router.get("/health/live")
-def is_live() -> LiveView:
-    """The server answers."""
+async def is_live() -> LiveView:
+    """The server answers. It waits for no thread."""
     return LiveView()
 
 

@@ -113,7 +113,7 @@ def _database_error(request: Request, error: Exception) -> JSONResponse:
         return problem_of(SchemaMissing())
     if isinstance(error, ProgrammingError):
         return _unexpected(request, error)
-    log.error("the database did not answer", error=str(error))
+    log.error("the database did not answer", error=str(error.orig if isinstance(error, DBAPIError) else error))
     if isinstance(error, DBAPIError) and is_full(error):
         return problem_of(StorageFull(error.orig))
     return problem_of(DatabaseUnavailable())

@@ -7,13 +7,15 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 
 from service.store import jobs
 from service.store.database import Database
 
 SHORTEST_TICK, LONGEST_TICK = 0.002, 0.02
+_PAUSE = 0.5
+"""Seconds until a database that failed is looked at again."""
 _DELETED = -1
 
 log = structlog.get_logger()
@@ -28,6 +30,7 @@ class JobWatch:
         self._versions: dict[UUID, int] = {}
         self._awake = asyncio.Event()
         self._latest = 0.0
+        self._thread = CapacityLimiter(1)  # of its own, for it must not wait until another is free
         self.closing = asyncio.Event()
         """Set when the process is about to end: nobody waits any longer."""
 
@@ -51,8 +54,7 @@ class JobWatch:
             await self._awake.wait()
             self._awake.clear()
             while self._waiters and not self.closing.is_set():
-                await self._look()
-                await asyncio.sleep(self._tick())
+                await asyncio.sleep(self._tick() if await self._look() else _PAUSE)
 
     def close(self) -> None:
         """Let everyone go."""
@@ -71,18 +73,20 @@ class JobWatch:
         seen = self._versions.get(job_id, version)
         return seen > version or seen == _DELETED
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Whether the database answered."""
         try:
-            seen = await run_in_threadpool(self._query, list(self._waiters))
-        except SQLAlchemyError as error:  # whoever waits asks again, and is told
+            seen = await to_thread.run_sync(self._query, list(self._waiters), limiter=self._thread)
+        except SQLAlchemyError as error:  # whoever waits asks again when time is up, and is told
             log.warning("cannot watch the jobs", error=str(error))
-            return
+            return False
         for job_id in list(self._waiters):
             version = seen.get(job_id, _DELETED)
             if self._versions.get(job_id) != version:
                 self._versions[job_id] = version
                 for woken in self._waiters[job_id]:
                     woken.set()
+        return True
 
     def _query(self, job_ids: list[UUID]) -> dict[UUID, int]:
         return self._database.glance(jobs.versions, job_ids)

@@ -8,20 +8,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import inf
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
+
+from service.store.answering import CONNECT_SECONDS, Server
 
 Arguments = ParamSpec("Arguments")
 Seen = TypeVar("Seen")
 
 BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for its turn."""
+_TURN_SECONDS, _SHORT_TURN_SECONDS = 4.0, 0.2
+"""As long waits who is impatient, on both databases; the second, on SQLite, after another has waited in vain."""
+_GLANCE_SECONDS = 2.0
+"""A small query that takes longer is lost, for who is impatient."""
 _TCP: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 2,
@@ -32,23 +39,34 @@ _TCP: dict[str, Any] = {
 """Of connections to PostgreSQL, unless its URL says otherwise: one whose cable is pulled fails within 5 s."""
 _SILENT = "5s"
 """PostgreSQL ends a writer that is silent in a transaction for so long: its host may be gone, and its locks are not."""
-_BEGIN = text("SELECT clock_timestamp() FROM set_config('idle_in_transaction_session_timeout', :silence, true)")
+_BEGIN = text(
+    "SELECT clock_timestamp() FROM set_config('idle_in_transaction_session_timeout', :silence, true) AS silence,"
+    " set_config('lock_timeout', :turn, true) AS turn"
+)
 
 
 class Database:
     """Sessions for reading and for writing, which on PostgreSQL come from one pool, and small queries by themselves."""
 
-    def __init__(self, url: str, *, owner: UUID | None = None) -> None:
-        """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found there."""
+    def __init__(self, url: str, *, owner: UUID | None = None, impatient: bool = False) -> None:
+        """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found there.
+
+        Who is impatient would rather have an error within 5 s than wait for a database that does not answer.
+        """
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._impatient = impatient
         if self.is_sqlite:
-            self.writer, self.reader = self._sqlite("BEGIN IMMEDIATE"), self._sqlite("BEGIN", query_only=True)
+            begin = _Turns().begin if impatient else _begin_writing
+            self.writer, self.reader = self._sqlite(begin), self._sqlite(_begin_reading, query_only=True)
             self._glancer = self._sqlite(None, query_only=True)
         else:
-            self.writer = self._postgresql(owner, pool_pre_ping=True, pool_size=20, max_overflow=20)
+            server = Server() if impatient else None
+            self.writer = self._postgresql(owner, server, pool_pre_ping=True, pool_size=20, max_overflow=20)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._glancer = self._postgresql(owner, isolation_level="AUTOCOMMIT", pool_size=5, max_overflow=5)
+            self._glancer = self._postgresql(
+                owner, server, longest=_GLANCE_SECONDS, isolation_level="AUTOCOMMIT", pool_size=5, max_overflow=5
+            )
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -87,7 +105,8 @@ class Database:
             if self.is_sqlite:
                 session.connection()  # wait for our turn now: a moment read before it is past when it is written
             else:
-                session.info["now"] = session.scalar(_BEGIN, {"silence": _SILENT})
+                turn = f"{_TURN_SECONDS}s" if self._impatient else "0"
+                session.info["now"] = session.scalar(_BEGIN, {"silence": _SILENT, "turn": turn})
             yield session
 
     def dispose(self, *, close: bool = True) -> None:
@@ -96,19 +115,32 @@ class Database:
         self.reader.dispose(close=close)
         self._glancer.dispose(close=close)
 
-    def _postgresql(self, owner: UUID | None, **options: Any) -> Engine:
-        limits = {name: value for name, value in _TCP.items() if name not in self.url.query}
-        engine = create_engine(self.url, pool_timeout=10, connect_args=limits, **options)
+    @property
+    def _pool_seconds(self) -> float:
+        """How long a connection that is free is waited for."""
+        return 2.0 if self._impatient else 30.0
+
+    def _postgresql(self, owner: UUID | None, server: Server | None, *, longest: float = inf, **options: Any) -> Engine:
+        defaults = _TCP | {"connect_timeout": CONNECT_SECONDS} if server else _TCP
+        limits = {name: value for name, value in defaults.items() if name not in self.url.query}
+        engine = create_engine(self.url, pool_timeout=self._pool_seconds, connect_args=limits, **options)
         if owner:
             event.listen(engine, "do_connect", partial(_name_connection, owner))
+        if server:
+            event.listen(engine, "do_connect", partial(_connect, server, longest))
         return engine
 
-    def _sqlite(self, begin: str | None, *, query_only: bool = False) -> Engine:
+    def _sqlite(self, begin: Callable[[Connection], None] | None, *, query_only: bool = False) -> Engine:
         """Without a BEGIN every query is a transaction by itself."""
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
-            self.url, module=_sqlite_driver(), connect_args={"timeout": BUSY_TIMEOUT}, pool_size=20, max_overflow=20
+            self.url,
+            module=_sqlite_driver(),
+            connect_args={"timeout": _TURN_SECONDS if self._impatient else BUSY_TIMEOUT},
+            pool_size=20,
+            max_overflow=20,
+            pool_timeout=self._pool_seconds,
         )
 
         @event.listens_for(engine, "connect")
@@ -120,8 +152,32 @@ class Database:
             connection.execute(f"PRAGMA query_only = {int(query_only)}")
 
         if begin:
-            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+            event.listen(engine, "begin", begin)
         return engine
+
+
+class _Turns:
+    """Who has waited in vain for a turn to write has waited for those behind, too: their threads are needed."""
+
+    def __init__(self) -> None:
+        self._seconds = _TURN_SECONDS
+
+    def begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * self._seconds:.0f}")
+        try:
+            _begin_writing(connection)
+        except OperationalError:
+            self._seconds = _SHORT_TURN_SECONDS
+            raise
+        self._seconds = _TURN_SECONDS
+
+
+def _begin_writing(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def connection_name(owner: UUID, process_id: int) -> str:
@@ -134,6 +190,12 @@ def _name_connection(
 ) -> None:
     """Late, for a child has its parent's engine and a process id of its own."""
     parameters["application_name"] = connection_name(owner, os.getpid())
+
+
+def _connect(
+    server: Server, longest: float, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+) -> Any:
+    return server.connect(parameters, longest=longest)
 
 
 def _use_wal(connection: Any) -> None:

@@ -1,0 +1,142 @@
+"""Whether PostgreSQL answers: nobody waits for a server that is frozen or cut off, nor for an answer that was lost.
+
+A statement may take long; a server that stands still must not hold those who ask it. So whoever has waited for a second
+asks, on a new connection, whether the server is there and works on the statement.
+"""
+
+from collections.abc import Generator
+from math import inf
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+import structlog
+from psycopg import Connection, Error, OperationalError
+from psycopg.abc import PQGen
+from psycopg.errors import ConnectionTimeout
+from psycopg.waiting import Ready
+
+ASK_AFTER, ASK_AGAIN = 1.0, 0.5
+"""Seconds that are waited before the server is asked, and between two questions while it is silent."""
+CONNECT_SECONDS, ANSWER_SECONDS = 2, 1.0
+"""How long it may take to connect (libpq's shortest time), and then to answer."""
+_NOTHING_CAME = 0.1
+"""How often psycopg tells a statement that waits that nothing has come."""
+
+log = structlog.get_logger()
+
+
+class ImpatientConnection(Connection[Any]):
+    """A connection that gives up a statement when the server does not answer, or does not work on it."""
+
+    server: "Server | None" = None
+    longest = inf
+    """Seconds after which a statement is given up even while the server works on it."""
+
+    def wait(self, gen: PQGen[Any], interval: float = _NOTHING_CAME, timeout: float | None = None) -> Any:
+        """All that psycopg waits for, once it is connected, it waits for here."""
+        if self.server is None:
+            return super().wait(gen, interval, timeout)
+        self.server.refuse_while_silent()
+        return super().wait(self._watched(gen, self.server), interval, timeout)
+
+    def _watched(self, statement: PQGen[Any], server: "Server") -> Generator[Any, Any, Any]:
+        started = monotonic()
+        look_at, is_lost = started + ASK_AFTER, False
+        try:
+            wanted = next(statement)
+            while True:
+                ready = yield wanted
+                if ready == Ready.NONE:
+                    if is_lost or server.is_silent or monotonic() - started > self.longest:
+                        raise self._given_up()
+                    if monotonic() > look_at:
+                        is_lost = server.has_nothing_to_do_for(self)  # unless the answer comes at this moment
+                        look_at = monotonic() + ASK_AFTER
+                wanted = statement.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def _given_up(self) -> OperationalError:
+        self.pgconn.finish()  # what may still come on it would be taken for the answer to another question
+        return OperationalError("the database did not answer in time")
+
+
+class Server:
+    """What one process knows of the server, for all its connections."""
+
+    def __init__(self) -> None:
+        self._asking = Lock()
+        self._asked_at = inf
+        self._ask_again_at = 0.0
+        self._is_silent = False
+        self._parameters: dict[str, Any] = {}
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has not answered, be it that the question itself hangs."""
+        return self._is_silent or monotonic() - self._asked_at > CONNECT_SECONDS + ANSWER_SECONDS
+
+    def connect(self, parameters: dict[str, Any], *, longest: float) -> ImpatientConnection:
+        """`parameters` are psycopg's."""
+        self._parameters = parameters
+        self.refuse_while_silent()
+        try:
+            connection = ImpatientConnection.connect(**parameters)
+        except ConnectionTimeout:
+            self._ask_again_at = monotonic() + ASK_AGAIN
+            self._note(is_silent=True)
+            raise
+        connection.server, connection.longest = self, longest
+        return connection
+
+    def refuse_while_silent(self) -> None:
+        """Raise while the server is known not to answer. Every now and then, whoever comes asks it again."""
+        if self.is_silent and (monotonic() < self._ask_again_at or self._state_of(0) is None):
+            raise OperationalError("the database does not answer")
+
+    def has_nothing_to_do_for(self, connection: ImpatientConnection) -> bool:
+        """Whether the server answers, and does nothing for the connection: the question or its answer was lost."""
+        return (self._state_of(connection.pgconn.backend_pid) or "").startswith("idle")
+
+    def _state_of(self, process_id: int) -> str | None:
+        """What a process of the server does, empty when that is unknown; None when nobody answers, or another asks."""
+        if not self._asking.acquire(blocking=False):
+            return None
+        try:
+            self._asked_at = monotonic()
+            state = _ask(self._parameters, process_id)
+        finally:
+            self._asked_at, self._ask_again_at = inf, monotonic() + ASK_AGAIN
+            self._asking.release()
+        self._note(is_silent=state is None)
+        return state
+
+    def _note(self, *, is_silent: bool) -> None:
+        if is_silent != self._is_silent:
+            self._is_silent = is_silent
+            log.warning("the database does not answer" if is_silent else "the database answers again")
+
+
+class _Question(Connection[Any]):
+    def wait(self, gen: PQGen[Any], interval: float = _NOTHING_CAME, _timeout: float | None = None) -> Any:
+        return super().wait(gen, interval, ANSWER_SECONDS)
+
+
+def _ask(parameters: dict[str, Any], process_id: int) -> str | None:
+    """What a process of the server does, empty when that is unknown; None when the server does not answer.
+
+    Behind a pooler nothing is known of processes: those that it names are its own.
+    """
+    limits = {"autocommit": True, "connect_timeout": CONNECT_SECONDS, "prepare_threshold": None}
+    try:
+        connection = _Question.connect(**parameters | limits)
+    except Error as error:
+        return "" if "FATAL:" in str(error) else None  # for it has too many connections, and says so
+    try:
+        row = connection.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", [process_id]).fetchone()
+        return (row and row[0]) or ""
+    except Error:
+        return None
+    finally:
+        connection.close()
