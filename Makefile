@@ -47,6 +47,7 @@ clean:
 
 .venv/test: .venv/server
 	$(INSTALL) --editable '.[server,pictures,test]'
+	-@command -v ip >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && apt-get install -qq iproute2; }
 	touch $@
 
 .venv/bench: .venv/test

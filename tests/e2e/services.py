@@ -1,7 +1,8 @@
 """The two ways to run Slope: `slope serve` alone, and API and workers beside a database and a broker of their own."""
 
 import re
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from service import supervisor
 from slope.client import Client
 
 Json = dict[str, Any]
+Place = Callable[[], AbstractContextManager[object]]
+"""Where a program is started: inside of the block it is there."""
 
 
 class Service:
@@ -89,8 +92,9 @@ class Serve(Service):
 class Api(Service):
     """The HTTP process on a free port."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        with supervisor.listen("127.0.0.1", 0) as listener:
+    def __init__(self, folder: Path, environment: dict[str, str], place: Place = nullcontext) -> None:
+        """It runs at a place, and listens here all the same."""
+        with supervisor.listen("127.0.0.1", 0) as listener, place():
             super().__init__(f"http://127.0.0.1:{listener.getsockname()[1]}")
             descriptor = listener.fileno()
             self.program = module(
@@ -101,14 +105,16 @@ class Api(Service):
 class Broker:
     """Valkey on a socket, to be stopped and started. Like that of `slope serve` it forgets everything when it ends."""
 
-    def __init__(self, folder: Path, socket_path: Path) -> None:
+    def __init__(self, folder: Path, socket_path: Path, *listen: str) -> None:
+        """`listen` are options that let it listen elsewhere, too."""
         self.url = f"redis+socket://{socket_path}"
+        self._listen = listen or ("--port", "0")
         self._folder = folder
         self._socket = str(socket_path)
         self._stack = ExitStack()
 
     def start(self) -> None:
-        options = ("--port", "0", "--unixsocket", self._socket, "--save", "")
+        options = (*self._listen, "--unixsocket", self._socket, "--save", "")
         self._stack.enter_context(Program(self._folder, str(get_binary_path()), *options))
         until(self._answers)
 

@@ -13,9 +13,11 @@ from conftest import _pgserver
 from e2e.processes import left_over
 from rich.console import Console
 
-from faults import matrix, soak
+from faults import hosts, matrix, soak
+from faults.cuts import CUTS
 from faults.kinds import FAULTS
 from faults.postgres import OwnPostgreSQL
+from faults.spread import spread
 from faults.stage import Stage
 
 console = Console(highlight=False, width=120)
@@ -25,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
     parser.add_argument("--trials", type=int, default=20, help="of every kind on PostgreSQL")
     parser.add_argument("--sqlite-trials", type=int, default=5, help="of the main kinds on SQLite")
+    parser.add_argument("--host-trials", type=int, default=5, help="of every cut between hosts")
     parser.add_argument("--jobs", type=int, default=1000, help="of the crowd")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--only", default="", help="kinds that have one of these, between commas, in their name")
@@ -42,6 +45,13 @@ def main() -> None:
     if chosen.trials and _is_wanted(matrix.SERVE_KILLED, chosen.only):
         with folders() as (folder, _):
             reports.append(matrix.run_serve(folder, chosen.trials, chosen.seed, console))
+    wanted = {name: cut for name, cut in CUTS.items() if _is_wanted(name, chosen.only)}
+    if chosen.host_trials and wanted:
+        if reason := hosts.missing():
+            console.print(f"Left out, with {len(wanted)} kinds of cuts: {reason}")
+        else:
+            with folders() as (folder, socket_path), spread(folder, socket_path, seed=chosen.seed) as here:
+                reports += matrix.run("hosts of their own", here, wanted, chosen.host_trials, console)
     if reports:
         console.print(matrix.table(reports))
     is_well = all(report.is_well for report in reports)

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from time import monotonic
@@ -30,6 +30,8 @@ class Trial:
     damage: Damage
     recovery: float | None = None
     """Seconds from the fault to the next recorded epoch; None where the job had no more to record."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """What else was measured."""
 
 
 Fault = Callable[[Stage, Make], Trial]

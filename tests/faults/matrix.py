@@ -60,6 +60,15 @@ class Report:
     def recoveries(self) -> list[float]:
         return [trial.recovery for trial in self.trials if trial.recovery is not None]
 
+    @property
+    def figures(self) -> str:
+        """The largest of what else was measured."""
+        largest: dict[str, float] = {}
+        for trial in self.trials:
+            for name, figure in trial.figures.items():
+                largest[name] = max(figure, largest.get(name, figure))
+        return ", ".join(f"{name} {figure:.1f}" for name, figure in largest.items())
+
 
 def run(where: str, stage: Stage, faults: dict[str, Fault], trials: int, console: Console) -> list[Report]:
     """Every fault as often as is wished, with jobs of both sorts in turn."""
@@ -130,12 +139,14 @@ class ServeStage:
 
 
 def table(reports: list[Report]) -> Table:
-    shown = Table("where", "kind", "trials", "lost", "duplicated", "recovery p50", "max")
+    shown = Table("where", "kind", "trials", "lost", "duplicated", "recovery p50", "max", "else, at most")
     for report in reports:
         times = report.recoveries
         half, worst = (f"{median(times):.1f} s", f"{max(times):.1f} s") if times else ("—", "—")
         done = str(len(report.trials) + len(report.failures))
-        shown.add_row(report.where, report.kind, done, str(report.lost), str(report.duplicated), half, worst)
+        shown.add_row(
+            report.where, report.kind, done, str(report.lost), str(report.duplicated), half, worst, report.figures
+        )
     return shown
 
 
@@ -159,4 +170,5 @@ def _last(report: Report) -> str:
         return f"\n{report.failures[-1]}"
     last = report.trials[-1]
     recovery = "" if last.recovery is None else f", recovery {last.recovery:.1f} s"
+    recovery += "".join(f", {name} {figure:.1f}" for name, figure in last.figures.items())
     return recovery + ("" if last.damage == work.Damage() else f", {last.damage}")

@@ -49,21 +49,14 @@ class Stage:
         self._settings = settings or {}
 
     def __enter__(self) -> Self:
-        url = self.postgresql.url if self.postgresql else f"sqlite:///{self.folder / 'slope.db'}"
-        self._broker.start()
-        self._stack.callback(self._broker.stop)
-        self.proxy = self._stack.enter_context(Proxy(str(self._socket_path)))
-        self.broker_url = f"redis://127.0.0.1:{self.proxy.port}/0"
-        settings = {
-            "SLOPE_DATABASE_URL": url,
-            "SLOPE_BROKER_URL": self.broker_url,
-            "SLOPE_STORAGE_URL": (self.folder / "objects").as_uri(),
-        }
-        self.environment = settings | self._settings
-        self.database = Database(url)
+        self.database = Database(self._url)
         self._stack.callback(self.database.dispose)
         schema.upgrade(self.database)
-        self.queue = CeleryQueue(celery_app(self.broker_url))
+        self._start_broker()
+        self.queue = CeleryQueue(celery_app(self._broker.url))
+        self.environment = (
+            self._addresses() | {"SLOPE_STORAGE_URL": (self.folder / "objects").as_uri()} | self._settings
+        )
         self.api = self.add_api()
         self.workers = [self.add_worker() for _ in range(self._wanted)]
         self.settle()
@@ -174,6 +167,20 @@ class Stage:
         self.wait(job_id)
         expected = self.reference(make)
         return work.damage(self.database, job_id, expected) + work.events_damage(self.database, job_id)
+
+    @property
+    def _url(self) -> str:
+        """Of the database, for us."""
+        return self.postgresql.url if self.postgresql else f"sqlite:///{self.folder / 'slope.db'}"
+
+    def _start_broker(self) -> None:
+        self._broker.start()
+        self._stack.callback(self._broker.stop)
+
+    def _addresses(self) -> dict[str, str]:
+        """Where API and workers find database and broker."""
+        self.proxy = self._stack.enter_context(Proxy(str(self._socket_path)))
+        return {"SLOPE_DATABASE_URL": self._url, "SLOPE_BROKER_URL": f"redis://127.0.0.1:{self.proxy.port}/0"}
 
     def _recorded(self, job_id: UUID) -> int:
         return work.recorded(self.database, job_id)

@@ -50,6 +50,23 @@ def detailed() -> Json:
     }
 
 
+def lasting() -> Json:
+    """Some ten seconds, in thousands of epochs: what happens to it several times finds it at work each time."""
+    return {
+        "dataset": _dataset(40),
+        "hyperparameters": {
+            "epochs": 9_000,
+            "batch_size": 4,
+            "shuffle": True,
+            "seed": 13,
+            "engine": "eager",
+            "optimizer": {"name": "adam"},
+            "record": {"steps": "none"},
+        },
+        "predict": [[0.5, 0.5]],
+    }
+
+
 def of_engine(engine: str) -> Json:
     """A second or two of thousands of epochs, each of which costs an engine little."""
     return {
