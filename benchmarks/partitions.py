@@ -20,6 +20,7 @@ from benchmarks.problems import FEATURES, rows
 from benchmarks.silent import Silent
 from service import jobs
 from service.demo import LECTURE
+from service.settings import Settings
 from service.storage import storage_at
 from service.store import leases, partitions
 from service.store.database import Database
@@ -130,7 +131,7 @@ def _seconds_of_a_lease(database: Database) -> float:
 def _claimed_job(database: Database) -> UUID:
     with tempfile.TemporaryDirectory(prefix="slope-bench-") as folder:
         request = JobRequest.model_validate(LECTURE)
-        job = jobs.submit(database, storage_at(Path(folder).as_uri()), Silent(), request, max_numbers=10**6).job
+        job = jobs.submit(database, storage_at(Path(folder).as_uri()), Silent(), request, settings=Settings()).job
     with database.writing() as session:
         leases.claim(session, job.id, worker_id=uuid4(), process_id=0, devices=["auto"], lease_seconds=600)
         session.commit()

@@ -34,6 +34,7 @@ _SAMPLE = 4
 _REPEATS = 2
 _RATES = np.geomspace(1e-4, 0.3, _SETTINGS).tolist()
 _RANDOM = np.random.RandomState(0)
+_LIMITS = Settings(max_recorded_numbers=10**9)
 _X = _RANDOM.standard_normal((_ROWS, _FEATURES))
 _Y = _X @ _RANDOM.standard_normal(_FEATURES) + 0.1 * _RANDOM.standard_normal(_ROWS)
 _SHARED: dict[str, Any] = {"epochs": _EPOCHS, "batch_size": "full", "dtype": "float64"}
@@ -115,7 +116,7 @@ class _Bench:
 
     def together(self) -> float:
         request = SweepRequest.model_validate(self._request | {"grid": {"learning_rate": _RATES}})
-        sweep = sweeps.submit(self._database, self._storage, Silent(), request, max_numbers=10**9)
+        sweep = sweeps.submit(self._database, self._storage, Silent(), request, settings=_LIMITS)
         with self._database.reading() as session:
             [job] = page_of_jobs(session, Filters(sweep_id=sweep.sweep_id), before=None, limit=1)
         took = _seconds(lambda: attempt_group(self._process, self._claim(group_leases.claim, job.id)))
@@ -131,7 +132,7 @@ class _Bench:
         for rate in sample:
             wanted = self._request | {"hyperparameters": _SHARED | {"learning_rate": rate, "engine": "eager"}}
             request = JobRequest.model_validate(wanted)
-            job = jobs.submit(self._database, self._storage, Silent(), request, max_numbers=10**9).job
+            job = jobs.submit(self._database, self._storage, Silent(), request, settings=_LIMITS).job
             took += _seconds(lambda job=job: attempt(self._process, self._claim(leases.claim, job.id)))
         return took * _SETTINGS / len(sample)
 

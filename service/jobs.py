@@ -21,14 +21,15 @@ from service.errors import (
     TooManyNumbers,
 )
 from service.queue import Queue
-from service.samples import Sample, sample_of
+from service.samples import Sample, analysis_is_late, sample_of
+from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets as stored
 from service.store import events, jobs, workers
 from service.store.database import Database, now
 from service.store.jobs import Filters
 from service.store.tables import Job
-from slope.analysis import Analysis, analyse, warnings_for
+from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.spec import Fault, InlineData, JobRequest, TrainingSpec
@@ -49,6 +50,8 @@ class Draft:
     candidates: list[EngineOption]
     """All engines, with what they would cost or what stands in their way."""
     analysis: Analysis | None
+    analysis_follows: bool
+    """Whether it takes so long that the worker is to make it."""
     warnings: list[str]
 
 
@@ -60,20 +63,20 @@ class Submission:
     replayed: bool
 
 
-def draft(database: Database, storage: Storage, request: JobRequest, max_numbers: int) -> Draft:
+def draft(database: Database, storage: Storage, request: JobRequest, settings: Settings) -> Draft:
     """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
     spec, sample = request.hyperparameters, sample_of(database, storage, request)
     size = (sample.rows, len(sample.features))
     planned = _planned(database, spec, size, request.device)
-    if planned.recorded_numbers > max_numbers:
+    if planned.recorded_numbers > settings.max_recorded_numbers:
         raise TooManyNumbers(
-            f"The job would record {planned.recorded_numbers:,} numbers; {max_numbers:,} are allowed",
+            f"The job would record {planned.recorded_numbers:,} numbers; {settings.max_recorded_numbers:,} are allowed",
             [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
         )
     refuse_without_memory(database, planned, request.device)
-    analysis = analyse(prepare(sample.arrays.x, sample.arrays.y, spec), spec) if sample.arrays else None
+    analysis, follows = _analysis(sample, spec, settings), analysis_is_late(*size, settings)
     warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
-    return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, warnings)
+    return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, follows, warnings)
 
 
 def refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
@@ -91,10 +94,10 @@ def submit(
     request: JobRequest,
     *,
     key: str | None = None,
-    max_numbers: int,
+    settings: Settings,
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
-    drafted = draft(database, storage, request, max_numbers)
+    drafted = draft(database, storage, request, settings)
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
     with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
@@ -107,12 +110,12 @@ def submit(
         return Submission(get(session, job_id), replayed=False)
 
 
-def rehearse(database: Database, storage: Storage, queue: Queue, max_numbers: int) -> None:
+def rehearse(database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
     """Submit a job and take it back: the first client then finds everything loaded and connected."""
     queue.is_reachable()
     own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
     request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
-    drafted = draft(database, storage, request, max_numbers)
+    drafted = draft(database, storage, request, settings)
     with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
         get(session, _add(session, drafted, candidate, None, None))
 
@@ -184,6 +187,14 @@ def _planned(database: Database, spec: TrainingSpec, size: tuple[int, int], devi
         return planned if most is None else plan(spec, *size, device, most)
     except EngineDoesNotApply as error:
         raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
+
+
+def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysis | None:
+    """None where it would take too long, or the rows are too many to be read now."""
+    arrays = sample.arrays
+    if arrays is None or analysis_seconds(sample.rows, len(sample.features)) > settings.analysis_seconds:
+        return None
+    return analyse(prepare(arrays.x, arrays.y, spec), spec)
 
 
 def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:

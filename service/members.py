@@ -10,9 +10,10 @@ from uuid_utils.compat import uuid7
 from service.datasets import Arrays
 from service.errors import InvalidRequest, TooManyNumbers
 from service.samples import Sample, sample_of
+from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
-from slope.analysis import Analysis, analyse, warnings_for
+from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines import groups
 from slope.engines.groups import groups_of
@@ -20,9 +21,6 @@ from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Plan, 
 from slope.spec import DatasetReference, Fault, JobRequest, SweepRequest, TrainingSpec, faults_of
 from slope.spec.faults import pointer
 
-_ANALYSES = 1e9
-"""Multiplications that all analyses of a sweep may take, about two seconds; beyond them it goes without."""
-_ONE_ANALYSIS = 5e5
 _SECONDS_PER_ROW, _SECONDS_PER_JOB = 20e-6, 10e-3
 """What a recorded row took on two cores, and a job of its own beside its training."""
 
@@ -62,18 +60,18 @@ def sample_for(database: Database, storage: Storage, request: SweepRequest) -> S
     return sample
 
 
-def members(request: SweepRequest, sample: Sample, max_numbers: int, memory: int | None = None) -> list[Member]:
+def members(request: SweepRequest, sample: Sample, settings: Settings, memory: int | None = None) -> list[Member]:
     """The jobs, planned for workers with so many bytes, and analysed. What is the same for many is computed once."""
     rows, features = sample.rows, len(sample.features)
     specs = [job.hyperparameters for job in request.jobs]
     places = _places(specs, rows, features)
     plans = _plans(request, places, rows, features, memory)
-    if (numbers := sum(each.recorded_numbers for each in plans)) > max_numbers:
+    if (numbers := sum(each.recorded_numbers for each in plans)) > settings.max_recorded_numbers:
         raise TooManyNumbers(
-            f"The sweep would record {numbers:,} numbers; {max_numbers:,} are allowed",
+            f"The sweep would record {numbers:,} numbers; {settings.max_recorded_numbers:,} are allowed",
             [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
         )
-    analyses = _analyses(specs, sample.arrays) if sample.arrays else {}
+    analyses = _analyses(specs, sample.arrays, settings.analysis_seconds) if sample.arrays else {}
     of_the_data = {_rounded(spec): sample.warnings(spec) for spec in {_rounded(spec): spec for spec in specs}.values()}
     return [
         Member(job, planned, analyses.get(_analysed(spec)), places.get(index), of_the_data[_rounded(spec)])
@@ -157,10 +155,11 @@ def _alone(request: SweepRequest, index: int, rows: int, features: int, memory: 
     return replace(planned, why=f"{planned.why}. It trains alone: {reason}")
 
 
-def _analyses(specs: Sequence[TrainingSpec], arrays: Arrays) -> dict[Hashable, Analysis | None]:
+def _analyses(specs: Sequence[TrainingSpec], arrays: Arrays, seconds: float) -> dict[Hashable, Analysis | None]:
+    """None at all where together they would take longer."""
     rows, features = arrays.x.shape
     different = {_analysed(spec): spec for spec in specs}
-    if len(different) > 1 and len(different) * (_ONE_ANALYSIS + rows * (features + 1) ** 2) > _ANALYSES:
+    if len(different) * analysis_seconds(rows, features) > seconds:
         return {}
     return {key: analyse(prepare(arrays.x, arrays.y, spec), spec) for key, spec in different.items()}
 

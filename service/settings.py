@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     """How long a client may keep the API waiting for a request's head, or for the next 1,000 bytes of its body."""
     max_recorded_numbers: int = Field(default=100_000_000, ge=1)
     """Most numbers that one job, or one sweep, may record."""
+    analysis_seconds: float = Field(default=1.0, ge=0)
+    """An analysis that would take longer is left to the worker; all of a sweep's together are left out."""
+    worker_analysis_seconds: float = Field(default=60.0, ge=0)
+    """An analysis that would take longer than this is not made."""
+    max_sweep_numbers: int = Field(default=1_000_000, ge=1)
+    """Most numbers that the jobs of a sweep keep of its request: settings × features, and settings × `predict`."""
 
     replays_at_once: int = Field(default=2, ge=1)
     """Replays, graphs of steps, pictures and audits that are computed at once."""

@@ -22,6 +22,7 @@ from service.jobs import most_memory, refuse_without_memory
 from service.members import Member, members, sample_for
 from service.queue import Queue
 from service.samples import Sample
+from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets as stored_datasets
 from service.store import events, sweeps
@@ -61,11 +62,11 @@ def submit(
     request: SweepRequest,
     *,
     key: str | None = None,
-    max_numbers: int,
+    settings: Settings,
 ) -> Submission:
     """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
     sample = sample_for(database, storage, request)
-    drafted = _drafted(database, request, sample, max_numbers)
+    drafted = _drafted(database, request, sample, settings)
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
     with offered(database, sample.candidate(storage)) as candidate, database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
@@ -78,12 +79,12 @@ def submit(
     return Submission(sweep.id, replayed=False)
 
 
-def _drafted(database: Database, request: SweepRequest, sample: Sample, max_numbers: int) -> list[Member]:
+def _drafted(database: Database, request: SweepRequest, sample: Sample, settings: Settings) -> list[Member]:
     """By engines that workers have the memory for. Raises TooLargeForWorkers where there are none."""
-    drafted = members(request, sample, max_numbers)
+    drafted = members(request, sample, settings)
     memory = most_memory(database, _largest(drafted), request.device)
     if memory is not None:
-        drafted = members(request, sample, max_numbers, memory)
+        drafted = members(request, sample, settings, memory)
     refuse_without_memory(database, _largest(drafted), request.device)
     return drafted
 

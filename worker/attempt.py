@@ -27,6 +27,7 @@ from slope.spec import TrainingSpec
 from worker import outcome
 from worker.devices import device_for
 from worker.heartbeat import Heartbeat
+from worker.late_analysis import LateAnalysis
 from worker.memory import refuse_beyond
 from worker.partitions import Leader
 from worker.patience import patiently
@@ -34,6 +35,9 @@ from worker.process import Process
 from worker.progress import Progress
 from worker.recorder import Recorder
 from worker.telling import telling
+
+_LOOKS = 0.05
+"""Seconds between two looks at whether the analysis is there, when the training has ended before it."""
 
 log = structlog.get_logger()
 
@@ -101,6 +105,7 @@ class Attempt:
         self._snapshot_interval = None if keeps_every_step else interval
         self._health = Health(told={event.code for event in job.events if event.code})
         self._recorder = Recorder(process, claim, Progress.of(job), outcome.facts(job, self._data, self._spec))
+        self._analysis = LateAnalysis.of(job, self._data, self._spec, process.settings)
 
     def _engine(self, process: Process, claim: Claim, assignment: Assignment) -> Engine:
         job, spec, device = self._job, self._spec, device_for(self._job.device)
@@ -150,9 +155,29 @@ class Attempt:
                 self._recorder.keep(record)
             if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
                 self._recorder.keep_snapshot(self._training.epoch, self._training.checkpoint())
-            if self._recorder.is_due and self._recorder.flush(self._training.checkpoint()):
-                self._heartbeat.cancel()
+            self._learn(wait=0.0)
+            self._flush_when_due()
+        while not self._learn(wait=_LOOKS):
+            self._flush_when_due()
+            if self._heartbeat.stop is not None:
+                raise Interrupted
         return record
+
+    def _flush_when_due(self) -> None:
+        if self._recorder.is_due and self._recorder.flush(self._training.checkpoint()):
+            self._heartbeat.cancel()
+
+    def _learn(self, *, wait: float) -> bool:
+        """Take the analysis when it has come; whether there is none to wait for any more."""
+        if self._analysis is None:
+            return True
+        if not self._analysis.wait(wait):
+            return False
+        self._job.analysis = self._analysis.document
+        self._recorder.know_besides({"analysis": self._job.analysis})
+        self._recorder.tell(self._analysis.findings)
+        self._analysis = None
+        return True
 
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not keeps_epoch(self._spec, last.epoch):

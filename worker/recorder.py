@@ -43,6 +43,10 @@ class Recorder:
         """Put other facts in the place of those that were known at the start, before anything is recorded."""
         self._facts = facts
 
+    def know_besides(self, facts: dict[str, Any]) -> None:
+        """Write these columns as well from now on."""
+        self._facts = self._facts | facts
+
     @property
     def is_due(self) -> bool:
         """Whether it is time to flush."""

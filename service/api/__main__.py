@@ -73,7 +73,7 @@ def _rehearse(app: FastAPI) -> None:
     """Whatever fails is left to real requests, and told to them."""
     state = app.state
     with suppress(SQLAlchemyError, ServiceError):
-        jobs.rehearse(state.database, state.storage, state.queue, state.settings.max_recorded_numbers)
+        jobs.rehearse(state.database, state.storage, state.queue, state.settings)
 
 
 if __name__ == "__main__":

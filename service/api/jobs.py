@@ -67,7 +67,7 @@ async def submit_job(
         queue,
         request,
         key=idempotency_key,
-        max_numbers=settings.max_recorded_numbers,
+        settings=settings,
     )
     answer = await answers.final(submission.job, wait)
     headers = {"Location": f"/v1/jobs/{submission.job.id}"}

@@ -22,7 +22,8 @@ def plan_job(
 ) -> DraftView:
     """What a job would do: engine, steps, recorded numbers, the exact solution, stability limits. Queues nothing.
 
-    `candidates` are all engines: those that apply with their estimated seconds and memory, the others with what stands
+    `analysis` is null where it takes so long that the worker is to make it: `analysis_follows`. `candidates` are all
+    engines: those that apply with their estimated seconds and memory, the others with what stands
     in their way.
     """
-    return DraftView.of(jobs.draft(database, storage, request, settings.max_recorded_numbers))
+    return DraftView.of(jobs.draft(database, storage, request, settings))

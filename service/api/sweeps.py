@@ -43,9 +43,7 @@ def submit_sweep(
     idempotency_key: IdempotencyKey = None,
 ) -> SweepView:
     """Accept up to 10,000 jobs on one dataset, all or none. Settings that can be trained together are."""
-    accepted = sweeps.submit(
-        database, storage, queue, request, key=idempotency_key, max_numbers=settings.max_recorded_numbers
-    )
+    accepted = sweeps.submit(database, storage, queue, request, key=idempotency_key, settings=settings)
     response.headers["Location"] = f"/v1/sweeps/{accepted.sweep_id}"
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"

@@ -1,6 +1,7 @@
 """The truth beside the run: the exact solution, the stability limits, and what they mean."""
 
 from slope.analysis.analysis import analyse, loss_of, r_squared, reached
+from slope.analysis.cost import analysis_seconds
 from slope.analysis.notes import warnings_for
 from slope.analysis.precision import Spread, precision_warnings, spreads_of
 from slope.analysis.result import Analysis, Exact, Reached
@@ -11,6 +12,7 @@ __all__ = [
     "Reached",
     "Spread",
     "analyse",
+    "analysis_seconds",
     "loss_of",
     "precision_warnings",
     "r_squared",

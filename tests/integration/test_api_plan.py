@@ -7,8 +7,10 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
-from workbench import problem_of, request
+from workbench import FakeQueue, problem_of, request
 
+from service.api.app import create_app
+from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import Table
 
@@ -206,3 +208,12 @@ def test_jobs_of_a_sweep_are_told_what_their_dtype_rounds_away(client: TestClien
     jobs = client.get("/v1/jobs", params={"sweep_id": sweep["id"]}).json()["data"]
     told = {job["hyperparameters"]["dtype"]: [each for each in job["warnings"] if "coarse" in each] for job in jobs}
     assert (len(told["float32"]), len(told["float64"])) == (1, 0)
+
+
+def test_an_analysis_that_takes_too_long_is_left_to_the_worker(settings: Settings, queue: FakeQueue) -> None:
+    answers = []
+    for bounds in ({}, {"analysis_seconds": 0.0}, {"analysis_seconds": 0.0, "worker_analysis_seconds": 0.0}):
+        with TestClient(create_app(settings.model_copy(update=bounds), queue)) as client:
+            answer = client.post("/v1/plan", json=request(learning_rate=9.0)).json()
+        answers.append((answer["analysis"] is not None, answer["analysis_follows"], answer["warnings"] != []))
+    assert answers == [(True, False, True), (False, True, False), (False, False, False)]

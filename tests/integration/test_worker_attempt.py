@@ -129,7 +129,7 @@ def diabetes(**hyperparameters: Any) -> dict[str, Any]:
 
 def stable_rate(database: Database, wanted: dict[str, Any]) -> float:
     """The rate at which full-batch descent on the data begins to diverge."""
-    analysis = service.jobs.draft(database, storage(), JobRequest.model_validate(wanted), NEVER).analysis
+    analysis = service.jobs.draft(database, storage(), JobRequest.model_validate(wanted), Settings()).analysis
     assert analysis
     assert analysis.max_stable_learning_rate
     return analysis.max_stable_learning_rate
@@ -559,3 +559,57 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
     assert epochs_of(database, cut) == epochs_of(database, whole)
     assert steps_of(database, cut) == steps_of(database, whole)
     assert told(database, cut) == ["queued", "running", "succeeded"]
+
+
+# the analysis that is too long for the answer
+
+
+LATE = {"analysis_seconds": 0.0}
+TWO_RATES: list[dict[str, Any]] = [{"learning_rate": 0.01}, {"learning_rate": 9.0, "epochs": 1}]
+
+
+def submit_late(database: Database, wanted: dict[str, Any]) -> UUID:
+    parsed = JobRequest.model_validate(wanted)
+    return service.jobs.submit(database, storage(), FakeQueue(), parsed, settings=Settings(**LATE)).job.id
+
+
+@pytest.mark.parametrize("changes", TWO_RATES)
+def test_an_analysis_that_is_left_to_the_worker_is_the_one_of_the_answer(
+    database: Database, run: Run, changes: dict[str, Any]
+) -> None:
+    at_once, late = submit(database, request(**changes)), submit_late(database, request(**changes))
+    assert read(database, late).analysis is None
+    assert "warning" not in {event.kind for event in read(database, late).events}
+    run(at_once)
+    run(late, **LATE)
+
+    assert read(database, late).analysis == read(database, at_once).analysis
+    warnings = [
+        [event.detail for event in read(database, job_id).events if event.kind == "warning" and event.code != "x"]
+        for job_id in (at_once, late)
+    ]
+    assert sorted(map(str, warnings[0])) == sorted(map(str, warnings[1]))
+
+
+def test_a_job_that_waits_for_its_analysis_is_cancelled(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, let_go = submit_late(database, request()), Event()
+
+    def endless(*_: Any) -> None:
+        change(database, lambda session: jobs.ask_to_cancel(session, job_id))
+        let_go.wait(30)
+
+    monkeypatch.setattr("worker.late_analysis.analyse", endless)
+    run(job_id, **LATE, beat_seconds=0.01)
+    let_go.set()
+
+    job = read(database, job_id)
+    assert (job.status, job.epochs_done) == ("cancelled", 5)
+
+
+def test_an_analysis_that_would_take_a_worker_too_long_is_not_made(database: Database, run: Run) -> None:
+    job_id = submit_late(database, request())
+    run(job_id, **LATE, worker_analysis_seconds=0.0)
+    job = read(database, job_id)
+    assert (job.status, job.analysis) == ("succeeded", None)

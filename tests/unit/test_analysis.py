@@ -16,7 +16,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 
-from slope.analysis import Analysis, analyse, loss_of, r_squared, warnings_for
+from slope.analysis import Analysis, analyse, analysis_seconds, loss_of, r_squared, warnings_for
 from slope.data import Array, TrainingData, prepare
 from slope.loop import train
 from slope.spec import TrainingSpec
@@ -553,3 +553,14 @@ def test_an_svd_that_does_not_converge_has_no_analysis(monkeypatch: pytest.Monke
 def test_importing_it_does_not_import_torch() -> None:
     program = "import sys, slope.analysis; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@given(rows=st.integers(1, 10**7), features=st.integers(1, 10**4))
+def test_more_data_never_costs_an_analysis_less(rows: int, features: int) -> None:
+    cost = analysis_seconds(rows, features)
+    assert 0 < cost <= analysis_seconds(rows + 1, features) <= analysis_seconds(rows + 1, features + 1)
+
+
+def test_an_analysis_that_is_cubic_is_known_to_be() -> None:
+    assert analysis_seconds(3, 1) < 0.01
+    assert analysis_seconds(1500, 1500) > 5

@@ -169,11 +169,13 @@ class DraftView(View):
     candidates: list[EngineOption]
     """All engines, with what they would cost or what stands in their way."""
     analysis: Analysis | None
+    analysis_follows: bool
+    """Whether the analysis takes so long that it is left to the worker."""
     warnings: list[str]
 
     @classmethod
     def of(cls, draft: Draft) -> "DraftView":
-        return cls(plan=draft.plan, candidates=draft.candidates, analysis=draft.analysis, warnings=draft.warnings)
+        return cls.model_validate(draft)
 
 
 def _in_own_units(job: Job) -> ParametersView:

@@ -1,0 +1,50 @@
+"""The analysis that was too long for the answer to the job's request: it is made beside the training."""
+
+from contextlib import suppress
+from dataclasses import asdict
+from threading import Thread
+from typing import Any, Self
+
+from service.samples import analysis_is_late
+from service.settings import Settings
+from service.store.tables import Job
+from slope.analysis import Analysis, analyse, warnings_for
+from slope.data import TrainingData
+from slope.health import Finding
+from slope.spec import TrainingSpec
+
+
+class LateAnalysis:
+    """Works in a thread of its own, most of the time in LAPACK, which lets others work."""
+
+    def __init__(self, data: TrainingData, spec: TrainingSpec) -> None:
+        self._data = data
+        self._spec = spec
+        self._found: Analysis | None = None
+        self._thread = Thread(target=self._analyse, name="analysis", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def of(cls, job: Job, data: TrainingData, spec: TrainingSpec, settings: Settings) -> Self | None:
+        """None where the job has its analysis, is one of a sweep, or has too much data for it."""
+        is_late = len(data.y) > 0 and analysis_is_late(job.dataset.rows, len(job.features), settings)
+        return cls(data, spec) if is_late and job.analysis is None and job.sweep_id is None else None
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended, after so long at the latest."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def document(self) -> dict[str, Any] | None:
+        """As the job has it. None where there is none."""
+        return asdict(self._found) if self._found else None
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What would have been told when the job was submitted."""
+        return [Finding("analysis", "warning", each) for each in warnings_for(self._spec, self._found)]
+
+    def _analyse(self) -> None:
+        with suppress(MemoryError):  # the training may have enough; it does without
+            self._found = analyse(self._data, self._spec)
