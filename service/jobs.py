@@ -1,10 +1,13 @@
 """What can be done with jobs: the decisions and the commits."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from random import random
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -33,6 +36,8 @@ from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.spec import Fault, InlineData, JobRequest, TrainingSpec
+
+log = structlog.get_logger()
 
 LITTLE_MEMORY = 64 * 1024 * 1024
 """Every worker has so many bytes: what takes less needs no question."""
@@ -105,7 +110,7 @@ def submit(
         job_id = _add(session, drafted, candidate, key, fingerprint)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):
-        _forget_ring(database, job_id)
+        forget_rings(database, [job_id])
     with database.reading() as session:
         return Submission(get(session, job_id), replayed=False)
 
@@ -237,8 +242,11 @@ def _add(
     return job.id
 
 
-def _forget_ring(database: Database, job_id: UUID) -> None:
-    """Let the reaper know that nobody heard of the job."""
-    with database.writing() as session:
-        jobs.note_ring(session, [job_id], heard=False)
-        session.commit()
+def forget_rings(database: Database, job_ids: Sequence[UUID]) -> None:
+    """Let the reaper know that nobody heard of the jobs. It finds out by itself, but later."""
+    try:
+        with database.writing() as session:
+            jobs.note_ring(session, job_ids, heard=False)
+            session.commit()
+    except SQLAlchemyError as error:  # the jobs are accepted, whatever comes now
+        log.warning("bells that were not rung could not be noted", jobs=len(job_ids), error=str(error))

@@ -2,16 +2,21 @@
 
 import socket
 from functools import cache
+from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.pools import ProducerPool
 
 TASK = "slope.train"
 _QUEUE = "slope"
+_REST_SECONDS = 3.0
+"""How long nobody rings after one has failed. The reaper rings later."""
+_RINGS_AT_ONCE = 10
 
 log = structlog.get_logger()
 
@@ -47,16 +52,27 @@ def _transport(broker_url: str) -> tuple[str, dict[str, Any]]:
 
 
 class CeleryQueue:
-    """Rings through Celery, by the task's name: the service does not know the worker's code."""
+    """Rings through Celery, by the task's name: the service does not know the worker's code.
+
+    After a ring that failed it does not ring for some seconds: whoever submits jobs does not wait for each of them.
+    """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._rests_until = 0.0
+        self._producers = self._new_producers()
 
     def ring(self, job_id: UUID, device: str) -> bool:
+        producers = self._producers
+        if self._rests:
+            return False
         try:
-            self._app.send_task(TASK, args=[str(job_id)], queue=queue_for(device), retry=False)
-        except OperationalError as error:
-            log.warning("bell not rung: the job waits for the reaper", job_id=str(job_id), error=str(error))
+            with producers.acquire(block=True, timeout=_BRIEFLY) as producer:
+                if self._rests:  # meanwhile another has waited in vain
+                    return False
+                self._app.send_task(TASK, args=[str(job_id)], queue=queue_for(device), retry=False, producer=producer)
+        except (OperationalError, LimitExceeded) as error:
+            self._rest(error)
             return False
         return True
 
@@ -72,6 +88,22 @@ class CeleryQueue:
         with self._app.connection_for_read() as connection:
             declared = connection.default_channel.queue_declare(queue_for(device), durable=True)
             return int(declared.message_count)
+
+    @property
+    def _rests(self) -> bool:
+        return monotonic() < self._rests_until
+
+    def _rest(self, error: Exception) -> None:
+        """And let go of all connections: one was dead, and the others may be."""
+        if not self._rests:
+            log.warning("bell not rung: jobs wait for the reaper", error=str(error), next_ring_in=_REST_SECONDS)
+        self._rests_until = monotonic() + _REST_SECONDS
+        self._producers = self._new_producers()
+
+    def _new_producers(self) -> ProducerPool:
+        """Connections of the bell's own, which wait less than others. None is made before it is needed."""
+        connection = self._app.connection_for_write(transport_options=_BRIEF)
+        return ProducerPool(connection.Pool(_RINGS_AT_ONCE), limit=_RINGS_AT_ONCE)
 
 
 def queue_for(device: str) -> str:
@@ -99,8 +131,9 @@ _SECONDS = {
     "socket_connect_timeout": 2.0,
     "health_check_interval": 3.0,  # a consumer whose connection is half-open notices after 2 × 3 + 1 s
 }
-_BRIEF = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
-"""Of a connection that is only to tell whether the broker answers."""
+_BRIEFLY = 1.0
+_BRIEF = {"socket_timeout": _BRIEFLY, "socket_connect_timeout": _BRIEFLY}
+"""Of connections that ring, or tell whether the broker answers: somebody waits for them."""
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 5000}
 """As `service.store.database` has it: a connection whose cable is pulled fails within 5 s."""
 _CONNECTION: dict[str, Any] = {

@@ -18,7 +18,7 @@ from service.errors import (
     SweepIsRunning,
     SweepNotFound,
 )
-from service.jobs import most_memory, refuse_without_memory
+from service.jobs import forget_rings, most_memory, refuse_without_memory
 from service.members import Member, members, sample_for
 from service.queue import Queue
 from service.samples import Sample
@@ -214,9 +214,7 @@ def _ring(database: Database, queue: Queue, job_ids: Sequence[UUID], device: str
     """Wake a worker for each; after a refusal the rest are the reaper's."""
     for place, job_id in enumerate(job_ids):
         if not queue.ring(job_id, device):
-            with database.writing() as session:
-                stored.note_ring(session, job_ids[place:], heard=False)
-                session.commit()
+            forget_rings(database, job_ids[place:])
             return
 
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 from workbench import (
     LECTURE,
@@ -181,6 +182,25 @@ def test_a_job_is_accepted_while_the_broker_is_down(client: TestClient, queue: F
     with database.reading() as session:
         [unheard] = jobs.unheard(session, silent_seconds=3600, limit=10)
     assert str(unheard.job_id) == answer.json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/jobs", LECTURE),
+        ("/v1/sweeps", {"dataset": LECTURE["dataset"], "grid": {"learning_rate": [0.1, 0.2], "seed": [0, 1]}}),
+    ],
+)
+def test_what_is_accepted_stays_accepted_when_nobody_can_note_that_the_bell_failed(
+    client: TestClient, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise OperationalError("UPDATE", {}, Exception("gone"))
+
+    queue.is_up = False
+    monkeypatch.setattr(jobs, "note_ring", gone)
+
+    assert client.post(path, json=body).status_code == 202
 
 
 def test_a_broker_that_fails_in_an_unforeseen_way_loses_no_job(

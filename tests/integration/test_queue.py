@@ -3,6 +3,7 @@
 import json
 import socket
 from base64 import b64decode
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,7 +12,10 @@ from uuid import UUID, uuid4
 import pytest
 from faults.proxy import Proxy
 from redis import Redis
+from structlog.testing import capture_logs
+from workbench import at_once
 
+import service.queue
 from service.queue import TASK, CeleryQueue, celery_app, queue_for
 
 
@@ -90,3 +94,40 @@ def test_limits_of_sockets_in_the_broker_s_url_come_first() -> None:
     assert app.conf.broker_url == "redis://:secret@broker:6379/3?ssl_cert_reqs=none"
     options = app.conf.broker_transport_options
     assert (options["socket_timeout"], options["socket_connect_timeout"]) == (0.5, 2.0)
+
+
+@pytest.fixture
+def far(broker_url: str) -> Iterator[tuple[CeleryQueue, Proxy]]:
+    """The bell, and the way to its broker."""
+    with Proxy(broker_url.removeprefix("redis+socket://")) as proxy:
+        yield CeleryQueue(celery_app(f"redis://127.0.0.1:{proxy.port}/0")), proxy
+
+
+def test_after_a_ring_that_failed_nobody_waits_for_the_broker(
+    far: tuple[CeleryQueue, Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, proxy = far
+    monkeypatch.setattr(service.queue, "_REST_SECONDS", 600.0)
+
+    proxy.hold()
+    with capture_logs() as logged:
+        assert at_once(30, lambda _: queue.ring(uuid4(), "auto")) == [False] * 30
+        proxy.let_go()
+        assert queue.ring(uuid4(), "auto") is False
+
+    assert [line["event"] for line in logged] == ["bell not rung: jobs wait for the reaper"]
+
+
+def test_it_is_rung_again_after_a_rest_on_new_connections(
+    far: tuple[CeleryQueue, Proxy], broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, proxy = far
+    monkeypatch.setattr(service.queue, "_REST_SECONDS", 0.0)
+    assert at_once(5, lambda _: queue.ring(uuid4(), "auto")) == [True] * 5
+
+    proxy.cut()
+    assert queue.ring(uuid4(), "auto") is False
+
+    assert at_once(5, lambda _: queue.ring(uuid4(), "auto")) == [True] * 5, (
+        "none of the connections from before is used"
+    )
