@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from slope.spec import TrainingSpec
+
 GROWING_EPOCHS = 5
 """So many epochs in a row must raise the loss, to more than twice its best, before it is called growing."""
 STILL_EPOCHS = 10
@@ -39,8 +41,11 @@ class Observed(Protocol):
 class Health:
     """Examines the records of a run in their order. `told` are the codes that need no repeating."""
 
-    def __init__(self, told: set[str]) -> None:
+    def __init__(self, told: set[str], spec: TrainingSpec) -> None:
         self._told = told
+        self._spec = spec
+        self._grew_from: float | None = None
+        """The best loss before it was told that the loss had grown."""
         self._best = math.inf
         self._previous: Observed | None = None
         self._first_norm: float | None = None
@@ -56,6 +61,14 @@ class Health:
         ]
         self._told.update(finding.code for finding in findings)
         return findings
+
+    def conclude(self) -> list[Finding]:
+        """What the end of a run that has succeeded takes back: a loss that had grown, and fell again."""
+        last = self._previous
+        if self._grew_from is None or last is None or last.loss >= self._grew_from:
+            return []
+        detail = f"The loss had grown, and has fallen again below where it was: to {last.loss:.6g}."
+        return [Finding("loss_fell_again", "info", detail)]
 
     def _observe(self, record: Observed) -> None:
         before = self._previous.loss if self._previous else None
@@ -74,8 +87,10 @@ class Health:
     def _loss_growing(self, code: str, record: Observed) -> Finding | None:
         if self._growing < GROWING_EPOCHS or record.loss <= 2 * self._best:
             return None
+        self._grew_from = self._best
         detail = f"The loss has grown for {self._growing} epochs, from {self._best:.6g} to {record.loss:.6g}"
-        return Finding(code, "warning", f"{detail}: lower the learning rate, or standardize the data.")
+        remedy = "" if self._spec.standardize else ", or standardize the data"
+        return Finding(code, "warning", f"{detail}: lower the learning rate{remedy}.")
 
     def _loss_still(self, code: str, record: Observed) -> Finding | None:
         if self._still < STILL_EPOCHS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
@@ -14,11 +15,13 @@ from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
 from service.streams import streamed, without_rows
+from slope.analysis import Ending
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
 from slope.engines.engine import Engine
 from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.engines.reduced import Pause, Reduced, Reductions
+from slope.engines.reduction import Reduction
 from slope.engines.streaming import ReducedPartition
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
@@ -94,6 +97,8 @@ class Attempt:
         self._heartbeat = heartbeat
         self._spec = TrainingSpec.model_validate(job.spec)
         self._data = _prepared(assignment, self._spec)
+        self._reduction: Reduction | None = None
+        """Of data that is read in parts, from when it has been."""
         self._training = self._engine(process, claim, assignment)
         if job.checkpoint:
             self._training.restore(job.checkpoint)
@@ -103,7 +108,7 @@ class Attempt:
         size = (job.dataset.rows, len(job.features))
         interval = snapshot_interval(self._spec, *size, job.plan["engine"])
         self._snapshot_interval = None if keeps_every_step else interval
-        self._health = Health(told={event.code for event in job.events if event.code})
+        self._health = Health({event.code for event in job.events if event.code}, self._spec)
         self._recorder = Recorder(process, claim, Progress.of(job), outcome.facts(job, self._data, self._spec))
         self._analysis = LateAnalysis.of(job, self._data, self._spec, process.settings)
 
@@ -123,7 +128,7 @@ class Attempt:
 
         def reductions(pause: Pause) -> Reductions:
             found = reduce(pause).reductions(spec)
-            self._data = replace(self._data, scaler=found.scaler)
+            self._data, self._reduction = replace(self._data, scaler=found.scaler), found.training
             self._recorder.know(outcome.facts(job, self._data, spec))
             return found
 
@@ -138,7 +143,10 @@ class Attempt:
         except Diverged as error:
             self._recorder.keep_steps(error.steps)
             self._recorder.finish(
-                "failed", str(error), error_code="diverged", error_detail=f"{error}: {outcome.DIVERGED}"
+                "failed",
+                str(error),
+                error_code="diverged",
+                error_detail=f"{error}: {outcome.when_diverged(self._spec)}",
             )
         except Interrupted:
             self._leave()
@@ -182,11 +190,16 @@ class Attempt:
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not keeps_epoch(self._spec, last.epoch):
             self._recorder.keep(last)
-        self._recorder.finish(
-            "succeeded",
-            f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None,
-            **outcome.result(self._job, self._training.result, self._data, self._spec),
-        )
+        values = outcome.result(self._job, self._training.result, self._data, self._spec)
+        self._recorder.tell(self._health.conclude())
+        self._recorder.tell(outcome.far_from_minimum(self._ending(values), self._spec))
+        stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None
+        self._recorder.finish("succeeded", stopped, **values)
+
+    def _ending(self, values: dict[str, Any]) -> Ending | None:
+        if self._reduction is None:
+            return outcome.ending_of(values["analysis"], self._spec)
+        return outcome.ending_of_reduction(self._reduction, self._data.scaler, self._training.result, self._spec)
 
     def _leave(self) -> None:
         """End as the heartbeat was told to. A job that is put back trains on, to the same bits, from its last flush."""

@@ -130,7 +130,8 @@ class GroupAttempt:
         often = max(1, snapshot_interval(self._spec, first.dataset.rows) // _SLOWER)
         self._snapshot_interval = None if keeps_every_step else often
         self._health = {
-            place: Health(told={event.code for event in job.events if event.code}) for place, job in self._jobs.items()
+            place: Health({event.code for event in job.events if event.code}, self._specs[place])
+            for place, job in self._jobs.items()
         }
         job_ids = {place: job.id for place, job in self._jobs.items()}
         progress = GroupProgress(assignment.jobs, first.group_width, self._data.x.shape[1])
@@ -180,13 +181,16 @@ class GroupAttempt:
 
     def _diverge(self, place: int, step: int) -> None:
         sentence = f"The numbers stopped being finite in epoch {self._training.epoch - 1}, step {step}"
-        detail = f"{sentence}: {outcome.DIVERGED}"
+        detail = f"{sentence}: {outcome.when_diverged(self._specs[place])}"
         self._recorder.end(place, "failed", sentence, error_code="diverged", error_detail=detail)
 
     def _succeed(self, place: int) -> None:
         stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early(place) else None
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
-        self._recorder.end(place, "succeeded", stopped, **outcome.result(job, trained, self._data, spec))
+        values = outcome.result(job, trained, self._data, spec)
+        self._recorder.tell(place, self._health[place].conclude())
+        self._recorder.tell(place, outcome.far_from_minimum(outcome.ending_of(values["analysis"], spec), spec))
+        self._recorder.end(place, "succeeded", stopped, **values)
 
     def _pause(self) -> None:
         """Called before every step. Raises Interrupted where all are to stop.

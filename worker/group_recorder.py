@@ -1,5 +1,6 @@
 """Writes what a group yields: one transaction a flush for all of its jobs, guarded by their common lease."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -174,8 +175,11 @@ class GroupRecorder:
         """Their progress first: their events count the epochs that stand there."""
         rows = [self._row(place, states) for place in self._written]
         group_leases.extend(session, rows, self._settings.lease_seconds)
+        alike: dict[tuple[str, str], dict[UUID, str]] = defaultdict(dict)  # a job is told each code once
         for job_id, finding in self._findings:
-            events.add_warning(session, job_id, finding.detail, level=finding.level, code=finding.code)
+            alike[finding.code, finding.level][job_id] = finding.detail
+        for (code, level), details in alike.items():
+            events.add_warnings(session, details, level=level, code=code)
         if self._endings:
             group_leases.finish(session, list(self._endings.values()))
 

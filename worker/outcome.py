@@ -6,14 +6,20 @@ from typing import Any
 import numpy as np
 
 from service.store.tables import Job
-from slope.analysis import reached
-from slope.data import TrainingData, initial_parameters
+from slope.analysis import Analysis, Ending, Exact, Reached, ending_of_triangle, reached, shortfall
+from slope.data import Scaler, TrainingData, initial_parameters
+from slope.engines.reduction import Reduction
+from slope.health import Finding
 from slope.model import Parameters, predict
 from slope.spec import TrainingSpec
 from slope.spec.data import as_matrix
 from worker.devices import device_for
 
-DIVERGED = "lower the learning rate below the job's max_stable_learning_rate, or standardize the data"
+
+def when_diverged(spec: TrainingSpec) -> str:
+    """What to do about it."""
+    remedy = "lower the learning rate below the job's max_stable_learning_rate"
+    return remedy if spec.standardize else f"{remedy}, or standardize the data"
 
 
 def facts(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
@@ -36,6 +42,29 @@ def result(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec
         "predictions_after": _predict(job, trained, data, spec),
         "analysis": _analysis_of(job, trained, data, spec),
     }
+
+
+def far_from_minimum(ending: Ending | None, spec: TrainingSpec) -> list[Finding]:
+    """What is to be told of how a run ended, if anything is."""
+    detail = ending and shortfall(spec, ending)
+    return [Finding("far_from_minimum", "warning", detail)] if detail else []
+
+
+def ending_of(analysis: dict[str, Any] | None, spec: TrainingSpec) -> Ending | None:
+    """From the analysis of a job that has succeeded, as SQL has it."""
+    if not (analysis and analysis["exact"] and analysis["reached"]):
+        return None
+    exact, came = Exact(**analysis["exact"]), Reached(**analysis["reached"])
+    return Ending.of(spec, Analysis(**analysis | {"exact": exact, "reached": came}))
+
+
+def ending_of_reduction(
+    found: Reduction, scaler: Scaler | None, trained: Parameters, spec: TrainingSpec
+) -> Ending | None:
+    """Of data that was read in parts."""
+    weights, bias = initial_parameters(found.features, spec, scaler)
+    start, learned = (np.array(weights), bias), (np.array(trained.weights), trained.bias)
+    return ending_of_triangle(found.triangle, found.rows, spec, start, learned)
 
 
 def _predict(job: Job, parameters: Parameters, data: TrainingData, spec: TrainingSpec) -> list[float]:

@@ -32,9 +32,11 @@ def add_warning(
     _add(session, job_id, kind="warning", level=level, code=code, detail=detail)
 
 
-def add_warnings(session: Session, details: Mapping[UUID, str]) -> None:
+def add_warnings(
+    session: Session, details: Mapping[UUID, str], *, level: str = "warning", code: str | None = None
+) -> None:
     """One warning each for many jobs."""
-    _add_many(session, details, {"kind": "warning", "level": "warning"})
+    _add_many(session, details, {"kind": "warning", "level": level, "code": code})
 
 
 def after(session: Session, job_id: UUID, seq: int, limit: int) -> list[Event]:

@@ -5,18 +5,22 @@ from slope.analysis.cost import analysis_seconds
 from slope.analysis.notes import warnings_for
 from slope.analysis.precision import Spread, precision_warnings, spreads_of
 from slope.analysis.result import Analysis, Exact, Reached
+from slope.analysis.shortfall import Ending, ending_of_triangle, shortfall
 
 __all__ = [
     "Analysis",
+    "Ending",
     "Exact",
     "Reached",
     "Spread",
     "analyse",
     "analysis_seconds",
+    "ending_of_triangle",
     "loss_of",
     "precision_warnings",
     "r_squared",
     "reached",
+    "shortfall",
     "spreads_of",
     "warnings_for",
 ]

@@ -87,19 +87,32 @@ def _rate_notes(spec: TrainingSpec, reduced: Reduced) -> Iterator[str]:
         yield f"With the huber loss, full-batch descent is stable at any learning rate below {rate:.6g}."
 
 
-def _rate_warnings(spec: TrainingSpec, analysis: Analysis) -> Iterator[str]:
-    optimizer, rate = spec.optimizer, spec.learning_rate
+def stable_limit(spec: TrainingSpec, analysis: Analysis) -> float | None:
+    """The rate above which a job diverges, or may, where it trains row by row; None where nothing is known of it."""
+    optimizer = spec.optimizer
     if not (isinstance(optimizer, SGD) and _moves_evenly(optimizer, spec)):
-        return
-    if batch_rows(analysis.rows, spec) == analysis.rows:
-        limit, meaning = analysis.max_stable_learning_rate, "where full-batch descent on these rows begins to diverge"
+        return None
+    if _is_full(spec, analysis):
+        limit = analysis.max_stable_learning_rate
     elif spec.batch_size == 1 and not optimizer.momentum:
-        limit, meaning = analysis.max_stable_learning_rate_per_row, "and above that training row by row may diverge"
+        limit = analysis.max_stable_learning_rate_per_row
     else:
+        return None
+    return None if limit is None else _with_momentum(optimizer, limit)
+
+
+def _rate_warnings(spec: TrainingSpec, analysis: Analysis) -> Iterator[str]:
+    rate, limit = spec.learning_rate, stable_limit(spec, analysis)
+    if limit is None or rate <= limit:
         return
-    if limit is not None and rate > (limit := _with_momentum(optimizer, limit)):
-        remedy = "" if spec.standardize else " or set standardize"
-        yield f"learning_rate {rate} is above {limit:.6g}, {meaning}: lower learning_rate below {limit:.6g}{remedy}."
+    by_rows = "and above that training row by row may diverge"
+    meaning = "where full-batch descent on these rows begins to diverge" if _is_full(spec, analysis) else by_rows
+    remedy = "" if spec.standardize else " or set standardize"
+    yield f"learning_rate {rate} is above {limit:.6g}, {meaning}: lower learning_rate below {limit:.6g}{remedy}."
+
+
+def _is_full(spec: TrainingSpec, analysis: Analysis) -> bool:
+    return batch_rows(analysis.rows, spec) == analysis.rows
 
 
 def _moves_evenly(optimizer: SGD, spec: TrainingSpec) -> bool:

@@ -778,3 +778,15 @@ def test_unknown_ids_are_not_taken_for_others(client: TestClient, database: Data
     submit(database)
 
     problem_of(client.get(f"/v1/jobs/{uuid4()}"), 404)
+
+
+def test_growth_that_was_made_up_for_is_no_warning_any_more(client: TestClient, database: Database) -> None:
+    job_id = submit(database)
+
+    def tell(level: str, code: str) -> None:
+        change(database, lambda session: events.add_warning(session, job_id, code, level=level, code=code))
+
+    tell("warning", "loss_growing")
+    assert client.get(f"/v1/jobs/{job_id}").json()["warnings"] == ["loss_growing"]
+    tell("info", "loss_fell_again")
+    assert client.get(f"/v1/jobs/{job_id}").json()["warnings"] == []

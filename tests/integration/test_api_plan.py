@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
-from workbench import FakeQueue, problem_of, request
+from workbench import LECTURE, FakeQueue, problem_of, request
 
 from service.api.app import create_app
 from service.settings import Settings
@@ -217,3 +217,25 @@ def test_an_analysis_that_takes_too_long_is_left_to_the_worker(settings: Setting
             answer = client.post("/v1/plan", json=request(learning_rate=9.0)).json()
         answers.append((answer["analysis"] is not None, answer["analysis_follows"], answer["warnings"] != []))
     assert answers == [(True, False, True), (False, True, False), (False, False, False)]
+
+
+def test_a_job_that_ended_far_from_the_minimum_says_so(client: TestClient, trained: Trained) -> None:
+    for hyperparameters, told in (
+        ({"epochs": 3, "learning_rate": 1e-4, "engine": "eager"}, True),
+        ({"epochs": 3, "learning_rate": 1e-4, "engine": "reduced"}, True),
+        ({"epochs": 500, "learning_rate": 0.1}, False),
+    ):
+        job = client.get(f"/v1/jobs/{trained(request(**hyperparameters))}").json()
+        assert job["status"] == "succeeded"
+        assert any("far from the minimum" in warning for warning in job["warnings"]) == told, hyperparameters
+    assert client.get(f"/v1/jobs/{trained(LECTURE)}").json()["warnings"] == []
+
+
+def test_a_standardized_job_is_not_advised_to_standardize(client: TestClient, trained: Trained) -> None:
+    for standardize in (False, True):
+        wanted = request(learning_rate=5.0, epochs=2000, standardize=standardize)
+        job = client.get(f"/v1/jobs/{trained(wanted)}").json()
+        said = [job["error"]["detail"], *job["warnings"]]
+        assert len(said) > 2
+        assert all("standardize" in sentence for sentence in said) == (not standardize)
+        assert any("standardize" in sentence for sentence in said) == (not standardize)

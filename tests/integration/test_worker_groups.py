@@ -420,3 +420,13 @@ def test_what_cannot_be_fused_trains_alone(database: Database, process: Process)
     attempt(process, mine)
     assert read(database, jobs[2].id).status == "succeeded"
     assert TrainingSpec.model_validate(jobs[2].spec).optimizer.name == "lbfgs"
+
+
+def test_a_job_of_a_group_that_ended_far_from_the_minimum_says_so(database: Database, run: Run) -> None:
+    sweep_id = submit_sweep(database, sweep([1e-6, 0.03, 1e-5], epochs=40))
+    far, near, other = (job.id for job in jobs_of(database, sweep_id))
+
+    run(far)
+
+    for job_id, told in ((far, True), (near, False), (other, True)):
+        assert ((40, None, "far_from_minimum") in history_of(database, job_id)) == told

@@ -432,3 +432,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
             return
         Event().wait(0.05)
     pytest.fail("it did not come to that")
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_job_whose_data_went_by_says_how_far_from_the_minimum_it_ended(
+    standardize: bool, client: TestClient, database: Database, process: Process
+) -> None:
+    for rate, told in ((1e-5, True), (0.5, False)):
+        job_id = submit(database, wanted(standardize=standardize, epochs=200, learning_rate=rate))
+        train(process, job_id)
+        warnings = client.get(f"/v1/jobs/{job_id}").json()["warnings"]
+        assert any("far from the minimum" in warning for warning in warnings) == told

@@ -7,6 +7,7 @@ import pytest
 from slope.health import GROWING_EPOCHS, STILL_EPOCHS, Finding, Health
 from slope.model import Parameters
 from slope.records import EpochRecord
+from slope.spec import TrainingSpec
 
 
 def record(epoch: int, loss: float, norm: float = 1.0) -> EpochRecord:
@@ -15,7 +16,7 @@ def record(epoch: int, loss: float, norm: float = 1.0) -> EpochRecord:
 
 
 def findings(losses: list[float], norms: list[float] | None = None, told: set[str] | None = None) -> list[Finding]:
-    health = Health(told or set())
+    health = Health(told or set(), TrainingSpec())
     norms = norms or [1.0] * len(losses)
     return [
         finding
@@ -60,3 +61,27 @@ def test_a_vanished_gradient_is_measured_against_the_first() -> None:
 @pytest.mark.parametrize("told", [{"loss_growing"}, {"loss_growing", "loss_still"}])
 def test_what_an_earlier_attempt_told_is_not_repeated(told: set[str]) -> None:
     assert findings([2.0**epoch for epoch in range(30)], told=told) == []
+
+
+def ended(losses: list[float], *, told: set[str] | None = None) -> tuple[list[str], list[str]]:
+    """The codes of what was told on the way, and at the end."""
+    health = Health(told or set(), TrainingSpec())
+    on_the_way = [found.code for epoch, loss in enumerate(losses) for found in health.examine(record(epoch, loss))]
+    return on_the_way, [found.code for found in health.conclude()]
+
+
+def test_growth_is_taken_back_when_the_loss_has_fallen_below_where_it_was() -> None:
+    growth = [2.0**epoch for epoch in range(GROWING_EPOCHS + 2)]
+    assert ended([*growth, 0.5]) == (["loss_growing"], ["loss_fell_again"])
+    assert ended([*growth, 0.5, 2.0]) == (["loss_growing"], [])
+    assert ended(growth) == (["loss_growing"], [])
+    assert ended([1.0, 0.5]) == ([], [])
+    assert ended([*growth, 0.5], told={"loss_growing"}) == ([], []), "where it was is not known any more"
+
+
+def test_standardized_data_is_not_to_be_standardized() -> None:
+    for standardize in (False, True):
+        health = Health(set(), TrainingSpec(standardize=standardize))
+        growth = [2.0**epoch for epoch in range(GROWING_EPOCHS + 2)]
+        [found] = [each for epoch, loss in enumerate(growth) for each in health.examine(record(epoch, loss))]
+        assert ("standardize" in found.detail) == (not standardize)

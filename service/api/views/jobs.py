@@ -150,7 +150,7 @@ class JobView(View):
             attempt=job.attempt,
             error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,
             reason=reason,
-            warnings=[event.detail or "" for event in job.events if event.level == "warning"],
+            warnings=_warnings(job),
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
@@ -176,6 +176,13 @@ class DraftView(View):
     @classmethod
     def of(cls, draft: Draft) -> "DraftView":
         return cls.model_validate(draft)
+
+
+def _warnings(job: Job) -> list[str]:
+    """Those that the run's end has not taken back."""
+    has_fallen = any(event.code == "loss_fell_again" for event in job.events)
+    told = [event for event in job.events if event.level == "warning"]
+    return [event.detail or "" for event in told if not (has_fallen and event.code == "loss_growing")]
 
 
 def _in_own_units(job: Job) -> ParametersView:

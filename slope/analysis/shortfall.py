@@ -1,0 +1,122 @@
+"""Runs that end far from the minimum: they succeed, and their weights are of little use."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slope.analysis.least_squares import Problem, held, minimum, reduce, stable_rate
+from slope.analysis.notes import stable_limit
+from slope.analysis.result import Analysis
+from slope.data import Array
+from slope.spec import LBFGS, AdamW, TrainingSpec
+
+MISSED = 0.05
+"""Of the R² that was to be had, so much must be missing."""
+ABOVE_NOISE = 0.1
+"""And the loss must be this fraction above the least: what the data's own noise leaves is no fault of the run."""
+
+_ROUNDING = 1e-24
+"""Of its mean square, so much variance a constant may have from rounding alone."""
+
+Learned = tuple[Array, float | None]
+"""Weights (D) and bias of the space trained in."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a run came to on the rows it trained on, and what was to be had there."""
+
+    loss: float
+    r_squared: float
+    least_loss: float
+    best_r_squared: float
+    """Of the exact solution."""
+    max_stable_learning_rate: float | None
+
+    @classmethod
+    def of(cls, spec: TrainingSpec, analysis: Analysis) -> "Ending | None":
+        """None where one of the numbers is not known."""
+        exact, reached = analysis.exact, analysis.reached
+        if exact is None or reached is None or analysis.r_squared is None:
+            return None
+        if reached.loss is None or reached.r_squared is None:
+            return None
+        limit = stable_limit(spec, analysis)
+        return cls(reached.loss, reached.r_squared, exact.loss, analysis.r_squared, limit)
+
+
+def ending_of_triangle(
+    triangle: Array, rows: int, spec: TrainingSpec, start: Learned, learned: Learned
+) -> Ending | None:
+    """Of full-batch descent on so many rows, which a triangle over the columns 1, x and y stands for."""
+    variance = float(np.square(triangle[1:, -1]).sum()) / rows  # the first row is the direction of the ones
+    size = float(np.square(triangle[:, -1]).sum()) / rows
+    if variance <= _ROUNDING * size or not np.isfinite(triangle).all():
+        return None
+
+    def numbers(weights: Array, bias: float | None) -> tuple[float, float]:
+        """The loss and R²."""
+        parameters = np.concatenate([[bias or 0.0], weights, [-1.0]])
+        error = float(np.square(triangle @ parameters).sum()) / rows
+        return error + spec.l2 * float(np.square(weights).sum()), 1 - error / variance
+
+    with np.errstate(all="ignore"):
+        few = reduce(_problem(triangle * (len(triangle) / rows) ** 0.5, spec, start))
+        came, best = numbers(*learned), numbers(*_completed(minimum(few), spec, start))
+    return Ending(*came, *best, held(stable_rate(few, 2.0))) if np.isfinite([*came, *best]).all() else None
+
+
+def shortfall(spec: TrainingSpec, ending: Ending) -> str | None:
+    """What to tell of a run that ended far from the minimum, and what to do; None of others.
+
+    And of those whose aim was another: one that was stopped by its validation loss, or whose loss or penalty the exact
+    solution does not have.
+    """
+    if spec.loss != "squared_error" or spec.l1 or _decays(spec) or (spec.early_stopping and spec.validation_fraction):
+        return None
+    excess = ending.loss - ending.least_loss
+    if ending.best_r_squared - ending.r_squared < MISSED or excess < ABOVE_NOISE * ending.least_loss:
+        return None
+    return (
+        f"The run ended far from the minimum: its R² on the rows it trained on is {ending.r_squared:.4g}, where "
+        f"{ending.best_r_squared:.4g} was to be had (loss {ending.loss:.6g}, at the minimum {ending.least_loss:.6g}): "
+        f"{_remedies(spec, ending.max_stable_learning_rate)}."
+    )
+
+
+def _problem(triangle: Array, spec: TrainingSpec, start: Learned) -> Problem:
+    """What learns on the one side, what is frozen on the other."""
+    ones, x, y = triangle[:, :1], triangle[:, 1:-1], triangle[:, -1]
+    weights, bias = start
+    if "weights" in spec.frozen:
+        return Problem(ones, y - x @ weights, 0, 0.0)
+    if spec.learns_bias:
+        return Problem(np.hstack([x, ones]), y, x.shape[1], spec.l2)
+    return Problem(x, y - ones[:, 0] * (bias or 0.0), x.shape[1], spec.l2)
+
+
+def _completed(learned: Array, spec: TrainingSpec, start: Learned) -> Learned:
+    weights, bias = start
+    return (
+        weights if "weights" in spec.frozen else learned[: len(weights)],
+        float(learned[-1]) if spec.learns_bias else bias,
+    )
+
+
+def _decays(spec: TrainingSpec) -> bool:
+    """Whether the optimizer adds a penalty of its own; adamw's does not move its minimum by much."""
+    return not isinstance(spec.optimizer, AdamW) and getattr(spec.optimizer, "weight_decay", 0.0) > 0
+
+
+def _remedies(spec: TrainingSpec, limit: float | None) -> str:
+    if limit is not None and spec.learning_rate > limit:
+        first = f"lower learning_rate below {limit:.6g}"
+    elif limit is not None and spec.learning_rate < limit / 2:
+        first = f"train for more epochs, or with a learning_rate up to {limit:.6g}"
+    else:
+        first = "train for more epochs"
+    others = [
+        *([] if spec.standardize else ["set standardize"]),
+        *([] if isinstance(spec.optimizer, LBFGS) else ["use the optimizer lbfgs on full batches"]),
+    ]
+    return ", or ".join([first, *others])
