@@ -15,7 +15,7 @@ from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
 from service.streams import streamed, without_rows
-from slope.analysis import Ending
+from slope.analysis import Ending, analysis_seconds
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
 from slope.engines.engine import Engine
@@ -95,6 +95,7 @@ class Attempt:
         job = assignment.job
         self._job = job
         self._heartbeat = heartbeat
+        self._settings = process.settings
         self._spec = TrainingSpec.model_validate(job.spec)
         self._data = _prepared(assignment, self._spec)
         self._reduction: Reduction | None = None
@@ -199,6 +200,8 @@ class Attempt:
     def _ending(self, values: dict[str, Any]) -> Ending | None:
         if self._reduction is None:
             return outcome.ending_of(values["analysis"], self._spec)
+        if analysis_seconds(len(self._reduction.triangle), self._reduction.features) > self._settings.analysis_seconds:
+            return None
         return outcome.ending_of_reduction(self._reduction, self._data.scaler, self._training.result, self._spec)
 
     def _leave(self) -> None:

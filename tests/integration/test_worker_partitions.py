@@ -443,3 +443,13 @@ def test_a_job_whose_data_went_by_says_how_far_from_the_minimum_it_ended(
         train(process, job_id)
         warnings = client.get(f"/v1/jobs/{job_id}").json()["warnings"]
         assert any("far from the minimum" in warning for warning in warnings) == told
+
+
+def test_how_far_it_ended_is_not_asked_where_that_would_take_too_long(
+    client: TestClient, database: Database, process: Process
+) -> None:
+    hurried = replace(process, settings=process.settings.model_copy(update={"analysis_seconds": 0.0}))
+    job_id = submit(database, wanted(learning_rate=1e-5))
+    train(hurried, job_id)
+    job = client.get(f"/v1/jobs/{job_id}").json()
+    assert (job["status"], job["warnings"]) == ("succeeded", [])
