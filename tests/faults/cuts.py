@@ -63,7 +63,10 @@ def worker_ended_while_cut_off(
 
 
 def worker_cut_off_three_times(stage: SpreadStage, _: Make, *, seconds: float = 8.5) -> Trial:
-    """Whichever worker has the job. It advances each time, and so it is not given up; the recovery is the longest."""
+    """Whichever worker has the job. It advances each time, and so it is not given up.
+
+    The recovery is the longest from the begin of a cut.
+    """
     make = work.lasting
     expected = len(stage.reference(make).epochs)
     job_id = stage.submit(make())
@@ -73,8 +76,8 @@ def worker_cut_off_three_times(stage: SpreadStage, _: Make, *, seconds: float = 
         worker = until(lambda: stage.worker_of(job_id))
         with stage.cut(stage.host_of(worker)):
             started, before = monotonic(), work.recorded(stage.database, job_id)
-            sleep(seconds)
-        recoveries.append(_seconds_to_next_epoch(stage, job_id, started, before) or 0.0)
+            recoveries.append(_seconds_to_next_epoch(stage, job_id, started, before) or 0.0)
+            sleep(max(0.0, started + seconds - monotonic()))
     stage.wait(job_id, _PATIENCE)
     figures = {"attempts": float(work.row(stage.database, job_id).attempt)}
     return Trial(stage.inspect(job_id, make), max(recoveries), figures)

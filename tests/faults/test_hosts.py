@@ -34,10 +34,15 @@ def stage(_stage: SpreadStage) -> SpreadStage:
 
 
 CHOSEN: dict[str, Cut] = {
-    "worker cut off": partial(cuts.worker_cut_off, seconds=5.0),
     "worker cut off, nothing comes in": partial(cuts.worker_cut_off, ways="back", seconds=5.0),
+    "worker told to end while cut off": cuts.worker_ended_while_cut_off,
+    "worker told to end while the broker is away": partial(
+        cuts.worker_ended_while_cut_off, port=cuts.BROKER_PORT, seconds=1.0
+    ),
     "database frozen": partial(cuts.database_frozen, seconds=4.0),
     "API cut off from the database": partial(cuts.api_cut_from_database, seconds=8.0),
+    "API with an open stream cut off from the database": cuts.stream_cut_off,
+    "workers cut off from the broker": partial(cuts.workers_cut_from_broker, seconds=2.0),
 }
 
 
