@@ -79,7 +79,7 @@ class CeleryQueue:
     def is_reachable(self) -> bool:
         try:
             with self._app.connection_for_write(transport_options=_BRIEF) as connection:
-                connection.ensure_connection(max_retries=1, timeout=1, reraise_as_library_errors=True)
+                connection.ensure_connection(max_retries=1, interval_start=0, reraise_as_library_errors=True)
         except OperationalError:
             return False
         return True

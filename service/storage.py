@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _UNFINISHED = ".part"
 _BLOCK = 8 * 1024 * 1024
 """Bytes that a bucket is asked for at a time: about a row group, whose columns are read one after another."""
-_PATIENCE: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+_PATIENCE: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=4)}
 """A client waits to be told that the storage is away."""
 
 

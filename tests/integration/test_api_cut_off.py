@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event as Flag
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
 import anyio
+import httpx2
 import pytest
+import uvicorn
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -210,3 +213,25 @@ def test_a_file_that_cannot_be_read_to_its_end_is_left_without_one() -> None:
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[-1]["more_body"] is True
     assert [line["event"] for line in logged] == ["an answer was cut short"]
+
+
+def test_a_client_sees_that_a_file_was_cut_short() -> None:
+    def content() -> Iterator[bytes]:
+        yield b"epoch,loss\n"
+        gone()
+
+    with served(Stream(content())) as url, pytest.raises(httpx2.RemoteProtocolError):
+        httpx2.get(url)
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """The application's URL, on a real server."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+    thread = Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
