@@ -151,6 +151,9 @@ class Attempt:
             )
         except Interrupted:
             self._leave()
+        except Exception:
+            self._recorder.settle()  # what is under way is kept
+            raise
         else:
             self._succeed(last)
         log.info("left the job", epochs_done=self._training.epoch)

@@ -150,6 +150,8 @@ class GroupAttempt:
             self._leave()
         else:
             self._flush()
+        finally:
+            self._recorder.settle()
         log.info("left the group", epochs_done=self._training.epoch)
 
     def _take(self, found: Round) -> None:

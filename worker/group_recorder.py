@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -18,17 +20,42 @@ from slope.data import Array, Indices
 from slope.engines.rounds import Round
 from slope.health import Finding
 from worker.group_progress import GroupProgress
-from worker.patience import patiently
+from worker.patience import Leaving, patiently
 from worker.process import Process
+from worker.writer import Writer
 
 _MOST_ROWS = 50_000
 """So many epoch rows are kept in memory before they are written, whatever the clock says."""
 _REST = 2.0
 """A flush is due when this many times the last one's duration has passed: a slow database slows training by a third."""
+_LONGEST_REST = 2.0
+"""Seconds. A database that did not answer for a while is not left alone for as long."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What is written in one transaction."""
+
+    epochs: list[tuple[Indices, EpochColumns]]
+    steps: list[tuple[Indices, StepColumns]]
+    snapshots: list[dict[str, Any]]
+    findings: list[tuple[UUID, Finding]]
+    endings: list[Ending]
+    rows: list[dict[str, Any]]
+    """Columns of every job that has not ended before."""
+    waiting: int
+    """How many epochs it is further than the batch before."""
+
+    def is_written(self, held: Mapping[UUID, Standing]) -> bool:
+        """Whether SQL stands where it would lead: who goes on has its epochs, and who ends has ended."""
+        ending = {ending.job_id for ending in self.endings}
+        done = {row["id"]: row["epochs_done"] for row in self.rows if row["id"] not in ending}
+        stands = {job_id: standing.epochs_done for job_id, standing in held.items()}
+        return self.waiting > 0 and bool(done) and stands == done
 
 
 class GroupRecorder:
-    """Collects the rounds of a group and flushes them every so often.
+    """Collects the rounds of a group and flushes them every so often, beside the training where that takes long.
 
     Every write waits for a database that is away, and raises LeaseLost when the jobs have become another attempt's.
     """
@@ -48,17 +75,19 @@ class GroupRecorder:
         self._claim = claim
         self._job_ids = job_ids
         self._written = dict(job_ids)
-        """The jobs that have not ended in SQL."""
+        """The jobs that have not ended with a flush."""
         self._progress = progress
         self._facts: dict[int, dict[str, Any]] = dict(facts)
+        self._writer: Writer[set[UUID]] = Writer(process.leaving)
         self._forget()
-        self._flushed_at, self._took = monotonic(), 0.0
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to flush."""
-        pause = max(self._settings.flush_seconds, _REST * self._took)
-        is_late = monotonic() - self._flushed_at >= pause
+        if self._writer.is_busy:
+            return self._rows >= _MOST_ROWS
+        pause = max(self._settings.flush_seconds, min(_REST * self._writer.took, _LONGEST_REST))
+        is_late = monotonic() - self._writer.ended_at >= pause
         return is_late or self._waiting >= self._settings.flush_epochs or self._rows >= _MOST_ROWS
 
     def advance(self, found: Round, kept: Indices) -> None:
@@ -95,19 +124,17 @@ class GroupRecorder:
     def flush(self, states: Array) -> set[UUID]:
         """Write what has come since the last flush and extend the lease. The jobs that are to be cancelled.
 
-        `states` are all models' after the last epoch that was noted.
+        `states` are all models' after the last epoch that was noted. Where this goes on beside the training, the answer
+        is that of the flush before.
         """
         if not self._written:
             return set()
-        began = monotonic()
-        cancelled = patiently(lambda: self._flush(states), self._leaving)
-        for place in self._endings:
-            del self._written[place]
-        self._facts = {place: {} for place in self._written}  # they are written once
-        self._forget()
-        self._flushed_at = monotonic()
-        self._took = self._flushed_at - began
-        return cancelled
+        batch = self._batch(states)
+        return set[UUID]().union(*self._writer.write(lambda: self._flush(batch)))
+
+    def settle(self) -> None:
+        """Wait until the last flush is done."""
+        self._writer.settle()
 
     def put_back(self, detail: str) -> None:
         """Give the jobs back to the queue, to be taken up from the last flush."""
@@ -117,7 +144,20 @@ class GroupRecorder:
                 group_leases.put_back(session, self._claim, detail)
                 session.commit()
 
+        with suppress(Leaving):
+            self._writer.settle()
         patiently(write, self._leaving)
+
+    def _batch(self, states: Array) -> _Batch:
+        """Everything that was kept. It is kept no more, and nobody has to be told of who ends with it."""
+        rows = [self._row(place, states) for place in self._written]
+        endings = list(self._endings.values())
+        batch = _Batch(self._epochs, self._steps, self._snapshots, self._findings, endings, rows, self._waiting)
+        for place in self._endings:
+            del self._written[place]
+        self._facts = {place: {} for place in self._written}  # they are written once
+        self._forget()
+        return batch
 
     def _forget(self) -> None:
         self._epochs: list[tuple[Indices, EpochColumns]] = []
@@ -127,61 +167,50 @@ class GroupRecorder:
         self._endings: dict[int, Ending] = {}
         self._waiting = self._rows = 0
 
-    def _flush(self, states: Array) -> set[UUID]:
+    def _flush(self, batch: _Batch) -> set[UUID]:
         """The jobs' rows last, for whoever holds them keeps the heartbeat waiting until the commit.
 
         Whether they are still this attempt's decides whether all of it may be written.
         """
         with self._database.writing() as session:
-            if self._is_written(group_leases.standing(session, self._claim)):
+            if batch.is_written(group_leases.standing(session, self._claim)):
                 return set()  # an earlier try has written it, and its answer was lost
             try:
-                self._write_records(session)
+                self._write_records(session, batch)
             except IntegrityError:
                 session.rollback()
-                self._hold(session)  # LeaseLost, where another attempt has written them
+                self._hold(session, batch)  # LeaseLost, where another attempt has written them
                 raise
-            held = self._hold(session)
-            self._write_jobs(session, states)
+            held = self._hold(session, batch)
+            self._write_jobs(session, batch)
             session.commit()
         return {job_id for job_id, standing in held.items() if standing.is_cancelled}
 
-    def _hold(self, session: Session) -> dict[UUID, Standing]:
+    def _hold(self, session: Session, batch: _Batch) -> dict[UUID, Standing]:
         held = group_leases.hold(session, self._claim)
-        if not held.keys() >= set(self._written.values()):
+        if not held.keys() >= {row["id"] for row in batch.rows}:
             raise LeaseLost
         return held
 
-    def _is_written(self, held: Mapping[UUID, Standing]) -> bool:
-        """Whether SQL stands where this flush would lead: who goes on has its epochs, and who ends has ended."""
-        going_on = {job_id: place for place, job_id in self._written.items() if place not in self._endings}
-        return (
-            self._waiting > 0
-            and held.keys() == going_on.keys()
-            and bool(going_on)
-            and all(held[job_id].epochs_done == self.epochs_done(place) for job_id, place in going_on.items())
-        )
-
-    def _write_records(self, session: Session) -> None:
-        if self._epochs:
-            places, epochs = zip(*self._epochs, strict=True)
+    def _write_records(self, session: Session, batch: _Batch) -> None:
+        if batch.epochs:
+            places, epochs = zip(*batch.epochs, strict=True)
             records.add_epochs(session, self._owners(places), joined(epochs))
-        if self._steps:
-            places, steps = zip(*self._steps, strict=True)
+        if batch.steps:
+            places, steps = zip(*batch.steps, strict=True)
             records.add_steps(session, self._owners(places), joined(steps))
-        records.add_snapshots(session, self._snapshots)
+        records.add_snapshots(session, batch.snapshots)
 
-    def _write_jobs(self, session: Session, states: Array) -> None:
+    def _write_jobs(self, session: Session, batch: _Batch) -> None:
         """Their progress first: their events count the epochs that stand there."""
-        rows = [self._row(place, states) for place in self._written]
-        group_leases.extend(session, rows, self._settings.lease_seconds)
+        group_leases.extend(session, batch.rows, self._settings.lease_seconds)
         alike: dict[tuple[str, str], dict[UUID, str]] = defaultdict(dict)  # a job is told each code once
-        for job_id, finding in self._findings:
+        for job_id, finding in batch.findings:
             alike[finding.code, finding.level][job_id] = finding.detail
         for (code, level), details in alike.items():
             events.add_warnings(session, details, level=level, code=code)
-        if self._endings:
-            group_leases.finish(session, list(self._endings.values()))
+        if batch.endings:
+            group_leases.finish(session, batch.endings)
 
     def _row(self, place: int, states: Array) -> dict[str, Any]:
         known = {"id": self._job_ids[place], "checkpoint": states[place].tobytes()}

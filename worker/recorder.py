@@ -1,7 +1,8 @@
 """Writes what training yields: one transaction a flush, guarded by the lease."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -13,13 +14,30 @@ from service.store import events, leases, records
 from service.store.leases import Claim
 from slope.health import Finding
 from slope.records import EpochRecord, StepRecord, epoch_columns, joined_steps
-from worker.patience import patiently
+from worker.patience import Leaving, patiently
 from worker.process import Process
 from worker.progress import Progress
+from worker.writer import Writer
+
+_MOST_NUMBERS = 2_000_000
+"""So many are kept in memory while a slow database is written to; then the training waits for it."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What is written in one transaction."""
+
+    progress: Progress
+    waiting: int
+    """How many epochs it is further than the batch before."""
+    epochs: list[EpochRecord]
+    steps: list[Sequence[StepRecord]]
+    snapshots: list[dict[str, Any]]
+    findings: list[Finding]
 
 
 class Recorder:
-    """Collects records and flushes them every so often.
+    """Collects records and flushes them every so often, beside the training where that takes long.
 
     Every write waits for a database that is away, and raises LeaseLost when the job has become another attempt's.
     """
@@ -32,12 +50,8 @@ class Recorder:
         self._claim = claim
         self._progress = progress
         self._facts = facts
-        self._epochs: list[EpochRecord] = []
-        self._steps: list[Sequence[StepRecord]] = []
-        self._snapshots: list[dict[str, Any]] = []
-        self._findings: list[Finding] = []
-        self._waiting = 0
-        self._flushed_at = monotonic()
+        self._writer: Writer[bool] = Writer(process.leaving)
+        self._forget()
 
     def know(self, facts: dict[str, Any]) -> None:
         """Put other facts in the place of those that were known at the start, before anything is recorded."""
@@ -50,7 +64,9 @@ class Recorder:
     @property
     def is_due(self) -> bool:
         """Whether it is time to flush."""
-        waited = monotonic() - self._flushed_at
+        if self._writer.is_busy:
+            return self._numbers >= _MOST_NUMBERS
+        waited = monotonic() - self._writer.ended_at
         return waited >= self._settings.flush_seconds or self._waiting >= self._settings.flush_epochs
 
     def advance(self, record: EpochRecord) -> None:
@@ -62,6 +78,8 @@ class Recorder:
         """Keep the numbers of an epoch."""
         self._epochs.append(record)
         self.keep_steps(record.steps)
+        width = len(record.parameters.weights or []) + 4
+        self._numbers += width * (3 + 2 * len(record.steps))
 
     def keep_steps(self, steps: Sequence[StepRecord]) -> None:
         if steps:
@@ -70,37 +88,60 @@ class Recorder:
     def keep_snapshot(self, epoch: int, state: bytes) -> None:
         """Keep the state before an epoch."""
         self._snapshots.append({"job_id": self._claim.job_id, "epoch": epoch, "state": state})
+        self._numbers += len(state) // 8
 
     def tell(self, findings: list[Finding]) -> None:
         """Keep what is to be told about the run's health."""
         self._findings.extend(findings)
 
     def flush(self, checkpoint: bytes) -> bool:
-        """Write what has come since the last flush and extend the lease. True when the job is to be cancelled."""
-        cancel = patiently(lambda: self._flush(checkpoint), self._leaving)
-        self._epochs, self._steps, self._snapshots, self._findings = [], [], [], []
-        self._waiting, self._flushed_at = 0, monotonic()
-        return cancel
+        """Write what has come since the last flush and extend the lease. True when the job is to be cancelled.
+
+        Where this goes on beside the training, the answer is that of the flush before.
+        """
+        batch = self._batch()
+        return any(self._writer.write(lambda: self._flush(batch, checkpoint)))
+
+    def settle(self) -> None:
+        """Wait until the last flush is done."""
+        self._writer.settle()
 
     def finish(self, status: str, detail: str | None = None, **values: Any) -> None:
         """Write the rest and end the job."""
-        patiently(lambda: self._finish(status, detail, values), self._leaving)
+        self.settle()
+        batch = self._batch()
+        patiently(lambda: self._finish(batch, status, detail, values), self._leaving)
 
     def put_back(self, detail: str) -> None:
         """Give the job back to the queue, to be taken up from the last flush."""
+        with suppress(Leaving):
+            self.settle()
         patiently(lambda: self._put_back(detail), self._leaving)
 
-    def _flush(self, checkpoint: bytes) -> bool:
+    def _batch(self) -> _Batch:
+        """Everything that was kept. It is kept no more."""
+        batch = _Batch(self._progress, self._waiting, self._epochs, self._steps, self._snapshots, self._findings)
+        self._forget()
+        return batch
+
+    def _forget(self) -> None:
+        self._epochs: list[EpochRecord] = []
+        self._steps: list[Sequence[StepRecord]] = []
+        self._snapshots: list[dict[str, Any]] = []
+        self._findings: list[Finding] = []
+        self._waiting = self._numbers = 0
+
+    def _flush(self, batch: _Batch, checkpoint: bytes) -> bool:
         with self._database.writing() as session:
-            if self._waiting and leases.epochs_done(session, self._claim) == self._progress.epochs_done:
+            if batch.waiting and leases.epochs_done(session, self._claim) == batch.progress.epochs_done:
                 return False  # an earlier try has written it, and its answer was lost
-            cancel = self._write(session, checkpoint=checkpoint)
+            cancel = self._write(session, batch, checkpoint=checkpoint)
             session.commit()
         return cancel
 
-    def _finish(self, status: str, detail: str | None, values: dict[str, Any]) -> None:
+    def _finish(self, batch: _Batch, status: str, detail: str | None, values: dict[str, Any]) -> None:
         with self._database.writing() as session:
-            self._write(session)
+            self._write(session, batch)
             leases.finish(session, self._claim, status, detail, **values)
             session.commit()
 
@@ -109,21 +150,21 @@ class Recorder:
             leases.put_back(session, self._claim, detail)
             session.commit()
 
-    def _write(self, session: Session, **values: Any) -> bool:
+    def _write(self, session: Session, batch: _Batch, **values: Any) -> bool:
         """The job's row last, for whoever has changed it keeps the heartbeat waiting until the commit.
 
         Its guard decides whether all of it may be written.
         """
         try:
-            write_records(session, self._claim.job_id, self._epochs, self._steps)
-            records.add_snapshots(session, self._snapshots)
+            write_records(session, self._claim.job_id, batch.epochs, batch.steps)
+            records.add_snapshots(session, batch.snapshots)
         except IntegrityError:
             session.rollback()
             leases.epochs_done(session, self._claim)  # LeaseLost, where another attempt has written them
             raise
-        values = asdict(self._progress) | self._facts | values
+        values = asdict(batch.progress) | self._facts | values
         cancel = leases.extend(session, self._claim, self._settings.lease_seconds, **values)
-        for finding in self._findings:
+        for finding in batch.findings:
             events.add_warning(session, self._claim.job_id, finding.detail, level=finding.level, code=finding.code)
         return cancel
 

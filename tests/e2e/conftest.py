@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from e2e.processes import until
 from e2e.services import Broker, Cluster, Serve
 from service.store import schema
 from service.store.database import Database
@@ -35,7 +36,7 @@ def _cluster(folder: Path, postgresql: "PostgreSQL", server_folder: Path) -> Ite
 def cluster(_cluster: Cluster) -> Iterator[Cluster]:
     """An API and two workers of one slot each, on PostgreSQL."""
     yield _cluster
-    assert _cluster.is_ready
+    until(lambda: _cluster.is_ready)
 
 
 @pytest.fixture(scope="session")

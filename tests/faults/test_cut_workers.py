@@ -48,7 +48,7 @@ class Cables:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start_worker(self, *, is_ready: bool = True) -> Program:
+    def start_worker(self, *, is_ready: bool = True, **settings: str) -> Program:
         """A worker of one slot, which is ready where that is to be waited for."""
         url = self._url.set(host="127.0.0.1", port=self.to_database.port, query={})
         surroundings = {
@@ -56,7 +56,7 @@ class Cables:
             "SLOPE_BROKER_URL": f"redis://127.0.0.1:{self.to_broker.port}/0",
             "SLOPE_STORAGE_URL": os.environ["SLOPE_STORAGE_URL"],
         }
-        worker = self._stack.enter_context(module(self._folder, "worker", "1", environment=surroundings))
+        worker = self._stack.enter_context(module(self._folder, "worker", "1", environment=surroundings | settings))
         until(lambda: worker.logged("worker ready") or not is_ready)
         return worker
 
@@ -170,6 +170,35 @@ def test_a_worker_that_is_started_without_a_broker_trains_what_is_queued(cables:
 
     until(lambda: work.row(cables.database, queued).status == "succeeded")
     ends_in_time(worker)
+
+
+def test_a_worker_that_was_cut_off_from_its_database_goes_on_where_it_was(cables: Cables) -> None:
+    """Three times for longer than its lease. Its own reaper is the only one there is, and was cut off as well."""
+    cables.start_worker(SLOPE_LEASE_SECONDS="2.0")
+    job_id = cables.underway()
+    for _ in range(3):
+        cables.cut("database is silent")
+        sleep(3.5)
+        done = work.recorded(cables.database, job_id)
+        cables.to_database.let_go()
+        until(lambda done=done: work.recorded(cables.database, job_id) > done)
+
+    job = work.row(cables.database, job_id)
+    assert (job.status, job.attempt, job.crashes) == ("running", 1, 0)
+
+
+def test_a_job_over_a_long_line_to_the_database_leaves_the_records_of_a_short_one(cables: Cables) -> None:
+    cables.start_worker()
+    near = cables.submit(work.detailed())
+    until(lambda: work.row(cables.database, near).status == "succeeded")
+    expected = work.Remains.of(cables.database, near)
+    cables.to_database.delay = 0.1
+
+    far = cables.submit(work.detailed())
+    until(lambda: work.row(cables.database, far).status == "succeeded")
+
+    assert work.damage(cables.database, far, expected) == work.Damage()
+    assert work.row(cables.database, far).attempt == 1
 
 
 def ends_in_time(worker: Program) -> None:

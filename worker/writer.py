@@ -1,0 +1,73 @@
+"""Writing beside the training, where the database is slow."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from threading import Event, Thread
+from time import monotonic
+from typing import Generic, TypeVar
+
+from worker.patience import patiently
+
+Answer = TypeVar("Answer")
+
+_SLOW = 0.1
+"""Seconds. After a write that took longer, training does not wait for the next."""
+
+
+class Writer(Generic[Answer]):
+    """Does one write after the other, each as soon as the database lets us.
+
+    A quick one is done at once. When the last was slow, the next goes on in a thread of its own: then at most one is
+    under way, and what becomes of it is told when the following comes.
+    """
+
+    def __init__(self, leaving: Event) -> None:
+        self._leaving = leaving
+        self._under_way: Future[Answer] | None = None
+        self.took = 0.0
+        """Seconds that the last write took the database."""
+        self.ended_at = monotonic()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._under_way is not None and not self._under_way.done()
+
+    def write(self, action: Callable[[], Answer]) -> list[Answer]:
+        """Begin a write when the one before has ended. The answers that have come by then; raises what they raised."""
+        answers = self.settle()
+        if self.took < _SLOW:
+            return [*answers, self._write(action)]
+        self._under_way = _beside(lambda: self._write(action))
+        return answers
+
+    def settle(self) -> list[Answer]:
+        """Wait until nothing is under way. The answer of what was."""
+        under_way, self._under_way = self._under_way, None
+        return [under_way.result()] if under_way else []
+
+    def _write(self, action: Callable[[], Answer]) -> Answer:
+        return patiently(lambda: self._timed(action), self._leaving)
+
+    def _timed(self, action: Callable[[], Answer]) -> Answer:
+        """One try: a database that was away is not slow for that."""
+        began = monotonic()
+        answer = action()
+        self.ended_at = monotonic()
+        self.took = self.ended_at - began
+        return answer
+
+
+def _beside(action: Callable[[], Answer]) -> Future[Answer]:
+    """Do something in a thread, which does not keep its process from ending."""
+    future: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(action())
+        except BaseException as error:
+            future.set_exception(error)
+
+    context = copy_context()  # so that what is logged there names the job, too
+    Thread(target=context.run, args=(run,), name="writer", daemon=True).start()
+    return future
