@@ -195,12 +195,16 @@ def page(session: Session, *, name: str | None, before: UUID | None, limit: int)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
+MOST_NUMBERS_ON_A_PAGE = 1_000_000
+"""About 20 MB; a page has at least one row."""
+
+
 def rows(storage: Storage, dataset: Dataset, *, after: int, limit: int) -> tuple[list[dict[str, float]], int | None]:
     """Rows ascending, by column, and the row after which the next page begins. Raises as `batches` does."""
     from slope.tabular import stored
 
     names, start = [column["name"] for column in dataset.columns], after + 1
-    count = min(limit, dataset.rows - start)
+    count = min(limit, max(1, MOST_NUMBERS_ON_A_PAGE // len(names)), dataset.rows - start)
     if count <= 0:
         return [], None
     with storage.open(dataset.object_name) as file:

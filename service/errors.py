@@ -299,7 +299,7 @@ class StepTooLarge(InvalidRequest):
 
 class TooManyNumbers(InvalidRequest):
     type = "too-many-numbers"
-    title = "The job would record more than it may"
+    title = "More numbers would be kept than may be"
 
 
 class TooLargeForWorkers(InvalidRequest):

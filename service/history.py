@@ -17,6 +17,8 @@ Item = TypeVar("Item")
 
 ALL = 2**31
 """A limit that no job reaches."""
+_FEWEST = 4
+"""Points that show a curve at all."""
 _CHUNK_NUMBERS = 2**15
 """About so many numbers are read at once, and at least one row."""
 
@@ -37,8 +39,9 @@ def epochs(database: Database, job_id: UUID, *, after: int = -1, limit: int = AL
 
 def telling_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[Epoch]:
     """At most so many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
-    features = len(_job(database, job_id).features)
     with database.reading() as session:
+        job = jobs.get(session, job_id)
+        features, points = len(job.features), max(_FEWEST, records.at_most(points, records.numbers_of_epoch(job)))
         chosen = stored.telling_epochs(session, job_id, after, points)
     return History(features, _chosen(database, job_id, chosen, _chunk_rows(3 * features)))
 
@@ -55,6 +58,8 @@ def telling_steps(
     database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, points: int
 ) -> History[StepWithRows]:
     """At most so many steps, ascending, chosen as `telling_epochs` chooses epochs. Raises as `steps` does."""
+    with database.reading() as session:
+        points = max(_FEWEST, records.at_most(points, records.numbers_of_step(jobs.get(session, job_id))))
     window = _window(database, storage, job_id, epoch, after, ALL, at_once=points)
     if len(window.steps) <= points:
         return History(window.features, window.chunks)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
 from service.datasets import Arrays
@@ -20,6 +21,7 @@ from slope.engines.groups import groups_of
 from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Plan, plan
 from slope.spec import DatasetReference, Fault, JobRequest, SweepRequest, TrainingSpec, faults_of
 from slope.spec.faults import pointer
+from slope.spec.sweep import MAX_COPIED
 
 _SECONDS_PER_ROW, _SECONDS_PER_JOB = 20e-6, 10e-3
 """What a recorded row took on two cores, and a job of its own beside its training."""
@@ -63,6 +65,7 @@ def sample_for(database: Database, storage: Storage, request: SweepRequest) -> S
 def members(request: SweepRequest, sample: Sample, settings: Settings, memory: int | None = None) -> list[Member]:
     """The jobs, planned for workers with so many bytes, and analysed. What is the same for many is computed once."""
     rows, features = sample.rows, len(sample.features)
+    _refuse_wide(len(request.jobs), sample, settings)
     specs = [job.hyperparameters for job in request.jobs]
     places = _places(specs, rows, features)
     plans = _plans(request, places, rows, features, memory)
@@ -77,6 +80,18 @@ def members(request: SweepRequest, sample: Sample, settings: Settings, memory: i
         Member(job, planned, analyses.get(_analysed(spec)), places.get(index), of_the_data[_rounded(spec)])
         for index, (job, spec, planned) in enumerate(zip(request.jobs, specs, plans, strict=True))
     ]
+
+
+def _refuse_wide(jobs: int, sample: Sample, settings: Settings) -> None:
+    """Every job has the names of the features, and will have a weight, for each of them."""
+    numbers, most = jobs * len(sample.features), settings.max_sweep_numbers
+    if numbers > most:
+        detail = f"{jobs:,} settings of {len(sample.features):,} features are {numbers:,} weights; {most:,} are allowed"
+        raise TooManyNumbers(detail, [Fault("Send fewer settings in one sweep, or choose features", "/dataset")])
+    names = jobs * len(to_json(sample.features))
+    if names > MAX_COPIED:
+        detail = f"{jobs:,} jobs with the names of all features are {names:,} bytes; {MAX_COPIED:,} are allowed"
+        raise TooManyNumbers(detail, [Fault("Send fewer settings in one sweep, or choose features", "/dataset")])
 
 
 def _refuse_misfits(request: SweepRequest, sample: Sample) -> None:

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     worker_analysis_seconds: float = Field(default=60.0, ge=0)
     """An analysis that would take longer than this is not made."""
     max_sweep_numbers: int = Field(default=1_000_000, ge=1)
-    """Most numbers that the jobs of a sweep keep of its request: settings × features, and settings × `predict`."""
+    """Most weights of a sweep: settings × features."""
 
     replays_at_once: int = Field(default=2, ge=1)
     """Replays, graphs of steps, pictures and audits that are computed at once."""

@@ -87,10 +87,14 @@ def list_jobs(
     after: After = None,
     limit: Limit = 50,
 ) -> Page[JobView]:
-    """Jobs, newest first. `metadata[key]=value` filters by metadata, up to 50 times."""
+    """Jobs, newest first. `metadata[key]=value` filters by metadata, up to 50 times.
+
+    What is long is null here, and only the job itself has it: weights, `scaled`, `analysis` and the names of columns
+    where there are more than 100 features; `predict` and `initial_weights` of more than 100.
+    """
     filters = Filters(tuple(status or ()), name, dataset_id, sweep_id, labels)
     found, following = jobs.page(session, filters, before=after, limit=limit)
-    views = [JobView.of(job, jobs.reason(session, job)) for job in found]
+    views = [JobView.on_a_page(job, jobs.reason(session, job)) for job in found]
     return Page(data=views, next=str(following) if following else None)
 
 

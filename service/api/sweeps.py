@@ -55,7 +55,7 @@ def submit_sweep(
 def list_sweeps(session: SessionDep, after: After = None, limit: Limit = 50) -> Page[SweepView]:
     """Sweeps, newest first."""
     found, following = sweeps.page(session, before=after, limit=limit)
-    return Page(data=[SweepView.of(summary) for summary in found], next=str(following) if following else None)
+    return Page(data=[SweepView.on_a_page(summary) for summary in found], next=str(following) if following else None)
 
 
 @router.get("/{sweep_id}")

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import to_json
 
 from slope.spec.data import DatasetReference, InlineData, Rows
 from slope.spec.faults import Location, invalid, sentence
@@ -24,8 +25,14 @@ from slope.spec.part import Part, Positive
 from slope.spec.training import TrainingSpec
 
 MAX_SETTINGS = 10_000
+MAX_COPIED = 32 * 1024 * 1024
+"""Most bytes that the jobs of a sweep may have of its request, each for itself, as JSON."""
 
 Overrides = dict[str, Any]
+
+
+def _size(value: Any) -> int:
+    return len(to_json(value, fallback=str))
 
 
 class SweepRequest(Part):
@@ -72,11 +79,23 @@ class SweepRequest(Part):
         count = math.prod(map(len, (self.grid or {}).values()))
         if count > MAX_SETTINGS:
             raise invalid(("grid",), f"The grid has {count:,} combinations; {MAX_SETTINGS:,} are allowed")
+        self._refuse_copies(count if self.grid is not None else len(self.settings or []))
         for places in self._places():
             for name, place in places.items():
                 if name not in TrainingSpec.model_fields:
                     raise invalid(place[: 2 if self.grid is not None else 3], "There is no such hyperparameter")
         return self
+
+    def _refuse_copies(self, count: int) -> None:
+        """Before a job is made of each setting: a small request must not become a large sweep."""
+        shared = self.model_dump(mode="json", include={"hyperparameters", "predict", "metadata"})
+        sizes: dict[Location, int] = {(name,): len(to_json(value)) for name, value in shared.items()}
+        for name, values in (self.grid or {}).items():
+            sizes[("grid", name)] = max(map(_size, values))
+        if (copied := count * sum(sizes.values())) > MAX_COPIED:
+            detail = f"Each of the {count:,} jobs would have this for itself, {copied:,} bytes with all that they share"
+            remedy = "send fewer settings, or less of this"
+            raise invalid(max(sizes, key=sizes.__getitem__), f"{detail}; {MAX_COPIED:,} are allowed: {remedy}")
 
     @model_validator(mode="after")
     def _fits_its_data(self) -> Self:

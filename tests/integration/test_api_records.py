@@ -314,3 +314,24 @@ def test_a_few_chosen_steps_list_no_more_rows_than_a_page(
         monkeypatch.setattr("service.records.MOST_ROWS", most)
         found = client.get(url, params={"points": 4}).json()["data"]
         assert [step["rows"] for step in found] == expected
+
+
+@pytest.mark.parametrize("path", ["epochs", "epochs/1/steps"])
+def test_a_page_of_a_wide_model_ends_early_and_the_next_goes_on(
+    path: str, client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"/v1/jobs/{trained(TWO_FEATURES)}/{path}"
+    whole = items(client, url)
+    monkeypatch.setattr("service.records.MOST_NUMBERS", 20)
+
+    assert [len(client.get(url).json()["data"])] == [1]
+    assert items(client, url) == whole
+
+
+def test_points_of_a_wide_model_are_fewer(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = trained(request(epochs=40, batch_size=1, record={"steps": "none"}))
+    monkeypatch.setattr("service.records.MOST_NUMBERS", 1)
+    assert 0 < len(client.get(f"/v1/jobs/{job_id}/epochs?points=20").json()["data"]) <= 4
+    assert 0 < len(client.get(f"/v1/jobs/{job_id}/epochs/1/steps?points=20").json()["data"]) <= 4

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from service.api.views.records import ParametersView
-from service.api.views.view import View
+from service.api.views.view import LONG, View, short
 from service.jobs import Draft
 from service.models import scaler_of
 from service.store.tables import Job
@@ -25,8 +25,8 @@ class SampleView(View):
     rows: int
     features: int
     """How many."""
-    columns: list[str]
-    """Their names."""
+    columns: list[str] | None
+    """Their names; null on a page of jobs where there are more than 100."""
     target: str
 
     @classmethod
@@ -100,7 +100,8 @@ class JobView(View):
     sweep_id: UUID | None
     """The sweep it is a job of."""
     hyperparameters: dict[str, Any]
-    predict: list[float] | list[list[float]]
+    predict: list[float] | list[list[float]] | None
+    """Null on a page of jobs where there are more than 100 points."""
     device: str
     """The device that was asked for."""
     assigned_device: str | None
@@ -160,6 +161,16 @@ class JobView(View):
                 if event.kind == "status"
             ],
         )
+
+    @classmethod
+    def on_a_page(cls, job: Job, reason: str | None = None) -> "JobView":
+        """Without what is long: a page of wide jobs would have hundreds of megabytes."""
+        view = cls.of(job, reason)
+        left_out: dict[str, Any] = {"hyperparameters": short(job.spec), "predict": short(job.predict)}
+        if len(job.features) > LONG:
+            vectors = ("weights", "scaled", "analysis")
+            left_out |= dict.fromkeys(vectors) | {"dataset": view.dataset.model_copy(update={"columns": None})}
+        return view.model_copy(update=left_out)
 
 
 class DraftView(View):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from service.api.views.jobs import LossView
-from service.api.views.view import Page, View
+from service.api.views.view import Page, View, short
 from service.store.tables import Job
 from service.sweeps import Summary
 
@@ -25,7 +25,7 @@ class RankedView(View):
     @classmethod
     def of(cls, job: Job, swept: list[str]) -> "RankedView":
         loss = LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation)
-        settings = {name: job.spec[name] for name in swept}
+        settings = {name: short(job.spec[name]) for name in swept}
         return cls(job_id=job.id, status=job.status, settings=settings, epochs_done=job.epochs_done, loss=loss)
 
 
@@ -53,6 +53,12 @@ class SweepView(View):
     @classmethod
     def of(cls, summary: Summary) -> "SweepView":
         return cls(**_fields(summary))
+
+    @classmethod
+    def on_a_page(cls, summary: Summary) -> "SweepView":
+        """Without hyperparameters that are long."""
+        view = cls.of(summary)
+        return view.model_copy(update={"hyperparameters": short(view.hyperparameters)})
 
 
 class RankedSweepView(SweepView):
