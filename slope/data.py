@@ -5,13 +5,14 @@ The random orders come from NumPy's legacy generator, whose streams are frozen f
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slope.rounding import COARSE, coarseness
 from slope.spec import TrainingSpec
 
 Array = NDArray[np.float64]
@@ -23,20 +24,24 @@ _SPLIT, _ORDER, _START = range(3)
 
 @dataclass(frozen=True)
 class Scaler:
-    """x_scaled = (x − means) / deviations, per feature."""
+    """x_scaled = (x − means) / deviations, per feature; y_scaled = y − target_mean."""
 
     means: Array
     deviations: Array
+    target_mean: float = 0.0
+    """0 unless float32 would round the targets away."""
 
     @classmethod
-    def of(cls, document: Mapping[str, list[float]]) -> Self:
+    def of(cls, document: Mapping[str, Any]) -> Self:
         """From what `document` gave."""
-        return cls(np.array(document["means"]), np.array(document["deviations"]))
+        target_mean = document.get("target_mean", 0.0)
+        return cls(np.array(document["means"]), np.array(document["deviations"]), target_mean)
 
     @property
-    def document(self) -> dict[str, list[float]]:
+    def document(self) -> dict[str, Any]:
         """As JSON keeps it."""
-        return {"means": self.means.tolist(), "deviations": self.deviations.tolist()}
+        means, deviations = self.means.tolist(), self.deviations.tolist()
+        return {"means": means, "deviations": deviations, "target_mean": self.target_mean}
 
     def apply(self, x: Array) -> Array:
         return (x - self.means) / self.deviations
@@ -44,12 +49,12 @@ class Scaler:
     def in_own_units(self, weights: Array, bias: float | None) -> tuple[Array, float | None]:
         """Weights (D) and bias of the scaled data as those that give the same predictions on the data itself."""
         own = weights / self.deviations
-        return own, None if bias is None else float(bias - own @ self.means)
+        return own, None if bias is None else float(bias - own @ self.means + self.target_mean)
 
     def in_scaled_units(self, weights: Array, bias: float) -> tuple[Array, float]:
         """The other way round."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return weights * self.deviations, float(bias + weights @ self.means)
+            return weights * self.deviations, float(bias + weights @ self.means - self.target_mean)
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,10 @@ def prepare(x: Array, y: Array, spec: TrainingSpec) -> TrainingData:
     """Split and standardize. x is N × D and y is N, both float64."""
     training, validation = split(len(y), spec)
     chosen = training if len(validation) else slice(None)  # all of them, in their order, need no copy
-    scaler = fit_scaler(x[chosen], spec) if spec.standardize else None
-    x = scaler.apply(x) if scaler else x
+    if not spec.standardize:
+        return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation])
+    scaler = replace(fit_scaler(x[chosen], spec), target_mean=_target_mean(y[chosen], spec))
+    x, y = scaler.apply(x), y - scaler.target_mean
     return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation], scaler)
 
 
@@ -97,6 +104,19 @@ def fit_scaler(x: Array, spec: TrainingSpec) -> Scaler:
     means = np.ldexp(unit.mean(axis=0), exponents) if spec.fit_bias else np.zeros(x.shape[1])
     deviations = np.ldexp(unit.std(axis=0), exponents)
     return Scaler(means, np.where(x.min(axis=0) < x.max(axis=0), deviations, 1.0))
+
+
+def _target_mean(y: Array, spec: TrainingSpec) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = (float(y.mean()), float(y.std())) if y.min() < y.max() else (0.0, 0.0)
+    return centre_of_targets(mean, deviation, spec)
+
+
+def centre_of_targets(mean: float, deviation: float, spec: TrainingSpec) -> float:
+    """What is taken off the targets in float64: their mean where float32 would round them away, otherwise nothing."""
+    if spec.dtype != "float32" or not spec.fit_bias:  # without a bias nothing could make up for it
+        return 0.0
+    return mean if coarseness(abs(mean) + deviation, deviation) > COARSE else 0.0
 
 
 def steps_per_epoch(count: int, spec: TrainingSpec) -> int:
@@ -153,8 +173,8 @@ def initial_parameters(
 ) -> tuple[list[float], float | None]:
     """Weights (D) and bias before the first step, as those of the scaled data where there is a scaler.
 
-    Numbers are in the data's own units. What is drawn is drawn for the scaled data, and a bias of zeros beside drawn
-    weights is one of the scaled data, too.
+    Numbers are in the data's own units, and a bias of zeros beside them is one. What is drawn is drawn for the scaled
+    data, and zeros that are not beside numbers are zeros there.
     """
     weights, bias = spec.initial_weights, spec.initial_bias
     named: dict[str, list[float]] = {"zeros": [0.0] * (features + 1)}
@@ -172,8 +192,9 @@ def _scaled_start(weights: list[float], bias: float, spec: TrainingSpec, scaler:
     if spec.initial_weights == "normal":
         own, _ = scaler.in_own_units(own, None)
     scaled, shifted = scaler.in_scaled_units(own, bias)
-    is_drawn = isinstance(spec.initial_bias, str) and "normal" in (spec.initial_weights, spec.initial_bias)
-    return weights if spec.initial_weights == "normal" else scaled.tolist(), bias if is_drawn else shifted
+    is_of_scaled = spec.initial_bias == "normal" or isinstance(spec.initial_weights, str)
+    is_shifted = not (isinstance(spec.initial_bias, str) and is_of_scaled)
+    return weights if spec.initial_weights == "normal" else scaled.tolist(), shifted if is_shifted else bias
 
 
 def random_state(*key: int) -> np.random.RandomState:

@@ -87,4 +87,5 @@ def predict(parameters: Parameters, x: Matrix, spec: TrainingSpec, scaler: Scale
     values = np.array(x, float).reshape(len(x), len(model.weights))
     rows = torch.tensor(scaler.apply(values) if scaler else values, dtype=torch_dtype(spec))
     with torch.no_grad():
-        return [model.forward(row[None].clone()).item() for row in rows]
+        predictions = [model.forward(row[None].clone()).item() for row in rows]
+    return [each + scaler.target_mean for each in predictions] if scaler else predictions

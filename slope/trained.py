@@ -12,7 +12,7 @@ from slope.data import Array, Scaler
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """ŷ = z·w + b, where z is x, or x standardized as the training rows were."""
+    """ŷ = z·w + b, where z is x, or x standardized as the training rows were; and the mean taken off the targets."""
 
     job_id: str
     weights: Array
@@ -35,7 +35,8 @@ class TrainedModel:
         with np.errstate(over="ignore", invalid="ignore"):
             rows = np.ascontiguousarray(self.scaler.apply(x) if self.scaler else x, self.dtype)
             sums = np.add.reduce(rows * self.weights.astype(self.dtype), axis=1)
-            return np.asarray(sums if self.bias is None else sums + np.dtype(self.dtype).type(self.bias), np.float64)
+            whole = np.asarray(sums if self.bias is None else sums + np.dtype(self.dtype).type(self.bias), np.float64)
+            return whole + self.scaler.target_mean if self.scaler else whole
 
     @property
     def in_own_units(self) -> tuple[Array, float | None]:
@@ -45,10 +46,12 @@ class TrainedModel:
 
     @property
     def tensors(self) -> dict[str, NDArray[np.floating]]:
-        """The numbers by name: weights (D) and bias () in the model's dtype, means and deviations (D) as doubles."""
+        """By name: weights (D) and bias () in the model's dtype; means, deviations (D), target_mean () in doubles."""
         found: dict[str, NDArray[np.floating]] = {"weights": self.weights.astype(self.dtype)}
         if self.bias is not None:
             found["bias"] = np.array(self.bias, self.dtype)
         if self.scaler:
             found |= {"means": self.scaler.means, "deviations": self.scaler.deviations}
+            if self.scaler.target_mean:
+                found["target_mean"] = np.array(self.scaler.target_mean)
         return found

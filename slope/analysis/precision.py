@@ -6,13 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from slope.data import Array
+from slope.rounding import COARSE, coarseness, spacing
 from slope.spec import TrainingSpec
 
-COARSE = 0.01
-"""float32's spacing at a column's largest number may be this fraction of its deviation, and is told beyond.
-
-Rounding to a spacing h adds a variance of h²/12: at this fraction about 1e-5 of the column's own.
-"""
 _MOST_NAMED = 5
 
 
@@ -27,13 +23,8 @@ class Spread:
     """Of the population."""
 
     @property
-    def spacing(self) -> float:
-        """Between neighbours in float32, at the largest number."""
-        return float(np.spacing(np.float32(self.largest)))
-
-    @property
     def coarseness(self) -> float:
-        return self.spacing / self.deviation if self.deviation > 0 else 0.0  # a constant has nothing to lose
+        return coarseness(self.largest, self.deviation)
 
 
 def spreads_of(columns: Array, names: Sequence[str]) -> list[Spread]:
@@ -46,16 +37,18 @@ def spreads_of(columns: Array, names: Sequence[str]) -> list[Spread]:
 
 
 def precision_warnings(spec: TrainingSpec, features: Sequence[Spread], target: Spread) -> list[str]:
-    """What to tell of columns that float32 rounds away. A scaler with means does its work in float64, before that."""
-    if spec.dtype != "float32":
+    """What to tell of columns that float32 rounds away. Those that are centred are centred before, in float64."""
+    if spec.dtype != "float32" or (spec.standardize and spec.fit_bias):
         return []
-    rounded = [target] if spec.standardize and spec.fit_bias else [*features, target]
-    coarse = sorted((each for each in rounded if each.coarseness > COARSE), key=lambda each: -each.coarseness)
+    coarse = sorted(
+        (each for each in [*features, target] if each.coarseness > COARSE), key=lambda each: -each.coarseness
+    )
     if not coarse:
         return []
     worst, rest = coarse[0], len(coarse) - _MOST_NAMED
     names = ", ".join(each.name for each in coarse[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
     return [
         f"float32 is too coarse for {names}: at {worst.largest:.6g}, the largest number of {worst.name}, its numbers "
-        f"are {worst.spacing:.3g} apart, and the column's deviation is {worst.deviation:.3g}. Set dtype: float64."
+        f"are {spacing(worst.largest):.3g} apart, and the column's deviation is {worst.deviation:.3g}. "
+        "Set dtype: float64."
     ]

@@ -31,6 +31,8 @@ _MILD = 20.0
 """The condition up to which squaring it is harmless."""
 _VANISHING = 1e-140
 """The squares of smaller columns come near the smallest numbers there are."""
+_CONSTANT = 1e-14
+"""Targets that deviate by less than this fraction of their mean do so by rounding."""
 _NEWS = 1e3
 """A chunk that lengthens a direction of the triangle more than this is factorised."""
 
@@ -98,10 +100,19 @@ class Reduction:
         deviations: Array = np.ldexp(np.linalg.norm(unit, axis=0) / self.rows**0.5, exponents)
         return deviations
 
+    @property
+    def target_moments(self) -> tuple[float, float]:
+        """Mean and deviation of the targets; a constant has none but for rounding, which is taken for none."""
+        mean = float(self.triangle[0, -1] / self.triangle[0, 0])
+        with np.errstate(over="ignore"):
+            deviation = float(np.linalg.norm(self.triangle[1:, -1]) / self.rows**0.5)
+        return mean, deviation if deviation > _CONSTANT * abs(mean) else 0.0
+
     def scaled(self, scaler: Scaler) -> "Reduction":
         """The reduction of the rows as a scaler leaves them."""
         triangle = self.triangle.copy()
         triangle[:, 1:-1] = (self.x - np.outer(self.ones, scaler.means)) / scaler.deviations
+        triangle[:, -1] -= self.ones * scaler.target_mean
         return Reduction(triangle, self.rows)
 
     def squared_error(self, weights: Array, bias: float) -> float:

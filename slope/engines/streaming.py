@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
-from slope.data import Array, Scaler, split
+from slope.data import Array, Scaler, centre_of_targets, split
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Reduction
 from slope.spec import TrainingSpec
@@ -65,7 +65,8 @@ class ReducedPartition:
     def _scaler(self, spec: TrainingSpec) -> Scaler:
         """As slope.data.fit_scaler fits it to the rows, but for rounding."""
         means = self.training.means if spec.fit_bias else np.zeros_like(self.lowest)
-        return Scaler(means, np.where(self.lowest < self.highest, self.training.deviations, 1.0))
+        deviations = np.where(self.lowest < self.highest, self.training.deviations, 1.0)
+        return Scaler(means, deviations, centre_of_targets(*self.training.target_moments, spec))
 
 
 class StreamedData:

@@ -27,8 +27,7 @@ def _numbers(model: TrainedModel) -> dict[str, Any]:
 def _scaled(model: TrainedModel) -> dict[str, Any] | None:
     if model.scaler is None:
         return None
-    means, deviations = model.scaler.means.tolist(), model.scaler.deviations.tolist()
-    return {"weights": model.weights.tolist(), "bias": model.bias, "means": means, "deviations": deviations}
+    return {"weights": model.weights.tolist(), "bias": model.bias, **model.scaler.document}
 
 
 def _in_hexadecimal(value: Any) -> Any:

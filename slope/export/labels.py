@@ -14,5 +14,6 @@ def labels_of(model: TrainedModel) -> dict[str, str]:
         "features": None if model.features is None else json.dumps(list(model.features)),
         "epoch": None if model.epoch is None else str(model.epoch),
         "scaler": "z = (x - means) / deviations" if model.scaler else None,
+        "target_scaler": "y = z·w + b + target_mean" if model.scaler and model.scaler.target_mean else None,
     }
     return {name: value for name, value in known.items() if value is not None}

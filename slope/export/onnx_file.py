@@ -48,6 +48,13 @@ def _nodes(model: TrainedModel, kind: int, double: int) -> "list[NodeProto]":
     ]
     # Not MatMul: onnxruntime puts a lone deviation into its scale, which has the bits of a float32 only.
     multiply = make_node("Mul", ["z" if model.scaler else "x", "weights"], ["products"])
-    add = make_node("ReduceSum", ["products", "axis"], ["y" if model.bias is None else "sums"], keepdims=0)
-    shift = [] if model.bias is None else [make_node("Add", ["sums", "bias"], ["y"])]
-    return [*(scaling if model.scaler else []), multiply, add, *shift]
+    is_centred = model.scaler is not None and model.scaler.target_mean != 0
+    last = "y_centred" if is_centred else "y"
+    add = make_node("ReduceSum", ["products", "axis"], [last if model.bias is None else "sums"], keepdims=0)
+    shift = [] if model.bias is None else [make_node("Add", ["sums", "bias"], [last])]
+    centring = [
+        make_node("Cast", ["y_centred"], ["y_centred_double"], to=double),
+        make_node("Add", ["y_centred_double", "target_mean"], ["y_double"]),
+        make_node("Cast", ["y_double"], ["y"], to=kind),
+    ]
+    return [*(scaling if model.scaler else []), multiply, add, *shift, *(centring if is_centred else [])]

@@ -5,7 +5,10 @@ from slope.trained import TrainedModel
 
 
 def to_safetensors(model: TrainedModel) -> bytes:
-    """Tensors `weights` (D) and `bias` (), and `means` and `deviations` (D, float64) where x was standardized."""
+    """Tensors `weights` (D) and `bias` (), and `means` and `deviations` (D, float64) where x was standardized.
+
+    And `target_mean` (float64) where a mean was taken off the targets: it is added to what they predict.
+    """
     from safetensors.numpy import save
 
     return save(model.tensors, labels_of(model))

@@ -63,8 +63,8 @@ class TrainingSpec(Part):
     l2: NonNegative = 0.0
     fit_bias: bool = True
     initial_weights: InitialWeights = "zeros"
-    """Numbers are in the data's units, standardized or not, as a job's own `weights` are; `normal` is drawn for the
-    data as it is trained on, and a bias of zeros beside it is one of that data."""
+    """Numbers are in the data's units, standardized or not, as a job's own `weights` are, and zeros beside them, too;
+    what is drawn is drawn for the data as it is trained on."""
     initial_bias: InitialBias = "zeros"
     frozen: list[Parameter] = Field(default=[])
     """Parameters that do not learn: their `requires_grad` is false, their gradient null."""

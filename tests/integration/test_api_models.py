@@ -63,6 +63,47 @@ def test_every_shape_of_a_model_predicts_the_same(client: TestClient, trained: T
         assert regression.predict(POINTS) == expected
 
 
+def test_a_model_of_targets_far_from_zero_predicts_in_their_units_everywhere(
+    client: TestClient, trained: Trained
+) -> None:
+    """float32 would round them away, so their mean was taken off before."""
+    dataset = {"x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": [1e9 + number for number in range(1, 6)]}
+    hyperparameters = {"standardize": True, "epochs": 400, "learning_rate": 0.3, "batch_size": "full"}
+    job_id = trained({"dataset": dataset, "hyperparameters": hyperparameters, "predict": [7.0]})
+    job = client.get(f"/v1/jobs/{job_id}").json()
+
+    assert job["warnings"] == []
+    assert job["scaled"]["target_mean"] == 1e9 + 3
+    assert job["weights"] == pytest.approx([1.0], rel=1e-5)
+    assert job["bias"] == pytest.approx(1e9, abs=1e-4)
+    assert job["analysis"]["exact"]["bias"] == pytest.approx(1e9, abs=1e-4)
+    assert job["analysis"]["reached"]["r_squared"] == pytest.approx(1.0)
+    expected = pytest.approx(1e9 + 7, abs=1e-3)
+    assert client.get(f"/v1/jobs/{job_id}/predictions").json()["data"][0]["after"] == expected
+    assert client.post(f"/v1/jobs/{job_id}/predict", json={"x": [7.0]}).json()["data"][0]["after"] == expected
+    assert client.post(f"/v1/jobs/{job_id}/invocations", json={"inputs": [7.0]}).json()["predictions"] == [expected]
+    assert skops.io.loads(get(client, job_id, KINDS["skops"])).predict([[7.0]]) == expected
+    document = json.loads(get(client, job_id, KINDS["json"]))
+    assert document["scaled"] == job["scaled"]
+    assert float.fromhex(document["hexadecimal"]["scaled"]["target_mean"]) == 1e9 + 3
+    tensors = safetensors.numpy.load(get(client, job_id, KINDS["safetensors"]))
+    z = (7.0 - tensors["means"]) / tensors["deviations"]
+    assert z @ tensors["weights"] + tensors["bias"] + tensors["target_mean"] == expected
+    session = onnxruntime.InferenceSession(get(client, job_id, KINDS["onnx"]))
+    assert session.run(["y"], {"x": np.array([[7.0]], np.float32)})[0] == np.float32(1e9 + 7), "its y is float32"
+
+
+def test_a_step_of_centred_targets_is_replayed(client: TestClient, trained: Trained) -> None:
+    dataset = {"x": [1.0, 2.0, 3.0], "y": [1e9 + 1, 1e9 + 2, 1e9 + 3]}
+    settings = {"standardize": True, "epochs": 4, "engine": "eager"}
+    told = {}
+    for steps in ("all", "none"):
+        record = {"steps": steps}
+        job_id = trained({"dataset": dataset, "hyperparameters": settings | {"record": record}})
+        told[steps] = client.get(f"/v1/jobs/{job_id}/epochs/2/steps").json()["data"]
+    assert told["all"] == told["none"]
+
+
 def test_json_has_the_job_s_own_numbers(client: TestClient, trained: Trained) -> None:
     job_id = trained(STANDARDIZED)
     job = client.get(f"/v1/jobs/{job_id}").json()

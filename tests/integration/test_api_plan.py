@@ -182,7 +182,7 @@ FAR = {"x": [1.0, 2.0, 3.0], "y": [1e9 + 1, 1e9 + 2, 1e9 + 3]}
 
 
 def test_a_column_that_float32_rounds_away_is_told(client: TestClient, trained: Trained) -> None:
-    wanted = request(standardize=True) | {"dataset": FAR}
+    wanted = request(learning_rate=0.001) | {"dataset": FAR}
     [told] = client.post("/v1/plan", json=wanted).json()["warnings"]
     assert told.startswith("float32 is too coarse for y: ")
     assert client.get(f"/v1/jobs/{trained(wanted)}").json()["warnings"][0] == told

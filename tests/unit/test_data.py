@@ -212,7 +212,9 @@ def test_a_standardized_start_is_told_in_the_units_of_the_data() -> None:
     started = initial_parameters(2, spec_of(initial_weights=[2.0, 4.0], initial_bias=1.0), scaler)
     assert started == ([10.0, 2.0], 1.0 + 20.0 - 8.0)
     assert scaler.in_own_units(np.array(started[0]), started[1]) == (pytest.approx([2.0, 4.0]), 1.0)
-    assert initial_parameters(2, spec_of(initial_weights=[2.0, 4.0]), scaler) == ([10.0, 2.0], 12.0), "zero is a number"
+    assert initial_parameters(2, spec_of(initial_weights=[2.0, 4.0]), scaler) == ([10.0, 2.0], 12.0), (
+        "zero is a number beside them"
+    )
     assert initial_parameters(2, spec_of(initial_bias=1.0), scaler) == ([0.0, 0.0], 1.0)
 
 

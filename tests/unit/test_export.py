@@ -144,6 +144,15 @@ def test_onnxruntime_predicts_what_we_predict(x: Any, dtype: Any, fit_bias: bool
     assert (np.abs(run(to_onnx(model), x) - model.predict(x.astype(float))) <= TOLERANCE[dtype] * size).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bias", [None, 0.25])
+def test_onnxruntime_adds_the_mean_of_the_targets(dtype: Any, bias: float | None) -> None:
+    scaler = Scaler(np.array([1.0, 2.0]), np.array([3.0, 4.0]), 1e9)
+    model = TrainedModel("job", np.array([0.5, -2.0]), bias, dtype, "y", None, scaler)
+    x = np.array([[1.0, 2.0], [10.0, -6.0]], dtype)
+    assert run(to_onnx(model), x).tolist() == model.predict(x.astype(float)).astype(dtype).tolist()
+
+
 @given(models())
 @unhurried
 def test_every_onnx_file_is_valid_and_labelled(model: TrainedModel) -> None:

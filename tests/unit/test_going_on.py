@@ -94,3 +94,17 @@ def test_a_job_goes_on_from_another_s_weights(
         went_on, _ = run(spec.model_copy(update=start | {"epochs": 2}))
 
         assert went_on == pytest.approx(losses[4:], rel=1e-7)
+
+
+def test_a_job_of_targets_far_from_zero_goes_on_in_float32() -> None:
+    x = np.arange(1.0, 11.0)[:, None]
+    y = 1e9 + x[:, 0] ** 2
+    spec = TrainingSpec(standardize=True, batch_size="full", learning_rate=0.05, epochs=6)
+    data = prepare(x, y, spec)
+    losses, _ = alone("eager", data, spec)
+    _, ended = alone("eager", data, spec.model_copy(update={"epochs": 4}))
+    assert data.scaler
+    weights, bias = data.scaler.in_own_units(np.array(ended.weights), ended.bias)
+    start = {"initial_weights": weights.tolist(), "initial_bias": bias, "epochs": 2}
+    went_on, _ = alone("eager", data, spec.model_copy(update=start))
+    assert went_on == pytest.approx(losses[4:], rel=1e-5)

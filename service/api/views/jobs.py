@@ -77,6 +77,8 @@ class ScaledView(View):
     bias: float | None
     means: list[float]
     deviations: list[float]
+    target_mean: float = 0.0
+    """What was taken off y, and is added to what the model predicts: 0 unless float32 would have rounded y away."""
 
 
 class ErrorView(View):

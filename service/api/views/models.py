@@ -17,6 +17,8 @@ class ScaledNumbersView(View, Generic[Number]):
     bias: Number | None
     means: list[Number]
     deviations: list[Number]
+    target_mean: Number
+    """What was taken off y, and is added to what the model predicts: 0 unless float32 would have rounded y away."""
 
 
 class NumbersView(View, Generic[Number]):
