@@ -53,7 +53,7 @@ def ingest_apart(sent: Sent, target: Path, allowance: Allowance) -> Summary:
     try:
         answer = receiver.recv() if receiver.poll(allowance.seconds) else _too_slow(allowance)
     except EOFError:
-        answer = BadTable("The file cannot be read: it breaks the reader")
+        answer = BadTable("The file cannot be read: it breaks the reader, or needs more memory than it may")
     finally:
         process.kill()
         receiver.close()
@@ -83,11 +83,16 @@ def _outcome(action: Callable[[], Summary]) -> Any:
 
 
 def _ingest(sent: Sent, target: Path, limits: Limits) -> Summary:
-    from slope.tabular.ingest import ingest
+    from slope.tabular.ingest import opened, take_in
+    from slope.tabular.stored import is_wide
 
+    sent_bytes = sent.path.stat().st_size
     if sent.encoding:
         _decompress(sent.path, sent.encoding, limits)
-    return ingest(sent.path, sent.format, target, sent.reading, limits)
+    source = opened(sent.path, sent.format, sent.reading, limits)
+    if is_wide(source.fields):
+        _spare_memory()
+    return take_in(source, target, sent.reading, limits, sent_bytes)
 
 
 def _decompress(path: Path, encoding: Encoding, limits: Limits) -> None:
@@ -122,6 +127,13 @@ def _keep_little() -> None:
         mallopt(_M_MMAP_THRESHOLD, 8 * 1024 * 1024)
         mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
         mallopt(_M_ARENA_MAX, 2)
+
+
+def _spare_memory() -> None:
+    """Arrow's own allocator is faster, and keeps more than is asked for: of thousands of columns too much."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _limit(memory: int) -> None:

@@ -11,11 +11,18 @@ import pyarrow.parquet as pq
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, check_names, type_of
+from slope.tabular.spill import spilled
 from slope.tabular.stored import rows_at_once
 
 _FOOTER = 64 * 1024 * 1024
 _READ_AT_ONCE = 128 * 1024
 """Bytes. Arrow would read all that a row group has of a column, however much that is."""
+_PAGE = 1024 * 1024
+"""Bytes that a page of Parquet seldom exceeds; one of every column that is read is in memory."""
+_DECODER = 128 * 1024
+"""Bytes that decompressing one column takes beside them."""
+_DECODED = 128 * 1024 * 1024
+"""So many bytes of columns are decoded side by side; those of a wider table some columns at a time."""
 
 
 class Parquet:
@@ -31,14 +38,31 @@ class Parquet:
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         names = [*numbers, *categories]
-        with _telling_faults("Parquet"), self._open() as file:
-            for batch in file.iter_batches(rows_at_once(len(self.fields)), columns=names):
+        with _telling_faults("Parquet"):
+            groups = self._groups(names)
+            rows = rows_at_once(len(self.fields))
+            yield from _together(self._path, [self._read(group, rows, len(groups[0])) for group in groups])
+
+    def _read(self, names: Sequence[str], rows: int, width: int) -> Iterator[pa.RecordBatch]:
+        with self._open(width) as file:
+            for batch in file.iter_batches(rows, columns=list(names)):
                 batch.validate(full=True)
                 yield batch.select(names)
 
-    def _open(self) -> Any:
+    def _groups(self, names: Sequence[str]) -> list[list[str]]:
+        """Names of columns that are read at once. A page of each is decoded, and may have a whole row group of it."""
+        with self._open() as file:
+            metadata = file.metadata
+            group = metadata.row_group(0) if metadata.num_row_groups and len(names) * _PAGE > _DECODED else None
+            columns = [group.column(place) for place in range(group.num_columns)] if group else []
+        sizes = {column.path_in_schema: min(column.total_uncompressed_size, _PAGE) for column in columns}
+        taken = sum(sizes[name] + _DECODER for name in names if name in sizes)
+        return _shared(names, 1 + taken // _DECODED)
+
+    def _open(self, width: int = 1) -> Any:
         limits = {"thrift_string_size_limit": _FOOTER, "thrift_container_size_limit": 1_000_000}
-        return pq.ParquetFile(str(self._path), pre_buffer=False, buffer_size=_READ_AT_ONCE, **limits)
+        buffer = max(4096, min(_READ_AT_ONCE, _DECODED // width))
+        return pq.ParquetFile(str(self._path), pre_buffer=False, buffer_size=buffer, **limits)
 
 
 class Arrow:
@@ -46,25 +70,45 @@ class Arrow:
 
     def __init__(self, path: Path, _reading: Reading, limits: Limits) -> None:
         self._path = path
-        with _telling_faults("Arrow"), pa.OSFile(str(path)) as file:
-            self.fields = _fields(self._open(file).schema, limits)
+        with _telling_faults("Arrow"), self._mapped() as file:
+            self._schema = self._open(file).schema
+            self.fields = _fields(self._schema, limits)
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         names = [*numbers, *categories]
-        with _telling_faults("Arrow"), pa.OSFile(str(self._path)) as file:
-            yield from (batch.select(names) for batch in self._checked(file))
+        with _telling_faults("Arrow"):
+            longest = max((batch.num_rows for batch in self._read(names[:1])), default=0)
+            groups = _shared(names, 1 + longest * len(names) * 8 // _DECODED)
+            yield from _together(self._path, [self._read(group) for group in groups])
 
-    def _checked(self, file: Any) -> Iterator[pa.RecordBatch]:
-        reader = self._open(file)
-        whole = (reader.get_batch(number) for number in range(reader.num_record_batches)) if self._is_file else reader
-        for batch in whole:
-            batch.validate(full=True)
-            yield batch
+    def _read(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        with self._mapped() as file:
+            reader = self._open(file, names)
+            count = reader.num_record_batches if self._is_file else 0
+            for batch in (reader.get_batch(number) for number in range(count)) if self._is_file else reader:
+                batch.validate(full=True)
+                yield batch.select(names)
 
-    def _open(self, file: Any) -> Any:
+    def _mapped(self) -> Any:
+        """What is not compressed needs no memory of ours."""
+        return pa.memory_map(str(self._path)) if self._path.stat().st_size else pa.OSFile(str(self._path))
+
+    def _open(self, file: Any, names: Sequence[str] = ()) -> Any:
+        wanted = [self._schema.get_field_index(name) for name in names] or None
+        options = pa.ipc.IpcReadOptions(included_fields=wanted)
         self._is_file = bytes(file.read(6)) == b"ARROW1"
         file.seek(0)
-        return pa.ipc.open_file(file) if self._is_file else pa.ipc.open_stream(file)
+        return (pa.ipc.open_file if self._is_file else pa.ipc.open_stream)(file, options=options)
+
+
+def _shared(names: Sequence[str], count: int) -> list[list[str]]:
+    """The names in so many groups, or in one of each."""
+    size = -(-len(names) // count) or 1
+    return [list(names[start : start + size]) for start in range(0, len(names), size)] or [[]]
+
+
+def _together(path: Path, groups: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    return groups[0] if len(groups) == 1 else spilled(path, groups)
 
 
 def _fields(schema: pa.Schema, limits: Limits) -> list[Field]:

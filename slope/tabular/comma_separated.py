@@ -15,6 +15,7 @@ from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.lanes import read_ahead
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, check_names, type_of
+from slope.tabular.stored import is_wide
 
 _SPAN = 4 * 1024 * 1024
 """Bytes that a reader takes at a time, and has in memory with what they become."""
@@ -50,14 +51,15 @@ class CommaSeparated:
     def _in_spans(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """A reader takes one core, so several readers share the file, each taking whole lines of it."""
         start, spans = 0, _spans(self._path, self._limits.row_bytes)
-        for span, whole in read_ahead(partial(self._read_span, types), spans):
+        readers = 1 if is_wide(self._names) else 2
+        for span, whole in read_ahead(partial(self._read_span, types), spans, readers):
             try:
                 table = whole.result()
             except pa.ArrowInvalid:
                 break
             if table is None:
                 break
-            yield from table.to_batches()
+            yield from (table.combine_chunks() if is_wide(self._names) else table).to_batches()
             start = span.stop
         if start < self._path.stat().st_size:  # something may be wrong in what is left, and is told when it is reached
             yield from self._in_blocks(types, start)

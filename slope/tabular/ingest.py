@@ -27,18 +27,33 @@ _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
     "arrow": Arrow,
 }
 
+_TIMES_AS_LARGE = 8
+"""What is stored may be so many times what was sent before it is compressed. A digit and a comma become four."""
+
 
 def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: Limits) -> Summary:
-    """Read a table, check every number of it, and write it as it is stored. Raises BadTable and BadOption.
+    """Read a table, check every number of it, and write it as it is stored. Raises BadTable and BadOption."""
+    return take_in(opened(path, format, reading, limits), target, reading, limits, path.stat().st_size)
+
+
+def opened(path: Path, format: Format, reading: Reading, limits: Limits) -> Source:
+    """A table of which no more is known than its columns. Raises BadTable."""
+    return _SOURCES[format](path, reading, limits)
+
+
+def take_in(source: Source, target: Path, reading: Reading, limits: Limits, sent_bytes: int) -> Summary:
+    """Check every number of a table, and write it as it is stored. Raises BadTable and BadOption.
 
     At no time is more of it in memory than a few batches, but of a JSON document.
     """
-    source = _SOURCES[format](path, reading, limits)
     layout = layout_of(source, reading, limits)
     summarizer = Summarizer(layout.names)
     nulls, kinds = [0] * len(layout.names), layout.types()
     row = 0
-    with TableWriter(target, layout.names) as writer, Lanes(_works(summarizer, writer)) as lanes:
+    with (
+        TableWriter(target, layout.names, _TIMES_AS_LARGE * sent_bytes) as writer,
+        Lanes(_works(summarizer, writer)) as lanes,
+    ):
         batches = source.batches([field.name for field in layout.numbers], list(layout.categories))
         for batch in sized(batches, len(layout.names)):
             columns, empty = layout.columns(batch, row)

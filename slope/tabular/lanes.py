@@ -15,13 +15,15 @@ Read = TypeVar("Read")
 _READERS = 2
 
 
-def read_ahead(read: Callable[[Place], Read], places: Iterable[Place]) -> Iterator[tuple[Place, Future[Read]]]:
+def read_ahead(
+    read: Callable[[Place], Read], places: Iterable[Place], readers: int = _READERS
+) -> Iterator[tuple[Place, Future[Read]]]:
     """What is read at each place, in their order; while one is looked at, the next few are being read."""
     begun: deque[tuple[Place, Future[Read]]] = deque()
-    with ThreadPoolExecutor(_READERS) as threads:
+    with ThreadPoolExecutor(readers) as threads:
         for place in places:
             begun.append((place, threads.submit(read, place)))
-            if len(begun) > _READERS:
+            if len(begun) > readers:
                 yield begun.popleft()
         yield from begun
 

@@ -10,6 +10,9 @@ from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits
 from slope.tabular.stored import rows_at_once
 
+_WAITING = 16
+"""Of a wide table each batch takes far more room than the numbers in it."""
+
 FieldType = Literal["number", "integer", "boolean", "text"]
 
 
@@ -70,6 +73,8 @@ def sized(batches: Iterator[pa.RecordBatch], width: int) -> Iterator[pa.RecordBa
             if rows >= wanted // 2:
                 yield _together(waiting)
                 waiting, rows = [], 0
+            elif len(waiting) > _WAITING:
+                waiting = [_together(waiting)]
     if waiting:
         yield _together(waiting)
 

@@ -1,9 +1,11 @@
-"""How tables are stored: Parquet of float64 columns without nulls, uncompressed, in row groups of a few megabytes.
+"""How tables are stored: Parquet of float64 columns without nulls, in row groups of a few megabytes.
 
 The bits of every number survive, those of −0.0 and of subnormals too. No statistics are written: they stand in SQL.
+Nothing is compressed unless it grows far beyond what was sent: to write and read numbers as they are is fastest.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence, Sized
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 NUMBERS_AT_ONCE = 1_000_000
 """So many numbers of a table, 8 MB of them, are in memory at a time."""
+_WIDE = 1_000
+"""Columns. What is noted of each of them in each group, or batch, of rows takes room too."""
 _READS = 4
 """Of as many: 2 MB stay in the processor's cache on their way to whoever asks for them."""
 _PAGE = 128 * 1024
@@ -27,19 +31,14 @@ _PAGE = 128 * 1024
 
 
 class TableWriter:
-    """Writes a table part by part."""
+    """Writes a table part by part. Beyond so many bytes as they are, all of it is compressed."""
 
-    def __init__(self, sink: "Path | pa.BufferOutputStream", names: Sequence[str]) -> None:
+    def __init__(self, sink: "Path | pa.BufferOutputStream", names: Sequence[str], plain: float = math.inf) -> None:
         self._schema = pa.schema([pa.field(name, pa.float64(), nullable=False) for name in names])
-        self._writer = pq.ParquetWriter(
-            str(sink) if isinstance(sink, Path) else sink,
-            self._schema,
-            compression="none",
-            use_dictionary=False,
-            write_statistics=False,
-            store_schema=False,
-            write_batch_size=_PAGE,
-        )
+        self._sink = sink
+        self._plain = plain
+        self._bytes = 0
+        self._writer = self._open("none")
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +51,33 @@ class TableWriter:
     def write(self, columns: Sequence[Array]) -> None:
         """More rows: for every column as many numbers. They become a row group."""
         arrays = [doubles(np.ascontiguousarray(values)) for values in columns]
+        self._bytes += sum(array.nbytes for array in arrays)
+        if self._bytes > self._plain and isinstance(self._sink, Path):
+            self._compress(self._sink)
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+
+    def _compress(self, sink: Path) -> None:
+        """Begin again with what has been written, and go on like that."""
+        self._writer.close()
+        self._plain = math.inf
+        written = sink.rename(sink.with_suffix(".plain"))
+        self._writer = self._open("lz4")
+        with pq.ParquetFile(str(written), pre_buffer=False) as table:
+            for group in range(table.metadata.num_row_groups):
+                self._writer.write_table(table.read_row_group(group, use_threads=False))
+        written.unlink()
+
+    def _open(self, compression: str) -> pq.ParquetWriter:
+        return pq.ParquetWriter(
+            str(self._sink) if isinstance(self._sink, Path) else self._sink,
+            self._schema,
+            compression=compression,
+            data_page_version="1.0" if compression == "none" else "2.0",  # which keeps a page that would only grow
+            use_dictionary=False,
+            write_statistics=False,
+            store_schema=False,
+            write_batch_size=_PAGE,
+        )
 
 
 def encode(names: Sequence[str], columns: Sequence[Array]) -> bytes:
@@ -111,8 +136,14 @@ def doubles(values: Any) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
 
 
+def is_wide(columns: Sized) -> bool:
+    """Whether what is noted of the columns may take more room than their numbers."""
+    return len(columns) > _WIDE
+
+
 def rows_at_once(width: int) -> int:
-    return max(1, NUMBERS_AT_ONCE // width)
+    """Of a wide table as many as of one that is not quite."""
+    return max(1, NUMBERS_AT_ONCE // min(width, _WIDE))
 
 
 def _matrix(part: Any, names: Sequence[str]) -> Array:

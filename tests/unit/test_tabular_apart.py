@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 
 from slope.tabular.apart import Allowance, Encoding, Sent, ingest_apart
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Format, Limits, Reading
+from slope.tabular.stored import read_rows
 from slope.tabular.summary import Summary
 
 MIB = 2**20
@@ -96,3 +98,38 @@ def test_a_row_group_larger_than_the_memory_is_read_all_the_same(tmp_path: Path)
     summary = ingested(file, "parquet")
 
     assert (summary.rows, summary.columns[0].min) == (len(numbers), numbers.min())
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow", "csv"])
+def test_a_table_of_five_thousand_columns_is_read_within_the_memory(tmp_path: Path, format: Format) -> None:
+    file = tmp_path / f"wide.{format}"
+    table = pa.table({f"c{place}": np.full(2000, place % 10) for place in range(5000)})
+    if format == "parquet":
+        pq.write_table(table, file, compression="zstd")
+    elif format == "csv":
+        arrow_csv.write_csv(table, file)
+    else:
+        with pa.ipc.new_file(file, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+            writer.write_table(table)
+
+    summary = ingested(file, format, memory=512 * MIB)
+
+    assert (summary.rows, len(summary.columns)) == (2000, 5000)
+    assert [column.mean for column in summary.columns] == [place % 10 for place in range(5000)]
+    assert list(tmp_path.glob("*.spilled")) == []
+
+
+@pytest.mark.parametrize("at", [0, 300_000])
+def test_what_grows_beyond_what_was_sent_is_stored_compressed(tmp_path: Path, at: int) -> None:
+    file = tmp_path / "zeros.csv.zst"
+    with file.open("wb") as sink, pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(b"a,b\n" + b"0,1\n" * at + b"2,3\n" + b"0,1\n" * (3_000_000 - at))
+
+    summary = ingested(file, "csv", encoding="zstd")
+
+    stored = file.with_suffix(".table")
+    assert summary.rows == 3_000_001
+    assert stored.stat().st_size < summary.rows * 16 / 100
+    with pa.OSFile(str(stored)) as opened:
+        assert read_rows(opened, ["b", "a"], range(at, at + 2)).tolist() == [[3, 2], [1, 0]]
+    assert list(tmp_path.glob("*.plain")) == []
