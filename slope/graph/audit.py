@@ -93,7 +93,7 @@ class EpochAudit:
         left = _flat(self._before) * lasting[0] if self._before else np.zeros_like(penalties)
         recorded = np.array(self._recorded).sum(axis=0) / steps
         total = of_rows.sum(axis=0) + penalties + left
-        norms = np.linalg.norm(of_rows, axis=1)
+        norms = _norms(of_rows)
         order = np.argsort(-norms, kind="stable")
         return Audit(
             contributions=list(self._largest(of_rows, norms, order[:limit], recorded)),
@@ -104,7 +104,7 @@ class EpochAudit:
             total=self._parameters(total),
             recorded=self._parameters(recorded),
             difference=float(np.abs(total - recorded).max()),
-            tolerance=self._tolerance(norms.sum() + np.linalg.norm(penalties) + np.linalg.norm(left)),
+            tolerance=self._tolerance(norms.sum() + _norms(np.stack([penalties, left])).sum()),
         )
 
     def _largest(self, of_rows: Array, norms: Array, order: Indices, recorded: Array) -> Iterator[Contribution]:
@@ -134,11 +134,18 @@ class EpochAudit:
         return np.array(lasting[::-1]) / len(lasting)
 
     def _tolerance(self, size: float) -> float:
-        """Each addition rounds once, to the precision of the job: of a batch's rows, and of steps that accumulate."""
-        additions = max(len(each) for each in self._of_rows)
+        """Each addition rounds once, to the precision of the job: of a batch's rows, and of steps that accumulate.
+
+        Numbers below the normal ones are rounded to a multiple of the smallest there is, before a feature multiplies
+        them: that is an error of its own, however small what is added up may be.
+        """
+        additions = 8 + max(len(each) for each in self._of_rows)
         if self._spec.zero_gradients != "step":
             additions += len(self._recorded)
-        return float(torch.finfo(torch_dtype(self._spec)).eps * size * (8 + additions))
+        precision = torch.finfo(torch_dtype(self._spec))
+        widest = max(1.0, float(np.abs(self._data.x).max(initial=0.0)))
+        smallest = precision.smallest_normal * precision.eps
+        return float(precision.eps * size * additions + smallest * widest * len(self._places) * additions)
 
     def _parameters(self, flat: Array) -> Parameters:
         weights = None if self._shape.weights is None else flat[: len(self._shape.weights)].tolist()
@@ -159,6 +166,12 @@ class _PenaltiesOnly(LinearModel):
 
     def row_loss(self, x: Tensor, y: Tensor) -> Tensor:
         return torch.zeros_like(self.weights).sum()
+
+
+def _norms(vectors: Array) -> Array:
+    """Of n × P numbers. hypot loses neither the smallest, whose squares vanish, nor the largest."""
+    norms: Array = np.hypot.reduce(vectors, axis=1)
+    return norms
 
 
 def _contributions(model: _Watched, batch: Batch) -> Array:

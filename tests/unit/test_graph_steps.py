@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from slope.data import RowsOfSteps, TrainingData, prepare
 from slope.graph import Graph, Node, Summary
@@ -205,6 +207,33 @@ def test_the_contributions_of_an_epoch_s_rows_add_up_to_its_gradient(loss: str, 
         assert sorted(each.row for each in audit.contributions) == run.data.rows.tolist()
         norms = [each.norm for each in audit.contributions]
         assert norms == sorted(norms, reverse=True)
+
+
+SIZES = st.sampled_from([5e-324, 1.5e-323, 3e-320, 1e-310, 1e-300, 1.4e-45, 1e-40, 1e-20, 1.0, 1e15])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(["squared_error", "absolute_error", "huber"]),
+    st.sampled_from(["float32", "float64"]),
+    st.sampled_from([1, 2, "full"]),
+    st.sampled_from(["step", "never"]),
+    SIZES,
+    SIZES,
+    SIZES,
+)
+@example("huber", "float64", 1, "step", 5e-324, 1.0, 1.0)
+def test_numbers_below_the_normal_ones_add_up_to_what_their_rounding_allows(
+    loss: str, dtype: str, batch_size: Any, zero_gradients: str, huber_delta: float, of_x: float, of_y: float
+) -> None:
+    options = {"loss": loss, "dtype": dtype, "batch_size": batch_size, "zero_gradients": zero_gradients}
+    x, y = np.array([[1.0, 0.3], [2.0, 0.7], [3.0, -5.0]]) * of_x, np.array([2.0, 4.0, 6.0]) * of_y
+    run = Run(x, y, huber_delta=huber_delta, learning_rate=1e-40, **options)
+    for epoch in range(3):
+        audit = run.audit(epoch)
+        assert audit.difference <= audit.tolerance
+        moved = sum(each.norm for each in audit.contributions) + math.hypot(*flat(audit.left_before))
+        assert audit.tolerance <= max(1e-4 * moved, 1e-300 if dtype == "float64" else 1e-25)
 
 
 def test_a_record_that_autograd_does_not_bear_out_is_found_by_trace_and_audit() -> None:
