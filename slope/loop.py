@@ -1,5 +1,6 @@
 """The textbook loop: forward, backward, update, and a record of each."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -74,10 +75,24 @@ class Loop(Run):
     def _update(self, x: Tensor, y: Tensor) -> None:
         if self.spec.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._model.learnable, self.spec.clip_norm)
+        try:
+            self._move(x, y)
+        except (ArithmeticError, RuntimeError) as error:
+            if not (isinstance(error, ArithmeticError) or "without overflow" in str(error)):
+                raise
+            self._lose_parameters()
+
+    def _move(self, x: Tensor, y: Tensor) -> None:
         if isinstance(self.spec.optimizer, LBFGS):
             self._optimizer.step(lambda: self._evaluate(x, y))  # type: ignore[arg-type, return-value]
         else:
             self._optimizer.step()
+
+    @torch.no_grad()
+    def _lose_parameters(self) -> None:
+        """The run diverges: torch refused a factor that is not finite, or that float32 cannot hold."""
+        for leaf in self._model.learnable:
+            leaf.fill_(math.nan)
 
     def _evaluate(self, x: Tensor, y: Tensor) -> Tensor:
         """Once more, as lbfgs does up to a thousand times a step."""

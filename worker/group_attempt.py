@@ -239,11 +239,15 @@ class GroupAttempt:
 
 
 def _fail(process: Process, claim: GroupClaim, code: str, detail: str) -> None:
+    """What nobody expected may be the fault of one job: the halves try apart, until it is alone and fails alone."""
+
     def write() -> None:
         with process.database.writing() as session:
-            held = group_leases.hold(session, claim)
-            values = {"error_code": code, "error_detail": detail}
-            group_leases.finish(session, [Ending(job_id, "failed", detail, values) for job_id in held])
+            again = f"To be tried again in two halves: {detail}"
+            if code != "internal" or not group_leases.split(session, claim, again):
+                held = group_leases.hold(session, claim)
+                values = {"error_code": code, "error_detail": detail}
+                group_leases.finish(session, [Ending(job_id, "failed", detail, values) for job_id in held])
             session.commit()
 
     patiently(write, process.leaving)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session, undefer
+from uuid_utils.compat import uuid7
 
 from service.errors import LeaseLost
 from service.store import events
@@ -137,6 +138,21 @@ def put_back(session: Session, mine: GroupClaim, detail: str) -> None:
         raise LeaseLost
     session.execute(update(Job).where(_owned(mine)).values(status="queued", rung_at=None, **RELEASED))
     events.add_statuses(session, list(held), "queued", detail)
+
+
+def split(session: Session, mine: GroupClaim, detail: str) -> bool:
+    """Give held jobs back to the queue as two groups. False where there are not two, and nothing is changed.
+
+    A model's bits hang on its place and on the width, and not on who is beside it: each goes on where it was.
+    """
+    held = list(hold(session, mine))
+    if len(held) < 2:
+        return False
+    for half in (held[: len(held) // 2], held[len(held) // 2 :]):
+        apart = {"status": "queued", "rung_at": None, "group_id": uuid7(), **RELEASED}
+        session.execute(update(Job).where(Job.id.in_(half)).values(apart))
+    events.add_statuses(session, held, "queued", detail)
+    return True
 
 
 def _standings(mine: GroupClaim) -> Select[UUID, int, bool]:

@@ -24,7 +24,7 @@ def learning_rates(specs: Sequence[TrainingSpec]) -> Callable[[int], Array]:
         case Cosine():
             lowest = _vector(specs, "eta_min")
             lengths = np.array([getattr(spec.schedule, "T_max", None) or spec.epochs for spec in specs])
-            return lambda epoch: lowest + (base - lowest) * (1 + np.cos(np.pi * epoch / lengths)) / 2
+            return lambda epoch: lowest + (base - lowest) * ((1 + np.cos(np.pi * epoch / lengths)) / 2)
         case InverseScaling():
             powers = _vector(specs, "power")
             return lambda epoch: base * float(epoch + 1) ** -powers

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slope.spec.part import NonNegative, Part, Positive
+from slope.spec.part import Count, NonNegative, Part, Positive
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 
@@ -17,7 +17,7 @@ class Step(Part):
     """Multiply the rate by `gamma` every `step_size` epochs."""
 
     name: Literal["step"]
-    step_size: Annotated[int, Field(ge=1)]
+    step_size: Count
     gamma: Factor = 0.1
 
 
@@ -32,7 +32,7 @@ class Cosine(Part):
     """Fall along half a cosine from the learning rate to `eta_min` within `T_max` epochs."""
 
     name: Literal["cosine"]
-    T_max: Annotated[int, Field(ge=1)] | None = None
+    T_max: Count | None = None
     """Epochs from the first rate to the last; all of the job's by default."""
     eta_min: NonNegative = 0.0
 

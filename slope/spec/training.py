@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from slope.spec.faults import invalid
 from slope.spec.optimizers import LBFGS, SGD, Optimizer
 from slope.spec.overflow import refuse_overflow
-from slope.spec.part import Fraction, NonNegative, Part, Positive
+from slope.spec.part import Count, Fraction, NonNegative, Part, Positive
 from slope.spec.schedules import Constant, Schedule
 
 MAX_EPOCHS = 10_000_000
@@ -24,7 +24,7 @@ def _word_or_value(value: Any) -> str:
 
 # A discriminator, so that a wrong value is told once and not once for every branch.
 BatchSize = Annotated[
-    Annotated[int, Field(ge=1), Tag("value")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_value)
+    Annotated[Count, Tag("value")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_value)
 ]
 Start = Annotated[Literal["zeros", "normal"], Tag("word")]
 InitialWeights = Annotated[Annotated[list[float], Tag("value")] | Start, Discriminator(_word_or_value)]
@@ -34,7 +34,7 @@ InitialBias = Annotated[Annotated[float, Tag("value")] | Start, Discriminator(_w
 class EarlyStopping(Part):
     """Stop after `patience` epochs in which the loss did not fall by more than `min_delta`."""
 
-    patience: Annotated[int, Field(ge=1)] = 10
+    patience: Count = 10
     min_delta: NonNegative = 0.0
 
 
@@ -42,7 +42,7 @@ class Recording(Part):
     """Which steps and epochs are kept. What is not kept is recomputed when it is asked for."""
 
     steps: Literal["auto", "all", "none"] = "auto"
-    every: Annotated[int, Field(ge=1)] = 1
+    every: Count = 1
     """Keep every n-th epoch; the first and the last always."""
 
 

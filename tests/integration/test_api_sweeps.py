@@ -97,6 +97,11 @@ def test_settings_may_be_listed(client: TestClient) -> None:
         ({"grid": {"l1": [0.0] * 101, "l2": [0.0] * 100}}, "/grid"),
         ({"grid": None, "settings": [{"l2": 1.0}, {"batch_sise": 2}]}, "/settings/1/batch_sise"),
         ({"grid": None, "settings": [{}, {"initial_weights": [1.0, 2.0]}]}, "/settings/1/initial_weights"),
+        (
+            {"grid": None, "settings": [{}, {}, {"schedule": {"name": "cosine", "T_max": 10**400}}]},
+            "/settings/2/schedule/T_max",
+        ),
+        ({"grid": {"batch_size": [1, 10**400]}}, "/grid/batch_size/1"),
         ({"grid": None, "settings": [{"frozen": ["weights", "bias"]}]}, "/settings/0/frozen"),
         ({"hyperparameters": {"epochs": 0}}, "/hyperparameters/epochs"),
         ({"predict": [[1.0, 2.0]]}, "/predict/0"),

@@ -376,6 +376,39 @@ def test_an_attempt_that_fails_is_told_of_every_job(
     assert [read(database, job.id).error_code for job in jobs] == ["out_of_memory"] * len(jobs)
 
 
+def an_impossible_spec(job: Job) -> None:
+    """As it was accepted before whole numbers had a bound."""
+    job.spec = job.spec | {"schedule": {"name": "cosine", "T_max": 10**400}}
+
+
+def a_torn_checkpoint(job: Job) -> None:
+    job.checkpoint = b"torn"
+
+
+@pytest.mark.parametrize("guilty", [0, 2, 6])
+@pytest.mark.parametrize("spoil", [an_impossible_spec, a_torn_checkpoint])
+def test_what_goes_wrong_for_one_job_ends_that_job_and_the_others_leave_their_bits(
+    database: Database, run: Run, spoil: Callable[[Job], None], guilty: int
+) -> None:
+    rates = np.geomspace(0.001, 0.03, 7).tolist()
+    whole, spoilt = (jobs_of(database, submit_sweep(database, sweep(rates))) for _ in range(2))
+    run(whole[0].id)
+    run(spoilt[0].id, leaving_at(15), flush_epochs=2, flush_seconds=NEVER)
+    change(database, lambda session: spoil(session.get_one(Job, spoilt[guilty].id)))
+
+    while waiting := [job.id for job in spoilt if read(database, job.id).status == "queued"]:
+        run(waiting[0])
+
+    for job, same in zip(spoilt, whole, strict=True):
+        if job.place == guilty:
+            ended = read(database, job.id)
+            assert (ended.status, ended.error_code) == ("failed", "internal")
+        else:
+            assert result_of(database, job.id) == result_of(database, same.id)
+            assert numbers_of(database, Epoch, job.id) == numbers_of(database, Epoch, same.id)
+            assert numbers_of(database, Step, job.id) == numbers_of(database, Step, same.id)
+
+
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
     database: Database, run: Run, process: Process, monkeypatch: pytest.MonkeyPatch, shuffle: bool
