@@ -111,6 +111,11 @@ def queue_for(device: str) -> str:
     return f"{_QUEUE}.{'cpu' if device == 'auto' else device}"
 
 
+def is_for_bells(queue: str) -> bool:
+    """Whether a queue is one of those."""
+    return queue.startswith(f"{_QUEUE}.")
+
+
 _CONFIGURATION: dict[str, Any] = {
     "task_serializer": "json",
     "accept_content": ["json"],
@@ -120,6 +125,7 @@ _CONFIGURATION: dict[str, Any] = {
     "worker_prefetch_multiplier": 1,
     "worker_max_tasks_per_child": 1000,
     "worker_send_task_events": False,
+    "worker_enable_remote_control": False,
     "worker_cancel_long_running_tasks_on_connection_loss": True,  # Celery 6's way; early acks leave nothing to cancel
     "worker_proc_alive_timeout": 60.0,
     "broker_connection_retry_on_startup": True,

@@ -84,6 +84,8 @@ class Settings(BaseSettings):
 
     worker_memory: ByteSize | None = None
     """Memory that one training may take, as in `2GiB`; by default its part of the worker's machine or container."""
+    worker_remote_control: bool = False
+    """Whether workers obey Celery's commands from the broker (`inspect`, `control`), from whoever can write to it."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of one training. The bits of a large sum depend on it: keep it the same in every process."""
     lease_seconds: float = Field(default=6.0, gt=0)

@@ -17,7 +17,7 @@ from service.store import schema
 from service.store.database import Database
 from slope.optimizers import build_optimizer
 from slope.spec import TrainingSpec
-from worker import acknowledging
+from worker import listening
 from worker.devices import requests_served
 from worker.hearing import CALL, Hearing
 from worker.leaving import LEAVE, Departure
@@ -26,9 +26,10 @@ from worker.process import Process, current
 from worker.reaper import Reaper
 from worker.rehearsal import rehearse
 
-acknowledging.install()
+listening.install()
 app = celery_app(current().settings.broker)
 app.conf.include = ["worker.tasks"]
+app.conf.worker_enable_remote_control = current().settings.worker_remote_control
 
 _LOOK_SECONDS = 1.0
 _LAST_ROUND_SECONDS = 2.0
@@ -57,6 +58,7 @@ def run(slots: int) -> None:
             f"--concurrency={slots}",
             f"--queues={','.join(queues)}",
             "--without-gossip",
+            "--without-heartbeat",
             "--without-mingle",
         ]
     )

@@ -1,6 +1,10 @@
 """The broker is only a bell: what it forgets is not lost."""
 
+import json
+from itertools import chain
+
 import httpx2
+from poison import NO_BELLS, ODD_BELLS
 
 from e2e.jobs import endless, request, statuses
 from e2e.processes import until
@@ -34,3 +38,29 @@ def test_jobs_that_wait_while_the_broker_loses_everything_are_all_trained(cluste
     jobs = [client.wait(job_id, timeout=60) for job_id in waiting]
     assert [statuses(job) for job in jobs] == 11 * [["queued", "running", "succeeded"]]
     assert {job["attempt"] for job in jobs} == {1}
+
+
+def test_whatever_lies_in_the_queue_the_workers_go_on(cluster: Cluster, client: Client) -> None:
+    pids = [worker.pid for worker in cluster.workers]
+    for message in chain(NO_BELLS.values(), ODD_BELLS.values()):
+        cluster.broker.command("LPUSH", "slope.cpu", message)
+
+    jobs = [client.wait(client.submit(request())["id"], timeout=60) for _ in range(4)]
+
+    def dropped() -> int:
+        return sum(len(worker.logged("dropped a message that is no bell")) for worker in cluster.workers)
+
+    assert [job["status"] for job in jobs] == ["succeeded"] * 4
+    until(lambda: dropped() == len(NO_BELLS))
+    until(lambda: cluster.broker.command("LLEN", "slope.cpu") == cluster.broker.command("HLEN", "unacked") == 0)
+    assert [worker.pid for worker in cluster.workers if worker.process.poll() is None] == pids
+
+
+def test_workers_obey_nobody_who_can_write_to_the_broker(cluster: Cluster, client: Client) -> None:
+    order = {"method": "shutdown", "arguments": {}, "destination": None, "pattern": None, "matcher": None}
+    properties = {"delivery_tag": "1", "delivery_info": {"exchange": "celery.pidbox", "routing_key": ""}}
+    message = {"body": json.dumps(order), "headers": {}, "properties": properties, "content-type": "application/json"}
+
+    assert cluster.broker.command("PUBLISH", "/0.celery.pidbox", json.dumps(message)) == 0, "nobody listens"
+
+    assert client.wait(client.submit(request())["id"], timeout=60)["status"] == "succeeded"

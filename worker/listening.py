@@ -1,0 +1,94 @@
+"""How the worker takes messages from its broker, where kombu 5.7 and Celery 5.7 would stumble.
+
+Whoever can write to the broker can leave anything there. A message that Celery cannot read would end the worker, and
+come back when it starts again. So no message is handed on as it came: what names a job becomes a bell of our own
+making, without the limits, times and successors that a message may have, and everything else is dropped.
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import Callable
+from reprlib import repr as excerpt
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from kombu.transport import redis, virtual
+from kombu.utils.json import loads
+
+from service.queue import TASK, is_for_bells
+
+log = structlog.get_logger()
+
+
+class QoS(redis.QoS):
+    """Counts a message as acknowledged even when the broker could not be told: a bell that rings twice does no harm.
+
+    A worker takes as many messages as it has places, and kombu never frees the place of one that it could not
+    acknowledge. One was lost with every connection that broke at the wrong moment: in the end the worker was deaf.
+    """
+
+    def ack(self, delivery_tag: Any) -> None:
+        try:
+            super().ack(delivery_tag)
+        except Exception:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+
+class Channel(redis.Channel):
+    """Delivers nothing but bells from the queues that are there for them."""
+
+    def basic_consume(self, queue: str, *arguments: Any, **options: Any) -> None:
+        super().basic_consume(queue, *arguments, **options)
+        if is_for_bells(queue):
+            callbacks = self.connection._callbacks
+            callbacks[queue] = _only_bells(callbacks[queue], queue)
+
+
+def install() -> None:
+    redis.Channel.QoS = QoS
+    redis.Transport.Channel = Channel
+    redis.loads = _readable  # type: ignore[assignment, attr-defined]
+
+
+def _readable(text: str) -> Any:
+    """What a message says; None where it is no JSON, or nothing that kombu can make of JSON."""
+    try:
+        return loads(text)
+    except Exception:  # whatever it was: the loop that reads the broker would end
+        return None
+
+
+def _only_bells(deliver: Callable[[Any], None], queue: str) -> Callable[[Any], None]:
+    def sift(message: Any) -> None:
+        job_id = _job_named_by(message)
+        if job_id is None:
+            log.warning("dropped a message that is no bell", queue=queue, message=excerpt(message))
+        else:
+            deliver(_bell(job_id, queue))
+
+    return sift
+
+
+def _job_named_by(message: Any) -> UUID | None:
+    try:
+        if message["headers"]["task"] != TASK:
+            return None
+        is_encoded = message["properties"]["body_encoding"] == "base64"
+        [job_id], _, _ = json.loads(b64decode(message["body"]) if is_encoded else message["body"])
+        return UUID(job_id)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        return None
+
+
+def _bell(job_id: UUID, queue: str) -> dict[str, Any]:
+    """A message of Celery's second protocol, as kombu's virtual transports write it."""
+    delivery = {"exchange": "", "routing_key": queue}
+    return {
+        "body": json.dumps([[str(job_id)], {}, {}]),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": TASK, "id": str(uuid4())},
+        "properties": {"delivery_tag": str(uuid4()), "delivery_info": delivery, "body_encoding": None},
+    }
