@@ -21,7 +21,9 @@ from slope.records import Diverged, StepRecord, StepTable
 BLOCK_ROWS = 32
 """Rows of a block, if its steps have no more: the solve costs that many multiplications for each number of x."""
 GROUP_ROWS = 2**14
-"""Rows that are solved and followed at a time."""
+"""Rows that are solved and followed at a time, of narrow data."""
+_GROUP_WORK = 2**28
+"""Rows × the parameters' square, of wide data: some tenths of a second."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,13 @@ class Blocked(Descent):
         """Whole blocks, many at a time; then the steps that are left; then the short last step."""
         count, size = len(self._data.y), self._size
         steps, start = max(1, BLOCK_ROWS // size), 0
+        most = min(GROUP_ROWS, _GROUP_WORK // self._design.parameters**2)
         for blocks, in_block, rows in (
             (count // (steps * size), steps, size),
             (1, count // size % steps, size),
             (1, 1, count % size),
         ):
-            together = max(1, GROUP_ROWS // max(1, in_block * rows))
+            together = max(1, most // max(1, in_block * rows))
             for first in range(0, blocks if in_block * rows else 0, together):
                 stretch = Stretch(start, min(together, blocks - first), in_block, rows)
                 yield stretch

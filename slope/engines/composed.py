@@ -19,6 +19,9 @@ from slope.engines.descent import Sums
 from slope.engines.reduction import CHUNK_ROWS, FIRST_ROWS, join
 from slope.records import StepRecord
 
+_PART = 2**28
+"""So many multiplications, some tenths of a second, are made between two questions whether to stop."""
+
 
 @dataclass(frozen=True)
 class Map:
@@ -75,17 +78,23 @@ class Composed(Compiled):
         moves, before_last = np.zeros((learned, learned + 1)), np.zeros((learned, learned + 1))
         triangle = torch.zeros(learned + 1, learned + 1, dtype=torch.float64)
         for chunk in self._chunks(last):
-            self._pause()
             if chunk.start == last:
                 before_last = moves.copy()
             rows = self._design.rows(chunk)
-            residuals = np.empty((len(rows), learned + 1))
-            compose(rows, self._design.targets[chunk], self._size, rate, moves, residuals)
+            residuals, targets = np.empty((len(rows), learned + 1)), self._design.targets[chunk]
+            for part in self._parts(len(rows)):
+                self._pause()
+                compose(rows[part], targets[part], self._size, rate, moves, residuals[part])
             if not np.isfinite(residuals).all() or not np.isfinite(moves).all():
                 return None
             residuals[:, -1] *= -1
-            triangle = join(triangle, torch.from_numpy(residuals))
+            triangle = join(triangle, torch.from_numpy(residuals), self._pause)
         return Map(moves, before_last, triangle.numpy())
+
+    def _parts(self, count: int) -> Iterator[slice]:
+        """Whole steps of so many rows, as many at a time as do not take long."""
+        size = max(1, _PART // self._design.parameters**2 // self._size) * self._size
+        return (slice(start, start + size) for start in range(0, count, size))
 
     def _chunks(self, last: int) -> Iterator[slice]:
         """Whole steps: a few at first, then many at a time, and the last one alone."""

@@ -27,6 +27,9 @@ CHUNK_ROWS = 2**15
 FIRST_ROWS = 2**11
 """Of the first chunk, which has to be factorised."""
 
+_PART = 2**31
+"""So many multiplications, some tenths of a second, are made between two pauses."""
+
 _MILD = 20.0
 """The condition up to which squaring it is harmless."""
 _VANISHING = 1e-140
@@ -53,10 +56,10 @@ class Reduction:
         device: torch.device | str = "cpu",
         pause: Callable[[], None] = lambda: None,
     ) -> Self:
-        """Reduce batches of x (n × D) and y (n) in one pass. `pause` is called after every chunk, and may raise."""
+        """Reduce batches of x (n × D) and y (n) in one pass. `pause` is called again and again, and may raise."""
         triangle, rows = torch.zeros(features + 2, features + 2, dtype=torch.float64, device=device), 0
         for chunk in _chunks(batches, features):
-            triangle = join(triangle, chunk.to(device))
+            triangle = join(triangle, chunk.to(device), pause)
             rows += len(chunk)
             pause()
         return cls(triangle.cpu().numpy(), rows)
@@ -120,10 +123,10 @@ class Reduction:
         return float(np.square(self.x @ weights + bias * self.ones - self.y).sum())
 
 
-def join(triangle: Tensor, chunk: Tensor) -> Tensor:
+def join(triangle: Tensor, chunk: Tensor, pause: Callable[[], None] = lambda: None) -> Tensor:
     """The triangle (K × K) of the rows behind a triangle and those of a chunk (n × K)."""
     for attempt in (_by_gram, _by_solve):
-        joined = attempt(triangle, chunk)
+        joined = attempt(triangle, chunk, pause)
         if joined is not None:
             return joined
     return _triangle_of(torch.vstack([triangle, chunk]))
@@ -134,7 +137,7 @@ def _triangle_of(rows: Tensor) -> Tensor:
     return triangle
 
 
-def _by_gram(triangle: Tensor, chunk: Tensor) -> Tensor | None:
+def _by_gram(triangle: Tensor, chunk: Tensor, pause: Callable[[], None]) -> Tensor | None:
     """None where the joined triangle is too ill-conditioned for it.
 
     The target is replaced by its residuals at the solution so far, or else the condition would be large wherever the
@@ -147,7 +150,9 @@ def _by_gram(triangle: Tensor, chunk: Tensor) -> Tensor | None:
     chunk[:, -1].addmv_(chunk[:, :-1], solution, alpha=-1)
     upper = triangle.clone()
     upper[:-1, -1] = 0
-    gram = torch.addmm(upper.T @ upper, chunk.T, chunk)
+    gram = upper.T @ upper
+    for part in _parts(chunk, pause):
+        gram = torch.addmm(gram, part.T, part)
     sizes = gram.diagonal().sqrt()  # of the columns: their proportions do no harm
     are_plain = bool((sizes > _VANISHING).all())  # or digits were lost when they were squared
     factor = _factor(gram / sizes.outer(sizes), _MILD) if are_plain else None
@@ -165,12 +170,21 @@ def _solution(triangle: Tensor) -> Tensor | None:
     return solution if bool(solution.isfinite().all()) else None
 
 
-def _by_solve(triangle: Tensor, chunk: Tensor) -> Tensor | None:
+def _by_solve(triangle: Tensor, chunk: Tensor, pause: Callable[[], None]) -> Tensor | None:
     """None where the chunk reaches far beyond the triangle."""
-    solved = torch.linalg.solve_triangular(triangle, chunk, upper=True, left=False)
-    identity = torch.eye(len(triangle), dtype=chunk.dtype, device=chunk.device)
-    factor = _factor(torch.addmm(identity, solved.T, solved), _NEWS)
+    gram = torch.eye(len(triangle), dtype=chunk.dtype, device=chunk.device)
+    for part in _parts(chunk, pause):
+        solved = torch.linalg.solve_triangular(triangle, part, upper=True, left=False)
+        gram = torch.addmm(gram, solved.T, solved)
+    factor = _factor(gram, _NEWS)
     return None if factor is None else factor @ triangle
+
+
+def _parts(chunk: Tensor, pause: Callable[[], None]) -> Iterator[Tensor]:
+    """The rows of a chunk, after each pause as many as do not take long; of narrow data all of them."""
+    for part in chunk.split(max(1, _PART // chunk.shape[1] ** 2)):
+        pause()
+        yield part
 
 
 def _factor(gram: Tensor, most: float) -> Tensor | None:

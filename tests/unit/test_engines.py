@@ -274,6 +274,30 @@ def test_within_a_long_epoch_a_run_is_asked_every_so_many_rows(engine: str, batc
     assert len(asked) > rows // 2**18
 
 
+@pytest.mark.parametrize(("engine", "batch_size"), [("reduced", "full"), ("blocked", 2), ("composed", 3)])
+def test_of_wide_data_fewer_rows_are_done_between_two_questions_and_the_numbers_are_the_same(
+    engine: str, batch_size: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = TrainingSpec.model_validate(
+        {"epochs": 2, "learning_rate": 1e-3, "batch_size": batch_size, "dtype": "float64"}
+    )
+    generator, asked = np.random.default_rng(5), list[bool]()
+    x = generator.normal(size=(3_000, 12))
+    data = prepare(x, x @ generator.normal(size=12) + 1, spec)
+
+    def interrupted() -> bool:
+        asked.append(True)
+        return False
+
+    at_once, count = list(build(engine, data, spec, interrupted=interrupted).epochs()), len(asked)
+    for name in ("reduction._PART", "composed._PART", "blocked._GROUP_WORK"):
+        monkeypatch.setattr(f"slope.engines.{name}", 2**14)
+    in_parts = list(build(engine, data, spec, interrupted=interrupted).epochs())
+
+    assert_alike(in_parts, at_once, TOLERANCE["float64"])
+    assert len(asked) - count > 2 * count
+
+
 def test_every_evaluation_of_lbfgs_is_asked_for() -> None:
     spec = TrainingSpec.model_validate({"epochs": 1, "optimizer": {"name": "lbfgs"}, "batch_size": "full"})
     asked: list[bool] = []
