@@ -32,6 +32,7 @@ from service.api.answers import Answers
 from service.api.body_limit import BodyLimit
 from service.api.documentation import document
 from service.api.door import Door
+from service.api.large_bodies import read_apart
 from service.api.queries import strict
 from service.api.watch import JobWatch
 from service.errors import ServiceError
@@ -100,7 +101,9 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         devices,
         health,
     ):
-        app.router.routes.extend(strict(noun.router.routes))  # what is included is matched twice, router by router
+        app.router.routes.extend(
+            strict(read_apart(noun.router.routes))
+        )  # what is included is matched twice, router by router
     document(app)
     return app
 

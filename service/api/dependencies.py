@@ -101,9 +101,17 @@ SessionDep = Annotated[Session, Depends(_session, scope="function")]
 
 async def require_json(request: Request) -> None:
     """Refuse a body that does not say it is JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send application/json")
+    if not is_json(request):
+        raise UnsupportedMediaType(f"The body is {_kind(request) or 'of no named type'}: send application/json")
+
+
+def is_json(request: Request) -> bool:
+    kind = _kind(request)
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:

@@ -1,0 +1,100 @@
+"""Large JSON bodies are read apart from the loop that serves everybody, and mean what small ones mean."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+from workbench import problem_of
+
+from service import document_reader
+from service.api import large_bodies
+from service.document_reader import parts_of
+from service.documents import LARGE, document_of, put_together
+from service.errors import MalformedRequest
+
+JSON = {"Content-Type": "application/json"}
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=9) | st.dictionaries(st.text(max_size=3), inner, max_size=6),
+    max_leaves=40,
+)
+
+
+def job(rows: int, **changes: Any) -> dict[str, Any]:
+    dataset = {"x": [[row / 7.0, 0.123456789] for row in range(rows)], "y": [row / 3.0 for row in range(rows)]}
+    return {"dataset": dataset, "hyperparameters": {"epochs": 1, "record": {"steps": "none"}}} | changes
+
+
+@given(document=DOCUMENTS, piece=st.integers(1, 8))
+def test_a_document_in_parts_is_the_document(document: Any, piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document_reader, "PIECE", piece)
+        assert put_together(parts_of(json.dumps(document).encode())) == document
+
+
+@given(text=st.text(st.sampled_from('[]{},:"1e9-.nulltrue '), max_size=30) | st.text(max_size=20))
+def test_a_text_is_read_the_same_in_parts_and_as_a_whole(text: str) -> None:
+    def outcome(read: Any) -> str:
+        try:
+            return repr(read(text.encode("utf-8", "surrogatepass")))
+        except MalformedRequest as error:
+            return error.detail
+
+    assert outcome(lambda content: put_together(parts_of(content))) == outcome(document_of)
+
+
+@pytest.mark.parametrize("text", ["", "[", "[" * 100_000, "9" * 5000, "\ud800"])
+def test_what_is_beyond_the_parser_is_refused(text: str) -> None:
+    padded = text.encode("utf-8", "surrogatepass") + b" " * LARGE
+    for content in (text.encode("utf-8", "surrogatepass"), padded):
+        with pytest.raises(MalformedRequest):
+            document_of(content)
+
+
+@pytest.mark.parametrize("rows", [3, 5_000, 40_000], ids=["in the loop", "in a thread", "in a process"])
+def test_a_body_means_the_same_whatever_its_size(client: TestClient, rows: int) -> None:
+    def post(request: Any) -> Any:
+        return client.post(
+            "/v1/plan", content=request if isinstance(request, bytes) else json.dumps(request), headers=JSON
+        )
+
+    whole = json.dumps(job(rows))
+    assert (len(whole) >= large_bodies.LARGE, len(whole) >= LARGE) == (rows > 3, rows == 40_000)
+    plan = post(job(rows))
+    assert plan.status_code == 200, plan.text
+    assert plan.json()["plan"]["steps"] == rows
+
+    wrong = job(rows)
+    wrong["dataset"]["x"][rows - 1][1] = "word"
+    for request, pointer in (
+        (wrong, f"/dataset/x/{rows - 1}/1"),
+        (job(rows, nonsense=1), "/nonsense"),
+        (job(rows) | {"hyperparameters": {"epochs": 0}}, "/hyperparameters/epochs"),
+    ):
+        assert [fault["pointer"] for fault in problem_of(post(request), 422)["errors"]] == [pointer]
+    assert "is not JSON" in problem_of(post(whole[:-1].encode()), 400)["detail"]
+    problem_of(client.post("/v1/plan", content=whole, headers={"Content-Type": "text/plain"}), 415)
+
+
+def test_a_large_body_is_not_read_in_the_loop(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    read = large_bodies.document_of
+    monkeypatch.setattr(
+        large_bodies, "document_of", lambda body: (threads.append(threading.current_thread().name), read(body))[1]
+    )
+
+    assert client.post("/v1/plan", content=json.dumps(job(5_000)), headers=JSON).status_code == 200
+    assert [name for name in threads if "AnyIO worker" in name] == threads != []
+
+
+def test_a_faulty_number_is_told_at_its_place_in_whichever_piece(client: TestClient) -> None:
+    for index in (0, 19_999, 20_000, 45_000):
+        request = {"dataset": {"x": [1.0] * 45_001, "y": [1.0] * 45_001}}
+        request["dataset"]["y"][index] = None  # type: ignore[call-overload]
+        problem = problem_of(client.post("/v1/plan", json=request), 422)
+        assert [fault["pointer"] for fault in problem["errors"]] == [f"/dataset/y/{index}"]
