@@ -182,9 +182,10 @@ def _by_solve(triangle: Tensor, chunk: Tensor, pause: Callable[[], None]) -> Ten
 
 def _parts(chunk: Tensor, pause: Callable[[], None]) -> Iterator[Tensor]:
     """The rows of a chunk, after each pause as many as do not take long; of narrow data all of them."""
-    for part in chunk.split(max(1, _PART // chunk.shape[1] ** 2)):
+    rows = max(1, _PART // chunk.shape[1] ** 2)
+    for start in range(0, len(chunk), rows):
         pause()
-        yield part
+        yield chunk[start : start + rows]
 
 
 def _factor(gram: Tensor, most: float) -> Tensor | None:
