@@ -1,6 +1,7 @@
 """`python -m service.api`: the HTTP process."""
 
 import argparse
+import gc
 import resource
 import socket
 from asyncio import Protocol
@@ -70,10 +71,12 @@ def _raise_descriptors() -> int:
 
 
 def _rehearse(app: FastAPI) -> None:
-    """Whatever fails is left to real requests, and told to them."""
+    """Whatever fails is left to real requests, and told to them. What is loaded by then is never garbage."""
     state = app.state
     with suppress(SQLAlchemyError, ServiceError):
         jobs.rehearse(state.database, state.storage, state.queue, state.settings)
+    gc.collect()
+    gc.freeze()  # a collection stops everybody for as long as it takes to look at all there is
 
 
 if __name__ == "__main__":
