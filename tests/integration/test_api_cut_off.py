@@ -28,6 +28,7 @@ from service.api.app import create_app
 from service.api.streaming import Stream
 from service.settings import Settings
 from service.store import answering
+from service.store import database as connections
 from service.store.database import Database
 
 _BODIES: dict[str, Any] = {
@@ -119,6 +120,30 @@ def test_one_query_that_is_lost_does_not_hold_the_polls(far: FastAPI, host: Prox
 
     database.dispose()
     assert [answer.status_code for answer in answers] == [200] * 5
+
+
+def test_who_cannot_write_is_told_and_those_who_read_go_on(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_TURN_SECONDS", 1.0)
+    another = Database(sqlite_url)
+    job_id = submit(another)
+    app = create_app(Settings(database_url=sqlite_url, broker_url="redis+socket:///none.sock"), FakeQueue())
+
+    def act(number: int) -> int:
+        if number % 3:
+            return client.post("/v1/jobs", json=LECTURE).status_code
+        return client.get(f"/v1/jobs/{job_id}").status_code
+
+    with TestClient(app) as client:
+        client.get(f"/v1/jobs/{job_id}")
+        with another.writing():
+            codes = at_once(90, act)
+            problem = problem_of(client.post("/v1/jobs", json=LECTURE), 503)
+        assert client.post("/v1/jobs", json=LECTURE).status_code == 202
+    another.dispose()
+
+    assert set(codes[::3]) == {200}
+    assert {code for number, code in enumerate(codes) if number % 3} == {503}
+    assert problem["type"] == "/problems/database-unavailable"
 
 
 @pytest.mark.parametrize("path", ["/livez", "/v2/health/live"])
