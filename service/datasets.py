@@ -15,7 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.errors import DatasetIsUsed, DatasetNotFound, ServiceError
+from service.errors import DatasetIsUsed, DatasetNotFound, QuotaReached, ServiceError
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, now
@@ -62,6 +62,8 @@ class Candidate:
         self._id = uuid7()
         self._size = len(content) if isinstance(content, bytes) else content.stat().st_size
         self._is_put = self._may_be_named = False
+        self.quota: int | None = None
+        """Bytes that all datasets may have in the storage."""
 
     @property
     def id(self) -> UUID:
@@ -71,6 +73,10 @@ class Candidate:
     @property
     def content_hash(self) -> str:
         return self._summary.content_hash
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._summary.notes
 
     def put(self) -> None:
         """Let the object be in the storage."""
@@ -87,6 +93,7 @@ class Candidate:
     def adopt(self, session: Session) -> UUID:
         """The dataset of this content, new or not, which nobody can delete until the transaction ends."""
         while (held := datasets.hold_content(session, self._summary.content_hash)) is None:
+            self._refuse_beyond_quota(session)
             self.put()  # it may have been known a moment ago, and deleted since
             if datasets.add(session, self._row(session)):
                 event.listen(session, "before_commit", self._note_commit, once=True)
@@ -94,6 +101,10 @@ class Candidate:
         if not self._is_inline:
             datasets.publish(session, held, self._name)
         return held
+
+    def _refuse_beyond_quota(self, session: Session) -> None:
+        if self.quota is not None and datasets.stored_bytes(session) + self._size > self.quota:
+            raise QuotaReached(self._size, self.quota)
 
     def _note_commit(self, _session: Session) -> None:
         self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost
@@ -108,15 +119,20 @@ class Candidate:
             "columns": [asdict(column) for column in self._summary.columns],
             "content_hash": self._summary.content_hash,
             "size": self._size,
+            "notes": list(self._summary.notes),
         }
 
 
 @contextmanager
-def offered(database: Database, candidate: Candidate | None) -> Iterator[Candidate | None]:
-    """Put a candidate's object, unless its content is known, and take it away if the block commits no row for it."""
+def offered(database: Database, candidate: Candidate | None, *, quota: int | None = None) -> Iterator[Candidate | None]:
+    """Put a candidate's object, unless its content is known, and take it away if the block commits no row for it.
+
+    It is adopted only where all datasets together stay within the quota, in bytes of the storage.
+    """
     if candidate is None:
         yield None
         return
+    candidate.quota = quota
     is_known = database.glance(datasets.with_content, candidate.content_hash) is not None
     try:
         if not is_known:

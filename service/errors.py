@@ -338,6 +338,18 @@ class StorageFull(ServiceError):
         super().__init__(f"Nothing was changed: delete jobs or datasets, or make room on the disk ({cause})")
 
 
+class QuotaReached(ServiceError):
+    status = 507
+    type = "quota-reached"
+    title = "All datasets together may take no more room"
+
+    def __init__(self, size: int, quota: int) -> None:
+        super().__init__(
+            f"Nothing was changed: with {size:,} bytes more, datasets would take more than the {quota:,} that"
+            " SLOPE_MAX_STORED_BYTES allows; delete datasets, or jobs with data of their own"
+        )
+
+
 class StorageUnavailable(ServiceError):
     status = 503
     type = "storage-unavailable"

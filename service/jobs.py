@@ -104,7 +104,8 @@ def submit(
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
     drafted = draft(database, storage, request, settings)
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
-    with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
+    own, quota = drafted.sample.candidate(storage), settings.max_stored_bytes
+    with offered(database, own, quota=quota) as candidate, database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
             return Submission(earlier, replayed=True)
         job_id = _add(session, drafted, candidate, key, fingerprint)

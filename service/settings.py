@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """Largest file that is taken as a dataset, in bytes, before and after it is decompressed."""
     max_dataset_numbers: int = Field(default=1_000_000_000, ge=1)
     """Most numbers, rows × columns, of a dataset."""
+    max_stored_bytes: ByteSize | None = None
+    """Bytes that all datasets, those of jobs too, may take in the storage, as in `50GiB`; no bound by default."""
     upload_memory: int = Field(default=512 * 1024**2, ge=1)
     """Bytes of memory that reading one upload may take."""
     upload_seconds: float = Field(default=600.0, gt=0)

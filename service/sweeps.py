@@ -68,7 +68,8 @@ def submit(
     sample = sample_for(database, storage, request)
     drafted = _drafted(database, request, sample, settings)
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
-    with offered(database, sample.candidate(storage)) as candidate, database.writing() as session:
+    quota = settings.max_stored_bytes
+    with offered(database, sample.candidate(storage), quota=quota) as candidate, database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
             return Submission(earlier.id, replayed=True)
         sweep = _sweep(session, request, key, fingerprint)

@@ -1,10 +1,9 @@
 """Taking what somebody has uploaded as a dataset."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from service import datasets
 from service.datasets import Candidate, offered
@@ -18,7 +17,6 @@ from slope.spec.faults import pointer
 from slope.tabular import faults
 from slope.tabular.apart import Allowance, Sent, ingest_apart
 from slope.tabular.reading import Limits
-from slope.tabular.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class Upload:
 
     dataset: Dataset
     is_new: bool
+    notes: Sequence[str]
+    """Of this file; those of the dataset are of the file that it came with first."""
 
 
 def accept(database: Database, storage: Storage, settings: Settings, sent: Sent, name: str | None) -> Upload:
@@ -34,16 +34,16 @@ def accept(database: Database, storage: Storage, settings: Settings, sent: Sent,
     target = sent.path.with_suffix(".table")
     with _telling_faults():
         summary = ingest_apart(sent, target, _allowance(settings))
-    return _keep(database, storage, summary, target, name)
+    candidate = Candidate(storage, summary, target, name=name, is_inline=False)
+    return _keep(database, candidate, settings.max_stored_bytes)
 
 
-def _keep(database: Database, storage: Storage, summary: Summary, table: Path, name: str | None) -> Upload:
-    candidate = Candidate(storage, summary, table, name=name, is_inline=False)
-    with offered(database, candidate), database.writing() as session:
+def _keep(database: Database, candidate: Candidate, quota: int | None) -> Upload:
+    with offered(database, candidate, quota=quota), database.writing() as session:
         dataset_id = candidate.adopt(session)
         session.commit()
     with database.reading() as session:
-        return Upload(datasets.get(session, dataset_id), dataset_id == candidate.id)
+        return Upload(datasets.get(session, dataset_id), dataset_id == candidate.id, candidate.notes)
 
 
 def _allowance(settings: Settings) -> Allowance:

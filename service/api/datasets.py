@@ -1,5 +1,6 @@
 """Routes for datasets."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,14 +9,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service import datasets, uploads
 from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep
-from service.api.reception import MEDIA_TYPES, is_tab_separated, received
+from service.api.reception import MEDIA_TYPES, Received, received
 from service.api.views.datasets import DatasetView
 from service.api.views.view import Page
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, UnsupportedMediaType
 from slope.spec import Fault
 from slope.spec.job import Name
 from slope.tabular.apart import Sent
 from slope.tabular.reading import Format, Reading, Treatment
+from slope.tabular.text import codec_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -34,20 +36,44 @@ _BODIES["multipart/form-data"] = {
 
 
 def _reading(
-    request: Request,
-    header: Annotated[bool | None, Query(description="Of CSV; by default found by whether row 0 is numbers")] = None,
+    header: Annotated[bool | None, Query(description="Of CSV; by default row 0 is compared with those below")] = None,
     delimiter: Annotated[str | None, Query(pattern=_DELIMITER, description="Of CSV")] = None,
     decimal: Annotated[Literal[".", ","], Query(description="Of CSV")] = ".",
     nulls: Annotated[Treatment, Query(description="Empty cells and NaN: refused, rows dropped, or filled")] = "refuse",
     infinities: Annotated[Treatment, Query(description="The same for infinite numbers")] = "refuse",
     text: Annotated[Literal["refuse", "drop"], Query(description="Columns that are not numbers")] = "refuse",
     one_hot: Annotated[list[Name] | None, Query(description="Columns to become one for each of their values")] = None,
+    index: Annotated[Literal["drop", "keep"], Query(description="Columns that pandas had as an index")] = "drop",
+    charset: Annotated[str | None, Query(description="Of text, as utf-16 or windows-1252; else UTF-8")] = None,
 ) -> Reading:
-    usual = "\t" if is_tab_separated(request) else ";" if decimal == "," else ","
-    if (delimiter or usual) == decimal:
+    """As the query says; without a delimiter where it says none."""
+    if delimiter == decimal:
         detail = "Cells cannot be told apart by what stands within numbers"
         raise InvalidRequest(detail, [Fault(detail, "/query/delimiter")])
-    return Reading(header, delimiter or usual, decimal, nulls, infinities, text, tuple(one_hot or ()))
+    if charset is not None and codec_of(charset) is None:
+        detail = f"{_UNKNOWN_CHARSET}: {charset}"
+        raise InvalidRequest(detail, [Fault(detail, "/query/charset")])
+    return Reading(header, delimiter or "", decimal, nulls, infinities, text, tuple(one_hot or ()), index, charset)
+
+
+_UNKNOWN_CHARSET = "The charset is not known here: send UTF-8, or name utf-16, iso-8859-1, windows-1252 or a like one"
+_HEADERS = {"present": True, "absent": False}
+
+
+def _as_told(reading: Reading, file: Received) -> Reading:
+    """What the query leaves open is as the file's media type or name says (RFC 4180), or as is usual."""
+    usual = "\t" if file.is_tab_separated else ";" if reading.decimal == "," else ","
+    header, charset = file.parameters.get("header", "").lower(), file.parameters.get("charset")
+    if header and header not in _HEADERS:
+        raise UnsupportedMediaType("The media type says of the header neither present nor absent")
+    if charset is not None and codec_of(charset) is None:
+        raise UnsupportedMediaType(f"{_UNKNOWN_CHARSET}: {charset}")
+    return replace(
+        reading,
+        delimiter=reading.delimiter or usual,
+        header=_HEADERS.get(header) if reading.header is None else reading.header,
+        charset=reading.charset or charset,
+    )
 
 
 @router.post(
@@ -75,13 +101,13 @@ async def upload_dataset(
     an option says what to do with it. The same content is kept once.
     """
     async with received(request, settings.spool, format) as file:
-        sent = Sent(file.path, file.format, file.encoding, reading)
+        sent = Sent(file.path, file.format, file.encoding, _as_told(reading, file))
         upload = await to_thread.run_sync(
             uploads.accept, database, storage, settings, sent, name, limiter=_limiter(request)
         )
     response.status_code = 201 if upload.is_new else 200
     response.headers["Location"] = f"/v1/datasets/{upload.dataset.id}"
-    return DatasetView.of(upload.dataset)
+    return DatasetView.of(upload.dataset).model_copy(update={"notes": list(upload.notes)})
 
 
 @router.get("")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
@@ -53,6 +54,9 @@ class Received:
     path: Path
     format: Format
     encoding: Encoding | None
+    is_tab_separated: bool
+    parameters: dict[str, str]
+    """What its media type says beside the type, as in `text/csv; charset=utf-16; header=absent`."""
 
 
 @asynccontextmanager
@@ -74,7 +78,9 @@ async def received(request: Request, spool: Path, named: Format | None) -> Async
         if part:
             format = named or _format(part.content_type, part.filename)
             encoding = encoding or _COMPRESSED.get(_endings(part.filename)[-1])
-        yield Received(path, format, encoding)
+            told = part.content_type
+        is_tab = _media_type(told) == "text/tab-separated-values" or bool(part and "tsv" in _endings(part.filename))
+        yield Received(path, format, encoding, is_tab, _parameters(told))
 
 
 async def _write(request: Request, path: Path, part: FilePart | None) -> None:
@@ -93,8 +99,9 @@ async def _write(request: Request, path: Path, part: FilePart | None) -> None:
         part.finish()
 
 
-def is_tab_separated(request: Request) -> bool:
-    return _media_type(request.headers.get("content-type", "")) == "text/tab-separated-values"
+def _parameters(content_type: str) -> dict[str, str]:
+    _, options = parse_options_header(content_type)
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in options.items()}
 
 
 def _media_type(content_type: str) -> str:

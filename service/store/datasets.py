@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, undefer
 
 from service.store.tables import Dataset, Job
+
+_ADDING = int.from_bytes(b"datasets")
+"""The lock on PostgreSQL of who adds a dataset within a quota; on SQLite there is one writer anyway."""
 
 
 def get(session: Session, dataset_id: UUID) -> Dataset | None:
@@ -36,6 +39,13 @@ def add(session: Session, values: dict[str, Any]) -> bool:
 
 def with_content(connection: Connection, content_hash: str) -> UUID | None:
     return connection.scalar(select(Dataset.id).where(Dataset.content_hash == content_hash))
+
+
+def stored_bytes(session: Session) -> int:
+    """What all datasets take in the storage. Nobody else who asks can add one until the transaction ends."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_ADDING)))
+    return session.scalar(select(func.coalesce(func.sum(Dataset.size), 0))) or 0
 
 
 def hold(session: Session, dataset_id: UUID) -> bool:

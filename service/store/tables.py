@@ -47,7 +47,7 @@ class Dataset(Table):
     """Named columns to learn from. The numbers are an object of the storage; see slope.tabular.stored."""
 
     __tablename__ = "datasets"
-    __table_args__ = (Index(None, "content_hash", unique=True),)
+    __table_args__ = (Index(None, "content_hash", unique=True), Index(None, "size"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime]
@@ -60,6 +60,8 @@ class Dataset(Table):
     content_hash: Mapped[str]
     size: Mapped[int]
     """Bytes in the storage."""
+    notes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """Sentences: what was decided about the file that its sender may not expect."""
 
     @property
     def object_name(self) -> str:

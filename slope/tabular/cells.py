@@ -1,5 +1,6 @@
 """From Arrow's columns to float64: NaN where there was nothing, and no number changed on the way."""
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from slope.tabular.stored import doubles
 
 _EXACT = 2**53
 """Whole numbers up to here are doubles; of those beyond only some."""
+_IN_FULL = 10**21
+"""Whole numbers below have all of their digits in a name; so has every integer of 64 bits."""
 _NOTHING = doubles(np.array([np.nan]))[0]
 
 
@@ -32,17 +35,46 @@ def as_numbers(column: pa.Array, name: str, row: int) -> Array:
 
 
 def as_words(column: pa.Array) -> pa.Array:
-    """A column of categories as strings; whole numbers without a point."""
+    """A column of categories by their names."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    return pc.cast(column, pa.string())
+    if type_of(column.type) == "text":
+        return pc.cast(column, pa.string())
+    coded = column.dictionary_encode()
+    return pa.array([name_of(value) for value in _values(coded.dictionary)], pa.string()).take(coded.indices)
 
 
-def indicators(words: pa.Array, categories: list[str]) -> list[Array]:
-    """For each category 1 where it is and 0 elsewhere; NaN where there is nothing."""
-    codes = pc.index_in(words, pa.array(categories, pa.string())).to_numpy(zero_copy_only=False).astype(np.float64)
-    missing = np.isnan(codes)
-    return [np.where(missing, np.nan, codes == number) for number in range(len(categories))]
+def name_of(value: bool | int | float | Decimal) -> str | None:
+    """What a category is called, in whatever format it came: the shortest decimal that reads back.
+
+    Whole numbers have all of their digits and no point; of what is not a number there is no name.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    number = value if isinstance(value, int) else float(value)
+    if number != number:
+        return None
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        number = int(value)
+    if isinstance(number, float) and (not number.is_integer() or abs(number) >= _IN_FULL):
+        return repr(number)
+    return str(int(number)) if abs(number) < _IN_FULL else repr(float(number))
+
+
+def indicators(words: pa.Array, spellings: dict[str, str], categories: list[str]) -> list[Array]:
+    """For each category 1 where one of its spellings is and 0 elsewhere; NaN where there is nothing."""
+    places = pc.index_in(words, pa.array(list(spellings), pa.string())).to_numpy(zero_copy_only=False).astype(float)
+    missing = np.isnan(places)
+    codes = np.array([categories.index(name) for name in spellings.values()] or [0])
+    found = codes[np.where(missing, 0, places).astype(int)]
+    return [np.where(missing, np.nan, found == number) for number in range(len(categories))]
+
+
+def _values(distinct: pa.Array) -> list[Any]:
+    """As Python has them; numbers of less than 64 bits by what is written of them, not by what follows as a double."""
+    if pa.types.is_float32(distinct.type) or pa.types.is_float16(distinct.type):
+        return [None if value is None else float(str(value)) for value in distinct.to_numpy(zero_copy_only=False)]
+    return list(distinct.to_pylist())
 
 
 def _refuse_inexact(column: Any, name: str, row: int) -> None:

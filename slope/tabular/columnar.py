@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading
-from slope.tabular.source import Field, check_names, type_of
+from slope.tabular.source import Field, Source, check_names, type_of
 from slope.tabular.spill import spilled
 from slope.tabular.stored import rows_at_once
 
@@ -25,13 +25,13 @@ _DECODED = 128 * 1024 * 1024
 """So many bytes of columns are decoded side by side; those of a wider table some columns at a time."""
 
 
-class Parquet:
+class Parquet(Source):
     """A Parquet file."""
 
-    def __init__(self, path: Path, _reading: Reading, limits: Limits) -> None:
+    def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         self._path = path
         with _telling_faults("Parquet"), self._open() as file:
-            self.fields = _fields(file.schema_arrow, limits)
+            self.fields, self.notes = _fields(file.schema_arrow, reading, limits)
             rows = file.metadata.num_rows
         if rows * len(self.fields) > limits.numbers:
             raise TableTooLarge(f"The table has {rows * len(self.fields):,} cells; {limits.numbers:,} are allowed")
@@ -65,14 +65,14 @@ class Parquet:
         return pq.ParquetFile(str(self._path), pre_buffer=False, buffer_size=buffer, **limits)
 
 
-class Arrow:
+class Arrow(Source):
     """An Arrow IPC stream, or a file of that kind."""
 
-    def __init__(self, path: Path, _reading: Reading, limits: Limits) -> None:
+    def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         self._path = path
         with _telling_faults("Arrow"), self._mapped() as file:
             self._schema = self._open(file).schema
-            self.fields = _fields(self._schema, limits)
+            self.fields, self.notes = _fields(self._schema, reading, limits)
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         names = [*numbers, *categories]
@@ -111,12 +111,27 @@ def _together(path: Path, groups: Sequence[Iterator[pa.RecordBatch]]) -> Iterato
     return groups[0] if len(groups) == 1 else spilled(path, groups)
 
 
-def _fields(schema: pa.Schema, limits: Limits) -> list[Field]:
+def _fields(schema: pa.Schema, reading: Reading, limits: Limits) -> tuple[list[Field], list[str]]:
+    """The columns that are read, and what is to be said of those that are not."""
     check_names(schema.names, limits)
-    for field in schema:
+    index = set() if reading.index == "keep" else _index_of(schema) - set(reading.one_hot)
+    if index == set(schema.names):
+        index = set()
+    left_out = [f'The column "{name}" is the index of a frame and was left out: index=keep takes it' for name in index]
+    fields = [field for field in schema if field.name not in index]
+    for field in fields:
         if pa.types.is_nested(field.type):
             raise BadTable("The column has values within values", column=field.name)
-    return [Field(field.name, type_of(field.type)) for field in schema]
+    return [Field(field.name, type_of(field.type)) for field in fields], sorted(left_out)
+
+
+def _index_of(schema: pa.Schema) -> set[str]:
+    """The columns that pandas says it had as the index of a frame; an index that is a range has none."""
+    try:
+        named = list((schema.pandas_metadata or {}).get("index_columns", []))
+    except (ValueError, AttributeError, TypeError):  # whoever wrote it was not pandas
+        return set()
+    return {name for name in named if isinstance(name, str) and name in schema.names}
 
 
 @contextmanager

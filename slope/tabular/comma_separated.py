@@ -1,37 +1,48 @@
 """CSV: Arrow parses it; what a cell may be is settled by the first block, and held against all that follow."""
 
+import codecs
 import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from slope.tabular.cells import name_of
 from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.header import has_header
 from slope.tabular.lanes import read_ahead
 from slope.tabular.reading import Limits, Reading
-from slope.tabular.source import Field, check_names, type_of
+from slope.tabular.source import Field, Source, check_names, type_of
 from slope.tabular.stored import is_wide
 
 _SPAN = 4 * 1024 * 1024
 """Bytes that a reader takes at a time, and has in memory with what they become."""
+_DIGITS = 30
+_COMPARED = 100
+"""Rows that the first is compared with: whether it is a header."""
+_NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|-?inf")
+"""What begins with 0 is a code, as that of a place is, and stays as it is written."""
 
 
-class CommaSeparated:
+class CommaSeparated(Source):
     """A CSV file in UTF-8, its columns told apart by any one character."""
 
     def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         self._path = path
         self._reading = reading
         self._limits = limits
-        first, lines = _first_row(path, reading, limits)
-        has_header = reading.header if reading.header is not None else not _are_numbers(first, reading)
-        self._names = first if has_header else [f"c{number}" for number in range(len(first))]
-        self._skipped = lines if has_header else 0
+        first, lines, below = _first_rows(path, reading, limits)
+        found = reading.header
+        is_header = has_header([first, *below], reading.decimal, reading.one_hot) if found is None else found
+        self._names = first if is_header else [f"c{number}" for number in range(len(first))]
+        self._skipped = lines if is_header else 0
         check_names(self._names, limits)
         with self._telling_faults(), self._open({}, use_threads=False) as reader:
             self.fields = [Field(field.name, type_of(field.type)) for field in reader.schema]
@@ -47,6 +58,15 @@ class CommaSeparated:
                 for _ in reader:
                     pass
             raise
+
+    def spellings(self, words: set[str]) -> dict[str, str]:
+        """A file of text has no types: a column is of numbers, or of truths, when all of its words are."""
+        plain = {word: word.replace(self._reading.decimal, ".") for word in words}
+        if all(_NUMBER.fullmatch(each) for each in plain.values()):
+            return {word: _number_name(each) for word, each in plain.items()}
+        if {word.lower() for word in words} <= {"true", "false"}:
+            return {word: word.lower() for word in words}
+        return super().spellings(words)
 
     def _in_spans(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """A reader takes one core, so several readers share the file, each taking whole lines of it."""
@@ -108,6 +128,11 @@ class CommaSeparated:
         return _Telling(self._names, 1 + self._skipped)
 
 
+def _number_name(word: str) -> str:
+    is_whole = word.removeprefix("-").isdecimal()
+    return name_of(int(word) if is_whole and len(word) < _DIGITS else float(word)) or word
+
+
 class _Telling:
     """Turns what Arrow says into what we say, without the value: it would be a part of somebody's data."""
 
@@ -150,13 +175,15 @@ def _spans(path: Path, row_bytes: int) -> Iterator[slice]:
     yield slice(start, size)
 
 
-def _first_row(path: Path, reading: Reading, limits: Limits) -> tuple[list[str], int]:
-    """Its cells, and how many lines they end."""
+def _first_rows(path: Path, reading: Reading, limits: Limits) -> tuple[list[str], int, list[list[str]]]:
+    """The cells of the first row, how many lines they end, and some rows below."""
     with path.open("rb") as file:
         begin = file.read(limits.row_bytes)
-    if begin.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in begin[:1024]:
-        raise BadTable("The file is not UTF-8 text")
-    text = begin.decode("utf-8-sig", errors="replace")
+    if (place := begin.find(b"\0", 0, 1024)) >= 0:
+        raise BadTable(
+            f"The byte at {place} (from 0) is 0, as in UTF-16: name the file's charset, as in charset=utf-16"
+        )
+    text = codecs.getincrementaldecoder("utf-8-sig")().decode(begin)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=reading.delimiter)
     csv.field_size_limit(limits.row_bytes)
     try:
@@ -165,15 +192,14 @@ def _first_row(path: Path, reading: Reading, limits: Limits) -> tuple[list[str],
         raise BadTable("The first row cannot be read as CSV") from error
     if first is None:
         raise BadTable("The table has no rows")
-    if lines.line_num and len(begin) == limits.row_bytes and sum(map(len, first)) >= len(text) - len(first) - 2:
+    ended = lines.line_num
+    if ended and len(begin) == limits.row_bytes and sum(map(len, first)) >= len(text) - len(first) - 2:
         raise TableTooLarge("The first row is too long, or a quote is never closed")
-    return first, lines.line_num
+    return first, ended, _some_rows(lines, is_cut=len(begin) == limits.row_bytes)
 
 
-def _are_numbers(cells: Sequence[str], reading: Reading) -> bool:
-    try:
-        for cell in cells:
-            float(cell.replace(reading.decimal, ".") if cell.strip() else "0")
-    except ValueError:
-        return False
-    return True
+def _some_rows(lines: Iterator[list[str]], *, is_cut: bool) -> list[list[str]]:
+    rows: list[list[str]] = []
+    with suppress(csv.Error):
+        rows.extend(row for row in islice(lines, _COMPARED) if row)
+    return rows[:-1] if is_cut and len(rows) < _COMPARED else rows

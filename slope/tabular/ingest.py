@@ -1,6 +1,7 @@
 """From a file that somebody has sent to a table as it is stored."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.source import Source, sized
 from slope.tabular.stored import TableWriter
 from slope.tabular.summary import Kind, Summarizer, Summary
+from slope.tabular.text import make_utf8
 
 _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
     "csv": CommaSeparated,
@@ -37,7 +39,9 @@ def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: L
 
 
 def opened(path: Path, format: Format, reading: Reading, limits: Limits) -> Source:
-    """A table of which no more is known than its columns. Raises BadTable."""
+    """A table of which no more is known than its columns. Raises BadTable and BadOption."""
+    if format in ("csv", "ndjson", "json"):
+        make_utf8(path, reading.charset, limits)
     return _SOURCES[format](path, reading, limits)
 
 
@@ -65,7 +69,7 @@ def take_in(source: Source, target: Path, reading: Reading, limits: Limits, sent
                 lanes.take(columns)
     if summarizer.rows == 0:
         raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")
-    return summarizer.summary(kinds, nulls)
+    return replace(summarizer.summary(kinds, nulls), notes=list(source.notes))
 
 
 def _works(summarizer: Summarizer, writer: TableWriter) -> list[Callable[[Part], None]]:

@@ -8,26 +8,29 @@ from typing import Any
 import ijson
 import pyarrow as pa
 
+from slope.tabular.cells import name_of
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading
-from slope.tabular.source import Field, FieldType, check_names
+from slope.tabular.source import Field, FieldType, Source, check_names
 from slope.tabular.stored import doubles
+from slope.tabular.text import opened
 
 Events = Iterator[tuple[str, Any]]
 
 _NAN = float("nan")
 
 
-class JsonDocument:
+class JsonDocument(Source):
     """Read as a whole, number by number: a column takes 8 bytes a number, whatever its text is like."""
 
-    def __init__(self, path: Path, _reading: Reading, limits: Limits) -> None:
+    def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         if path.stat().st_size > limits.document_bytes:
             detail = f"A JSON document may have {limits.document_bytes:,} bytes: send NDJSON, CSV, Parquet or Arrow"
             raise TableTooLarge(detail)
         self._columns: dict[str, _Column] = {}
         self._limits = limits
-        with path.open("rb") as file:
+        self._categories = reading.one_hot
+        with opened(path) as file:
             try:
                 self._read(ijson.basic_parse(file, use_float=True))
             except (ijson.JSONError, ValueError, OverflowError) as error:
@@ -122,16 +125,17 @@ class JsonDocument:
         if name not in self._columns:
             if len(self._columns) >= self._limits.columns:
                 raise TableTooLarge(f"The table has more than the {self._limits.columns:,} columns that are allowed")
-            self._columns[name] = _Column(name, self._limits)
+            self._columns[name] = _Column(name, self._limits, is_category=name in self._categories)
         return self._columns[name]
 
 
 class _Column:
-    """Numbers with NaN where there is nothing; of words only which of a few it is."""
+    """Numbers with NaN where there is nothing; of words and categories only which of a few it is."""
 
-    def __init__(self, name: str, limits: Limits) -> None:
+    def __init__(self, name: str, limits: Limits, *, is_category: bool) -> None:
         self._name = name
         self._limits = limits
+        self._is_category = is_category
         self._numbers = array("d")
         self._words: dict[str, int] = {}
         self._event: str | None = None  # what its values are
@@ -159,15 +163,21 @@ class _Column:
                 detail = f"The value is not a {_TYPES[self._event]} as in earlier rows"
                 raise BadTable(detail, row=len(self), column=self._name)
         self._are_whole = self._are_whole and not isinstance(value, float)
-        self._numbers.append(_NAN if value is None else self._code(value) if event == "string" else float(value))
+        self._numbers.append(self._number(event, value))
 
     def as_read(self) -> pa.Array:
         return self.as_words() if self.type == "text" else doubles(self._numbers)
 
     def as_words(self) -> pa.Array:
         words = list(self._words)
-        shown = (None if code != code else words[int(code)] if words else f"{code:g}" for code in self._numbers)
-        return pa.array(list(shown), pa.string())
+        return pa.array([None if code != code else words[int(code)] for code in self._numbers], pa.string())
+
+    def _number(self, event: str, value: Any) -> float:
+        if value is None:
+            return _NAN
+        if event == "string":
+            return self._code(value)
+        return self._code(name_of(value) or "") if self._is_category else float(value)
 
     def _code(self, word: str) -> int:
         """Of more words than there may be only as many are kept as tell that they are too many."""

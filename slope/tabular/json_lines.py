@@ -10,10 +10,11 @@ import pyarrow.json as arrow_json
 
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading
-from slope.tabular.source import Field, check_names, type_of
+from slope.tabular.source import Field, Source, check_names, type_of
+from slope.tabular.text import begin_of, opened
 
 
-class JsonLines:
+class JsonLines(Source):
     """The first block settles which fields there are and of what kind."""
 
     def __init__(self, path: Path, _reading: Reading, limits: Limits) -> None:
@@ -32,17 +33,34 @@ class JsonLines:
         self.fields = [Field(field.name, type_of(field.type)) for field in schema]
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        schema = pa.schema([(field.name, _TYPES[field.type]) for field in self.fields])
         try:
-            with self._open(schema) as reader:
+            with self._open(self._schema(categories)) as reader:
                 for batch in reader:
                     yield batch.select([*numbers, *categories])
         except pa.ArrowInvalid:
             raise self._fault() from None
 
+    def _schema(self, categories: Sequence[str]) -> pa.Schema:
+        """Whole numbers are doubles, but categories are exact where all of them are whole."""
+        types = {field.name: _TYPES[field.type] for field in self.fields}
+        exact = {
+            field.name: pa.int64() for field in self.fields if field.type == "integer" and field.name in categories
+        }
+        if not exact:
+            return pa.schema(types)
+        try:
+            with self._open(pa.schema(types | exact)) as reader:
+                for _ in reader:
+                    pass
+        except pa.ArrowInvalid:
+            return pa.schema(types)
+        return pa.schema(types | exact)
+
     def _open(self, schema: pa.Schema | None) -> Any:
+        file = pa.OSFile(str(self._path))
+        file.seek(begin_of(self._path))
         return arrow_json.open_json(
-            str(self._path),
+            file,
             read_options=arrow_json.ReadOptions(block_size=self._limits.row_bytes),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=schema, unexpected_field_behavior="error" if schema else "infer"
@@ -53,7 +71,7 @@ class JsonLines:
         """What is wrong with the first line that is not as those before it."""
         kinds = {field.name: field.type for field in self.fields}
         row = 0
-        with self._path.open("rb") as file:
+        with opened(self._path) as file:
             while line := file.readline(self._limits.row_bytes):
                 if len(line) == self._limits.row_bytes:
                     return TableTooLarge("The line is too long", row=row)

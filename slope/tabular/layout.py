@@ -1,7 +1,7 @@
 """Which columns a table becomes, and what is done where a cell has no finite number."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,9 @@ class Layout:
 
     numbers: list[Field]
     categories: dict[str, list[str]]
-    """The values of each one-hot column, in the order of their names."""
+    """The names of the values of each one-hot column, in their order."""
+    spellings: dict[str, dict[str, str]]
+    """The words that stand for them in the file, each with its name."""
     order: list[str]
     """The fields that are read, in the order of the table."""
     reading: Reading
@@ -46,7 +48,7 @@ class Layout:
     def _parts(self, batch: pa.RecordBatch, field: str, row: int) -> list[Array]:
         column = batch.column(field)
         if field in self.categories:
-            return indicators(as_words(column), self.categories[field])
+            return indicators(as_words(column), self.spellings[field], self.categories[field])
         return [as_numbers(column, field, row)]
 
     def _names_of(self, field: str) -> list[str]:
@@ -68,7 +70,9 @@ def layout_of(source: Source, reading: Reading, limits: Limits) -> Layout:
     order = [name for name in names if name in taken]
     if not order:
         raise BadTable("The table has no column of numbers")
-    layout = Layout(numbers, _categories(source, reading, limits), order, reading)
+    spellings = _spellings(source, reading, limits)
+    categories = {name: sorted(set(words.values())) for name, words in spellings.items()}
+    layout = Layout(numbers, categories, spellings, order, reading)
     check_names(layout.names, limits)
     return layout if "mean" not in (reading.nulls, reading.infinities) else _with_means(source, layout)
 
@@ -78,7 +82,7 @@ def _is_taken(field: Field, reading: Reading) -> bool:
     return field.type != "text" or reading.text == "refuse"
 
 
-def _categories(source: Source, reading: Reading, limits: Limits) -> dict[str, list[str]]:
+def _spellings(source: Source, reading: Reading, limits: Limits) -> dict[str, dict[str, str]]:
     found: dict[str, set[str]] = {name: set() for name in reading.one_hot}
     for batch in source.batches([], list(found)) if found else ():
         for name, values in found.items():
@@ -86,7 +90,7 @@ def _categories(source: Source, reading: Reading, limits: Limits) -> dict[str, l
             if len(values) > limits.categories:
                 detail = f"The column has more than {limits.categories:,} different values"
                 raise TableTooLarge(detail, column=name)
-    return {name: sorted(values) for name, values in found.items()}
+    return {name: source.spellings(values) for name, values in found.items()}
 
 
 def _with_means(source: Source, layout: Layout) -> Layout:
@@ -98,7 +102,7 @@ def _with_means(source: Source, layout: Layout) -> Layout:
             each.add(values[np.isfinite(values)])
         row += batch.num_rows
     means = {name: each.mean or 0.0 for name, each in moments.items()}
-    return Layout(layout.numbers, layout.categories, layout.order, layout.reading, means)
+    return replace(layout, means=means)
 
 
 class _Treated:

@@ -13,7 +13,7 @@ class Reading:
     """What the reader decides where the file leaves a choice. The default refuses whatever is not a finite number."""
 
     header: bool | None = None
-    """Of CSV: whether the first row names the columns; None looks whether all of its cells are numbers."""
+    """Of CSV: whether the first row names the columns; None compares it with the rows below."""
     delimiter: str = ","
     decimal: str = "."
     """Of CSV: `.` or `,`."""
@@ -24,6 +24,10 @@ class Reading:
     """Columns of something else than numbers: refuse the table, or leave the column out."""
     one_hot: tuple[str, ...] = ()
     """Columns that become one column of 0 and 1 for each of their values."""
+    index: Literal["drop", "keep"] = "drop"
+    """Columns that a frame had as its index: leave them out, or read them as others."""
+    charset: str | None = None
+    """Of CSV, NDJSON and JSON: how the file has its characters; None refuses what is not UTF-8."""
 
 
 @dataclass(frozen=True)

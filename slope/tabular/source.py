@@ -28,9 +28,15 @@ class Source(Protocol):
     """A table in some format, which can be read as often as it is needed."""
 
     fields: list[Field]
+    notes: Sequence[str] = ()
+    """What was decided about the table that its sender may not expect."""
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The columns of these names, some rows at a time; categories as strings. Raises BadTable."""
+
+    def spellings(self, words: set[str]) -> dict[str, str]:
+        """All the words of a column of categories, each with the name of what it stands for."""
+        return {word: word for word in words}
 
 
 def type_of(kind: pa.DataType) -> FieldType:

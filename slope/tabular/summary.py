@@ -38,6 +38,8 @@ class Summary:
     columns: list[Column]
     content_hash: str
     """SHA-256 over names and numbers, free of the format they came in."""
+    notes: Sequence[str] = ()
+    """What was decided about the table that its sender may not expect."""
 
 
 class Summarizer:

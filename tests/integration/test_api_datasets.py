@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,8 +15,10 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from sklearn.datasets import load_diabetes, load_linnerud
-from workbench import LECTURE, problem_of, rows_of_every_table, storage, submit
+from workbench import LECTURE, FakeQueue, problem_of, rows_of_every_table, storage, submit
 
+from service.api.app import create_app
+from service.settings import Settings
 from service.store.database import Database
 
 CSV = b"hours,score\n1,52.5\n2,57\n3,61.5\n"
@@ -243,3 +246,84 @@ def test_a_body_of_no_known_kind_is_refused(
 
 def test_a_dataset_that_does_not_exist_has_no_rows(client: TestClient) -> None:
     problem_of(client.get(f"/v1/datasets/{uuid4()}/rows"), 404)
+
+
+def test_the_media_type_says_of_the_header_and_the_charset_what_the_query_does_not(client: TestClient) -> None:
+    body = "größe,y\n1,2\n3,4\n".encode("iso-8859-1")
+
+    refused = problem_of(post(client, body), 422)
+    named = uploaded(client, body, "text/csv; charset=ISO-8859-1")
+    asked = uploaded(client, body, "text/csv; charset=utf-16", charset="latin-1")
+    headless = uploaded(client, b"1,2\n3,4\n", "text/csv; header=present", header="false")
+
+    assert "byte at 2 " in refused["detail"]
+    assert "charset=" in refused["detail"]
+    assert [column["name"] for column in named["columns"]] == ["größe", "y"]
+    assert asked["id"] == named["id"]
+    assert uploaded(client, b"1,2\n3,4\n", "text/csv; header=present")["rows"] == 1
+    assert uploaded(client, b"1,2\n3,4\n", "text/csv; header=absent")["id"] == headless["id"]
+    assert headless["rows"] == 2
+    problem_of(post(client, b"a\n1\n", "text/csv; header=perhaps"), 415)
+    problem_of(post(client, b"a\n1\n", "text/csv; charset=rot13"), 415)
+    problem = problem_of(post(client, b"a\n1\n", charset="rot13"), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/query/charset"]
+
+
+def test_the_file_of_a_form_is_told_by_its_own_part_and_name(client: TestClient) -> None:
+    tabs = b"a\tb\n1\t2\n3\t4.5\n"
+    by_name = client.post("/v1/datasets", files={"file": ("d.tsv", tabs, "application/octet-stream")})
+    by_type = client.post("/v1/datasets", files={"file": ("d", tabs, "text/tab-separated-values")})
+    packed = client.post("/v1/datasets", files={"file": ("d.tsv.gz", gzip.compress(tabs), "application/gzip")})
+    latin = client.post(
+        "/v1/datasets", files={"file": ("d.csv", "é\n1\n".encode("latin-1"), "text/csv; charset=latin1")}
+    )
+
+    assert [answer.json()["rows"] for answer in (by_name, by_type, packed)] == [2, 2, 2]
+    assert by_name.json()["columns"][1]["mean"] == 3.25
+    assert latin.json()["columns"][0]["name"] == "é"
+
+
+def test_the_index_of_a_shuffled_frame_is_not_learnt_and_the_dataset_says_so(client: TestClient) -> None:
+    frame = load_diabetes(as_frame=True).frame.sample(frac=1, random_state=0)
+    body = as_parquet(pa.Table.from_pandas(frame))
+
+    dataset = uploaded(client, body, "application/vnd.apache.parquet")
+    kept = uploaded(client, body, "application/vnd.apache.parquet", index="keep")
+
+    assert dataset["columns"][-1]["name"] == "target"
+    assert "index=keep" in dataset["notes"][0]
+    assert client.get(f"/v1/datasets/{dataset['id']}").json()["notes"] == dataset["notes"]
+    assert kept["columns"][-1]["name"] == "__index_level_0__"
+    assert kept["notes"] == []
+
+
+def _rows(count: int, first: int) -> bytes:
+    return b"x,y\n" + b"".join(b"%d,%d\n" % (first, row) for row in range(count))
+
+
+def test_all_datasets_together_stay_within_their_quota_however_many_come_at_once(database: Database) -> None:
+    settings = Settings(
+        database_url=database.url.render_as_string(hide_password=False),
+        broker_url="redis+socket:///none.sock",
+        max_stored_bytes=100_000,
+    )
+    with TestClient(create_app(settings, FakeQueue())) as client:
+        objects = len(list(storage().everything()))
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda number: post(client, _rows(2000, number)), range(8)))
+        kept = [answer.json()["id"] for answer in answers if answer.status_code == 201]
+        refused = [problem_of(answer, 507) for answer in answers if answer.status_code != 201]
+
+        assert len(kept) == 3
+        assert {problem["type"] for problem in refused} == {"/problems/quota-reached"}
+        assert len(list(storage().everything())) == objects + 3
+        inline = {"dataset": {"x": [float(row) for row in range(2000)], "y": [1.0] * 2000}}
+        assert problem_of(client.post("/v1/jobs", json=inline), 507)["type"] == "/problems/quota-reached"
+        sweep = inline | {"grid": {"learning_rate": [0.1, 0.2]}}
+        assert problem_of(client.post("/v1/sweeps", json=sweep), 507)["type"] == "/problems/quota-reached"
+        assert (
+            post(client, _rows(2000, answers.index(next(a for a in answers if a.status_code == 201)))).status_code
+            == 200
+        )
+        assert client.delete(f"/v1/datasets/{kept[0]}").status_code == 204
+        assert client.post("/v1/jobs", json=inline).status_code == 202

@@ -34,6 +34,8 @@ class DatasetView(View):
     """SHA-256 over names and numbers: the same for the same table, whatever format it came in."""
     size: int
     """Bytes in the storage."""
+    notes: list[str]
+    """What was decided about the file that its sender may not expect."""
     inline: bool
     """Whether it came with a job: then it goes with the last job that uses it."""
     created_at: datetime
@@ -47,6 +49,7 @@ class DatasetView(View):
             columns=[ColumnView(**column) for column in row.columns],
             content_hash=row.content_hash,
             size=row.size,
+            notes=row.notes,
             inline=row.is_inline,
             created_at=row.created_at,
         )

@@ -1,0 +1,223 @@
+"""What a table says in words: categories, charsets, headers and the index of a frame, the same in every format."""
+
+import codecs
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from slope.tabular.faults import BadOption, BadTable
+from slope.tabular.ingest import ingest
+from slope.tabular.reading import FORMATS, Format, Limits, Reading
+from slope.tabular.stored import read_rows
+from slope.tabular.text import codec_of
+
+some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def taken(folder: Path, body: bytes, format: Format, **options: Any) -> dict[str, list[float]]:
+    source, target = folder / "body", folder / "table"
+    source.write_bytes(body)
+    summary = ingest(source, format, target, Reading(**options), Limits())
+    names = [column.name for column in summary.columns]
+    with pa.OSFile(str(target)) as file:
+        matrix = read_rows(file, names, range(summary.rows))
+    return dict(zip(names, matrix.T.tolist(), strict=True))
+
+
+def written(table: dict[str, list[Any]], format: Format) -> bytes:
+    rows = list(zip(*table.values(), strict=True))
+    if format == "csv":
+        text = io.StringIO(newline="")
+        shown = [["" if cell is None else cell for cell in row] for row in rows]
+        csv.writer(text).writerows([list(table), *shown])
+        return text.getvalue().encode()
+    if format == "ndjson":
+        return "\n".join(json.dumps(dict(zip(table, row, strict=True))) for row in rows).encode()
+    if format == "json":
+        return json.dumps(table).encode()
+    sink = pa.BufferOutputStream()
+    whole = pa.table(table)
+    if format == "parquet":
+        pq.write_table(whole, sink)
+    else:
+        with pa.ipc.new_stream(sink, whole.schema) as writer:
+            writer.write_table(whole, max_chunksize=2)
+    return bytes(sink.getvalue())
+
+
+kinds: list[st.SearchStrategy[Any]] = [
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(-3, 3),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+    st.text("abcdeé xyz", min_size=1, max_size=5).map(lambda word: "w" + word + "w"),
+]
+
+
+@some
+@given(st.sampled_from(kinds).flatmap(lambda kind: st.lists(st.none() | kind, min_size=1, max_size=12)))
+@example([1234567, 1234568, 1234567])
+@example([2**53, 2**53 + 1])
+@example([0.1, 1.0, 1e16, 1e21, 1e-7, -0.0])
+@example([True, None, False])
+def test_categories_have_the_same_names_in_every_format(tmp_path: Path, values: list[Any]) -> None:
+    if all(value is None for value in values):
+        values = [*values, "w"]
+    table = {"code": values, "y": list(range(len(values)))}
+
+    found = [
+        taken(tmp_path, written(table, each), each, one_hot=("code",), nulls="drop", header=True) for each in FORMATS
+    ]
+
+    assert found[1:] == found[:-1]
+    assert len(found[0]) - 1 == len({value for value in values if value is not None}), "one for each value"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_number_is_called_by_its_shortest_decimal(tmp_path: Path, format: Format) -> None:
+    def names(values: list[Any]) -> list[str]:
+        table = {"a": values, "y": list(range(len(values)))}
+        return list(taken(tmp_path, written(table, format), format, one_hot=("a",)))[:-1]
+
+    assert names([1234567, 1234568]) == ["a=1234567", "a=1234568"]
+    assert names([0.1, 1.0, 2.5]) == ["a=0.1", "a=1", "a=2.5"]
+    assert names([True, False]) == ["a=false", "a=true"]
+
+
+def test_codes_that_begin_with_a_zero_stay_as_they_are_written(tmp_path: Path) -> None:
+    assert list(taken(tmp_path, b"zip,y\n01067,1\n1067,2\n", "csv", one_hot=("zip",))) == ["zip=01067", "zip=1067", "y"]
+    single = pa.table({"a": pa.array([0.1, 0.2], pa.float32()), "y": [1, 2]})
+    sink = pa.BufferOutputStream()
+    pq.write_table(single, sink)
+    assert list(taken(tmp_path, bytes(sink.getvalue()), "parquet", one_hot=("a",))) == ["a=0.1", "a=0.2", "y"]
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"1,NA,3\n4,5,6\n", ["c0", "c1", "c2"]),
+        (b"1,NULL\n4,5\n", ["c0", "c1"]),
+        (b"true,1\nfalse,2\n", ["c0", "c1"]),
+        (b"a,b\nNA,1\n2,3\n", ["a", "b"]),
+        (b"a,true\n1,2\n", ["a", "true"]),
+        (b"year,2019,2020\n1,2,3\n", ["year", "2019", "2020"]),
+        (b"M,0.455,15\nM,0.35,7\nF,0.53,9\n", ["c1", "c2"]),
+        (b"x1,0.455,15\nx2,0.35,7\n", ["c1", "c2"]),
+        (b"city,rent\nRome,1\nOslo,2\n", ["rent"]),
+    ],
+)
+def test_a_header_is_told_by_the_rows_below_it(tmp_path: Path, body: bytes, names: list[str]) -> None:
+    found = taken(tmp_path, body, "csv", nulls="zero", text="drop")
+
+    assert list(found) == names
+    lines = body.count(b"\n")
+    assert len(found[names[0]]) == (lines if names[0].startswith("c") else lines - 1)
+
+
+@pytest.mark.parametrize("body", [b"?,0.5\n1,0.7\n", b"country,1990,1991\nNamibia,1,2\n", b"a,k\n1,k\n"])
+def test_what_may_be_a_header_or_a_row_is_asked_for(tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(BadOption, match="header=true"):
+        taken(tmp_path, body, "csv", text="drop")
+
+
+CHARSETS = ["utf-8", "utf-16", "utf-16-le", "iso-8859-1", "windows-1252", "koi8-r", "shift_jis"]
+
+
+@some
+@given(
+    st.sampled_from(CHARSETS),
+    st.sampled_from(["csv", "ndjson", "json"]),
+    st.text("aé°ß€я表", min_size=1),
+    st.booleans(),
+)
+def test_text_comes_in_any_charset_or_the_first_bad_byte_is_told(
+    tmp_path: Path, charset: str, format: Format, name: str, declared: bool
+) -> None:
+    text = written({name: [1.5, 2.5], "y": [1, 2]}, format).decode()
+    if format != "csv":
+        text = json.dumps(json.loads(text), ensure_ascii=False) if format == "json" else text.encode().decode("utf-8")
+    try:
+        body = text.encode(charset)
+    except UnicodeEncodeError:
+        return
+    try:
+        whole = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if not declared:
+            with pytest.raises(BadTable, match=f"byte at {error.start:,} .*UTF-8.*charset="):
+                taken(tmp_path, body, format)
+            return
+    else:
+        if not declared and "\0" in whole:
+            return  # half of UTF-16
+    assert list(taken(tmp_path, body, format, charset=charset if declared else None, header=True)) == [name, "y"]
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson", "json"])
+def test_a_byte_order_mark_belongs_to_no_name(tmp_path: Path, format: Format) -> None:
+    body = codecs.BOM_UTF8 + written({"a": [1, 2], "b": [3, 4]}, format)
+
+    assert taken(tmp_path, body, format) == {"a": [1, 2], "b": [3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "offset"),
+    [
+        (b"a\xb0,b\n1,2\n", None, "1 "),
+        (b"a,b\n" + b"1,2\n" * 300_000 + b"3,\xe9\n", None, "1,200,006 "),
+        (b"a,b\n1,\x81\n", "windows-1252", "6 "),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "utf-16", "16 "),
+        ("a,b\n1,2\n".encode("utf-16"), None, "0 "),
+        ("a,b\n1,2\n".encode("utf-16-le"), None, "1 "),
+    ],
+)
+def test_a_byte_that_is_no_text_is_told_by_its_place(
+    tmp_path: Path, body: bytes, charset: str | None, offset: str
+) -> None:
+    with pytest.raises(BadTable, match=f"byte at {offset}"):
+        taken(tmp_path, body, "csv", charset=charset)
+
+
+def test_a_charset_is_one_of_characters() -> None:
+    assert [codec_of(name) for name in ("latin-1", "Windows-1252", "UTF8")] == ["iso8859-1", "cp1252", "utf-8"]
+    assert [codec_of(name) for name in ("rot13", "base64", "idna", "unicode_escape", "none", "\0")] == [None] * 6
+
+
+def _framed(index: list[str]) -> pa.Table:
+    table = pa.table({"hours": [1.0, 2.0], "score": [3.0, 5.0], "id": [7, 3]})
+    return table.replace_schema_metadata({"pandas": json.dumps({"index_columns": index, "columns": []})})
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_the_index_of_a_frame_is_left_out_and_said_unless_it_is_asked_for(tmp_path: Path, format: Format) -> None:
+    sink = pa.BufferOutputStream()
+    table = _framed(["id", {"kind": "range"}, "none"])  # type: ignore[list-item]
+    if format == "parquet":
+        pq.write_table(table, sink)
+    else:
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    body = bytes(sink.getvalue())
+
+    assert list(taken(tmp_path, body, format)) == ["hours", "score"]
+    assert list(taken(tmp_path, body, format, index="keep")) == ["hours", "score", "id"]
+    assert list(taken(tmp_path, body, format, one_hot=("id",))) == ["hours", "score", "id=3", "id=7"]
+    notes = ingest(tmp_path / "body", format, tmp_path / "table", Reading(), Limits()).notes
+    assert len(notes) == 1
+    assert '"id"' in notes[0]
+    assert "index=keep" in notes[0]
+
+
+def test_metadata_that_is_none_of_pandas_is_no_index(tmp_path: Path) -> None:
+    for said in (b"no JSON", b"[]", b'{"index_columns": 1}'):
+        sink = pa.BufferOutputStream()
+        pq.write_table(_framed([]).replace_schema_metadata({"pandas": said}), sink)
+        assert list(taken(tmp_path, bytes(sink.getvalue()), "parquet")) == ["hours", "score", "id"]
