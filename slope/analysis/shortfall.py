@@ -109,7 +109,9 @@ def _decays(spec: TrainingSpec) -> bool:
 
 
 def _remedies(spec: TrainingSpec, limit: float | None) -> str:
-    if limit is not None and spec.learning_rate > limit:
+    if isinstance(spec.optimizer, LBFGS) and spec.learning_rate != 1:
+        first = "set learning_rate to 1, the whole step that lbfgs finds"
+    elif limit is not None and spec.learning_rate > limit:
         first = f"lower learning_rate below {limit:.6g}"
     elif limit is not None and spec.learning_rate < limit / 2:
         first = f"train for more epochs, or with a learning_rate up to {limit:.6g}"
@@ -117,6 +119,10 @@ def _remedies(spec: TrainingSpec, limit: float | None) -> str:
         first = "train for more epochs"
     others = [
         *([] if spec.standardize else ["set standardize"]),
-        *([] if isinstance(spec.optimizer, LBFGS) else ["use the optimizer lbfgs on full batches"]),
+        *(
+            []
+            if isinstance(spec.optimizer, LBFGS)
+            else ["use the optimizer lbfgs on full batches, with learning_rate 1"]
+        ),
     ]
     return ", or ".join([first, *others])

@@ -44,7 +44,7 @@ def test_a_run_that_has_hardly_begun_is_told_what_was_to_be_had_and_what_to_do()
     assert "where 1 was to be had (loss " in sentence
     assert sentence.endswith(
         "train for more epochs, or with a learning_rate up to 0.0254518, or set standardize, "
-        "or use the optimizer lbfgs on full batches."
+        "or use the optimizer lbfgs on full batches, with learning_rate 1."
     )
 
 
@@ -54,11 +54,21 @@ def test_what_is_done_already_is_not_advised() -> None:
     assert "standardize" not in sentence
     lbfgs = told(*LINE, epochs=1, learning_rate=1e-4, batch_size="full", optimizer={"name": "lbfgs", "max_iter": 1})
     assert lbfgs
-    assert "lbfgs" not in lbfgs
-    assert "learning_rate" not in lbfgs
+    assert "use the optimizer" not in lbfgs
+    assert "set learning_rate to 1," in lbfgs
     fast = told(*LINE, epochs=3, learning_rate=0.04, batch_size="full")
     assert fast
     assert "lower learning_rate below 0.0254518" in fast
+
+
+def test_what_is_advised_helps() -> None:
+    for advised in (
+        {"optimizer": {"name": "lbfgs"}, "learning_rate": 1.0},
+        {"epochs": 3000, "learning_rate": 0.025},
+        {"standardize": True, "learning_rate": 0.4},
+    ):
+        assert told(*LINE, **FEW) is not None
+        assert told(*LINE, **FEW | advised) is None, advised
 
 
 def test_a_run_at_the_minimum_is_not_told() -> None:
