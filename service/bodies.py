@@ -1,10 +1,10 @@
 """JSON bodies that are read as bytes: their senders do not all say that it is JSON, or send bytes behind it."""
 
-import json
 from typing import TypeVar
 
 from pydantic import ConfigDict, ValidationError
 
+from service.documents import LARGE, document_of
 from service.errors import InvalidRequest, MalformedRequest
 from slope.spec import faults_of
 from slope.spec.part import Part
@@ -21,10 +21,12 @@ class Foreign(Part):
 def parsed(kind: type[Body], content: bytes) -> Body:
     """Raises MalformedRequest and InvalidRequest."""
     try:
-        return kind.model_validate_json(content)
+        if len(content) < LARGE:
+            return kind.model_validate_json(content)
+        return kind.model_validate(document_of(content))
     except ValidationError as error:
         errors = error.errors()
         if errors[0]["type"] == "json_invalid":
             raise MalformedRequest("The body is not JSON") from error
-        faults = faults_of(errors, json.loads(content))
+        faults = faults_of(errors, document_of(content))
         raise InvalidRequest(f"The request is wrong: {faults[0].detail}", faults) from error

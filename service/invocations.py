@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BeforeValidator, FailFast, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import FailFast, Field, TypeAdapter, ValidationError, WrapValidator, model_validator
 
 from service.bodies import Foreign
 from service.errors import InvalidRequest, MalformedRequest
@@ -36,13 +36,13 @@ _columns = TypeAdapter(Columns)
 _numbers = TypeAdapter(Annotated[list[Number], FailFast()])
 
 
-def _rows_or_records(value: Any) -> Any:
+def _rows_or_records(value: Any, _: Any) -> Any:
     """Choose by the first item, so that a fault is told once, at its own place."""
     has_records = isinstance(value, list) and value and isinstance(value[0], dict)
     return (_records if has_records else _rows).validate_python(value)
 
 
-def _rows_or_columns(value: Any) -> Any:
+def _rows_or_columns(value: Any, _: Any) -> Any:
     return (_columns if isinstance(value, dict) else _rows).validate_python(value)
 
 
@@ -61,11 +61,11 @@ class Invocation(Foreign):
 
     dataframe_split: SplitFrame | None = None
     dataframe_records: list[Record] | None = None
-    instances: Annotated[list[Number] | list[list[Number]] | list[Record] | None, BeforeValidator(_rows_or_records)] = (
+    instances: Annotated[list[Number] | list[list[Number]] | list[Record] | None, WrapValidator(_rows_or_records)] = (
         None
     )
     """Rows of numbers, or objects with a number for each feature."""
-    inputs: Annotated[list[Number] | list[list[Number]] | Columns | None, BeforeValidator(_rows_or_columns)] = None
+    inputs: Annotated[list[Number] | list[list[Number]] | Columns | None, WrapValidator(_rows_or_columns)] = None
     """Rows of numbers, or a list of numbers for each feature."""
     params: Annotated[dict[str, Any], Field(max_length=0)] | None = None
     """The model has none."""

@@ -12,9 +12,11 @@ from workbench import problem_of
 
 from service import document_reader
 from service.api import large_bodies
+from service.bodies import parsed
 from service.document_reader import parts_of
 from service.documents import LARGE, document_of, put_together
-from service.errors import MalformedRequest
+from service.errors import InvalidRequest, MalformedRequest
+from service.inference import InferenceRequest
 
 JSON = {"Content-Type": "application/json"}
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
@@ -98,3 +100,21 @@ def test_a_faulty_number_is_told_at_its_place_in_whichever_piece(client: TestCli
         request["dataset"]["y"][index] = None  # type: ignore[call-overload]
         problem = problem_of(client.post("/v1/plan", json=request), 422)
         assert [fault["pointer"] for fault in problem["errors"]] == [f"/dataset/y/{index}"]
+
+
+@pytest.mark.parametrize("rows", [10, 40_000], ids=["as a whole", "in a process"])
+def test_what_others_protocols_send_means_the_same_whatever_its_size(rows: int) -> None:
+    x = [[row / 7.0, 0.123456789] for row in range(rows)]
+    text = json.dumps({"inputs": [{"name": "x", "shape": [rows, 2], "datatype": "FP64", "data": x}], "id": "é"})
+    assert (len(text) >= LARGE) == (rows > 10)
+
+    found = parsed(InferenceRequest, text.encode())
+    assert found == InferenceRequest.model_validate_json(text)
+
+    wrong = json.loads(text)
+    wrong["inputs"][0]["data"][-1][1] = "word"
+    with pytest.raises(InvalidRequest) as raised:
+        parsed(InferenceRequest, json.dumps(wrong).encode())
+    assert [fault.pointer for fault in raised.value.faults] == [f"/inputs/0/data/{rows - 1}/1"]
+    with pytest.raises(MalformedRequest):
+        parsed(InferenceRequest, text[:-1].encode())
