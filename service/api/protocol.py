@@ -112,6 +112,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._in_body, self._patience = False, None
             super().on_message_complete()
 
+    def shutdown(self) -> None:
+        """The server ends: a client that was refused does not hold it up."""
+        if self._linger is None:
+            super().shutdown()
+        else:
+            self.transport.abort()
+
     def tick(self) -> None:
         """A second has passed."""
         if self._linger is not None:
