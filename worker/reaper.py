@@ -53,6 +53,7 @@ class Reaper:
     def _orphans(self) -> list[Held]:
         """Jobs of this worker whose process has died. They need not wait for their lease to expire."""
         with self._process.database.writing() as session:
+            self._contact.note_answer()  # as often as there is one: the database may be far away
             if not workers.beat(session, self._process.worker_id, hears=self._hearing.hears):
                 workers.add(session, self._row())
             held = leases.held_by(session, self._process.worker_id)
