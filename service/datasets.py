@@ -3,7 +3,7 @@
 `load_for` gives a job's numbers as a whole, `batches` any dataset's numbers in parts of bounded memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -158,20 +158,32 @@ def inline_features(width: int) -> list[str]:
     return ["x"] if width == 1 else [f"x{number}" for number in range(width)]
 
 
-def load(storage: Storage, dataset_id: UUID, rows: int, features: Sequence[str], target: str) -> Arrays:
-    """Named columns of a dataset of so many rows. Raises StorageUnavailable, ObjectMissing, MemoryError."""
+def load(
+    storage: Storage,
+    dataset_id: UUID,
+    rows: int,
+    features: Sequence[str],
+    target: str,
+    pause: Callable[[], None] = lambda: None,
+) -> Arrays:
+    """Named columns of a dataset of so many rows. Raises StorageUnavailable, ObjectMissing, MemoryError.
+
+    `pause` is called before every part of them, and may raise as well.
+    """
     x, y = np.empty((rows, len(features))), np.empty(rows)
     start = 0
+    pause()
     for part in batches(storage, dataset_id, features, target):
+        pause()
         end = start + len(part.y)
         x[start:end], y[start:end] = part.x, part.y
         start = end
     return Arrays(x, y)
 
 
-def load_for(storage: Storage, job: Job) -> Arrays:
+def load_for(storage: Storage, job: Job, pause: Callable[[], None] = lambda: None) -> Arrays:
     """All that a job learns from. Raises as `load` does."""
-    return load(storage, job.dataset_id, job.dataset.rows, job.features, job.target)
+    return load(storage, job.dataset_id, job.dataset.rows, job.features, job.target, pause)
 
 
 def batches(

@@ -8,7 +8,6 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service import datasets
-from service.datasets import Arrays
 from service.errors import LeaseLost
 from service.store import jobs, leases, workers
 from service.store.database import now
@@ -64,11 +63,9 @@ def attempt(process: Process, claim: Claim) -> None:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A claimed job with its data, and the seconds since it first began to run."""
+    """A claimed job, and the seconds since it first began to run."""
 
     job: Job
-    arrays: Arrays | None
-    """None where the data is read in parts."""
     elapsed: float
 
 
@@ -79,30 +76,24 @@ def _load(process: Process, claim: Claim) -> Assignment:
         elapsed = (now(session) - job.started_at).total_seconds()
         memory = workers.memory_of(session, process.worker_id)
     refuse_beyond(memory, job.plan)
-    arrays = None if job.plan.get("streams") else datasets.load_for(process.storage, job)
-    return Assignment(job, arrays, elapsed)
-
-
-def _prepared(assignment: Assignment, spec: TrainingSpec) -> TrainingData:
-    arrays, job = assignment.arrays, assignment.job
-    return without_rows(job) if arrays is None else prepare(arrays.x, arrays.y, spec)
+    return Assignment(job, elapsed)
 
 
 class Attempt:
     """The training of one claimed job, between the store and the loop."""
 
+    _data: TrainingData
+    _training: Engine
+
     def __init__(self, process: Process, claim: Claim, assignment: Assignment, heartbeat: Heartbeat) -> None:
         job = assignment.job
+        self._process, self._claim = process, claim
         self._job = job
         self._heartbeat = heartbeat
-        self._settings = process.settings
         self._spec = TrainingSpec.model_validate(job.spec)
-        self._data = _prepared(assignment, self._spec)
         self._reduction: Reduction | None = None
         """Of data that is read in parts, from when it has been."""
-        self._training = self._engine(process, claim, assignment)
-        if job.checkpoint:
-            self._training.restore(job.checkpoint)
+        self._analysis: LateAnalysis | None = None
         if job.timeout_seconds is not None:
             heartbeat.limit(job.timeout_seconds - assignment.elapsed)
         keeps_every_step = job.plan["steps_recorded"] and self._spec.record.every == 1
@@ -110,10 +101,28 @@ class Attempt:
         interval = snapshot_interval(self._spec, *size, job.plan["engine"])
         self._snapshot_interval = None if keeps_every_step else interval
         self._health = Health({event.code for event in job.events if event.code}, self._spec)
-        self._recorder = Recorder(process, claim, Progress.of(job), outcome.facts(job, self._data, self._spec))
-        self._analysis = LateAnalysis.of(job, self._data, self._spec, process.settings)
+        self._recorder = Recorder(process, claim, Progress.of(job))
 
-    def _engine(self, process: Process, claim: Claim, assignment: Assignment) -> Engine:
+    def _begin(self) -> None:
+        """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""
+        job, spec, process = self._job, self._spec, self._process
+        if job.plan.get("streams"):
+            self._data = without_rows(job)
+        else:
+            arrays = patiently(lambda: datasets.load_for(process.storage, job, self._pause), process.leaving)
+            self._data = prepare(arrays.x, arrays.y, spec)
+        self._recorder.know(outcome.facts(job, self._data, spec))
+        self._training = self._engine()
+        if job.checkpoint:
+            self._training.restore(job.checkpoint)
+        self._analysis = LateAnalysis.of(job, self._data, spec, process.settings)
+        log.info("training", from_epoch=self._training.epoch)
+
+    def _pause(self) -> None:
+        if self._heartbeat.stop is not None:
+            raise Interrupted
+
+    def _engine(self) -> Engine:
         job, spec, device = self._job, self._spec, device_for(self._job.device)
 
         def keeps_steps(epoch: int) -> bool:
@@ -122,10 +131,10 @@ class Attempt:
         def interrupted() -> bool:
             return self._heartbeat.stop is not None
 
-        if assignment.arrays is not None:
+        if not job.plan.get("streams"):
             engine = job.plan["engine"]
             return build(engine, self._data, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
-        reduce = _reduction(process, claim, job, spec)
+        reduce = _reduction(self._process, self._claim, job, spec)
 
         def reductions(pause: Pause) -> Reductions:
             found = reduce(pause).reductions(spec)
@@ -138,8 +147,8 @@ class Attempt:
 
     def run(self) -> None:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over."""
-        log.info("training", from_epoch=self._training.epoch)
         try:
+            self._begin()
             last = self._train()
         except Diverged as error:
             self._recorder.keep_steps(error.steps)
@@ -156,7 +165,7 @@ class Attempt:
             raise
         else:
             self._succeed(last)
-        log.info("left the job", epochs_done=self._training.epoch)
+        log.info("left the job", epochs_done=self._recorder.epochs_done)
 
     def _train(self) -> EpochRecord | None:
         record = None
@@ -171,8 +180,7 @@ class Attempt:
             self._flush_when_due()
         while not self._learn(wait=_LOOKS):
             self._flush_when_due()
-            if self._heartbeat.stop is not None:
-                raise Interrupted
+            self._pause()
         return record
 
     def _flush_when_due(self) -> None:
@@ -203,7 +211,10 @@ class Attempt:
     def _ending(self, values: dict[str, Any]) -> Ending | None:
         if self._reduction is None:
             return outcome.ending_of(values["analysis"], self._spec)
-        if analysis_seconds(len(self._reduction.triangle), self._reduction.features) > self._settings.analysis_seconds:
+        if (
+            analysis_seconds(len(self._reduction.triangle), self._reduction.features)
+            > self._process.settings.analysis_seconds
+        ):
             return None
         return outcome.ending_of_reduction(self._reduction, self._data.scaler, self._training.result, self._spec)
 
@@ -211,7 +222,7 @@ class Attempt:
         """End as the heartbeat was told to. A job that is put back trains on, to the same bits, from its last flush."""
         match self._heartbeat.stop:
             case "cancelled":
-                self._recorder.finish("cancelled", f"Cancelled after {self._training.epoch} epochs")
+                self._recorder.finish("cancelled", f"Cancelled after {self._recorder.epochs_done} epochs")
             case "out of time":
                 detail = f"The job had not ended after {self._job.timeout_seconds:g} seconds"
                 self._recorder.finish("failed", detail, error_code="timeout", error_detail=detail)

@@ -42,19 +42,22 @@ class Recorder:
     Every write waits for a database that is away, and raises LeaseLost when the job has become another attempt's.
     """
 
-    def __init__(self, process: Process, claim: Claim, progress: Progress, facts: dict[str, Any]) -> None:
-        """`facts` are columns of the job that this attempt knows from its start."""
+    def __init__(self, process: Process, claim: Claim, progress: Progress) -> None:
         self._database = process.database
         self._settings = process.settings
         self._leaving = process.leaving
         self._claim = claim
         self._progress = progress
-        self._facts = facts
+        self._facts: dict[str, Any] = {}
         self._writer: Writer[bool] = Writer(process.leaving)
         self._forget()
 
+    @property
+    def epochs_done(self) -> int:
+        return self._progress.epochs_done
+
     def know(self, facts: dict[str, Any]) -> None:
-        """Put other facts in the place of those that were known at the start, before anything is recorded."""
+        """Columns of the job that this attempt knows before anything is recorded, in the place of what it knew."""
         self._facts = facts
 
     def know_besides(self, facts: dict[str, Any]) -> None:

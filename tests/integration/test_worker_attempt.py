@@ -1,6 +1,6 @@
 """A claimed job is trained to its end whatever happens on the way, and leaves the numbers of an undisturbed run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, abandoned, change, claim, columns, read, request, storage, submit
 
 import service.jobs
+from service.datasets import Arrays
 from service.settings import Settings
 from service.store import bulk, jobs, leases
 from service.store.database import Database
@@ -34,12 +35,16 @@ Trained = Callable[[dict[str, Any]], UUID]
 NEVER = 10**9
 
 
+WHILE_LOADING = 2
+"""So often it is asked whether to stop while the data of a small job is loaded."""
+
+
 class AtStep(Event):
     """An event that nobody sets. At the n-th time somebody asks, which a training does before every step, it acts."""
 
     def __init__(self, number: int, action: Callable[[], Any]) -> None:
         super().__init__()
-        self._left = number
+        self._left = number + WHILE_LOADING
         self._action = action
 
     def is_set(self) -> bool:
@@ -359,6 +364,30 @@ def test_an_error_ends_the_job_with_its_code_and_leaves_what_was_flushed(
     assert columns(database, job_id)["lease_token"] is None
 
 
+@pytest.mark.parametrize("ending", ["cancelled", "timeout", "put back"])
+def test_a_job_is_left_while_its_data_is_loaded(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    wanted = request() | ({"timeout_seconds": 0.3} if ending == "timeout" else {})
+    job_id, leaving = submit(database, wanted), Event()
+
+    def endless(*_: Any) -> Iterator[Arrays]:
+        if ending == "cancelled":
+            change(database, lambda session: jobs.ask_to_cancel(session, job_id))
+        elif ending == "put back":
+            leaving.set()
+        while True:
+            yield Arrays(np.empty((0, 1)), np.empty(0))
+
+    monkeypatch.setattr("service.datasets.batches", endless)
+    run(job_id, leaving, beat_seconds=0.05)
+
+    job = read(database, job_id)
+    status = {"cancelled": "cancelled", "timeout": "failed", "put back": "queued"}[ending]
+    assert (job.status, job.epochs_done, job.crashes) == (status, 0, 0)
+    assert job.error_code == ("timeout" if ending == "timeout" else None)
+
+
 def test_data_that_cannot_be_loaded_ends_the_job_too(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -597,6 +626,8 @@ def test_a_job_that_waits_for_its_analysis_is_cancelled(
     job_id, let_go = submit_late(database, request()), Event()
 
     def endless(*_: Any) -> None:
+        while read(database, job_id).epochs_done < 5:
+            let_go.wait(0.01)
         change(database, lambda session: jobs.ask_to_cancel(session, job_id))
         let_go.wait(30)
 
