@@ -289,6 +289,20 @@ def test_who_takes_nothing_of_an_answer_is_given_up() -> None:
     run(test)
 
 
+def test_a_refused_client_does_not_hold_up_the_end_of_the_server() -> None:
+    async def test(service: Service) -> None:
+        client = await service.client()
+        await client.sends(POST + b"\r\nabc")
+        await service.until(lambda: bool(service.state.tasks))
+        service.tick(PATIENCE)
+        await client.problem(408)
+        for connection in list(service.state.connections):
+            connection.shutdown()
+        await service.until(lambda: not service.state.connections)
+
+    run(test)
+
+
 # how many
 
 
