@@ -32,7 +32,7 @@ app.conf.include = ["worker.tasks"]
 app.conf.worker_enable_remote_control = current().settings.worker_remote_control
 
 _LOOK_SECONDS = 1.0
-_LAST_ROUND_SECONDS = 2.0
+_LAST_ROUND_SECONDS = 1.5
 """How long the end of the worker waits until it is signed off: the database may not answer."""
 _LAST_JOB_SECONDS = 5.0
 """How long the end of a child waits for a job that is put back, which it had not from Celery."""
