@@ -8,11 +8,14 @@ from sqlalchemy.orm import Session
 
 from service import jobs
 from service.errors import InvalidRequest
+from service.records import numbers_of_epoch
 from service.store import events, records
 from service.store.tables import Epoch, Event
 from slope.spec import Fault
 
 _BATCH = 500
+_NUMBERS = 100_000
+"""Of a batch: fewer epochs where the model is wide, about 2 MB."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,21 @@ class Batch:
     items: list[Epoch | Event]
     version: int
     is_last: bool
+    is_full: bool = False
+    """Whether what follows the position is this for ever, whatever happens to the job."""
 
 
 def following(session: Session, job_id: UUID, position: Position) -> Batch:
     """The next items of the stream, all from one moment of the database."""
     job = jobs.get(session, job_id)
-    epochs = records.epochs_after(session, job_id, position.epoch, _BATCH)
-    happened = events.after(session, job_id, position.seq, _BATCH)
+    size = max(1, min(_BATCH, _NUMBERS // numbers_of_epoch(job)))
+    epochs = records.epochs_after(session, job_id, position.epoch, size)
+    happened = events.after(session, job_id, position.seq, size)
     both: list[Epoch | Event] = [*epochs, *happened]
     items = sorted(both, key=_order)
-    if len(epochs) == _BATCH or len(happened) == _BATCH:
-        items = items[:_BATCH]  # what sorts behind them may not have been read yet
-        return Batch(items, job.version, is_last=False)
+    if len(epochs) == size or len(happened) == size:
+        items = items[:size]  # what sorts behind them may not have been read yet
+        return Batch(items, job.version, is_last=False, is_full=True)
     return Batch(items, job.version, is_last=job.is_final)
 
 

@@ -32,6 +32,7 @@ from service.api.answers import Answers
 from service.api.body_limit import BodyLimit
 from service.api.documentation import document
 from service.api.door import Door
+from service.api.feeds import Feeds
 from service.api.large_bodies import read_apart
 from service.api.queries import strict
 from service.api.watch import JobWatch
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.storage = storage_at(settings.storage)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.watch = JobWatch(app.state.database)
+    app.state.feeds = Feeds(app.state.database)
     app.state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
     app.state.answers = Answers(app.state.database, app.state.watch)
     problems.install(app)

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Query, Request
 from sqlalchemy.orm import Session
 
 from service.api.answers import Answers
+from service.api.feeds import Feeds
 from service.api.watch import JobWatch
 from service.errors import UnsupportedMediaType
 from service.queue import Queue
@@ -77,6 +78,11 @@ class Turn:
             pass
 
 
+async def _feeds(request: Request) -> Feeds:
+    feeds: Feeds = request.app.state.feeds
+    return feeds
+
+
 async def _turn(request: Request) -> Turn:
     return Turn(request.app.state.turns, request)
 
@@ -86,6 +92,7 @@ StorageDep = Annotated[Storage, Depends(_storage)]
 QueueDep = Annotated[Queue, Depends(_queue)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 WatchDep = Annotated[JobWatch, Depends(_watch)]
+FeedsDep = Annotated[Feeds, Depends(_feeds)]
 AnswersDep = Annotated[Answers, Depends(_answers)]
 TurnDep = Annotated[Turn, Depends(_turn)]
 

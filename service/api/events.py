@@ -6,21 +6,20 @@ from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Header, Query
-from fastapi.sse import format_sse_event
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from service import events
-from service.api.dependencies import DatabaseDep, Limit, WatchDep
+from service.api.dependencies import DatabaseDep, FeedsDep, Limit, WatchDep
+from service.api.feeds import Chunk, Feeds
 from service.api.views.events import EventView
-from service.api.views.records import EpochView
 from service.api.views.view import Page
 from service.api.watch import JobWatch
 from service.errors import JobNotFound
-from service.events import Batch, Position
+from service.events import Position
+from service.store import jobs
 from service.store.database import Database
-from service.store.tables import Epoch, Event
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/events", tags=["records"])
 
@@ -38,6 +37,7 @@ async def list_events(
     job_id: UUID,
     database: DatabaseDep,
     watch: WatchDep,
+    feeds: FeedsDep,
     accept: Annotated[str, Header()] = "application/json",
     last_event_id: Annotated[str | None, Header()] = None,
     after: Annotated[int, Query(ge=0, lt=2**31, description="The last event of the page before")] = 0,
@@ -51,51 +51,44 @@ async def list_events(
     if "text/event-stream" not in accept:
         return await run_in_threadpool(_page, database, job_id, after, limit)
     position = Position.parse(last_event_id) if last_event_id else Position()
-    first = await run_in_threadpool(_following, database, job_id, position)
-    if last_event_id and first.is_last and not first.items:
+    await run_in_threadpool(_refuse_missing, database, job_id)
+    first = await feeds.following(job_id, position)
+    if last_event_id and first.is_last and not first.content:
         return Response(status_code=204)  # tells an EventSource to reconnect no more
-    stream = _stream(database, watch, job_id, position, first)
+    stream = _stream(feeds, watch, job_id, first)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-async def _stream(
-    database: Database, watch: JobWatch, job_id: UUID, position: Position, batch: Batch
-) -> AsyncIterator[bytes]:
+async def _stream(feeds: Feeds, watch: JobWatch, job_id: UUID, chunk: Chunk) -> AsyncIterator[bytes]:
     while True:
-        for item in batch.items:
-            position = position.after(item)
-            yield _encode(item, position)
-        if batch.is_last or watch.closing.is_set():
+        if chunk.content:
+            yield chunk.content
+        if chunk.is_last or watch.closing.is_set():
             return
-        if not batch.items:
+        if not chunk.content:
             yield b": waiting\n\n"
-            await watch.changed(job_id, batch.version, KEEP_ALIVE_SECONDS)
-        batch = await run_in_threadpool(_following_or_end, database, job_id, position)
+            await watch.changed(job_id, chunk.version, KEEP_ALIVE_SECONDS)
+        chunk = await _following_or_end(feeds, job_id, chunk.position)
 
 
-def _encode(item: Epoch | Event, position: Position) -> bytes:
-    if isinstance(item, Epoch):
-        return format_sse_event(data_str=EpochView.of(item).model_dump_json(), event="epoch", id=str(position))
-    return format_sse_event(data_str=EventView.of(item).model_dump_json(), event=item.kind, id=str(position))
-
-
-def _following(database: Database, job_id: UUID, position: Position) -> Batch:
-    with database.reading() as session:
-        return events.following(session, job_id, position)
-
-
-def _following_or_end(database: Database, job_id: UUID, position: Position) -> Batch:
+async def _following_or_end(feeds: Feeds, job_id: UUID, position: Position) -> Chunk:
     """The stream ends when its job is deleted or the database goes: it has begun, and cannot become an error.
 
     Who comes back with its Last-Event-ID goes on, or is told what is wrong.
     """
     try:
-        return _following(database, job_id, position)
+        return await feeds.following(job_id, position)
     except JobNotFound:
         pass
     except SQLAlchemyError as error:
         log.warning("a stream of events ends: the database does not answer", job_id=str(job_id), error=str(error))
-    return Batch([], version=0, is_last=True)
+    return Chunk(b"", position, version=0, is_last=True, is_full=False)
+
+
+def _refuse_missing(database: Database, job_id: UUID) -> None:
+    """What is kept may be of a job that was deleted since."""
+    if not database.glance(jobs.versions, [job_id]):
+        raise JobNotFound(job_id)
 
 
 def _page(database: Database, job_id: UUID, after: int, limit: int) -> Page[EventView]:

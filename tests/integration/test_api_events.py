@@ -17,6 +17,7 @@ from sqlalchemy import insert
 from workbench import LECTURE, change, claim, claimed, problem_of, read, request, submit
 
 import service.api.events
+import service.api.feeds
 import service.events
 from service.events import Position, following
 from service.store import events, jobs, leases
@@ -422,3 +423,55 @@ def test_many_streams_of_one_job_hear_the_same(app: FastAPI, database: Database)
 
     assert one[-1] == two[-1]
     assert [each.data["epoch"] for each in one[:-1]] == [0, 1, 2]
+
+
+# what many read is made once
+
+
+def test_a_history_that_many_read_is_made_once(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, made = trained(LECTURE), []
+    monkeypatch.setattr(service.events, "_BATCH", 4)
+    make = service.api.feeds._encode
+    monkeypatch.setattr(service.api.feeds, "_encode", lambda item, at: made.append(at) or make(item, at))
+
+    whole = stream(client, job_id)
+    first = len(made)
+    assert first == len(whole) == 13
+    assert stream(client, job_id) == whole
+    assert len(made) - first == 1  # the end, which is no full batch
+
+
+def test_those_who_ask_at_once_share_one_query(app: FastAPI, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id, read_ = trained(LECTURE), []
+    make = service.events.following
+    monkeypatch.setattr(service.events, "following", lambda *of: read_.append(of) or make(*of))
+
+    async def scenario() -> None:
+        feeds = app.state.feeds
+        chunks = await asyncio.gather(*(feeds.following(job_id, Position()) for _ in range(20)))
+        assert len(set(map(id, chunks))) == 1
+
+    asyncio.run(scenario())
+    assert len(read_) == 1
+
+
+def test_a_stream_of_a_deleted_job_is_not_found_though_it_was_kept(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.events, "_BATCH", 2)
+    job_id = trained(LECTURE)
+    stream(client, job_id)
+    assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
+    answer = client.get(f"/v1/jobs/{job_id}/events", headers={"accept": "text/event-stream"})
+    assert problem_of(answer, 404)["type"] == "/problems/job-not-found"
+
+
+def test_a_batch_of_a_wide_model_has_fewer_epochs(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = trained(LECTURE)
+    whole = stream(client, job_id)
+    monkeypatch.setattr(service.events, "_NUMBERS", 1)
+    assert stream(client, job_id) == whole
