@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from service import jobs
 from service.errors import InvalidRequest
-from service.records import numbers_of_epoch
 from service.store import events, records
 from service.store.tables import Epoch, Event
 from slope.spec import Fault
@@ -55,7 +54,7 @@ class Batch:
 def following(session: Session, job_id: UUID, position: Position) -> Batch:
     """The next items of the stream, all from one moment of the database."""
     job = jobs.get(session, job_id)
-    size = max(1, min(_BATCH, _NUMBERS // numbers_of_epoch(job)))
+    size = max(1, min(_BATCH, _NUMBERS // records.numbers_of_epoch(job)))
     epochs = records.epochs_after(session, job_id, position.epoch, size)
     happened = events.after(session, job_id, position.seq, size)
     both: list[Epoch | Event] = [*epochs, *happened]

@@ -41,7 +41,7 @@ def telling_epochs(database: Database, job_id: UUID, *, after: int = -1, points:
     """At most so many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
-        features, points = len(job.features), max(_FEWEST, records.at_most(points, records.numbers_of_epoch(job)))
+        features, points = len(job.features), max(_FEWEST, records.at_most(points, stored.numbers_of_epoch(job)))
         chosen = stored.telling_epochs(session, job_id, after, points)
     return History(features, _chosen(database, job_id, chosen, _chunk_rows(3 * features)))
 
@@ -59,7 +59,7 @@ def telling_steps(
 ) -> History[StepWithRows]:
     """At most so many steps, ascending, chosen as `telling_epochs` chooses epochs. Raises as `steps` does."""
     with database.reading() as session:
-        points = max(_FEWEST, records.at_most(points, records.numbers_of_step(jobs.get(session, job_id))))
+        points = max(_FEWEST, records.at_most(points, stored.numbers_of_step(jobs.get(session, job_id))))
     window = _window(database, storage, job_id, epoch, after, ALL, at_once=points)
     if len(window.steps) <= points:
         return History(window.features, window.chunks)

@@ -36,7 +36,7 @@ class StepWithRows:
 
 def epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Epoch], int | None]:
     """Epochs ascending, and the epoch after which the next page begins: early, where the model is wide."""
-    limit = at_most(limit, numbers_of_epoch(jobs.get(session, job_id)))
+    limit = at_most(limit, records.numbers_of_epoch(jobs.get(session, job_id)))
     found = records.epochs_after(session, job_id, after, limit + 1)
     return found[:limit], found[limit - 1].epoch if len(found) > limit else None
 
@@ -59,22 +59,12 @@ def at_most(limit: int, numbers: int) -> int:
     return max(1, min(limit, MOST_NUMBERS // numbers))
 
 
-def numbers_of_epoch(job: Job) -> int:
-    """Two gradients and the parameters, and what else an epoch has."""
-    return 3 * len(job.features) + 10
-
-
-def numbers_of_step(job: Job) -> int:
-    """A gradient and the parameters, and what else a step has."""
-    return 2 * len(job.features) + 10
-
-
 def page_of_steps(
     session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
 ) -> tuple[list[StepWithRows], int | None]:
     """The same, but a page ends early where it would list too many rows or numbers."""
     job = jobs.get(session, job_id)
-    most = max(1, min(at_most(limit, numbers_of_step(job)), MOST_ROWS // rows_of_epoch(job, epoch).size))
+    most = max(1, min(at_most(limit, records.numbers_of_step(job)), MOST_ROWS // rows_of_epoch(job, epoch).size))
     return steps(session, storage, job_id, epoch, after=after, limit=most)
 
 

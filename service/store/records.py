@@ -30,6 +30,16 @@ def add_snapshots(session: Session, snapshots: list[dict[str, Any]]) -> None:
         session.execute(insert(Snapshot), snapshots)
 
 
+def numbers_of_epoch(job: Job) -> int:
+    """Two gradients and the parameters, and what else an epoch has."""
+    return 3 * len(job.features) + 10
+
+
+def numbers_of_step(job: Job) -> int:
+    """A gradient and the parameters, and what else a step has."""
+    return 2 * len(job.features) + 10
+
+
 def latest_snapshot(session: Session, job_id: UUID, epoch: int) -> Snapshot | None:
     """The state before an epoch, or before the nearest earlier one that has a snapshot."""
     query = select(Snapshot).where(Snapshot.job_id == job_id, Snapshot.epoch <= epoch)
