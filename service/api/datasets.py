@@ -43,6 +43,7 @@ def _reading(
     infinities: Annotated[Treatment, Query(description="The same for infinite numbers")] = "refuse",
     text: Annotated[Literal["refuse", "drop"], Query(description="Columns that are not numbers")] = "refuse",
     one_hot: Annotated[list[Name] | None, Query(description="Columns to become one for each of their values")] = None,
+    missing: Annotated[list[str] | None, Query(description="Of CSV: words for nothing, besides NA and others")] = None,
     index: Annotated[Literal["drop", "keep"], Query(description="Columns that pandas had as an index")] = "drop",
     charset: Annotated[str | None, Query(description="Of text, as utf-16 or windows-1252; else UTF-8")] = None,
 ) -> Reading:
@@ -53,7 +54,10 @@ def _reading(
     if charset is not None and codec_of(charset) is None:
         detail = f"{_UNKNOWN_CHARSET}: {charset}"
         raise InvalidRequest(detail, [Fault(detail, "/query/charset")])
-    return Reading(header, delimiter or "", decimal, nulls, infinities, text, tuple(one_hot or ()), index, charset)
+    words = tuple(missing or ())
+    return Reading(
+        header, delimiter or "", decimal, nulls, infinities, text, tuple(one_hot or ()), words, index, charset
+    )
 
 
 _UNKNOWN_CHARSET = "The charset is not known here: send UTF-8, or name utf-16, iso-8859-1, windows-1252 or a like one"

@@ -74,12 +74,16 @@ def _work(sender: Connection, sent: Sent, target: Path, allowance: Allowance) ->
 
 
 def _outcome(action: Callable[[], Summary]) -> Any:
+    import pyarrow as pa
+
     try:
         return action()
     except (BadTable, BadOption, OSError) as fault:
         return fault
     except MemoryError:
         return TableTooLarge("A part of the table needs more memory than it may: send it in smaller row groups")
+    except pa.ArrowException:
+        return BadTable("The file cannot be read: something in it is of a kind that the reader does not take")
 
 
 def _ingest(sent: Sent, target: Path, limits: Limits) -> Summary:

@@ -28,20 +28,41 @@ def as_numbers(column: pa.Array, name: str, row: int) -> Array:
         raise BadTable("The cell is not a number", row=row + max(first, 0), column=name)
     if pa.types.is_integer(column.type):
         _refuse_inexact(column, name, row)
+    if pa.types.is_decimal(column.type):
+        column = pc.cast(column, pa.string())  # from there Arrow rounds to the nearest double
     if not pa.types.is_float64(column.type):
         column = pc.cast(column, pa.float64(), safe=False)
     whole = pc.fill_null(column, _NOTHING) if column.null_count else column
     return np.asarray(np.from_dlpack(whole), np.float64)  # to_numpy() loads pandas where it is there: 0.1 s
 
 
-def as_words(column: pa.Array) -> pa.Array:
-    """A column of categories by their names."""
+def as_words(column: pa.Array, name: str, row: int) -> pa.Array:
+    """A column of categories, which begins at a row, by their names. Raises BadTable for what has none."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if type_of(column.type) == "text":
-        return pc.cast(column, pa.string())
+        return _as_strings(column, name, row)
     coded = column.dictionary_encode()
     return pa.array([name_of(value) for value in _values(coded.dictionary)], pa.string()).take(coded.indices)
+
+
+def _as_strings(column: pa.Array, name: str, row: int) -> pa.Array:
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowNotImplementedError:
+        raise BadTable(f"Values of the type {column.type} cannot be categories", column=name) from None
+    except pa.ArrowInvalid:
+        values = enumerate(column.to_pylist())
+        bad = next((place for place, value in values if isinstance(value, bytes) and not _is_utf8(value)), 0)
+        raise BadTable("The cell is not UTF-8", row=row + bad, column=name) from None
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def name_of(value: bool | int | float | Decimal) -> str | None:

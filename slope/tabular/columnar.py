@@ -47,7 +47,7 @@ class Parquet(Source):
         with self._open(width) as file:
             for batch in file.iter_batches(rows, columns=list(names)):
                 batch.validate(full=True)
-                yield batch.select(names)
+                yield _plain(batch.select(names))
 
     def _groups(self, names: Sequence[str]) -> list[list[str]]:
         """Names of columns that are read at once. A page of each is decoded, and may have a whole row group of it."""
@@ -87,7 +87,7 @@ class Arrow(Source):
             count = reader.num_record_batches if self._is_file else 0
             for batch in (reader.get_batch(number) for number in range(count)) if self._is_file else reader:
                 batch.validate(full=True)
-                yield batch.select(names)
+                yield _plain(batch.select(names))
 
     def _mapped(self) -> Any:
         """What is not compressed needs no memory of ours."""
@@ -99,6 +99,14 @@ class Arrow(Source):
         self._is_file = bytes(file.read(6)) == b"ARROW1"
         file.seek(0)
         return (pa.ipc.open_file if self._is_file else pa.ipc.open_stream)(file, options=options)
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Without dictionaries: those of two batches may differ, and then cannot be put together."""
+    if not any(pa.types.is_dictionary(field.type) for field in batch.schema):
+        return batch
+    columns = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in batch.columns]
+    return pa.record_batch(columns, names=batch.schema.names)
 
 
 def _shared(names: Sequence[str], count: int) -> list[list[str]]:
@@ -120,7 +128,7 @@ def _fields(schema: pa.Schema, reading: Reading, limits: Limits) -> tuple[list[F
     left_out = [f'The column "{name}" is the index of a frame and was left out: index=keep takes it' for name in index]
     fields = [field for field in schema if field.name not in index]
     for field in fields:
-        if pa.types.is_nested(field.type):
+        if pa.types.is_nested(field.type) and (reading.text == "refuse" or field.name in reading.one_hot):
             raise BadTable("The column has values within values", column=field.name)
     return [Field(field.name, type_of(field.type)) for field in fields], sorted(left_out)
 

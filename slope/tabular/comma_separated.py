@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from slope.tabular.cells import name_of
-from slope.tabular.faults import BadTable, TableTooLarge
-from slope.tabular.header import has_header
+from slope.tabular.faults import BadOption, BadTable, TableTooLarge
+from slope.tabular.header import NOTHING, has_header
 from slope.tabular.lanes import read_ahead
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, Source, check_names, type_of
@@ -25,10 +25,17 @@ from slope.tabular.stored import is_wide
 _SPAN = 4 * 1024 * 1024
 """Bytes that a reader takes at a time, and has in memory with what they become."""
 _DIGITS = 30
+_LEFT_OUT = "\0"
+"""Begins what columns are called that are not read: no name can have it."""
 _COMPARED = 100
 """Rows that the first is compared with: whether it is a header."""
 _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|-?inf")
 """What begins with 0 is a code, as that of a place is, and stays as it is written."""
+
+
+_NO_NUMBER = (
+    "The cell is not a number: name a word that stands for nothing by missing=, or leave words out by text=drop"
+)
 
 
 class CommaSeparated(Source):
@@ -40,12 +47,18 @@ class CommaSeparated(Source):
         self._limits = limits
         first, lines, below = _first_rows(path, reading, limits)
         found = reading.header
-        is_header = has_header([first, *below], reading.decimal, reading.one_hot) if found is None else found
-        self._names = first if is_header else [f"c{number}" for number in range(len(first))]
+        _refuse_other_delimiters(first, below, reading)
+        is_header = has_header([first, *below], reading) if found is None else found
+        self._names = _names(first, below, reading) if is_header else [f"c{number}" for number in range(len(first))]
         self._skipped = lines if is_header else 0
-        check_names(self._names, limits)
+        named = [name for name in self._names if not name.startswith(_LEFT_OUT)]
+        check_names(named, limits)
+        self.notes = _left_out(self._names)
         with self._telling_faults(), self._open({}, use_threads=False) as reader:
-            self.fields = [Field(field.name, type_of(field.type)) for field in reader.schema]
+            self.fields = [Field(field.name, type_of(field.type)) for field in reader.schema if field.name in named]
+            unnamed = reader.schema.field(self._names[-1])
+        if unnamed.name.startswith(_LEFT_OUT) and unnamed.type != pa.null():
+            raise BadTable(f"Column {len(self._names) - 1} has no name")
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         types = {name: pa.float64() for name in numbers} | {name: pa.string() for name in categories}
@@ -120,6 +133,7 @@ class CommaSeparated(Source):
             include_columns=list(types),
             decimal_point=self._reading.decimal,
             strings_can_be_null=True,
+            null_values=[*NOTHING, *self._reading.missing],
         )
         parse = arrow_csv.ParseOptions(delimiter=self._reading.delimiter)
         return {"read_options": read, "parse_options": parse, "convert_options": convert}
@@ -151,7 +165,7 @@ class _Telling:
         found = re.search(r"Row #(\d+)", said)
         row = int(found[1]) - self._first_row if found else None
         if found := re.match(r"In CSV column #(\d+)", said):
-            detail = "The cell is not UTF-8" if "invalid UTF8" in said else "The cell is not a number"
+            detail = "The cell is not UTF-8" if "invalid UTF8" in said else _NO_NUMBER
             return BadTable(detail, row=row, column=self._names[int(found[1])])
         if found := re.search(r"Expected (\d+) columns, got (\d+)", said):
             return BadTable(f"The row has {found[2]} cells, the table {found[1]} columns", row=row)
@@ -196,6 +210,40 @@ def _first_rows(path: Path, reading: Reading, limits: Limits) -> tuple[list[str]
     if ended and len(begin) == limits.row_bytes and sum(map(len, first)) >= len(text) - len(first) - 2:
         raise TableTooLarge("The first row is too long, or a quote is never closed")
     return first, ended, _some_rows(lines, is_cut=len(begin) == limits.row_bytes)
+
+
+def _names(first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading) -> list[str]:
+    """Of a header, white space folded. What is left out: an index without a name, and empty columns at the right."""
+    names = [" ".join(name.split()) if "\0" not in name else name for name in first]
+    for place in reversed(range(len(names))):
+        if names[place] or any(row[place].strip() for row in below if place < len(row)):
+            break
+        names[place] = f"{_LEFT_OUT}{place}"
+    if not names[0] and len(names) > 1:
+        names[0] = "index" if reading.index == "keep" else f"{_LEFT_OUT}0"
+    return names
+
+
+def _left_out(names: Sequence[str]) -> list[str]:
+    notes = ["Column 0 has no name, as an index that was written along: it was left out, and index=keep takes it"]
+    empty = ["Columns at the right have no name and are empty: they were left out"]
+    return notes * names[0].startswith(_LEFT_OUT) + empty * names[-1].startswith(_LEFT_OUT)
+
+
+def _refuse_other_delimiters(first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading) -> None:
+    """Where rows have one cell, and as many of another sign in each."""
+    rows = [row[0] for row in [first, *below] if row]
+    if first[0].strip().lower().startswith("sep=") and len(first[0]) <= len("sep=;"):
+        raise BadOption("The first line says sep=…: leave it out, and name the delimiter by this option", "delimiter")
+    if any(len(row) > 1 for row in [first, *below]):
+        return
+    for sign, word in ((";", "semicolons"), ("\t", "tabs"), (",", "commas"), ("|", "bars")):
+        if sign not in (reading.delimiter, reading.decimal) and {row.count(sign) for row in rows} - {0} == {
+            rows[0].count(sign)
+        }:
+            raise BadOption(
+                f"The rows have one cell each, and {word} in it: say which delimiter they have", "delimiter"
+            )
 
 
 def _some_rows(lines: Iterator[list[str]], *, is_cut: bool) -> list[list[str]]:

@@ -6,28 +6,29 @@ from collections.abc import Sequence
 import pyarrow.csv as arrow_csv
 
 from slope.tabular.faults import BadOption
+from slope.tabular.reading import Reading
 
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity)", re.IGNORECASE | re.ASCII)
 _WORDS = arrow_csv.ConvertOptions()
-_NOTHING = frozenset(_WORDS.null_values)
+NOTHING = frozenset(_WORDS.null_values)
 _TRUTHS = frozenset([*_WORDS.true_values, *_WORDS.false_values]) - {"0", "1"}
 
 
-def has_header(rows: Sequence[Sequence[str]], decimal: str, named: Sequence[str]) -> bool:
+def has_header(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
     """By the first row beside those below it, and by columns that options name. Raises BadOption where it may be both.
 
     A word above numbers is a name. A number above numbers, or a word that comes again below, is a row's.
     """
     first = rows[0]
-    if any(name in first for name in named):
+    if any(name in first for name in reading.one_hot):
         return True
-    kinds = [kind_of(cell, decimal) for cell in first]
+    kinds = [kind_of(cell, reading) for cell in first]
     if "word" not in kinds:
         return False
     names, again, numbers = False, False, []
     for place, (cell, kind) in enumerate(zip(first, kinds, strict=True)):
         below = [row[place] for row in rows[1:] if place < len(row)]
-        found = {kind_of(each, decimal) for each in below} - {"nothing"}
+        found = {kind_of(each, reading) for each in below} - {"nothing"}
         names |= kind in ("word", "truth") and bool(found) and not found & {"word", kind}
         again |= kind == "word" and cell in below
         numbers += [cell] if kind in ("number", "truth") and found <= {kind} else []
@@ -44,11 +45,11 @@ def _decision(names: bool, again: bool, numbers: Sequence[str]) -> bool:
     raise BadOption("Row 0 may name the columns or be the first of the rows: say header=true or header=false", "header")
 
 
-def kind_of(cell: str, decimal: str) -> str:
+def kind_of(cell: str, reading: Reading) -> str:
     """What the reader takes a cell for: nothing, a number, a truth, or a word."""
     cell = cell.strip()
-    if cell in _NOTHING:
+    if cell in NOTHING or cell in reading.missing:
         return "nothing"
     if cell in _TRUTHS:
         return "truth"
-    return "number" if _NUMBER.fullmatch(cell.replace(decimal, ".")) else "word"
+    return "number" if _NUMBER.fullmatch(cell.replace(reading.decimal, ".")) else "word"

@@ -177,7 +177,11 @@ class _Column:
             return _NAN
         if event == "string":
             return self._code(value)
-        return self._code(name_of(value) or "") if self._is_category else float(value)
+        if self._is_category:
+            return self._code(name_of(value) or "")
+        if isinstance(value, int) and float(value) != value:
+            raise BadTable("The whole number is not exact in float64", row=len(self), column=self._name)
+        return float(value)
 
     def _code(self, word: str) -> int:
         """Of more words than there may be only as many are kept as tell that they are too many."""

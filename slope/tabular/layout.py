@@ -48,7 +48,7 @@ class Layout:
     def _parts(self, batch: pa.RecordBatch, field: str, row: int) -> list[Array]:
         column = batch.column(field)
         if field in self.categories:
-            return indicators(as_words(column), self.spellings[field], self.categories[field])
+            return indicators(as_words(column, field, row), self.spellings[field], self.categories[field])
         return [as_numbers(column, field, row)]
 
     def _names_of(self, field: str) -> list[str]:
@@ -84,12 +84,15 @@ def _is_taken(field: Field, reading: Reading) -> bool:
 
 def _spellings(source: Source, reading: Reading, limits: Limits) -> dict[str, dict[str, str]]:
     found: dict[str, set[str]] = {name: set() for name in reading.one_hot}
+    row = 0
     for batch in source.batches([], list(found)) if found else ():
         for name, values in found.items():
-            values.update(value for value in pc.unique(as_words(batch.column(name))).to_pylist() if value is not None)
+            words = pc.unique(as_words(batch.column(name), name, row))
+            values.update(word for word in words.to_pylist() if word is not None)
             if len(values) > limits.categories:
                 detail = f"The column has more than {limits.categories:,} different values"
                 raise TableTooLarge(detail, column=name)
+        row += batch.num_rows
     return {name: source.spellings(values) for name, values in found.items()}
 
 
@@ -101,6 +104,9 @@ def _with_means(source: Source, layout: Layout) -> Layout:
             values = as_numbers(batch.column(name), name, row)
             each.add(values[np.isfinite(values)])
         row += batch.num_rows
+    empty = next((name for name, each in moments.items() if each.mean is None), None)
+    if empty is not None:
+        raise BadTable("The column has no number, and so no mean to fill it with", column=empty)
     means = {name: each.mean or 0.0 for name, each in moments.items()}
     return replace(layout, means=means)
 
@@ -119,7 +125,11 @@ class _Treated:
             return columns, [0] * len(columns)
         nulls = [np.isnan(part[0]) for part in parts]
         infinite = [np.isinf(part[0]) for part in parts]
-        self._refuse(nulls, self._reading.nulls, "The cell has no number")
+        self._refuse(
+            nulls,
+            self._reading.nulls,
+            "The cell has no number: it is empty, or has a word that counts as empty, as NA does",
+        )
         self._refuse(infinite, self._reading.infinities, "The number is not finite")
         kept = self._kept(nulls, infinite, len(columns[0]))
         counts = [int(missing.sum()) for missing, part in zip(nulls, parts, strict=True) for _ in part]

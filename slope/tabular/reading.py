@@ -24,6 +24,8 @@ class Reading:
     """Columns of something else than numbers: refuse the table, or leave the column out."""
     one_hot: tuple[str, ...] = ()
     """Columns that become one column of 0 and 1 for each of their values."""
+    missing: tuple[str, ...] = ()
+    """Of CSV: words for nothing, besides the usual ones."""
     index: Literal["drop", "keep"] = "drop"
     """Columns that a frame had as its index: leave them out, or read them as others."""
     charset: str | None = None

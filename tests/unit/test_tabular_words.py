@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,93 @@ def test_metadata_that_is_none_of_pandas_is_no_index(tmp_path: Path) -> None:
         sink = pa.BufferOutputStream()
         pq.write_table(_framed([]).replace_schema_metadata({"pandas": said}), sink)
         assert list(taken(tmp_path, bytes(sink.getvalue()), "parquet")) == ["hours", "score", "id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b",a,b\n0,1,2\n1,3,5\n", {"a": [1, 3], "b": [2, 5]}),
+        (b"a,b,\n1,2,\n3,5,\n", {"a": [1, 3], "b": [2, 5]}),
+        (b'"Price\n(EUR)",x\xc2\xa0y\n1,2\n3,4\n', {"Price (EUR)": [1, 3], "x y": [2, 4]}),
+    ],
+)
+def test_columns_without_a_name_that_nobody_meant_are_left_out_and_white_space_is_folded(
+    tmp_path: Path, body: bytes, found: dict[str, list[float]]
+) -> None:
+    assert taken(tmp_path, body, "csv") == found
+
+
+@pytest.mark.parametrize("body", [b"a,b,\n1,2,3\n", b"a,b,\n" + b"1,2,\n" * 150 + b"1,2,3\n", b"a,,c\n1,2,3\n"])
+def test_a_column_that_has_no_name_but_numbers_is_refused(tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(BadTable, match="has no name"):
+        taken(tmp_path, body, "csv")
+
+
+def test_an_index_without_a_name_is_said_to_be_left_out_and_can_be_kept(tmp_path: Path) -> None:
+    assert list(taken(tmp_path, b",a\n5,1\n6,2\n", "csv", index="keep")) == ["index", "a"]
+    taken(tmp_path, b",a,\n5,1,\n6,2,\n", "csv")
+    notes = ingest(tmp_path / "body", "csv", tmp_path / "table", Reading(), Limits()).notes
+    assert ["index" in note for note in notes] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "body", [b'"fixed acidity";"quality"\n7.4;5\n7.8;5\n', b"a\tb\n1\t2\n", b"sep=;\na;b\n1;2\n", b"1;2\n3;4\n"]
+)
+def test_another_delimiter_is_noticed(tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(BadOption) as told:
+        taken(tmp_path, body, "csv")
+    assert told.value.option == "delimiter"
+
+
+def test_words_for_nothing_are_named(tmp_path: Path) -> None:
+    body = b"mpg,hp\n18,130\n25,?\n-,165\n"
+
+    with pytest.raises(BadTable, match="missing="):
+        taken(tmp_path, body, "csv")
+    assert taken(tmp_path, body, "csv", nulls="zero", missing=("?", "-")) == {"mpg": [18, 25, 0], "hp": [130, 0, 165]}
+
+
+def test_a_column_without_a_number_has_no_mean(tmp_path: Path) -> None:
+    with pytest.raises(BadTable) as told:
+        taken(tmp_path, b"a,e\n1,\n2,\n", "csv", nulls="mean")
+    assert told.value.column == "e"
+
+
+def test_decimals_are_rounded_to_the_nearest_double(tmp_path: Path) -> None:
+    values = [Decimal("106832.04"), Decimal("7846183.89"), Decimal("0.10"), None, Decimal("-99999999.99")]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"a": values}), sink)
+
+    found = taken(tmp_path, bytes(sink.getvalue()), "parquet", nulls="drop")
+
+    assert found == {"a": [float(value) for value in values if value is not None]}
+
+
+def test_a_whole_number_that_no_double_is_is_refused_in_json(tmp_path: Path) -> None:
+    with pytest.raises(BadTable) as told:
+        taken(tmp_path, b'[{"id":1,"y":1},{"id":9007199254740993,"y":2}]', "json")
+    assert (told.value.row, told.value.column) == (1, "id")
+
+
+def test_dictionaries_may_be_replaced_from_batch_to_batch(tmp_path: Path) -> None:
+    sink = pa.BufferOutputStream()
+    kind = pa.dictionary(pa.int8(), pa.string())
+    with pa.ipc.new_stream(sink, pa.schema([("a", kind), ("y", pa.int64())])) as writer:
+        for word in ("u", "v"):
+            words = pa.array([word] * 3).dictionary_encode().cast(kind)
+            writer.write_batch(pa.record_batch({"a": words, "y": pa.array([1, 2, 3])}))
+
+    found = taken(tmp_path, bytes(sink.getvalue()), "arrow", one_hot=("a",))
+
+    assert found == {"a=u": [1, 1, 1, 0, 0, 0], "a=v": [0, 0, 0, 1, 1, 1], "y": [1, 2, 3, 1, 2, 3]}
+
+
+def test_nested_columns_can_be_left_out_and_words_that_are_none_are_told(tmp_path: Path) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"e": [[1.0], [2.0]], "b": [b"u", b"\xff"], "y": [1, 2]}), sink)
+    body = bytes(sink.getvalue())
+
+    assert taken(tmp_path, body, "parquet", text="drop") == {"y": [1, 2]}
+    with pytest.raises(BadTable, match="UTF-8") as told:
+        taken(tmp_path, body, "parquet", text="drop", one_hot=("b",))
+    assert (told.value.row, told.value.column) == (1, "b")
