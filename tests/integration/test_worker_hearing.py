@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Thread
 
 import pytest
@@ -114,8 +115,9 @@ def test_who_looks_trains_all_that_is_queued_one_after_the_other(process: Proces
     alone = [submit(database, LECTURE) for _ in range(3)]
     elsewhere = submit(database, LECTURE | {"device": "cuda:3"})
     sweep = submit_sweep(database, SWEEP)
+    patient = process.settings.model_copy(update={"reap_seconds": 1000.0})
 
-    Lookout(process).look()
+    Lookout(replace(process, settings=patient)).look()
 
     trained = [read(database, job_id) for job_id in alone] + jobs_of(database, sweep)
     assert [(job.status, job.attempt) for job in trained] == len(trained) * [("succeeded", 1)]
