@@ -103,9 +103,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         devices,
         health,
     ):
-        app.router.routes.extend(
-            strict(read_apart(noun.router.routes))
-        )  # what is included is matched twice, router by router
+        # What is included is matched twice, router by router.
+        app.router.routes.extend(strict(read_apart(noun.router.routes)))
     document(app)
     return app
 

@@ -4,6 +4,7 @@ What is checked is handed to FastAPI as the body, and is not checked again.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from copy import copy
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
@@ -24,8 +25,8 @@ _Handler = Callable[[Request], Awaitable[Response]]
 
 
 def read_apart(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """The same routes, those that take JSON reading it so."""
-    for route in routes:
+    """Copies of routes, those that take JSON reading it so."""
+    for route in map(copy, routes):
         if isinstance(route, APIRoute) and route.body_field is not None:
             model = route.body_field.field_info.annotation
             assert isinstance(model, type)

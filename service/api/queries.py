@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, cast, get_args, get_origin
@@ -25,8 +26,8 @@ _LONGEST_COMPARED = 64
 
 
 def strict(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """The same routes, each refusing what is not among the parameters that it and its dependencies declare."""
-    for route in routes:
+    """Copies of routes, each refusing what is not among the parameters that it and its dependencies declare."""
+    for route in map(copy, routes):
         if isinstance(route, APIRoute):
             route.app = _Strict(route.app, route.dependant)
         yield route

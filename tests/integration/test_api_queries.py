@@ -5,11 +5,16 @@ from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 import pytest
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
-from workbench import LECTURE, problem_of, submit
+from workbench import LECTURE, FakeQueue, problem_of, submit
 
+from service.api import jobs
+from service.api.app import create_app
+from service.settings import Settings
 from service.store.database import Database
 
 UNKNOWN = "stauts"
@@ -88,7 +93,7 @@ def test_metadata_of_one_key_is_given_once(client: TestClient) -> None:
     assert [fault["pointer"] for fault in problem["errors"]] == ["/query/metadata[a]"]
 
 
-@settings(max_examples=50, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@tried(max_examples=50, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(names=st.lists(st.text(st.characters(codec="utf-8"), max_size=100), min_size=1, max_size=30, unique=True))
 def test_whatever_is_asked_is_known_or_refused(client: TestClient, names: list[str]) -> None:
     known = {"status", "name", "dataset_id", "sweep_id", "after", "limit"}
@@ -96,3 +101,14 @@ def test_whatever_is_asked_is_known_or_refused(client: TestClient, names: list[s
 
     assert answer.status_code == 422 or all(name in known or name.startswith("metadata[") for name in names)
     assert answer.status_code < 500
+
+
+def test_applications_do_not_change_each_others_routes(settings: Settings, queue: FakeQueue) -> None:
+    first, second = (
+        {route.path: route.app for route in create_app(settings, queue).routes if isinstance(route, APIRoute)}
+        for _ in range(2)
+    )
+
+    assert first.keys() == second.keys()
+    assert not {id(app) for app in first.values()} & {id(app) for app in second.values()}
+    assert not any(route.app in first.values() for route in jobs.router.routes if isinstance(route, APIRoute))
