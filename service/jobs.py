@@ -1,7 +1,7 @@
 """What can be done with jobs: the decisions and the commits."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from random import random
 from uuid import UUID
@@ -164,10 +164,21 @@ def delete(database: Database, storage: Storage, job_id: UUID) -> None:
 
 
 def reason(session: Session, job: Job) -> str | None:
-    """Why a queued job waits, in words."""
-    if job.status != "queued":
-        return None
-    devices, device = workers.live_devices(session), DEVICES.get(job.device, job.device)
+    """Why a queued job waits, in words; None of another."""
+    return reasons(session, [job])[0]
+
+
+def reasons(session: Session, found: Sequence[Job]) -> list[str | None]:
+    """The same of many, for which the workers are looked at once."""
+    if not any(job.status == "queued" for job in found):
+        return [None] * len(found)
+    devices = workers.live_devices(session)
+    return [_reason(job, devices) if job.status == "queued" else None for job in found]
+
+
+def _reason(job: Job, devices: Mapping[str, bool]) -> str:
+    """`devices` of live workers, and whether one of those workers hears its broker."""
+    device = DEVICES.get(job.device, job.device)
     if not devices:
         return "No worker is alive: start one with `slope worker`"
     if device not in devices:

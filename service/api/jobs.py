@@ -94,7 +94,7 @@ def list_jobs(
     """
     filters = Filters(tuple(status or ()), name, dataset_id, sweep_id, labels)
     found, following = jobs.page(session, filters, before=after, limit=limit)
-    views = [JobView.on_a_page(job, jobs.reason(session, job)) for job in found]
+    views = list(map(JobView.on_a_page, found, jobs.reasons(session, found)))
     return Page(data=views, next=str(following) if following else None)
 
 

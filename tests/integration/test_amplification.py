@@ -115,3 +115,14 @@ def test_a_page_of_rows_of_a_wide_dataset_ends_early(client: TestClient, monkeyp
     monkeypatch.setattr("service.datasets.MOST_NUMBERS_ON_A_PAGE", 4)
     page = client.get(f"/v1/datasets/{answer.json()['id']}/rows").json()
     assert (len(page["data"]), page["next"]) == (2, "1")
+
+
+def test_a_list_looks_at_the_workers_once_however_many_jobs_wait(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        client.post("/v1/jobs", json=request())
+    asked: list[object] = []
+    monkeypatch.setattr("service.store.workers.live_devices", lambda session: asked.append(session) or {"cpu": True})
+    reasons = [job["reason"] for job in client.get("/v1/jobs").json()["data"]]
+    assert (reasons, len(asked)) == (["It waits for a free worker"] * 3, 1)
