@@ -32,8 +32,8 @@ class Contact:
     def __init__(self, lease_seconds: float, *, is_trusted: bool) -> None:
         """`is_trusted`: it counts as unbroken while nothing else is known."""
         self._lease_seconds = lease_seconds
-        self._answered_at = monotonic()
-        self._unbroken_since = -inf if is_trusted else self._answered_at
+        self._answered_at = inf if is_trusted else -inf
+        self._unbroken_since = -inf if is_trusted else inf
 
     @property
     def longest_pause(self) -> float:
