@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from time import sleep
 
@@ -49,4 +50,5 @@ class Departure:
 def ask_children_to_leave() -> None:
     """Let running jobs be put back; the worker then ends as soon as its tasks have."""
     for child in psutil.Process().children():
-        child.send_signal(LEAVE)
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(LEAVE)
