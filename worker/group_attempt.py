@@ -60,8 +60,12 @@ def attempt_group(process: Process, claim: GroupClaim) -> None:
     pulse = Pulse(claim, process.settings.lease_seconds)
 
     def train() -> None:
-        assignment = patiently(lambda: _load(process, claim), process.leaving)
-        GroupAttempt(process, claim, assignment, heartbeat, pulse).run()
+        try:
+            assignment = patiently(lambda: _load(process, claim, heartbeat), process.leaving)
+        except Interrupted:
+            _leave_unloaded(process, claim, heartbeat)
+        else:
+            GroupAttempt(process, claim, assignment, heartbeat, pulse).run()
 
     with (
         structlog.contextvars.bound_contextvars(group_id=str(claim.group_id)),
@@ -72,11 +76,10 @@ def attempt_group(process: Process, claim: GroupClaim) -> None:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The jobs of a claimed group by place, their data, and the seconds since they first began to run."""
+    """The jobs of a claimed group by place, and their data."""
 
     jobs: list[Job]
     arrays: Arrays
-    elapsed: float
 
 
 class Observation(NamedTuple):
@@ -87,7 +90,13 @@ class Observation(NamedTuple):
     gradient_norm: float
 
 
-def _load(process: Process, claim: GroupClaim) -> Assignment:
+def _load(process: Process, claim: GroupClaim, heartbeat: Heartbeat) -> Assignment:
+    """Raises Interrupted, for it may take long."""
+
+    def pause() -> None:
+        if heartbeat.stop is not None:
+            raise Interrupted
+
     with process.database.reading() as session:
         jobs = group_leases.for_training(session, claim)
         if not jobs:
@@ -96,7 +105,28 @@ def _load(process: Process, claim: GroupClaim) -> Assignment:
         elapsed = (now(session) - jobs[0].started_at).total_seconds()
         memory = workers.memory_of(session, process.worker_id)
     refuse_beyond(memory, jobs[0].plan)
-    return Assignment(jobs, datasets.load_for(process.storage, jobs[0]), elapsed)
+    if jobs[0].timeout_seconds is not None:
+        heartbeat.limit(jobs[0].timeout_seconds - elapsed)
+    return Assignment(jobs, datasets.load_for(process.storage, jobs[0], pause))
+
+
+def _leave_unloaded(process: Process, claim: GroupClaim, heartbeat: Heartbeat) -> None:
+    match heartbeat.stop:
+        case "leaving":
+            _put_back(process, claim)
+        case "out of time":
+            _fail(process, claim, "timeout", "The time was over before the data was loaded")
+        case _:
+            raise LeaseLost
+
+
+def _put_back(process: Process, claim: GroupClaim) -> None:
+    def write() -> None:
+        with process.database.writing() as session:
+            group_leases.put_back(session, claim, "The worker was asked to leave")
+            session.commit()
+
+    patiently(write, process.leaving)
 
 
 class GroupAttempt:
@@ -124,8 +154,6 @@ class GroupAttempt:
         )
         if states := {place: np.frombuffer(job.checkpoint) for place, job in self._jobs.items() if job.checkpoint}:
             self._training.restore(states)
-        if self._timeout is not None:
-            heartbeat.limit(self._timeout - assignment.elapsed)
         keeps_every_step = first.plan["steps_recorded"] and self._spec.record.every == 1
         often = max(1, snapshot_interval(self._spec, first.dataset.rows) // _SLOWER)
         self._snapshot_interval = None if keeps_every_step else often

@@ -1,6 +1,6 @@
 """Groups of jobs that train as one batch of models: each job is what it would be alone, whatever befalls the group."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from workbench import FakeQueue, change, claim_group, columns, jobs_of, read, re
 import service.jobs
 import service.sweeps
 from service import reaping, records
+from service.datasets import Arrays
 from service.errors import LeaseLost
 from service.settings import Settings
 from service.store import group_leases, leases
@@ -34,12 +35,16 @@ RATES = [0.001, 0.01, 0.02, 0.03]
 BASE: dict[str, Any] = {"epochs": 12, "batch_size": 2, "dtype": "float64", "fit_bias": True}
 
 
+WHILE_LOADING = 2
+"""So often it is asked whether to stop while the data of a small sweep is loaded."""
+
+
 class AtStep(Event):
     """An event that nobody sets. At the n-th time somebody asks, which a training does before every step, it acts."""
 
     def __init__(self, number: int, action: Callable[[], Any]) -> None:
         super().__init__()
-        self._left = number
+        self._left = number + WHILE_LOADING
         self._action = action
 
     def is_set(self) -> bool:
@@ -360,6 +365,26 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
     for job, same in zip(cut, whole, strict=True):
         assert read(database, job.id).status == "succeeded"
         assert numbers_of(database, Epoch, job.id) == numbers_of(database, Epoch, same.id)
+
+
+@pytest.mark.parametrize("ending", ["timeout", "put back"])
+def test_a_group_is_left_while_its_data_is_loaded(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    wanted = sweep() | ({"timeout_seconds": 0.3} if ending == "timeout" else {})
+    jobs, leaving = jobs_of(database, submit_sweep(database, wanted)), Event()
+
+    def endless(*_: Any) -> Iterator[Arrays]:
+        if ending == "put back":
+            leaving.set()
+        while True:
+            yield Arrays(np.empty((0, 1)), np.empty(0))
+
+    monkeypatch.setattr("service.datasets.batches", endless)
+    run(jobs[0].id, leaving, beat_seconds=0.05)
+
+    expected = ("failed", "timeout") if ending == "timeout" else ("queued", None)
+    assert {(job.status, job.error_code) for job in (read(database, job.id) for job in jobs)} == {expected}
 
 
 def test_an_attempt_that_fails_is_told_of_every_job(
