@@ -12,7 +12,7 @@ from slope.tabular.faults import BadTable
 from slope.tabular.source import type_of
 from slope.tabular.stored import doubles
 
-_EXACT = 2**53
+EXACT = 2**53
 """Whole numbers up to here are doubles; of those beyond only some."""
 _IN_FULL = 10**21
 """Whole numbers below have all of their digits in a name; so has every integer of 64 bits."""
@@ -100,7 +100,7 @@ def _values(distinct: pa.Array) -> list[Any]:
 
 def _refuse_inexact(column: Any, name: str, row: int) -> None:
     bounds = pc.min_max(column).as_py()
-    if bounds["min"] is None or -_EXACT <= bounds["min"] <= bounds["max"] <= _EXACT:
+    if bounds["min"] is None or -EXACT <= bounds["min"] <= bounds["max"] <= EXACT:
         return
     for place, value in enumerate(column.to_pylist()):
         if value is not None and int(float(value)) != value:

@@ -72,6 +72,10 @@ class CommaSeparated(Source):
                     pass
             raise
 
+    def integers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        with suppress(pa.ArrowInvalid), self._open({name: pa.int64() for name in names}, use_threads=False) as reader:
+            yield from reader
+
     def spellings(self, words: set[str]) -> dict[str, str]:
         """A file of text has no types: a column is of numbers, or of truths, when all of its words are."""
         plain = {word: word.replace(self._reading.decimal, ".") for word in words}
@@ -238,12 +242,10 @@ def _refuse_other_delimiters(first: Sequence[str], below: Sequence[Sequence[str]
     if any(len(row) > 1 for row in [first, *below]):
         return
     for sign, word in ((";", "semicolons"), ("\t", "tabs"), (",", "commas"), ("|", "bars")):
-        if sign not in (reading.delimiter, reading.decimal) and {row.count(sign) for row in rows} - {0} == {
-            rows[0].count(sign)
-        }:
-            raise BadOption(
-                f"The rows have one cell each, and {word} in it: say which delimiter they have", "delimiter"
-            )
+        counts = {row.count(sign) for row in rows} if sign not in (reading.delimiter, reading.decimal) else {0}
+        if len(rows) > 1 and len(counts) == 1 and 0 not in counts:
+            detail = f"The rows have one cell each, and {word} in it: say which delimiter they have"
+            raise BadOption(detail, "delimiter")
 
 
 def _some_rows(lines: Iterator[list[str]], *, is_cut: bool) -> list[list[str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from slope.data import Array
+from slope.tabular.cells import EXACT, as_numbers
 from slope.tabular.columnar import Arrow, Parquet
 from slope.tabular.comma_separated import CommaSeparated
 from slope.tabular.faults import BadTable, TableTooLarge
@@ -18,7 +19,7 @@ from slope.tabular.layout import layout_of
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.source import Source, sized
 from slope.tabular.stored import TableWriter
-from slope.tabular.summary import Kind, Summarizer, Summary
+from slope.tabular.summary import Column, Kind, Summarizer, Summary
 from slope.tabular.text import make_utf8
 
 _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
@@ -69,7 +70,23 @@ def take_in(source: Source, target: Path, reading: Reading, limits: Limits, sent
                 lanes.take(columns)
     if summarizer.rows == 0:
         raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")
-    return replace(summarizer.summary(kinds, nulls), notes=list(source.notes))
+    summary = summarizer.summary(kinds, nulls)
+    _refuse_rounded(source, summary)
+    return replace(summary, notes=list(source.notes))
+
+
+def _refuse_rounded(source: Source, summary: Summary) -> None:
+    """Whole numbers in text are read as doubles; where those are so large that one may be rounded, read them again."""
+    large = [each for each in summary.columns if each.type == "integer" and _may_be_rounded(each)]
+    row = 0
+    for batch in source.integers([each.name for each in large]) if large else ():
+        for each in large:
+            as_numbers(batch.column(each.name), each.name, row)
+        row += batch.num_rows
+
+
+def _may_be_rounded(column: Column) -> bool:
+    return max(abs(column.min or 0), abs(column.max or 0)) >= EXACT
 
 
 def _works(summarizer: Summarizer, writer: TableWriter) -> list[Callable[[Part], None]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ class JsonLines(Source):
                     yield batch.select([*numbers, *categories])
         except pa.ArrowInvalid:
             raise self._fault() from None
+
+    def integers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        types = {field.name: _TYPES[field.type] for field in self.fields} | {name: pa.int64() for name in names}
+        with suppress(pa.ArrowInvalid), self._open(pa.schema(types)) as reader:
+            yield from reader
 
     def _schema(self, categories: Sequence[str]) -> pa.Schema:
         """Whole numbers are doubles, but categories are exact where all of them are whole."""

@@ -34,6 +34,10 @@ class Source(Protocol):
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The columns of these names, some rows at a time; categories as strings. Raises BadTable."""
 
+    def integers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Columns of whole numbers as such, where `batches` has them as doubles, which may have rounded them."""
+        return iter(())
+
     def spellings(self, words: set[str]) -> dict[str, str]:
         """All the words of a column of categories, each with the name of what it stands for."""
         return {word: word for word in words}

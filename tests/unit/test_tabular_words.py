@@ -55,7 +55,7 @@ def written(table: dict[str, list[Any]], format: Format) -> bytes:
 
 
 kinds: list[st.SearchStrategy[Any]] = [
-    st.integers(-(2**63), 2**63 - 1),
+    st.integers(-(2**62), 2**62),
     st.integers(-3, 3),
     st.floats(allow_nan=False, allow_infinity=False),
     st.booleans(),
@@ -312,3 +312,20 @@ def test_nested_columns_can_be_left_out_and_words_that_are_none_are_told(tmp_pat
     with pytest.raises(BadTable, match="UTF-8") as told:
         taken(tmp_path, body, "parquet", text="drop", one_hot=("b",))
     assert (told.value.row, told.value.column) == (1, "b")
+
+
+@some
+@given(st.lists(st.integers(-(2**62), 2**62) | st.integers(2**53 - 2, 2**53 + 2), min_size=1, max_size=8))
+@example([2**53 + 1, 1])
+@example([2**53, -(2**53)])
+def test_whole_numbers_are_exact_in_every_format_or_refused_in_all(tmp_path: Path, values: list[int]) -> None:
+    table = {"a": values, "y": list(range(len(values)))}
+    bad = next((row for row, value in enumerate(values) if float(value) != value), None)
+
+    for format in FORMATS:
+        if bad is None:
+            assert taken(tmp_path, written(table, format), format, header=True)["a"] == values
+        else:
+            with pytest.raises(BadTable) as told:
+                taken(tmp_path, written(table, format), format, header=True)
+            assert (told.value.row, told.value.column) == (bad, "a"), format
