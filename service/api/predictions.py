@@ -14,7 +14,7 @@ from service.api import negotiation
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep, TurnDep, require_json
 from service.api.downloads import predictions_file, streamed
 from service.api.examples import PREDICT_REQUESTS
-from service.api.negotiation import as_json
+from service.api.negotiation import page_as_json
 from service.api.views.predictions import FitsView, FitView, PredictionView, ScoringView
 from service.api.views.view import Page
 from service.jobs import get
@@ -99,7 +99,7 @@ def _predictions(
         return streamed(_scored(scored, format), format, name)
     found = _points(database, storage, job_id, request)
     if format == "json":
-        return as_json(Page(data=[PredictionView.of(each) for each in found]))
+        return page_as_json(map(PredictionView.of, found))
     return predictions_file(found, format, name)
 
 

@@ -10,7 +10,7 @@ from service import history, records
 from service.api import negotiation
 from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep, TurnDep
 from service.api.downloads import Taking, epochs_file, steps_file
-from service.api.negotiation import as_json
+from service.api.negotiation import page_as_json
 from service.api.views.records import EpochView, StepView
 from service.api.views.view import Page
 from service.storage import Storage
@@ -50,7 +50,7 @@ def list_epochs(
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last epoch of the page before")] = -1,
     limit: LimitOrAll = None,
     points: Points = None,
-) -> Response | Page[EpochView]:
+) -> Response:
     """The epoch records of a job, ascending: a page of JSON, or all of them as CSV, NDJSON or an Arrow stream.
 
     A line of NDJSON is an item of the page. CSV and Arrow have a column for every number: `gradient_mean_weights_0` and
@@ -64,7 +64,7 @@ def list_epochs(
     else:
         found = history.epochs(database, job_id, after=after, limit=limit or history.ALL)
     if format == "json":
-        return Page(data=[EpochView.of(row) for chunk in found.chunks for row in chunk])
+        return page_as_json(EpochView.of(row) for chunk in found.chunks for row in chunk)
     return epochs_file(found, format, f"{job_id}-epochs")
 
 
@@ -99,19 +99,19 @@ async def list_steps(
         else:
             found = history.steps(database, storage, job_id, epoch, after=after, limit=limit or history.ALL)
         if format == "json":
-            return as_json(Page(data=[StepView.of(each) for chunk in found.chunks for each in chunk]))
+            return page_as_json(StepView.of(each) for chunk in found.chunks for each in chunk)
         return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
 
     return await (run_in_threadpool(answer) if are_recorded else turn(answer))
 
 
-def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Page[EpochView]:
+def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Response:
     with database.reading() as session:
         found, following = records.epochs(session, job_id, after=after, limit=limit)
-    return Page(data=[EpochView.of(row) for row in found], next=None if following is None else str(following))
+    return page_as_json(map(EpochView.of, found), following)
 
 
 def _page_of_steps(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> Response:
     with database.reading() as session:
         found, following = records.page_of_steps(session, storage, job_id, epoch, after=after, limit=limit)
-    return as_json(Page(data=[StepView.of(each) for each in found], next=None if following is None else str(following)))
+    return page_as_json(map(StepView.of, found), following)

@@ -13,6 +13,9 @@ from pydantic import ValidationError
 from workbench import FakeQueue, problem_of, request, rows_of_every_table
 
 from service.api.app import create_app
+from service.api.negotiation import page_as_json
+from service.api.views.records import ParametersView
+from service.api.views.view import Page
 from service.settings import Settings
 from service.store.database import Database
 from slope.spec import SweepRequest, faults_of
@@ -126,3 +129,19 @@ def test_a_list_looks_at_the_workers_once_however_many_jobs_wait(
     monkeypatch.setattr("service.store.workers.live_devices", lambda session: asked.append(session) or {"cpu": True})
     reasons = [job["reason"] for job in client.get("/v1/jobs").json()["data"]]
     assert (reasons, len(asked)) == (["It waits for a free worker"] * 3, 1)
+
+
+@pytest.mark.parametrize("following", [None, 7])
+def test_a_page_that_is_made_item_by_item_is_the_page(following: int | None) -> None:
+    items = [ParametersView(weights=[0.1 * each, float("nan")], bias=None) for each in range(3)]
+    whole = Page(data=items, next=None if following is None else str(following))
+    answer = page_as_json(items, following)
+    assert bytes(answer.body) == whole.model_dump_json().encode()
+    assert bytes(page_as_json([], following).body) == whole.model_copy(update={"data": []}).model_dump_json().encode()
+
+
+def test_pages_tell_caches_once_what_they_hang_on(client: TestClient, trained: Trained) -> None:
+    job_id = trained(request())
+    for path in ("epochs", "epochs?points=4", "epochs/0/steps", "model", "model?epoch=1", "epochs/0/steps/0/graph"):
+        answer = client.get(f"/v1/jobs/{job_id}/{path}")
+        assert [value for name, value in answer.headers.multi_items() if name == "vary"] == ["Accept"], path
