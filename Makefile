@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo serve test test-faults test-compose check format bench clean
+.PHONY: demo serve test test-faults test-compose check format bench docs clean
 
 demo: .venv/server
 	$(BIN)/slope demo
@@ -36,6 +36,9 @@ format: .venv/test
 bench: .venv/bench
 	$(BIN)/python -m benchmarks
 
+docs: .venv/test
+	$(BIN)/python docs/build.py
+
 clean:
 	rm -rf .venv build dist
 
@@ -46,10 +49,10 @@ clean:
 	touch $@
 
 .venv/test: .venv/server
-	$(INSTALL) --editable '.[server,pictures,test]'
+	$(INSTALL) --editable '.[server,pictures,docs,test]'
 	-@command -v ip >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && apt-get install -qq iproute2; }
 	touch $@
 
 .venv/bench: .venv/test
-	$(INSTALL) --editable '.[server,pictures,test,bench]'
+	$(INSTALL) --editable '.[server,pictures,docs,test,bench]'
 	touch $@

@@ -1,4 +1,4 @@
-"""Draws the pictures of the README from real runs, and prints the table of its page on gradients that accumulate.
+"""Draws the pictures of the documents from real runs, and prints the table on gradients that accumulate.
 
 python docs/draw.py
 """
@@ -12,6 +12,7 @@ import torch
 
 from slope.data import RowsOfSteps, prepare
 from slope.graph import Graph
+from slope.graph.palette import THEMES
 from slope.graph.step import StepTrace, batch_of
 from slope.loop import Training
 from slope.records import EpochRecord
@@ -30,7 +31,38 @@ def main() -> None:
     _draw("eight", _step(*_eight(), {"epochs": 2, "learning_rate": 0.05}, epoch=1, step=4, row=4))
     huber = {"epochs": 10, "learning_rate": 0.1, "batch_size": "full", "loss": "huber"}
     _draw("huber", _step(*_with_an_outlier(), huber, epoch=5, step=0, row=5))
+    _draw_losses([record.last_loss for record in _epochs(*LECTURE, LECTURE_SPEC)])
     _print_accumulation()
+
+
+def _draw_losses(losses: list[float]) -> None:
+    """The last loss of each epoch as a line with its points, in the colours of the graphs."""
+    width, height, edge, widest = 320, 200, 36, len(losses) - 1
+    places = [
+        (edge + epoch * (width - 2 * edge) / widest, height - edge - loss * (height - 2 * edge) / max(losses))
+        for epoch, loss in enumerate(losses)
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    for name, theme in THEMES.items():
+        points = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
+        labels = [
+            (edge, edge - 10, f"loss {losses[0]:.2f}"),
+            (width - edge, places[-1][1] - 10, f"{losses[-1]:.2f}"),
+            (edge, height - 12, "epoch 0"),
+            (width - edge, height - 12, str(widest)),
+        ]
+        texts = "".join(
+            f'<text x="{x}" y="{y:.1f}" text-anchor="{"start" if x == edge else "end"}">{label}</text>'
+            for x, y, label in labels
+        )
+        (FOLDER / f"loss-{name}.svg").write_text(
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+            f'<rect width="{width}" height="{height}" fill="{theme.background}"/>'
+            f'<path d="M{edge} {edge}V{height - edge}H{width - edge}" fill="none" stroke="{theme.line}"/>'
+            f'<polyline points="{line}" fill="none" stroke="{theme.forward}" stroke-width="2"/>'
+            f'<g fill="{theme.forward}">{points}</g>'
+            f'<g fill="{theme.ink}" font-family="DejaVu Sans, sans-serif" font-size="12">{texts}</g></svg>\n'
+        )
 
 
 def _draw(name: str, graph: Graph) -> None:

@@ -40,9 +40,8 @@ def hyperparameters() -> Iterator[str]:
     yield from ("# Hyperparameters", "")
     yield "What `hyperparameters` of a job may hold. A value that does not exist is refused, never ignored."
     yield from _fields(TrainingSpec)
-    parts = [EarlyStopping, Recording]
     kinds = [each for module in (optimizers, schedules) for each in _parts_of(module)]
-    for kind in (*parts, *kinds):
+    for kind in (EarlyStopping, Recording, *kinds):
         yield from ("", f"## {kind.__name__}", "", getdoc(kind) if kind.__doc__ else "")
         yield from _fields(kind)
 
