@@ -36,6 +36,7 @@ def worker_cut_off(stage: SpreadStage, make: Make, *, ways: Ways = "both", secon
         return Trial(stage.inspect(job_id, make))
     with stage.cut(stage.host_of(worker), ways=ways):
         sleep(seconds)
+        stage.pause(2.0)  # tries to reach what is cut off come in a rhythm of their own
     recovery = _seconds_to_train(stage, worker)
     return Trial(stage.inspect(job_id, make), recovery)
 
@@ -89,6 +90,7 @@ def services_cut_off(stage: SpreadStage, make: Make, *, ways: Ways = "both", sec
     job_id = stage.underway(make)
     with stage.cut(stage.api_host, *stage.worker_hosts, ways=ways):
         sleep(seconds)
+        stage.pause(2.0)  # tries to reach what is cut off come in a rhythm of their own
         before = work.recorded(stage.database, job_id)
     recovery = _seconds_to_next_epoch(stage, job_id, monotonic(), before)
     return _untaken(stage, job_id, Trial(stage.inspect(job_id, make), recovery))
@@ -147,10 +149,9 @@ def workers_cut_from_broker(stage: SpreadStage, make: Make, *, ways: Ways = "bot
     with stage.cut(*stage.worker_hosts, ways=ways, port=BROKER_PORT):
         sleep(seconds)
         recovery, posted, slowest = _seconds_to_train_what_is_posted(stage)
-        readiness = stage.api.readiness
+        until(lambda: len(stage.api.readiness.get("without_broker", ())) == len(stage.worker_hosts))
     until(lambda: stage.api.is_ready, _PATIENCE)
     damage = sum((stage.inspect(job_id, work.small) for job_id in posted), stage.inspect(running, make))
-    assert len(readiness["without_broker"]) == len(stage.worker_hosts), readiness
     return _untaken(stage, running, Trial(damage, recovery, {"slowest POST": slowest}))
 
 
