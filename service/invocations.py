@@ -19,7 +19,7 @@ from service.errors import InvalidRequest, MalformedRequest
 from slope.data import Array
 from slope.spec import Fault, invalid
 from slope.spec.data import Rows
-from slope.spec.faults import Location, pointer, sentence
+from slope.spec.faults import FewFaults, Location, pointer, sentence
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Record = dict[str, Any]
@@ -60,7 +60,7 @@ class Invocation(Foreign):
     """Rows to predict, in exactly one of four shapes."""
 
     dataframe_split: SplitFrame | None = None
-    dataframe_records: list[Record] | None = None
+    dataframe_records: Annotated[list[Record], FewFaults] | None = None
     instances: Annotated[list[Number] | list[list[Number]] | list[Record] | None, WrapValidator(_rows_or_records)] = (
         None
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Annotated
 from uuid import UUID
 
 import numpy as np
@@ -18,6 +19,7 @@ from service.store.tables import Dataset, Job
 from slope.data import Array
 from slope.fit import Fit
 from slope.spec import Fault
+from slope.spec.faults import FewFaults
 from slope.spec.overflow import FLOAT32_LIMIT
 from slope.spec.part import Part
 from slope.trained import TrainedModel
@@ -29,7 +31,7 @@ class DatasetToPredict(Part):
     """A stored dataset, and which of its columns are what."""
 
     id: UUID = Field(strict=False)
-    features: list[str] | None = None
+    features: Annotated[list[str], FewFaults] | None = None
     """Names of the columns that are x, in the order of the job's features; the columns of their names by default."""
     target: str | None = None
     """Name of the column that is y; the job's own by default, if the dataset has it."""

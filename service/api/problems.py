@@ -24,6 +24,7 @@ from service.errors import (
 )
 from service.store.database import has_no_schema, is_full
 from slope.spec import Fault, faults_of
+from slope.spec.faults import MOST_FAULTS
 
 log = structlog.get_logger()
 
@@ -92,7 +93,8 @@ def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     in_body = [error | {"loc": error["loc"][1:]} for error in errors if error["loc"][0] == "body"]
     elsewhere = [Fault(e["msg"], "/" + "/".join(map(str, e["loc"]))) for e in errors if e["loc"][0] != "body"]
     faults = elsewhere + faults_of(in_body, error.body)
-    count = f"{len(errors)} things are" if len(errors) > 1 else "One thing is"
+    at_least = "At least " if len(errors) >= MOST_FAULTS else ""
+    count = f"{at_least}{len(errors)} things are" if len(errors) > 1 else "One thing is"
     return problem_of(InvalidRequest(f"{count} wrong with the request: {faults[0].detail}", faults))
 
 

@@ -1,12 +1,21 @@
 """The data of a job: written into the request, or a stored dataset by id."""
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
+from pydantic import (
+    FailFast,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails
 
-from slope.spec.faults import invalid
+from slope.spec.faults import FewFaults, faults_from, first_of, invalid
 from slope.spec.part import Part
 
 Item = TypeVar("Item")
@@ -14,56 +23,61 @@ Vector = list[float]
 Matrix = list[list[float]]
 
 _number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-_vector = TypeAdapter(list[_number])
-_matrix = TypeAdapter(list[list[_number]])
-
+_Numbers = Annotated[list[_number], FailFast()]
+_vector = TypeAdapter(_Numbers)
+_matrix = TypeAdapter(Annotated[list[_Numbers], FailFast()])
+_all_faults = TypeAdapter(list[_number])
+_first_of_each = TypeAdapter(list[_Numbers])
 
 _PIECE = 20_000
 """Numbers that are checked at once, about a millisecond's work: other threads have their turn after each piece."""
 
+_Faults = Callable[[int, list[Any]], Iterator[InitErrorDetails]]
 
-def _in_pieces(adapter: TypeAdapter[list[Item]], value: Any, width: int = 1) -> list[Item]:
-    """What the adapter makes of a list, each of whose items has so many numbers."""
-    size = max(1, _PIECE // width)
-    if not isinstance(value, list) or len(value) <= size:
+
+def _in_pieces(adapter: TypeAdapter[list[Item]], value: Any, faults_from: _Faults, width: int = 1) -> list[Item]:
+    """What the adapter makes of a list, each of whose items has at most so many numbers."""
+    if not isinstance(value, list):
         return adapter.validate_python(value)
+    size = max(1, _PIECE // width)
     found: list[Item] = []
     for start in range(0, len(value), size):
         try:
             found += adapter.validate_python(value[start : start + size])
-        except ValidationError as error:
-            raise _moved(error, start) from None
+        except ValidationError:
+            raise first_of(faults_from(start, value)) from None
     return found
 
 
-def _moved(error: ValidationError, start: int) -> ValidationError:
-    """The error of a piece, as one of the whole."""
-    lines = [
-        InitErrorDetails(
-            type=line["type"],
-            loc=(int(line["loc"][0]) + start, *line["loc"][1:]),
-            input=line["input"],
-            ctx=line.get("ctx", {}),
-        )
-        for line in error.errors(include_url=False)
-    ]
-    return ValidationError.from_exception_data(error.title, lines)
+def _faults_of_numbers(start: int, numbers: list[Any]) -> Iterator[InitErrorDetails]:
+    return faults_from(start, numbers, _all_faults.validate_python)
+
+
+def _faults_of_rows(start: int, rows: list[Any]) -> Iterator[InitErrorDetails]:
+    """Row by row where a row is wrong: together, wide rows would have too many faults."""
+    for wrong in faults_from(start, rows, _first_of_each.validate_python):
+        place = int(wrong["loc"][0])
+        if isinstance(rows[place], list):
+            yield from (line | {"loc": (place, *line["loc"])} for line in _faults_of_numbers(0, rows[place]))
+        else:
+            yield wrong
 
 
 def _rows(value: Any, described: ValidatorFunctionWrapHandler) -> Vector | Matrix:
     """Choose between numbers and rows by the first item, so that a fault is told once, at its own place."""
     if isinstance(value, list) and value and isinstance(value[0], list):
-        matrix = _in_pieces(_matrix, value, max(1, len(value[0])))
+        width = max(len(row) for row in value if isinstance(row, list))
+        matrix = _in_pieces(_matrix, value, _faults_of_rows, max(1, width))
         _refuse_ragged(matrix)
         described([0.0] * len(matrix))  # all that is left to be checked is how many they may be
         return matrix
-    vector = _in_pieces(_vector, value)
+    vector = _in_pieces(_vector, value, _faults_of_numbers)
     described([0.0] * len(vector))
     return vector
 
 
 def _numbers(value: Any, _: ValidatorFunctionWrapHandler) -> Vector:
-    return _in_pieces(_vector, value)
+    return _in_pieces(_vector, value, _faults_of_numbers)
 
 
 def _refuse_ragged(matrix: Matrix) -> None:
@@ -107,7 +121,7 @@ class DatasetReference(Part):
     """A stored dataset, and which of its columns to learn from."""
 
     id: UUID = Field(strict=False)
-    features: list[str] | None = None
+    features: Annotated[list[str], FewFaults] | None = None
     """Names of the columns that become x; all but the target by default."""
     target: str | None = None
     """Name of the column that becomes y; the last by default."""

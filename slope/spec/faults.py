@@ -1,13 +1,19 @@
 """Faults of a request, each with the JSON Pointer (RFC 6901) of the value that is wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, WrapValidator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Location = tuple[str | int, ...]
+
+MOST_FAULTS = 100
+"""So many are told of a request, and of each of its lists and objects not many more are looked for."""
+_PIECE = 1_000
+"""Items whose faults are collected at once."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +30,60 @@ def invalid(location: Location, detail: str, *, is_missing: bool = False) -> Val
     return ValidationError.from_exception_data("request", [InitErrorDetails(type=problem, loc=location, input=None)])
 
 
+def first_of(lines: Iterable[InitErrorDetails]) -> ValidationError:
+    """The first faults of many as one error."""
+    return ValidationError.from_exception_data("request", list(islice(lines, MOST_FAULTS)))
+
+
+def faults_from(start: int, items: Sequence[Any], check: Callable[[Any], Any]) -> Iterator[InitErrorDetails]:
+    """The faults of a list from an item on, looked for piece by piece as they are asked for."""
+    for place in range(start, len(items), _PIECE):
+        try:
+            check(items[place : place + _PIECE])
+        except ValidationError as error:
+            for line in lines_of(error):
+                if line["loc"]:  # a piece may be too short where the list is not
+                    first, *rest = line["loc"]
+                    yield line | {"loc": (int(first) + place, *rest)}
+
+
+def lines_of(error: ValidationError) -> list[InitErrorDetails]:
+    """What Pydantic makes errors of, out of an error."""
+    return [
+        InitErrorDetails(type=line["type"], loc=line["loc"], input=line["input"], ctx=line.get("ctx", {}))
+        for line in error.errors(include_url=False)
+    ]
+
+
+def _in_entries(entries: dict[Any, Any], check: Callable[[Any], Any]) -> Iterator[InitErrorDetails]:
+    rest = iter(entries.items())
+    while piece := dict(islice(rest, _PIECE)):
+        try:
+            check(piece)
+        except ValidationError as error:
+            yield from (line for line in lines_of(error) if line["loc"])
+
+
+def _check_with_few_faults(value: Any, check: Callable[[Any], Any]) -> Any:
+    if isinstance(value, list | dict) and len(value) > MOST_FAULTS:
+        faults = _in_entries(value, check) if isinstance(value, dict) else faults_from(0, value, check)
+        if (error := first_of(faults)).error_count():
+            raise error
+    return check(value)
+
+
+FewFaults = WrapValidator(_check_with_few_faults)
+"""Of a long list or object the first hundred faults are told: Pydantic would collect them all, at 1 KB each.
+
+It comes last in an annotation, so that it sees the list before its items are checked."""
+
+
 def pointer(location: Sequence[str | int]) -> str:
     """The location as a JSON Pointer; the empty pointer is the whole document."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def faults_of(errors: Sequence[Any], document: Any, *, limit: int = 100) -> list[Fault]:
+def faults_of(errors: Sequence[Any], document: Any, *, limit: int = MOST_FAULTS) -> list[Fault]:
     """At most `limit` faults from Pydantic's error dictionaries about a document."""
     return [
         Fault(sentence(error), pointer(list(_within(document, error["loc"], error["type"]))))

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from slope.expression import FUNCTIONS, MAX_LENGTH, NAME, ExpressionFault, names_in, parse
-from slope.spec.faults import invalid
+from slope.spec.faults import FewFaults, invalid
 from slope.spec.part import Part
 
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
@@ -16,7 +16,9 @@ class GraphRequest(Part):
 
     expression: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)] = Field(examples=["(x*w - y)**2"])
     """Numbers, names, `+ - * / **`, brackets, and sin, cos, exp, log, tanh, sigmoid, relu, abs, square."""
-    values: dict[Name, float] = Field(default={}, examples=[{"x": 1.0, "y": 2.0, "w": 1.0}], max_length=100)
+    values: Annotated[dict[Name, float], Field(max_length=100), FewFaults] = Field(
+        default={}, examples=[{"x": 1.0, "y": 2.0, "w": 1.0}]
+    )
     """A number for every name in the expression."""
     requires_grad: list[Name] | None = Field(default=None, examples=[["w"]], max_length=100)
     """The names whose gradient is wanted; all of them by default."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from slope.spec.data import DatasetReference, InlineData, Rows, width_of
-from slope.spec.faults import invalid
+from slope.spec.faults import FewFaults, invalid
 from slope.spec.overflow import refuse_overflow
 from slope.spec.part import Part
 from slope.spec.training import TrainingSpec
@@ -24,6 +24,7 @@ Metadata = Annotated[
         Annotated[str, Field(max_length=512, pattern=NO_NUL)],
     ],
     Field(max_length=50),
+    FewFaults,
 ]
 
 

@@ -1,8 +1,11 @@
 """What every part of a request has in common: nothing unknown, nothing coerced, nothing changed."""
 
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from slope.spec.faults import MOST_FAULTS
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -25,3 +28,13 @@ class Part(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_strangers(cls, value: Any) -> Any:
+        """Of very many unknown fields the first are told: Pydantic would collect them all."""
+        if not isinstance(value, dict) or len(value) <= len(cls.model_fields) + MOST_FAULTS:
+            return value
+        known = {name: value[name] for name in cls.model_fields if name in value}
+        strangers = ((name, each) for name, each in value.items() if name not in known)
+        return known | dict(islice(strangers, MOST_FAULTS))

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import to_json
 
 from slope.spec.data import DatasetReference, InlineData, Rows
-from slope.spec.faults import Location, invalid, sentence
+from slope.spec.faults import FewFaults, Location, invalid, sentence
 from slope.spec.job import (
     MAX_PREDICT,
     Device,
@@ -42,11 +42,11 @@ class SweepRequest(Part):
     dataset: Annotated[InlineData | DatasetReference, BeforeValidator(choose_dataset)]
     hyperparameters: TrainingSpec = TrainingSpec()
     """What all jobs have in common."""
-    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] | None = Field(
+    grid: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], FewFaults] | None = Field(
         default=None, examples=[{"learning_rate": [0.001, 0.01, 0.1], "l2": [0.0, 0.1]}]
     )
     """Values of hyperparameters by name: a job for each combination."""
-    settings: Annotated[list[Overrides], Field(min_length=1, max_length=MAX_SETTINGS)] | None = None
+    settings: Annotated[list[Overrides], Field(min_length=1, max_length=MAX_SETTINGS), FewFaults] | None = None
     """Instead of a grid: the hyperparameters of each job that are its own."""
     predict: Rows = Field(default=[], max_length=MAX_PREDICT)
     device: Device = "auto"

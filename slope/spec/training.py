@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from slope.spec.faults import invalid
+from slope.spec.faults import FewFaults, invalid
 from slope.spec.optimizers import LBFGS, SGD, Optimizer
 from slope.spec.overflow import refuse_overflow
 from slope.spec.part import Count, Fraction, NonNegative, Part, Positive
@@ -27,7 +27,7 @@ BatchSize = Annotated[
     Annotated[Count, Tag("value")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_value)
 ]
 Start = Annotated[Literal["zeros", "normal"], Tag("word")]
-InitialWeights = Annotated[Annotated[list[float], Tag("value")] | Start, Discriminator(_word_or_value)]
+InitialWeights = Annotated[Annotated[list[float], FewFaults, Tag("value")] | Start, Discriminator(_word_or_value)]
 InitialBias = Annotated[Annotated[float, Tag("value")] | Start, Discriminator(_word_or_value)]
 
 
@@ -66,7 +66,7 @@ class TrainingSpec(Part):
     """Numbers are in the data's units, standardized or not, as a job's own `weights` are, and zeros beside them, too;
     what is drawn is drawn for the data as it is trained on."""
     initial_bias: InitialBias = "zeros"
-    frozen: list[Parameter] = Field(default=[])
+    frozen: Annotated[list[Parameter], FewFaults] = Field(default=[])
     """Parameters that do not learn: their `requires_grad` is false, their gradient null."""
     zero_gradients: Literal["step", "epoch", "never"] = "step"
     standardize: bool = False

@@ -2,9 +2,11 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,11 +14,15 @@ from workbench import problem_of
 
 from service import document_reader
 from service.api import large_bodies
+from service.api.predictions import PredictRequest
 from service.bodies import parsed
 from service.document_reader import parts_of
 from service.documents import LARGE, document_of, put_together
 from service.errors import InvalidRequest, MalformedRequest
 from service.inference import InferenceRequest
+from service.invocations import Invocation
+from slope.spec import JobRequest, SweepRequest
+from slope.spec.graph import GraphRequest
 
 JSON = {"Content-Type": "application/json"}
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
@@ -92,6 +98,30 @@ def test_a_large_body_is_not_read_in_the_loop(client: TestClient, monkeypatch: p
 
     assert client.post("/v1/plan", content=json.dumps(job(5_000)), headers=JSON).status_code == 200
     assert [name for name in threads if "AnyIO worker" in name] == threads != []
+
+
+def test_no_list_or_object_of_a_body_collects_faults_without_a_bound(app: FastAPI) -> None:
+    bodies = {route.body_field.field_info.annotation for route in app.routes if getattr(route, "body_field", None)}
+    bodies |= {InferenceRequest, Invocation}
+    assert {JobRequest, SweepRequest, GraphRequest, PredictRequest} < bodies
+
+    for body in bodies:
+        assert list(unbounded(body.__pydantic_core_schema__)) == []
+
+
+def unbounded(schema: Any) -> Iterator[Any]:
+    """Lists and objects whose items can be wrong, and that tell of every item."""
+    if isinstance(schema, list | tuple):
+        for each in schema:
+            yield from unbounded(each)
+    if not isinstance(schema, dict) or schema.get("type") == "function-wrap":
+        return
+    kind = schema.get("type")
+    items = {"list": schema.get("items_schema"), "dict": schema.get("values_schema")}.get(str(kind), {"type": "any"})
+    has_bound = schema.get("fail_fast") or (kind == "list" and "max_length" in schema)  # a list ends at its length
+    if items["type"] != "any" and not has_bound:
+        yield schema
+    yield from unbounded([each for name, each in schema.items() if name not in ("metadata", "serialization")])
 
 
 def test_a_faulty_number_is_told_at_its_place_in_whichever_piece(client: TestClient) -> None:

@@ -5,15 +5,21 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+import slope.spec.data
+import slope.spec.faults
+import slope.spec.part
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of
+from slope.spec.faults import faults_from, first_of
 
 ROOT = Path(__file__).parents[2]
 LECTURE: dict[str, Any] = {
@@ -32,6 +38,7 @@ LECTURE: dict[str, Any] = {
 }
 ID = "0190b5a0-0000-7000-8000-000000000000"
 HUGE = 10**400
+StrictNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 def faults(document: Any) -> list[Fault]:
@@ -375,6 +382,97 @@ def test_faults_at_several_places_are_told_together() -> None:
 def test_a_thousand_faults_are_told_as_the_first_hundred() -> None:
     document = {"dataset": {"x": ["bad"] * 1000, "y": [1.0] * 1000}}
     assert pointers(document) == [f"/dataset/x/{index}" for index in range(100)]
+
+
+LONG = 30_000
+NUMBERS = st.one_of(st.just(1.0), st.just("a"), st.none())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"dataset": {"x": ["bad"] * LONG, "y": [1.0]}},
+        {"dataset": {"x": [["bad"]] * LONG, "y": [1.0]}},
+        {"dataset": {"x": [[1.0], ["bad"] * LONG], "y": [1.0]}},
+        {"dataset": {"x": [[1.0], *["bad"] * LONG], "y": [1.0]}},
+        {"dataset": {"x": [1.0], "y": [[1.0]] * LONG}},
+        {"dataset": {"id": ID, "features": [1] * LONG}},
+        request_with(predict=[None] * LONG),
+        request_with(metadata=dict.fromkeys(map(str, range(LONG)))),
+        request_with(hyperparameters={"initial_weights": ["bad"] * LONG}),
+        request_with(hyperparameters={"frozen": ["bad"] * LONG}),
+        request_with(hyperparameters=dict.fromkeys(map(str, range(LONG)))),
+        request_with(**dict.fromkeys(map(str, range(LONG)))),
+    ],
+)
+def test_of_very_many_faults_only_the_first_hundred_are_collected(document: Any) -> None:
+    with pytest.raises(ValidationError) as raised:
+        JobRequest.model_validate(document)
+    assert 100 <= len({error["loc"] for error in raised.value.errors()}) == raised.value.error_count() <= 101
+
+
+@given(st.lists(NUMBERS, max_size=30) | st.lists(st.lists(NUMBERS, max_size=5) | NUMBERS, min_size=1, max_size=20))
+def test_the_first_faults_of_data_are_those_of_a_full_validation(x: list[Any]) -> None:
+    kind = list[list[StrictNumber]] if x and isinstance(x[0], list) else list[StrictNumber]
+    expected = all_faults(kind, x)[:6]
+    with small_pieces():
+        found = all_faults(InlineData, {"x": x, "y": [1.0]})
+    if expected:
+        assert found == [("x", *place) for place in expected]
+
+
+@given(
+    metadata=st.dictionaries(st.text(max_size=2), st.just("right") | st.just(1), max_size=30),
+    weights=st.lists(NUMBERS, max_size=30),
+    unknown=st.lists(st.text("abc", min_size=1), max_size=20, unique=True),
+)
+def test_the_first_faults_of_a_request_are_those_of_a_full_validation(
+    metadata: dict[str, Any], weights: list[Any], unknown: list[str]
+) -> None:
+    document = request_with(metadata=metadata, hyperparameters={"initial_weights": weights}, **dict.fromkeys(unknown))
+    expected = all_faults(JobRequest, document)
+    with small_pieces():
+        found = all_faults(JobRequest, document)
+    for part in ("hyperparameters", "metadata"):
+        assert in_part(found, part) == in_part(expected, part)[:6]
+    strangers = [place for place in expected if place[0] in unknown]
+    assert [place for place in found if place[0] in unknown][:6] == strangers[:6]
+
+
+def test_what_follows_the_first_faults_is_not_looked_at() -> None:
+    seen: list[int] = []
+
+    def check(piece: list[Any]) -> Any:
+        seen.append(len(piece))
+        return TypeAdapter(list[StrictNumber]).validate_python(piece)
+
+    error = first_of(faults_from(10_000, [1.0] * 20_000 + ["bad"] * 1_000_000, check))
+
+    assert [fault["loc"] for fault in error.errors()] == [(place,) for place in range(20_000, 20_100)]
+    assert sum(seen) == 11_000
+
+
+def all_faults(kind: Any, value: Any) -> list[tuple[str | int, ...]]:
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        return [fault["loc"] for fault in error.errors()]
+    return []
+
+
+def in_part(places: list[tuple[str | int, ...]], name: str) -> list[tuple[str | int, ...]]:
+    return [place for place in places if place[0] == name and len(place) > 1]
+
+
+@contextmanager
+def small_pieces() -> Iterator[None]:
+    """Few faults are told, and pieces are small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slope.spec.faults, "MOST_FAULTS", 6)
+        patch.setattr(slope.spec.faults, "_PIECE", 4)
+        patch.setattr(slope.spec.part, "MOST_FAULTS", 6)
+        patch.setattr(slope.spec.data, "_PIECE", 7)
+        yield
 
 
 def test_a_fault_says_in_a_sentence_what_is_wrong() -> None:
