@@ -7,7 +7,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from service.api.views.jobs import JobView
+from service.api.schemas.jobs import JobView
 
 
 def create_app(job: JobView) -> FastAPI:

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import servers
 from benchmarks.comparison import Aim, compare, in_turns
-from service.demo import LECTURE
+from service.commands.demo import LECTURE
 from slope.data import prepare
 from slope.graph.step import StepTrace, batch_of
 from slope.model import Parameters

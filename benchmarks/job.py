@@ -12,7 +12,7 @@ from benchmarks import servers
 from benchmarks.comparison import Aim, compare, in_turns
 from benchmarks.empty_task import TASK, application
 from benchmarks.servers import Servers
-from service.demo import LECTURE
+from service.commands.demo import LECTURE
 
 _STARTS, _REPEATS = 3, 30
 _OURS, _THEIRS = "Slope: POST to succeeded", "Celery: an empty task and its result"

@@ -18,8 +18,8 @@ from benchmarks import servers
 from benchmarks.comparison import Aim, compare, in_turns
 from benchmarks.problems import FEATURES, rows
 from benchmarks.silent import Silent
-from service import jobs
-from service.demo import LECTURE
+from service.commands.demo import LECTURE
+from service.jobs import jobs
 from service.settings import Settings
 from service.storage import storage_at
 from service.store import leases, partitions

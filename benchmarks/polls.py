@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from benchmarks import servers
 from benchmarks.comparison import Aim, compare, in_turns
 from benchmarks.servers import Servers
-from service.demo import LECTURE
+from service.commands.demo import LECTURE
 
 _CONNECTIONS, _COUNT, _REPEATS = 8, 100, 11
 _SMALL, _LARGE = "bare route, a small dict", "bare route, the same job from memory"

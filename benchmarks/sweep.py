@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from benchmarks.comparison import Aim, compare, in_turns
 from benchmarks.silent import Silent
-from service import jobs, sweeps
+from service.jobs import jobs, sweeps
 from service.settings import Settings
 from service.storage import storage_at
 from service.store import group_leases, leases, schema

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from service import errors
 from service.api.app import create_app
-from service.cli import app as command
+from service.commands.cli import app as command
 from service.errors import ServiceError
 from service.settings import Settings
 from slope.spec import TrainingSpec, optimizers, schedules

@@ -36,7 +36,7 @@ def test_the_contracts_between_the_packages_hold() -> None:
 
 
 def test_spec_client_and_command_load_neither_torch_nor_a_server() -> None:
-    loaded = loaded_by("slope.spec", "slope.client", "service.cli")
+    loaded = loaded_by("slope.spec", "slope.client", "service.commands.cli")
 
     assert {"pydantic", "httpx2", "typer"} <= loaded
     assert not {"torch", "numpy", "fastapi", "celery", "sqlalchemy", "uvicorn"} & loaded
@@ -98,11 +98,11 @@ def without_server(program: str) -> str:
 
 
 def test_the_base_install_has_the_command_and_the_client() -> None:
-    assert without_server("import service.cli, slope.client, slope.spec; print('loaded')") == "loaded\n"
+    assert without_server("import service.commands.cli, slope.client, slope.spec; print('loaded')") == "loaded\n"
 
 
 def test_the_base_install_says_what_a_server_s_command_is_missing() -> None:
-    command = "from service.cli import app; app(['serve'])"
+    command = "from service.commands.cli import app; app(['serve'])"
     done = run(WITHOUT + command, SERVER.replace(" ", ","))
     assert done.returncode == 2
     assert "pip install 'slope-regression[server]'" in done.stdout + done.stderr

@@ -7,13 +7,13 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from service import datasets
+from service.data import datasets
+from service.data.streamed import streamed, without_rows
 from service.errors import LeaseLost
 from service.store import jobs, leases, workers
 from service.store.database import now
 from service.store.leases import Claim
 from service.store.tables import Job
-from service.streams import streamed, without_rows
 from slope.analysis import Ending, analysis_seconds
 from slope.data import TrainingData, prepare
 from slope.engines.build import build

@@ -8,8 +8,8 @@ import numpy as np
 import structlog
 from sqlalchemy.orm import Session
 
-from service import datasets
-from service.datasets import Arrays
+from service.data import datasets
+from service.data.datasets import Arrays
 from service.errors import LeaseLost
 from service.store import group_leases, workers
 from service.store.database import now

@@ -7,7 +7,7 @@ from contextlib import suppress
 import psutil
 import structlog
 
-from service import reaping
+from service.upkeep import lost_jobs
 from worker.process import Process
 from worker.rounds import Rounds
 
@@ -51,7 +51,7 @@ class Hearing:
             self._call_children()
         if can_ring:
             with self._process.between_forks():
-                reaping.ring_again(self._process.database, self._process.queue)
+                lost_jobs.ring_again(self._process.database, self._process.queue)
 
     def _note(self, has_heard: bool) -> None:
         heard_before = self.hears

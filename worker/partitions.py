@@ -14,13 +14,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service import datasets
+from service.data import datasets
+from service.data.streamed import streamed
 from service.errors import LeaseLost, StorageUnavailable
 from service.store import jobs, leases, partitions, workers
 from service.store.leases import Claim
 from service.store.partitions import PartitionClaim
 from service.store.tables import Job
-from service.streams import streamed
 from slope.engines.reduced import Pause
 from slope.engines.streaming import ReducedPartition, joined
 from slope.run import Interrupted

@@ -6,11 +6,11 @@ from dataclasses import asdict
 
 import psutil
 
-from service import reaping
-from service.reaping import Contact
 from service.store import leases, workers
 from service.store.leases import Held
 from service.store.tables import Worker
+from service.upkeep import lost_jobs
+from service.upkeep.lost_jobs import Contact
 from slope import __version__
 from worker.hearing import Hearing
 from worker.memory import memory_for_training
@@ -45,8 +45,8 @@ class Reaper:
         database, crashes = self._process.database, self._process.settings.max_crashes
         orphans = self._orphans()
         self._contact.note_answer()
-        released = reaping.release(database, orphans, max_crashes=crashes)
-        released += reaping.release_expired(database, self._contact, max_crashes=crashes)
+        released = lost_jobs.release(database, orphans, max_crashes=crashes)
+        released += lost_jobs.release_expired(database, self._contact, max_crashes=crashes)
         if released:
             self._hearing.hurry()
 

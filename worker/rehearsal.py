@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service import datasets
-from service.datasets import Arrays, offered
+from service.data import datasets
+from service.data.datasets import Arrays, offered
 from service.errors import ServiceError
 from service.store import jobs, leases
 from service.store.database import now

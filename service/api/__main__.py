@@ -15,10 +15,11 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import jobs, logs
+from service import logs
 from service.api.app import create_app
-from service.api.protocol import BoundedProtocol, BoundedServer, bounds_of
+from service.api.guards.http1 import BoundedProtocol, BoundedServer, bounds_of
 from service.errors import ServiceError
+from service.jobs import jobs
 from service.settings import get_settings
 
 _GRACE_SECONDS = 5

@@ -11,38 +11,38 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
-from service.api import (
+from service.api import problems
+from service.api.bodies.body_limit import BodyLimit
+from service.api.bodies.large_bodies import read_apart
+from service.api.documentation import document
+from service.api.guards import page_policy
+from service.api.guards.origins import Door
+from service.api.guards.query_parameters import strict
+from service.api.polling.feeds import Feeds
+from service.api.polling.responses import Answers
+from service.api.polling.watch import JobWatch
+from service.api.routes import (
     datasets,
     devices,
     events,
     graphs,
     health,
-    inference,
-    invocations,
     jobs,
+    kserve,
+    mlflow,
     models,
-    pages,
     plan,
     predictions,
-    problems,
     records,
     sweeps,
 )
-from service.api.answers import Answers
-from service.api.body_limit import BodyLimit
-from service.api.documentation import document
-from service.api.door import Door
-from service.api.feeds import Feeds
-from service.api.large_bodies import read_apart
-from service.api.queries import strict
-from service.api.watch import JobWatch
+from service.api.turns import Turns
 from service.errors import ServiceError
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import storage_at
 from service.store.database import Database
-from service.sweeping import sweep
-from service.turns import Turns
+from service.upkeep.garbage import sweep
 from slope import __version__
 
 _SWEEP_SECONDS = 3600.0
@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         description=_DESCRIPTION,
         lifespan=_lifespan,
     )
-    pages.guard(app.routes)
+    page_policy.guard(app.routes)
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
     _open_to(app, settings)
     app.state.settings = settings
@@ -98,8 +98,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         events,
         predictions,
         models,
-        inference,
-        invocations,
+        kserve,
+        mlflow,
         devices,
         health,
     ):

@@ -8,15 +8,15 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request
 from sqlalchemy.orm import Session
 
-from service.api.answers import Answers
-from service.api.feeds import Feeds
-from service.api.watch import JobWatch
+from service.api.polling.feeds import Feeds
+from service.api.polling.responses import Answers
+from service.api.polling.watch import JobWatch
+from service.api.turns import Turns
 from service.errors import UnsupportedMediaType
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
-from service.turns import Turns
 
 MAX_WAIT = 60.0
 Arguments = ParamSpec("Arguments")

@@ -7,7 +7,7 @@ from fastapi.openapi.models import Example
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.api.views.problems import FaultView, ProblemView
+from service.api.schemas.problems import FaultView, ProblemView
 
 _REFERENCE = "#/components/schemas/{model}"
 _bodies: list[type[BaseModel]] = []

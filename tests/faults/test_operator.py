@@ -10,11 +10,12 @@ from integration.workbench import FakeQueue, change, claimed, read, request, sub
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
-from service import doctor, operate, reaping
+from service.commands import operate
 from service.settings import Settings
 from service.store import leases, workers
 from service.store.database import Database, now
 from service.store.tables import Job, Worker
+from service.upkeep import doctor, lost_jobs
 
 Examine = Callable[[], list[str]]
 HASTY = {"lease_seconds": 1.0}
@@ -167,7 +168,9 @@ def test_reaping_by_hand_leaves_a_job_alone_whose_worker_gives_a_sign_of_life_me
     monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update=HASTY))
     monkeypatch.setattr(operate, "Database", lambda _url, impatient: database)  # to be closed
     mine = claimed(database, lease_seconds=-1.0)
-    monkeypatch.setattr(reaping, "sleep", lambda _: change(database, lambda session: leases.beat(session, mine, 60.0)))
+    monkeypatch.setattr(
+        lost_jobs, "sleep", lambda _: change(database, lambda session: leases.beat(session, mine, 60.0))
+    )
 
     operate.reap()
 

@@ -31,7 +31,6 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from faults import work
-from service import reaping
 from service.api.app import create_app
 from service.settings import Settings
 from service.store import database as store
@@ -39,6 +38,7 @@ from service.store import leases
 from service.store.database import Database
 from service.store.leases import Claim
 from service.store.tables import Job
+from service.upkeep import lost_jobs
 from worker import attempt as training
 from worker import recorder
 from worker.attempt import attempt
@@ -149,7 +149,7 @@ def test_a_worker_never_looks_at_its_own_clock_where_hosts_may_differ(
     monkeypatch.setattr(store, "datetime", NoClock)
 
     train(process, job_id)
-    assert reaping.release(process.database, reaping.expired(process.database), max_crashes=3) == [lost.job_id]
+    assert lost_jobs.release(process.database, lost_jobs.expired(process.database), max_crashes=3) == [lost.job_id]
 
     assert read(process.database, job_id).status == "succeeded"
 
@@ -163,7 +163,7 @@ def test_a_writer_that_falls_silent_in_a_transaction_does_not_keep_its_job_from_
     with database.writing() as frozen:
         leases.beat(frozen, mine, -1.0)  # it holds the lock of the job's row, and never commits
 
-        assert reaping.release(database, reaping.expired(database), max_crashes=3) == [mine.job_id]
+        assert lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3) == [mine.job_id]
 
         with pytest.raises(DBAPIError) as ended:
             frozen.commit()
@@ -185,7 +185,7 @@ def test_a_writer_that_stands_still_in_the_middle_of_its_rows_does_not_keep_its_
         frozen = connection.connection.driver_connection
         assert isinstance(frozen, psycopg.Connection)
         with pytest.raises(psycopg.OperationalError), frozen.cursor().copy("COPY epochs FROM STDIN"):
-            assert reaping.release(database, reaping.expired(database), max_crashes=3) == [mine.job_id]
+            assert lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3) == [mine.job_id]
         connection.invalidate()
     worker.dispose()
     assert read(database, mine.job_id).status == "queued"
@@ -208,7 +208,7 @@ def test_a_flush_that_takes_longer_than_the_lease_does_not_lose_the_job(
     def reap() -> list[UUID]:
         taken = []
         while not done.wait(0.05):
-            taken += reaping.release(reaper, reaping.expired(reaper), max_crashes=3)
+            taken += lost_jobs.release(reaper, lost_jobs.expired(reaper), max_crashes=3)
         return taken
 
     monkeypatch.setattr(recorder, "write_records", write_slowly)
@@ -253,7 +253,7 @@ def test_a_broker_that_refuses_one_bell_is_not_asked_for_all_the_others(database
     change(database, lambda session: session.execute(update(Job).values(rung_at=None)))
     queue.is_up = False
 
-    assert reaping.ring_again(database, queue) == []
+    assert lost_jobs.ring_again(database, queue) == []
     assert len(queue.rung) == 1
 
 
@@ -279,7 +279,7 @@ def test_a_full_disk_fails_the_job_or_leaves_it_to_be_resumed_and_corrupts_nothi
     assert _quick_check(sqlite_url) == "ok"
     if job.status == "running":
         _expire(database, mine)
-        assert reaping.release(database, reaping.expired(database), max_crashes=3) == [job_id]
+        assert lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3) == [job_id]
         train(roomy, job_id)
         assert work.damage(database, job_id, expected) == work.Damage()
     database.dispose()

@@ -24,7 +24,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.datasets import Arrays, inline
+from service.data.datasets import Arrays, inline
 from service.errors import LeaseLost
 from service.store import jobs, leases, records
 from service.store.database import Database, now

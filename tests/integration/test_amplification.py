@@ -14,8 +14,8 @@ from workbench import FakeQueue, problem_of, request, rows_of_every_table
 
 from service.api.app import create_app
 from service.api.negotiation import page_as_json
-from service.api.views.records import ParametersView
-from service.api.views.view import Page
+from service.api.schemas.records import ParametersView
+from service.api.schemas.view import Page
 from service.settings import Settings
 from service.store.database import Database
 from slope.spec import SweepRequest, faults_of
@@ -115,7 +115,7 @@ def test_lists_of_sweeps_and_rankings_leave_out_what_is_long(client: TestClient)
 
 def test_a_page_of_rows_of_a_wide_dataset_ends_early(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = client.post("/v1/datasets", content="a,b\n1,2\n3,4\n5,6\n", headers={"Content-Type": "text/csv"})
-    monkeypatch.setattr("service.datasets.MOST_NUMBERS_ON_A_PAGE", 4)
+    monkeypatch.setattr("service.data.datasets.MOST_NUMBERS_ON_A_PAGE", 4)
     page = client.get(f"/v1/datasets/{answer.json()['id']}/rows").json()
     assert (len(page["data"]), page["next"]) == (2, "1")
 

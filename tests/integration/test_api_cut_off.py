@@ -22,10 +22,10 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 from workbench import LECTURE, FakeQueue, at_once, problem_of, submit
 
-import service.api.health
-from service import events
+import service.api.routes.health
 from service.api.app import create_app
-from service.api.streaming import Stream
+from service.api.files.streaming import Stream
+from service.records import feed
 from service.settings import Settings
 from service.store import answering
 from service.store import database as connections
@@ -183,7 +183,7 @@ def all_threads_busy(client: TestClient) -> Iterator[None]:
 def test_readiness_does_not_wait_for_what_hangs(
     client: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.api.health, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(service.api.routes.health, "_PATIENCE_SECONDS", 0.1)
     end = Flag()
     monkeypatch.setattr(app.state.queue, "is_reachable", lambda: end.wait(60))
     monkeypatch.setattr(app.state.storage, "check", lambda: end.wait(60))
@@ -204,14 +204,14 @@ def test_a_stream_of_events_ends_when_the_database_goes(
 ) -> None:
     job_id = submit(database)
     url, headers = f"/v1/jobs/{job_id}/events", {"accept": "text/event-stream"}
-    following = events.following
+    following = feed.following
     asked: list[UUID] = []
 
-    def once(session: Session, job_id: UUID, position: events.Position) -> events.Batch:
+    def once(session: Session, job_id: UUID, position: feed.Position) -> feed.Batch:
         asked.append(job_id)
         return following(session, job_id, position) if len(asked) == 1 else gone()
 
-    monkeypatch.setattr(events, "following", once)
+    monkeypatch.setattr(feed, "following", once)
     with capture_logs() as logged:
         told = client.get(url, headers=headers)
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from workbench import LECTURE, FakeQueue, problem_of, submit
 
 from service.api.app import create_app
-from service.api.door import is_known
+from service.api.guards.origins import is_known
 from service.settings import Settings
 from service.store.database import Database
 
@@ -211,7 +211,7 @@ def test_no_answer_is_guessed_framed_or_followed(client: TestClient) -> None:
 
 
 def test_an_unforeseen_error_is_told_so_too(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.api.jobs.jobs.page", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("service.api.routes.jobs.jobs.page", lambda *_, **__: 1 / 0)
     answer = TestClient(app, raise_server_exceptions=False).get("/v1/jobs")
 
     assert problem_of(answer, 500)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 from workbench import LECTURE, change, claim, claimed, problem_of, read, request, submit
 
-import service.api.events
-import service.api.feeds
-import service.events
-from service.events import Position, following
+import service.api.polling.feeds
+import service.api.routes.events
+import service.records.feed
+from service.records.feed import Position, following
 from service.store import events, jobs, leases
 from service.store.database import Database
 from service.store.leases import Claim
@@ -149,7 +149,7 @@ def test_a_long_stream_is_told_once_across_its_batches(
     whole = stream(client, job_id)
 
     for batch in (1, 2, 3, 12, 13, 14):
-        monkeypatch.setattr(service.events, "_BATCH", batch)
+        monkeypatch.setattr(service.records.feed, "_BATCH", batch)
         assert stream(client, job_id) == whole
         assert stream(client, job_id, whole[4].id) == whole[5:]
 
@@ -196,7 +196,7 @@ def test_whatever_happens_between_two_readings_everything_is_told_once_and_in_or
     database: Database, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
     """A reader that is cut off at any place, while a worker flushes, warns, and hands the job to another."""
-    monkeypatch.setattr(service.events, "_BATCH", data.draw(st.integers(1, 6)))
+    monkeypatch.setattr(service.records.feed, "_BATCH", data.draw(st.integers(1, 6)))
     mine: Claim | None = claimed(database)
     assert mine
     job_id, seen, position = mine.job_id, [], Position()
@@ -373,7 +373,7 @@ def test_a_client_that_hangs_up_and_calls_again_misses_nothing_of_a_running_job(
 def test_a_stream_without_news_shows_that_it_lives(
     app: FastAPI, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.api.events, "KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(service.api.routes.events, "KEEP_ALIVE_SECONDS", 0.01)
     mine = claimed(database)
 
     async def scenario() -> None:
@@ -432,9 +432,9 @@ def test_a_history_that_many_read_is_made_once(
     client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id, made = trained(LECTURE), []
-    monkeypatch.setattr(service.events, "_BATCH", 4)
-    make = service.api.feeds._encode
-    monkeypatch.setattr(service.api.feeds, "_encode", lambda item, at: made.append(at) or make(item, at))
+    monkeypatch.setattr(service.records.feed, "_BATCH", 4)
+    make = service.api.polling.feeds._encode
+    monkeypatch.setattr(service.api.polling.feeds, "_encode", lambda item, at: made.append(at) or make(item, at))
 
     whole = stream(client, job_id)
     first = len(made)
@@ -445,8 +445,8 @@ def test_a_history_that_many_read_is_made_once(
 
 def test_those_who_ask_at_once_share_one_query(app: FastAPI, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id, read_ = trained(LECTURE), []
-    make = service.events.following
-    monkeypatch.setattr(service.events, "following", lambda *of: read_.append(of) or make(*of))
+    make = service.records.feed.following
+    monkeypatch.setattr(service.records.feed, "following", lambda *of: read_.append(of) or make(*of))
 
     async def scenario() -> None:
         feeds = app.state.feeds
@@ -460,7 +460,7 @@ def test_those_who_ask_at_once_share_one_query(app: FastAPI, trained: Trained, m
 def test_a_stream_of_a_deleted_job_is_not_found_though_it_was_kept(
     client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.events, "_BATCH", 2)
+    monkeypatch.setattr(service.records.feed, "_BATCH", 2)
     job_id = trained(LECTURE)
     stream(client, job_id)
     assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
@@ -473,5 +473,5 @@ def test_a_batch_of_a_wide_model_has_fewer_epochs(
 ) -> None:
     job_id = trained(LECTURE)
     whole = stream(client, job_id)
-    monkeypatch.setattr(service.events, "_NUMBERS", 1)
+    monkeypatch.setattr(service.records.feed, "_NUMBERS", 1)
     assert stream(client, job_id) == whole

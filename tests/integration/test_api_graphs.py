@@ -15,10 +15,10 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 from workbench import LECTURE, problem_of, request
 
-import service.datasets
-import service.graphs
-import service.replay
-from service.api.views.graphs import GraphView, StepGraphView
+import service.data.datasets
+import service.records.graphs
+import service.records.replay
+from service.api.schemas.graphs import GraphView, StepGraphView
 from service.storage import Storage
 from service.store.database import Database
 from service.store.tables import Job, Step
@@ -225,11 +225,11 @@ def test_data_is_prepared_once_for_steps_that_are_recorded_and_those_that_are_no
 
     def load(storage: Storage, dataset_id: UUID, *others: Any) -> Any:
         loaded.append(dataset_id)
-        return service.datasets.load(storage, dataset_id, *others)
+        return service.data.datasets.load(storage, dataset_id, *others)
 
-    monkeypatch.setattr("service.replay.datasets", SimpleNamespace(load=load))
+    monkeypatch.setattr("service.records.replay.datasets", SimpleNamespace(load=load))
     job_id = trained(request(seed=1914))
-    service.replay.prepared.cache.clear()
+    service.records.replay.prepared.cache.clear()
     graph_of(client, job_id, 0, 0)
     assert client.get(f"/v1/jobs/{job_id}/epochs/0/audit").status_code == 200
 
@@ -399,7 +399,7 @@ def test_an_audit_is_the_same_of_steps_that_were_not_recorded(client: TestClient
 def test_an_epoch_that_is_too_long_is_not_taken_apart(
     client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(service.graphs, limit, 2)
+    monkeypatch.setattr(service.records.graphs, limit, 2)
     problem = problem_of(client.get(f"/v1/jobs/{trained(LECTURE)}/epochs/0/audit"), 422)
     assert problem["type"] == "/problems/epoch-too-long"
 
@@ -409,7 +409,7 @@ def test_an_audit_takes_all_steps_however_few_rows_a_page_lists(
 ) -> None:
     url = f"/v1/jobs/{trained(request(batch_size=1))}/epochs/3/audit"
     wanted = client.get(url).json()
-    monkeypatch.setattr("service.records.MOST_ROWS", 2)
+    monkeypatch.setattr("service.records.pages.MOST_ROWS", 2)
 
     assert client.get(url).json() == wanted
     assert len(wanted["contributions"]) == 4

@@ -16,10 +16,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 from workbench import LECTURE, change, claimed, problem_of, request, storage, submit
 
-from service import history, jobs
-from service.columns import of_epochs
-from service.encoding import encoded
+from service.api.files.columns import of_epochs
+from service.api.files.encoding import encoded
 from service.errors import JobNotFound
+from service.jobs import jobs
+from service.records import chunks
 from service.store import leases
 from service.store.database import Database
 from service.store.tables import Epoch
@@ -332,13 +333,13 @@ def test_no_epochs_have_no_points(client: TestClient, database: Database) -> Non
 
 
 def test_a_history_is_read_in_chunks(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "_CHUNK_NUMBERS", 100)
+    monkeypatch.setattr(chunks, "_CHUNK_NUMBERS", 100)
     job_id = with_losses(database, [1.0] * 50)
 
-    chunks = [[row.epoch for row in chunk] for chunk in history.epochs(database, job_id, after=3, limit=20).chunks]
+    found = [[row.epoch for row in chunk] for chunk in chunks.epochs(database, job_id, after=3, limit=20).chunks]
 
-    assert max(map(len, chunks)) <= 10
-    assert [epoch for chunk in chunks for epoch in chunk] == list(range(4, 24))
+    assert max(map(len, found)) <= 10
+    assert [epoch for chunk in found for epoch in chunk] == list(range(4, 24))
 
 
 def test_a_history_of_any_length_is_sent_in_the_same_memory(database: Database) -> None:
@@ -350,7 +351,7 @@ def test_a_history_of_any_length_is_sent_in_the_same_memory(database: Database) 
 
 def peak_of_sending(database: Database, job_id: UUID, limit: int) -> int:
     """The most bytes that are held at once."""
-    found = history.epochs(database, job_id, limit=limit)
+    found = chunks.epochs(database, job_id, limit=limit)
     schema = of_epochs([], found.features).schema
     tracemalloc.start()
     sent = sum(map(len, encoded("arrow", schema, (of_epochs(chunk, found.features) for chunk in found.chunks))))
@@ -363,12 +364,12 @@ def peak_of_sending(database: Database, job_id: UUID, limit: int) -> int:
 def test_a_history_whose_job_is_deleted_meanwhile_does_not_end_as_if_it_were_whole(
     database: Database, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "_CHUNK_NUMBERS", 1)
+    monkeypatch.setattr(chunks, "_CHUNK_NUMBERS", 1)
     job_id = trained(request(batch_size=1))
     every = [
-        history.epochs(database, job_id),
-        history.telling_epochs(database, job_id, points=4),
-        history.steps(database, storage(), job_id, 0),
+        chunks.epochs(database, job_id),
+        chunks.telling_epochs(database, job_id, points=4),
+        chunks.steps(database, storage(), job_id, 0),
     ]
     for found in every:
         next(found.chunks)

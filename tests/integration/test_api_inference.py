@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import LECTURE, FakeQueue, request, submit
 
-from service import inference
 from service.api import examples
 from service.api.app import create_app
+from service.api.protocols import kserve
+from service.api.protocols.kserve import Datatype
+from service.api.protocols.mlflow import Invocation, matrix_of
 from service.errors import InvalidRequest
-from service.inference import Datatype
-from service.invocations import Invocation, matrix_of
 from service.settings import Settings
 from service.store.database import Database
 from slope.trained import TrainedModel
@@ -191,9 +191,9 @@ def test_a_tensor_is_read_as_numpy_would_read_it_or_refused(
     body = json.dumps({"inputs": [tensor(shape=shape, datatype=datatype, data=data)]}).encode()
     if shape[1] != 2 or list(np.shape(data)) not in (shape, [shape[0] * 2]) or not has_all(datatype, rows):
         with pytest.raises(InvalidRequest):
-            inference.infer(model, body, None)
+            kserve.infer(model, body, None)
         return
-    [output] = json.loads(inference.infer(model, body, None).body)["outputs"]
+    [output] = json.loads(kserve.infer(model, body, None).body)["outputs"]
     assert output["data"] == pytest.approx((rows.reshape(shape) @ [2.0, 3.0] + 1.0).tolist(), rel=1e-15)
 
 

@@ -193,7 +193,7 @@ def test_a_column_of_a_stored_dataset_that_float32_rounds_away_is_told_without_r
 ) -> None:
     content = "far,near,y\n1000000001,1,1\n1000000002,2,2\n1000000003,3,4\n"
     dataset = client.post("/v1/datasets", content=content, headers={"Content-Type": "text/csv"}).json()
-    monkeypatch.setattr("service.samples.MOST_READ", 0)
+    monkeypatch.setattr("service.jobs.training_data.MOST_READ", 0)
     for features, told in ((["far", "near"], 1), (["near"], 0)):
         wanted = {"dataset": {"id": dataset["id"], "features": features}}
         warnings = client.post("/v1/plan", json=wanted).json()["warnings"]

@@ -22,10 +22,11 @@ from sklearn.datasets import load_diabetes
 from sklearn.metrics import mean_squared_error, r2_score
 from workbench import LECTURE, change, problem_of, storage, submit
 
-from service import datasets, scoring
-from service.api.predictions import _document, _scored
-from service.datasets import Candidate
-from service.scoring import DatasetToPredict, Scoring
+from service.api.routes.predictions import _document, _scored
+from service.data import datasets
+from service.data.datasets import Candidate
+from service.prediction import datasets as predicted_datasets
+from service.prediction.datasets import DatasetToPredict, Scoring
 from service.store.database import Database
 from slope.data import Array
 from slope.tabular.stored import encode
@@ -213,14 +214,14 @@ def test_a_dataset_of_any_length_is_predicted_in_the_same_memory(
     database: Database, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 4000)
-    monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 500)
+    monkeypatch.setattr(predicted_datasets, "_ROWS_AT_ONCE", 500)
     job_id = trained(LECTURE)
 
     def peak(rows: int) -> int:
         numbers = np.arange(float(rows))
         reference = DatasetToPredict(id=add_dataset(database, {"x": numbers, "y": numbers}))
         tracemalloc.start()
-        sent = sum(map(len, _document(scoring.score(database, storage(), job_id, reference, None))))
+        sent = sum(map(len, _document(predicted_datasets.score(database, storage(), job_id, reference, None))))
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert sent > 50 * rows

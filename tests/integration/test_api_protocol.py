@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from service.api.protocol import LINGER_SECONDS, MAX_HEAD, UNREAD_SECONDS, BoundedProtocol, Bounds, bounds_of
+from service.api.guards.http1 import LINGER_SECONDS, MAX_HEAD, UNREAD_SECONDS, BoundedProtocol, Bounds, bounds_of
 from service.settings import Settings
 
 PATIENCE = 10

@@ -272,7 +272,7 @@ def test_a_page_of_steps_lists_only_so_many_rows(
 ) -> None:
     job_id = trained(request(batch_size=2))
     whole = client.get(f"/v1/jobs/{job_id}/epochs/1/steps").json()["data"]
-    monkeypatch.setattr("service.records.MOST_ROWS", 3)
+    monkeypatch.setattr("service.records.pages.MOST_ROWS", 3)
 
     first = client.get(f"/v1/jobs/{job_id}/epochs/1/steps").json()
     second = client.get(f"/v1/jobs/{job_id}/epochs/1/steps?after={first['next']}").json()
@@ -289,7 +289,7 @@ def test_too_many_rows_are_not_listed_whatever_the_format(
     job_id = trained(request(batch_size="full", record={"steps": recorded}))
     url = f"/v1/jobs/{job_id}/epochs/1/steps"
     [whole] = client.get(url).json()["data"]
-    monkeypatch.setattr("service.records.MOST_ROWS", 3)
+    monkeypatch.setattr("service.records.pages.MOST_ROWS", 3)
     monkeypatch.setattr("slope.data.epoch_order", lambda *_: pytest.fail("the order was made"))
 
     [step] = client.get(url).json()["data"]
@@ -311,7 +311,7 @@ def test_a_few_chosen_steps_list_no_more_rows_than_a_page(
     url = f"/v1/jobs/{job_id}/epochs/1/steps"
 
     for most, expected in ((4, [[0], [1], [2], [3]]), (3, [None] * 4)):
-        monkeypatch.setattr("service.records.MOST_ROWS", most)
+        monkeypatch.setattr("service.records.pages.MOST_ROWS", most)
         found = client.get(url, params={"points": 4}).json()["data"]
         assert [step["rows"] for step in found] == expected
 
@@ -322,7 +322,7 @@ def test_a_page_of_a_wide_model_ends_early_and_the_next_goes_on(
 ) -> None:
     url = f"/v1/jobs/{trained(TWO_FEATURES)}/{path}"
     whole = items(client, url)
-    monkeypatch.setattr("service.records.MOST_NUMBERS", 20)
+    monkeypatch.setattr("service.records.pages.MOST_NUMBERS", 20)
 
     assert [len(client.get(url).json()["data"])] == [1]
     assert items(client, url) == whole
@@ -332,6 +332,6 @@ def test_points_of_a_wide_model_are_fewer(
     client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = trained(request(epochs=40, batch_size=1, record={"steps": "none"}))
-    monkeypatch.setattr("service.records.MOST_NUMBERS", 1)
+    monkeypatch.setattr("service.records.pages.MOST_NUMBERS", 1)
     assert 0 < len(client.get(f"/v1/jobs/{job_id}/epochs?points=20").json()["data"]) <= 4
     assert 0 < len(client.get(f"/v1/jobs/{job_id}/epochs/1/steps?points=20").json()["data"]) <= 4

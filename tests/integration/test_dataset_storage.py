@@ -15,15 +15,16 @@ from test_api_datasets import CSV, post, uploaded
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, change, problem_of, read, request, rows_of_every_table, submit
 
-from service import datasets, doctor, sweeping
 from service.api.app import create_app
-from service.datasets import Arrays, inline
+from service.data import datasets
+from service.data.datasets import Arrays, inline
 from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.storage import Folder, storage_at
 from service.store import workers
 from service.store.database import Database, now
 from service.store.tables import Dataset, Job, Worker, object_name
+from service.upkeep import doctor, garbage
 from slope.engines.costs import COSTS, Cost
 from slope.spec import InlineData
 from worker.hearing import Hearing
@@ -156,13 +157,13 @@ def test_what_is_left_over_is_swept_after_an_hour_and_nothing_else(
         file.write_bytes(b"")
     age(*(folder / object_name(UUID(each)) for each in (kept, used)), nameless, unfinished, upload / "body", upload)
 
-    swept = sweeping.sweep(database, storage_at(folder.as_uri()), tmp_path / "spool")
+    swept = garbage.sweep(database, storage_at(folder.as_uri()), tmp_path / "spool")
 
     gone = {object_name(UUID(unused["dataset"]["id"])), nameless.name, unfinished.name, "upload-abc"}
     assert set(swept) == gone
     left = {each.name for each in folder.iterdir()}
     assert left == {object_name(UUID(kept)), object_name(UUID(used)), fresh.name}
-    assert sweeping.sweep(database, storage_at(folder.as_uri()), tmp_path / "spool") == []
+    assert garbage.sweep(database, storage_at(folder.as_uri()), tmp_path / "spool") == []
 
 
 def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database: Database) -> None:
@@ -180,7 +181,7 @@ def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database:
 def test_a_job_that_no_worker_has_the_memory_for_is_told_so_at_once(
     client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.jobs.LITTLE_MEMORY", 0)
+    monkeypatch.setattr("service.jobs.jobs.LITTLE_MEMORY", 0)
     wanted = {"dataset": {"id": uploaded(client, LARGE)["id"]}, "hyperparameters": {"engine": "eager"}}
     assert client.post("/v1/jobs", json=wanted).status_code == 202, "while no worker lives nobody knows"
     needed = client.post("/v1/plan", json=wanted).json()["plan"]["memory_bytes"]

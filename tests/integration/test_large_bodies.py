@@ -12,15 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import problem_of
 
-from service import document_reader
-from service.api import large_bodies
-from service.api.predictions import PredictRequest
-from service.bodies import parsed
-from service.document_reader import parts_of
-from service.documents import LARGE, document_of, put_together
+from service.api.bodies import json_reader, large_bodies
+from service.api.bodies.json_body import parsed
+from service.api.bodies.json_documents import LARGE, document_of, put_together
+from service.api.bodies.json_reader import parts_of
+from service.api.protocols.kserve import InferenceRequest
+from service.api.protocols.mlflow import Invocation
+from service.api.routes.predictions import PredictRequest
 from service.errors import InvalidRequest, MalformedRequest
-from service.inference import InferenceRequest
-from service.invocations import Invocation
 from slope.spec import JobRequest, SweepRequest
 from slope.spec.graph import GraphRequest
 
@@ -41,7 +40,7 @@ def job(rows: int, **changes: Any) -> dict[str, Any]:
 @given(document=DOCUMENTS, piece=st.integers(1, 8))
 def test_a_document_in_parts_is_the_document(document: Any, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document_reader, "PIECE", piece)
+        patch.setattr(json_reader, "PIECE", piece)
         assert put_together(parts_of(json.dumps(document).encode())) == document
 
 

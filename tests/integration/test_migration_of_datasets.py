@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from workbench import storage
 
-from service import datasets
+from service.data import datasets
 from service.store import jobs, schema
 from service.store.database import Database
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 from workbench import LECTURE, abandoned, change, claimed, columns, read, request, rows_of_every_table, storage, submit
 
-import service.jobs
-from service import datasets
+import service.jobs.jobs
+from service.data import datasets
 from service.store import events, jobs, leases
 from service.store.database import Database
 from service.store.jobs import Filters
@@ -102,7 +102,7 @@ def test_a_removed_job_takes_its_records_and_its_dataset_along(
     dataset_id = read(database, job_id).dataset_id
     assert object_name(dataset_id) in storage_names()
 
-    service.jobs.delete(database, storage(), job_id)
+    service.jobs.jobs.delete(database, storage(), job_id)
 
     assert rows_of_every_table(database) == empty
     assert object_name(dataset_id) not in storage_names()
@@ -114,9 +114,9 @@ def test_a_removed_job_leaves_a_dataset_that_another_job_uses(database: Database
     dataset_id = read(database, first).dataset_id
     second = submit(database, {"dataset": {"id": str(dataset_id)}})
 
-    service.jobs.delete(database, storage(), first)
+    service.jobs.jobs.delete(database, storage(), first)
     assert rows_of_every_table(database)["datasets"] == 1
-    service.jobs.delete(database, storage(), second)
+    service.jobs.jobs.delete(database, storage(), second)
     assert rows_of_every_table(database)["datasets"] == 0
 
 
@@ -124,7 +124,7 @@ def test_jobs_of_the_same_rows_share_a_dataset(database: Database) -> None:
     first, second = submit(database), submit(database)
 
     assert read(database, first).dataset_id == read(database, second).dataset_id
-    service.jobs.delete(database, storage(), first)
+    service.jobs.jobs.delete(database, storage(), first)
     assert object_name(read(database, second).dataset_id) in storage_names()
 
 

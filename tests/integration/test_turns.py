@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from workbench import LECTURE, problem_of, request
 
-import service.graphs
-from service import replay
+import service.records.graphs
+from service.api.turns import Turns
 from service.errors import ClientGone, TooBusy
+from service.records import replay
 from service.settings import Settings
-from service.turns import Turns
 from slope.calling_off import is_called_off
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -128,9 +128,9 @@ def test_a_request_that_hangs_up_stops_what_is_computed_for_it(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     work = Work()
-    monkeypatch.setattr(service.graphs, "of_step", lambda *_, **__: work())
-    monkeypatch.setattr(service.graphs, "audit", lambda *_, **__: work())
-    monkeypatch.setattr("service.records.page_of_steps", lambda *_, **__: work())
+    monkeypatch.setattr(service.records.graphs, "of_step", lambda *_, **__: work())
+    monkeypatch.setattr(service.records.graphs, "audit", lambda *_, **__: work())
+    monkeypatch.setattr("service.records.pages.page_of_steps", lambda *_, **__: work())
     path = path.format(id=UUID(int=1))
 
     async def main() -> None:

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, abandoned, change, claim, columns, read, request, storage, submit
 
-import service.jobs
-from service.datasets import Arrays
+import service.jobs.jobs
+from service.data.datasets import Arrays
 from service.settings import Settings
 from service.store import bulk, jobs, leases
 from service.store.database import Database
@@ -134,7 +134,7 @@ def diabetes(**hyperparameters: Any) -> dict[str, Any]:
 
 def stable_rate(database: Database, wanted: dict[str, Any]) -> float:
     """The rate at which full-batch descent on the data begins to diverge."""
-    analysis = service.jobs.draft(database, storage(), JobRequest.model_validate(wanted), Settings()).analysis
+    analysis = service.jobs.jobs.draft(database, storage(), JobRequest.model_validate(wanted), Settings()).analysis
     assert analysis
     assert analysis.max_stable_learning_rate
     return analysis.max_stable_learning_rate
@@ -379,7 +379,7 @@ def test_a_job_is_left_while_its_data_is_loaded(
         while True:
             yield Arrays(np.empty((0, 1)), np.empty(0))
 
-    monkeypatch.setattr("service.datasets.batches", endless)
+    monkeypatch.setattr("service.data.datasets.batches", endless)
     run(job_id, leaving, beat_seconds=0.05)
 
     job = read(database, job_id)
@@ -599,7 +599,7 @@ TWO_RATES: list[dict[str, Any]] = [{"learning_rate": 0.01}, {"learning_rate": 9.
 
 def submit_late(database: Database, wanted: dict[str, Any]) -> UUID:
     parsed = JobRequest.model_validate(wanted)
-    return service.jobs.submit(database, storage(), FakeQueue(), parsed, settings=Settings(**LATE)).job.id
+    return service.jobs.jobs.submit(database, storage(), FakeQueue(), parsed, settings=Settings(**LATE)).job.id
 
 
 @pytest.mark.parametrize("changes", TWO_RATES)

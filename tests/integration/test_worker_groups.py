@@ -13,17 +13,18 @@ from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 from workbench import FakeQueue, change, claim_group, columns, jobs_of, read, request, submit_sweep
 
-import service.jobs
-import service.sweeps
-from service import reaping, records
-from service.datasets import Arrays
+import service.jobs.jobs
+import service.jobs.sweeps
+from service.data.datasets import Arrays
 from service.errors import LeaseLost
+from service.records import pages
 from service.settings import Settings
 from service.store import group_leases, leases
 from service.store.database import Database
 from service.store.group_leases import GroupClaim
 from service.store.tables import Epoch, Job, Snapshot, Step
 from service.store.tables import Event as History
+from service.upkeep import lost_jobs
 from slope.spec import TrainingSpec
 from worker.attempt import attempt
 from worker.devices import Device
@@ -199,7 +200,7 @@ def test_a_group_whose_worker_died_is_taken_up_from_its_last_flush(database: Dat
     with pytest.raises(Died):
         run(cut[0].id, AtStep(9, die), flush_epochs=2, flush_seconds=NEVER)
     change(database, lambda session: expire(session, cut))
-    released = reaping.release(database, reaping.expired(database), max_crashes=3)
+    released = lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3)
     assert sorted(released) == [job.id for job in cut]
     run(cut[2].id)
 
@@ -223,7 +224,7 @@ def test_a_group_that_advances_is_not_given_up_however_often_its_worker_dies(dat
         assert mine
         rows = [{"id": job.id, "epochs_done": done} for job in jobs]
         change(database, lambda session, rows=rows: group_leases.extend(session, rows, -1.0))
-        released = reaping.release(database, reaping.expired(database), max_crashes=3)
+        released = lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3)
         assert sorted(released) == [job.id for job in jobs]
     assert {(job.status, job.crashes) for job in (read(database, job.id) for job in jobs)} == {("queued", 0)}
 
@@ -232,7 +233,7 @@ def test_a_group_that_died_too_often_is_given_up(database: Database) -> None:
     jobs = jobs_of(database, submit_sweep(database, sweep()))
     for _ in range(3):
         assert claim_group(database, jobs[1].id, lease_seconds=-1.0)
-        reaping.release(database, reaping.expired(database), max_crashes=3)
+        lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3)
     assert [read(database, job.id).error_code for job in jobs] == ["worker_lost"] * len(jobs)
     assert claim_group(database, jobs[0].id) is None
 
@@ -249,7 +250,7 @@ def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
 ) -> None:
     jobs = jobs_of(database, submit_sweep(database, sweep(epochs=300)))
 
-    run(jobs[0].id, AtStep(5, lambda: service.jobs.cancel(database, jobs[1].id)), **rhythm)
+    run(jobs[0].id, AtStep(5, lambda: service.jobs.jobs.cancel(database, jobs[1].id)), **rhythm)
 
     statuses = [read(database, job.id).status for job in jobs]
     assert statuses == ["succeeded", "cancelled", "succeeded", "succeeded"]
@@ -275,7 +276,7 @@ def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
                 seen.append(read(database, jobs[1].id).status)
             return super().is_set()
 
-    leaving = Watching(5, lambda: service.jobs.cancel(database, jobs[1].id))
+    leaving = Watching(5, lambda: service.jobs.jobs.cancel(database, jobs[1].id))
     run(jobs[0].id, leaving, beat_seconds=0.02)
 
     assert seen == ["cancelled"]
@@ -292,7 +293,7 @@ def test_a_whole_sweep_is_cancelled(
     jobs = jobs_of(database, sweep_id)
 
     with capture_logs() as told:
-        run(jobs[0].id, AtStep(5, lambda: service.sweeps.cancel(database, sweep_id)), beat_seconds=0.05)
+        run(jobs[0].id, AtStep(5, lambda: service.jobs.sweeps.cancel(database, sweep_id)), beat_seconds=0.05)
 
     assert [entry["event"] for entry in told if entry["log_level"] != "info"] == []
     assert {read(database, job.id).status for job in jobs} == {"cancelled"}
@@ -330,7 +331,7 @@ def test_who_lost_the_lease_writes_nothing(database: Database, run: Run) -> None
 
     def lose() -> None:
         change(database, lambda session: expire(session, jobs))
-        reaping.release(database, reaping.expired(database), max_crashes=3)
+        lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3)
 
     run(jobs[0].id, AtStep(4, lose), flush_epochs=1, flush_seconds=NEVER)
 
@@ -380,7 +381,7 @@ def test_a_group_is_left_while_its_data_is_loaded(
         while True:
             yield Arrays(np.empty((0, 1)), np.empty(0))
 
-    monkeypatch.setattr("service.datasets.batches", endless)
+    monkeypatch.setattr("service.data.datasets.batches", endless)
     run(jobs[0].id, leaving, beat_seconds=0.05)
 
     expected = ("failed", "timeout") if ending == "timeout" else ("queued", None)
@@ -450,7 +451,7 @@ def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
         assert session.scalars(select(Snapshot.epoch).where(Snapshot.job_id == replayed[1].id)).all()
         for epoch in (0, 3, 11, 29):
             expected = numbers_of(database, Step, recorded[1].id)
-            found, _ = records.steps(session, process.storage, replayed[1].id, epoch, after=-1, limit=10)
+            found, _ = pages.steps(session, process.storage, replayed[1].id, epoch, after=-1, limit=10)
             got = [(each.step.step, each.step.loss, each.step.gradient_weights, each.step.weights) for each in found]
             assert got == [
                 (row["step"], row["loss"], row["gradient_weights"], row["weights"])

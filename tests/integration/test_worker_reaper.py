@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, update
 from workbench import FakeQueue, abandoned, change, claim, claimed, read, request, submit
 
-from service import reaping
 from service.settings import Settings
 from service.store import jobs, leases, workers
 from service.store.database import Database, now
 from service.store.tables import Job, Worker
+from service.upkeep import lost_jobs
 from worker.hearing import Hearing
 from worker.process import Process
 from worker.reaper import Reaper
@@ -54,7 +54,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(reaping, "monotonic", clock)
+    monkeypatch.setattr(lost_jobs, "monotonic", clock)
     return clock
 
 
@@ -287,7 +287,7 @@ def test_a_reaper_that_got_an_error_for_an_answer_waits_a_lease_before_it_takes_
 def test_a_reaper_whose_contact_breaks_while_it_takes_jobs_takes_no_more(
     database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contact = reaping.Contact(LEASE, is_trusted=True)
+    contact = lost_jobs.Contact(LEASE, is_trusted=True)
     lost = {claimed(database, lease_seconds=-1).job_id for _ in range(2)}
     end = leases.end_transactions
 
@@ -297,7 +297,7 @@ def test_a_reaper_whose_contact_breaks_while_it_takes_jobs_takes_no_more(
 
     monkeypatch.setattr(leases, "end_transactions", slowly)
 
-    [taken] = reaping.release_expired(database, contact, max_crashes=3)
+    [taken] = lost_jobs.release_expired(database, contact, max_crashes=3)
     [left] = lost - {taken}
     assert read(database, left).status == "running"
 
@@ -321,7 +321,7 @@ def test_a_job_of_a_dead_process_is_taken_up_at_once_whatever_the_database_did(
 def test_others_are_judged_after_a_whole_lease_of_answers_that_came_in_time(
     clock: Clock, answers: list[tuple[bool, int]], is_trusted: bool
 ) -> None:
-    contact = reaping.Contact(LEASE, is_trusted=is_trusted)
+    contact = lost_jobs.Contact(LEASE, is_trusted=is_trusted)
     unbroken, was_lost, is_first = inf if is_trusted else 0.0, not is_trusted, True
     for comes, after in answers:
         clock.moment += after
@@ -338,10 +338,10 @@ def test_others_are_judged_after_a_whole_lease_of_answers_that_came_in_time(
 def test_releasing_says_which_jobs_were_taken(database: Database) -> None:
     lost, other = claimed(database, lease_seconds=-1), claimed(database)
 
-    assert [held.claim for held in reaping.expired(database)] == [lost]
-    assert reaping.release(database, reaping.expired(database), max_crashes=3) == [lost.job_id]
-    assert reaping.release(database, [abandoned(lost), abandoned(other)], max_crashes=3) == [other.job_id]
-    assert reaping.release(database, [abandoned(leases.Claim(uuid4(), 1, uuid4()))], max_crashes=3) == []
+    assert [held.claim for held in lost_jobs.expired(database)] == [lost]
+    assert lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3) == [lost.job_id]
+    assert lost_jobs.release(database, [abandoned(lost), abandoned(other)], max_crashes=3) == [other.job_id]
+    assert lost_jobs.release(database, [abandoned(leases.Claim(uuid4(), 1, uuid4()))], max_crashes=3) == []
 
 
 def test_a_worker_looks_for_lost_bells_until_it_is_stopped_whatever_goes_wrong(

@@ -11,8 +11,8 @@ from httpx2 import Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service import jobs as use_cases
-from service import sweeps
+from service.jobs import jobs as use_cases
+from service.jobs import sweeps
 from service.settings import Settings
 from service.storage import Storage, storage_at
 from service.store import group_leases, jobs, leases

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.encoding import encoded
+from service.api.files.encoding import encoded
 
 Cell = float | None
 Columns = dict[str, list[Cell]]

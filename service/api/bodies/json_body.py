@@ -1,0 +1,32 @@
+"""JSON bodies that are read as bytes: their senders do not all say that it is JSON, or send bytes behind it."""
+
+from typing import TypeVar
+
+from pydantic import ConfigDict, ValidationError
+
+from service.api.bodies.json_documents import LARGE, document_of
+from service.errors import InvalidRequest, MalformedRequest
+from slope.spec import faults_of
+from slope.spec.part import Part
+
+Body = TypeVar("Body", bound=Part)
+
+
+class Foreign(Part):
+    """A piece of a request in another's protocol: what is not known of it is ignored, as those protocols say."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def parsed(kind: type[Body], content: bytes) -> Body:
+    """Raises MalformedRequest and InvalidRequest."""
+    try:
+        if len(content) < LARGE:
+            return kind.model_validate_json(content)
+        return kind.model_validate(document_of(content))
+    except ValidationError as error:
+        errors = error.errors()
+        if errors[0]["type"] == "json_invalid":
+            raise MalformedRequest("The body is not JSON") from error
+        faults = faults_of(errors, document_of(content))
+        raise InvalidRequest(f"The request is wrong: {faults[0].detail}", faults) from error

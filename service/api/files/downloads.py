@@ -1,0 +1,74 @@
+"""Histories as files of other tools, sent while they are read."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
+
+from service.api.files.streaming import Stream
+from service.api.negotiation import MEDIA_TYPES
+from service.api.schemas.predictions import PredictionView
+from service.api.schemas.records import EpochView, StepView
+from service.prediction.points import Prediction
+from service.records.chunks import History
+from service.records.pages import StepWithRows
+from service.store.tables import Epoch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FileFormat = Literal["csv", "ndjson", "arrow"]
+PredictionFileFormat = Literal[FileFormat, "parquet"]
+Taking = Callable[[Iterator[bytes]], AsyncIterator[bytes]]
+"""Takes chunk after chunk away from the event loop."""
+
+# pyarrow is loaded by the first call that needs it: the process does without it until then.
+
+
+def epochs_file(history: History[Epoch], format: FileFormat, name: str) -> Stream:
+    """Epochs as lines of JSON, as they are in a page, or in columns."""
+    if format == "ndjson":
+        return streamed(_lines(history, EpochView.of), format, name)
+    from service.api.files.columns import of_epochs
+
+    return streamed(_table(history, of_epochs, format), format, name)
+
+
+def steps_file(history: History[StepWithRows], format: FileFormat, name: str, each: Taking) -> Stream:
+    """Steps as lines of JSON, as they are in a page, or in columns; `each` says where they are computed."""
+    if format == "ndjson":
+        return streamed(each(_lines(history, StepView.of)), format, name)
+    from service.api.files.columns import of_steps
+
+    return streamed(each(_table(history, of_steps, format)), format, name)
+
+
+def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> Stream:
+    """Predictions of points as lines of JSON, as they are in a page, or in columns."""
+    if format == "ndjson":
+        return streamed((PredictionView.of(each).model_dump_json().encode() + b"\n" for each in found), format, name)
+    from service.api.files.columns import of_predictions
+    from service.api.files.encoding import encoded
+
+    batch = of_predictions(found)
+    return streamed(encoded(format, batch.schema, iter([batch])), format, name)
+
+
+def streamed(content: Iterator[bytes] | AsyncIterator[bytes], format: str, name: str) -> Stream:
+    """An answer that a browser saves under the name."""
+    headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{name}.{format}"'}
+    return Stream(content, media_type=MEDIA_TYPES[format], headers=headers)
+
+
+def _lines(history: History[Any], view: Callable[[Any], BaseModel]) -> Iterator[bytes]:
+    for chunk in history.chunks:
+        yield b"".join(view(item).model_dump_json().encode() + b"\n" for item in chunk)
+
+
+def _table(
+    history: History[Any], columns: "Callable[[Any, int], pa.RecordBatch]", format: Literal["csv", "arrow"]
+) -> Iterator[bytes]:
+    from service.api.files.encoding import encoded
+
+    schema = columns([], history.features).schema
+    return encoded(format, schema, (columns(chunk, history.features) for chunk in history.chunks))

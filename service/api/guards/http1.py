@@ -1,0 +1,216 @@
+"""HTTP/1.1 as uvicorn speaks it, with bounds: on the size of a head, on how long clients may keep it waiting, on
+requests in work and on open connections. Whatever is beyond them is told as a problem, before any work is done.
+
+A connection that waits for its client has some patience: a tick takes a second of it, and a body that comes gives some
+back. Nothing is set or cancelled for a request that comes at once.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import Server, ServerState
+
+from service.api.guards.origins import HEADERS
+from service.api.problems import answer_of, problem_of
+from service.errors import HeadTooLarge, MalformedRequest, ServiceError, TooManyRequests, TooSlow
+from service.settings import Settings
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a request line with its headers."""
+MIN_RATE = 1000
+"""Bytes of a body that make up for a second."""
+LINGER_SECONDS = 5
+"""How long a client that was refused is listened to: it may still send, and would lose the answer if it could not."""
+UNREAD_SECONDS = 60
+"""How long a client may take nothing of its answer."""
+_OTHER_DESCRIPTORS = 128
+_ALWAYS_SERVED = b"/livez"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a process takes on."""
+
+    patience: int
+    """Seconds that a client may keep it waiting for a head, or for the next 1,000 bytes of a body."""
+    requests: int
+    """In work at once."""
+    connections: int
+    """Open at once: beyond, the one that has been idle longest gives way."""
+
+
+def bounds_of(settings: Settings, descriptors: int) -> Bounds:
+    """What a process takes on that may have so many descriptors: some are for files, the database and the broker."""
+    connections = max(descriptors - _OTHER_DESCRIPTORS, descriptors // 2)
+    return Bounds(settings.request_seconds, min(settings.max_connections, connections), connections)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._bounds = bounds
+        self.url = b""
+        self._patience: float | None = bounds.patience
+        """Seconds left for what the client is to send; None while nothing is waited for."""
+        self._in_body = False
+        self._head_size = 0
+        self._piece_size = 0
+        self._linger: int | None = None
+        """Seconds left until a refused client is left alone."""
+        self._unsent, self._unread = 0, 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is in work."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._bounds.connections:
+            self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        if self._linger is not None:
+            return
+        if self._patience is None:
+            self._patience = self._bounds.patience
+        elif self._in_body and not self.cycle.response_complete:
+            self._patience = min(self._bounds.patience, self._patience + len(data) / MIN_RATE)
+        self._unset_keepalive_if_required()
+        self._piece_size = len(data)
+        try:
+            self._feed(data)
+        except ServiceError as error:
+            self._refuse(error)
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # an offer, which is declined
+        if self._head_size + self._piece_size > MAX_HEAD and self._size_of_head() > MAX_HEAD:
+            raise HeadTooLarge
+        if len(self.tasks) >= self._bounds.requests and self.url != _ALWAYS_SERVED:
+            raise TooManyRequests
+        self._head_size, self._in_body, self._patience = 0, True, self._bounds.patience
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if self._in_body:
+            self._in_body, self._patience = False, None
+            super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The server ends: a client that was refused does not hold it up."""
+        if self._linger is None:
+            super().shutdown()
+        else:
+            self.transport.abort()
+
+    def tick(self) -> None:
+        """A second has passed."""
+        if self._linger is not None:
+            self._linger -= 1
+            if self._linger <= 0:
+                self.transport.abort()
+        elif self._takes_nothing():
+            self.transport.abort()
+        elif self._patience is not None and self._waits():
+            self._patience -= 1
+            if self._patience <= 0:
+                self._give_up()
+
+    def _feed(self, data: bytes) -> None:
+        """Raises ServiceError for what cannot be taken."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+        except httptools.HttpParserError as error:
+            cause = error.__context__  # what one of our methods raised in the parser
+            raise cause if isinstance(cause, ServiceError) else MalformedRequest("This is not HTTP/1.1") from error
+        if not self._in_body and self._patience is not None:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD:
+                raise HeadTooLarge
+
+    def _decline(self, rest: bytes) -> None:
+        """Go on without the offer of another protocol (RFC 9110, 7.8). The parser would take the body for that."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            raise MalformedRequest("This is no proxy")
+        lines = [b"%b %b HTTP/1.1" % (method, self.url)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self._feed(b"\r\n".join([*lines, b"", rest]))
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _waits(self) -> bool:
+        """Whether it is the client that is waited for, and not we who read no further, or answer it."""
+        if self._in_body:
+            return not (self.flow.read_paused or self.cycle.waiting_for_100_continue)
+        return self.is_idle
+
+    def _takes_nothing(self) -> bool:
+        size = self.transport.get_write_buffer_size()
+        self._unread = self._unread + 1 if size and size >= self._unsent else 0
+        self._unsent = size
+        return self._unread > UNREAD_SECONDS
+
+    def _give_up(self) -> None:
+        if self._in_body or self._head_size:
+            self._refuse(TooSlow())
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answer with a problem, unless an answer is under way or was given, and close."""
+        can_answer = self.is_idle if not self._in_body else not (self.cycle.response_started or self.pipeline)
+        if not self.is_idle:
+            self.cycle.disconnected = True  # as uvicorn tells the application that nobody is there any more
+            self.cycle.message_event.set()
+        if not can_answer:
+            self.transport.close()
+            return
+        self.transport.write(self._written(error))
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._linger = LINGER_SECONDS
+
+    def _written(self, error: ServiceError) -> bytes:
+        answer = answer_of(self.url.decode("latin-1"), problem_of(error))
+        status = HTTPStatus(error.status)
+        headers = [*self.server_state.default_headers, *answer.raw_headers, *HEADERS, (b"connection", b"close")]
+        lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), *(b"%b: %b" % header for header in headers)]
+        return b"\r\n".join([*lines, b"", bytes(answer.body)])
+
+    def _make_room(self) -> None:
+        others = cast(set[BoundedProtocol], self.connections - {self})
+        idle = [each for each in others if each.is_idle and not each.transport.is_closing()]
+        if idle:
+            min(idle, key=lambda each: each._patience or self._bounds.patience).transport.abort()
+
+
+class BoundedServer(Server):
+    """Lets every connection know that a second has passed."""
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # uvicorn calls it ten times a second
+            for connection in list(self.server_state.connections):
+                cast(BoundedProtocol, connection).tick()
+        return await super().on_tick(counter)

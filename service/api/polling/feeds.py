@@ -1,0 +1,78 @@
+"""What is told in event streams, as bytes: made once for all who stand at the same place of a job's history."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from cachetools import LRUCache
+from fastapi.sse import format_sse_event
+from starlette.concurrency import run_in_threadpool
+
+from service.api.schemas.events import EventView
+from service.api.schemas.records import EpochView
+from service.records import feed
+from service.records.feed import Position
+from service.store.database import Database
+from service.store.tables import Epoch, Event
+
+_BYTES_KEPT = 32 * 1024 * 1024
+
+Place = tuple[UUID, Position]
+"""A job, and what of its history has been told."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Events as a stream sends them; the position is that of the last of them."""
+
+    content: bytes
+    position: Position
+    version: int
+    """The job's, when it was made."""
+    is_last: bool
+    is_full: bool
+    """Whether what follows the place is this for ever."""
+
+
+class Feeds:
+    """Keeps what is full: twenty who read a history cost little more than one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._kept: LRUCache[Place, Chunk] = LRUCache(_BYTES_KEPT, getsizeof=lambda chunk: len(chunk.content))
+        self._making: dict[Place, asyncio.Task[Chunk]] = {}
+
+    async def following(self, job_id: UUID, position: Position) -> Chunk:
+        """What follows a position. Raises JobNotFound, unless it was kept."""
+        place = (job_id, position)
+        if kept := self._kept.get(place):
+            return kept
+        making = self._making.get(place)
+        if making is None:
+            making = self._making[place] = asyncio.create_task(self._make(place))
+            making.add_done_callback(lambda task: task.cancelled() or task.exception())  # whoever still waits is told
+        return await asyncio.shield(making)  # who leaves does not take it from the others
+
+    async def _make(self, place: Place) -> Chunk:
+        try:
+            chunk = await run_in_threadpool(self._read, *place)
+        finally:
+            del self._making[place]
+        if chunk.is_full and len(chunk.content) <= _BYTES_KEPT:
+            self._kept[place] = chunk
+        return chunk
+
+    def _read(self, job_id: UUID, position: Position) -> Chunk:
+        with self._database.reading() as session:
+            batch = feed.following(session, job_id, position)
+        told = []
+        for item in batch.items:
+            position = position.after(item)
+            told.append(_encode(item, position))
+        return Chunk(b"".join(told), position, batch.version, batch.is_last, batch.is_full)
+
+
+def _encode(item: Epoch | Event, position: Position) -> bytes:
+    if isinstance(item, Epoch):
+        return format_sse_event(data_str=EpochView.of(item).model_dump_json(), event="epoch", id=str(position))
+    return format_sse_event(data_str=EventView.of(item).model_dump_json(), event=item.kind, id=str(position))

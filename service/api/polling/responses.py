@@ -1,0 +1,113 @@
+"""What a poll for a job answers, made once for every state of the job."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from anyio import CapacityLimiter, to_thread
+
+from service.api.polling.etags import etag
+from service.api.polling.watch import JobWatch
+from service.api.schemas.jobs import JobView
+from service.jobs import jobs
+from service.store import jobs as stored
+from service.store.database import Database
+from service.store.tables import FINAL, Job
+
+_MOST_KEPT = 1000
+_LARGEST_KEPT = 16 * 1024
+_THREADS = 8
+"""Of their own: a poll does not wait for what else the service does."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A job as JSON."""
+
+    version: int
+    tag: str
+    body: bytes
+    status: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended: it changes no more."""
+        return self.status in FINAL
+
+
+class Answers:
+    """Keeps answers until their jobs change: a poll then costs a part of a small query."""
+
+    def __init__(self, database: Database, watch: JobWatch) -> None:
+        self._database = database
+        self._watch = watch
+        self._versions = Versions(database)
+        self._kept: dict[UUID, Answer] = {}
+        self._threads = CapacityLimiter(_THREADS)
+
+    async def of(self, job_id: UUID) -> Answer:
+        """The answer for the job as it stands. Raises JobNotFound."""
+        kept = self._kept.get(job_id)
+        if kept and await self._versions.of(job_id) == kept.version:
+            return kept
+        self._kept.pop(job_id, None)
+        answer = await to_thread.run_sync(self._make, job_id, limiter=self._threads)
+        if answer.status != "queued" and len(answer.body) <= _LARGEST_KEPT:  # why a job waits is not in its version
+            self._keep(job_id, answer)
+        return answer
+
+    async def after(self, job_id: UUID, version: int, seconds: float) -> Answer:
+        """The answer when the job's version is no longer the given one, or as it stands when time is up."""
+        await self._watch.changed(job_id, version, seconds)
+        return await self.of(job_id)
+
+    async def final(self, job: Job, seconds: float) -> Answer:
+        """The answer when the job has ended, or as it stands when time is up."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        version, is_final = job.version, job.is_final
+        while not is_final and (left := deadline - clock()) > 0 and not self._watch.closing.is_set():
+            answer = await self.after(job.id, version, left)
+            version, is_final = answer.version, answer.is_final
+        return await self.of(job.id)
+
+    def _make(self, job_id: UUID) -> Answer:
+        with self._database.reading() as session:
+            job = jobs.get(session, job_id)
+            reason = jobs.reason(session, job)
+        return Answer(job.version, etag(job, reason), JobView.of(job, reason).model_dump_json().encode(), job.status)
+
+    def _keep(self, job_id: UUID, answer: Answer) -> None:
+        if len(self._kept) >= _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]  # the oldest
+        self._kept[job_id] = answer
+
+
+class Versions:
+    """Reads the versions of jobs, of many at once: whoever asks while one query runs shares the next.
+
+    No answer is older than its question. A query that is lost ends, as all that the database is asked.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._turn = asyncio.Lock()
+        self._asked: set[UUID] = set()
+        self._next: asyncio.Task[dict[UUID, int]] | None = None
+        self._thread = CapacityLimiter(1)
+
+    async def of(self, job_id: UUID) -> int | None:
+        """The job's version; None when there is no such job."""
+        self._asked.add(job_id)
+        if self._next is None:
+            self._next = asyncio.create_task(self._query())
+        versions = await asyncio.shield(self._next)  # who leaves does not take the query from the others
+        return versions.get(job_id)
+
+    async def _query(self) -> dict[UUID, int]:
+        async with self._turn:
+            asked, self._asked, self._next = self._asked, set(), None
+            return await to_thread.run_sync(self._read, list(asked), limiter=self._thread)
+
+    def _read(self, job_ids: list[UUID]) -> dict[UUID, int]:
+        return self._database.glance(stored.versions, job_ids)

@@ -1,0 +1,193 @@
+"""MLflow's scoring protocol: rows as frames, records or arrays, their columns found by name.
+
+Only the columns that the model uses are looked at: what stands in the others may be anything.
+"""
+
+import csv
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+import numpy as np
+from pydantic import FailFast, Field, TypeAdapter, ValidationError, WrapValidator, model_validator
+
+from service.api.bodies.json_body import Foreign
+from service.errors import InvalidRequest, MalformedRequest
+from slope.data import Array
+from slope.spec import Fault, invalid
+from slope.spec.data import Rows
+from slope.spec.faults import FewFaults, Location, pointer, sentence
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Record = dict[str, Any]
+Columns = dict[str, Any]
+
+_NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
+"""A number as files have it; Python's own `float` would take 1_0, nan and the digits of other scripts."""
+_MOST_NAMED = 5
+"""Columns that are missing are told by name up to so many."""
+
+_rows = TypeAdapter(Rows)
+_records = TypeAdapter(Annotated[list[Record], FailFast()])
+_columns = TypeAdapter(Columns)
+_numbers = TypeAdapter(Annotated[list[Number], FailFast()])
+
+
+def _rows_or_records(value: Any, _: Any) -> Any:
+    """Choose by the first item, so that a fault is told once, at its own place."""
+    has_records = isinstance(value, list) and value and isinstance(value[0], dict)
+    return (_records if has_records else _rows).validate_python(value)
+
+
+def _rows_or_columns(value: Any, _: Any) -> Any:
+    return (_columns if isinstance(value, dict) else _rows).validate_python(value)
+
+
+class SplitFrame(Foreign):
+    """As pandas' `to_dict(orient="split")` has it."""
+
+    columns: Annotated[list[str | int], FailFast()]
+    """Names of the features, in any order and among others; or numbers, and the features come in their own order."""
+    index: list[Any] = []
+    data: Annotated[list[list[Any]], FailFast()]
+    """Numbers in the columns of the features, and anything in others."""
+
+
+class Invocation(Foreign):
+    """Rows to predict, in exactly one of four shapes."""
+
+    dataframe_split: SplitFrame | None = None
+    dataframe_records: Annotated[list[Record], FewFaults] | None = None
+    instances: Annotated[list[Number] | list[list[Number]] | list[Record] | None, WrapValidator(_rows_or_records)] = (
+        None
+    )
+    """Rows of numbers, or objects with a number for each feature."""
+    inputs: Annotated[list[Number] | list[list[Number]] | Columns | None, WrapValidator(_rows_or_columns)] = None
+    """Rows of numbers, or a list of numbers for each feature."""
+    params: Annotated[dict[str, Any], Field(max_length=0)] | None = None
+    """The model has none."""
+
+    @model_validator(mode="after")
+    def _has_one_shape(self) -> Self:
+        given = self.model_fields_set - {"params"}
+        if len(given) != 1 or getattr(self, next(iter(given))) is None:
+            raise invalid((), "Give one of dataframe_split, dataframe_records, instances and inputs")
+        return self
+
+
+def matrix_of(invocation: Invocation, features: Sequence[str]) -> Array:
+    """The rows (N × D), columns in the order of the features; others are left out. Raises InvalidRequest."""
+    if invocation.dataframe_split is not None:
+        return _of_frame(invocation.dataframe_split, features)
+    if invocation.dataframe_records is not None:
+        return _of_records(invocation.dataframe_records, "dataframe_records", features)
+    if invocation.instances is not None:
+        return _of_instances(invocation.instances, features)
+    assert invocation.inputs is not None
+    if isinstance(invocation.inputs, dict):
+        return _of_columns(invocation.inputs, features)
+    return _of_rows(invocation.inputs, "inputs", features)
+
+
+def matrix_of_csv(content: bytes, features: Sequence[str]) -> Array:
+    """The rows (N × D) of a CSV file with a header. Raises InvalidRequest and MalformedRequest."""
+    try:
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        columns = next(lines, [])
+        places = _places(columns, features, (0,))
+        rows = [_cells(number, row, columns, places) for number, row in enumerate(lines, 1) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MalformedRequest(f"The body cannot be read as CSV in UTF-8: {type(error).__name__}") from error
+    return np.array(rows, float).reshape(len(rows), len(features))
+
+
+def _of_frame(frame: SplitFrame, features: Sequence[str]) -> Array:
+    if all(isinstance(name, int) for name in frame.columns) and len(frame.columns) == len(features):
+        places = list(range(len(features)))
+    else:
+        places = _places(frame.columns, features, ("dataframe_split", "columns"))
+    for number, row in enumerate(frame.data):
+        if len(row) != len(frame.columns):
+            detail = f"Row {number} has {len(row)} numbers for {len(frame.columns)} columns"
+            raise _at(("dataframe_split", "data", number), detail)
+    at = ("dataframe_split", "data")
+    return _matrix([_column([row[place] for row in frame.data], at, place) for place in places])
+
+
+def _of_records(records: list[Record], name: str, features: Sequence[str]) -> Array:
+    for number, record in enumerate(records):
+        if missing := [feature for feature in features if feature not in record]:
+            raise _at((name, number), f"There is no {_named(missing)}")
+    return _matrix([_column([record[feature] for record in records], (name,), feature) for feature in features])
+
+
+def _of_instances(instances: list[float] | list[list[float]] | list[Record], features: Sequence[str]) -> Array:
+    records = [each for each in instances if isinstance(each, dict)]
+    if records:
+        return _of_records(records, "instances", features)
+    return _of_rows([each for each in instances if not isinstance(each, dict)], "instances", features)
+
+
+def _of_columns(columns: Columns, features: Sequence[str]) -> Array:
+    if missing := [feature for feature in features if feature not in columns]:
+        raise _at(("inputs",), f"There is no {_named(missing)}")
+    found = [_column(columns[feature], ("inputs", feature)) for feature in features]
+    for feature, numbers in zip(features, found, strict=True):
+        if len(numbers) != len(found[0]):
+            raise _at(("inputs", feature), f"It has another length than {features[0]}")
+    return _matrix(found)
+
+
+def _of_rows(rows: Sequence[float | list[float]], name: str, features: Sequence[str]) -> Array:
+    matrix = [row if isinstance(row, list) else [row] for row in rows]
+    if matrix and len(matrix[0]) != len(features):
+        raise _at((name, 0), f"A row has {len(matrix[0])} numbers, the model {len(features)} features")
+    return np.array(matrix, float).reshape(len(matrix), len(features))
+
+
+def _matrix(columns: list[list[float]]) -> Array:
+    return np.array(columns, float).T
+
+
+def _column(cells: Any, location: Location, *name: str | int) -> list[float]:
+    """The numbers of a column that stands at the location, each of its cells by this name within its row."""
+    try:
+        return _numbers.validate_python(cells)
+    except ValidationError as error:
+        [fault] = error.errors()
+        number = fault["loc"]
+        raise _at((*location, *number, *name) if number else location, sentence(fault)) from error
+
+
+def _places(columns: Sequence[str | int], features: Sequence[str], location: Location) -> list[int]:
+    """Where each feature is among the columns."""
+    counts = Counter(columns)
+    if wrong := [feature for feature in features if counts[feature] != 1]:
+        raise _at(location, f"There must be one column {_named(wrong)}")
+    places = {name: place for place, name in enumerate(columns)}
+    return [places[feature] for feature in features]
+
+
+def _cells(number: int, row: list[str], columns: list[str], places: list[int]) -> list[float]:
+    if len(row) != len(columns):
+        raise _at((number,), f"Row {number} has {len(row)} cells, the header {len(columns)}")
+    return [_number(row[place], (number, columns[place])) for place in places]
+
+
+def _number(cell: str, location: Location) -> float:
+    value = float(cell) if _NUMBER.fullmatch(cell) else math.nan
+    if not math.isfinite(value):
+        raise _at(location, f"Row {location[0]}, column {location[1]}: this is not a finite number")
+    return value
+
+
+def _named(features: Sequence[str]) -> str:
+    rest = f" and {len(features) - _MOST_NAMED} more" if len(features) > _MOST_NAMED else ""
+    return ", ".join(features[:_MOST_NAMED]) + rest
+
+
+def _at(location: Location, detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, [Fault(detail, pointer(location))])

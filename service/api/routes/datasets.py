@@ -1,0 +1,160 @@
+"""Routes for datasets."""
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep
+from service.api.schemas.datasets import DatasetView
+from service.api.schemas.view import Page
+from service.api.uploads.receive import MEDIA_TYPES, Received, received
+from service.data import datasets, uploads
+from service.errors import InvalidRequest, UnsupportedMediaType
+from slope.spec import Fault
+from slope.spec.job import Name
+from slope.tabular.apart import Sent
+from slope.tabular.reading import Format, Reading, Treatment
+from slope.tabular.text import codec_of
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+_AT_ONCE = 2
+"""Uploads that are read at once; others wait, on the disk."""
+_DELIMITER = r"""^[^\w"'.+\-\r\n]$"""
+_BODIES: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES}
+_BODIES["text/csv"]["example"] = "hours,score\n1,52.5\n2,57\n3,61.5\n"
+_BODIES["application/json"] = {
+    "schema": {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]},
+    "example": {"hours": [1, 2, 3], "score": [52.5, 57, 61.5]},
+}
+_BODIES["multipart/form-data"] = {
+    "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+}
+
+
+def _reading(
+    header: Annotated[bool | None, Query(description="Of CSV; by default row 0 is compared with those below")] = None,
+    delimiter: Annotated[str | None, Query(pattern=_DELIMITER, description="Of CSV")] = None,
+    decimal: Annotated[Literal[".", ","], Query(description="Of CSV")] = ".",
+    nulls: Annotated[Treatment, Query(description="Empty cells and NaN: refused, rows dropped, or filled")] = "refuse",
+    infinities: Annotated[Treatment, Query(description="The same for infinite numbers")] = "refuse",
+    text: Annotated[Literal["refuse", "drop"], Query(description="Columns that are not numbers")] = "refuse",
+    one_hot: Annotated[list[Name] | None, Query(description="Columns to become one for each of their values")] = None,
+    missing: Annotated[list[str] | None, Query(description="Of CSV: words for nothing, besides NA and others")] = None,
+    index: Annotated[Literal["drop", "keep"], Query(description="Columns that pandas had as an index")] = "drop",
+    charset: Annotated[str | None, Query(description="Of text, as utf-16 or windows-1252; else UTF-8")] = None,
+) -> Reading:
+    """As the query says; without a delimiter where it says none."""
+    if delimiter == decimal:
+        detail = "Cells cannot be told apart by what stands within numbers"
+        raise InvalidRequest(detail, [Fault(detail, "/query/delimiter")])
+    if charset is not None and codec_of(charset) is None:
+        detail = f"{_UNKNOWN_CHARSET}: {charset}"
+        raise InvalidRequest(detail, [Fault(detail, "/query/charset")])
+    words = tuple(missing or ())
+    return Reading(
+        header, delimiter or "", decimal, nulls, infinities, text, tuple(one_hot or ()), words, index, charset
+    )
+
+
+_UNKNOWN_CHARSET = "The charset is not known here: send UTF-8, or name utf-16, iso-8859-1, windows-1252 or a like one"
+_HEADERS = {"present": True, "absent": False}
+
+
+def _as_told(reading: Reading, file: Received) -> Reading:
+    """What the query leaves open is as the file's media type or name says (RFC 4180), or as is usual."""
+    usual = "\t" if file.is_tab_separated else ";" if reading.decimal == "," else ","
+    header, charset = file.parameters.get("header", "").lower(), file.parameters.get("charset")
+    if header and header not in _HEADERS:
+        raise UnsupportedMediaType("The media type says of the header neither present nor absent")
+    if charset is not None and codec_of(charset) is None:
+        raise UnsupportedMediaType(f"{_UNKNOWN_CHARSET}: {charset}")
+    return replace(
+        reading,
+        delimiter=reading.delimiter or usual,
+        header=_HEADERS.get(header) if reading.header is None else reading.header,
+        charset=reading.charset or charset,
+    )
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"description": "There is a dataset of the same content: this one", "model": DatasetView},
+        201: {"headers": {"Location": {"schema": {"type": "string"}}}},
+    },
+    openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
+)
+async def upload_dataset(
+    request: Request,
+    response: Response,
+    database: DatabaseDep,
+    storage: StorageDep,
+    settings: SettingsDep,
+    reading: Annotated[Reading, Depends(_reading)],
+    format: Annotated[Format | None, Query(description="In the place of what the content type says")] = None,
+    name: Annotated[Name | None, Query()] = None,
+) -> DatasetView:
+    """Keep a table as a dataset: CSV, NDJSON, JSON, Parquet or Arrow, as the body or as the one file of a form.
+
+    `Content-Encoding` may be gzip or zstd. Whatever is not a finite number is refused, at its row and column, unless
+    an option says what to do with it. The same content is kept once.
+    """
+    async with received(request, settings.spool, format) as file:
+        sent = Sent(file.path, file.format, file.encoding, _as_told(reading, file))
+        upload = await to_thread.run_sync(
+            uploads.accept, database, storage, settings, sent, name, limiter=_limiter(request)
+        )
+    response.status_code = 201 if upload.is_new else 200
+    response.headers["Location"] = f"/v1/datasets/{upload.dataset.id}"
+    return DatasetView.of(upload.dataset).model_copy(update={"notes": list(upload.notes)})
+
+
+@router.get("")
+def list_datasets(
+    session: SessionDep,
+    name: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> Page[DatasetView]:
+    """Datasets that were uploaded, newest first."""
+    found, following = datasets.page(session, name=name, before=after, limit=limit)
+    return Page(data=[DatasetView.of(row) for row in found], next=str(following) if following else None)
+
+
+@router.get("/{dataset_id}")
+def get_dataset(dataset_id: UUID, session: SessionDep) -> DatasetView:
+    """A dataset's columns with their statistics; also of one that came with a job."""
+    return DatasetView.of(datasets.get(session, dataset_id))
+
+
+@router.get("/{dataset_id}/rows")
+def list_rows(
+    dataset_id: UUID,
+    session: SessionDep,
+    storage: StorageDep,
+    after: Annotated[int, Query(ge=-1, lt=2**53, description="The last row of the page before")] = -1,
+    limit: Limit = 50,
+) -> Page[dict[str, float]]:
+    """Rows as they are trained on, each an object of its columns."""
+    rows, following = datasets.rows(storage, datasets.get(session, dataset_id), after=after, limit=limit)
+    return Page(data=rows, next=None if following is None else str(following))
+
+
+@router.delete("/{dataset_id}", status_code=204)
+def delete_dataset(dataset_id: UUID, database: DatabaseDep, storage: StorageDep) -> None:
+    """Delete a dataset that no job uses."""
+    datasets.delete(database, storage, dataset_id)
+
+
+def _limiter(request: Request) -> CapacityLimiter:
+    """One for the application, made where an event loop runs."""
+    state = request.app.state
+    if not hasattr(state, "upload_limiter"):
+        state.upload_limiter = CapacityLimiter(_AT_ONCE)
+    limiter: CapacityLimiter = state.upload_limiter
+    return limiter

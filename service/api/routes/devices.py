@@ -1,0 +1,16 @@
+"""Routes for the workers and their devices."""
+
+from fastapi import APIRouter
+
+from service.api.dependencies import SessionDep
+from service.api.schemas.view import Page
+from service.api.schemas.workers import WorkerView
+from service.store import workers
+
+router = APIRouter(prefix="/v1/devices", tags=["devices"])
+
+
+@router.get("")
+def list_devices(session: SessionDep) -> Page[WorkerView]:
+    """The workers of the last day with their devices; `alive` says whose sign of life is fresh."""
+    return Page(data=[WorkerView.of(worker, alive=alive) for worker, alive in workers.everyone(session)])

@@ -1,0 +1,126 @@
+"""Routes for jobs."""
+
+from typing import Annotated, get_args
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Header, Query, Response
+from starlette.concurrency import run_in_threadpool
+
+from service.api.dependencies import (
+    After,
+    AnswersDep,
+    DatabaseDep,
+    Limit,
+    QueueDep,
+    SessionDep,
+    SettingsDep,
+    StorageDep,
+    WaitDep,
+    require_json,
+)
+from service.api.examples import JOB_REQUESTS
+from service.api.guards.query_parameters import Family
+from service.api.polling.etags import matches
+from service.api.schemas.jobs import JobView
+from service.api.schemas.view import Page
+from service.jobs import jobs
+from service.store.jobs import Filters
+from slope.spec import JobRequest
+from slope.spec.job import JobStatus
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Makes a repeated request harmless"),
+]
+MAX_LABELS = 50
+"""As many as a job can have."""
+Labels = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_LABELS))]
+Statuses = Annotated[
+    list[JobStatus] | None, Query(description="Jobs of any of these", max_length=len(get_args(JobStatus)))
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobView,
+    dependencies=[Depends(require_json)],
+    responses={200: {"description": "The finished job, where `Prefer: wait=N` was in time", "model": JobView}},
+)
+async def submit_job(
+    request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
+    database: DatabaseDep,
+    storage: StorageDep,
+    queue: QueueDep,
+    settings: SettingsDep,
+    answers: AnswersDep,
+    wait: WaitDep,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Accept a training job and hand it to the workers."""
+    submission = await run_in_threadpool(
+        jobs.submit,
+        database,
+        storage,
+        queue,
+        request,
+        key=idempotency_key,
+        settings=settings,
+    )
+    answer = await answers.final(submission.job, wait)
+    headers = {"Location": f"/v1/jobs/{submission.job.id}"}
+    if submission.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(answer.body, 200 if wait and answer.is_final else 202, headers, media_type="application/json")
+
+
+@router.get("")
+def list_jobs(
+    session: SessionDep,
+    labels: Labels,
+    status: Statuses = None,
+    name: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
+    dataset_id: UUID | None = None,
+    sweep_id: UUID | None = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> Page[JobView]:
+    """Jobs, newest first. `metadata[key]=value` filters by metadata, up to 50 times.
+
+    What is long is null here, and only the job itself has it: weights, `scaled`, `analysis` and the names of columns
+    where there are more than 100 features; `predict` and `initial_weights` of more than 100.
+    """
+    filters = Filters(tuple(status or ()), name, dataset_id, sweep_id, labels)
+    found, following = jobs.page(session, filters, before=after, limit=limit)
+    views = list(map(JobView.on_a_page, found, jobs.reasons(session, found)))
+    return Page(data=views, next=str(following) if following else None)
+
+
+@router.get("/{job_id}", response_model=JobView, responses={304: {"description": "Not changed since that ETag"}})
+async def get_job(
+    job_id: UUID,
+    answers: AnswersDep,
+    wait: WaitDep,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """A job as it stands. With `Prefer: wait=N` the answer is held back until the job changes."""
+    answer = await answers.of(job_id)
+    if wait and not answer.is_final and (if_none_match is None or matches(if_none_match, answer.tag)):
+        answer = await answers.after(job_id, answer.version, wait)
+    if matches(if_none_match, answer.tag):
+        return Response(status_code=304, headers={"ETag": answer.tag})
+    return Response(answer.body, media_type="application/json", headers={"ETag": answer.tag})
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+def cancel_job(job_id: UUID, database: DatabaseDep) -> JobView:
+    """Cancel a job: at once while it waits, at its next flush while it runs."""
+    return JobView.of(jobs.cancel(database, job_id))
+
+
+@router.delete("/{job_id}", status_code=204)
+def delete_job(job_id: UUID, database: DatabaseDep, storage: StorageDep) -> None:
+    """Delete a job and all its records, and the data that came with it."""
+    jobs.delete(database, storage, job_id)

@@ -1,0 +1,48 @@
+"""The route that scores as an MLflow model server does."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+
+from service.api.bodies.json_body import parsed
+from service.api.dependencies import DatabaseDep, StorageDep
+from service.api.documentation import body_of
+from service.api.examples import INVOCATIONS
+from service.api.protocols import mlflow
+from service.api.protocols.mlflow import Invocation
+from service.api.schemas.view import View
+from service.errors import UnsupportedMediaType
+from service.jobs.jobs import get
+from service.prediction import trained_models
+from service.storage import Storage
+from service.store.database import Database
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["inference"])
+
+
+class InvocationAnswer(View):
+    predictions: list[float | None]
+
+
+@router.post("/invocations", openapi_extra=body_of(Invocation, INVOCATIONS, "text/csv"))
+async def invoke(job_id: UUID, request: Request, database: DatabaseDep, storage: StorageDep) -> InvocationAnswer:
+    """Predict rows as MLflow's model servers take them.
+
+    JSON with one of `dataframe_split`, `dataframe_records`, `instances` and `inputs`, or `text/csv` with a header.
+    Columns are found by the names of the features; others are left out.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return await run_in_threadpool(_invoke, database, storage, job_id, kind, await request.body())
+
+
+def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body: bytes) -> InvocationAnswer:
+    with database.reading() as session:
+        model, features = trained_models.trained(session, storage, job_id), get(session, job_id).features
+    if kind == "text/csv":
+        x = mlflow.matrix_of_csv(body, features)
+    elif kind == "application/json":
+        x = mlflow.matrix_of(parsed(Invocation, body), features)
+    else:
+        raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send application/json or text/csv")
+    return InvocationAnswer(predictions=trained_models.predict(model, x).tolist())

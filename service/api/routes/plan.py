@@ -1,0 +1,29 @@
+"""The route that tells what a job would do."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends
+
+from service.api.dependencies import DatabaseDep, SettingsDep, StorageDep, require_json
+from service.api.examples import JOB_REQUESTS
+from service.api.schemas.jobs import DraftView
+from service.jobs import jobs
+from slope.spec import JobRequest
+
+router = APIRouter(prefix="/v1/plan", tags=["jobs"])
+
+
+@router.post("", dependencies=[Depends(require_json)])
+def plan_job(
+    request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
+    database: DatabaseDep,
+    storage: StorageDep,
+    settings: SettingsDep,
+) -> DraftView:
+    """What a job would do: engine, steps, recorded numbers, the exact solution, stability limits. Queues nothing.
+
+    `analysis` is null where it takes so long that the worker is to make it: `analysis_follows`. `candidates` are all
+    engines: those that apply with their estimated seconds and memory, the others with what stands
+    in their way.
+    """
+    return DraftView.of(jobs.draft(database, storage, request, settings))

@@ -1,0 +1,117 @@
+"""Routes for what a job recorded."""
+
+from typing import Annotated, Literal, get_args
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+
+from service.api import negotiation
+from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep, TurnDep
+from service.api.files.downloads import Taking, epochs_file, steps_file
+from service.api.negotiation import page_as_json
+from service.api.schemas.records import EpochView, StepView
+from service.api.schemas.view import Page
+from service.records import chunks, pages
+from service.storage import Storage
+from service.store.database import Database
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
+
+HistoryFormat = Literal["json", "csv", "ndjson", "arrow"]
+DEFAULT_LIMIT = 50
+
+LimitOrAll = Annotated[
+    int | None,
+    Query(ge=1, le=MAX_LIMIT, description="Most items on the page. A file has all of them unless a limit is given"),
+]
+
+Points = Annotated[
+    int | None, Query(ge=4, le=10_000, description="At most so many, the extremes of the loss among them")
+]
+
+
+async def _history_format(
+    request: Request,
+    response: Response,
+    format: Annotated[HistoryFormat | None, Query(description="What Accept would say, for a link")] = None,
+) -> HistoryFormat:
+    return negotiation.choose(request, response, get_args(HistoryFormat), format)
+
+
+HistoryFormatDep = Annotated[HistoryFormat, Depends(_history_format)]
+
+
+@router.get("/epochs", response_model=Page[EpochView], responses=negotiation.document("csv", "ndjson", "arrow"))
+def list_epochs(
+    job_id: UUID,
+    database: DatabaseDep,
+    format: HistoryFormatDep,
+    after: Annotated[int, Query(ge=-1, lt=2**31, description="The last epoch of the page before")] = -1,
+    limit: LimitOrAll = None,
+    points: Points = None,
+) -> Response:
+    """The epoch records of a job, ascending: a page of JSON, or all of them as CSV, NDJSON or an Arrow stream.
+
+    A line of NDJSON is an item of the page. CSV and Arrow have a column for every number: `gradient_mean_weights_0` and
+    so on. With `points=N` the epochs are thinned out: of each of N/4 equal stretches the first and the last are kept,
+    and those with the least and the greatest loss, so that a curve through them shows every spike.
+    """
+    if format == "json" and points is None:
+        return _page_of_epochs(database, job_id, after, limit or DEFAULT_LIMIT)
+    if points is not None:
+        found = chunks.telling_epochs(database, job_id, after=after, points=points)
+    else:
+        found = chunks.epochs(database, job_id, after=after, limit=limit or chunks.ALL)
+    if format == "json":
+        return page_as_json(EpochView.of(row) for chunk in found.chunks for row in chunk)
+    return epochs_file(found, format, f"{job_id}-epochs")
+
+
+@router.get(
+    "/epochs/{epoch}/steps", response_model=Page[StepView], responses=negotiation.document("csv", "ndjson", "arrow")
+)
+async def list_steps(
+    job_id: UUID,
+    epoch: Annotated[int, Path(ge=0, lt=2**31)],
+    database: DatabaseDep,
+    storage: StorageDep,
+    turn: TurnDep,
+    format: HistoryFormatDep,
+    after: Annotated[int, Query(ge=-1, lt=2**31, description="The last step of the page before")] = -1,
+    limit: LimitOrAll = None,
+    points: Points = None,
+) -> Response:
+    """The steps of an epoch, ascending: every batch's loss and gradient, and the parameters before its update.
+
+    Steps that were not recorded are computed again through autograd, to the same bits. A page of JSON (1000 steps by
+    default), or all of them as CSV, NDJSON or an Arrow stream; in CSV the indices of a step's rows are in one cell,
+    with spaces between them. `points=N` thins them out as it does epochs.
+    """
+    are_recorded = await run_in_threadpool(pages.are_recorded, database, job_id, epoch)
+    each: Taking = iterate_in_threadpool if are_recorded else turn.each
+
+    def answer() -> Response:
+        if format == "json" and points is None:
+            return _page_of_steps(database, storage, job_id, epoch, after, limit or MAX_LIMIT)
+        if points is not None:
+            found = chunks.telling_steps(database, storage, job_id, epoch, after=after, points=points)
+        else:
+            found = chunks.steps(database, storage, job_id, epoch, after=after, limit=limit or chunks.ALL)
+        if format == "json":
+            return page_as_json(StepView.of(each) for chunk in found.chunks for each in chunk)
+        return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
+
+    return await (run_in_threadpool(answer) if are_recorded else turn(answer))
+
+
+def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Response:
+    with database.reading() as session:
+        found, following = pages.epochs(session, job_id, after=after, limit=limit)
+    return page_as_json(map(EpochView.of, found), following)
+
+
+def _page_of_steps(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> Response:
+    with database.reading() as session:
+        found, following = pages.page_of_steps(session, storage, job_id, epoch, after=after, limit=limit)
+    return page_as_json(map(StepView.of, found), following)

@@ -1,0 +1,97 @@
+"""Routes for sweeps."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Query, Response
+
+from service.api.dependencies import (
+    After,
+    DatabaseDep,
+    Limit,
+    QueueDep,
+    SessionDep,
+    SettingsDep,
+    StorageDep,
+    require_json,
+)
+from service.api.examples import SWEEP_REQUESTS
+from service.api.routes.jobs import IdempotencyKey
+from service.api.schemas.sweeps import RankedSweepView, SweepView
+from service.api.schemas.view import Page
+from service.errors import InvalidRequest
+from service.jobs import sweeps
+from service.store.sweeps import Rank
+from slope.spec import Fault, SweepRequest
+
+router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
+
+RankedBy = Annotated[
+    Literal["loss", "validation_loss"] | None,
+    Query(description="The validation loss by default where rows are held back, otherwise the loss"),
+]
+
+
+@router.post("", status_code=202, dependencies=[Depends(require_json)])
+def submit_sweep(
+    request: Annotated[SweepRequest, Body(openapi_examples=SWEEP_REQUESTS)],
+    database: DatabaseDep,
+    storage: StorageDep,
+    queue: QueueDep,
+    settings: SettingsDep,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> SweepView:
+    """Accept up to 10,000 jobs on one dataset, all or none. Settings that can be trained together are."""
+    accepted = sweeps.submit(database, storage, queue, request, key=idempotency_key, settings=settings)
+    response.headers["Location"] = f"/v1/sweeps/{accepted.sweep_id}"
+    if accepted.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    with database.reading() as session:
+        return SweepView.of(sweeps.get(session, accepted.sweep_id))
+
+
+@router.get("")
+def list_sweeps(session: SessionDep, after: After = None, limit: Limit = 50) -> Page[SweepView]:
+    """Sweeps, newest first."""
+    found, following = sweeps.page(session, before=after, limit=limit)
+    return Page(data=[SweepView.on_a_page(summary) for summary in found], next=str(following) if following else None)
+
+
+@router.get("/{sweep_id}")
+def get_sweep(
+    sweep_id: UUID,
+    session: SessionDep,
+    by: RankedBy = None,
+    after: Annotated[str | None, Query(max_length=80, description="The `next` of the page before")] = None,
+    limit: Limit = 50,
+) -> RankedSweepView:
+    """A sweep as it stands, and a page of its jobs from the smallest loss up. `GET /v1/jobs?sweep_id=` has them all."""
+    summary = sweeps.get(session, sweep_id)
+    by = by or ("validation_loss" if sweeps.holds_rows_back(summary.sweep) else "loss")
+    place = None if after is None else _rank(after)
+    found, following = sweeps.ranking(session, sweep_id, by, after=place, limit=limit)
+    return RankedSweepView.ranked(summary, by, found, f"{following.loss!r}_{following.job_id}" if following else None)
+
+
+@router.post("/{sweep_id}/cancel", status_code=202)
+def cancel_sweep(sweep_id: UUID, database: DatabaseDep) -> SweepView:
+    """Cancel all jobs of a sweep that have not ended: at once while they wait, within a second while they run."""
+    sweeps.cancel(database, sweep_id)
+    with database.reading() as session:
+        return SweepView.of(sweeps.get(session, sweep_id))
+
+
+@router.delete("/{sweep_id}", status_code=204)
+def delete_sweep(sweep_id: UUID, database: DatabaseDep, storage: StorageDep) -> None:
+    """Delete a sweep with all of its jobs and their records."""
+    sweeps.delete(database, storage, sweep_id)
+
+
+def _rank(after: str) -> Rank:
+    loss, _, job_id = after.partition("_")
+    try:
+        return Rank(float(loss), UUID(job_id))
+    except ValueError as error:
+        detail = "It is no `next` that this call gave"
+        raise InvalidRequest(detail, [Fault(detail, "/query/after")]) from error

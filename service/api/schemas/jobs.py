@@ -1,0 +1,206 @@
+"""Answers about jobs, and about what a job would do."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from pydantic import Field
+
+from service.api.schemas.records import ParametersView
+from service.api.schemas.view import LONG, View, short
+from service.jobs.jobs import Draft
+from service.prediction.trained_models import scaler_of
+from service.store.tables import Job
+from slope.analysis import Analysis
+from slope.engines.plan import EngineOption, Plan
+
+
+class SampleView(View):
+    """What a job learns from."""
+
+    id: UUID
+    """Of the dataset; rows that came with the request are one, too."""
+    rows: int
+    features: int
+    """How many."""
+    columns: list[str] | None
+    """Their names; null on a page of jobs where there are more than 100."""
+    target: str
+
+    @classmethod
+    def of(cls, job: Job) -> "SampleView":
+        return cls(
+            id=job.dataset_id,
+            rows=job.dataset.rows,
+            features=len(job.features),
+            columns=job.features,
+            target=job.target,
+        )
+
+
+class ProgressView(View):
+    epochs_done: int
+    epochs: int
+    fraction: float
+    epochs_per_second: float | None
+    eta_seconds: float | None
+    partitions_done: int | None
+    """Of the plan's partitions, in which the data is reduced before the first epoch; null where it is not."""
+
+    @classmethod
+    def of(cls, job: Job) -> "ProgressView":
+        rate = job.epochs_done / job.seconds if job.seconds > 0 else None
+        left = 0 if job.status == "succeeded" else job.epochs - job.epochs_done
+        return cls(
+            epochs_done=job.epochs_done,
+            epochs=job.epochs,
+            fraction=1.0 if job.status == "succeeded" else job.epochs_done / job.epochs,
+            epochs_per_second=rate,
+            eta_seconds=left / rate if rate and job.status == "running" else None,
+            partitions_done=job.partitions_done,
+        )
+
+
+class LossView(View):
+    first: float | None
+    last: float | None
+    best: float | None
+    validation: float | None
+
+
+class ScaledView(View):
+    """The model as it was trained, on x_scaled = (x − means) / deviations."""
+
+    weights: list[float] | None
+    bias: float | None
+    means: list[float]
+    deviations: list[float]
+    target_mean: float = 0.0
+    """What was taken off y, and is added to what the model predicts: 0 unless float32 would have rounded y away."""
+
+
+class ErrorView(View):
+    code: str
+    """`diverged`, `out_of_memory`, `worker_lost`, `timeout` or `invalid`."""
+    detail: str | None
+
+
+class TransitionView(View):
+    status: str
+    at: datetime
+    detail: str | None
+
+
+class JobView(View):
+    id: UUID
+    name: str | None
+    status: str = Field(examples=["succeeded"])
+    """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
+    dataset: SampleView
+    sweep_id: UUID | None
+    """The sweep it is a job of."""
+    hyperparameters: dict[str, Any]
+    predict: list[float] | list[list[float]] | None
+    """Null on a page of jobs where there are more than 100 points."""
+    device: str
+    """The device that was asked for."""
+    assigned_device: str | None
+    """The device it was trained on."""
+    timeout_seconds: float | None
+    metadata: dict[str, str]
+    progress: ProgressView
+    loss: LossView
+    weights: list[float] | None
+    """Of the data in its own units, also when it is standardized for training."""
+    bias: float | None
+    scaled: ScaledView | None
+    plan: Plan
+    analysis: Analysis | None
+    attempt: int
+    error: ErrorView | None
+    reason: str | None
+    """Why a queued job waits."""
+    warnings: list[str]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    transitions: list[TransitionView]
+
+    @classmethod
+    def of(cls, job: Job, reason: str | None = None) -> "JobView":
+        own = _in_own_units(job)
+        return cls(
+            id=job.id,
+            name=job.name,
+            status=job.status,
+            dataset=SampleView.of(job),
+            sweep_id=job.sweep_id,
+            hyperparameters=job.spec,
+            predict=job.predict,
+            device=job.device,
+            assigned_device=job.assigned_device,
+            timeout_seconds=job.timeout_seconds,
+            metadata=job.labels,
+            progress=ProgressView.of(job),
+            loss=LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation),
+            weights=own.weights,
+            bias=own.bias,
+            scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,
+            plan=replace(Plan(**job.plan), actual_seconds=job.seconds if job.epochs_done else None),
+            analysis=job.analysis,
+            attempt=job.attempt,
+            error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,
+            reason=reason,
+            warnings=_warnings(job),
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            transitions=[
+                TransitionView(status=event.status or "", at=event.at, detail=event.detail)
+                for event in job.events
+                if event.kind == "status"
+            ],
+        )
+
+    @classmethod
+    def on_a_page(cls, job: Job, reason: str | None = None) -> "JobView":
+        """Without what is long: a page of wide jobs would have hundreds of megabytes."""
+        view = cls.of(job, reason)
+        left_out: dict[str, Any] = {"hyperparameters": short(job.spec), "predict": short(job.predict)}
+        if len(job.features) > LONG:
+            vectors = ("weights", "scaled", "analysis")
+            left_out |= dict.fromkeys(vectors) | {"dataset": view.dataset.model_copy(update={"columns": None})}
+        return view.model_copy(update=left_out)
+
+
+class DraftView(View):
+    """What a job would do, and what is known about its data, before anything is queued."""
+
+    plan: Plan
+    candidates: list[EngineOption]
+    """All engines, with what they would cost or what stands in their way."""
+    analysis: Analysis | None
+    analysis_follows: bool
+    """Whether the analysis takes so long that it is left to the worker."""
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, draft: Draft) -> "DraftView":
+        return cls.model_validate(draft)
+
+
+def _warnings(job: Job) -> list[str]:
+    """Those that the run's end has not taken back."""
+    has_fallen = any(event.code == "loss_fell_again" for event in job.events)
+    told = [event for event in job.events if event.level == "warning"]
+    return [event.detail or "" for event in told if not (has_fallen and event.code == "loss_growing")]
+
+
+def _in_own_units(job: Job) -> ParametersView:
+    scaler = scaler_of(job)
+    if scaler is None or job.weights is None:
+        return ParametersView(weights=job.weights, bias=job.bias)
+    weights, bias = scaler.in_own_units(np.array(job.weights), job.bias)
+    return ParametersView(weights=weights.tolist(), bias=bias)

@@ -1,0 +1,41 @@
+"""Answers about a job's model."""
+
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from pydantic import Field
+
+from service.api.schemas.view import View
+
+Number = TypeVar("Number", float, str)
+
+
+class ScaledNumbersView(View, Generic[Number]):
+    """The model as it was trained, on x_scaled = (x − means) / deviations."""
+
+    weights: list[Number]
+    bias: Number | None
+    means: list[Number]
+    deviations: list[Number]
+    target_mean: Number
+    """What was taken off y, and is added to what the model predicts: 0 unless float32 would have rounded y away."""
+
+
+class NumbersView(View, Generic[Number]):
+    weights: list[Number]
+    """Of the data in its own units."""
+    bias: Number | None
+    scaled: ScaledNumbersView[Number] | None
+    """Where the data was standardized for training: these are exact, and those in own units follow from them."""
+
+
+class ModelView(NumbersView[float]):
+    job_id: UUID
+    epoch: int | None
+    """The epoch after which the model was so; null for the one that the job ended with."""
+    dtype: str = Field(examples=["float32"])
+    features: list[str] | None
+    """Names of the columns of x; null where the data came without."""
+    target: str
+    hexadecimal: NumbersView[str]
+    """The same numbers as C's `%a` and Python's `float.hex` write them, to the bit."""

@@ -1,0 +1,90 @@
+"""Answers about sweeps."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from service.api.schemas.jobs import LossView
+from service.api.schemas.view import Page, View, short
+from service.jobs.sweeps import Summary
+from service.store.tables import Job
+
+
+class RankedView(View):
+    """A job in the ranking of its sweep."""
+
+    job_id: UUID
+    status: str = Field(examples=["succeeded"])
+    settings: dict[str, Any] = Field(examples=[{"learning_rate": 0.01}])
+    """Its values of the hyperparameters in which the jobs of the sweep differ."""
+    epochs_done: int
+    loss: LossView
+
+    @classmethod
+    def of(cls, job: Job, swept: list[str]) -> "RankedView":
+        loss = LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation)
+        settings = {name: short(job.spec[name]) for name in swept}
+        return cls(job_id=job.id, status=job.status, settings=settings, epochs_done=job.epochs_done, loss=loss)
+
+
+class SweepProgressView(View):
+    jobs_ended: int
+    jobs: int
+    epochs_done: int
+    epochs: int
+    """At most: jobs that stop early or fail train fewer."""
+
+
+class SweepView(View):
+    id: UUID
+    name: str | None
+    metadata: dict[str, str]
+    created_at: datetime
+    hyperparameters: dict[str, Any]
+    """What the jobs have in common."""
+    swept: list[str] = Field(examples=[["l2", "learning_rate"]])
+    """Names of the hyperparameters in which they differ."""
+    counts: dict[str, int] = Field(examples=[{"running": 1000, "failed": 24}])
+    """How many of the jobs have each status."""
+    progress: SweepProgressView
+
+    @classmethod
+    def of(cls, summary: Summary) -> "SweepView":
+        return cls(**_fields(summary))
+
+    @classmethod
+    def on_a_page(cls, summary: Summary) -> "SweepView":
+        """Without hyperparameters that are long."""
+        view = cls.of(summary)
+        return view.model_copy(update={"hyperparameters": short(view.hyperparameters)})
+
+
+class RankedSweepView(SweepView):
+    ranked_by: str = Field(examples=["validation_loss"])
+    ranking: Page[RankedView]
+    """From the smallest loss up, without the jobs that have none yet, and those that failed or were cancelled."""
+
+    @classmethod
+    def ranked(cls, summary: Summary, by: str, jobs: list[Job], following: str | None) -> "RankedSweepView":
+        ranking = [RankedView.of(job, summary.sweep.swept) for job in jobs]
+        return cls(**_fields(summary), ranked_by=by, ranking=Page(data=ranking, next=following))
+
+
+def _fields(summary: Summary) -> dict[str, Any]:
+    sweep, counts = summary.sweep, summary.counts
+    waiting = counts.get("queued", 0) + counts.get("running", 0)
+    jobs = sum(counts.values())
+    return {
+        "id": sweep.id,
+        "name": sweep.name,
+        "metadata": sweep.labels,
+        "created_at": sweep.created_at,
+        "hyperparameters": sweep.spec,
+        "swept": sweep.swept,
+        "counts": counts,
+        "progress": SweepProgressView(
+            jobs_ended=jobs - waiting, jobs=jobs, epochs_done=summary.epochs_done, epochs=summary.epochs
+        ),
+    }

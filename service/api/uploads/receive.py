@@ -1,0 +1,151 @@
+"""Receiving an upload: to a file, piece by piece, and what kind of file it is said to be."""
+
+import errno
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+
+from service.api.uploads.multipart import FilePart
+from service.errors import MalformedRequest, StorageFull, StorageUnavailable, UnsupportedMediaType
+from slope.tabular.apart import Encoding
+from slope.tabular.reading import Format
+
+MEDIA_TYPES: dict[str, Format] = {
+    "text/csv": "csv",
+    "application/csv": "csv",
+    "text/tab-separated-values": "csv",
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    "application/json": "json",
+    "application/vnd.apache.parquet": "parquet",
+    "application/x-parquet": "parquet",
+    "application/vnd.apache.arrow.stream": "arrow",
+    "application/vnd.apache.arrow.file": "arrow",
+}
+_ENDINGS: dict[str, Format] = {
+    "csv": "csv",
+    "tsv": "csv",
+    "ndjson": "ndjson",
+    "jsonl": "ndjson",
+    "json": "json",
+    "parquet": "parquet",
+    "arrow": "arrow",
+    "arrows": "arrow",
+    "feather": "arrow",
+}
+_COMPRESSED: dict[str, Encoding] = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd", "gz": "gzip", "zst": "zstd"}
+_SENT_UNASKED = ("", "text/plain", "application/x-www-form-urlencoded")
+"""Browsers ask the service first (CORS) before they send any other. A form is told by where it comes from."""
+_PIECE = 1024 * 1024
+"""So much is collected before it is written."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A file, and what it is."""
+
+    path: Path
+    format: Format
+    encoding: Encoding | None
+    is_tab_separated: bool
+    parameters: dict[str, str]
+    """What its media type says beside the type, as in `text/csv; charset=utf-16; header=absent`."""
+
+
+@asynccontextmanager
+async def received(request: Request, spool: Path, named: Format | None) -> AsyncIterator[Received]:
+    """The body of a request as a file that lasts as long as the block. A format that is named beats what is told.
+
+    Not where the type is one that pages of other sites can send unasked: they would have a table taken for text.
+
+    Raises UnsupportedMediaType, MalformedRequest, and StorageFull.
+    """
+    told = request.headers.get("content-type", "")
+    encoding = _encoding(request.headers.get("content-encoding", ""))
+    part = FilePart(told) if _media_type(told) == "multipart/form-data" else None
+    if part is None:
+        format = named if named and _media_type(told) not in _SENT_UNASKED else _format(told, "")
+    with _telling_of_room(), _folder(spool) as folder:
+        path = folder / "body"
+        await _write(request, path, part)
+        if part:
+            format = named or _format(part.content_type, part.filename)
+            encoding = encoding or _COMPRESSED.get(_endings(part.filename)[-1])
+            told = part.content_type
+        is_tab = _media_type(told) == "text/tab-separated-values" or bool(part and "tsv" in _endings(part.filename))
+        yield Received(path, format, encoding, is_tab, _parameters(told))
+
+
+async def _write(request: Request, path: Path, part: FilePart | None) -> None:
+    with path.open("wb", buffering=0) as file:
+        waiting = bytearray()
+        try:
+            async for piece in request.stream():
+                waiting += part.feed(piece) if part else piece
+                if len(waiting) >= _PIECE:
+                    await run_in_threadpool(file.write, waiting)
+                    waiting = bytearray()
+        except ClientDisconnect as error:
+            raise MalformedRequest("The body ended before its end") from error
+        await run_in_threadpool(file.write, waiting)
+    if part:
+        part.finish()
+
+
+def _parameters(content_type: str) -> dict[str, str]:
+    _, options = parse_options_header(content_type)
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in options.items()}
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _format(content_type: str, filename: str) -> Format:
+    """By the media type, or by the ending of the file's name."""
+    kind = _media_type(content_type)
+    found = MEDIA_TYPES.get(kind) or next((_ENDINGS[end] for end in _endings(filename) if end in _ENDINGS), None)
+    if found is None:
+        known = ", ".join(MEDIA_TYPES)
+        raise UnsupportedMediaType(
+            f"The body is {kind or 'of no named type'}: send one of {known}; "
+            "or application/octet-stream, and name the format in the query"
+        )
+    return found
+
+
+def _encoding(told: str) -> Encoding | None:
+    kind = told.strip().lower()
+    if kind in ("", "identity"):
+        return None
+    if kind not in _COMPRESSED:
+        raise UnsupportedMediaType("The body is compressed in a way this call does not take: use gzip or zstd")
+    return _COMPRESSED[kind]
+
+
+def _endings(filename: str) -> list[str]:
+    return filename.lower().split(".")
+
+
+@contextmanager
+def _folder(spool: Path) -> Iterator[Path]:
+    spool.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=spool, prefix="upload-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _telling_of_room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(error.strerror) from error
+        raise StorageUnavailable from error

@@ -1,0 +1,41 @@
+"""The operator's commands."""
+
+import sys
+
+from rich.console import Console
+
+from service import logs
+from service.queue import CeleryQueue, celery_app
+from service.settings import get_settings
+from service.store.database import Database
+from service.upkeep import doctor, lost_jobs
+from service.upkeep.lost_jobs import Contact
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def examine() -> None:
+    """Print what is well and what is not. Exits with 1 when something needs doing."""
+    settings = get_settings()
+    queue = CeleryQueue(celery_app(settings.broker))
+    diagnoses = list(doctor.examine(settings, Database(settings.database, impatient=True), queue))
+    for diagnosis in diagnoses:
+        mark = "[green]✓[/]" if diagnosis.advice is None else "[red]✗[/]"
+        console.print(f"{mark} {diagnosis.subject}: {diagnosis.finding}")
+        if diagnosis.advice:
+            console.print(f"    {diagnosis.advice}.")
+    if any(diagnosis.advice for diagnosis in diagnoses):
+        sys.exit(1)
+
+
+def reap() -> None:
+    """Take jobs from workers that died, and ring for those that nobody has heard of."""
+    settings = get_settings()
+    logs.configure(settings)
+    database, queue = Database(settings.database, impatient=True), CeleryQueue(celery_app(settings.broker))
+    if lost_jobs.expired(database):
+        console.print(f"Looking for {settings.lease_seconds:g} s whether workers that were silent are only cut off.")
+    contact = Contact(settings.lease_seconds, is_trusted=False)
+    released = lost_jobs.watch_and_release(database, contact, max_crashes=settings.max_crashes)
+    rung = lost_jobs.ring_again(database, queue) if queue.is_reachable() else []
+    console.print(f"{len(released)} taken from lost workers, {len(rung)} rung for.")

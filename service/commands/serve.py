@@ -1,0 +1,90 @@
+"""`slope serve`: put the parts of a whole service together on one machine."""
+
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from filelock import AcquireReturnProxy, FileLock, Timeout
+from rich.console import Console
+
+from service import logs
+from service.commands import supervisor
+from service.commands.supervisor import Supervisor
+from service.settings import Settings, get_settings
+from service.storage import storage_at
+from service.store import schema
+from service.store.database import Database
+
+console = Console(highlight=False)
+log = structlog.get_logger()
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to our own address
+
+
+def serve(host: str, port: int, workers: int) -> None:
+    """Run broker, API and worker until SIGINT or SIGTERM. Exits with a sentence when it cannot."""
+    settings = get_settings()
+    logs.configure(settings)
+    with _lock(settings.data_dir), supervisor.runtime_folder() as folder, _listen(host, port) as listener:
+        schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
+        _supervise(settings, host, listener, workers, folder)
+
+
+def _lock(data_dir: Path) -> AcquireReturnProxy[FileLock]:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        return FileLock(data_dir / "serve.lock", blocking=False).acquire()
+    except Timeout:
+        sys.exit(f"Another `slope serve` uses {data_dir}: end it, or name another folder with --data-dir")
+    except OSError as error:
+        sys.exit(f"Cannot write to {data_dir}: {error.strerror}")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return supervisor.listen(host, port)
+    except OSError as error:
+        sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}")
+
+
+def _supervise(settings: Settings, host: str, listener: socket.socket, workers: int, folder: Path) -> None:
+    socket_path = folder / "broker.sock"
+    broker_url = f"redis+socket://{socket_path}"
+    environment = os.environ | {"SLOPE_BROKER_URL": broker_url}
+    children = [
+        supervisor.broker(socket_path, folder),
+        supervisor.api(listener, environment),
+        supervisor.worker(workers, environment),
+    ]
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}"
+    settings.embedded_broker.write_text(broker_url)  # for `slope doctor` and `slope jobs reap`
+    Supervisor(children).run(on_poll=_announcer(address))
+    settings.embedded_broker.unlink()
+    console.print("Slope has ended.")
+
+
+def _announcer(address: str) -> Callable[[], None]:
+    """Tells the address, once, when the API answers there."""
+    told = False
+
+    def announce() -> None:
+        nonlocal told
+        if not told and _answers(f"{address}/livez"):
+            told = True
+            console.print(f"Slope listens on {address} (documentation at {address}/docs). Ctrl-C ends it.")
+
+    return announce
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _direct.open(url, timeout=1):
+            return True
+    except (OSError, urllib.error.URLError):
+        return False

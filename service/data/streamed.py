@@ -1,0 +1,32 @@
+"""Data of a job that is too large to be in memory as a whole, and whose engine needs it only once."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from service.data import datasets
+from service.storage import Storage
+from service.store.tables import Job
+from slope.data import Array, Scaler, TrainingData
+from slope.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from slope.engines.streaming import StreamedData
+
+
+def streamed(storage: Storage, job: Job, spec: TrainingSpec, device: str) -> "StreamedData":
+    """Reads the job's columns from the storage, some rows at a time, and keeps what has the same squared error."""
+    from slope.engines.streaming import StreamedData  # loads torch
+
+    def batches(rows: range) -> Iterator[tuple[Array, Array]]:
+        for part in datasets.batches(storage, job.dataset_id, job.features, job.target, rows):
+            yield part.x, part.y
+
+    return StreamedData(batches, job.dataset.rows, len(job.features), spec, device)
+
+
+def without_rows(job: Job) -> TrainingData:
+    """What is known of such data beforehand: how many features it has, and what an earlier attempt scaled them by."""
+    x, y = np.empty((0, len(job.features))), np.empty(0)
+    return TrainingData(x, y, np.arange(0), x, y, Scaler.of(job.scaler) if job.scaler else None)

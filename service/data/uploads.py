@@ -1,0 +1,77 @@
+"""Taking what somebody has uploaded as a dataset."""
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from service.data import datasets
+from service.data.datasets import Candidate, offered
+from service.errors import InvalidTable, StorageFull, StorageUnavailable, TableTooLarge
+from service.settings import Settings
+from service.storage import Storage
+from service.store.database import Database
+from service.store.tables import Dataset
+from slope.spec import Fault
+from slope.spec.faults import pointer
+from slope.tabular import faults
+from slope.tabular.apart import Allowance, Sent, ingest_apart
+from slope.tabular.reading import Limits
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A dataset that was uploaded; not new where there was one of the same content."""
+
+    dataset: Dataset
+    is_new: bool
+    notes: Sequence[str]
+    """Of this file; those of the dataset are of the file that it came with first."""
+
+
+def accept(database: Database, storage: Storage, settings: Settings, sent: Sent, name: str | None) -> Upload:
+    """Check a file and keep its table. Raises InvalidTable and TableTooLarge, and then nothing is kept of it."""
+    target = sent.path.with_suffix(".table")
+    with _telling_faults():
+        summary = ingest_apart(sent, target, _allowance(settings))
+    candidate = Candidate(storage, summary, target, name=name, is_inline=False)
+    return _keep(database, candidate, settings.max_stored_bytes)
+
+
+def _keep(database: Database, candidate: Candidate, quota: int | None) -> Upload:
+    with offered(database, candidate, quota=quota), database.writing() as session:
+        dataset_id = candidate.adopt(session)
+        session.commit()
+    with database.reading() as session:
+        return Upload(datasets.get(session, dataset_id), dataset_id == candidate.id, candidate.notes)
+
+
+def _allowance(settings: Settings) -> Allowance:
+    limits = Limits(
+        numbers=settings.max_dataset_numbers,
+        file_bytes=settings.max_upload_size,
+        document_bytes=settings.max_body_size,
+    )
+    return Allowance(limits, settings.upload_memory, settings.upload_seconds)
+
+
+@contextmanager
+def _telling_faults() -> Iterator[None]:
+    try:
+        yield
+    except faults.TableTooLarge as fault:
+        raise TableTooLarge(fault.detail, _faults(fault)) from fault
+    except faults.BadTable as fault:
+        raise InvalidTable(fault.detail, _faults(fault)) from fault
+    except faults.BadOption as fault:
+        raise InvalidTable(fault.detail, [Fault(fault.detail, f"/query/{fault.option}")]) from fault
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(error.strerror) from error
+        raise StorageUnavailable from error
+
+
+def _faults(fault: faults.BadTable) -> list[Fault]:
+    """At the row, the column, or the cell, counted as in a list of objects."""
+    place = [part for part in (fault.row, fault.column) if part is not None]
+    return [Fault(fault.detail, pointer(place))] if place else []

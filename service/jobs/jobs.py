@@ -1,0 +1,264 @@
+"""What can be done with jobs: the decisions and the commits."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from random import random
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from service.data import datasets
+from service.data.datasets import Candidate, offered
+from service.errors import (
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    JobIsFinal,
+    JobIsRunning,
+    JobNotFound,
+    TooLargeForWorkers,
+    TooManyNumbers,
+)
+from service.jobs.training_data import Sample, analysis_is_late, sample_of
+from service.queue import Queue
+from service.settings import Settings
+from service.storage import Storage
+from service.store import datasets as stored
+from service.store import events, jobs, workers
+from service.store.database import Database, now
+from service.store.jobs import Filters
+from service.store.tables import Job
+from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
+from slope.data import prepare
+from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
+from slope.spec import Fault, InlineData, JobRequest, TrainingSpec
+
+log = structlog.get_logger()
+
+LITTLE_MEMORY = 64 * 1024 * 1024
+"""Every worker has so many bytes: what takes less needs no question."""
+DEVICES = {"auto": "cpu", "cuda": "cuda:0"}
+"""What a request for a device comes down to."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A request with all that is known before it is queued."""
+
+    request: JobRequest
+    sample: Sample
+    plan: Plan
+    candidates: list[EngineOption]
+    """All engines, with what they would cost or what stands in their way."""
+    analysis: Analysis | None
+    analysis_follows: bool
+    """Whether it takes so long that the worker is to make it."""
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An accepted job; `replayed` when an earlier request with the same key had created it."""
+
+    job: Job
+    replayed: bool
+
+
+def draft(database: Database, storage: Storage, request: JobRequest, settings: Settings) -> Draft:
+    """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
+    spec, sample = request.hyperparameters, sample_of(database, storage, request)
+    size = (sample.rows, len(sample.features))
+    planned = _planned(database, spec, size, request.device)
+    if planned.recorded_numbers > settings.max_recorded_numbers:
+        raise TooManyNumbers(
+            f"The job would record {planned.recorded_numbers:,} numbers; {settings.max_recorded_numbers:,} are allowed",
+            [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
+        )
+    refuse_without_memory(database, planned, request.device)
+    analysis, follows = _analysis(sample, spec, settings), analysis_is_late(*size, settings)
+    warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
+    return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, follows, warnings)
+
+
+def refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
+    """Tell what no worker that lives could do. While none lives, nobody knows, and the job waits for one."""
+    needed, most = planned.memory_bytes or 0, most_memory(database, planned, device)
+    if most is not None and needed > most:
+        detail = f"The job needs {needed:,} bytes of memory; a training on the largest worker may take {most:,}"
+        raise TooLargeForWorkers(detail, [Fault(detail, "/dataset")])
+
+
+def submit(
+    database: Database,
+    storage: Storage,
+    queue: Queue,
+    request: JobRequest,
+    *,
+    key: str | None = None,
+    settings: Settings,
+) -> Submission:
+    """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
+    drafted = draft(database, storage, request, settings)
+    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
+    own, quota = drafted.sample.candidate(storage), settings.max_stored_bytes
+    with offered(database, own, quota=quota) as candidate, database.writing() as session:
+        if key is not None and (earlier := _earlier(session, key, fingerprint)):
+            return Submission(earlier, replayed=True)
+        job_id = _add(session, drafted, candidate, key, fingerprint)
+        session.commit()  # before the bell: the worker must find the row
+    if not queue.ring(job_id, request.device):
+        forget_rings(database, [job_id])
+    with database.reading() as session:
+        return Submission(get(session, job_id), replayed=False)
+
+
+def rehearse(database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
+    """Submit a job and take it back: the first client then finds everything loaded and connected."""
+    queue.is_reachable()
+    own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
+    request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
+    drafted = draft(database, storage, request, settings)
+    with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
+        get(session, _add(session, drafted, candidate, None, None))
+
+
+def get(session: Session, job_id: UUID) -> Job:
+    job = jobs.get(session, job_id)
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def page(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> tuple[list[Job], UUID | None]:
+    """Jobs newest first, and where the next page goes on."""
+    found = jobs.page(session, filters, before=before, limit=limit + 1)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def cancel(database: Database, job_id: UUID) -> Job:
+    """End a waiting job now, or ask the worker of a running one to stop at its next flush."""
+    with database.writing() as session:
+        jobs.hold(session, job_id)  # or it might begin to wait when it is known not to, and so seem to have ended
+        if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
+            raise JobIsFinal(get(session, job_id).status)
+        session.commit()
+    with database.reading() as session:
+        return get(session, job_id)
+
+
+def delete(database: Database, storage: Storage, job_id: UUID) -> None:
+    """Delete a job with all its records, and the data that came with it; not while it runs."""
+    with database.writing() as session:
+        dataset_id = jobs.remove(session, job_id)
+        if dataset_id is None:
+            get(session, job_id)  # another may have deleted it
+            raise JobIsRunning
+        was_last = stored.remove_inline(session, dataset_id)
+        session.commit()
+    if was_last:
+        datasets.forget(storage, dataset_id)
+
+
+def reason(session: Session, job: Job) -> str | None:
+    """Why a queued job waits, in words; None of another."""
+    return reasons(session, [job])[0]
+
+
+def reasons(session: Session, found: Sequence[Job]) -> list[str | None]:
+    """The same of many, for which the workers are looked at once."""
+    if not any(job.status == "queued" for job in found):
+        return [None] * len(found)
+    devices = workers.live_devices(session)
+    return [_reason(job, devices) if job.status == "queued" else None for job in found]
+
+
+def _reason(job: Job, devices: Mapping[str, bool]) -> str:
+    """`devices` of live workers, and whether one of those workers hears its broker."""
+    device = DEVICES.get(job.device, job.device)
+    if not devices:
+        return "No worker is alive: start one with `slope worker`"
+    if device not in devices:
+        return f"No live worker has {job.device}; there is {', '.join(sorted(devices))}"
+    if not devices[device]:
+        return "No worker hears the broker: each looks for jobs in the database when it is free"
+    return "It waits for a free worker"
+
+
+def most_memory(database: Database, planned: Plan, device: str) -> int | None:
+    """Bytes that a training may take on the largest worker; None where none lives, or where it does not matter."""
+    if (planned.memory_bytes or 0) <= LITTLE_MEMORY:
+        return None
+    with database.reading() as session:
+        return workers.most_memory(session, DEVICES.get(device, device))
+
+
+def _planned(database: Database, spec: TrainingSpec, size: tuple[int, int], device: str) -> Plan:
+    """By an engine that workers have the memory for, if there is one."""
+    try:
+        planned = plan(spec, *size, device)
+        most = most_memory(database, planned, device)
+        return planned if most is None else plan(spec, *size, device, most)
+    except EngineDoesNotApply as error:
+        raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
+
+
+def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysis | None:
+    """None where it would take too long, or the rows are too many to be read now."""
+    arrays = sample.arrays
+    if arrays is None or analysis_seconds(sample.rows, len(sample.features)) > settings.analysis_seconds:
+        return None
+    return analyse(prepare(arrays.x, arrays.y, spec), spec)
+
+
+def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:
+    """The job that the key made before. Raises when the key is in use for something else, or at this moment."""
+    if not jobs.hold_key(session, key):
+        raise IdempotencyKeyInFlight
+    job = jobs.by_idempotency_key(session, key)
+    if job and job.fingerprint != fingerprint:
+        raise IdempotencyKeyReused
+    return job
+
+
+def _add(
+    session: Session, drafted: Draft, candidate: Candidate | None, key: str | None, fingerprint: str | None
+) -> UUID:
+    request, sample, moment = drafted.request, drafted.sample, now(session)
+    job = Job(
+        id=uuid7(),
+        created_at=moment,
+        rung_at=moment,
+        idempotency_key=key,
+        fingerprint=fingerprint,
+        name=request.name,
+        dataset_id=sample.hold(session, candidate),
+        features=sample.features,
+        target=sample.target,
+        spec=request.hyperparameters.model_dump(mode="json"),
+        predict=request.predict,
+        device=request.device,
+        timeout_seconds=request.timeout_seconds,
+        labels=request.metadata,
+        plan=asdict(drafted.plan),
+        analysis=asdict(drafted.analysis) if drafted.analysis else None,
+        status="queued",
+        epochs=request.hyperparameters.epochs,
+    )
+    jobs.add(session, job)
+    for warning in drafted.warnings:
+        events.add_warning(session, job.id, warning)
+    return job.id
+
+
+def forget_rings(database: Database, job_ids: Sequence[UUID]) -> None:
+    """Let the reaper know that nobody heard of the jobs. It finds out by itself, but later."""
+    try:
+        with database.writing() as session:
+            jobs.note_ring(session, job_ids, heard=False)
+            session.commit()
+    except SQLAlchemyError as error:  # the jobs are accepted, whatever comes now
+        log.warning("bells that were not rung could not be noted", jobs=len(job_ids), error=str(error))

@@ -1,0 +1,192 @@
+"""The jobs of a sweep before they are queued: what trains with what, what each would do, what is known of the data."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+from uuid_utils.compat import uuid7
+
+from service.data.datasets import Arrays
+from service.errors import InvalidRequest, TooManyNumbers
+from service.jobs.training_data import Sample, sample_of
+from service.settings import Settings
+from service.storage import Storage
+from service.store.database import Database
+from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
+from slope.data import prepare
+from slope.engines import groups
+from slope.engines.groups import groups_of
+from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Plan, plan
+from slope.spec import DatasetReference, Fault, JobRequest, SweepRequest, TrainingSpec, faults_of
+from slope.spec.faults import pointer
+from slope.spec.sweep import MAX_COPIED
+
+_SECONDS_PER_ROW, _SECONDS_PER_JOB = 20e-6, 10e-3
+"""What a recorded row took on two cores, and a job of its own beside its training."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job of a sweep trains: in which group, and as which of its models."""
+
+    group_id: UUID
+    width: int
+    place: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """One job of a sweep with all that is known before it is queued. No place: it trains alone."""
+
+    request: JobRequest
+    plan: Plan
+    analysis: Analysis | None
+    place: Place | None
+    of_the_data: list[str]
+    """Warnings that jobs of the same dtype have in common."""
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self.of_the_data, *warnings_for(self.request.hyperparameters, self.analysis)]
+
+
+def sample_for(database: Database, storage: Storage, request: SweepRequest) -> Sample:
+    """What all jobs learn from. Raises InvalidRequest where one of them does not fit a stored dataset."""
+    are_doubles = all(job.hyperparameters.dtype == "float64" for job in request.jobs)
+    spec = TrainingSpec(dtype="float64" if are_doubles else "float32")
+    sample = sample_of(database, storage, JobRequest.model_construct(dataset=request.dataset, hyperparameters=spec))
+    if isinstance(request.dataset, DatasetReference):
+        _refuse_misfits(request, sample)
+    return sample
+
+
+def members(request: SweepRequest, sample: Sample, settings: Settings, memory: int | None = None) -> list[Member]:
+    """The jobs, planned for workers with so many bytes, and analysed. What is the same for many is computed once."""
+    rows, features = sample.rows, len(sample.features)
+    _refuse_wide(len(request.jobs), sample, settings)
+    specs = [job.hyperparameters for job in request.jobs]
+    places = _places(specs, rows, features)
+    plans = _plans(request, places, rows, features, memory)
+    if (numbers := sum(each.recorded_numbers for each in plans)) > settings.max_recorded_numbers:
+        raise TooManyNumbers(
+            f"The sweep would record {numbers:,} numbers; {settings.max_recorded_numbers:,} are allowed",
+            [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
+        )
+    analyses = _analyses(specs, sample.arrays, settings.analysis_seconds) if sample.arrays else {}
+    of_the_data = {_rounded(spec): sample.warnings(spec) for spec in {_rounded(spec): spec for spec in specs}.values()}
+    return [
+        Member(job, planned, analyses.get(_analysed(spec)), places.get(index), of_the_data[_rounded(spec)])
+        for index, (job, spec, planned) in enumerate(zip(request.jobs, specs, plans, strict=True))
+    ]
+
+
+def _refuse_wide(jobs: int, sample: Sample, settings: Settings) -> None:
+    """Every job has the names of the features, and will have a weight, for each of them."""
+    numbers, most = jobs * len(sample.features), settings.max_sweep_numbers
+    if numbers > most:
+        detail = f"{jobs:,} settings of {len(sample.features):,} features are {numbers:,} weights; {most:,} are allowed"
+        raise TooManyNumbers(detail, [Fault("Send fewer settings in one sweep, or choose features", "/dataset")])
+    names = jobs * len(to_json(sample.features))
+    if names > MAX_COPIED:
+        detail = f"{jobs:,} jobs with the names of all features are {names:,} bytes; {MAX_COPIED:,} are allowed"
+        raise TooManyNumbers(detail, [Fault("Send fewer settings in one sweep, or choose features", "/dataset")])
+
+
+def _refuse_misfits(request: SweepRequest, sample: Sample) -> None:
+    try:
+        for index, job in enumerate(request.jobs):
+            request.check(index, job, sample.rows, len(sample.features))
+    except ValidationError as error:
+        faults = faults_of(error.errors(), request.model_dump())
+        raise InvalidRequest("The sweep does not fit its dataset", faults) from error
+
+
+def _places(specs: Sequence[TrainingSpec], rows: int, features: int) -> dict[int, Place]:
+    """By index of the setting; those that are left out train alone."""
+    places: dict[int, Place] = {}
+    for group in groups_of(specs, rows, features):
+        if _pays([specs[index] for index in group], rows, features):
+            group_id = uuid7()
+            places |= {index: Place(group_id, len(group), place) for place, index in enumerate(group)}
+    return places
+
+
+def _pays(group: Sequence[TrainingSpec], rows: int, features: int) -> bool:
+    """Whether a group is faster than its jobs one after another, each by its own best engine; or was asked for."""
+    alone = plan(_by("auto", group[0]), rows, features).estimated_seconds
+    was_asked_for = any(spec.engine == "fused" for spec in group)
+    one_by_one = (alone + _SECONDS_PER_JOB) * len(group)
+    return was_asked_for or groups.seconds(group[0], rows, features, len(group)) <= one_by_one
+
+
+def _plans(request: SweepRequest, places: dict[int, Place], rows: int, features: int, memory: int | None) -> list[Plan]:
+    known: dict[Hashable, Plan] = {}
+    plans = []
+    for index, job in enumerate(request.jobs):
+        spec, place = job.hyperparameters, places.get(index)
+        if place is None:
+            plans.append(_alone(request, index, rows, features, memory))
+            continue
+        key = (groups.likeness(spec, rows), place.width)
+        if key not in known:
+            known[key] = _fused(spec, place, len(request.jobs), rows, features)
+        plans.append(known[key])
+    return plans
+
+
+def _fused(spec: TrainingSpec, place: Place, jobs: int, rows: int, features: int) -> Plan:
+    """Steps are recorded automatically only where those of the whole sweep are few."""
+    without, with_steps = (plan(_by("eager", spec, steps), rows, features) for steps in ("none", "all"))
+    are_few = jobs * (with_steps.recorded_numbers - without.recorded_numbers) <= AUTO_RECORDED_NUMBERS
+    chosen = with_steps if spec.record.steps == "all" or (spec.record.steps == "auto" and are_few) else without
+    written = (spec.epochs // spec.record.every + (chosen.steps if chosen.steps_recorded else 0)) * place.width
+    training = groups.seconds(spec, rows, features, place.width)
+    return replace(
+        chosen,
+        engine="fused",
+        why=f"Trains as one batch of models with {place.width - 1:,} other settings of the sweep, which share its data "
+        "and the order of its batches: one autograd call a step for all of them",
+        estimated_seconds=training + _SECONDS_PER_ROW * written,
+        memory_bytes=groups.memory(spec, rows, features, place.width),
+    )
+
+
+def _by(engine: str, spec: TrainingSpec, steps: str | None = None) -> TrainingSpec:
+    """The same setting by another engine, and with its steps recorded or not."""
+    record = spec.record.model_copy(update={"steps": steps}) if steps else spec.record
+    return spec.model_copy(update={"engine": engine, "record": record})
+
+
+def _alone(request: SweepRequest, index: int, rows: int, features: int, memory: int | None) -> Plan:
+    job = request.jobs[index]
+    try:
+        planned = plan(job.hyperparameters, rows, features, job.device, memory)
+    except EngineDoesNotApply as error:
+        place = pointer(request.location(index, ("hyperparameters", "engine")))
+        raise InvalidRequest(str(error), [Fault(str(error), place)]) from error
+    reason = groups.obstacle(job.hyperparameters) or "no other setting shares its data and batches, or it is faster so"
+    return replace(planned, why=f"{planned.why}. It trains alone: {reason}")
+
+
+def _analyses(specs: Sequence[TrainingSpec], arrays: Arrays, seconds: float) -> dict[Hashable, Analysis | None]:
+    """None at all where together they would take longer."""
+    rows, features = arrays.x.shape
+    different = {_analysed(spec): spec for spec in specs}
+    if len(different) * analysis_seconds(rows, features) > seconds:
+        return {}
+    return {key: analyse(prepare(arrays.x, arrays.y, spec), spec) for key, spec in different.items()}
+
+
+def _rounded(spec: TrainingSpec) -> Hashable:
+    """All of a setting that decides which columns its dtype rounds."""
+    return spec.dtype, spec.standardize and spec.fit_bias
+
+
+def _analysed(spec: TrainingSpec) -> Hashable:
+    """All of a setting that its analysis depends on."""
+    start = (str(spec.initial_weights), str(spec.initial_bias))
+    is_random = spec.validation_fraction > 0 or "normal" in start
+    chosen = (spec.loss, spec.l1 > 0, spec.l2, *sorted(spec.frozen), spec.fit_bias, spec.standardize)
+    return (*chosen, spec.validation_fraction, start, spec.seed if is_random else None)

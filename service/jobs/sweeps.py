@@ -1,0 +1,225 @@
+"""What can be done with sweeps: many jobs on one dataset, decided and committed as one."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from service.data import datasets
+from service.data.datasets import offered
+from service.errors import (
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
+    SweepIsFinal,
+    SweepIsRunning,
+    SweepNotFound,
+)
+from service.jobs.jobs import forget_rings, most_memory, refuse_without_memory
+from service.jobs.sweep_plan import Member, members, sample_for
+from service.jobs.training_data import Sample
+from service.queue import Queue
+from service.settings import Settings
+from service.storage import Storage
+from service.store import datasets as stored_datasets
+from service.store import events, sweeps
+from service.store import jobs as stored
+from service.store.database import Database, now
+from service.store.sweeps import Rank
+from service.store.tables import Job, Sweep
+from slope.engines.plan import Plan
+from slope.spec import SweepRequest
+
+_MOST_BELLS = 100
+"""So many bells are rung before the request is answered; the reaper rings the others within a second or two."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sweep as it stands: how many jobs of each status, and how many of their epochs are done."""
+
+    sweep: Sweep
+    counts: dict[str, int]
+    epochs_done: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An accepted sweep; `replayed` when an earlier request with the same key had created it."""
+
+    sweep_id: UUID
+    replayed: bool
+
+
+def submit(
+    database: Database,
+    storage: Storage,
+    queue: Queue,
+    request: SweepRequest,
+    *,
+    key: str | None = None,
+    settings: Settings,
+) -> Submission:
+    """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
+    sample = sample_for(database, storage, request)
+    drafted = _drafted(database, request, sample, settings)
+    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
+    quota = settings.max_stored_bytes
+    with offered(database, sample.candidate(storage), quota=quota) as candidate, database.writing() as session:
+        if key is not None and (earlier := _earlier(session, key, fingerprint)):
+            return Submission(earlier.id, replayed=True)
+        sweep = _sweep(session, request, key, fingerprint)
+        rows = _rows(sweep, sample, sample.hold(session, candidate), drafted)
+        _add(session, sweep, rows, drafted)
+        session.commit()  # before the bells: the workers must find the rows
+    _ring(database, queue, [row["id"] for row in rows if row["rung_at"] and not row["place"]], request.device)
+    return Submission(sweep.id, replayed=False)
+
+
+def _drafted(database: Database, request: SweepRequest, sample: Sample, settings: Settings) -> list[Member]:
+    """By engines that workers have the memory for. Raises TooLargeForWorkers where there are none."""
+    drafted = members(request, sample, settings)
+    memory = most_memory(database, _largest(drafted), request.device)
+    if memory is not None:
+        drafted = members(request, sample, settings, memory)
+    refuse_without_memory(database, _largest(drafted), request.device)
+    return drafted
+
+
+def _largest(drafted: list[Member]) -> Plan:
+    """The plan that needs the most memory."""
+    return max((member.plan for member in drafted), key=lambda plan: plan.memory_bytes or 0)
+
+
+def get(session: Session, sweep_id: UUID) -> Summary:
+    sweep = sweeps.get(session, sweep_id)
+    if sweep is None:
+        raise SweepNotFound(sweep_id)
+    return _summaries(session, [sweep])[0]
+
+
+def page(session: Session, *, before: UUID | None, limit: int) -> tuple[list[Summary], UUID | None]:
+    """Sweeps newest first, and where the next page goes on."""
+    found = sweeps.page(session, before=before, limit=limit + 1)
+    return _summaries(session, found[:limit]), found[limit - 1].id if len(found) > limit else None
+
+
+def holds_rows_back(sweep: Sweep) -> bool:
+    """Whether some of its jobs have a validation loss."""
+    return "validation_fraction" in sweep.swept or sweep.spec["validation_fraction"] > 0
+
+
+def ranking(
+    session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int
+) -> tuple[list[Job], Rank | None]:
+    """The jobs from the smallest loss up, and the place behind which the next page begins."""
+    found = sweeps.ranking(session, sweep_id, by, after=after, limit=limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], Rank(getattr(last, sweeps.RANKED[by].key), last.id) if last else None
+
+
+def cancel(database: Database, sweep_id: UUID) -> None:
+    """End the jobs that wait now, and ask the workers of those that run to stop."""
+    with database.writing() as session:
+        get(session, sweep_id)
+        if not sweeps.cancel(session, sweep_id):
+            raise SweepIsFinal
+        session.commit()
+
+
+def delete(database: Database, storage: Storage, sweep_id: UUID) -> None:
+    """Delete a sweep with its jobs and all their records, and the data that came with it; not while a job runs."""
+    with database.writing() as session:
+        get(session, sweep_id)
+        learnt_from = sweeps.remove(session, sweep_id)
+        if learnt_from is None:
+            raise SweepIsRunning
+        unused = [dataset_id for dataset_id in learnt_from if stored_datasets.remove_inline(session, dataset_id)]
+        session.commit()
+    for dataset_id in unused:
+        datasets.forget(storage, dataset_id)
+
+
+def _earlier(session: Session, key: str, fingerprint: str | None) -> Sweep | None:
+    """The sweep that the key made before. Raises when the key is in use for something else, or at this moment."""
+    if not stored.hold_key(session, f"sweep {key}"):
+        raise IdempotencyKeyInFlight
+    sweep = sweeps.by_idempotency_key(session, key)
+    if sweep and sweep.fingerprint != fingerprint:
+        raise IdempotencyKeyReused
+    return sweep
+
+
+def _sweep(session: Session, request: SweepRequest, key: str | None, fingerprint: str | None) -> Sweep:
+    return Sweep(
+        id=uuid7(),
+        created_at=now(session),
+        idempotency_key=key,
+        fingerprint=fingerprint,
+        name=request.name,
+        labels=request.metadata,
+        spec=request.hyperparameters.model_dump(mode="json"),
+        swept=request.swept,
+    )
+
+
+def _rows(sweep: Sweep, sample: Sample, dataset_id: UUID, drafted: Sequence[Member]) -> list[dict[str, Any]]:
+    """The jobs by column. Where there are more to ring for than can be waited for, nobody has heard of the last."""
+    shared = {
+        "created_at": sweep.created_at,
+        "rung_at": sweep.created_at,
+        "sweep_id": sweep.id,
+        "dataset_id": dataset_id,
+        "features": sample.features,
+        "target": sample.target,
+        "status": "queued",
+    }
+    rows = [shared | _own(member) for member in drafted]
+    for row in [row for row in rows if not row["place"]][_MOST_BELLS:]:
+        row["rung_at"] = None
+    return rows
+
+
+def _own(member: Member) -> dict[str, Any]:
+    """The columns in which the jobs of a sweep may differ."""
+    request, place = member.request, member.place
+    return {
+        "id": uuid7(),
+        "name": request.name,
+        "group_id": place.group_id if place else None,
+        "group_width": place.width if place else None,
+        "place": place.place if place else None,
+        "spec": request.hyperparameters.model_dump(mode="json"),
+        "predict": request.predict,
+        "device": request.device,
+        "timeout_seconds": request.timeout_seconds,
+        "labels": request.metadata,
+        "plan": asdict(member.plan),
+        "analysis": asdict(member.analysis) if member.analysis else None,
+        "epochs": request.hyperparameters.epochs,
+    }
+
+
+def _add(session: Session, sweep: Sweep, rows: list[dict[str, Any]], drafted: Sequence[Member]) -> None:
+    sweeps.add(session, sweep, rows)
+    warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
+    for nth in range(max(map(len, warnings.values()))):
+        events.add_warnings(session, {job_id: told[nth] for job_id, told in warnings.items() if nth < len(told)})
+
+
+def _ring(database: Database, queue: Queue, job_ids: Sequence[UUID], device: str) -> None:
+    """Wake a worker for each; after a refusal the rest are the reaper's."""
+    for place, job_id in enumerate(job_ids):
+        if not queue.ring(job_id, device):
+            forget_rings(database, job_ids[place:])
+            return
+
+
+def _summaries(session: Session, found: Sequence[Sweep]) -> list[Summary]:
+    ids = [sweep.id for sweep in found]
+    counts, epochs = sweeps.counts(session, ids), sweeps.epochs(session, ids)
+    return [Summary(sweep, counts[sweep.id], *epochs[sweep.id]) for sweep in found]

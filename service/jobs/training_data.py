@@ -1,0 +1,140 @@
+"""What a job learns from: the rows of its request, or columns of a stored dataset, held against the rest of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from service.data import datasets
+from service.data.datasets import INLINE_TARGET, Arrays, Candidate, inline_features
+from service.errors import InvalidRequest, ObjectMissing
+from service.settings import Settings
+from service.storage import Storage
+from service.store import datasets as stored
+from service.store.database import Database
+from service.store.tables import Dataset
+from slope.analysis import Spread, analysis_seconds, precision_warnings, spreads_of
+from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
+from slope.spec.job import refuse_misfits
+from slope.spec.overflow import FLOAT32_LIMIT
+
+MOST_READ = 10_000_000
+"""A stored dataset of more numbers is not read when a job is submitted, only when it is trained on."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Named columns of so many rows. The arrays are None where they are too many to be read beforehand."""
+
+    rows: int
+    features: list[str]
+    target: str
+    arrays: Arrays | None
+    spreads: list[Spread]
+    """Of the features, and of the target as the last."""
+    dataset_id: UUID | None = None
+    """None where the rows came with the request."""
+
+    def warnings(self, spec: TrainingSpec) -> list[str]:
+        """What is lost of the columns in the dtype of a job."""
+        return precision_warnings(spec, self.spreads[:-1], self.spreads[-1])
+
+    def candidate(self, storage: Storage) -> Candidate | None:
+        """The request's rows as a dataset to be; None where they are one."""
+        return datasets.inline(storage, self.arrays) if self.dataset_id is None and self.arrays else None
+
+    def hold(self, session: Session, candidate: Candidate | None) -> UUID:
+        """The dataset, which nobody can delete until the transaction ends. Raises InvalidRequest when it is gone."""
+        if candidate:
+            return candidate.adopt(session)
+        if self.dataset_id is None or not stored.hold(session, self.dataset_id):  # it was there a moment ago
+            detail = f"There is no dataset {self.dataset_id}"
+            raise InvalidRequest(detail, [Fault(detail, "/dataset/id")])
+        return self.dataset_id
+
+
+def analysis_is_late(rows: int, features: int, settings: Settings) -> bool:
+    """Whether the worker makes the analysis, beside the training: it is too long for an answer, but not altogether."""
+    is_read, seconds = rows * (features + 1) <= MOST_READ, analysis_seconds(rows, features)
+    return is_read and settings.analysis_seconds < seconds <= settings.worker_analysis_seconds
+
+
+def sample_of(database: Database, storage: Storage, request: JobRequest) -> Sample:
+    """Raises InvalidRequest where a request does not fit the dataset it names."""
+    if isinstance(request.dataset, InlineData):
+        arrays = Arrays.of(request.dataset)
+        features = inline_features(arrays.x.shape[1])
+        spreads = spreads_of(np.column_stack([arrays.x, arrays.y]), [*features, INLINE_TARGET])
+        return Sample(len(arrays.y), features, INLINE_TARGET, arrays, spreads)
+    with _telling_faults(request):
+        try:
+            return _stored(storage, request, request.dataset, _dataset(database, request.dataset.id))
+        except ObjectMissing:
+            _dataset(database, request.dataset.id)  # another may have deleted it meanwhile
+            raise
+
+
+def _dataset(database: Database, dataset_id: UUID) -> Dataset:
+    with database.reading() as session:
+        dataset = stored.get(session, dataset_id)
+    if dataset is None:
+        raise invalid(("dataset", "id"), f"There is no dataset {dataset_id}")
+    return dataset
+
+
+def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, dataset: Dataset) -> Sample:
+    features, target = _chosen(reference, [column["name"] for column in dataset.columns])
+    refuse_misfits(request, dataset.rows, len(features))
+    if request.hyperparameters.dtype == "float32":
+        _refuse_overflow(dataset, {*features, target})
+    is_small = dataset.rows * (len(features) + 1) <= MOST_READ
+    arrays = datasets.load(storage, dataset.id, dataset.rows, features, target) if is_small else None
+    return Sample(dataset.rows, features, target, arrays, _spreads(dataset, [*features, target]), dataset.id)
+
+
+def _spreads(dataset: Dataset, names: Sequence[str]) -> list[Spread]:
+    """From what was found when the dataset was read in."""
+    known = {column["name"]: column for column in dataset.columns}
+    return [
+        Spread(name, max(abs(column["min"] or 0.0), abs(column["max"] or 0.0)), column["deviation"] or 0.0)
+        for name in names
+        for column in [known[name]]
+    ]
+
+
+def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[str], str]:
+    """The names of x and of y: y is the last column, and x all others, where the request does not say."""
+    target = columns[-1] if reference.target is None else reference.target
+    if target not in columns:
+        raise invalid(("dataset", "target"), "The dataset has no such column")
+    features = [name for name in columns if name != target] if reference.features is None else reference.features
+    known, before = set(columns), {target}
+    for place, name in enumerate(features):
+        if name not in known:
+            raise invalid(("dataset", "features", place), "The dataset has no such column")
+        if name in before:
+            raise invalid(("dataset", "features", place), "The column is the target, or named twice")
+        before.add(name)
+    if not features:
+        raise invalid(("dataset",), "There is no column to learn from beside the target")
+    return features, target
+
+
+def _refuse_overflow(dataset: Dataset, chosen: set[str]) -> None:
+    for column in dataset.columns:
+        if column["name"] in chosen and max(abs(column["min"]), abs(column["max"])) >= FLOAT32_LIMIT:
+            detail = "The dataset has numbers too large for float32; use float64"
+            raise invalid(("hyperparameters", "dtype"), detail)
+
+
+@contextmanager
+def _telling_faults(request: JobRequest) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        faults = faults_of(error.errors(), request.model_dump())
+        raise InvalidRequest("The request does not fit its dataset", faults) from error

@@ -1,0 +1,144 @@
+"""Predictions for a whole dataset, and what they leave of its target: some rows at a time, however many there are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Annotated
+from uuid import UUID
+
+import numpy as np
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from service.data import datasets
+from service.errors import InvalidRequest
+from service.jobs import jobs
+from service.prediction import trained_models
+from service.storage import Storage
+from service.store import datasets as stored
+from service.store.database import Database
+from service.store.tables import Dataset, Job
+from slope.data import Array
+from slope.fit import Fit
+from slope.spec import Fault
+from slope.spec.faults import FewFaults
+from slope.spec.overflow import FLOAT32_LIMIT
+from slope.spec.part import Part
+from slope.trained import TrainedModel
+
+_ROWS_AT_ONCE = 10_000
+
+
+class DatasetToPredict(Part):
+    """A stored dataset, and which of its columns are what."""
+
+    id: UUID = Field(strict=False)
+    features: Annotated[list[str], FewFaults] | None = None
+    """Names of the columns that are x, in the order of the job's features; the columns of their names by default."""
+    target: str | None = None
+    """Name of the column that is y; the job's own by default, if the dataset has it."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Some rows, the first of which is row `start` of the dataset: predictions, and the target where it is there."""
+
+    start: int
+    before: Array
+    after: Array
+    y: Array | None
+
+    @property
+    def residuals(self) -> Array | None:
+        """y − ŷ, of the predictions after training."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return None if self.y is None else self.y - self.after
+
+
+class Scoring:
+    """Predictions before training and after it, or after an epoch, for the rows of a dataset. To be read once."""
+
+    def __init__(self, before: TrainedModel, after: TrainedModel, parts: Iterator[Array], *, has_target: bool) -> None:
+        """Each part holds rows of the features, and of the target behind them if there is one."""
+        self._before, self._after = before, after
+        self._parts = parts
+        self.has_target = has_target
+        self.rows = 0
+        """How many have been read."""
+        self.fits = {"before": Fit(), "after": Fit()}
+        """Of the rows that have been read, if there is a target."""
+
+    def __iter__(self) -> Iterator[Scored]:
+        for part in self._parts:
+            for start in range(0, len(part), _ROWS_AT_ONCE):
+                yield self._score(part[start : start + _ROWS_AT_ONCE])
+
+    @property
+    def nothing(self) -> Scored:
+        """No rows, in the shape that they will have."""
+        none = np.empty(0)
+        return Scored(0, none, none, none if self.has_target else None)
+
+    def _score(self, part: Array) -> Scored:
+        x = part[:, :-1] if self.has_target else part
+        y = part[:, -1].copy() if self.has_target else None
+        scored = Scored(self.rows, self._before.predict(x), self._after.predict(x), y)
+        self.rows += len(part)
+        if y is not None:
+            self.fits["before"].add(y, scored.before)
+            self.fits["after"].add(y, scored.after)
+        return scored
+
+
+def score(
+    database: Database, storage: Storage, job_id: UUID, reference: DatasetToPredict, epoch: int | None
+) -> Scoring:
+    """Features default to the job's own, the target to the job's if the dataset has it.
+
+    Raises JobHasNoModel, EpochNotFound, InvalidRequest, ObjectMissing and StorageUnavailable, at once.
+    """
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        before, after = trained_models.untrained(job), trained_models.trained(session, storage, job_id, epoch)
+        dataset = _dataset(session, reference.id)
+        features, target = _chosen(job, dataset, reference)
+        if after.dtype == "float32" and after.scaler is None:
+            _refuse_overflow(dataset, features)
+    parts = datasets.read(storage, dataset.id, [*features, *([target] if target is not None else [])])
+    first = next(parts, None)  # what is wrong with the storage shows now
+    parts = parts if first is None else chain([first], parts)
+    return Scoring(before, after, parts, has_target=target is not None)
+
+
+def _dataset(session: Session, dataset_id: UUID) -> Dataset:
+    dataset = stored.get(session, dataset_id)
+    if dataset is None:
+        raise _at("/dataset/id", f"There is no dataset {dataset_id}")
+    return dataset
+
+
+def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[list[str], str | None]:
+    columns = {column["name"] for column in dataset.columns}
+    features = job.features if reference.features is None else reference.features
+    for place, name in enumerate(features):
+        if name not in columns:
+            at = "/dataset" if reference.features is None else f"/dataset/features/{place}"
+            raise _at(at, f"The dataset has no column {name}")
+    if len(features) != len(job.features):
+        raise _at("/dataset/features", f"There are {len(features)} columns for {len(job.features)} features")
+    if reference.target is None:
+        return features, job.target if job.target in columns and job.target not in features else None
+    if reference.target not in columns:
+        raise _at("/dataset/target", "The dataset has no such column")
+    return features, reference.target
+
+
+def _refuse_overflow(dataset: Dataset, features: list[str]) -> None:
+    used = set(features)
+    for column in dataset.columns:
+        if column["name"] in used and max(abs(column["min"]), abs(column["max"])) >= FLOAT32_LIMIT:
+            raise _at("/dataset", f"The column {column['name']} has numbers too large for a model of float32")
+
+
+def _at(pointer: str, detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, [Fault(detail, pointer)])

@@ -1,0 +1,54 @@
+"""Predictions of a job's model: before training, after it, and after any recorded epoch."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from service.errors import InvalidRequest
+from service.jobs import jobs
+from service.prediction import trained_models
+from service.storage import Storage
+from service.store.tables import Job
+from slope.spec import Fault, TrainingSpec
+from slope.spec.data import Matrix
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """ŷ for one row x (D numbers); None where there is no model yet."""
+
+    x: list[float]
+    before: float | None
+    after: float | None
+
+
+def of_job(job: Job) -> list[Prediction]:
+    """Predictions for the points that the job asked for, as its worker recorded them."""
+    points = [point if isinstance(point, list) else [point] for point in job.predict]
+    unknown: list[float | None] = [None] * len(points)
+    before, after = job.predictions_before or unknown, job.predictions_after or unknown
+    return [Prediction(*row) for row in zip(points, before, after, strict=True)]
+
+
+def predict(session: Session, storage: Storage, job_id: UUID, x: Matrix, epoch: int | None) -> list[Prediction]:
+    """Predictions for any rows, each to the bit what a step of training would make of it alone.
+
+    Raises JobHasNoModel, EpochNotFound, and InvalidRequest for a wrong width.
+    """
+    from slope.model import Parameters, predict  # loads torch, which this process does without until now
+
+    job = jobs.get(session, job_id)
+    spec = TrainingSpec.model_validate(job.spec)
+    _refuse_other_width(x, len(job.features))
+    before, after = (
+        predict(Parameters(model.weights.tolist(), model.bias), x, spec, model.scaler)
+        for model in (trained_models.untrained(job), trained_models.trained(session, storage, job_id, epoch))
+    )
+    return [Prediction(*row) for row in zip(x, before, after, strict=True)]
+
+
+def _refuse_other_width(x: Matrix, features: int) -> None:
+    if x and len(x[0]) != features:
+        detail = f"A row has {len(x[0])} numbers, the model {features} features"
+        raise InvalidRequest(detail, [Fault(detail, "/x/0")])

@@ -1,0 +1,74 @@
+"""The models of jobs, as numbers: the one a job ended with, or the one it had after an epoch."""
+
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from service.errors import EpochNotFound, InvalidRequest, JobHasNoModel
+from service.jobs import jobs
+from service.records import replay
+from service.storage import Storage
+from service.store import records
+from service.store.tables import Job
+from slope.data import Array, Scaler, initial_parameters
+from slope.spec import Fault, TrainingSpec
+from slope.spec.overflow import FLOAT32_LIMIT
+from slope.trained import TrainedModel
+
+
+def trained(session: Session, storage: Storage, job_id: UUID, epoch: int | None = None) -> TrainedModel:
+    """The model a job ended with, or the one after an epoch. Raises JobNotFound, JobHasNoModel and EpochNotFound."""
+    job = jobs.get(session, job_id)
+    return _model(job, *(_final(job) if epoch is None else _after(session, storage, job, epoch)), epoch)
+
+
+def untrained(job: Job) -> TrainedModel:
+    """The model before the first step."""
+    start = initial_parameters(len(job.features), TrainingSpec.model_validate(job.spec), scaler_of(job))
+    return _model(job, *start, None)
+
+
+def scaler_of(job: Job) -> Scaler | None:
+    """What the job's data was standardized with."""
+    return Scaler.of(job.scaler) if job.scaler else None
+
+
+def predict(model: TrainedModel, x: Array, pointer: str = "") -> Array:
+    """Predictions (N) for x (N × D), which stands at the pointer. Raises InvalidRequest for too large a number."""
+    if model.dtype == "float32" and model.scaler is None and (np.abs(x) >= FLOAT32_LIMIT).any():
+        row = int(np.argmax((np.abs(x) >= FLOAT32_LIMIT).any(axis=1)))
+        detail = f"Row {row} has a number too large for float32"
+        raise InvalidRequest(detail, [Fault(detail, pointer)])
+    return model.predict(x)
+
+
+def _model(job: Job, weights: list[float], bias: float | None, epoch: int | None) -> TrainedModel:
+    spec = TrainingSpec.model_validate(job.spec)
+    return TrainedModel(
+        job_id=str(job.id),
+        weights=np.array(weights, float),
+        bias=bias,
+        dtype=spec.dtype,
+        target=job.target,
+        features=None if job.dataset.is_inline else job.features,
+        scaler=scaler_of(job),
+        epoch=epoch,
+    )
+
+
+def _final(job: Job) -> tuple[list[float], float | None]:
+    if job.status != "succeeded" or job.weights is None:
+        detail = f"The job is {job.status}: it has a model once it has succeeded; `epoch` asks for an earlier one"
+        raise JobHasNoModel(detail)
+    return job.weights, job.bias
+
+
+def _after(session: Session, storage: Storage, job: Job, epoch: int) -> tuple[list[float], float | None]:
+    if epoch >= job.epochs_done:
+        raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
+    if recorded := records.epoch_at(session, job.id, epoch):
+        return recorded.weights, recorded.bias
+    parameters = replay.parameters_after(session, storage, job, epoch)
+    assert parameters.weights is not None
+    return parameters.weights, parameters.bias

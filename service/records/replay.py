@@ -1,0 +1,185 @@
+"""Numbers that were not recorded, computed again from the nearest snapshot before them, to the same bits.
+
+Torch is imported by the first call: the process does without it until somebody asks for something like this.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
+
+from cachetools import LRUCache, cached
+from sqlalchemy.orm import Session
+
+from service.data import datasets
+from service.data.streamed import streamed
+from service.errors import ClientGone, ReplayDiffers, ReplayTooLong
+from service.settings import get_settings
+from service.storage import Storage
+from service.store import partitions, records
+from service.store.tables import Job
+from slope.calling_off import is_called_off
+from slope.data import TrainingData, prepare
+from slope.engines import groups
+from slope.engines.costs import Work, replay_seconds
+from slope.spec import Fault, TrainingSpec
+
+if TYPE_CHECKING:
+    from slope.engines.engine import Engine
+    from slope.engines.fused_member import FusedMember
+    from slope.engines.reduced import Pause, Reductions
+    from slope.model import Parameters
+    from slope.records import StepRecord
+
+_NUMBERS_KEPT = 4_000_000
+"""Of data that is prepared, in all: 32 MB."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a job learns from, and how: all that its data, as it trains on it, hangs on."""
+
+    dataset_id: UUID
+    rows: int
+    features: tuple[str, ...]
+    target: str
+    spec: str
+    """As JSON."""
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(job.dataset_id, job.dataset.rows, tuple(job.features), job.target, json.dumps(job.spec))
+
+    @property
+    def training_spec(self) -> TrainingSpec:
+        return _spec_of(self.spec)
+
+
+@lru_cache(maxsize=256)
+def _spec_of(text: str) -> TrainingSpec:
+    return TrainingSpec.model_validate_json(text)
+
+
+@cached(
+    LRUCache(_NUMBERS_KEPT, getsizeof=lambda data: data.x.size + data.validation_x.size),
+    key=lambda storage, source: source,
+    lock=Lock(),
+)
+def prepared(storage: Storage, source: Source) -> TrainingData:
+    """The data as the job trains on it; it never changes, and is kept for the next step that is asked for."""
+    arrays = datasets.load(storage, source.dataset_id, source.rows, source.features, source.target)
+    return prepare(arrays.x, arrays.y, source.training_spec)
+
+
+def round_as_the_worker() -> None:
+    """With as many threads as it has: with others torch may add in another order."""
+    import torch
+
+    torch.set_num_threads(get_settings().threads)
+
+
+def steps(
+    session: Session, storage: Storage, job: Job, epoch: int, window: range, *, through: int
+) -> "Iterator[StepRecord]":
+    """Some steps of an epoch that was at least begun, computed as they are taken.
+
+    `through` is how many steps of the epoch somebody waits for at once. Raises ReplayTooLong and ReplayDiffers, before
+    the first.
+    """
+    training = _training_near(session, storage, job, epoch, through)
+    _advance(session, job, training, epoch)
+    return training.replayed(window)
+
+
+def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -> "Parameters":
+    """The parameters after an epoch that the job has trained. Raises ReplayTooLong and ReplayDiffers."""
+    training = _training_near(session, storage, job, epoch + 1, 0)
+    _advance(session, job, training, epoch + 1)
+    return training.parameters
+
+
+def _training_near(session: Session, storage: Storage, job: Job, epoch: int, through: int) -> "Engine | FusedMember":
+    """A run that stands where the last snapshot before an epoch was taken, or at its start."""
+    snapshot = records.latest_snapshot(session, job.id, epoch)
+    _refuse_too_long(job, epoch - (snapshot.epoch if snapshot else 0), through)
+    round_as_the_worker()
+    training = _run_of(session, storage, job)
+    if snapshot:
+        training.restore(snapshot.state)
+    return training
+
+
+def _refuse_too_long(job: Job, epochs: int, through: int) -> None:
+    """Before anything is read or computed: so many epochs, and steps of the next, would be computed again."""
+    settings, numbers = get_settings(), job.dataset.rows * (len(job.features) + 1)
+    if numbers > settings.replay_numbers and not job.plan.get("streams"):
+        raise _too_long(f"The data has {numbers:,} numbers, and would be read; {settings.replay_numbers:,}")
+    seconds = _seconds(job, Source.of(job).training_spec, epochs, through)
+    if seconds > settings.replay_seconds:
+        raise _too_long(f"It would take about {seconds:,.0f} s to compute this again; {settings.replay_seconds:g} s")
+
+
+def _seconds(job: Job, spec: TrainingSpec, epochs: int, through: int) -> float:
+    """What the plan says of the job, for a part of it."""
+    size = (job.dataset.rows, len(job.features))
+    share = epochs + through / Work.of(spec, *size, keeps_steps=False).steps
+    if job.plan["engine"] == "fused":
+        return groups.seconds(spec, *size, job.group_width or 1) / spec.epochs * share
+    return replay_seconds(job.plan["engine"], spec, *size, share)
+
+
+def _too_long(what: str) -> ReplayTooLong:
+    detail = f"{what} are allowed: ask for an earlier step, or train again with these steps recorded"
+    return ReplayTooLong(detail, [Fault(detail, "/path/epoch")])
+
+
+def _run_of(session: Session, storage: Storage, job: Job) -> "Engine | FusedMember":
+    """A run that stands at its start."""
+    from slope.engines.build import build
+    from slope.engines.fused_member import FusedMember
+    from slope.engines.reduced import Reduced
+
+    source = Source.of(job)
+    spec = source.training_spec
+    if job.plan.get("streams"):
+        reduce = _reduction(session, storage, job, spec)
+        return Reduced(len(source.features), reduce, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
+    data = prepared(storage, source)
+    if job.place is not None and job.group_width is not None:
+        return FusedMember(data, spec, job.place, job.group_width, pause=_pause)
+    return build(job.plan["engine"], data, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
+
+
+def _pause() -> None:
+    if is_called_off():
+        raise ClientGone
+
+
+def _keeps_none(_epoch: int) -> bool:
+    return False
+
+
+def _reduction(session: Session, storage: Storage, job: Job, spec: TrainingSpec) -> "Callable[[Pause], Reductions]":
+    """What the job's data was reduced to: it stands in SQL where it was done in partitions."""
+    from slope.engines.streaming import ReducedPartition, joined
+
+    if job.plan.get("partitions", 1) > 1:
+        found = joined(map(ReducedPartition.decode, partitions.reduced(session, job.id)))
+        return lambda pause: found.reductions(spec)
+    data = streamed(storage, job, spec, "cpu")
+    return lambda pause: data.reduce(range(job.dataset.rows), pause).reductions(spec)
+
+
+def _advance(session: Session, job: Job, training: "Engine | FusedMember", epoch: int) -> None:
+    """Train on to an epoch, and hold the parameters there against those that were recorded."""
+    for _ in training.epochs(until=epoch):
+        pass
+    recorded = records.epoch_at(session, job.id, epoch - 1)
+    if recorded and (recorded.weights, recorded.bias) != training.parameters:
+        raise ReplayDiffers(
+            f"Replayed here, the parameters before epoch {epoch} are not those that were recorded on "
+            f"{job.assigned_device}: another device, thread count or version of PyTorch rounds differently"
+        )

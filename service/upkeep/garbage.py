@@ -1,0 +1,83 @@
+"""Finding what nobody needs any more: objects that no row names, rows that no job needs, and uploads left half-way."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from service.data import datasets
+from service.storage import Storage, StoredObject
+from service.store import datasets as stored
+from service.store.database import Database, now
+from service.store.tables import object_name
+
+_GRACE = timedelta(hours=1)
+"""An object is there before its row is; no upload takes as long as this between the two."""
+_LOOKED_UP_AT_ONCE = 500
+
+log = structlog.get_logger()
+
+
+def sweep(database: Database, storage: Storage, spool: Path) -> list[str]:
+    """Delete what is left over for more than an hour, and tell its names."""
+    swept = [*_unused_rows(database, storage), *_nameless_objects(database, storage), *_uploads(spool)]
+    if swept:
+        log.info("swept", names=swept)
+    return swept
+
+
+def _unused_rows(database: Database, storage: Storage) -> list[str]:
+    """Data that came with jobs goes with the last of them; here is what a process left that died in between."""
+    with database.reading() as session:
+        unused = stored.unused_inline(session, now(session) - _GRACE)
+    swept = []
+    for dataset_id in unused:
+        with database.writing() as session:
+            is_gone = stored.remove_inline(session, dataset_id)
+            session.commit()
+        if is_gone:
+            datasets.forget(storage, dataset_id)
+            swept.append(object_name(dataset_id))
+    return swept
+
+
+def _nameless_objects(database: Database, storage: Storage) -> list[str]:
+    limit = datetime.now(UTC) - _GRACE
+    old = (each for each in storage.everything() if each.changed_at < limit)
+    swept = []
+    while some := list(islice(old, _LOOKED_UP_AT_ONCE)):
+        swept += _nameless(database, storage, some)
+    return swept
+
+
+def _nameless(database: Database, storage: Storage, objects: list[StoredObject]) -> list[str]:
+    ids = {each.name: _dataset_id(each.name) for each in objects}
+    with database.reading() as session:
+        existing = stored.existing(session, [dataset_id for dataset_id in ids.values() if dataset_id])
+    nameless = [name for name, dataset_id in ids.items() if dataset_id not in existing]
+    for name in nameless:
+        storage.delete(name)
+    return nameless
+
+
+def _dataset_id(name: str) -> UUID | None:
+    """The dataset that an object belongs to; None for a file that was never finished."""
+    try:
+        dataset_id = UUID(name.partition(".")[0])
+    except ValueError:
+        return None
+    return dataset_id if name == object_name(dataset_id) else None
+
+
+def _uploads(spool: Path) -> list[str]:
+    """Folders of uploads whose process died."""
+    swept = []
+    limit = (datetime.now(UTC) - _GRACE).timestamp()
+    for folder in spool.glob("upload-*"):
+        if max((each.stat().st_mtime for each in [folder, *folder.iterdir()]), default=0.0) < limit:
+            shutil.rmtree(folder, ignore_errors=True)
+            swept.append(folder.name)
+    return swept
