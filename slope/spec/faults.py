@@ -48,9 +48,13 @@ def faults_from(start: int, items: Sequence[Any], check: Callable[[Any], Any]) -
 
 
 def lines_of(error: ValidationError) -> list[InitErrorDetails]:
-    """What Pydantic makes errors of, out of an error."""
+    """What Pydantic makes errors of, out of an error; its own and those of `invalid` alike."""
     return [
-        InitErrorDetails(type=line["type"], loc=line["loc"], input=line["input"], ctx=line.get("ctx", {}))
+        InitErrorDetails(
+            type=PydanticCustomError(line["type"], "{detail}", line.get("ctx", {}) | {"detail": line["msg"]}),
+            loc=line["loc"],
+            input=line["input"],
+        )
         for line in error.errors(include_url=False)
     ]
 

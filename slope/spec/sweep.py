@@ -28,7 +28,18 @@ MAX_SETTINGS = 10_000
 MAX_COPIED = 32 * 1024 * 1024
 """Most bytes that the jobs of a sweep may have of its request, each for itself, as JSON."""
 
-Overrides = dict[str, Any]
+
+def _refuse_strangers(named: Any) -> Any:
+    """Before the values are checked: there may be millions of names."""
+    for name in named if isinstance(named, dict) else ():
+        if name not in TrainingSpec.model_fields:
+            raise invalid((name,), "There is no such hyperparameter")
+    return named
+
+
+_HyperparametersOnly = BeforeValidator(_refuse_strangers)
+Overrides = Annotated[dict[str, Any], _HyperparametersOnly]
+Grid = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], FewFaults, _HyperparametersOnly]
 
 
 def _size(value: Any) -> int:
@@ -42,9 +53,7 @@ class SweepRequest(Part):
     dataset: Annotated[InlineData | DatasetReference, BeforeValidator(choose_dataset)]
     hyperparameters: TrainingSpec = TrainingSpec()
     """What all jobs have in common."""
-    grid: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], FewFaults] | None = Field(
-        default=None, examples=[{"learning_rate": [0.001, 0.01, 0.1], "l2": [0.0, 0.1]}]
-    )
+    grid: Grid | None = Field(default=None, examples=[{"learning_rate": [0.001, 0.01, 0.1], "l2": [0.0, 0.1]}])
     """Values of hyperparameters by name: a job for each combination."""
     settings: Annotated[list[Overrides], Field(min_length=1, max_length=MAX_SETTINGS), FewFaults] | None = None
     """Instead of a grid: the hyperparameters of each job that are its own."""
@@ -80,10 +89,6 @@ class SweepRequest(Part):
         if count > MAX_SETTINGS:
             raise invalid(("grid",), f"The grid has {count:,} combinations; {MAX_SETTINGS:,} are allowed")
         self._refuse_copies(count if self.grid is not None else len(self.settings or []))
-        for places in self._places():
-            for name, place in places.items():
-                if name not in TrainingSpec.model_fields:
-                    raise invalid(place[: 2 if self.grid is not None else 3], "There is no such hyperparameter")
         return self
 
     def _refuse_copies(self, count: int) -> None:

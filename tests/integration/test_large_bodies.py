@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from fastapi import FastAPI
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import problem_of
 
-from service.api.bodies import json_reader, large_bodies
+from service.api.bodies import json_body, json_reader, large_bodies
 from service.api.bodies.json_body import parsed
 from service.api.bodies.json_documents import LARGE, document_of, put_together
 from service.api.bodies.json_reader import parts_of
@@ -100,11 +101,11 @@ def test_a_large_body_is_not_read_in_the_loop(client: TestClient, monkeypatch: p
 
 
 def test_no_list_or_object_of_a_body_collects_faults_without_a_bound(app: FastAPI) -> None:
-    bodies = {route.body_field.field_info.annotation for route in app.routes if getattr(route, "body_field", None)}
-    bodies |= {InferenceRequest, Invocation}
-    assert {JobRequest, SweepRequest, GraphRequest, PredictRequest} < bodies
+    models = {route.body_field.field_info.annotation for route in app.routes if getattr(route, "body_field", None)}
+    models |= {InferenceRequest, Invocation}
+    assert {JobRequest, SweepRequest, GraphRequest, PredictRequest} < models
 
-    for body in bodies:
+    for body in models:
         assert list(unbounded(body.__pydantic_core_schema__)) == []
 
 
@@ -132,7 +133,9 @@ def test_a_faulty_number_is_told_at_its_place_in_whichever_piece(client: TestCli
 
 
 @pytest.mark.parametrize("rows", [10, 40_000], ids=["as a whole", "in a process"])
-def test_what_others_protocols_send_means_the_same_whatever_its_size(rows: int) -> None:
+def test_what_others_protocols_send_means_the_same_whatever_its_size(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     x = [[row / 7.0, 0.123456789] for row in range(rows)]
     text = json.dumps({"inputs": [{"name": "x", "shape": [rows, 2], "datatype": "FP64", "data": x}], "id": "é"})
     assert (len(text) >= LARGE) == (rows > 10)
@@ -142,8 +145,11 @@ def test_what_others_protocols_send_means_the_same_whatever_its_size(rows: int) 
 
     wrong = json.loads(text)
     wrong["inputs"][0]["data"][-1][1] = "word"
+    read = Mock(wraps=document_of)
+    monkeypatch.setattr(json_body, "document_of", read)
     with pytest.raises(InvalidRequest) as raised:
         parsed(InferenceRequest, json.dumps(wrong).encode())
+    assert read.call_count == 1
     assert [fault.pointer for fault in raised.value.faults] == [f"/inputs/0/data/{rows - 1}/1"]
     with pytest.raises(MalformedRequest):
         parsed(InferenceRequest, text[:-1].encode())

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 import slope.spec.data
 import slope.spec.faults
 import slope.spec.part
-from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of
+from slope.spec import DatasetReference, Fault, InlineData, JobRequest, SweepRequest, TrainingSpec, faults_of
 from slope.spec.faults import faults_from, first_of
 
 ROOT = Path(__file__).parents[2]
@@ -437,6 +437,19 @@ def test_the_first_faults_of_a_request_are_those_of_a_full_validation(
         assert in_part(found, part) == in_part(expected, part)[:6]
     strangers = [place for place in expected if place[0] in unknown]
     assert [place for place in found if place[0] in unknown][:6] == strangers[:6]
+
+
+@pytest.mark.parametrize(
+    ("settings", "places"),
+    [
+        ({"settings": [{"rate": 1.0}] * LONG}, [("settings", index, "rate") for index in range(100)]),
+        ({"settings": [dict.fromkeys(map(str, range(LONG)))]}, [("settings", 0, "0")]),
+        ({"grid": {str(name): [1.0] for name in range(LONG)}}, [("grid", "0")]),
+    ],
+    ids=["many settings", "a wide setting", "a wide grid"],
+)
+def test_of_very_many_unknown_hyperparameters_the_first_are_told(settings: Any, places: Any) -> None:
+    assert all_faults(SweepRequest, {"dataset": LECTURE["dataset"]} | settings) == places
 
 
 def test_what_follows_the_first_faults_is_not_looked_at() -> None:

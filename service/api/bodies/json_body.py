@@ -20,13 +20,14 @@ class Foreign(Part):
 
 def parsed(kind: type[Body], content: bytes) -> Body:
     """Raises MalformedRequest and InvalidRequest."""
+    document = document_of(content) if len(content) >= LARGE else None
     try:
-        if len(content) < LARGE:
+        if document is None:
             return kind.model_validate_json(content)
-        return kind.model_validate(document_of(content))
+        return kind.model_validate(document)
     except ValidationError as error:
-        errors = error.errors()
+        errors = error.errors(include_url=False)
         if errors[0]["type"] == "json_invalid":
             raise MalformedRequest("The body is not JSON") from error
-        faults = faults_of(errors, document_of(content))
+        faults = faults_of(errors, document_of(content) if document is None else document)
         raise InvalidRequest(f"The request is wrong: {faults[0].detail}", faults) from error
