@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from random import random
+from typing import Self
 from uuid import UUID
 
 import structlog
@@ -28,7 +29,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets as stored
-from service.store import events, jobs, workers
+from service.store import jobs, workers
 from service.store.database import Database, now
 from service.store.jobs import Filters
 from service.store.tables import Job
@@ -62,10 +63,16 @@ class Draft:
 
 @dataclass(frozen=True)
 class Submission:
-    """An accepted job; `replayed` when an earlier request with the same key had created it."""
+    """An accepted job as it stood then; `replayed` when an earlier request with the same key had created it."""
 
-    job: Job
+    job_id: UUID
+    version: int
+    is_final: bool
     replayed: bool
+
+    @classmethod
+    def of(cls, job: Job, *, replayed: bool) -> Self:
+        return cls(job.id, job.version, job.is_final, replayed)
 
 
 def draft(database: Database, storage: Storage, request: JobRequest, settings: Settings) -> Draft:
@@ -107,13 +114,12 @@ def submit(
     own, quota = drafted.sample.candidate(storage), settings.max_stored_bytes
     with offered(database, own, quota=quota) as candidate, database.writing() as session:
         if key is not None and (earlier := _earlier(session, key, fingerprint)):
-            return Submission(earlier, replayed=True)
-        job_id = _add(session, drafted, candidate, key, fingerprint)
+            return Submission.of(earlier, replayed=True)
+        job = _add(session, drafted, candidate, key, fingerprint)
         session.commit()  # before the bell: the worker must find the row
-    if not queue.ring(job_id, request.device):
-        forget_rings(database, [job_id])
-    with database.reading() as session:
-        return Submission(get(session, job_id), replayed=False)
+    if not queue.ring(job.id, request.device):
+        forget_rings(database, [job.id])
+    return Submission.of(job, replayed=False)
 
 
 def rehearse(database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
@@ -123,7 +129,7 @@ def rehearse(database: Database, storage: Storage, queue: Queue, settings: Setti
     request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
     drafted = draft(database, storage, request, settings)
     with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
-        get(session, _add(session, drafted, candidate, None, None))
+        get(session, _add(session, drafted, candidate, None, None).id)
 
 
 def get(session: Session, job_id: UUID) -> Job:
@@ -226,7 +232,7 @@ def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:
 
 def _add(
     session: Session, drafted: Draft, candidate: Candidate | None, key: str | None, fingerprint: str | None
-) -> UUID:
+) -> Job:
     request, sample, moment = drafted.request, drafted.sample, now(session)
     job = Job(
         id=uuid7(),
@@ -248,10 +254,8 @@ def _add(
         status="queued",
         epochs=request.hyperparameters.epochs,
     )
-    jobs.add(session, job)
-    for warning in drafted.warnings:
-        events.add_warning(session, job.id, warning)
-    return job.id
+    jobs.add(session, job, drafted.warnings)
+    return job
 
 
 def forget_rings(database: Database, job_ids: Sequence[UUID]) -> None:

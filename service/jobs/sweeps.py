@@ -25,8 +25,8 @@ from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets as stored_datasets
-from service.store import events, sweeps
 from service.store import jobs as stored
+from service.store import sweeps
 from service.store.database import Database, now
 from service.store.sweeps import Rank
 from service.store.tables import Job, Sweep
@@ -74,7 +74,8 @@ def submit(
             return Submission(earlier.id, replayed=True)
         sweep = _sweep(session, request, key, fingerprint)
         rows = _rows(sweep, sample, sample.hold(session, candidate), drafted)
-        _add(session, sweep, rows, drafted)
+        warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
+        sweeps.add(session, sweep, rows, warnings)
         session.commit()  # before the bells: the workers must find the rows
     _ring(database, queue, [row["id"] for row in rows if row["rung_at"] and not row["place"]], request.device)
     return Submission(sweep.id, replayed=False)
@@ -202,13 +203,6 @@ def _own(member: Member) -> dict[str, Any]:
         "analysis": asdict(member.analysis) if member.analysis else None,
         "epochs": request.hyperparameters.epochs,
     }
-
-
-def _add(session: Session, sweep: Sweep, rows: list[dict[str, Any]], drafted: Sequence[Member]) -> None:
-    sweeps.add(session, sweep, rows)
-    warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
-    for nth in range(max(map(len, warnings.values()))):
-        events.add_warnings(session, {job_id: told[nth] for job_id, told in warnings.items() if nth < len(told)})
 
 
 def _ring(database: Database, queue: Queue, job_ids: Sequence[UUID], device: str) -> None:

@@ -11,6 +11,19 @@ from service.store.database import now
 from service.store.tables import Event, Job
 
 _MOST_IDS = 2000
+_QUEUED = {"kind": "status", "level": "info", "status": "queued", "detail": None}
+_WARNING = {"kind": "warning", "level": "warning", "status": None}
+
+
+def add_first(session: Session, warnings: Mapping[UUID, Sequence[str]]) -> None:
+    """That new jobs are queued, and what is peculiar of each. Their rows are to count these events already."""
+    common = {"at": now(session), "epochs_done": 0, "code": None}
+    rows = [
+        common | {"job_id": job_id, "seq": seq} | event
+        for job_id, details in warnings.items()
+        for seq, event in enumerate((_QUEUED, *({"detail": detail, **_WARNING} for detail in details)), 1)
+    ]
+    session.execute(insert(Event), rows)
 
 
 def add_status(session: Session, job_id: UUID, status: str, detail: str | None = None) -> None:

@@ -74,11 +74,12 @@ def versions(session: Session | Connection, job_ids: Sequence[UUID]) -> dict[UUI
     return {row.id: row.version for row in session.execute(_VERSIONS, {"job_ids": job_ids})}
 
 
-def add(session: Session, job: Job) -> None:
-    """Put a new job in the queue."""
+def add(session: Session, job: Job, warnings: Sequence[str] = ()) -> None:
+    """Put a new job in the queue, with what is peculiar of it."""
+    job.event_count = 1 + len(warnings)
     session.add(job)
     session.flush()
-    events.add_status(session, job.id, "queued")
+    events.add_first(session, {job.id: warnings})
 
 
 def page(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> list[Job]:

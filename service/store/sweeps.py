@@ -1,6 +1,6 @@
 """Sweeps, and questions and changes about all of their jobs at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -32,12 +32,12 @@ def by_idempotency_key(session: Session, key: str) -> Sweep | None:
     return session.scalars(select(Sweep).where(Sweep.idempotency_key == key)).one_or_none()
 
 
-def add(session: Session, sweep: Sweep, jobs: Sequence[dict[str, Any]]) -> None:
-    """Put a sweep and its jobs, as dictionaries by column, in the queue."""
+def add(session: Session, sweep: Sweep, jobs: Sequence[dict[str, Any]], warnings: Mapping[UUID, Sequence[str]]) -> None:
+    """Put a sweep and its jobs, as dictionaries by column, in the queue, with what is peculiar of each."""
     session.add(sweep)
     session.flush()
-    session.execute(insert(Job), jobs)
-    events.add_statuses(session, [job["id"] for job in jobs], "queued")
+    session.execute(insert(Job), [{**job, "event_count": 1 + len(warnings[job["id"]])} for job in jobs])
+    events.add_first(session, warnings)
 
 
 def page(session: Session, *, before: UUID | None, limit: int) -> list[Sweep]:

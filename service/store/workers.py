@@ -3,10 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, select, update
 from sqlalchemy.orm import Session
 
-from service.store.database import now
+from service.store.database import later, now
 from service.store.tables import Worker
 
 LIVE_SECONDS = 10.0
@@ -35,9 +35,8 @@ def stop(session: Session, worker_id: UUID) -> None:
 
 def everyone(session: Session) -> list[tuple[Worker, bool]]:
     """All known workers, and whether each is alive."""
-    oldest = now(session) - timedelta(seconds=LIVE_SECONDS)
-    workers = session.scalars(select(Worker).order_by(Worker.id))
-    return [(worker, worker.stopped_at is None and worker.seen_at >= oldest) for worker in workers]
+    is_alive = and_(Worker.stopped_at.is_(None), Worker.seen_at >= later(session, -LIVE_SECONDS))
+    return [(worker, alive) for worker, alive in session.execute(select(Worker, is_alive).order_by(Worker.id))]
 
 
 def memory_of(session: Session, worker_id: UUID) -> int | None:

@@ -599,7 +599,7 @@ TWO_RATES: list[dict[str, Any]] = [{"learning_rate": 0.01}, {"learning_rate": 9.
 
 def submit_late(database: Database, wanted: dict[str, Any]) -> UUID:
     parsed = JobRequest.model_validate(wanted)
-    return service.jobs.jobs.submit(database, storage(), FakeQueue(), parsed, settings=Settings(**LATE)).job.id
+    return service.jobs.jobs.submit(database, storage(), FakeQueue(), parsed, settings=Settings(**LATE)).job_id
 
 
 @pytest.mark.parametrize("changes", TWO_RATES)

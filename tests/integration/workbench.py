@@ -73,7 +73,7 @@ def request(**hyperparameters: Any) -> dict[str, Any]:
 
 def submit(database: Database, wanted: dict[str, Any] | None = None) -> UUID:
     parsed = JobRequest.model_validate(request() if wanted is None else wanted)
-    return use_cases.submit(database, storage(), FakeQueue(), parsed, settings=Settings()).job.id
+    return use_cases.submit(database, storage(), FakeQueue(), parsed, settings=Settings()).job_id
 
 
 def storage() -> Storage:

@@ -10,9 +10,10 @@ from service.api.polling.etags import etag
 from service.api.polling.watch import JobWatch
 from service.api.schemas.jobs import JobView
 from service.jobs import jobs
+from service.jobs.jobs import Submission
 from service.store import jobs as stored
 from service.store.database import Database
-from service.store.tables import FINAL, Job
+from service.store.tables import FINAL
 
 _MOST_KEPT = 1000
 _LARGEST_KEPT = 16 * 1024
@@ -61,15 +62,15 @@ class Answers:
         await self._watch.changed(job_id, version, seconds)
         return await self.of(job_id)
 
-    async def final(self, job: Job, seconds: float) -> Answer:
+    async def final(self, submission: Submission, seconds: float) -> Answer:
         """The answer when the job has ended, or as it stands when time is up."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
-        version, is_final = job.version, job.is_final
+        job_id, version, is_final, answer = submission.job_id, submission.version, submission.is_final, None
         while not is_final and (left := deadline - clock()) > 0 and not self._watch.closing.is_set():
-            answer = await self.after(job.id, version, left)
+            answer = await self.after(job_id, version, left)
             version, is_final = answer.version, answer.is_final
-        return await self.of(job.id)
+        return answer or await self.of(job_id)
 
     def _make(self, job_id: UUID) -> Answer:
         with self._database.reading() as session:

@@ -69,8 +69,8 @@ async def submit_job(
         key=idempotency_key,
         settings=settings,
     )
-    answer = await answers.final(submission.job, wait)
-    headers = {"Location": f"/v1/jobs/{submission.job.id}"}
+    answer = await answers.final(submission, wait)
+    headers = {"Location": f"/v1/jobs/{submission.job_id}"}
     if submission.replayed:
         headers["Idempotency-Replayed"] = "true"
     return Response(answer.body, 200 if wait and answer.is_final else 202, headers, media_type="application/json")
