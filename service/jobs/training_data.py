@@ -20,6 +20,7 @@ from service.store.tables import Dataset
 from slope.analysis import Spread, analysis_seconds, precision_warnings, spreads_of
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
 from slope.spec.job import refuse_misfits
+from slope.spec.names import no_such
 from slope.spec.overflow import FLOAT32_LIMIT
 
 MOST_READ = 10_000_000
@@ -110,12 +111,12 @@ def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[s
     """The names of x and of y: y is the last column, and x all others, where the request does not say."""
     target = columns[-1] if reference.target is None else reference.target
     if target not in columns:
-        raise invalid(("dataset", "target"), "The dataset has no such column")
+        raise invalid(("dataset", "target"), no_such("column", target, columns, "in the dataset"))
     features = [name for name in columns if name != target] if reference.features is None else reference.features
     known, before = set(columns), {target}
     for place, name in enumerate(features):
         if name not in known:
-            raise invalid(("dataset", "features", place), "The dataset has no such column")
+            raise invalid(("dataset", "features", place), no_such("column", name, columns, "in the dataset"))
         if name in before:
             raise invalid(("dataset", "features", place), "The column is the target, or named twice")
         before.add(name)

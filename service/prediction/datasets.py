@@ -22,6 +22,7 @@ from slope.data import Array
 from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.faults import FewFaults
+from slope.spec.names import no_such
 from slope.spec.overflow import FLOAT32_LIMIT
 from slope.spec.part import Part
 from slope.trained import TrainedModel
@@ -129,7 +130,7 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
     if reference.target is None:
         return features, job.target if job.target in columns and job.target not in features else None
     if reference.target not in columns:
-        raise _at("/dataset/target", "The dataset has no such column")
+        raise _at("/dataset/target", no_such("column", reference.target, columns, "in the dataset"))
     return features, reference.target
 
 

@@ -96,9 +96,15 @@ def faults_of(errors: Sequence[Any], document: Any, *, limit: int = MOST_FAULTS)
 
 
 def sentence(error: Any) -> str:
-    """What is wrong, without the value: of all of Pydantic's sentences only this one repeats it."""
-    is_unknown = error["type"] == "union_tag_invalid"
-    return f"The name should be one of {error['ctx']['expected_tags']}" if is_unknown else str(error["msg"])
+    """What is wrong, without the value: of all of Pydantic's sentences only that of an unknown name repeats it."""
+    match error["type"]:
+        case "union_tag_invalid":
+            return f"The name should be one of {error['ctx']['expected_tags']}"
+        case "union_tag_not_found":
+            return f"The object should say by {error['ctx']['discriminator']} of which kind it is"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "Input should be an object: {…}"
+    return str(error["msg"])
 
 
 def _within(document: Any, location: Sequence[str | int], kind: str) -> Iterator[str | int]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from slope.spec.faults import invalid
-from slope.spec.part import Fraction, NonNegative, Part
+from slope.spec.part import Fraction, NonNegative, Part, WithName
 
 Betas = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
 
@@ -71,4 +71,4 @@ class LBFGS(Part):
     line_search_fn: Literal["strong_wolfe"] | None = None
 
 
-Optimizer = Annotated[SGD | Adam | AdamW | RMSprop | Adagrad | LBFGS, Field(discriminator="name")]
+Optimizer = Annotated[SGD | Adam | AdamW | RMSprop | Adagrad | LBFGS, Field(discriminator="name"), WithName]

@@ -1,11 +1,21 @@
 """What every part of a request has in common: nothing unknown, nothing coerced, nothing changed."""
 
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from slope.spec.faults import MOST_FAULTS
+from slope.spec.faults import MOST_FAULTS, invalid, lines_of
+from slope.spec.names import no_such
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -15,6 +25,16 @@ MAX_COUNT = 2**53 - 1
 """Up to here every reader of JSON has whole numbers exactly, and what is computed from them stays in their types."""
 
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+
+
+def _refuse_bare_name(value: Any) -> Any:
+    if isinstance(value, str):
+        raise invalid((), 'Input should be an object with this as its name, as {"name": "…"}')
+    return value
+
+
+WithName = BeforeValidator(_refuse_bare_name)
+"""Of kinds that are told apart by their name, as optimizers are: others take the bare name, and so do their senders."""
 
 
 class Part(BaseModel):
@@ -29,12 +49,29 @@ class Part(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _leave_out_strangers(cls, value: Any) -> Any:
+    def _tell_of_strangers(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """An unknown field is told with the nearest that there is."""
+        try:
+            return handler(cls._with_few_strangers(value))
+        except ValidationError as error:
+            lines = list(map(cls._as_told, lines_of(error)))
+            raise ValidationError.from_exception_data("request", lines) from None
+
+    @classmethod
+    def _with_few_strangers(cls, value: Any) -> Any:
         """Of very many unknown fields the first are told: Pydantic would collect them all."""
         if not isinstance(value, dict) or len(value) <= len(cls.model_fields) + MOST_FAULTS:
             return value
         known = {name: value[name] for name in cls.model_fields if name in value}
         strangers = ((name, each) for name, each in value.items() if name not in known)
         return known | dict(islice(strangers, MOST_FAULTS))
+
+    @classmethod
+    def _as_told(cls, line: InitErrorDetails) -> InitErrorDetails:
+        place, problem = line["loc"], line["type"]
+        if str(getattr(problem, "type", problem)) != "extra_forbidden" or len(place) != 1:
+            return line
+        detail = no_such("field", str(place[0]), cls.model_fields)
+        return line | {"type": PydanticCustomError("slope", "{detail}", {"detail": detail})}

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slope.spec.part import Count, NonNegative, Part, Positive
+from slope.spec.part import Count, NonNegative, Part, Positive, WithName
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 
@@ -44,4 +44,4 @@ class InverseScaling(Part):
     power: Positive = 0.5
 
 
-Schedule = Annotated[Constant | Step | Exponential | Cosine | InverseScaling, Field(discriminator="name")]
+Schedule = Annotated[Constant | Step | Exponential | Cosine | InverseScaling, Field(discriminator="name"), WithName]

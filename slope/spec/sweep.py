@@ -20,6 +20,7 @@ from slope.spec.job import (
     choose_dataset,
     refuse_misfits,
 )
+from slope.spec.names import no_such
 from slope.spec.overflow import refuse_overflow
 from slope.spec.part import Part, Positive
 from slope.spec.training import TrainingSpec
@@ -33,7 +34,7 @@ def _refuse_strangers(named: Any) -> Any:
     """Before the values are checked: there may be millions of names."""
     for name in named if isinstance(named, dict) else ():
         if name not in TrainingSpec.model_fields:
-            raise invalid((name,), "There is no such hyperparameter")
+            raise invalid((name,), no_such("hyperparameter", name, TrainingSpec.model_fields))
     return named
 
 

@@ -20,6 +20,7 @@ import slope.spec.faults
 import slope.spec.part
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, SweepRequest, TrainingSpec, faults_of
 from slope.spec.faults import faults_from, first_of
+from slope.spec.names import no_such
 
 ROOT = Path(__file__).parents[2]
 LECTURE: dict[str, Any] = {
@@ -52,6 +53,10 @@ def faults(document: Any) -> list[Fault]:
 
 def pointers(document: Any) -> list[str]:
     return [fault.pointer for fault in faults(document)]
+
+
+def told(document: Any) -> dict[str, str]:
+    return {fault.pointer: fault.detail for fault in faults(document)}
 
 
 def request_with(**parts: Any) -> dict[str, Any]:
@@ -620,3 +625,45 @@ def test_the_spec_does_not_import_torch_nor_numpy() -> None:
     program = "import sys, slope.spec; print([name for name in ('torch', 'numpy') if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+# Unknown names
+
+
+_LONG_NAMES = sorted(name for name in TrainingSpec.model_fields if len(name) > 2)
+
+
+@given(name=st.sampled_from(_LONG_NAMES), place=st.integers(0, 30), letter=st.characters())
+def test_a_field_with_a_letter_too_many_is_told_with_the_field_that_is_meant(
+    name: str, place: int, letter: str
+) -> None:
+    mistyped = f"{name[:place]}{letter}{name[place:]}"
+    assert f"did you mean `{name}`?" in "".join(told(two_rows([0.0, 1.0], hyperparameters={mistyped: 1})).values())
+
+
+@pytest.mark.parametrize(
+    ("part", "pointer", "meant"),
+    [
+        ({"timeout": 5}, "/timeout", "did you mean `timeout_seconds`?"),
+        ({"dataset": {"X": [1.0], "y": [1.0]}}, "/dataset/X", "did you mean `x`?"),
+        ({"hyperparameters": {"lr": 1}}, "/hyperparameters/lr", "there is batch_size, clip_norm, "),
+        (
+            {"hyperparameters": {"optimizer": {"name": "adam", "beta": 1}}},
+            "/hyperparameters/optimizer/beta",
+            "did you mean `betas`?",
+        ),
+    ],
+)
+def test_an_unknown_field_is_told_with_the_nearest_or_with_all(part: dict[str, Any], pointer: str, meant: str) -> None:
+    assert meant in told({**two_rows([0.0, 1.0]), **part})[pointer]
+
+
+@pytest.mark.parametrize("kind", ["optimizer", "schedule"])
+def test_a_bare_name_is_told_how_it_is_written(kind: str) -> None:
+    detail = told(two_rows([0.0, 1.0], hyperparameters={kind: "adam"}))[f"/hyperparameters/{kind}"]
+    assert '{"name": "…"}' in detail
+
+
+def test_a_very_long_name_and_very_many_known_ones_are_not_compared() -> None:
+    assert no_such("column", "a" * 1_000, ["a"]) == "There is no such column here: there is a"
+    assert no_such("column", "a", [f"a{number}" for number in range(2_000)]) == "There is no such column here"

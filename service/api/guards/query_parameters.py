@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, cast, get_args, get_origin
 
 from fastapi import Request, params
@@ -18,11 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import InvalidRequest
 from slope.spec import Fault
 from slope.spec.faults import pointer
+from slope.spec.names import no_such
 
 _MOST_TOLD = 20
 """Faults of one query that are told."""
-_LONGEST_COMPARED = 64
-"""Characters of a name that is held against those that are known."""
 
 
 def strict(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
@@ -80,12 +78,7 @@ class _Strict:
 
     def _unknown(self, name: str) -> str:
         known = [*self._known, *(f"{family.name}[key]" for family in self._families)]
-        near = get_close_matches(name.lower(), known, 1) if len(name) <= _LONGEST_COMPARED else []
-        if near:
-            return f"There is no such parameter here: did you mean `{near[0]}`?"
-        return (
-            f"There is no such parameter here{': there is ' + ', '.join(sorted(known)) if known else ', nor any other'}"
-        )
+        return no_such("parameter", name, known)
 
 
 def _refusal(faults: Sequence[Fault]) -> InvalidRequest:
