@@ -61,6 +61,19 @@ class BodyTooLarge(ServiceError):
         super().__init__("The body is larger than this service takes")
 
 
+class BodyNotRead(ServiceError):
+    status = 503
+    type = "body-not-read"
+    title = "The service could not read the body"
+
+    def __init__(self) -> None:
+        detail = (
+            "The process that reads large bodies did not start or was ended, as where there is no memory:"
+            " nothing was changed; send the body again in a moment, or a smaller one"
+        )
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
 class HeadTooLarge(ServiceError):
     status = 431
     type = "head-too-large"

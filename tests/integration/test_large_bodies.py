@@ -1,6 +1,7 @@
 """Large JSON bodies are read apart from the loop that serves everybody, and mean what small ones mean."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import problem_of
 
-from service.api.bodies import json_body, json_reader, large_bodies
+from service.api.bodies import json_body, json_documents, json_reader, large_bodies
 from service.api.bodies.json_body import parsed
 from service.api.bodies.json_documents import LARGE, document_of, put_together
 from service.api.bodies.json_reader import parts_of
@@ -31,6 +32,15 @@ DOCUMENTS = st.recursive(
     lambda inner: st.lists(inner, max_size=9) | st.dictionaries(st.text(max_size=3), inner, max_size=6),
     max_leaves=40,
 )
+
+HALF_A_DOCUMENT = """
+import sys, marshal
+sys.stdin.buffer.read()
+dataset = {"x": [1.0, 2.0], "y": [1.0, 2.0]}
+for part in (("dict", None), ("entries", {"dataset": dataset})):  # as a whole it would be a job with all defaults
+    content = marshal.dumps(part)
+    sys.stdout.buffer.write(len(content).to_bytes(8) + content)
+"""
 
 
 def job(rows: int, **changes: Any) -> dict[str, Any]:
@@ -62,6 +72,25 @@ def test_what_is_beyond_the_parser_is_refused(text: str) -> None:
     for content in (text.encode("utf-8", "surrogatepass"), padded):
         with pytest.raises(MalformedRequest):
             document_of(content)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(["/no/such/program"], id="never starts"),
+        pytest.param([sys.executable, "-c", ""], id="ends before it reads"),
+        pytest.param([sys.executable, "-c", HALF_A_DOCUMENT], id="ends amid a document"),
+    ],
+)
+def test_a_reader_that_fails_is_our_fault_and_never_a_shorter_body(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, program: list[str]
+) -> None:
+    monkeypatch.setattr(json_documents, "_COMMAND", program)
+
+    answer = client.post("/v1/plan", content=json.dumps(job(40_000)), headers=JSON)
+
+    assert problem_of(answer, 503)["type"] == "/problems/body-not-read"
+    assert answer.headers["Retry-After"] == "2"
 
 
 @pytest.mark.parametrize("rows", [3, 5_000, 40_000], ids=["in the loop", "in a thread", "in a process"])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from service.api.bodies.json_reader import END, Part
-from service.errors import MalformedRequest
+from service.errors import BodyNotRead, MalformedRequest
 
 LARGE = 1024 * 1024
 """A text of so many bytes is read in a process of its own; a smaller one takes 20 ms at most."""
@@ -22,7 +22,7 @@ _COMMAND = [sys.executable, "-I", "-S", str(Path(__file__).with_name("json_reade
 
 
 def document_of(content: bytes) -> Any:
-    """What a JSON text says. Raises MalformedRequest."""
+    """What a JSON text says. Raises MalformedRequest, and BodyNotRead where the fault is ours."""
     if len(content) >= LARGE:
         return _apart(content)
     try:
@@ -34,10 +34,10 @@ def document_of(content: bytes) -> Any:
 
 
 def put_together(parts: Iterator[Part]) -> Any:
-    """The document that the parts are of. Raises MalformedRequest where they are of none."""
+    """The document that the parts are of, of which none may be missing. Raises MalformedRequest where they say so."""
     try:
         return _value(*next(parts), parts)
-    except (StopIteration, RecursionError) as error:
+    except RecursionError as error:
         raise _unreadable() from error
 
 
@@ -75,20 +75,32 @@ def _dict(parts: Iterator[Part]) -> dict[str, Any]:
 
 
 def _apart(content: bytes) -> Any:
-    with subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            with suppress(BrokenPipeError), process.stdin:  # whatever ended it, its answer is missing
-                process.stdin.write(content)
-            return put_together(_parts(process.stdout))
-        finally:
-            process.kill()
+    try:
+        with subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin
+            assert process.stdout
+            try:
+                with suppress(BrokenPipeError), process.stdin:  # whatever ended it, its answer is missing
+                    process.stdin.write(content)
+                return put_together(_parts(process.stdout))
+            finally:
+                process.kill()
+    except (OSError, MemoryError) as error:
+        raise BodyNotRead from error
 
 
 def _parts(pipe: IO[bytes]) -> Iterator[Part]:
-    while size := pipe.read(8):
-        yield marshal.loads(pipe.read(int.from_bytes(size)))  # noqa: S302 - our own program wrote it
+    """Without an end: whoever asks for more than came has no whole document. Raises BodyNotRead."""
+    while True:
+        size = int.from_bytes(_whole(pipe, 8))
+        yield marshal.loads(_whole(pipe, size))  # noqa: S302 - our own program wrote it
+
+
+def _whole(pipe: IO[bytes], size: int) -> bytes:
+    content = pipe.read(size)
+    if len(content) < size:
+        raise BodyNotRead
+    return content
 
 
 def _wrong(message: str, position: int) -> MalformedRequest:
