@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import structlog
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from service.api import problems
+from service.api.bodies import large_bodies
 from service.api.bodies.body_limit import BodyLimit
-from service.api.bodies.large_bodies import read_apart
 from service.api.documentation import document
 from service.api.guards import page_policy
 from service.api.guards.origins import Door
@@ -86,8 +87,10 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.watch = JobWatch(app.state.database)
     app.state.feeds = Feeds(app.state.database)
     app.state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
+    app.state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
     app.state.answers = Answers(app.state.database, app.state.watch)
     problems.install(app)
+    body_limiter = CapacityLimiter(large_bodies.AT_ONCE)
     for noun in (
         jobs,
         datasets,
@@ -104,7 +107,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         health,
     ):
         # What is included is matched twice, router by router.
-        app.router.routes.extend(strict(read_apart(noun.router.routes)))
+        app.router.routes.extend(strict(large_bodies.read_apart(noun.router.routes, body_limiter)))
     document(app)
     return app
 

@@ -335,14 +335,19 @@ def test_requests_in_work_are_counted_and_idle_connections_are_not() -> None:
     run(test, requests=2)
 
 
-def test_the_connection_that_was_idle_longest_gives_way() -> None:
+@pytest.mark.parametrize("asked", [False, True], ids=["never asked", "has its answer"])
+def test_the_connection_that_was_idle_longest_gives_way(asked: bool) -> None:
     async def test(service: Service) -> None:
         working = await service.client()
         await working.sends(HOLD)
         await service.until(lambda: bool(service.seen))
         oldest = await service.client()
-        service.tick(1)
+        if asked:
+            await oldest.sends(GET)
+            await oldest.answer()
+        service.tick(2)
         younger = await service.client()
+        service.tick(1)
         newest = await service.client()
 
         assert await oldest.is_closed()

@@ -20,29 +20,30 @@ from service.errors import MalformedRequest
 
 LARGE = 128 * 1024
 """Bytes; smaller ones take 6 ms at most."""
-_AT_ONCE = 2
+AT_ONCE = 2
+"""Bodies that are read at once."""
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-def read_apart(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """Copies of routes, those that take JSON reading it so."""
+def read_apart(routes: Iterable[BaseRoute], limiter: CapacityLimiter) -> Iterator[BaseRoute]:
+    """Copies of routes, those that take JSON reading it so. The limiter says how many bodies are read at once."""
     for route in map(copy, routes):
         if isinstance(route, APIRoute) and route.body_field is not None:
             model = route.body_field.field_info.annotation
             assert isinstance(model, type)
             assert issubclass(model, BaseModel)
-            route.app = request_response(_reading(model, route.get_route_handler()))
+            route.app = request_response(_reading(model, route.get_route_handler(), limiter))
         yield route
 
 
-def _reading(model: type[BaseModel], handle: _Handler) -> _Handler:
+def _reading(model: type[BaseModel], handle: _Handler, limiter: CapacityLimiter) -> _Handler:
     async def read(request: Request) -> Response:
         try:
             body = await request.body()
         except ClientDisconnect as error:
             raise MalformedRequest("The body ended before its end") from error
         if len(body) >= LARGE and is_json(request):
-            request._json = await to_thread.run_sync(_checked, model, body, limiter=_limiter(request))
+            request._json = await to_thread.run_sync(_checked, model, body, limiter=limiter)
         return await handle(request)
 
     return read
@@ -55,12 +56,3 @@ def _checked(model: type[BaseModel], body: bytes) -> BaseModel:
     except ValidationError as error:
         faults = [each | {"loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
         raise RequestValidationError(faults, body=document) from error
-
-
-def _limiter(request: Request) -> CapacityLimiter:
-    """One for the application, made where an event loop runs."""
-    state = request.app.state
-    if not hasattr(state, "body_limiter"):
-        state.body_limiter = CapacityLimiter(_AT_ONCE)
-    limiter: CapacityLimiter = state.body_limiter
-    return limiter

@@ -72,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._linger: int | None = None
         """Seconds left until a refused client is left alone."""
         self._unsent, self._unread = 0, 0
+        self._idle_seconds = 0
 
     @property
     def is_idle(self) -> bool:
@@ -121,6 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def tick(self) -> None:
         """A second has passed."""
+        self._idle_seconds = self._idle_seconds + 1 if self.is_idle else 0
         if self._linger is not None:
             self._linger -= 1
             if self._linger <= 0:
@@ -203,7 +205,7 @@ class BoundedProtocol(HttpToolsProtocol):
         others = cast(set[BoundedProtocol], self.connections - {self})
         idle = [each for each in others if each.is_idle and not each.transport.is_closing()]
         if idle:
-            min(idle, key=lambda each: each._patience or self._bounds.patience).transport.abort()
+            max(idle, key=lambda each: each._idle_seconds).transport.abort()
 
 
 class BoundedServer(Server):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep
@@ -21,7 +21,7 @@ from slope.tabular.text import codec_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
-_AT_ONCE = 2
+AT_ONCE = 2
 """Uploads that are read at once; others wait, on the disk."""
 _DELIMITER = r"""^[^\w"'.+\-\r\n]$"""
 _BODIES: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES}
@@ -106,9 +106,8 @@ async def upload_dataset(
     """
     async with received(request, settings.spool, format) as file:
         sent = Sent(file.path, file.format, file.encoding, _as_told(reading, file))
-        upload = await to_thread.run_sync(
-            uploads.accept, database, storage, settings, sent, name, limiter=_limiter(request)
-        )
+        limiter = request.app.state.upload_limiter
+        upload = await to_thread.run_sync(uploads.accept, database, storage, settings, sent, name, limiter=limiter)
     response.status_code = 201 if upload.is_new else 200
     response.headers["Location"] = f"/v1/datasets/{upload.dataset.id}"
     return DatasetView.of(upload.dataset).model_copy(update={"notes": list(upload.notes)})
@@ -149,12 +148,3 @@ def list_rows(
 def delete_dataset(dataset_id: UUID, database: DatabaseDep, storage: StorageDep) -> None:
     """Delete a dataset that no job uses."""
     datasets.delete(database, storage, dataset_id)
-
-
-def _limiter(request: Request) -> CapacityLimiter:
-    """One for the application, made where an event loop runs."""
-    state = request.app.state
-    if not hasattr(state, "upload_limiter"):
-        state.upload_limiter = CapacityLimiter(_AT_ONCE)
-    limiter: CapacityLimiter = state.upload_limiter
-    return limiter
