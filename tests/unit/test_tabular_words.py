@@ -139,6 +139,7 @@ CHARSETS = ["utf-8", "utf-16", "utf-16-le", "iso-8859-1", "windows-1252", "koi8-
     st.text("aé°ß€я表", min_size=1),
     st.booleans(),
 )
+@example("iso-8859-1", "csv", "ß°", False)
 def test_text_comes_in_any_charset_or_the_first_bad_byte_is_told(
     tmp_path: Path, charset: str, format: Format, name: str, declared: bool
 ) -> None:
@@ -157,8 +158,8 @@ def test_text_comes_in_any_charset_or_the_first_bad_byte_is_told(
                 taken(tmp_path, body, format)
             return
     else:
-        if not declared and "\0" in whole:
-            return  # half of UTF-16
+        if not declared and whole != text:
+            return  # bytes of another charset that happen to be UTF-8, as those of "ß°" in Latin-1
     assert list(taken(tmp_path, body, format, charset=charset if declared else None, header=True)) == [name, "y"]
 
 
