@@ -224,6 +224,15 @@ class JobIsFinal(ServiceError):
         super().__init__(f"The job has already {status}: there is nothing to cancel")
 
 
+class JobHasChanged(ServiceError):
+    status = 412
+    type = "job-has-changed"
+    title = "The job is not as the request expects it"
+
+    def __init__(self) -> None:
+        super().__init__("The job has another ETag than If-Match names: nothing was done; look at it, and ask again")
+
+
 class JobIsRunning(ServiceError):
     status = 409
     type = "job-is-running"

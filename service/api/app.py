@@ -15,8 +15,11 @@ from starlette.middleware.cors import CORSMiddleware
 from service.api import problems
 from service.api.bodies import large_bodies
 from service.api.bodies.body_limit import BodyLimit
+from service.api.bodies.content_coding import Decoding
 from service.api.documentation import document
 from service.api.guards import page_policy
+from service.api.guards.fields import OneLine
+from service.api.guards.methods import Head
 from service.api.guards.origins import Door
 from service.api.guards.query_parameters import strict
 from service.api.polling.feeds import Feeds
@@ -79,6 +82,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     )
     page_policy.guard(app.routes)
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
+    for guard in (Decoding, Head, OneLine):
+        app.add_middleware(guard)
     _open_to(app, settings)
     app.state.settings = settings
     app.state.database = Database(settings.database, impatient=True)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from service.api.guards.methods import allowed
 from service.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
@@ -98,16 +99,17 @@ def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     return problem_of(InvalidRequest(f"{count} wrong with the request: {faults[0].detail}", faults))
 
 
-def _http_exception(_request: Request, error: Exception) -> JSONResponse:
+def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's own, where the body is beyond the parser of JSON
         return problem_of(MalformedRequest("The body cannot be read as JSON"))
     if error.status_code == BodyTooLarge.status:
         return problem_of(BodyTooLarge())
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": allowed(request.app.routes, request.scope)}
     phrase = HTTPStatus(error.status_code).phrase
-    return problem(
-        error.status_code, phrase.lower().replace(" ", "-"), phrase, str(error.detail), headers=error.headers
-    )
+    return problem(error.status_code, phrase.lower().replace(" ", "-"), phrase, str(error.detail), headers=headers)
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,7 +1,7 @@
 """What can be done with jobs: the decisions and the commits."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from random import random
 from typing import Self
@@ -44,6 +44,9 @@ LITTLE_MEMORY = 64 * 1024 * 1024
 """Every worker has so many bytes: what takes less needs no question."""
 DEVICES = {"auto": "cpu", "cuda": "cuda:0"}
 """What a request for a device comes down to."""
+
+Check = Callable[[Job, str | None], None]
+"""Raises where a job, and why it waits, are not what is expected."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +148,11 @@ def page(session: Session, filters: Filters, *, before: UUID | None, limit: int)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-def cancel(database: Database, job_id: UUID) -> Job:
+def cancel(database: Database, job_id: UUID, check: Check | None = None) -> Job:
     """End a waiting job now, or ask the worker of a running one to stop at its next flush."""
     with database.writing() as session:
         jobs.hold(session, job_id)  # or it might begin to wait when it is known not to, and so seem to have ended
+        _check(session, job_id, check)
         if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
             raise JobIsFinal(get(session, job_id).status)
         session.commit()
@@ -156,9 +160,12 @@ def cancel(database: Database, job_id: UUID) -> Job:
         return get(session, job_id)
 
 
-def delete(database: Database, storage: Storage, job_id: UUID) -> None:
+def delete(database: Database, storage: Storage, job_id: UUID, check: Check | None = None) -> None:
     """Delete a job with all its records, and the data that came with it; not while it runs."""
     with database.writing() as session:
+        if check:
+            jobs.hold(session, job_id)
+        _check(session, job_id, check)
         dataset_id = jobs.remove(session, job_id)
         if dataset_id is None:
             get(session, job_id)  # another may have deleted it
@@ -167,6 +174,12 @@ def delete(database: Database, storage: Storage, job_id: UUID) -> None:
         session.commit()
     if was_last:
         datasets.forget(storage, dataset_id)
+
+
+def _check(session: Session, job_id: UUID, check: Check | None) -> None:
+    if check:
+        job = get(session, job_id)
+        check(job, reason(session, job))
 
 
 def reason(session: Session, job: Job) -> str | None:

@@ -78,6 +78,7 @@ def test_a_model_tells_of_its_tensors(client: TestClient, trained: Trained, dtyp
     job_id = trained(request(dtype=dtype))
     assert client.get(f"/v2/models/{job_id}").json() == {
         "name": str(job_id),
+        "versions": ["1"],
         "platform": "slope_linear",
         "inputs": [{"name": "x", "datatype": datatype, "shape": [-1, 1]}],
         "outputs": [{"name": "y", "datatype": datatype, "shape": [-1]}],

@@ -26,6 +26,8 @@ router = APIRouter(prefix="/v1/jobs/{job_id}/events", tags=["records"])
 log = structlog.get_logger()
 
 KEEP_ALIVE_SECONDS = 15.0
+_UNDELAYED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""For nginx and its kin, which would keep events back until there are many."""
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
     204: {"description": "The stream with this Last-Event-ID had been read to its end"},
@@ -56,7 +58,7 @@ async def list_events(
     if last_event_id and first.is_last and not first.content:
         return Response(status_code=204)  # tells an EventSource to reconnect no more
     stream = _stream(feeds, watch, job_id, first)
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return StreamingResponse(stream, media_type="text/event-stream", headers=_UNDELAYED)
 
 
 async def _stream(feeds: Feeds, watch: JobWatch, job_id: UUID, chunk: Chunk) -> AsyncIterator[bytes]:

@@ -20,7 +20,7 @@ from service.api.dependencies import (
 )
 from service.api.examples import JOB_REQUESTS
 from service.api.guards.query_parameters import Family
-from service.api.polling.etags import matches
+from service.api.polling.etags import IfMatchDep, matches
 from service.api.schemas.jobs import JobView
 from service.api.schemas.view import Page
 from service.jobs import jobs
@@ -115,12 +115,12 @@ async def get_job(
 
 
 @router.post("/{job_id}/cancel", status_code=202)
-def cancel_job(job_id: UUID, database: DatabaseDep) -> JobView:
+def cancel_job(job_id: UUID, database: DatabaseDep, if_match: IfMatchDep) -> JobView:
     """Cancel a job: at once while it waits, at its next flush while it runs."""
-    return JobView.of(jobs.cancel(database, job_id))
+    return JobView.of(jobs.cancel(database, job_id, if_match))
 
 
 @router.delete("/{job_id}", status_code=204)
-def delete_job(job_id: UUID, database: DatabaseDep, storage: StorageDep) -> None:
+def delete_job(job_id: UUID, database: DatabaseDep, storage: StorageDep, if_match: IfMatchDep) -> None:
     """Delete a job and all its records, and the data that came with it."""
-    jobs.delete(database, storage, job_id)
+    jobs.delete(database, storage, job_id, if_match)

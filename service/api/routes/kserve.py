@@ -26,6 +26,8 @@ from slope import __version__
 
 router = APIRouter(prefix="/v2", tags=["inference"])
 
+VERSION = "1"
+"""A job has one model: it is the first version of itself."""
 HeaderLength = Annotated[int | None, Header(alias="Inference-Header-Content-Length", ge=0, lt=2**31)]
 _BYTES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
@@ -52,12 +54,14 @@ def is_ready(database: DatabaseDep) -> ReadyView:
 
 
 @router.get("/models/{job_id}")
+@router.get(f"/models/{{job_id}}/versions/{VERSION}", include_in_schema=False)
 def describe_model(job_id: UUID, session: SessionDep, storage: StorageDep) -> InferenceModelView:
     """The tensors that a job's model takes and gives: `x` (rows × features) and `y` (rows)."""
     return InferenceModelView.of(trained_models.trained(session, storage, job_id))
 
 
 @router.get("/models/{job_id}/ready")
+@router.get(f"/models/{{job_id}}/versions/{VERSION}/ready", include_in_schema=False)
 def is_model_ready(job_id: UUID, session: SessionDep, storage: StorageDep) -> InferenceModelReadyView:
     """The job has succeeded: it has a model. 409 while it has not."""
     return InferenceModelReadyView(name=trained_models.trained(session, storage, job_id).job_id)
@@ -69,6 +73,7 @@ def is_model_ready(job_id: UUID, session: SessionDep, storage: StorageDep) -> In
     responses=_BYTES,
     openapi_extra=body_of(InferenceRequest, INFERENCE_REQUESTS),
 )
+@router.post(f"/models/{{job_id}}/versions/{VERSION}/infer", include_in_schema=False)
 async def infer(
     job_id: UUID, request: Request, database: DatabaseDep, storage: StorageDep, header_length: HeaderLength = None
 ) -> Response:

@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.api.bodies.json_body import parsed
-from service.api.dependencies import DatabaseDep, StorageDep
+from service.api.dependencies import DatabaseDep, SessionDep, StorageDep
 from service.api.documentation import body_of
 from service.api.examples import INVOCATIONS
 from service.api.protocols import mlflow
@@ -17,6 +18,7 @@ from service.jobs.jobs import get
 from service.prediction import trained_models
 from service.storage import Storage
 from service.store.database import Database
+from slope import __version__
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["inference"])
 
@@ -34,6 +36,20 @@ async def invoke(job_id: UUID, request: Request, database: DatabaseDep, storage:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return await run_in_threadpool(_invoke, database, storage, job_id, kind, await request.body())
+
+
+@router.get("/ping", response_class=PlainTextResponse)
+def ping(job_id: UUID, session: SessionDep, storage: StorageDep) -> str:
+    """The job has a model that can be asked, as MLflow's clients look for it. 409 while it has none."""
+    trained_models.trained(session, storage, job_id)
+    return "\n"
+
+
+@router.get("/version", response_class=PlainTextResponse)
+def tell_version(job_id: UUID, session: SessionDep) -> str:
+    """The version of Slope, where MLflow's servers have theirs."""
+    get(session, job_id)
+    return __version__
 
 
 def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body: bytes) -> InvocationAnswer:

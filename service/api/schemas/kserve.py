@@ -32,6 +32,8 @@ class TensorView(View):
 
 class InferenceModelView(View):
     name: str
+    versions: list[Literal["1"]] = ["1"]
+    """A job has one model: the first version of itself."""
     platform: str = Field(default="slope_linear", examples=["slope_linear"])
     inputs: list[TensorView]
     outputs: list[TensorView]

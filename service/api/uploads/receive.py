@@ -126,7 +126,8 @@ def _encoding(told: str) -> Encoding | None:
     if kind in ("", "identity"):
         return None
     if kind not in _COMPRESSED:
-        raise UnsupportedMediaType("The body is compressed in a way this call does not take: use gzip or zstd")
+        detail = "The body is compressed in a way this call does not take: use gzip or zstd"
+        raise UnsupportedMediaType(detail, headers={"Accept-Encoding": "gzip, zstd"})
     return _COMPRESSED[kind]
 
 
