@@ -14,13 +14,13 @@ from worker.rounds import Rounds
 CALL = signal.SIGURG
 """Tells a child to look for jobs in SQL. One that cannot hear it yet ignores it, as it does by default."""
 _MISSES = 2
-"""So many rounds without the broker, one after the other, and the worker counts as deaf."""
+"""After this many rounds without the broker, one after the other, the worker counts as deaf."""
 
 log = structlog.get_logger()
 
 
 class Hearing:
-    """Asks the broker in every round, in a thread of its own, for it may take seconds to say no."""
+    """Asks the broker in every round, in a thread of its own: the answer may take seconds."""
 
     def __init__(self, process: Process, is_connected: Callable[[], bool]) -> None:
         """`is_connected` tells whether the worker's consumer of bells has a connection."""
@@ -37,7 +37,7 @@ class Hearing:
         self._rounds.start()
 
     def hurry(self) -> None:
-        """Ring at once for what a reaper has put back."""
+        """Ring immediately for what a reaper has put back."""
         self._rounds.hurry()
 
     def stop(self, seconds: float) -> None:

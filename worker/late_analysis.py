@@ -31,7 +31,7 @@ class LateAnalysis:
         return cls(data, spec) if is_late and job.analysis is None and job.sweep_id is None else None
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended, after so long at the latest."""
+        """Wait at most this long. Whether it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 

@@ -13,9 +13,9 @@ from worker.process import Process
 from worker.taking import take
 
 _CALLS = 3
-"""For so many rounds of its main process a call holds."""
+"""A call holds for this many rounds of the main process."""
 _CHOICE = 16
-"""Others choose among the same jobs at the same time: who is late takes the next one."""
+"""Jobs to choose from: others choose among the same ones, and whoever is late takes the next."""
 
 log = structlog.get_logger()
 
@@ -28,9 +28,7 @@ class Lookout:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._calls: SimpleQueue[None] = (
-            SimpleQueue()
-        )  # may be put into by a handler of signals, whatever it interrupts
+        self._calls = SimpleQueue[None]()  # a handler of signals may put into it, whatever it interrupts
         self._thread = Thread(target=self._run, name="lookout", daemon=True)
 
     def start(self) -> None:

@@ -37,7 +37,7 @@ class Reaper:
         self._rounds.start()
 
     def stop(self, seconds: float) -> None:
-        """Sign off, if the database lets it in so many seconds. Otherwise its silence will tell."""
+        """Sign off, if the database answers within this many seconds. Otherwise others notice its silence."""
         self._rounds.stop(seconds)
 
     def look_around(self) -> None:

@@ -1,4 +1,4 @@
-"""What is looked after every few seconds, in a thread of its own."""
+"""Something that is done every few seconds, in a thread of its own."""
 
 from collections.abc import Callable
 from threading import Event, Thread
@@ -31,7 +31,7 @@ class Rounds:
         self._next.set()
 
     def stop(self, seconds: float) -> None:
-        """Do no more of it. For so long it is waited for a round that is under way, and for the end."""
+        """Do no more rounds. Wait at most this long for the one that is under way, and for `at_end`."""
         self._is_done = True
         self._next.set()
         self._thread.join(seconds)

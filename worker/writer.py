@@ -16,10 +16,10 @@ _SLOW = 0.1
 
 
 class Writer(Generic[Answer]):
-    """Does one write after the other, each as soon as the database lets us.
+    """Does one write after the other, each as soon as the database answers.
 
-    A quick one is done at once. When the last was slow, the next goes on in a thread of its own: then at most one is
-    under way, and what becomes of it is told when the following comes.
+    Where the last was quick, the next is done while the caller waits. Where it was slow, the next goes on in a thread:
+    at most one is under way, and its answer comes with the call after it.
     """
 
     def __init__(self, leaving: Event) -> None:

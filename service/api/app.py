@@ -20,7 +20,7 @@ from service.api.documentation import document
 from service.api.guards import page_policy
 from service.api.guards.fields import OneLine
 from service.api.guards.methods import Head
-from service.api.guards.origins import Door
+from service.api.guards.origins import OriginGuard
 from service.api.guards.query_parameters import strict
 from service.api.polling.feeds import Feeds
 from service.api.polling.responses import Answers
@@ -129,8 +129,8 @@ def _open_to(app: FastAPI, settings: Settings) -> None:
             expose_headers=_TOLD_TO_PAGES,
         )
     inside = app.build_middleware_stack
-    # Outside of all, so that what answers unforeseen errors stands behind the door, too.
-    app.build_middleware_stack = lambda: Door(  # type: ignore[method-assign]
+    # Outside of all, so that what answers unforeseen errors is guarded, too.
+    app.build_middleware_stack = lambda: OriginGuard(  # type: ignore[method-assign]
         inside(), settings.allowed_hosts, settings.allowed_origins
     )
 

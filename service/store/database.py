@@ -57,7 +57,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._impatient = impatient
         if self.is_sqlite:
-            begin = _Turns().begin if impatient else _begin_writing
+            begin = _WriteTurns().begin if impatient else _begin_writing
             self.writer, self.reader = self._sqlite(begin), self._sqlite(_begin_reading, query_only=True)
             self._glancer = self._sqlite(None, query_only=True)
         else:
@@ -156,7 +156,7 @@ class Database:
         return engine
 
 
-class _Turns:
+class _WriteTurns:
     """Who has waited in vain for a turn to write has waited for those behind, too: their threads are needed."""
 
     def __init__(self) -> None:

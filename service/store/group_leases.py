@@ -143,7 +143,7 @@ def put_back(session: Session, mine: GroupClaim, detail: str) -> None:
 def split(session: Session, mine: GroupClaim, detail: str) -> bool:
     """Give held jobs back to the queue as two groups. False where there are not two, and nothing is changed.
 
-    A model's bits hang on its place and on the width, and not on who is beside it: each goes on where it was.
+    A model's bits depend on its place and on the width, and not on its neighbours: each goes on where it was.
     """
     held = list(hold(session, mine))
     if len(held) < 2:

@@ -11,12 +11,12 @@ from slope.data import Array
 from slope.spec import LBFGS, AdamW, TrainingSpec
 
 MISSED = 0.05
-"""Of the R² that was to be had, so much must be missing."""
+"""A run fell short where this much of the best R² is missing."""
 ABOVE_NOISE = 0.1
-"""And the loss must be this fraction above the least: what the data's own noise leaves is no fault of the run."""
+"""And where its loss is this fraction above the least: what the data's own noise leaves is no fault of the run."""
 
 _ROUNDING = 1e-24
-"""Of its mean square, so much variance a constant may have from rounding alone."""
+"""A constant may have this much variance from rounding alone, as a fraction of its mean square."""
 
 Learned = tuple[Array, float | None]
 """Weights (D) and bias of the space trained in."""

@@ -20,7 +20,7 @@ from slope.engines.reduction import CHUNK_ROWS, FIRST_ROWS, join
 from slope.records import StepRecord
 
 _PART = 2**28
-"""So many multiplications, some tenths of a second, are made between two questions whether to stop."""
+"""This many multiplications, some tenths of a second, are made between two questions whether to stop."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ FIRST_ROWS = 2**11
 """Of the first chunk, which has to be factorised."""
 
 _PART = 2**31
-"""So many multiplications, some tenths of a second, are made between two pauses."""
+"""This many multiplications, some tenths of a second, are made between two pauses."""
 
 _MILD = 20.0
 """The condition up to which squaring it is harmless."""

@@ -11,7 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 Location = tuple[str | int, ...]
 
 MOST_FAULTS = 100
-"""So many are told of a request, and of each of its lists and objects not many more are looked for."""
+"""This many are told of a request; of each of its lists and objects not many more are looked for."""
 _PIECE = 1_000
 """Items whose faults are collected at once."""
 

@@ -22,7 +22,7 @@ _PAGE = 1024 * 1024
 _DECODER = 128 * 1024
 """Bytes that decompressing one column takes beside them."""
 _DECODED = 128 * 1024 * 1024
-"""So many bytes of columns are decoded side by side; those of a wider table some columns at a time."""
+"""This many bytes of columns are decoded side by side; a wider table is decoded some columns at a time."""
 
 
 class Parquet(Source):

@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 from service.api.guards.http1 import LINGER_SECONDS, MAX_HEAD, UNREAD_SECONDS, BoundedProtocol, Bounds, bounds_of
 from service.settings import Settings
 
-PATIENCE = 10
+SECONDS = 10
 POST = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n"
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HOLD = b"GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -104,7 +104,7 @@ class Client:
 
 @asynccontextmanager
 async def serving(requests: int = 100, connections: int = 100) -> AsyncIterator[Service]:
-    service = Service(Bounds(PATIENCE, requests, connections))
+    service = Service(Bounds(SECONDS, requests, connections))
     config = Config(cast(Any, service), ws="none", log_config=None, lifespan="off")
     config.load()
     made = partial(BoundedProtocol, service.bounds, config, service.state, {})
@@ -199,7 +199,7 @@ def test_what_is_no_request_is_told_so(junk: bytes) -> None:
 def test_a_connection_that_never_asks_is_closed_without_a_word() -> None:
     async def test(service: Service) -> None:
         client = await service.client()
-        service.tick(PATIENCE - 1)
+        service.tick(SECONDS - 1)
         assert len(service.state.connections) == 1
         service.tick(1)
         assert await client.is_closed()
@@ -227,8 +227,8 @@ def test_line_ends_do_not_keep_a_connection_open() -> None:
         await client.answer()
         [connection] = service.state.connections
         await client.sends(b"\r\n")
-        await service.until(lambda: cast(BoundedProtocol, connection)._patience is not None)
-        service.tick(PATIENCE)
+        await service.until(lambda: cast(BoundedProtocol, connection)._seconds_left is not None)
+        service.tick(SECONDS)
         await client.problem(408)
 
     run(test)
@@ -239,7 +239,7 @@ def test_a_body_that_stops_is_given_up_and_its_application_told() -> None:
         client = await service.client()
         await client.sends(POST + b"\r\nabc")
         await service.until(lambda: bool(service.state.tasks))
-        service.tick(PATIENCE)
+        service.tick(SECONDS)
         await client.problem(408)
         async with asyncio.timeout(20):
             await service.disconnected.wait()
@@ -268,7 +268,7 @@ def test_who_waits_for_an_answer_is_never_given_up() -> None:
         client = await service.client()
         await client.sends(HOLD + b"GET /li")
         await service.until(lambda: bool(service.seen))
-        service.tick(100 * PATIENCE)
+        service.tick(100 * SECONDS)
         service.let_go.set()
         assert (await client.answer())[0] == 200
 
@@ -294,7 +294,7 @@ def test_a_refused_client_does_not_hold_up_the_end_of_the_server() -> None:
         client = await service.client()
         await client.sends(POST + b"\r\nabc")
         await service.until(lambda: bool(service.state.tasks))
-        service.tick(PATIENCE)
+        service.tick(SECONDS)
         await client.problem(408)
         for connection in list(service.state.connections):
             connection.shutdown()

@@ -17,7 +17,7 @@ from service.api.bodies.json_reader import END, Part
 from service.errors import BodyNotRead, MalformedRequest
 
 LARGE = 1024 * 1024
-"""A text of so many bytes is read in a process of its own; a smaller one takes 20 ms at most."""
+"""A text of this many bytes is read in a process of its own; a smaller one takes 20 ms at most."""
 _COMMAND = [sys.executable, "-I", "-S", str(Path(__file__).with_name("json_reader.py"))]
 
 

@@ -1,8 +1,8 @@
 """HTTP/1.1 as uvicorn speaks it, with bounds: on the size of a head, on how long clients may keep it waiting, on
 requests in work and on open connections. Whatever is beyond them is told as a problem, before any work is done.
 
-A connection that waits for its client has some patience: a tick takes a second of it, and a body that comes gives some
-back. Nothing is set or cancelled for a request that comes at once.
+A connection waits for its client for some seconds: a tick takes one of them, and a body that comes gives some back.
+Nothing is set or cancelled for a request that comes in one piece.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _ALWAYS_SERVED = b"/livez"
 class Bounds:
     """What a process takes on."""
 
-    patience: int
+    seconds: int
     """Seconds that a client may keep it waiting for a head, or for the next 1,000 bytes of a body."""
     requests: int
     """In work at once."""
@@ -64,7 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._bounds = bounds
         self.url = b""
-        self._patience: float | None = bounds.patience
+        self._seconds_left: float | None = bounds.seconds
         """Seconds left for what the client is to send; None while nothing is waited for."""
         self._in_body = False
         self._head_size = 0
@@ -87,10 +87,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._linger is not None:
             return
-        if self._patience is None:
-            self._patience = self._bounds.patience
+        if self._seconds_left is None:
+            self._seconds_left = self._bounds.seconds
         elif self._in_body and not self.cycle.response_complete:
-            self._patience = min(self._bounds.patience, self._patience + len(data) / MIN_RATE)
+            self._seconds_left = min(self._bounds.seconds, self._seconds_left + len(data) / MIN_RATE)
         self._unset_keepalive_if_required()
         self._piece_size = len(data)
         try:
@@ -105,12 +105,12 @@ class BoundedProtocol(HttpToolsProtocol):
             raise HeadTooLarge
         if len(self.tasks) >= self._bounds.requests and self.url != _ALWAYS_SERVED:
             raise TooManyRequests
-        self._head_size, self._in_body, self._patience = 0, True, self._bounds.patience
+        self._head_size, self._in_body, self._seconds_left = 0, True, self._bounds.seconds
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         if self._in_body:
-            self._in_body, self._patience = False, None
+            self._in_body, self._seconds_left = False, None
             super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -129,9 +129,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
         elif self._takes_nothing():
             self.transport.abort()
-        elif self._patience is not None and self._waits():
-            self._patience -= 1
-            if self._patience <= 0:
+        elif self._seconds_left is not None and self._waits():
+            self._seconds_left -= 1
+            if self._seconds_left <= 0:
                 self._give_up()
 
     def _feed(self, data: bytes) -> None:
@@ -143,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             cause = error.__context__  # what one of our methods raised in the parser
             raise cause if isinstance(cause, ServiceError) else MalformedRequest("This is not HTTP/1.1") from error
-        if not self._in_body and self._patience is not None:
+        if not self._in_body and self._seconds_left is not None:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD:
                 raise HeadTooLarge

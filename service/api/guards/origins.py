@@ -30,8 +30,8 @@ HEADERS = [*_HEADERS, _PLAIN_POLICY]
 """What a browser is told with every answer that does not say otherwise."""
 
 
-class Door:
-    """Refuses what may not come in, and tells browsers what they may do with the answers."""
+class OriginGuard:
+    """Refuses requests by their Host and their origin, and tells browsers what they may do with the answers."""
 
     def __init__(self, app: ASGIApp, hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
         self._app = app

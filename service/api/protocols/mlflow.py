@@ -28,7 +28,7 @@ Columns = dict[str, Any]
 _NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
 """A number as files have it; Python's own `float` would take 1_0, nan and the digits of other scripts."""
 _MOST_NAMED = 5
-"""Columns that are missing are told by name up to so many."""
+"""This many missing columns are named."""
 
 _rows = TypeAdapter(Rows)
 _records = TypeAdapter(Annotated[list[Record], FailFast()])

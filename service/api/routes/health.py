@@ -22,9 +22,9 @@ router = APIRouter(tags=["health"])
 State = Literal["ready", "degraded", "unavailable"]
 Seen = TypeVar("Seen")
 
-_PATIENCE_SECONDS = 3.0
+_ANSWER_SECONDS = 3.0
 """What has not answered by then counts as not answering."""
-_lookouts = CapacityLimiter(6)
+_threads = CapacityLimiter(6)
 """Threads of their own, for two questions at once: some may hang for a while."""
 
 
@@ -70,8 +70,8 @@ async def readyz(response: Response, database: DatabaseDep, storage: StorageDep,
 
 async def _in_time(look: Callable[[], Seen]) -> Seen | None:
     """What was seen; None when it takes too long."""
-    with move_on_after(_PATIENCE_SECONDS):
-        return await to_thread.run_sync(look, abandon_on_cancel=True, limiter=_lookouts)
+    with move_on_after(_ANSWER_SECONDS):
+        return await to_thread.run_sync(look, abandon_on_cancel=True, limiter=_threads)
     return None
 
 
