@@ -1,6 +1,6 @@
 """The errors of the service. Each is a sentence, and carries its HTTP status and problem type (RFC 9457)."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from slope.spec import Fault
@@ -13,7 +13,12 @@ class ServiceError(Exception):
     type: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "The service failed"
 
-    def __init__(self, detail: str, faults: list[Fault] | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str = "Something unforeseen happened; the service's log has the details",
+        faults: list[Fault] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.faults = faults or []
@@ -329,26 +334,34 @@ class TooLargeForWorkers(InvalidRequest):
     title = "No worker has the memory for this job"
 
 
-class DatabaseUnavailable(ServiceError):
+class DatabaseError(ServiceError):
+    """The database refused what the service asked of it. As text it is the driver's words, which are for the log."""
+
+    def __init__(self, cause: object, **told: Any) -> None:
+        super().__init__(**told)
+        self.args = (str(cause),)
+
+
+class DatabaseUnavailable(DatabaseError):
     status = 503
     type = "database-unavailable"
     title = "The database is not available"
 
-    def __init__(self) -> None:
+    def __init__(self, cause: object) -> None:
         detail = (
             "It does not answer, so what a change has come to is not known: repeat the request in a moment."
             " With an Idempotency-Key no job is made twice"
         )
-        super().__init__(detail, headers={"Retry-After": "2"})
+        super().__init__(cause, detail=detail, headers={"Retry-After": "2"})
 
 
-class SchemaMissing(ServiceError):
+class SchemaMissing(DatabaseError):
     status = 503
     type = "schema-missing"
     title = "The database has no schema"
 
-    def __init__(self) -> None:
-        super().__init__("Create it with `slope db upgrade`", headers={"Retry-After": "10"})
+    def __init__(self, cause: object) -> None:
+        super().__init__(cause, detail="Create it with `slope db upgrade`", headers={"Retry-After": "10"})
 
 
 class StorageFull(ServiceError):

@@ -1,5 +1,6 @@
 """Arrows go down, and what a process does not need it does not load."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -33,6 +34,32 @@ def test_the_contracts_between_the_packages_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 broken" in done.stdout
     assert " 0 kept" not in done.stdout
+
+
+def imports_from(package: str, file: Path) -> set[tuple[str, str]]:
+    """The names that a file imports from a package, each with its module; a module that is imported itself, as `*`."""
+    found: set[tuple[str, str]] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {(node.module, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {(alias.name, "*") for alias in node.names}
+    return {(module, name) for module, name in found if module.partition(".")[0] == package}
+
+
+def test_outside_the_store_sqlalchemy_is_known_as_the_type_of_a_session_and_no_driver_is_known() -> None:
+    """What goes wrong in a database the rest knows from service.errors; there is no SQL but the store's."""
+    files = {
+        str(file.relative_to(ROOT)): file
+        for package in ("service", "worker")
+        for file in (ROOT / package).rglob("*.py")
+        if "store" not in file.relative_to(ROOT).parts
+    }
+    used = {name: imports_from("sqlalchemy", file) for name, file in files.items()}
+    assert used.pop("service/settings.py") == {("sqlalchemy", "make_url")}
+    assert set.union(*used.values()) == {("sqlalchemy.orm", "Session")}
+    drivers = ("psycopg", "sqlite3", "pysqlite3", "alembic")
+    assert not [name for name, file in files.items() for driver in drivers if imports_from(driver, file)]
 
 
 def test_spec_client_and_command_load_neither_torch_nor_a_server() -> None:

@@ -9,9 +9,9 @@ import structlog
 import torch
 from celery import bootsteps, signals
 from celery.exceptions import SecurityWarning
-from sqlalchemy.exc import DBAPIError
 
 from service import logs
+from service.errors import ServiceError
 from service.queue import celery_app, queue_for
 from service.store import schema
 from service.store.database import Database
@@ -77,9 +77,9 @@ def wait_for_schema(database: Database) -> None:
 
 def _missing(database: Database) -> str | None:
     try:
-        is_current = schema.is_current(database.reader)
-    except DBAPIError as error:
-        return f"The database does not answer: {error.orig}"
+        is_current = schema.is_current(database)
+    except ServiceError as error:
+        return f"The database does not answer: {error}"
     return None if is_current else "The database has another schema than this version needs: run `slope db upgrade`"
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
@@ -175,12 +174,8 @@ class GroupRecorder:
         with self._database.writing() as session:
             if batch.is_written(group_leases.standing(session, self._claim)):
                 return set()  # an earlier try has written it, and its answer was lost
-            try:
+            with records.written_by_one(session, lambda: self._hold(session, batch)):
                 self._write_records(session, batch)
-            except IntegrityError:
-                session.rollback()
-                self._hold(session, batch)  # LeaseLost, where another attempt has written them
-                raise
             held = self._hold(session, batch)
             self._write_jobs(session, batch)
             session.commit()

@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import Literal, Self
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service.errors import LeaseLost
+from service.errors import LeaseLost, ServiceError
 from service.settings import Settings
 from service.store.database import Database
 
@@ -70,7 +69,7 @@ class Heartbeat:
                 self._beat()
             except LeaseLost:
                 self._reason = "lease lost"
-            except SQLAlchemyError as error:
+            except ServiceError as error:
                 log.warning("no sign of life could be given", error=str(error))
 
     def _beat(self) -> None:

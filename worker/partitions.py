@@ -11,12 +11,11 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from service.data import datasets
 from service.data.streamed import streamed
-from service.errors import LeaseLost, StorageUnavailable
+from service.errors import LeaseLost, ServiceError, StorageUnavailable
 from service.store import jobs, leases, partitions, workers
 from service.store.leases import Claim
 from service.store.partitions import PartitionClaim
@@ -122,7 +121,7 @@ class Reducer:
 
     def _put_back(self, mine: PartitionClaim) -> None:
         """At once where that is possible; otherwise its lease runs out."""
-        with suppress(LeaseLost, SQLAlchemyError), self._process.database.writing() as session:
+        with suppress(LeaseLost, ServiceError), self._process.database.writing() as session:
             partitions.put_back(session, mine)
             session.commit()
 

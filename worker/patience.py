@@ -5,10 +5,8 @@ from threading import Event
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from service.errors import StorageFull, StorageUnavailable
-from service.store.database import is_full
+from service.errors import DatabaseUnavailable, SchemaMissing, StorageUnavailable
 
 Result = TypeVar("Result")
 
@@ -28,19 +26,10 @@ def patiently(action: Callable[[], Result], leaving: Event) -> Result:
     while True:
         try:
             return action()
-        except DBAPIError as error:
-            if is_full(error):
-                raise StorageFull(error.orig) from error
-            if not _is_away(error):
-                raise
-            log.warning("the database is away", error=str(error.orig), next_try_in=pause)
+        except (DatabaseUnavailable, SchemaMissing) as error:
+            log.warning("the database is away", error=str(error), next_try_in=pause)
         except StorageUnavailable as error:
             log.warning("the storage is away", error=repr(error.__cause__), next_try_in=pause)
         if leaving.wait(pause):
             raise Leaving
         pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """PostgreSQL has a third kind of error for a connection that it ended because nothing came."""
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.store import events, leases, records
@@ -158,13 +157,9 @@ class Recorder:
 
         Its guard decides whether all of it may be written.
         """
-        try:
+        with records.written_by_one(session, lambda: leases.epochs_done(session, self._claim)):
             write_records(session, self._claim.job_id, batch.epochs, batch.steps)
             records.add_snapshots(session, batch.snapshots)
-        except IntegrityError:
-            session.rollback()
-            leases.epochs_done(session, self._claim)  # LeaseLost, where another attempt has written them
-            raise
         values = asdict(batch.progress) | self._facts | values
         cancel = leases.extend(session, self._claim, self._settings.lease_seconds, **values)
         for finding in batch.findings:

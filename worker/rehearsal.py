@@ -6,7 +6,6 @@ from uuid import UUID
 
 import numpy as np
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -35,7 +34,7 @@ def rehearse(process: Process) -> None:
     try:
         with offered(process.database, rows), process.database.writing() as session:
             _play(session, process, rows.adopt(session))
-    except (SQLAlchemyError, ServiceError) as error:
+    except ServiceError as error:
         log.info("no rehearsal", error=str(error))
 
 

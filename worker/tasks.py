@@ -3,8 +3,8 @@
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 
+from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from worker.app import app
 from worker.partitions import help_reduce
@@ -27,5 +27,5 @@ def train(job_id: str) -> None:
         try:
             if not take(process, named):
                 help_reduce(process, named)
-        except (OperationalError, InterfaceError) as error:  # the reaper rings again
-            log.warning("the database is away: the bell is let go", job_id=job_id, error=str(error.orig))
+        except (DatabaseUnavailable, SchemaMissing, StorageFull) as error:  # the reaper rings again
+            log.warning("the database is away: the bell is let go", job_id=job_id, error=str(error))

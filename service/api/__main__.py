@@ -13,7 +13,6 @@ from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy.exc import SQLAlchemyError
 
 from service import logs
 from service.api.app import create_app
@@ -74,7 +73,7 @@ def _raise_descriptors() -> int:
 def _rehearse(app: FastAPI) -> None:
     """Whatever fails is left to real requests, and told to them. What is loaded by then is never garbage."""
     state = app.state
-    with suppress(SQLAlchemyError, ServiceError):
+    with suppress(ServiceError):
         jobs.rehearse(state.database, state.storage, state.queue, state.settings)
     gc.collect()
     gc.freeze()  # a collection stops everybody for as long as it takes to look at all there is

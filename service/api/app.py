@@ -8,7 +8,6 @@ import structlog
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
@@ -153,5 +152,5 @@ async def _sweep_every_hour(app: FastAPI) -> None:
             return
         try:
             await run_in_threadpool(sweep, state.database, state.storage, state.settings.spool)
-        except (SQLAlchemyError, ServiceError, OSError) as error:  # in an hour it may go better
+        except (ServiceError, OSError) as error:  # in an hour it may go better
             log.warning("could not sweep", error=repr(error))

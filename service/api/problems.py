@@ -9,13 +9,12 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from service.api.guards.methods import allowed
 from service.errors import (
     BodyTooLarge,
+    DatabaseError,
     DatabaseUnavailable,
     InvalidRequest,
     MalformedRequest,
@@ -23,7 +22,6 @@ from service.errors import (
     ServiceError,
     StorageFull,
 )
-from service.store.database import has_no_schema, is_full
 from slope.spec import Fault, faults_of
 from slope.spec.faults import MOST_FAULTS
 
@@ -38,7 +36,9 @@ def install(app: FastAPI) -> None:
         ServiceError: _service_error,
         RequestValidationError: _validation_error,
         HTTPException: _http_exception,
-        **dict.fromkeys((OperationalError, InterfaceError, ProgrammingError, PoolTimeout), _database_error),
+        **dict.fromkeys((DatabaseUnavailable, StorageFull), _out_of_order),
+        DatabaseError: _unexpected,
+        SchemaMissing: _service_error,
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
@@ -112,17 +112,12 @@ def _http_exception(request: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, phrase.lower().replace(" ", "-"), phrase, str(error.detail), headers=headers)
 
 
-def _database_error(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, DBAPIError) and has_no_schema(error):
-        return problem_of(SchemaMissing())
-    if isinstance(error, ProgrammingError):
-        return _unexpected(request, error)
-    log.error("the database did not answer", error=str(error.orig if isinstance(error, DBAPIError) else error))
-    if isinstance(error, DBAPIError) and is_full(error):
-        return problem_of(StorageFull(error.orig))
-    return problem_of(DatabaseUnavailable())
+def _out_of_order(request: Request, error: Exception) -> JSONResponse:
+    is_full = isinstance(error, StorageFull)
+    log.error("there is no room left" if is_full else "the database did not answer", error=str(error))
+    return _service_error(request, error)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected error", path=request.url.path, exc_info=error)
-    return problem_of(ServiceError("Something unforeseen happened; the service's log has the details"))
+    return problem_of(ServiceError())

@@ -11,14 +11,13 @@ from uuid import UUID
 
 import numpy as np
 import structlog
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.errors import DatasetIsUsed, DatasetNotFound, QuotaReached, ServiceError
 from service.storage import Storage
 from service.store import datasets
-from service.store.database import Database, now
+from service.store.database import Database, before_commit, now
 from service.store.tables import Dataset, Job, object_name
 from slope.data import Array
 from slope.spec import InlineData
@@ -96,7 +95,7 @@ class Candidate:
             self._refuse_beyond_quota(session)
             self.put()  # it may have been known a moment ago, and deleted since
             if datasets.add(session, self._row(session)):
-                event.listen(session, "before_commit", self._note_commit, once=True)
+                before_commit(session, self._note_commit)
                 return self._id
         if not self._is_inline:
             datasets.publish(session, held, self._name)
@@ -106,7 +105,7 @@ class Candidate:
         if self.quota is not None and datasets.stored_bytes(session) + self._size > self.quota:
             raise QuotaReached(self._size, self.quota)
 
-    def _note_commit(self, _session: Session) -> None:
+    def _note_commit(self) -> None:
         self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost
 
     def _row(self, session: Session) -> dict[str, object]:

@@ -8,7 +8,6 @@ from typing import Self
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -21,6 +20,7 @@ from service.errors import (
     JobIsFinal,
     JobIsRunning,
     JobNotFound,
+    ServiceError,
     TooLargeForWorkers,
     TooManyNumbers,
 )
@@ -277,5 +277,5 @@ def forget_rings(database: Database, job_ids: Sequence[UUID]) -> None:
         with database.writing() as session:
             jobs.note_ring(session, job_ids, heard=False)
             session.commit()
-    except SQLAlchemyError as error:  # the jobs are accepted, whatever comes now
+    except ServiceError as error:  # the jobs are accepted, whatever comes now
         log.warning("bells that were not rung could not be noted", jobs=len(job_ids), error=str(error))

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from service.store.answering import CONNECT_SECONDS, Server
+from service.store.failures import translated_errors
 
 Arguments = ParamSpec("Arguments")
 Seen = TypeVar("Seen")
@@ -46,7 +47,10 @@ _BEGIN = text(
 
 
 class Database:
-    """Sessions for reading and for writing, which on PostgreSQL come from one pool, and small queries by themselves."""
+    """Sessions for reading and for writing, which on PostgreSQL come from one pool, and small queries by themselves.
+
+    What fails leaves `reading`, `writing` and `glance` as an error of the service: see `translated_errors`.
+    """
 
     def __init__(self, url: str, *, owner: UUID | None = None, impatient: bool = False) -> None:
         """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found there.
@@ -71,10 +75,11 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session whose reads see one moment of the database. It cannot write."""
-        with Session(self.reader, expire_on_commit=False) as session:
+        with translated_errors(), Session(self.reader, expire_on_commit=False) as session:
             yield session
             session.commit()  # of nothing: psycopg forgets what it has prepared when a transaction is rolled back
 
+    @translated_errors()
     def glance(
         self,
         look: Callable[Concatenate[Connection, Arguments], Seen],
@@ -101,7 +106,7 @@ class Database:
         Rows that its UPDATEs change are not looked for among the objects it holds: that takes as long as the UPDATE.
         """
         options = {"synchronize_session": False}
-        with Session(self.writer, expire_on_commit=False, execution_options=options) as session:
+        with translated_errors(), Session(self.writer, expire_on_commit=False, execution_options=options) as session:
             if self.is_sqlite:
                 session.connection()  # wait for our turn now: a moment read before it is past when it is written
             else:
@@ -219,14 +224,9 @@ def _sqlite_driver() -> Any:
     return sqlite3
 
 
-def is_full(error: DBAPIError) -> bool:
-    """Whether there is no room left. SQLite says so in words, PostgreSQL by the class of its error."""
-    return "disk is full" in str(error.orig) or type(error.orig).__name__ == "DiskFull"
-
-
-def has_no_schema(error: DBAPIError) -> bool:
-    """Whether a table is missing: nobody has created the schema."""
-    return "no such table" in str(error.orig) or type(error.orig).__name__ == "UndefinedTable"
+def before_commit(session: Session, act: Callable[[], None]) -> None:
+    """Let something be done when the session is about to commit for the first time."""
+    event.listen(session, "before_commit", lambda _session: act(), once=True)
 
 
 def now(session: Session) -> datetime:

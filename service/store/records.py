@@ -1,10 +1,12 @@
 """Epoch and step records: written once, read in order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, case, cast, func, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.store import bulk
@@ -12,6 +14,17 @@ from service.store.tables import Dataset, Epoch, Job, Snapshot, Step
 from slope.columns import EpochColumns, StepColumns
 
 JobIds = Sequence[UUID]
+
+
+@contextmanager
+def written_by_one(session: Session, refuse_lost: Callable[[], object]) -> Iterator[None]:
+    """Add records in the block. Where another attempt has written them before, `refuse_lost` raises LeaseLost."""
+    try:
+        yield
+    except IntegrityError:
+        session.rollback()
+        refuse_lost()
+        raise
 
 
 def add_epochs(session: Session, job_ids: JobIds, epochs: EpochColumns) -> None:

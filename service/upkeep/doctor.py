@@ -4,13 +4,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from service.errors import ServiceError
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import storage_at
-from service.store import jobs, leases, schema, workers
+from service.store import condition, jobs, leases, schema, workers
 from service.store.database import Database, now
 
 _LITTLE_DISK = 1024**3
@@ -29,7 +27,7 @@ class Diagnosis:
 def examine(settings: Settings, database: Database, queue: Queue) -> Iterator[Diagnosis]:
     """Look at the database, the broker, the workers and the jobs."""
     try:
-        if not schema.is_current(database.reader):
+        if not schema.is_current(database):
             yield Diagnosis("schema", "is not the one this version works with", "Run `slope db upgrade`")
             return
         yield from _examine_database(settings, database)
@@ -37,9 +35,9 @@ def examine(settings: Settings, database: Database, queue: Queue) -> Iterator[Di
         yield _examine_broker(queue)
         yield _examine_workers(database)
         yield from _examine_jobs(database)
-    except SQLAlchemyError as error:
+    except ServiceError as error:
         advice = "Check SLOPE_DATABASE_URL and that the server runs; create the schema with `slope db upgrade`"
-        yield Diagnosis("database", f"does not answer: {error}", advice)
+        yield Diagnosis("database", f"does not answer: {error.__cause__}", advice)
 
 
 def _examine_database(settings: Settings, database: Database) -> Iterator[Diagnosis]:
@@ -52,9 +50,8 @@ def _examine_database(settings: Settings, database: Database) -> Iterator[Diagno
 
 
 def _examine_sqlite(database: Database) -> Iterator[Diagnosis]:
-    with database.reader.connect() as connection:
-        version = str(connection.exec_driver_sql("SELECT sqlite_version()").scalar())
-        damage = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    with database.reading() as session:
+        version, damage = condition.examine_sqlite(session)
     is_safe = tuple(map(int, version.split("."))) >= _SAFE_SQLITE
     yield Diagnosis(
         "SQLite",

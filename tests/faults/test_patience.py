@@ -4,9 +4,10 @@ from collections.abc import Callable
 from threading import Event
 
 import pytest
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, InternalError, OperationalError
 
-from service.errors import LeaseLost, StorageFull
+from service.errors import DatabaseError, LeaseLost, StorageFull
+from service.store.failures import translated_errors
 from worker.patience import Leaving, patiently
 
 
@@ -28,14 +29,15 @@ class DiskFull(Exception):
 
 
 def failing(times: int, error: Exception) -> Callable[[], str]:
-    """An action that fails so often before it succeeds."""
+    """An action on the database that fails so often before it succeeds."""
     left = times
 
     def act() -> str:
         nonlocal left
         left -= 1
         if left >= 0:
-            raise error
+            with translated_errors():
+                raise error
         return "done"
 
     return act
@@ -51,7 +53,15 @@ def test_what_succeeds_is_done_once_without_waiting() -> None:
     assert leaving.pauses == []
 
 
-@pytest.mark.parametrize("error", [away(), away(InterfaceError), away(reason="database is locked")])
+def cut_off() -> Exception:
+    """What psycopg says of a connection that PostgreSQL ended because nothing came."""
+    return InternalError("UPDATE", {}, Exception("terminating connection"), connection_invalidated=True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [away(), away(InterfaceError), away(reason="database is locked"), away(reason="no such table: jobs"), cut_off()],
+)
 def test_a_database_that_is_away_is_tried_again_at_growing_intervals(error: Exception) -> None:
     leaving = Impatient()
     assert patiently(failing(7, error), leaving) == "done"
@@ -76,6 +86,7 @@ def test_a_full_disk_is_not_waited_for(original: Exception) -> None:
 @pytest.mark.parametrize("error", [LeaseLost(), IntegrityError("INSERT", {}, Exception("twice")), ValueError("wrong")])
 def test_what_waiting_does_not_mend_is_raised_at_once(error: Exception) -> None:
     leaving = Impatient()
-    with pytest.raises(type(error)):
+    with pytest.raises((type(error), DatabaseError)) as raised:
         patiently(failing(1, error), leaving)
+    assert error in (raised.value, raised.value.__cause__)
     assert leaving.pauses == []

@@ -32,6 +32,7 @@ from sqlalchemy.orm import Session
 
 from faults import work
 from service.api.app import create_app
+from service.errors import DatabaseError as Refused
 from service.settings import Settings
 from service.store import database as store
 from service.store import leases
@@ -107,7 +108,7 @@ def test_a_job_whose_return_to_the_queue_was_not_answered_is_there_once(process:
     [
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory"),
-        DatabaseError("SELECT", {}, Exception("out of memory for query result")),
+        Refused(DatabaseError("SELECT", {}, Exception("out of memory for query result"))),
     ],
 )
 def test_memory_that_is_exhausted_fails_the_job_by_its_name(

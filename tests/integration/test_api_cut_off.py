@@ -30,6 +30,7 @@ from service.settings import Settings
 from service.store import answering
 from service.store import database as connections
 from service.store.database import Database
+from service.store.failures import translated_errors
 
 _BODIES: dict[str, Any] = {
     "/v1/jobs": LECTURE,
@@ -196,7 +197,8 @@ def test_readiness_does_not_wait_for_what_hangs(
 
 
 def gone(*_: Any) -> Any:
-    raise OperationalError("SELECT", {}, Exception("gone"))
+    with translated_errors():
+        raise OperationalError("SELECT", {}, Exception("gone"))
 
 
 def test_a_stream_of_events_ends_when_the_database_goes(

@@ -11,11 +11,14 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from jsonschema_rs import meta, validator_for
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import Message
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, Migrated, change, problem_of, rows_of_every_table, submit
 
 from service.api.app import create_app
+from service.api.dependencies import SessionDep
 from service.settings import Settings
 from service.store import workers
 from service.store.database import Database
@@ -125,6 +128,39 @@ def test_an_unforeseen_error_is_a_problem_that_tells_nothing(app: FastAPI) -> No
 
     assert problem_of(answer, 500)["type"] == "/problems/internal-error"
     assert SECRET not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (OperationalError(SECRET, {}, Exception(SECRET)), 503, "database-unavailable"),
+        (PoolTimeout(SECRET), 503, "database-unavailable"),
+        (OperationalError(SECRET, {}, Exception("no such table: jobs")), 503, "schema-missing"),
+        (OperationalError(SECRET, {}, Exception("database or disk is full")), 507, "storage-full"),
+        (ProgrammingError(SECRET, {}, Exception(SECRET)), 500, "internal-error"),
+        (IntegrityError(SECRET, {}, Exception(SECRET)), 500, "internal-error"),
+    ],
+)
+def test_what_the_database_cannot_do_is_a_problem_that_repeats_no_statement(
+    app: FastAPI, error: Exception, status: int, kind: str
+) -> None:
+    def ask(session: SessionDep) -> None:
+        raise error
+
+    app.add_api_route("/ask", ask)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.get("/ask")
+
+    assert problem_of(answer, status)["type"] == f"/problems/{kind}"
+    assert SECRET not in answer.text
+    assert ("retry-after" in answer.headers) == (status == 503)
+
+
+def test_a_database_without_tables_asks_its_operator_for_them(empty_database: Database) -> None:
+    url = empty_database.url.render_as_string(hide_password=False)
+    with TestClient(create_app(Settings(database_url=url), FakeQueue())) as client:
+        problem = problem_of(client.get("/v1/jobs"), 503)
+    assert (problem["type"], problem["detail"]) == ("/problems/schema-missing", "Create it with `slope db upgrade`")
 
 
 def test_a_job_that_would_record_too_much_is_refused(settings: Settings, queue: FakeQueue, database: Database) -> None:

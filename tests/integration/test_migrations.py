@@ -20,11 +20,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_an_empty_database_is_brought_to_the_newest_schema(empty_database: Database) -> None:
-    assert not schema.is_current(empty_database.reader)
+    assert not schema.is_current(empty_database)
 
     schema.upgrade(empty_database)
 
-    assert schema.is_current(empty_database.reader)
+    assert schema.is_current(empty_database)
     schema.check(empty_database)
 
 
@@ -45,7 +45,7 @@ def test_an_upgrade_of_a_current_schema_changes_nothing(database: Database) -> N
 
 def test_the_last_migration_can_be_taken_back_and_made_again(own_database: Database) -> None:
     schema.downgrade(own_database, "-1")
-    assert not schema.is_current(own_database.reader)
+    assert not schema.is_current(own_database)
 
     schema.upgrade(own_database)
     schema.check(own_database)

@@ -12,9 +12,10 @@ import psutil
 import pytest
 from faults.proxy import Proxy
 from sqlalchemy import Connection, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from workbench import at_once, change, submit
 
+from service.errors import DatabaseUnavailable
 from service.store import answering, jobs
 from service.store import database as connections
 from service.store.database import Database
@@ -81,7 +82,7 @@ def test_a_server_that_is_cut_off_is_not_waited_for(far: Database, host: Proxy, 
 
     host.hold()
     for _ in range(3):
-        with pytest.raises(OperationalError):
+        with pytest.raises(DatabaseUnavailable):
             ask(far)
 
 
@@ -89,7 +90,7 @@ def test_a_server_that_is_cut_off_is_not_waited_for(far: Database, host: Proxy, 
 def test_a_server_that_stands_still_is_not_waited_for(postgresql_url: str, ask: Callable[[Database], Any]) -> None:
     with _opened(postgresql_url) as database:
         assert ask(database) == 1
-        with standstill(database), pytest.raises(OperationalError):
+        with standstill(database), pytest.raises(DatabaseUnavailable):
             ask(database)
         assert _when_it_answers(database, ask) == 1
 
@@ -115,14 +116,14 @@ def _when_it_answers(database: Database, ask: Callable[[Database], Any]) -> Any:
     while True:
         try:
             return ask(database)
-        except DBAPIError:
+        except DatabaseUnavailable:
             if monotonic() > until:
                 raise
 
 
 def test_all_who_wait_are_let_go_together_and_come_back_when_the_server_does(far: Database, host: Proxy) -> None:
     def ask(_: int) -> bool:
-        with pytest.raises(OperationalError):
+        with pytest.raises(DatabaseUnavailable):
             read_one(far)
         return True
 
@@ -140,13 +141,13 @@ def test_while_a_server_is_known_to_be_silent_nobody_waits(
     read_one(far)
     host.hold()
     monkeypatch.setattr(answering, "ASK_AGAIN", 10 * _PATIENCE)
-    with pytest.raises(OperationalError):
+    with pytest.raises(DatabaseUnavailable):
         read_one(far)
     asked: list[int] = []
     monkeypatch.setattr(answering, "_ask", lambda _, process_id: asked.append(process_id))
 
     for ask in (read_one, write_one, glance_one):
-        with pytest.raises(OperationalError, match="does not answer"):
+        with pytest.raises(DatabaseUnavailable, match="does not answer"):
             ask(far)
 
     assert asked == []
@@ -179,7 +180,7 @@ def test_a_statement_that_the_server_works_on_may_take_long(far: Database) -> No
 
 
 def test_a_small_query_may_not_take_long(far: Database) -> None:
-    with pytest.raises(OperationalError):
+    with pytest.raises(DatabaseUnavailable):
         far.glance(lambda connection: connection.scalar(text("SELECT 1 FROM pg_sleep(60)")))
     assert glance_one(far) == 1
 
@@ -208,7 +209,7 @@ def test_a_turn_to_write_is_waited_for_in_vain_a_short_time(request: pytest.Fixt
         with holder.writing() as session:
             jobs.hold(session, job_id)
             for _ in range(2):
-                with pytest.raises(OperationalError):
+                with pytest.raises(DatabaseUnavailable):
                     change(database, lambda other: jobs.hold(other, job_id))
         change(database, lambda other: jobs.hold(other, job_id))
     holder.dispose()

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from workbench import change, rows_of_every_table, submit
 
+from service.errors import DatabaseError, DatabaseUnavailable
 from service.store import bulk, records
 from service.store.database import Database
 from service.store.tables import Epoch
@@ -126,8 +127,9 @@ def test_what_is_not_committed_is_not_there(database: Database) -> None:
 def test_a_row_that_must_not_be_raises_what_an_insert_would(database: Database, job_ids: list[UUID] | None) -> None:
     twice = [submit(database)] * 2
     chosen = job_ids or twice
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DatabaseError) as refused:
         change(database, lambda session: records.add_epochs(session, chosen, columns([0] * len(chosen))))
+    assert isinstance(refused.value.__cause__, IntegrityError)
     assert rows_of_every_table(database)["epochs"] == 0
 
 
@@ -141,9 +143,10 @@ def test_a_connection_that_breaks_during_a_copy_is_a_database_that_is_away(postg
             other.execute("SELECT pg_terminate_backend(%s)", [mine])
         records.add_epochs(session, [job_id], columns([0]))
 
-    with pytest.raises(OperationalError) as caught:
+    with pytest.raises(DatabaseUnavailable) as caught:
         change(database, write)
-    assert caught.value.connection_invalidated
+    assert isinstance(caught.value.__cause__, DBAPIError)
+    assert caught.value.__cause__.connection_invalidated
     change(database, lambda session: records.add_epochs(session, [job_id], columns([0])))
     assert rows_of_every_table(database)["epochs"] == 1
     database.dispose()

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from workbench import at_once, read, submit
 
 import service.store.database
+from service.errors import DatabaseError
 from service.store import events, jobs
 from service.store.database import Database, now
 from service.store.tables import Job
@@ -205,7 +206,7 @@ def test_a_glance_that_fails_on_a_sound_connection_is_not_taken_again(database: 
         asked.append(connection)
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
 
-    with pytest.raises(SQLAlchemyError):
+    with pytest.raises(DatabaseError):
         database.glance(look)
 
     assert len(asked) == 1

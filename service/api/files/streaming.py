@@ -1,7 +1,6 @@
 """Answers that are sent while they are made."""
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
@@ -16,5 +15,5 @@ class Stream(StreamingResponse):
     async def stream_response(self, send: Send) -> None:
         try:
             await super().stream_response(send)
-        except (SQLAlchemyError, ServiceError) as error:
+        except ServiceError as error:
             log.warning("an answer was cut short", error=str(error))

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy.exc import SQLAlchemyError
 
+from service.errors import ServiceError
 from service.store import jobs
 from service.store.database import Database
 
@@ -77,7 +77,7 @@ class JobWatch:
         """Whether the database answered."""
         try:
             seen = await to_thread.run_sync(self._query, list(self._waiters), limiter=self._thread)
-        except SQLAlchemyError as error:  # whoever waits asks again when time is up, and is told
+        except ServiceError as error:  # whoever waits asks again when time is up, and is told
             log.warning("cannot watch the jobs", error=str(error))
             return False
         for job_id in list(self._waiters):

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Header, Query
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
@@ -15,7 +14,7 @@ from service.api.polling.feeds import Chunk, Feeds
 from service.api.polling.watch import JobWatch
 from service.api.schemas.events import EventView
 from service.api.schemas.view import Page
-from service.errors import JobNotFound
+from service.errors import JobNotFound, ServiceError
 from service.records import feed
 from service.records.feed import Position
 from service.store import jobs
@@ -82,7 +81,7 @@ async def _following_or_end(feeds: Feeds, job_id: UUID, position: Position) -> C
         return await feeds.following(job_id, position)
     except JobNotFound:
         pass
-    except SQLAlchemyError as error:
+    except ServiceError as error:
         log.warning("a stream of events ends: the database does not answer", job_id=str(job_id), error=str(error))
     return Chunk(b"", position, version=0, is_last=True, is_full=False)
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError
 
 from service.api.dependencies import DatabaseDep, QueueDep, StorageDep
 from service.errors import ServiceError
@@ -88,5 +87,5 @@ def _live_workers(database: Database) -> list[Worker] | None:
     try:
         with database.reading() as session:
             return [worker for worker, alive in workers.everyone(session) if alive]
-    except SQLAlchemyError:
+    except ServiceError:
         return None

@@ -21,6 +21,7 @@ from service.api.schemas.kserve import (
 )
 from service.prediction import trained_models
 from service.storage import Storage
+from service.store import condition
 from service.store.database import Database
 from slope import __version__
 
@@ -49,7 +50,7 @@ async def is_live() -> LiveView:
 @router.get("/health/ready")
 def is_ready(database: DatabaseDep) -> ReadyView:
     """The database answers: models can be asked. 503 while it does not."""
-    database.glance(lambda connection: connection.exec_driver_sql("SELECT 1"))
+    database.glance(condition.ask)
     return ReadyView()
 
 

@@ -1,0 +1,45 @@
+"""The one place that knows what SQLAlchemy and the drivers raise: the rest of the service has errors of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from service.errors import DatabaseError, DatabaseUnavailable, SchemaMissing, ServiceError, StorageFull
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise StorageFull, SchemaMissing, DatabaseUnavailable, or another DatabaseError, for what fails in the block."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise _translation(error) from error
+
+
+def _translation(error: SQLAlchemyError) -> ServiceError:
+    if isinstance(error, PoolTimeout):
+        return DatabaseUnavailable(error)
+    if not isinstance(error, DBAPIError):
+        return DatabaseError(error)
+    if _is_full(error):
+        return StorageFull(error.orig)
+    if _has_no_schema(error):
+        return SchemaMissing(error.orig)
+    return DatabaseUnavailable(error.orig) if _is_away(error) else DatabaseError(error)
+
+
+def _is_full(error: DBAPIError) -> bool:
+    """Whether there is no room left. SQLite says so in words, PostgreSQL by the class of its error."""
+    return "disk is full" in str(error.orig) or type(error.orig).__name__ == "DiskFull"
+
+
+def _has_no_schema(error: DBAPIError) -> bool:
+    """Whether a table is missing: nobody has created the schema."""
+    return "no such table" in str(error.orig) or type(error.orig).__name__ == "UndefinedTable"
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """PostgreSQL has a third kind of error for a connection that it ended because nothing came."""
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
