@@ -226,7 +226,7 @@ class JobIsFinal(ServiceError):
     title = "The job has ended"
 
     def __init__(self, status: str) -> None:
-        super().__init__(f"The job has already {status}: there is nothing to cancel")
+        super().__init__(f"The job is {status} already: there is nothing to cancel")
 
 
 class JobHasChanged(ServiceError):

@@ -165,7 +165,7 @@ class Attempt:
             raise
         else:
             self._succeed(last)
-        log.info("left the job", epochs_done=self._recorder.epochs_done)
+        log.info("left the job", ended=self._recorder.ended, epochs_done=self._recorder.epochs_done)
 
     def _train(self) -> EpochRecord | None:
         record = None

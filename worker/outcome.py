@@ -11,14 +11,16 @@ from slope.data import Scaler, TrainingData, initial_parameters
 from slope.engines.reduction import Reduction
 from slope.health import Finding
 from slope.model import Parameters, predict
-from slope.spec import TrainingSpec
+from slope.spec import SGD, TrainingSpec
 from slope.spec.data import as_matrix
 from worker.devices import device_for
 
 
 def when_diverged(spec: TrainingSpec) -> str:
     """What to do about it."""
-    remedy = "lower the learning rate below the job's max_stable_learning_rate"
+    limit = "max_stable_learning_rate" if spec.batch_size == "full" else "max_stable_learning_rate_per_row"
+    is_known = spec.loss == "squared_error" and isinstance(spec.optimizer, SGD)
+    remedy = f"lower the learning rate{f' below {limit} of the analysis' if is_known else ''}"
     return remedy if spec.standardize else f"{remedy}, or standardize the data"
 
 

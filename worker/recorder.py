@@ -49,6 +49,8 @@ class Recorder:
         self._progress = progress
         self._facts: dict[str, Any] = {}
         self._writer: Writer[bool] = Writer(process.leaving)
+        self.ended: str | None = None
+        """The status that the job was ended with."""
         self._forget()
 
     @property
@@ -113,6 +115,7 @@ class Recorder:
         self.settle()
         batch = self._batch()
         patiently(lambda: self._finish(batch, status, detail, values), self._leaving)
+        self.ended = status
 
     def put_back(self, detail: str) -> None:
         """Give the job back to the queue, to be taken up from the last flush."""

@@ -105,11 +105,14 @@ def _http_exception(request: Request, error: Exception) -> JSONResponse:
         return problem_of(MalformedRequest("The body cannot be read as JSON"))
     if error.status_code == BodyTooLarge.status:
         return problem_of(BodyTooLarge())
-    headers = error.headers
+    headers, detail = error.headers, str(error.detail)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": allowed(request.app.routes, request.scope)}
+        detail = f"This address takes {headers['Allow']}: /docs lists all calls"
     phrase = HTTPStatus(error.status_code).phrase
-    return problem(error.status_code, phrase.lower().replace(" ", "-"), phrase, str(error.detail), headers=headers)
+    if error.status_code == HTTPStatus.NOT_FOUND and detail == phrase:  # the router's own
+        detail = "There is nothing at this address: /docs lists all calls"
+    return problem(error.status_code, phrase.lower().replace(" ", "-"), phrase, detail, headers=headers)
 
 
 def _out_of_order(request: Request, error: Exception) -> JSONResponse:

@@ -140,16 +140,25 @@ def submit(
 def upload(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, NDJSON, JSON, Parquet or Arrow")],
     name: Annotated[str | None, typer.Option(help="What to call the dataset")] = None,
+    header: Annotated[bool | None, typer.Option(help="Whether row 0 of CSV names the columns")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of CSV: what stands between cells")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Of CSV: . or ,")] = None,
+    charset: Annotated[str | None, typer.Option(help="Of text, as windows-1252; else UTF-8")] = None,
+    missing: Annotated[list[str] | None, typer.Option(help="Word of CSV for nothing, as ?; again for more")] = None,
     nulls: Annotated[str | None, typer.Option(help="Empty cells: refuse, drop, mean or zero")] = None,
+    infinities: Annotated[str | None, typer.Option(help="Infinite numbers: refuse, drop, mean or zero")] = None,
     text: Annotated[str | None, typer.Option(help="Columns of words: refuse or drop")] = None,
     one_hot: Annotated[list[str] | None, typer.Option(help="Column to split by its values; again for more")] = None,
+    index: Annotated[str | None, typer.Option(help="Columns that pandas had as an index: drop or keep")] = None,
     url: Url = "http://127.0.0.1:8000",
 ) -> None:
     """Keep a table as a dataset, for jobs to name by its id, and print what is in it."""
     from slope.client import Client
 
+    csv = {"header": header, "delimiter": delimiter, "decimal": decimal, "charset": charset, "missing": missing}
+    cells = {"nulls": nulls, "infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
     with _told(url), Client(url) as client:
-        console.print_json(data=client.upload(file, name=name, nulls=nulls, text=text, one_hot=one_hot))
+        console.print_json(data=client.upload(file, name=name, **csv, **cells))
 
 
 @app.command()

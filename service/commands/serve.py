@@ -49,7 +49,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return supervisor.listen(host, port)
     except OSError as error:
-        sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}")
+        sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}. Name another port with --port; 0 takes a free one")
 
 
 def _supervise(settings: Settings, host: str, listener: socket.socket, workers: int, folder: Path) -> None:
@@ -64,20 +64,21 @@ def _supervise(settings: Settings, host: str, listener: socket.socket, workers: 
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
     settings.embedded_broker.write_text(broker_url)  # for `slope doctor` and `slope jobs reap`
-    Supervisor(children).run(on_poll=_announcer(address))
+    Supervisor(children).run(on_poll=_announcer(address, settings.data_dir))
     settings.embedded_broker.unlink()
     console.print("Slope has ended.")
 
 
-def _announcer(address: str) -> Callable[[], None]:
-    """Tells the address, once, when the API answers there."""
+def _announcer(address: str, data_dir: Path) -> Callable[[], None]:
+    """Tells the address and where the data is, once, when the API answers there."""
     told = False
 
     def announce() -> None:
         nonlocal told
         if not told and _answers(f"{address}/livez"):
             told = True
-            console.print(f"Slope listens on {address} (documentation at {address}/docs). Ctrl-C ends it.")
+            console.print(f"Slope listens on {address}, and all calls are at {address}/docs", soft_wrap=True)
+            console.print(f"Its data is in {data_dir}. Ctrl-C ends it.", soft_wrap=True)
 
     return announce
 

@@ -16,6 +16,9 @@ EXACT = 2**53
 """Whole numbers up to here are doubles; of those beyond only some."""
 _IN_FULL = 10**21
 """Whole numbers below have all of their digits in a name; so has every integer of 64 bits."""
+_NO_NUMBER = (
+    "The cell is not a number: make columns of a column's words by one_hot=, or leave columns of words out by text=drop"
+)
 _NOTHING = doubles(np.array([np.nan]))[0]
 
 
@@ -25,7 +28,7 @@ def as_numbers(column: pa.Array, name: str, row: int) -> Array:
         column = column.dictionary_decode()
     if type_of(column.type) == "text":
         first = pc.index(pc.is_valid(column), True).as_py()
-        raise BadTable("The cell is not a number", row=row + max(first, 0), column=name)
+        raise BadTable(_NO_NUMBER, row=row + max(first, 0), column=name)
     if pa.types.is_integer(column.type):
         _refuse_inexact(column, name, row)
     if pa.types.is_decimal(column.type):

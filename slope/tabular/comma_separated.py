@@ -34,7 +34,8 @@ _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?
 
 
 _NO_NUMBER = (
-    "The cell is not a number: name a word that stands for nothing by missing=, or leave words out by text=drop"
+    "The cell is not a number: name a word that stands for nothing by missing=, make columns of a column's words by"
+    " one_hot=, or leave columns of words out by text=drop"
 )
 
 
@@ -235,17 +236,21 @@ def _left_out(names: Sequence[str]) -> list[str]:
 
 
 def _refuse_other_delimiters(first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading) -> None:
-    """Where rows have one cell, and as many of another sign in each."""
-    rows = [row[0] for row in [first, *below] if row]
+    """Where the first row has one cell, and another sign is in it as often as in all below; these may have commas."""
     if first[0].strip().lower().startswith("sep=") and len(first[0]) <= len("sep=;"):
         raise BadOption("The first line says sep=…: leave it out, and name the delimiter by this option", "delimiter")
-    if any(len(row) > 1 for row in [first, *below]):
+    if len(first) > 1:
         return
+    rows = [reading.delimiter.join(row) for row in [first, *below] if row]
     for sign, word in ((";", "semicolons"), ("\t", "tabs"), (",", "commas"), ("|", "bars")):
         counts = {row.count(sign) for row in rows} if sign not in (reading.delimiter, reading.decimal) else {0}
         if len(rows) > 1 and len(counts) == 1 and 0 not in counts:
-            detail = f"The rows have one cell each, and {word} in it: say which delimiter they have"
-            raise BadOption(detail, "delimiter")
+            detail = (
+                f"The first row has one cell, and {word} in it, as often as the others: say which delimiter they have"
+            )
+            has_commas = reading.delimiter == "," and any("," in row for row in rows)
+            also = "; and decimal=, where a comma stands in numbers" if has_commas else ""
+            raise BadOption(detail + also, "delimiter")
 
 
 def _some_rows(lines: Iterator[list[str]], *, is_cut: bool) -> list[list[str]]:

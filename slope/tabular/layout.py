@@ -128,9 +128,10 @@ class _Treated:
         self._refuse(
             nulls,
             self._reading.nulls,
-            "The cell has no number: it is empty, or has a word that counts as empty, as NA does",
+            "The cell has no number: it is empty, or has a word that counts as empty, as NA does; fill such cells by"
+            " nulls=mean or nulls=zero, or leave their rows out by nulls=drop",
         )
-        self._refuse(infinite, self._reading.infinities, "The number is not finite")
+        self._refuse(infinite, self._reading.infinities, "The number is not finite: see infinities=drop, mean or zero")
         kept = self._kept(nulls, infinite, len(columns[0]))
         counts = [int(missing.sum()) for missing, part in zip(nulls, parts, strict=True) for _ in part]
         filled = [

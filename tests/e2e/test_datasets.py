@@ -1,11 +1,14 @@
 """A table through real processes: sent by a client, read apart, kept where workers find it, learnt from by name."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 
+from e2e.processes import slope
+from e2e.services import Cluster
 from slope.client import Client
 
 
@@ -26,3 +29,20 @@ def test_a_file_that_a_client_sends_is_learnt_from_by_a_worker(client: Client, t
     client.delete(job["id"])
     client.delete_dataset(dataset["id"])
     assert dataset["id"] not in [each["id"] for each in client.datasets()]
+
+
+def test_the_command_takes_every_option_that_a_table_may_need(cluster: Cluster, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "räume.csv"
+    file.write_bytes("größe;ort;preis;stock\n1,5;Köln;2;?\n2,5;Bonn;inf;3\n".encode("windows-1252"))
+    options = ["--header", "--delimiter", ";", "--decimal", ",", "--charset", "windows-1252", "--missing", "?"]
+    options += ["--nulls", "zero", "--infinities", "zero", "--one-hot", "ort", "--text", "drop", "--index", "keep"]
+
+    with slope(folder, "upload", str(file), *options, "--url", cluster.url) as upload:
+        assert upload.wait() == 0, upload.log
+    assert [column["name"] for column in json.loads(upload.output)["columns"]] == [
+        "größe",
+        "ort=Bonn",
+        "ort=Köln",
+        "preis",
+        "stock",
+    ]

@@ -47,11 +47,17 @@ def test_a_second_serve_on_the_same_folder_refuses_with_a_sentence(serve: Serve,
     assert serve.is_ready
 
 
+def test_it_tells_its_address_and_where_its_data_is_on_lines_that_are_not_broken(serve: Serve) -> None:
+    until(lambda: f"Its data is in {serve.folder}." in serve.program.output)
+    assert f"{serve.url}/docs\n" in serve.program.output
+
+
 def test_a_port_in_use_is_refused_with_a_sentence(serve: Serve, folder: Path, tmp_path: Path) -> None:
     port = serve.url.rpartition(":")[2]
     with slope(folder, "serve", "--port", port, "--data-dir", str(tmp_path)) as second:
         assert second.wait() == 1
         assert f"Cannot listen on 127.0.0.1:{port}" in second.log
+        assert "--port" in second.log
         assert "Traceback" not in second.log
 
 

@@ -49,7 +49,7 @@ def in_chunks(body: bytes) -> Iterator[bytes]:
 def test_a_path_that_is_not_there_is_a_problem(client: TestClient) -> None:
     for path in ("/", "/v1", "/v1/nothing", f"/v1/{SECRET}", "/v3/jobs", "/%00", "/%ff", "/v1/jobs/../../etc/passwd"):
         answer = client.get(path)
-        assert problem_of(answer, 404)["type"].startswith("/problems/")
+        assert "/docs" in problem_of(answer, 404)["detail"]
         assert SECRET not in answer.text
 
 
@@ -63,7 +63,9 @@ def test_a_method_that_is_not_there_is_a_problem_that_names_the_others(client: T
         (SECRET, "/v1/jobs"),
     ):
         answer = client.request(method, path)
-        assert problem_of(answer, 405)["type"] == "/problems/method-not-allowed"
+        problem = problem_of(answer, 405)
+        assert problem["type"] == "/problems/method-not-allowed"
+        assert f"takes {answer.headers['allow']}" in problem["detail"]
         assert answer.headers["allow"]
         assert SECRET not in answer.text
 

@@ -226,6 +226,17 @@ def test_a_run_that_stops_early_records_its_last_epoch_and_keeps_the_best_model(
 # how it ends
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "named"), [(1, "max_stable_learning_rate_per_row of"), ("full", "max_stable_learning_rate of")]
+)
+def test_a_job_that_diverges_names_the_limit_that_holds_for_it(
+    database: Database, trained: Trained, batch_size: int | str, named: str
+) -> None:
+    detail = read(database, trained(request(learning_rate=1e9, epochs=100, batch_size=batch_size))).error_detail
+
+    assert named in str(detail)
+
+
 def test_a_job_that_diverges_fails_and_keeps_every_finite_number(database: Database, trained: Trained) -> None:
     job_id = trained(request(learning_rate=10.0, epochs=100, batch_size=1))
 

@@ -253,12 +253,45 @@ def test_an_index_without_a_name_is_said_to_be_left_out_and_can_be_kept(tmp_path
 
 
 @pytest.mark.parametrize(
-    "body", [b'"fixed acidity";"quality"\n7.4;5\n7.8;5\n', b"a\tb\n1\t2\n", b"sep=;\na;b\n1;2\n", b"1;2\n3;4\n"]
+    "body",
+    [
+        b'"fixed acidity";"quality"\n7.4;5\n7.8;5\n',
+        b"a\tb\n1\t2\n",
+        b"sep=;\na;b\n1;2\n",
+        b"1;2\n3;4\n",
+        b"a;b\n1,5;2\n1;2\n",
+    ],
 )
 def test_another_delimiter_is_noticed(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(BadOption) as told:
         taken(tmp_path, body, "csv")
     assert told.value.option == "delimiter"
+
+
+def test_a_decimal_comma_beside_another_delimiter_is_told_with_it(tmp_path: Path) -> None:
+    with pytest.raises(BadOption) as told:
+        taken(tmp_path, b"a;b\n1,5;2,25\n1;2\n", "csv")
+    assert "decimal=," in told.value.detail
+    assert taken(tmp_path, b"a;b\n1,5;2,25\n1;2\n", "csv", delimiter=";", decimal=",") == {
+        "a": [1.5, 1],
+        "b": [2.25, 2],
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "remedies"),
+    [
+        (b"city,rent\nBonn,8\nBerlin,9\n", ("one_hot=", "text=drop")),
+        (b"a,b\n1,2\n,3\n", ("nulls=mean", "nulls=zero", "nulls=drop")),
+        (b"a,b\n1,2\ninf,3\n", ("infinities=drop",)),
+    ],
+)
+def test_a_cell_without_a_number_is_told_with_the_options_there_are(
+    tmp_path: Path, body: bytes, remedies: tuple[str, ...]
+) -> None:
+    with pytest.raises(BadTable) as told:
+        taken(tmp_path, body, "csv")
+    assert all(remedy in told.value.detail for remedy in remedies)
 
 
 def test_words_for_nothing_are_named(tmp_path: Path) -> None:
