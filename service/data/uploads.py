@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.data import datasets
 from service.data.datasets import Candidate, offered
-from service.errors import InvalidTable, StorageFull, StorageUnavailable, TableTooLarge
+from service.errors import BodyNotRead, InvalidTable, StorageFull, StorageUnavailable, TableTooLarge
 from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
@@ -65,6 +65,8 @@ def _telling_faults() -> Iterator[None]:
         raise InvalidTable(fault.detail, _faults(fault)) from fault
     except faults.BadOption as fault:
         raise InvalidTable(fault.detail, [Fault(fault.detail, f"/query/{fault.option}")]) from fault
+    except MemoryError as error:
+        raise BodyNotRead from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull(error.strerror) from error

@@ -6,10 +6,12 @@ memory and of time, and is forked from one that has everything loaded.
 
 import ctypes
 import resource
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +25,7 @@ _processes = get_context("forkserver")
 _processes.set_forkserver_preload(["slope.tabular.ingest", "slope.tabular.apart"])
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # as malloc.h has them
 _PIECE = 1024 * 1024
+_ENDING_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ class Allowance:
 
 
 def ingest_apart(sent: Sent, target: Path, allowance: Allowance) -> Summary:
-    """Do as slope.tabular.ingest.ingest does. Raises BadTable, BadOption, and OSError where there is no room."""
+    """Do as slope.tabular.ingest.ingest does.
+
+    Raises BadTable, BadOption, OSError where there is no room, and MemoryError where the system has ended the reader.
+    """
     receiver, sender = _processes.Pipe(duplex=False)
     process = _processes.Process(target=_work, args=(sender, sent, target, allowance), daemon=True)
     process.start()
@@ -53,7 +59,7 @@ def ingest_apart(sent: Sent, target: Path, allowance: Allowance) -> Summary:
     try:
         answer = receiver.recv() if receiver.poll(allowance.seconds) else _too_slow(allowance)
     except EOFError:
-        answer = BadTable("The file cannot be read: it breaks the reader, or needs more memory than it may")
+        answer = _why_it_ended(process)
     finally:
         process.kill()
         receiver.close()
@@ -62,6 +68,14 @@ def ingest_apart(sent: Sent, target: Path, allowance: Allowance) -> Summary:
         raise answer
     summary: Summary = answer
     return summary  # and nobody waits until its memory is given back
+
+
+def _why_it_ended(process: BaseProcess) -> Exception:
+    """A library that the file breaks ends its process by another signal, or by its own exit."""
+    process.join(_ENDING_SECONDS)
+    if process.exitcode == -signal.SIGKILL:
+        return MemoryError("the process that reads files was killed")
+    return BadTable("The file cannot be read: it breaks the reader, or needs more memory than it may")
 
 
 def _work(sender: Connection, sent: Sent, target: Path, allowance: Allowance) -> None:

@@ -327,3 +327,15 @@ def test_all_datasets_together_stay_within_their_quota_however_many_come_at_once
         )
         assert client.delete(f"/v1/datasets/{kept[0]}").status_code == 204
         assert client.post("/v1/jobs", json=inline).status_code == 202
+
+
+def test_a_reader_that_the_system_has_killed_is_our_fault(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("service.data.uploads.ingest_apart", killed)
+
+    answer = client.post("/v1/datasets", content=b"a,b\n1,2\n", headers={"Content-Type": "text/csv"})
+
+    assert problem_of(answer, 503)["type"] == "/problems/body-not-read"
+    assert client.get("/v1/datasets").json()["data"] == []

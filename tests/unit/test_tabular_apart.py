@@ -1,8 +1,11 @@
 """A file is read in a process of its own, within its memory and time, whatever the file is like."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
@@ -87,6 +90,21 @@ def test_a_crash_of_the_reader_is_the_file_s_fault(tmp_path: Path) -> None:
 
     with pytest.raises(BadTable, match="breaks the reader"):
         ingested(file, "ndjson")
+
+
+def test_a_reader_that_the_system_ends_is_not_the_file_s_fault(tmp_path: Path) -> None:
+    small, endless = tmp_path / "small.csv", tmp_path / "endless.csv"
+    small.write_bytes(b"a,b\n1,2\n")
+    ingested(small, "csv")  # what is started once and for all is
+    others = set(psutil.Process().children(recursive=True))
+    os.mkfifo(endless)
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(ingested, endless, "csv")
+        with endless.open("wb"):  # waits until somebody reads
+            [reader] = set(psutil.Process().children(recursive=True)) - others
+            reader.kill()
+            with pytest.raises(MemoryError):
+                reading.result(60)
 
 
 def test_a_row_group_larger_than_the_memory_is_read_all_the_same(tmp_path: Path) -> None:
