@@ -219,10 +219,18 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def _telling_of_files(name: str) -> Iterator[None]:
+    with translated_disk_errors():
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise ObjectMissing(name) from error
+
+
+@contextmanager
+def translated_disk_errors() -> Iterator[None]:
+    """Raise StorageFull or StorageUnavailable for what a disk cannot do in the block."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise ObjectMissing(name) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull(error.strerror) from error

@@ -1,15 +1,14 @@
 """Taking what somebody has uploaded as a dataset."""
 
-import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.data import datasets
 from service.data.datasets import Candidate, offered
-from service.errors import BodyNotRead, InvalidTable, StorageFull, StorageUnavailable, TableTooLarge
+from service.errors import BodyNotRead, InvalidTable, TableTooLarge
 from service.settings import Settings
-from service.storage import Storage
+from service.storage import Storage, translated_disk_errors
 from service.store.database import Database
 from service.store.tables import Dataset
 from slope.spec import Fault
@@ -32,7 +31,7 @@ class Upload:
 def accept(database: Database, storage: Storage, settings: Settings, sent: Sent, name: str | None) -> Upload:
     """Check a file and keep its table. Raises InvalidTable and TableTooLarge, and then nothing is kept of it."""
     target = sent.path.with_suffix(".table")
-    with _telling_faults():
+    with translated_disk_errors(), _telling_faults():
         summary = ingest_apart(sent, target, _allowance(settings))
     candidate = Candidate(storage, summary, target, name=name, is_inline=False)
     return _keep(database, candidate, settings.max_stored_bytes)
@@ -67,10 +66,6 @@ def _telling_faults() -> Iterator[None]:
         raise InvalidTable(fault.detail, [Fault(fault.detail, f"/query/{fault.option}")]) from fault
     except MemoryError as error:
         raise BodyNotRead from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageFull(error.strerror) from error
-        raise StorageUnavailable from error
 
 
 def _faults(fault: faults.BadTable) -> list[Fault]:

@@ -12,7 +12,6 @@ from service.jobs import jobs
 from service.records import replay
 from service.storage import Storage
 from service.store import records
-from service.store.database import Database
 from service.store.tables import Epoch, Job, Step
 from slope.data import RowsOfSteps
 from slope.spec import TrainingSpec
@@ -75,10 +74,9 @@ def with_rows(steps: Iterable[Step], rows: RowsOfSteps, at_once: int) -> Iterato
     return (StepWithRows(step, rows[step.step] if are_listed else None) for step in steps)
 
 
-def are_recorded(database: Database, job_id: UUID, epoch: int) -> bool:
+def are_recorded(session: Session, job_id: UUID, epoch: int) -> bool:
     """Whether the steps of an epoch only have to be read."""
-    with database.reading() as session:
-        return records.has_steps(session, job_id, epoch)
+    return records.has_steps(session, job_id, epoch)
 
 
 def replayed_steps(

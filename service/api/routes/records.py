@@ -88,7 +88,7 @@ async def list_steps(
     default), or all of them as CSV, NDJSON or an Arrow stream; in CSV the indices of a step's rows are in one cell,
     with spaces between them. `points=N` thins them out as it does epochs.
     """
-    are_recorded = await run_in_threadpool(pages.are_recorded, database, job_id, epoch)
+    are_recorded = await run_in_threadpool(_are_recorded, database, job_id, epoch)
     each: Taking = iterate_in_threadpool if are_recorded else turn.each
 
     def answer() -> Response:
@@ -103,6 +103,11 @@ async def list_steps(
         return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
 
     return await (run_in_threadpool(answer) if are_recorded else turn(answer))
+
+
+def _are_recorded(database: Database, job_id: UUID, epoch: int) -> bool:
+    with database.reading() as session:
+        return pages.are_recorded(session, job_id, epoch)
 
 
 def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Response:

@@ -1,6 +1,5 @@
 """Receiving an upload: to a file, piece by piece, and what kind of file it is said to be."""
 
-import errno
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from service.api.uploads.multipart import FilePart
-from service.errors import MalformedRequest, StorageFull, StorageUnavailable, UnsupportedMediaType
+from service.errors import MalformedRequest, UnsupportedMediaType
+from service.storage import translated_disk_errors
 from slope.tabular.apart import Encoding
 from slope.tabular.reading import Format
 
@@ -65,14 +65,14 @@ async def received(request: Request, spool: Path, named: Format | None) -> Async
 
     Not where the type is one that pages of other sites can send unasked: they would have a table taken for text.
 
-    Raises UnsupportedMediaType, MalformedRequest, and StorageFull.
+    Raises UnsupportedMediaType, MalformedRequest, StorageFull, and StorageUnavailable.
     """
     told = request.headers.get("content-type", "")
     encoding = _encoding(request.headers.get("content-encoding", ""))
     part = FilePart(told) if _media_type(told) == "multipart/form-data" else None
     if part is None:
         format = named if named and _media_type(told) not in _SENT_UNASKED else _format(told, "")
-    with _telling_of_room(), _folder(spool) as folder:
+    with translated_disk_errors(), _folder(spool) as folder:
         path = folder / "body"
         await _write(request, path, part)
         if part:
@@ -140,13 +140,3 @@ def _folder(spool: Path) -> Iterator[Path]:
     spool.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=spool, prefix="upload-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
-
-
-@contextmanager
-def _telling_of_room() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageFull(error.strerror) from error
-        raise StorageUnavailable from error
