@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from random import random
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
 
 import structlog
@@ -31,12 +31,14 @@ from service.storage import Storage
 from service.store import datasets as stored
 from service.store import jobs, workers
 from service.store.database import Database, now
-from service.store.jobs import Filters
+from service.store.jobs import Filters, Outline, Predictions
 from service.store.tables import Job
 from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.spec import Fault, InlineData, JobRequest, TrainingSpec
+
+Found = TypeVar("Found")
 
 log = structlog.get_logger()
 
@@ -135,11 +137,29 @@ def rehearse(database: Database, storage: Storage, queue: Queue, settings: Setti
         get(session, _add(session, drafted, candidate, None, None).id)
 
 
-def get(session: Session, job_id: UUID) -> Job:
-    job = jobs.get(session, job_id)
-    if job is None:
+def get(session: Session, job_id: UUID, *, with_events: bool = False) -> Job:
+    return _found(jobs.get(session, job_id, with_events=with_events), job_id)
+
+
+def for_replay(session: Session, job_id: UUID) -> Job:
+    """A job with what its steps are computed again from. Raises JobNotFound."""
+    return _found(jobs.for_replay(session, job_id), job_id)
+
+
+def outline(session: Session, job_id: UUID) -> Outline:
+    """What is to be known of a job whose records are read. Raises JobNotFound."""
+    return _found(jobs.outline(session, job_id), job_id)
+
+
+def predictions(session: Session, job_id: UUID) -> Predictions:
+    """Of the points that the job asked for. Raises JobNotFound."""
+    return _found(jobs.predictions(session, job_id), job_id)
+
+
+def _found(found: Found | None, job_id: UUID) -> Found:
+    if found is None:
         raise JobNotFound(job_id)
-    return job
+    return found
 
 
 def page(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> tuple[list[Job], UUID | None]:
@@ -157,7 +177,7 @@ def cancel(database: Database, job_id: UUID, check: Check | None = None) -> Job:
             raise JobIsFinal(get(session, job_id).status)
         session.commit()
     with database.reading() as session:
-        return get(session, job_id)
+        return get(session, job_id, with_events=True)
 
 
 def delete(database: Database, storage: Storage, job_id: UUID, check: Check | None = None) -> None:

@@ -9,7 +9,6 @@ from service.errors import InvalidRequest
 from service.jobs import jobs
 from service.prediction import trained_models
 from service.storage import Storage
-from service.store.tables import Job
 from slope.spec import Fault, TrainingSpec
 from slope.spec.data import Matrix
 
@@ -23,11 +22,12 @@ class Prediction:
     after: float | None
 
 
-def of_job(job: Job) -> list[Prediction]:
-    """Predictions for the points that the job asked for, as its worker recorded them."""
-    points = [point if isinstance(point, list) else [point] for point in job.predict]
+def of_job(session: Session, job_id: UUID) -> list[Prediction]:
+    """Predictions for the points that the job asked for, as its worker recorded them. Raises JobNotFound."""
+    recorded = jobs.predictions(session, job_id)
+    points = [point if isinstance(point, list) else [point] for point in recorded.points]
     unknown: list[float | None] = [None] * len(points)
-    before, after = job.predictions_before or unknown, job.predictions_after or unknown
+    before, after = recorded.before or unknown, recorded.after or unknown
     return [Prediction(*row) for row in zip(points, before, after, strict=True)]
 
 

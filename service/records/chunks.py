@@ -34,15 +34,16 @@ class History(Generic[Item]):
 
 def epochs(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[Epoch]:
     """Epochs ascending. Raises JobNotFound, also between two chunks: what is cut short must not seem complete."""
-    features = len(_job(database, job_id).features)
+    with database.reading() as session:
+        features = jobs.outline(session, job_id).features
     return History(features, _following(database, job_id, after, limit, _chunk_rows(3 * features)))
 
 
 def telling_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[Epoch]:
     """At most so many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
     with database.reading() as session:
-        job = jobs.get(session, job_id)
-        features, points = len(job.features), max(_FEWEST, pages.at_most(points, stored.numbers_of_epoch(job)))
+        features = jobs.outline(session, job_id).features
+        points = max(_FEWEST, pages.at_most(points, stored.numbers_of_epoch(features)))
         chosen = stored.telling_epochs(session, job_id, after, points)
     return History(features, _chosen(database, job_id, chosen, _chunk_rows(3 * features)))
 
@@ -60,7 +61,8 @@ def telling_steps(
 ) -> History[StepWithRows]:
     """At most so many steps, ascending, chosen as `telling_epochs` chooses epochs. Raises as `steps` does."""
     with database.reading() as session:
-        points = max(_FEWEST, pages.at_most(points, stored.numbers_of_step(jobs.get(session, job_id))))
+        features = jobs.outline(session, job_id).features
+    points = max(_FEWEST, pages.at_most(points, stored.numbers_of_step(features)))
     window = _window(database, storage, job_id, epoch, after, ALL, at_once=points)
     if len(window.steps) <= points:
         return History(window.features, window.chunks)
@@ -84,7 +86,7 @@ def _window(
 ) -> _Window:
     """`at_once` is how many of the steps the answer has in memory, beside those of a chunk."""
     with database.reading() as session:
-        job = jobs.get(session, job_id)
+        job = jobs.for_replay(session, job_id)
         rows = pages.rows_of_epoch(job, epoch)
         window = range(after + 1, min(after + 1 + limit, len(rows)))
         through = window.start if at_once == 1 else window.stop  # the others are sent one by one
@@ -93,11 +95,6 @@ def _window(
     chunks = _recorded_steps(database, job, epoch, window, size) if replayed is None else _in_chunks(replayed, size)
     steps = (list(pages.with_rows(chunk, rows, min(at_once, len(window)))) for chunk in chunks)
     return _Window(len(job.features), window, size, steps)
-
-
-def _job(database: Database, job_id: UUID) -> Job:
-    with database.reading() as session:
-        return jobs.get(session, job_id)
 
 
 def _telling(steps: Iterator[StepWithRows], start: int, length: int) -> Iterator[StepWithRows]:
@@ -127,7 +124,7 @@ def _following(database: Database, job_id: UUID, after: int, limit: int, size: i
         with database.reading() as session:
             chunk = stored.epochs_after(session, job_id, after, min(size, limit))
             if not chunk:
-                jobs.get(session, job_id)
+                jobs.outline(session, job_id)
                 return
         yield chunk
         after, limit = chunk[-1].epoch, limit - len(chunk)
@@ -136,7 +133,7 @@ def _following(database: Database, job_id: UUID, after: int, limit: int, size: i
 def _chosen(database: Database, job_id: UUID, chosen: list[int], size: int) -> Iterator[list[Epoch]]:
     for some in _in_chunks(iter(chosen), size):
         with database.reading() as session:
-            jobs.get(session, job_id)
+            jobs.outline(session, job_id)
             chunk = stored.epochs_among(session, job_id, some)
         yield chunk
 
@@ -146,7 +143,7 @@ def _recorded_steps(database: Database, job: Job, epoch: int, window: range, siz
         with database.reading() as session:
             chunk = stored.steps_in(session, job.id, epoch, range(start, min(start + size, window.stop)))
             if not chunk:
-                jobs.get(session, job.id)
+                jobs.outline(session, job.id)
                 return
         yield chunk
 

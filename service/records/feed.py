@@ -53,8 +53,8 @@ class Batch:
 
 def following(session: Session, job_id: UUID, position: Position) -> Batch:
     """The next items of the stream, all from one moment of the database."""
-    job = jobs.get(session, job_id)
-    size = max(1, min(_BATCH, _NUMBERS // records.numbers_of_epoch(job)))
+    job = jobs.outline(session, job_id)
+    size = max(1, min(_BATCH, _NUMBERS // records.numbers_of_epoch(job.features)))
     epochs = records.epochs_after(session, job_id, position.epoch, size)
     happened = events.after(session, job_id, position.seq, size)
     both: list[Epoch | Event] = [*epochs, *happened]
@@ -67,7 +67,7 @@ def following(session: Session, job_id: UUID, position: Position) -> Batch:
 
 def page(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Event], int | None]:
     """Events ascending, without the epochs, and the event after which the next page begins."""
-    jobs.get(session, job_id)
+    jobs.outline(session, job_id)  # or there is none
     found = events.after(session, job_id, after, limit + 1)
     return found[:limit], found[limit - 1].seq if len(found) > limit else None
 

@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from service.store.database import now
 from service.store.tables import Event, Job
 
 _MOST_IDS = 2000
+of_jobs = selectinload(Job.events, chunksize=_MOST_IDS)
+"""Reads the events of all jobs that a query finds, by one more query."""
 _QUEUED = {"kind": "status", "level": "info", "status": "queued", "detail": None}
 _WARNING = {"kind": "warning", "level": "warning", "status": None}
 

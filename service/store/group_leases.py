@@ -86,7 +86,8 @@ def claim(
 
 def for_training(session: Session, mine: GroupClaim) -> list[Job]:
     """The jobs of a claimed group by place, with their checkpoints."""
-    return list(session.scalars(select(Job).where(_owned(mine)).order_by(Job.place).options(undefer(Job.checkpoint))))
+    query = select(Job).where(_owned(mine)).order_by(Job.place)
+    return list(session.scalars(query.options(undefer(Job.checkpoint), events.of_jobs)))
 
 
 def standing(session: Session, mine: GroupClaim) -> dict[UUID, Standing]:

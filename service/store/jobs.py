@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Select,
     bindparam,
     delete,
@@ -19,11 +21,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, aliased, undefer
+from sqlalchemy.orm import Session, aliased, load_only, undefer
 
 from service.store import events
 from service.store.database import now
-from service.store.tables import Job
+from service.store.tables import FINAL, Job
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,44 @@ class Filters:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def get(session: Session, job_id: UUID) -> Job | None:
-    return session.get(Job, job_id)
+class Outline(NamedTuple):
+    """What is to be known of a job whose records are read."""
+
+    version: int
+    status: str
+    features: int
+    """How many."""
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+
+class Predictions(NamedTuple):
+    """The points that a job asked for, and what its worker recorded of them."""
+
+    points: list[Any]
+    before: list[float] | None
+    after: list[float] | None
+
+
+def get(session: Session, job_id: UUID, *, with_events: bool = False) -> Job | None:
+    return session.get(Job, job_id, options=[events.of_jobs] if with_events else None)
+
+
+def for_replay(session: Session, job_id: UUID) -> Job | None:
+    """A job with what its steps are computed again from; to ask for more is an error."""
+    return session.get(Job, job_id, options=[_FOR_REPLAY])
+
+
+def outline(session: Session, job_id: UUID) -> Outline | None:
+    row = session.execute(_OUTLINE, {"job_id": job_id}).one_or_none()
+    return None if row is None else Outline._make(row)
+
+
+def predictions(session: Session, job_id: UUID) -> Predictions | None:
+    row = session.execute(_PREDICTIONS, {"job_id": job_id}).one_or_none()
+    return None if row is None else Predictions._make(row)
 
 
 def by_idempotency_key(session: Session, key: str) -> Job | None:
@@ -84,13 +122,14 @@ def add(session: Session, job: Job, warnings: Sequence[str] = ()) -> None:
 
 def page(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> list[Job]:
     """At most `limit` jobs, newest first, older than `before`."""
-    query = _filtered(select(Job), filters, session).order_by(Job.id.desc()).limit(limit)
+    query = _filtered(select(Job), filters, session).options(events.of_jobs).order_by(Job.id.desc()).limit(limit)
     return list(session.scalars(query if before is None else query.where(Job.id < before)))
 
 
 def for_training(session: Session, job_id: UUID) -> Job:
-    """A job that exists, with its checkpoint."""
-    return session.scalars(select(Job).where(Job.id == job_id).options(undefer(Job.checkpoint))).one()
+    """A job that exists, with its checkpoint and its events."""
+    query = select(Job).where(Job.id == job_id).options(undefer(Job.checkpoint), events.of_jobs)
+    return session.scalars(query).one()
 
 
 def cancel_queued(session: Session, job_id: UUID) -> bool:
@@ -166,6 +205,22 @@ def remove(session: Session, job_id: UUID) -> UUID | None:
 
 _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))
 """Built once: every poll asks for versions."""
+_FOR_REPLAY = load_only(
+    Job.dataset_id,
+    Job.features,
+    Job.target,
+    Job.group_width,
+    Job.place,
+    Job.spec,
+    Job.plan,
+    Job.assigned_device,
+    Job.epochs_done,
+    raiseload=True,
+)
+_OUTLINE = select(Job.version, Job.status, func.json_array_length(Job.features, type_=Integer)).where(
+    Job.id == bindparam("job_id")
+)
+_PREDICTIONS = select(Job.predict, Job.predictions_before, Job.predictions_after).where(Job.id == bindparam("job_id"))
 
 
 def _filtered(query: Select[tuple[Job]], filters: Filters, session: Session) -> Select[tuple[Job]]:

@@ -165,7 +165,8 @@ class Job(Table):
     error_detail: Mapped[str | None]
 
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
-    events: Mapped[list["Event"]] = relationship(order_by="Event.seq", lazy="selectin", viewonly=True)
+    events: Mapped[list["Event"]] = relationship(order_by="Event.seq", lazy="raise", viewonly=True)
+    """Where they were asked for; see service.store.events.of_jobs."""
 
     @property
     def is_final(self) -> bool:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from service.store import jobs
 from service.store.database import Database
 from service.store.tables import Epoch, Event, Job, Step
 
@@ -182,7 +183,7 @@ def recorded(database: Database, job_id: UUID) -> int:
 
 def row(database: Database, job_id: UUID) -> Job:
     with database.reading() as session:
-        job = session.get(Job, job_id)
+        job = jobs.get(session, job_id, with_events=True)
     assert job
     return job
 

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
-from workbench import LECTURE, request
+from workbench import LECTURE, request, submit_sweep
 
 from service.store.database import Database
 
@@ -45,3 +46,29 @@ def test_a_job_with_warnings_costs_no_more_statements_than_one_without(client: T
             warnings = client.post("/v1/jobs", json=request(learning_rate=rate)).json()["warnings"]
         counts[bool(warnings)] = len(asked)
     assert counts[True] <= counts[False]
+
+
+def test_a_page_of_a_thousand_queued_jobs_is_five_queries_at_most(client: TestClient, database: Database) -> None:
+    rates = [(each + 1) / 1e6 for each in range(1001)]
+    submit_sweep(database, {"dataset": {"x": [1.0, 2.0], "y": [2.0, 4.0]}, "grid": {"learning_rate": rates}})
+    with statements() as asked:
+        page = client.get("/v1/jobs?status=queued&limit=1000").json()
+    assert page["next"]
+    assert len(page["data"]) == 1000
+    assert all(job["reason"] and job["transitions"] for job in page["data"])
+    assert len(asked) <= 5, asked
+
+
+@pytest.mark.parametrize(
+    ("path", "table"),
+    [("epochs", "epochs"), ("epochs/0/steps", "steps"), ("events", "events"), ("predictions", "jobs")],
+)
+def test_a_page_of_records_reads_neither_the_whole_job_nor_events_nobody_asked_for(
+    client: TestClient, trained: Trained, path: str, table: str
+) -> None:
+    job_id = trained(LECTURE)
+    with statements() as asked:
+        assert client.get(f"/v1/jobs/{job_id}/{path}").json()["data"]
+    assert not [each for each in asked if "jobs.weights" in each], "the model is no part of the page"
+    assert table == "events" or not [each for each in asked if "events." in each]
+    assert len([each for each in asked if not each.startswith("BEGIN")]) <= (5 if path.endswith("steps") else 2)

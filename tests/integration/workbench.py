@@ -125,7 +125,7 @@ def change(database: Database, action: Callable[[Session], Any]) -> Any:
 
 def read(database: Database, job_id: UUID) -> Job:
     with database.reading() as session:
-        job = jobs.get(session, job_id)
+        job = jobs.get(session, job_id, with_events=True)
     assert job
     return job
 

@@ -74,7 +74,7 @@ class Answers:
 
     def _make(self, job_id: UUID) -> Answer:
         with self._database.reading() as session:
-            job = jobs.get(session, job_id)
+            job = jobs.get(session, job_id, with_events=True)
             reason = jobs.reason(session, job)
         return Answer(job.version, etag(job, reason), JobView.of(job, reason).model_dump_json().encode(), job.status)
 

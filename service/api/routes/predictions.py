@@ -16,7 +16,6 @@ from service.api.files.downloads import predictions_file, streamed
 from service.api.negotiation import page_as_json
 from service.api.schemas.predictions import FitsView, FitView, PredictionView, ScoringView
 from service.api.schemas.view import Page
-from service.jobs.jobs import get
 from service.prediction import datasets, points
 from service.prediction.datasets import DatasetToPredict, Scored, Scoring
 from service.prediction.points import Prediction
@@ -62,7 +61,7 @@ async def _prediction_format(
 @router.get("/predictions")
 def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
     """For every `predict` point of the job: the prediction before training and after it."""
-    return Page(data=[PredictionView.of(each) for each in points.of_job(get(session, job_id))])
+    return Page(data=[PredictionView.of(each) for each in points.of_job(session, job_id)])
 
 
 @router.post(
