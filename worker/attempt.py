@@ -25,7 +25,6 @@ from slope.engines.streaming import ReducedPartition
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted
-from slope.spec import TrainingSpec
 from worker import outcome
 from worker.devices import device_for
 from worker.heartbeat import Heartbeat
@@ -75,7 +74,7 @@ def _load(process: Process, claim: Claim) -> Assignment:
         assert job.started_at  # the claim has set it
         elapsed = (now(session) - job.started_at).total_seconds()
         memory = workers.memory_of(session, process.worker_id)
-    refuse_beyond(memory, job.plan)
+    refuse_beyond(memory, job.planned)
     return Assignment(job, elapsed)
 
 
@@ -90,15 +89,15 @@ class Attempt:
         self._process, self._claim = process, claim
         self._job = job
         self._heartbeat = heartbeat
-        self._spec = TrainingSpec.model_validate(job.spec)
+        self._spec = job.training_spec
         self._reduction: Reduction | None = None
         """Of data that is read in parts, from when it has been."""
         self._analysis: LateAnalysis | None = None
         if job.timeout_seconds is not None:
             heartbeat.limit(job.timeout_seconds - assignment.elapsed)
-        keeps_every_step = job.plan["steps_recorded"] and self._spec.record.every == 1
+        keeps_every_step = job.planned.steps_recorded and self._spec.record.every == 1
         size = (job.dataset.rows, len(job.features))
-        interval = snapshot_interval(self._spec, *size, job.plan["engine"])
+        interval = snapshot_interval(self._spec, *size, job.planned.engine)
         self._snapshot_interval = None if keeps_every_step else interval
         self._health = Health({event.code for event in job.events if event.code}, self._spec)
         self._recorder = Recorder(process, claim, Progress.of(job))
@@ -106,7 +105,7 @@ class Attempt:
     def _begin(self) -> None:
         """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""
         job, spec, process = self._job, self._spec, self._process
-        if job.plan.get("streams"):
+        if job.planned.streams:
             self._data = without_rows(job)
         else:
             arrays = patiently(lambda: datasets.load_for(process.storage, job, self._pause), process.leaving)
@@ -126,15 +125,15 @@ class Attempt:
         job, spec, device = self._job, self._spec, device_for(self._job.device)
 
         def keeps_steps(epoch: int) -> bool:
-            return bool(job.plan["steps_recorded"]) and keeps_epoch(spec, epoch)
+            return job.planned.steps_recorded and keeps_epoch(spec, epoch)
 
         def interrupted() -> bool:
             return self._heartbeat.stop is not None
 
-        if not job.plan.get("streams"):
-            engine = job.plan["engine"]
+        if not job.planned.streams:
+            engine = job.planned.engine
             return build(engine, self._data, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
-        reduce = _reduction(self._process, self._claim, job, spec)
+        reduce = _reduction(self._process, self._claim, job)
 
         def reductions(pause: Pause) -> Reductions:
             found = reduce(pause).reductions(spec)
@@ -232,11 +231,11 @@ class Attempt:
                 raise LeaseLost
 
 
-def _reduction(process: Process, claim: Claim, job: Job, spec: TrainingSpec) -> Callable[[Pause], ReducedPartition]:
+def _reduction(process: Process, claim: Claim, job: Job) -> Callable[[Pause], ReducedPartition]:
     """How data that is read in parts is reduced, with others or alone."""
-    if job.plan.get("partitions", 1) > 1:
+    if job.planned.partitions > 1:
         return Leader(process, claim, job).reduce
-    data, rows = streamed(process.storage, job, spec, device_for(job.device)), range(job.dataset.rows)
+    data, rows = streamed(process.storage, job, device_for(job.device)), range(job.dataset.rows)
     return lambda pause: patiently(lambda: data.reduce(rows, pause), process.leaving)
 
 

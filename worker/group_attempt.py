@@ -21,7 +21,6 @@ from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.engines.rounds import Round
 from slope.health import Health
 from slope.run import Interrupted
-from slope.spec import TrainingSpec
 from worker import outcome
 from worker.devices import device_for
 from worker.group_progress import GroupProgress
@@ -104,7 +103,7 @@ def _load(process: Process, claim: GroupClaim, heartbeat: Heartbeat) -> Assignme
         assert jobs[0].started_at  # the claim has set it
         elapsed = (now(session) - jobs[0].started_at).total_seconds()
         memory = workers.memory_of(session, process.worker_id)
-    refuse_beyond(memory, jobs[0].plan)
+    refuse_beyond(memory, jobs[0].planned)
     if jobs[0].timeout_seconds is not None:
         heartbeat.limit(jobs[0].timeout_seconds - elapsed)
     return Assignment(jobs, datasets.load_for(process.storage, jobs[0], pause))
@@ -136,25 +135,25 @@ class GroupAttempt:
         self, process: Process, claim: GroupClaim, assignment: Assignment, heartbeat: Heartbeat, pulse: Pulse
     ) -> None:
         self._jobs = {job.place: job for job in assignment.jobs if job.place is not None}
-        self._specs = {place: TrainingSpec.model_validate(job.spec) for place, job in self._jobs.items()}
+        self._specs = {place: job.training_spec for place, job in self._jobs.items()}
         self._heartbeat = heartbeat
         self._pulse = pulse
         first = assignment.jobs[0]
         assert first.group_width is not None  # it is one of a group
         self._timeout = first.timeout_seconds
-        self._spec = TrainingSpec.model_validate(first.spec)
+        self._spec = first.training_spec
         self._data = prepare(assignment.arrays.x, assignment.arrays.y, self._spec)
         self._training = Fused(
             self._data,
             self._specs,
             first.group_width,
-            keeps_steps=lambda epoch: first.plan["steps_recorded"] and keeps_epoch(self._spec, epoch),
+            keeps_steps=lambda epoch: first.planned.steps_recorded and keeps_epoch(self._spec, epoch),
             pause=self._pause,
             device=device_for(first.device),
         )
         if states := {place: np.frombuffer(job.checkpoint) for place, job in self._jobs.items() if job.checkpoint}:
             self._training.restore(states)
-        keeps_every_step = first.plan["steps_recorded"] and self._spec.record.every == 1
+        keeps_every_step = first.planned.steps_recorded and self._spec.record.every == 1
         often = max(1, snapshot_interval(self._spec, first.dataset.rows) // _SLOWER)
         self._snapshot_interval = None if keeps_every_step else often
         self._health = {

@@ -1,11 +1,11 @@
 """How much memory one training may take here."""
 
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from service.settings import Settings
+from slope.engines.plan import Plan
 
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
@@ -17,9 +17,9 @@ def memory_for_training(settings: Settings, slots: int) -> int:
     return max(0, _limit() // slots - psutil.Process().memory_info().rss)
 
 
-def refuse_beyond(memory: int | None, plan: dict[str, Any]) -> None:
+def refuse_beyond(memory: int | None, plan: Plan) -> None:
     """Raise MemoryError where a plan needs more bytes than a training here may take; None is not known."""
-    needed = plan.get("memory_bytes") or 0
+    needed = plan.memory_bytes or 0
     if memory is not None and needed > memory:
         raise MemoryError(f"it needs {needed:,} bytes, and a training here may take {memory:,}")
 

@@ -23,7 +23,6 @@ from service.store.tables import Job
 from slope.engines.reduced import Pause
 from slope.engines.streaming import ReducedPartition, joined
 from slope.run import Interrupted
-from slope.spec import TrainingSpec
 from worker.devices import device_for, requests_served
 from worker.heartbeat import Heartbeat
 from worker.memory import refuse_beyond
@@ -48,7 +47,7 @@ class Reducer:
     def __init__(self, process: Process, job: Job) -> None:
         self._process = process
         self._job_id = job.id
-        self._data = streamed(process.storage, job, TrainingSpec.model_validate(job.spec), device_for(job.device))
+        self._data = streamed(process.storage, job, device_for(job.device))
 
     def reduce(self, pause: Pause, until: float) -> bool:
         """Reduce partitions that nobody has until there is none, or a moment has come. False where there was none.
@@ -156,7 +155,7 @@ class Leader:
 
     def _cut(self) -> None:
         job = self._job
-        ranges = datasets.partitions(self._process.storage, job.dataset_id, job.plan["partitions"])
+        ranges = datasets.partitions(self._process.storage, job.dataset_id, job.planned.partitions)
         with self._process.database.writing() as session:
             partitions.cut(session, job.id, ranges)
             session.commit()
@@ -229,7 +228,7 @@ def help_reduce(process: Process, job_id: UUID) -> None:
             is_open = job is not None and job.status == "running" and partitions.counts(session, job_id)[1] > 0
             memory = workers.memory_of(session, process.worker_id)
         if job and is_open and job.device in requests_served(process.devices):
-            refuse_beyond(memory, job.plan)
+            refuse_beyond(memory, job.planned)
             _help(process, job)
     except (Interrupted, Leaving):
         log.info("left the partitions", job_id=str(job_id))

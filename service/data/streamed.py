@@ -9,13 +9,12 @@ from service.data import datasets
 from service.storage import Storage
 from service.store.tables import Job
 from slope.data import Array, Scaler, TrainingData
-from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from slope.engines.streaming import StreamedData
 
 
-def streamed(storage: Storage, job: Job, spec: TrainingSpec, device: str) -> "StreamedData":
+def streamed(storage: Storage, job: Job, device: str) -> "StreamedData":
     """Reads the job's columns from the storage, some rows at a time, and keeps what has the same squared error."""
     from slope.engines.streaming import StreamedData  # loads torch
 
@@ -23,7 +22,7 @@ def streamed(storage: Storage, job: Job, spec: TrainingSpec, device: str) -> "St
         for part in datasets.batches(storage, job.dataset_id, job.features, job.target, rows):
             yield part.x, part.y
 
-    return StreamedData(batches, job.dataset.rows, len(job.features), spec, device)
+    return StreamedData(batches, job.dataset.rows, len(job.features), job.training_spec, device)
 
 
 def without_rows(job: Job) -> TrainingData:

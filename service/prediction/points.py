@@ -9,7 +9,7 @@ from service.errors import InvalidRequest
 from service.jobs import jobs
 from service.prediction import trained_models
 from service.storage import Storage
-from slope.spec import Fault, TrainingSpec
+from slope.spec import Fault
 from slope.spec.data import Matrix
 
 
@@ -39,10 +39,9 @@ def predict(session: Session, storage: Storage, job_id: UUID, x: Matrix, epoch: 
     from slope.model import Parameters, predict  # loads torch, which this process does without until now
 
     job = jobs.get(session, job_id)
-    spec = TrainingSpec.model_validate(job.spec)
     _refuse_other_width(x, len(job.features))
     before, after = (
-        predict(Parameters(model.weights.tolist(), model.bias), x, spec, model.scaler)
+        predict(Parameters(model.weights.tolist(), model.bias), x, job.training_spec, model.scaler)
         for model in (trained_models.untrained(job), trained_models.trained(session, storage, job_id, epoch))
     )
     return [Prediction(*row) for row in zip(x, before, after, strict=True)]

@@ -12,7 +12,7 @@ from service.storage import Storage
 from service.store import records
 from service.store.tables import Job
 from slope.data import Array, Scaler, initial_parameters
-from slope.spec import Fault, TrainingSpec
+from slope.spec import Fault
 from slope.spec.overflow import FLOAT32_LIMIT
 from slope.trained import TrainedModel
 
@@ -25,7 +25,7 @@ def trained(session: Session, storage: Storage, job_id: UUID, epoch: int | None 
 
 def untrained(job: Job) -> TrainedModel:
     """The model before the first step."""
-    start = initial_parameters(len(job.features), TrainingSpec.model_validate(job.spec), scaler_of(job))
+    start = initial_parameters(len(job.features), job.training_spec, scaler_of(job))
     return _model(job, *start, None)
 
 
@@ -44,12 +44,11 @@ def predict(model: TrainedModel, x: Array, pointer: str = "") -> Array:
 
 
 def _model(job: Job, weights: list[float], bias: float | None, epoch: int | None) -> TrainedModel:
-    spec = TrainingSpec.model_validate(job.spec)
     return TrainedModel(
         job_id=str(job.id),
         weights=np.array(weights, float),
         bias=bias,
-        dtype=spec.dtype,
+        dtype=job.training_spec.dtype,
         target=job.target,
         features=None if job.dataset.is_inline else job.features,
         scaler=scaler_of(job),

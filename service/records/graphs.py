@@ -58,8 +58,7 @@ class Origin:
 
     @classmethod
     def of(cls, job: Job) -> "Origin":
-        source = Source.of(job)
-        return cls(source, source.training_spec, job.plan["engine"], job.assigned_device)
+        return cls(Source.of(job), job.training_spec, job.planned.engine, job.assigned_device)
 
     @property
     def is_exact(self) -> bool:

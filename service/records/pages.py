@@ -14,7 +14,6 @@ from service.storage import Storage
 from service.store import records
 from service.store.tables import Epoch, Job, Step
 from slope.data import RowsOfSteps
-from slope.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from slope.records import StepRecord
@@ -97,7 +96,7 @@ def replayed_steps(
 
 
 def rows_of_epoch(job: Job, epoch: int) -> RowsOfSteps:
-    return RowsOfSteps(job.dataset.rows, TrainingSpec.model_validate(job.spec), epoch)
+    return RowsOfSteps(job.dataset.rows, job.training_spec, epoch)
 
 
 def _as_row(job: Job, record: "StepRecord") -> Step:

@@ -115,20 +115,21 @@ def _training_near(session: Session, storage: Storage, job: Job, epoch: int, thr
 def _refuse_too_long(job: Job, epochs: int, through: int) -> None:
     """Before anything is read or computed: so many epochs, and steps of the next, would be computed again."""
     settings, numbers = get_settings(), job.dataset.rows * (len(job.features) + 1)
-    if numbers > settings.replay_numbers and not job.plan.get("streams"):
+    if numbers > settings.replay_numbers and not job.planned.streams:
         raise _too_long(f"The data has {numbers:,} numbers, and would be read; {settings.replay_numbers:,}")
-    seconds = _seconds(job, Source.of(job).training_spec, epochs, through)
+    seconds = _seconds(job, epochs, through)
     if seconds > settings.replay_seconds:
         raise _too_long(f"It would take about {seconds:,.0f} s to compute this again; {settings.replay_seconds:g} s")
 
 
-def _seconds(job: Job, spec: TrainingSpec, epochs: int, through: int) -> float:
+def _seconds(job: Job, epochs: int, through: int) -> float:
     """What the plan says of the job, for a part of it."""
+    spec, engine = job.training_spec, job.planned.engine
     size = (job.dataset.rows, len(job.features))
     share = epochs + through / Work.of(spec, *size, keeps_steps=False).steps
-    if job.plan["engine"] == "fused":
+    if engine == "fused":
         return groups.seconds(spec, *size, job.group_width or 1) / spec.epochs * share
-    return replay_seconds(job.plan["engine"], spec, *size, share)
+    return replay_seconds(engine, spec, *size, share)
 
 
 def _too_long(what: str) -> ReplayTooLong:
@@ -142,15 +143,14 @@ def _run_of(session: Session, storage: Storage, job: Job) -> "Engine | FusedMemb
     from slope.engines.fused_member import FusedMember
     from slope.engines.reduced import Reduced
 
-    source = Source.of(job)
-    spec = source.training_spec
-    if job.plan.get("streams"):
-        reduce = _reduction(session, storage, job, spec)
-        return Reduced(len(source.features), reduce, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
-    data = prepared(storage, source)
+    spec = job.training_spec
+    if job.planned.streams:
+        reduce = _reduction(session, storage, job)
+        return Reduced(len(job.features), reduce, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
+    data = prepared(storage, Source.of(job))
     if job.place is not None and job.group_width is not None:
         return FusedMember(data, spec, job.place, job.group_width, pause=_pause)
-    return build(job.plan["engine"], data, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
+    return build(job.planned.engine, data, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
 
 
 def _pause() -> None:
@@ -162,14 +162,15 @@ def _keeps_none(_epoch: int) -> bool:
     return False
 
 
-def _reduction(session: Session, storage: Storage, job: Job, spec: TrainingSpec) -> "Callable[[Pause], Reductions]":
+def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause], Reductions]":
     """What the job's data was reduced to: it stands in SQL where it was done in partitions."""
     from slope.engines.streaming import ReducedPartition, joined
 
-    if job.plan.get("partitions", 1) > 1:
+    spec = job.training_spec
+    if job.planned.partitions > 1:
         found = joined(map(ReducedPartition.decode, partitions.reduced(session, job.id)))
         return lambda pause: found.reductions(spec)
-    data = streamed(storage, job, spec, "cpu")
+    data = streamed(storage, job, "cpu")
     return lambda pause: data.reduce(range(job.dataset.rows), pause).reductions(spec)
 
 

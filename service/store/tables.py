@@ -1,6 +1,7 @@
 """The tables, as SQLAlchemy maps them. Migrations create them; a test holds the two together."""
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,8 @@ from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from service.store.types import Count, Document, Labels, Moment, Vector
+from slope.engines.plan import Plan
+from slope.spec import TrainingSpec
 
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 _RUNNING = text("status = 'running'")
@@ -171,6 +174,16 @@ class Job(Table):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    @cached_property
+    def training_spec(self) -> TrainingSpec:
+        """What `spec` says; it never changes."""
+        return TrainingSpec.model_validate(self.spec)
+
+    @cached_property
+    def planned(self) -> Plan:
+        """What `plan` says; it never changes."""
+        return Plan.of(self.plan)
 
 
 class Partition(Table):

@@ -1,7 +1,9 @@
 """What a job would do before it does it: the engine, the steps, and how much is recorded. Free of torch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from math import inf
+from typing import Any, Self
 
 from slope.data import steps_per_epoch, training_rows
 from slope.engines.costs import COSTS, Cost, Work
@@ -66,6 +68,11 @@ class Plan:
     """In how many the data is reduced, by as many workers as are free."""
     actual_seconds: float | None = None
     """Spent in the epochs so far; null in a plan for a job that is not there yet."""
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """From what a job keeps of it. Another version may have written it: what this one does not know is left out."""
+        return cls(**{field.name: document[field.name] for field in fields(cls) if field.name in document})
 
 
 def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto", memory: int | None = None) -> Plan:

@@ -114,9 +114,10 @@ def test_a_record_of_an_engine_that_rounds_otherwise_is_held_to_rounding(
     client: TestClient, trained: Trained, database: Database, change: float, status: int
 ) -> None:
     job_id = trained(LECTURE)
+    plan = workbench.read(database, job_id).plan | {"engine": "blocked"}
 
     def as_if_rounded(session: Session) -> None:
-        session.execute(update(Job).where(Job.id == job_id).values(plan={"engine": "blocked"}))
+        session.execute(update(Job).where(Job.id == job_id).values(plan=plan))
         place = (Step.job_id == job_id, Step.epoch == 0, Step.step == 0)
         session.execute(update(Step).where(*place).values(gradient_weights=[-2.0 + change]))
 

@@ -16,6 +16,8 @@ from service.store import events, jobs, leases
 from service.store.database import Database
 from service.store.jobs import Filters
 from service.store.tables import Job, object_name
+from slope.engines.plan import plan
+from slope.spec import JobRequest
 
 
 def storage_names() -> set[str]:
@@ -218,3 +220,10 @@ def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: 
         assert column is not None
         assert [float(number).hex() for number in column] == bits
     assert job.bias == numbers[0]  # the same bits, but for the sign of zero, which a REAL of SQLite has not
+
+
+def test_a_job_has_its_spec_and_its_plan_as_types(database: Database) -> None:
+    wanted = JobRequest.model_validate(request(learning_rate=0.125, shuffle=True))
+    job = read(database, submit(database, wanted.model_dump(mode="json")))
+    assert job.training_spec == wanted.hyperparameters
+    assert job.planned == plan(wanted.hyperparameters, rows=4, features=1)

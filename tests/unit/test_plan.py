@@ -1,5 +1,6 @@
 """The plan: the fastest engine that applies, the plain loop where it takes no second, and the reasons in words."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -145,3 +146,10 @@ def test_memory_grows_with_the_data_and_no_more() -> None:
         wanted = spec_of(engine=engine, record={"steps": "none"}, **size)
         small, large = (plan(wanted, rows, 10).memory_bytes for rows in (MILLION, 10 * MILLION))
         assert (large - small) / (9 * MILLION * 11 * 8) < 1.2
+
+
+def test_a_plan_is_read_back_also_from_another_version() -> None:
+    found = planned(100)
+    assert Plan.of(asdict(found) | {"of_the_future": 1}) == found
+    older = {name: value for name, value in asdict(found).items() if name not in {"streams", "partitions"}}
+    assert Plan.of(older) == found

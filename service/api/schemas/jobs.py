@@ -148,7 +148,7 @@ class JobView(View):
             weights=own.weights,
             bias=own.bias,
             scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,
-            plan=replace(Plan(**job.plan), actual_seconds=job.seconds if job.epochs_done else None),
+            plan=replace(job.planned, actual_seconds=job.seconds if job.epochs_done else None),
             analysis=job.analysis,
             attempt=job.attempt,
             error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,
