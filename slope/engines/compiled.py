@@ -5,11 +5,14 @@ is autograd's, at the parameters that the loop came to.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 import torch
 
 from slope.data import Array, Indices
+from slope.engines import loading
 from slope.engines.descent import Descent, Sums
 from slope.records import Diverged, StepRecord
 
@@ -19,6 +22,10 @@ _CHUNK_ROWS = 2**18
 
 class Compiled(Descent):
     """Any mini-batches of squared errors or Huber's loss, with momentum and l2."""
+
+    @cached_property
+    def _kernels(self) -> ModuleType:
+        return loading.kernels(self._pause)
 
     def _follow_epoch(self) -> tuple[Sums, Sequence[StepRecord]]:
         order, theta, sums = self._order(), self._theta(), np.zeros(self._design.parameters)
@@ -53,10 +60,8 @@ class Compiled(Descent):
 
     def _descend(self, theta: Array, order: Indices, step: int, sums: Array) -> float:
         """Move θ over rows in an order, of which the first begins a step; the sum of the losses. Raises Diverged."""
-        from slope.engines.kernels import descend  # loads numba, or compiles for seconds: once, and only where needed
-
         velocity = self._velocity()
-        taken, loss = descend(
+        taken, loss = self._kernels.descend(
             self._design.x,
             self._design.targets,
             order,

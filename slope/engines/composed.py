@@ -72,8 +72,6 @@ class Composed(Compiled):
 
     def _composed(self, rate: float) -> Map | None:
         """None where the steps grow beyond what a double holds."""
-        from slope.engines.kernels import compose  # loads numba
-
         learned, last = self._design.parameters, (self._steps - 1) * self._size
         moves, before_last = np.zeros((learned, learned + 1)), np.zeros((learned, learned + 1))
         triangle = torch.zeros(learned + 1, learned + 1, dtype=torch.float64)
@@ -84,7 +82,7 @@ class Composed(Compiled):
             residuals, targets = np.empty((len(rows), learned + 1)), self._design.targets[chunk]
             for part in self._parts(len(rows)):
                 self._pause()
-                compose(rows[part], targets[part], self._size, rate, moves, residuals[part])
+                self._kernels.compose(rows[part], targets[part], self._size, rate, moves, residuals[part])
             if not np.isfinite(residuals).all() or not np.isfinite(moves).all():
                 return None
             residuals[:, -1] *= -1

@@ -145,7 +145,11 @@ def test_every_origin_may_where_the_operator_says_so(opened: Opened) -> None:
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8000", "http://[::1]:8000"])
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1"]
+    "host",
+    [
+        *["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1"],
+        *["localhost:evil", "evil@localhost", "localhost/evil", "localhost#evil", "[::1%25evil]", "localhost..", "::1"],
+    ],
 )
 def test_a_service_on_loopback_does_not_go_by_other_names(opened: Opened, address: str, host: str) -> None:
     answer = opened(address).get("/v1/jobs", headers={"Host": host})
@@ -176,8 +180,26 @@ def test_a_service_that_is_reached_from_outside_goes_by_its_address_and_without_
     assert opened("http://10.1.2.3:8000").get("/livez", headers={"Host": "evil.example"}).status_code == 200
 
 
-def test_a_request_of_two_hosts_is_refused(client: TestClient) -> None:
-    problem_of(client.get("/livez", headers=[("Host", "localhost"), ("Host", "evil.example")]), 400)
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Host", ("testserver", "evil.example")),
+        ("Host", ("", "testserver")),
+        ("Origin", (FOREIGN, OWN)),
+        ("Sec-Fetch-Site", ("cross-site", "none")),
+    ],
+)
+def test_a_request_that_says_twice_where_it_comes_from_or_goes_to_is_refused(
+    client: TestClient, name: str, values: tuple[str, str]
+) -> None:
+    answer = client.post("/v1/jobs", json=LECTURE, headers=[(name, each) for each in values])
+
+    assert name in problem_of(answer, 400)["detail"]
+    assert client.get("/v1/jobs").json()["data"] == []
+
+
+def test_a_request_without_a_host_is_refused(client: TestClient) -> None:
+    assert "Host" in problem_of(client.get("/livez", headers={"Host": ""}), 400)["detail"]
 
 
 @given(host=st.text(st.characters(codec="latin-1"), max_size=300))

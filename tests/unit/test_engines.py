@@ -1,6 +1,8 @@
 """Every engine gives the numbers of the plain loop, to rounding, over specs and data that nobody thought of."""
 
+from concurrent.futures import Future
 from contextlib import nullcontext
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slope.data import TrainingData, prepare
+from slope.engines import loading
 from slope.engines.build import build
 from slope.loop import Training
 from slope.records import Diverged, EpochRecord, StepRecord
@@ -272,6 +275,25 @@ def test_within_a_long_epoch_a_run_is_asked_every_so_many_rows(engine: str, batc
 
     list(build(engine, data, spec, keeps_steps=lambda epoch: False, interrupted=interrupted).epochs())
     assert len(asked) > rows // 2**18
+
+
+@pytest.mark.parametrize("engine", ["composed", "compiled"])
+def test_a_run_is_asked_while_its_loops_are_compiled(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless: Future[ModuleType] = Future()
+    monkeypatch.setattr(loading, "_loading", lambda: endless)
+    spec = TrainingSpec(epochs=1, learning_rate=1e-9, batch_size=1)
+    asked = iter([False] * 3)
+
+    with pytest.raises(Interrupted):
+        list(
+            build(
+                engine,
+                prepare(np.ones((4, 1)), np.ones(4), spec),
+                spec,
+                keeps_steps=lambda epoch: False,
+                interrupted=lambda: next(asked, True),
+            ).epochs()
+        )
 
 
 @pytest.mark.parametrize(("engine", "batch_size"), [("reduced", "full"), ("blocked", 2), ("composed", 3)])

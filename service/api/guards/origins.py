@@ -5,9 +5,9 @@ browser says where it comes from (`Sec-Fetch-Site`, `Origin`), and a page whose 
 (DNS rebinding) has that name in `Host`.
 """
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,8 +15,11 @@ from service.api.problems import answer_of, problem_of
 from service.errors import ForeignPage, HostNotKnown, MalformedRequest, ServiceError
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_TELLING = {b"host": "Host", b"origin": "Origin", b"sec-fetch-site": "Sec-Fetch-Site"}
+"""The headers that are looked at. One that comes twice would be read in one way here, and in another elsewhere."""
 _LONGEST_HOST = 300
 """Characters of a Host that are looked at: a name has 253, a port five."""
+_HOST = re.compile(r"(\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(:[0-9]{0,5})?")
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -55,17 +58,16 @@ class OriginGuard:
         await app(scope, receive, told)
 
     def _error(self, scope: Scope) -> ServiceError | None:
-        host = origin = site = b""
+        told: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
-            if name == b"host":
-                if host:
-                    return MalformedRequest("The request has more than one Host")
-                host = value
-            elif name == b"origin":
-                origin = value
-            elif name == b"sec-fetch-site":
-                site = value
-        host = host.lower()
+            if name in _TELLING:
+                if name in told:
+                    return MalformedRequest(f"The request has more than one {_TELLING[name]}")
+                told[name] = value
+        host = told.get(b"host", b"").lower()
+        if not host and scope["http_version"] != "1.0":
+            return MalformedRequest("The request has no Host")
+        origin, site = told.get(b"origin", b""), told.get(b"sec-fetch-site", b"")
         if not is_known(host[:_LONGEST_HOST].decode("latin-1"), (scope.get("server") or ("",))[0], self._hosts):
             return HostNotKnown()
         if scope["method"] not in _SAFE_METHODS and self._is_foreign(host, origin, site):
@@ -90,10 +92,9 @@ def is_known(host: str, server: str, allowed: tuple[str, ...]) -> bool:
     """
     if not host or "*" in allowed or not (allowed or _is_loopback(server)):
         return True
-    try:
-        name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
-    except ValueError:
+    if (parts := _HOST.fullmatch(host)) is None:
         return False
+    name = (parts["address"] or parts["name"]).removesuffix(".")
     return _is_loopback(name) or name == server or any(_matches(name, each) for each in allowed)
 
 
