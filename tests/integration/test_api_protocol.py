@@ -15,7 +15,15 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from service.api.guards.http1 import LINGER_SECONDS, MAX_HEAD, UNREAD_SECONDS, BoundedProtocol, Bounds, bounds_of
+from service.api.guards.http1 import (
+    LINGER_SECONDS,
+    MAX_HEAD,
+    MAX_PIPELINED,
+    UNREAD_SECONDS,
+    BoundedProtocol,
+    Bounds,
+    bounds_of,
+)
 from service.settings import Settings
 
 SECONDS = 10
@@ -333,6 +341,43 @@ def test_requests_in_work_are_counted_and_idle_connections_are_not() -> None:
         assert (await alive.answer())[0] == 200
 
     run(test, requests=2)
+
+
+def test_requests_that_are_sent_ahead_are_answered_in_turn() -> None:
+    async def test(service: Service) -> None:
+        client = await service.client()
+        bodies = [b"%06d" % number for number in range(MAX_PIPELINED)]
+        await client.sends(HOLD + b"".join(POST + b"\r\n" + body for body in bodies))
+        service.let_go.set()
+        assert [(await client.answer())[2] for _ in range(len(bodies) + 1)] == [b"", *bodies]
+
+    run(test)
+
+
+def test_while_requests_wait_that_were_sent_ahead_nothing_is_read() -> None:
+    async def test(service: Service) -> None:
+        client = await service.client()
+        await client.sends(HOLD + POST + b"\r\nabcdef")
+        await service.until(lambda: bool(service.seen))
+        [connection] = service.state.connections
+        flow = cast(BoundedProtocol, connection).flow
+        flow.resume_reading()  # as uvicorn does whenever an application waits for a body, or has answered
+        assert flow.read_paused
+        service.let_go.set()
+        for _ in range(2):
+            await client.answer()
+        assert not flow.read_paused
+
+    run(test)
+
+
+def test_a_connection_that_sends_too_many_requests_ahead_is_closed() -> None:
+    async def test(service: Service) -> None:
+        client = await service.client()
+        await client.sends(HOLD + GET * (MAX_PIPELINED + 1))
+        await service.until(lambda: not service.state.connections)
+
+    run(test)
 
 
 @pytest.mark.parametrize("asked", [False, True], ids=["never asked", "has its answer"])

@@ -6,12 +6,14 @@ Nothing is set or cancelled for a request that comes in one piece.
 """
 
 import asyncio
+from collections.abc import Sized
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server, ServerState
 
@@ -24,6 +26,8 @@ MAX_HEAD = 64 * 1024
 """Bytes of a request line with its headers."""
 MIN_RATE = 1000
 """Bytes of a body that make up for a second."""
+MAX_PIPELINED = 100
+"""Requests that one connection may send ahead of an answer: they may come in one piece, each becoming kilobytes."""
 LINGER_SECONDS = 5
 """How long a client that was refused is listened to: it may still send, and would lose the answer if it could not."""
 UNREAD_SECONDS = 60
@@ -48,6 +52,18 @@ def bounds_of(settings: Settings, descriptors: int) -> Bounds:
     """What a process takes on that may have so many descriptors: some are for files, the database and the broker."""
     connections = max(descriptors - _OTHER_DESCRIPTORS, descriptors // 2)
     return Bounds(settings.request_seconds, min(settings.max_connections, connections), connections)
+
+
+class _InTurn(FlowControl):
+    """Reads nothing while requests wait that were sent ahead. uvicorn reads on after each answer, without an end."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -81,6 +97,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _InTurn(transport, self.pipeline)
         if len(self.connections) > self._bounds.connections:
             self._make_room()
 
@@ -105,6 +122,8 @@ class BoundedProtocol(HttpToolsProtocol):
             raise HeadTooLarge
         if len(self.tasks) >= self._bounds.requests and self.url != _ALWAYS_SERVED:
             raise TooManyRequests
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise MalformedRequest("So many requests are not sent before an answer has come")
         self._head_size, self._in_body, self._seconds_left = 0, True, self._bounds.seconds
         super().on_headers_complete()
 
