@@ -6,10 +6,14 @@ from types import ModuleType
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from structlog.testing import capture_logs
 from workbench import LECTURE, claimed, read, rows_of_every_table, submit
 
+from service.errors import DatabaseError
 from service.queue import TASK
 from service.settings import get_settings
+from service.store import leases
 from service.store.database import Database
 from worker.process import Process, current
 
@@ -73,6 +77,37 @@ def test_a_bell_for_no_job_is_let_go(tasks: ModuleType, database: Database, argu
     tasks.train(str(uuid4()))
 
     assert rows_of_every_table(database) == before
+
+
+def failing_claims(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(leases, "claim", fail)
+
+
+@pytest.mark.parametrize("reason", ["connection refused", "database or disk is full", "no such table: jobs"])
+def test_a_bell_is_let_go_while_the_database_cannot_answer(
+    tasks: ModuleType, database: Database, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    job_id = submit(database, LECTURE)
+    failing_claims(monkeypatch, OperationalError("UPDATE", {}, Exception(reason)))
+
+    with capture_logs() as logged:
+        tasks.train(str(job_id))
+
+    assert [line["event"] for line in logged] == ["the database is away: the bell is let go"]
+    assert read(database, job_id).status == "queued"
+
+
+def test_a_statement_that_is_wrong_is_not_taken_for_a_database_that_is_away(
+    tasks: ModuleType, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(database, LECTURE)
+    failing_claims(monkeypatch, ProgrammingError("UPDATE", {}, Exception("syntax error")))
+
+    with pytest.raises(DatabaseError, match="syntax error"):
+        tasks.train(str(job_id))
 
 
 def test_the_worker_knows_the_task_by_the_name_that_is_rung(tasks: ModuleType) -> None:
