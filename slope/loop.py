@@ -156,5 +156,5 @@ class Training(Loop):
             return self._model.row_loss(x, y).item()
 
     def _tensor(self, values: Array) -> Tensor:
-        # A copy in torch's own memory: an array may be aligned and ordered anyhow, and the bits would hang on that.
+        # A copy in torch's own memory: an array may be aligned and ordered anyhow, and the bits would depend on it.
         return torch.tensor(values, dtype=torch_dtype(self.spec), device=self._model.weights.device).contiguous()

@@ -25,7 +25,7 @@ def when_diverged(spec: TrainingSpec) -> str:
 
 
 def facts(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
-    """Columns that an attempt knows from its start. Of data read in parts, what hangs on its scale comes later."""
+    """Columns that an attempt knows from its start. Of data read in parts, what depends on its scale comes later."""
     if spec.standardize and data.scaler is None:
         return {"assigned_device": device_for(job.device)}
     start = Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler))

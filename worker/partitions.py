@@ -1,6 +1,6 @@
 """A reduction in partitions: the attempt at the job leads, and whoever hears its bell helps.
 
-The leader takes partitions like everybody else, so that a job needs nobody's help. Nor do its numbers hang on who
+The leader takes partitions like everybody else, so that a job needs nobody's help. Nor do its numbers depend on who
 helped, for the partitions are joined in their order.
 """
 

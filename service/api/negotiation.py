@@ -35,7 +35,7 @@ _LONGEST_ACCEPT = 4096
 def choose(request: Request, response: Response, offers: Sequence[Format], named: Format | None = None) -> Format:
     """The format that the query names, else the one that Accept prefers.
 
-    Caches are told that the answer hangs on Accept. Raises NotAcceptable.
+    Caches are told that the answer depends on Accept. Raises NotAcceptable.
     """
     response.headers["Vary"] = "Accept"
     return named or preferred(request, offers)

@@ -40,7 +40,7 @@ _NUMBERS_KEPT = 4_000_000
 
 @dataclass(frozen=True)
 class Source:
-    """What a job learns from, and how: all that its data, as it trains on it, hangs on."""
+    """What a job learns from, and how: all that its data, as it trains on it, depends on."""
 
     dataset_id: UUID
     rows: int

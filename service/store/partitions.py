@@ -1,6 +1,6 @@
 """Partitions of a job's data: each is leased to one process, and what that makes of it stays with the job.
 
-A partition hangs on the job, not on the attempt: what is reduced need not be reduced again, whoever leads.
+A partition belongs to the job, not on the attempt: what is reduced need not be reduced again, whoever leads.
 """
 
 from collections.abc import Iterator, Sequence

@@ -115,7 +115,7 @@ class StreamedData:
 
 
 def joined(partitions: Iterable[ReducedPartition]) -> ReducedPartition:
-    """What all rows were reduced to. The bits hang on the order of the partitions, and on nothing else."""
+    """What all rows were reduced to. The bits depend on the order of the partitions, and on nothing else."""
     return reduce(add, partitions)
 
 

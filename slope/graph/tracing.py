@@ -24,7 +24,7 @@ def trace(
     """Back-propagate a loss, as `loss.backward()` does, and draw what autograd did.
 
     The loss is a tensor of one number, or a function that computes it. Of a tensor autograd has kept what it needs
-    for the way back and no more: values that no derivative hangs on, such as the operands of a sum, are then unknown
+    for the way back and no more: values that no derivative needs, such as the operands of a sum, are then unknown
     unless `names` has them. A function is watched as it runs, and nothing is missing.
 
     `names` gives tensors, those in between as well, the names they go by. `upstream` is the gradient that arrives from

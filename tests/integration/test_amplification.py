@@ -140,7 +140,7 @@ def test_a_page_that_is_made_item_by_item_is_the_page(following: int | None) -> 
     assert bytes(page_as_json([], following).body) == whole.model_copy(update={"data": []}).model_dump_json().encode()
 
 
-def test_pages_tell_caches_once_what_they_hang_on(client: TestClient, trained: Trained) -> None:
+def test_pages_tell_caches_once_what_they_depend_on(client: TestClient, trained: Trained) -> None:
     job_id = trained(request())
     for path in ("epochs", "epochs?points=4", "epochs/0/steps", "model", "model?epoch=1", "epochs/0/steps/0/graph"):
         answer = client.get(f"/v1/jobs/{job_id}/{path}")
