@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from service.errors import ServiceError
 from service.queue import Queue
@@ -26,6 +27,10 @@ class Diagnosis:
 
 def examine(settings: Settings, database: Database, queue: Queue) -> Iterator[Diagnosis]:
     """Look at the database, the broker, the workers and the jobs."""
+    if database.is_sqlite and not Path(database.url.database or "").exists():  # asking would make an empty file
+        advice = "Start `slope serve`, which makes one, or say by --data-dir where it is"
+        yield Diagnosis("database", f"is not there: {database.url.database}", advice)
+        return
     try:
         if not schema.is_current(database):
             yield Diagnosis("schema", "is not the one this version works with", "Run `slope db upgrade`")

@@ -4,8 +4,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+
+try:
+    from sklearn.base import BaseEstimator, RegressorMixin
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ModuleNotFoundError as error:
+    error.add_note("The estimator needs scikit-learn: pip install 'slope-regression[sklearn]'")
+    raise
 
 from slope.client.client import Client
 from slope.client.problem import Json

@@ -15,7 +15,9 @@ class Problem(Exception):
         self.detail: str = details.get("detail", "")
         self.errors: list[Json] = details.get("errors", [])
         faults = "".join(f"\n  {fault['pointer'] or '(the whole request)'}: {fault['detail']}" for fault in self.errors)
-        super().__init__(f"{details.get('title', 'The service answered')} ({self.status}): {self.detail}{faults}")
+        first = self.errors[0]["detail"] if self.errors else None  # the detail repeats it, and it is listed below
+        said = "" if self.detail == first else f" {self.detail.removesuffix(f': {first}')}"
+        super().__init__(f"{details.get('title', 'The service answered')} ({self.status}):{said}{faults}")
 
 
 def checked(response: httpx2.Response) -> httpx2.Response:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from slope.data import Array
+from slope.spec.names import no_such
 from slope.tabular.cells import as_numbers, as_words, indicators
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge
 from slope.tabular.moments import Moments
@@ -64,7 +65,7 @@ def layout_of(source: Source, reading: Reading, limits: Limits) -> Layout:
     names = [field.name for field in source.fields]
     for name in reading.one_hot:
         if name not in names:
-            raise BadOption("The table has no such column", "one_hot")
+            raise BadOption(no_such("column", name, names, "in the table"), "one_hot")
     numbers = [field for field in source.fields if field.name not in reading.one_hot and _is_taken(field, reading)]
     taken = {field.name for field in numbers} | set(reading.one_hot)
     order = [name for name in names if name in taken]

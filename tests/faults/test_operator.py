@@ -92,8 +92,17 @@ def test_a_job_that_has_waited_for_long_is_found(examine: Examine, database: Dat
 def test_a_database_without_the_schema_is_told_to_be_upgraded(
     empty_database: Database, queue: FakeQueue, tmp_path: Path
 ) -> None:
+    if empty_database.is_sqlite:
+        Path(str(empty_database.url.database)).touch()
     found = list(doctor.examine(Settings(data_dir=tmp_path), empty_database, queue))
     assert [(each.subject, each.advice) for each in found] == [("schema", "Run `slope db upgrade`")]
+
+
+def test_a_folder_without_a_database_is_told_and_stays_empty(queue: FakeQueue, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    [found] = doctor.examine(settings, Database(settings.database), queue)
+    assert "slope serve" in str(found.advice)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_database_that_does_not_answer_is_told(settings: Settings, queue: FakeQueue, tmp_path: Path) -> None:

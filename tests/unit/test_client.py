@@ -108,6 +108,8 @@ def test_a_refusal_is_raised_with_its_faults(asking: Callable[[Handler], Ask], t
             ask(name, *args)
         assert (raised.value.status, raised.value.errors) == (422, problem["errors"])
     assert list(tmp_path.iterdir()) == []
+    for detail, said in (("2 things are wrong: no", "2 things are wrong\n  /x: no"), ("no", "\n  /x: no")):
+        assert str(Problem(problem | {"detail": detail})).removeprefix("Wrong (422):").strip(" ") == said
     with pytest.raises(Problem, match="502"):
         asking(lambda request: httpx2.Response(502, text="a proxy's own words"))("job", "7")
     assert asking(lambda request: httpx2.Response(503, json={"status": "unavailable"}))("readiness") == {

@@ -294,6 +294,12 @@ def test_a_cell_without_a_number_is_told_with_the_options_there_are(
     assert all(remedy in told.value.detail for remedy in remedies)
 
 
+def test_a_column_to_split_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(BadOption) as told:
+        taken(tmp_path, b"city,rent\nBonn,8\nBerlin,9\n", "csv", one_hot=("City",))
+    assert "did you mean `city`?" in told.value.detail
+
+
 def test_words_for_nothing_are_named(tmp_path: Path) -> None:
     body = b"mpg,hp\n18,130\n25,?\n-,165\n"
 
