@@ -18,7 +18,6 @@ from service.store.database import Database
 from slope.optimizers import build_optimizer
 from slope.spec import TrainingSpec
 from worker import listening
-from worker.devices import requests_served
 from worker.hearing import CALL, Hearing
 from worker.leaving import LEAVE, Departure
 from worker.lookout import Lookout
@@ -48,7 +47,7 @@ def run(slots: int) -> None:
     logs.configure(process.settings)
     wait_for_schema(process.database)
     warm_up(process.settings.threads)
-    queues = sorted({queue_for(request) for request in requests_served(process.devices)})
+    queues = sorted({queue_for(request) for request in process.requests_served})
     app.conf.worker_pool_start_method = "spawn" if len(process.devices) > 1 else "fork"
     warnings.filterwarnings("ignore", category=SecurityWarning)  # about root and pickle: we take nothing but JSON
     app.worker_main(

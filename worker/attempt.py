@@ -25,8 +25,8 @@ from slope.engines.streaming import ReducedPartition
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted
+from slope.spec.devices import device_for
 from worker import outcome
-from worker.devices import device_for
 from worker.heartbeat import Heartbeat
 from worker.late_analysis import LateAnalysis
 from worker.memory import refuse_beyond

@@ -21,8 +21,8 @@ from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.engines.rounds import Round
 from slope.health import Health
 from slope.run import Interrupted
+from slope.spec.devices import device_for
 from worker import outcome
-from worker.devices import device_for
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 
 from service.store import jobs
-from worker.devices import requests_served
 from worker.process import Process
 from worker.taking import take
 
@@ -52,7 +51,7 @@ class Lookout:
             if process.leaving.is_set():
                 return False
             with process.database.reading() as session:
-                queued = jobs.queued(session, requests_served(process.devices), limit=_CHOICE)
+                queued = jobs.queued(session, process.requests_served, limit=_CHOICE)
             return any(take(process, job_id) for job_id in queued)
 
     def _run(self) -> None:

@@ -13,7 +13,7 @@ from slope.health import Finding
 from slope.model import Parameters, predict
 from slope.spec import SGD, TrainingSpec
 from slope.spec.data import as_matrix
-from worker.devices import device_for
+from slope.spec.devices import device_for
 
 
 def when_diverged(spec: TrainingSpec) -> str:

@@ -23,7 +23,7 @@ from service.store.tables import Job
 from slope.engines.reduced import Pause
 from slope.engines.streaming import ReducedPartition, joined
 from slope.run import Interrupted
-from worker.devices import device_for, requests_served
+from slope.spec.devices import device_for
 from worker.heartbeat import Heartbeat
 from worker.memory import refuse_beyond
 from worker.patience import Leaving, patiently
@@ -227,7 +227,7 @@ def help_reduce(process: Process, job_id: UUID) -> None:
             job = jobs.get(session, job_id)
             is_open = job is not None and job.status == "running" and partitions.counts(session, job_id)[1] > 0
             memory = workers.memory_of(session, process.worker_id)
-        if job and is_open and job.device in requests_served(process.devices):
+        if job and is_open and job.device in process.requests_served:
             refuse_beyond(memory, job.planned)
             _help(process, job)
     except (Interrupted, Leaving):

@@ -14,6 +14,7 @@ from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
 from service.store.database import Database
+from slope.spec.devices import requests_served
 from worker.devices import Device, available
 
 _IDENTITY = "SLOPE_WORKER_ID"
@@ -38,6 +39,11 @@ class Process:
     @property
     def storage(self) -> Storage:
         return storage_at(self.settings.storage)
+
+    @property
+    def requests_served(self) -> list[str]:
+        """The devices that a job may ask for and get here."""
+        return requests_served([device.name for device in self.devices])
 
     @contextmanager
     def between_forks(self) -> Iterator[None]:

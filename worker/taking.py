@@ -9,7 +9,6 @@ from service.store import group_leases, leases
 from service.store.group_leases import GroupClaim
 from service.store.leases import Claim
 from worker.attempt import attempt
-from worker.devices import requests_served
 from worker.group_attempt import attempt_group
 from worker.process import Process
 
@@ -34,7 +33,7 @@ def _claim(process: Process, job_id: UUID, claim: Callable[..., Taken | None]) -
             job_id,
             worker_id=process.worker_id,
             process_id=os.getpid(),
-            devices=requests_served(process.devices),
+            devices=process.requests_served,
             lease_seconds=process.settings.lease_seconds,
         )
         session.commit()

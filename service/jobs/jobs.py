@@ -1,6 +1,5 @@
 """What can be done with jobs: the decisions and the commits."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from random import random
@@ -13,17 +12,9 @@ from uuid_utils.compat import uuid7
 
 from service.data import datasets
 from service.data.datasets import Candidate, offered
-from service.errors import (
-    IdempotencyKeyInFlight,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    JobIsFinal,
-    JobIsRunning,
-    JobNotFound,
-    ServiceError,
-    TooLargeForWorkers,
-    TooManyNumbers,
-)
+from service.errors import InvalidRequest, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
+from service.jobs.bounds import most_memory, refuse_too_many_numbers, refuse_without_memory
+from service.jobs.idempotency import Key
 from service.jobs.training_data import Sample, analysis_is_late, sample_of
 from service.queue import Queue
 from service.settings import Settings
@@ -37,15 +28,11 @@ from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.spec import Fault, InlineData, JobRequest, TrainingSpec
+from slope.spec.devices import device_for
 
 Found = TypeVar("Found")
 
 log = structlog.get_logger()
-
-LITTLE_MEMORY = 64 * 1024 * 1024
-"""Every worker has so many bytes: what takes less needs no question."""
-DEVICES = {"auto": "cpu", "cuda": "cuda:0"}
-"""What a request for a device comes down to."""
 
 Check = Callable[[Job, str | None], None]
 """Raises where a job, and why it waits, are not what is expected."""
@@ -85,23 +72,11 @@ def draft(database: Database, storage: Storage, request: JobRequest, settings: S
     spec, sample = request.hyperparameters, sample_of(database, storage, request)
     size = (sample.rows, len(sample.features))
     planned = _planned(database, spec, size, request.device)
-    if planned.recorded_numbers > settings.max_recorded_numbers:
-        raise TooManyNumbers(
-            f"The job would record {planned.recorded_numbers:,} numbers; {settings.max_recorded_numbers:,} are allowed",
-            [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
-        )
+    refuse_too_many_numbers("job", planned.recorded_numbers, settings)
     refuse_without_memory(database, planned, request.device)
     analysis, follows = _analysis(sample, spec, settings), analysis_is_late(*size, settings)
     warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
     return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, follows, warnings)
-
-
-def refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
-    """Tell what no worker that lives could do. While none lives, nobody knows, and the job waits for one."""
-    needed, most = planned.memory_bytes or 0, most_memory(database, planned, device)
-    if most is not None and needed > most:
-        detail = f"The job needs {needed:,} bytes of memory; a training on the largest worker may take {most:,}"
-        raise TooLargeForWorkers(detail, [Fault(detail, "/dataset")])
 
 
 def submit(
@@ -115,12 +90,11 @@ def submit(
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
     drafted = draft(database, storage, request, settings)
-    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
-    own, quota = drafted.sample.candidate(storage), settings.max_stored_bytes
+    named, own, quota = Key.of(key, request), drafted.sample.candidate(storage), settings.max_stored_bytes
     with offered(database, own, quota=quota) as candidate, database.writing() as session:
-        if key is not None and (earlier := _earlier(session, key, fingerprint)):
+        if earlier := named.earlier(session, Job):
             return Submission.of(earlier, replayed=True)
-        job = _add(session, drafted, candidate, key, fingerprint)
+        job = _add(session, drafted, candidate, named)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job.id, request.device):
         forget_rings(database, [job.id])
@@ -134,7 +108,7 @@ def rehearse(database: Database, storage: Storage, queue: Queue, settings: Setti
     request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
     drafted = draft(database, storage, request, settings)
     with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
-        get(session, _add(session, drafted, candidate, None, None).id)
+        get(session, _add(session, drafted, candidate, Key(None, None)).id)
 
 
 def get(session: Session, job_id: UUID, *, with_events: bool = False) -> Job:
@@ -217,7 +191,7 @@ def reasons(session: Session, found: Sequence[Job]) -> list[str | None]:
 
 def _reason(job: Job, devices: Mapping[str, bool]) -> str:
     """`devices` of live workers, and whether one of those workers hears its broker."""
-    device = DEVICES.get(job.device, job.device)
+    device = device_for(job.device)
     if not devices:
         return "No worker is alive: start one with `slope worker`"
     if device not in devices:
@@ -225,14 +199,6 @@ def _reason(job: Job, devices: Mapping[str, bool]) -> str:
     if not devices[device]:
         return "No worker hears the broker: each looks for jobs in the database when it is free"
     return "It waits for a free worker"
-
-
-def most_memory(database: Database, planned: Plan, device: str) -> int | None:
-    """Bytes that a training may take on the largest worker; None where none lives, or where it does not matter."""
-    if (planned.memory_bytes or 0) <= LITTLE_MEMORY:
-        return None
-    with database.reading() as session:
-        return workers.most_memory(session, DEVICES.get(device, device))
 
 
 def _planned(database: Database, spec: TrainingSpec, size: tuple[int, int], device: str) -> Plan:
@@ -253,26 +219,14 @@ def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysi
     return analyse(prepare(arrays.x, arrays.y, spec), spec)
 
 
-def _earlier(session: Session, key: str, fingerprint: str | None) -> Job | None:
-    """The job that the key made before. Raises when the key is in use for something else, or at this moment."""
-    if not jobs.hold_key(session, key):
-        raise IdempotencyKeyInFlight
-    job = jobs.by_idempotency_key(session, key)
-    if job and job.fingerprint != fingerprint:
-        raise IdempotencyKeyReused
-    return job
-
-
-def _add(
-    session: Session, drafted: Draft, candidate: Candidate | None, key: str | None, fingerprint: str | None
-) -> Job:
+def _add(session: Session, drafted: Draft, candidate: Candidate | None, key: Key) -> Job:
     request, sample, moment = drafted.request, drafted.sample, now(session)
     job = Job(
         id=uuid7(),
         created_at=moment,
         rung_at=moment,
-        idempotency_key=key,
-        fingerprint=fingerprint,
+        idempotency_key=key.text,
+        fingerprint=key.fingerprint,
         name=request.name,
         dataset_id=sample.hold(session, candidate),
         features=sample.features,

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from service.data.datasets import Arrays
 from service.errors import InvalidRequest, TooManyNumbers
+from service.jobs.bounds import refuse_too_many_numbers
 from service.jobs.training_data import Sample, sample_of
 from service.settings import Settings
 from service.storage import Storage
@@ -69,11 +70,7 @@ def members(request: SweepRequest, sample: Sample, settings: Settings, memory: i
     specs = [job.hyperparameters for job in request.jobs]
     places = _places(specs, rows, features)
     plans = _plans(request, places, rows, features, memory)
-    if (numbers := sum(each.recorded_numbers for each in plans)) > settings.max_recorded_numbers:
-        raise TooManyNumbers(
-            f"The sweep would record {numbers:,} numbers; {settings.max_recorded_numbers:,} are allowed",
-            [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
-        )
+    refuse_too_many_numbers("sweep", sum(each.recorded_numbers for each in plans), settings)
     analyses = _analyses(specs, sample.arrays, settings.analysis_seconds) if sample.arrays else {}
     of_the_data = {_rounded(spec): sample.warnings(spec) for spec in {_rounded(spec): spec for spec in specs}.values()}
     return [

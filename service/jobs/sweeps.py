@@ -1,6 +1,5 @@
 """What can be done with sweeps: many jobs on one dataset, decided and committed as one."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,21 +10,16 @@ from uuid_utils.compat import uuid7
 
 from service.data import datasets
 from service.data.datasets import offered
-from service.errors import (
-    IdempotencyKeyInFlight,
-    IdempotencyKeyReused,
-    SweepIsFinal,
-    SweepIsRunning,
-    SweepNotFound,
-)
-from service.jobs.jobs import forget_rings, most_memory, refuse_without_memory
+from service.errors import SweepIsFinal, SweepIsRunning, SweepNotFound
+from service.jobs.bounds import most_memory, refuse_without_memory
+from service.jobs.idempotency import Key
+from service.jobs.jobs import forget_rings
 from service.jobs.sweep_plan import Member, members, sample_for
 from service.jobs.training_data import Sample
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets as stored_datasets
-from service.store import jobs as stored
 from service.store import sweeps
 from service.store.database import Database, now
 from service.store.sweeps import Rank
@@ -67,12 +61,11 @@ def submit(
     """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
     sample = sample_for(database, storage, request)
     drafted = _drafted(database, request, sample, settings)
-    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest() if key else None
-    quota = settings.max_stored_bytes
+    named, quota = Key.of(key, request), settings.max_stored_bytes
     with offered(database, sample.candidate(storage), quota=quota) as candidate, database.writing() as session:
-        if key is not None and (earlier := _earlier(session, key, fingerprint)):
+        if earlier := named.earlier(session, Sweep):
             return Submission(earlier.id, replayed=True)
-        sweep = _sweep(session, request, key, fingerprint)
+        sweep = _sweep(session, request, named)
         rows = _rows(sweep, sample, sample.hold(session, candidate), drafted)
         warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
         sweeps.add(session, sweep, rows, warnings)
@@ -145,22 +138,12 @@ def delete(database: Database, storage: Storage, sweep_id: UUID) -> None:
         datasets.forget(storage, dataset_id)
 
 
-def _earlier(session: Session, key: str, fingerprint: str | None) -> Sweep | None:
-    """The sweep that the key made before. Raises when the key is in use for something else, or at this moment."""
-    if not stored.hold_key(session, f"sweep {key}"):
-        raise IdempotencyKeyInFlight
-    sweep = sweeps.by_idempotency_key(session, key)
-    if sweep and sweep.fingerprint != fingerprint:
-        raise IdempotencyKeyReused
-    return sweep
-
-
-def _sweep(session: Session, request: SweepRequest, key: str | None, fingerprint: str | None) -> Sweep:
+def _sweep(session: Session, request: SweepRequest, key: Key) -> Sweep:
     return Sweep(
         id=uuid7(),
         created_at=now(session),
-        idempotency_key=key,
-        fingerprint=fingerprint,
+        idempotency_key=key.text,
+        fingerprint=key.fingerprint,
         name=request.name,
         labels=request.metadata,
         spec=request.hyperparameters.model_dump(mode="json"),

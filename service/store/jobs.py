@@ -25,7 +25,8 @@ from sqlalchemy.orm import Session, aliased, load_only, undefer
 
 from service.store import events
 from service.store.database import now
-from service.store.tables import FINAL, Job
+from service.store.tables import Job
+from slope.statuses import FINAL
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,6 @@ def outline(session: Session, job_id: UUID) -> Outline | None:
 def predictions(session: Session, job_id: UUID) -> Predictions | None:
     row = session.execute(_PREDICTIONS, {"job_id": job_id}).one_or_none()
     return None if row is None else Predictions._make(row)
-
-
-def by_idempotency_key(session: Session, key: str) -> Job | None:
-    return session.scalars(select(Job).where(Job.idempotency_key == key)).one_or_none()
-
-
-def hold_key(session: Session, key: str) -> bool:
-    """Hold an idempotency key until the transaction ends. False when another transaction holds it.
-
-    SQLite has one writer at a time: whoever asks there holds everything already.
-    """
-    if session.get_bind().dialect.name == "sqlite":
-        return True
-    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 0)))))
 
 
 def hold(session: Session, job_id: UUID) -> None:

@@ -28,10 +28,6 @@ def get(session: Session, sweep_id: UUID) -> Sweep | None:
     return session.get(Sweep, sweep_id)
 
 
-def by_idempotency_key(session: Session, key: str) -> Sweep | None:
-    return session.scalars(select(Sweep).where(Sweep.idempotency_key == key)).one_or_none()
-
-
 def add(session: Session, sweep: Sweep, jobs: Sequence[dict[str, Any]], warnings: Mapping[UUID, Sequence[str]]) -> None:
     """Put a sweep and its jobs, as dictionaries by column, in the queue, with what is peculiar of each."""
     session.add(sweep)

@@ -11,10 +11,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from service.store.types import Count, Document, Labels, Moment, Vector
 from slope.engines.plan import Plan
 from slope.spec import TrainingSpec
+from slope.statuses import FINAL, STATUSES
 
-STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 _RUNNING = text("status = 'running'")
-FINAL = ("succeeded", "failed", "cancelled")
 
 
 def object_name(dataset_id: UUID) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 from slope.client.exchange import Call, Download, Listing, Request, json_of, key_header
 from slope.client.problem import Json, checked
+from slope.statuses import FINAL
 
-FINAL = ("succeeded", "failed", "cancelled")
 HOLD_SECONDS = 30
 """How long the service is asked to hold an answer back until there is something new."""
 _FORMATS = {".json": "json", ".csv": "csv", ".ndjson": "ndjson", ".arrow": "arrow", ".parquet": "parquet"} | {

@@ -1,10 +1,11 @@
 """A job request: data, hyperparameters, and what to do beside the training."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from slope.spec.data import DatasetReference, InlineData, Rows, width_of
+from slope.spec.devices import Device
 from slope.spec.faults import FewFaults, invalid
 from slope.spec.overflow import refuse_overflow
 from slope.spec.part import Part
@@ -15,8 +16,6 @@ MAX_PREDICT = 10_000
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL stores no NUL in text."""
 
-JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 Metadata = Annotated[
     dict[

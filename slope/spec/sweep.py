@@ -10,10 +10,10 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import to_json
 
 from slope.spec.data import DatasetReference, InlineData, Rows
+from slope.spec.devices import Device
 from slope.spec.faults import FewFaults, Location, invalid, sentence
 from slope.spec.job import (
     MAX_PREDICT,
-    Device,
     JobRequest,
     Metadata,
     Name,

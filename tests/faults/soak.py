@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 
 from faults import work
 from faults.stage import Stage, kill
-from service.store.tables import FINAL, Job
+from service.store.tables import Job
+from slope.statuses import FINAL
 
 SETTINGS = {"SLOPE_MAX_CRASHES": "1000"}
 """A process is killed every two seconds, whatever it does: one job may be hit more often than the three times after

@@ -29,8 +29,9 @@ from service.errors import LeaseLost
 from service.store import jobs, leases, records
 from service.store.database import Database, now
 from service.store.leases import Claim, Held
-from service.store.tables import FINAL, Epoch, Event, Job
+from service.store.tables import Epoch, Event, Job
 from slope.columns import EpochColumns
+from slope.statuses import FINAL
 
 MAX_CRASHES = 3
 FOLLOWING = {

@@ -30,8 +30,9 @@ from workbench import (
 
 from service.store import events, jobs, leases, workers
 from service.store.database import Database
+from service.store.idempotency import hold_key
 from service.store.leases import Claim
-from service.store.tables import Worker
+from service.store.tables import Job, Worker
 
 Trained = Callable[[dict[str, Any]], UUID]
 JOB = {
@@ -317,7 +318,7 @@ def test_a_key_is_free_again_when_its_job_has_been_deleted(client: TestClient) -
 def test_a_request_whose_key_is_in_flight_is_told_so(client: TestClient, database: Database) -> None:
     key = {"idempotency-key": "key"}
     with database.writing() as session:
-        assert jobs.hold_key(session, "key")
+        assert hold_key(session, Job, "key")
         problem = problem_of(client.post("/v1/jobs", json=LECTURE, headers=key), 409)
         others = client.post("/v1/jobs", json=LECTURE, headers={"idempotency-key": "another"})
 

@@ -24,7 +24,8 @@ from workbench import (
 from service.api.examples import SWEEP_REQUESTS
 from service.store import workers
 from service.store.database import Database
-from service.store.tables import Job, Worker
+from service.store.idempotency import hold_key
+from service.store.tables import Job, Sweep, Worker
 from service.upkeep.lost_jobs import ring_again
 from slope.engines.costs import COSTS, Cost
 from worker.group_attempt import attempt_group
@@ -159,7 +160,7 @@ def test_jobs_of_a_sweep_that_train_alone_take_engines_that_workers_have_the_mem
 def test_a_sweep_that_no_worker_has_the_memory_for_is_told_so_at_once(
     client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.jobs.jobs.LITTLE_MEMORY", 0)
+    monkeypatch.setattr("service.jobs.bounds.LITTLE_MEMORY", 0)
     worker(database, 100)
     problem = problem_of(client.post("/v1/sweeps", json=SWEEP), 422)
     assert problem["type"] == "/problems/too-large-for-workers"
@@ -200,6 +201,19 @@ def test_a_key_makes_a_repeated_sweep_harmless(client: TestClient, database: Dat
     assert rows_of_every_table(database)["jobs"] == 6
     other = client.post("/v1/sweeps", json=SWEEP | {"name": "other"}, headers=key)
     assert problem_of(other, 422)["type"] == "/problems/idempotency-key-reused"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("of_a_job", ["key", "sweep key"])
+def test_jobs_and_sweeps_have_keys_of_their_own(client: TestClient, database: Database, of_a_job: str) -> None:
+    key = {"Idempotency-Key": "key"}
+    with database.writing() as session:
+        assert hold_key(session, Job, of_a_job)
+        assert client.post("/v1/sweeps", json=SWEEP, headers=key).status_code == 202
+        assert hold_key(session, Sweep, "another")
+        problem = problem_of(client.post("/v1/sweeps", json=SWEEP, headers={"Idempotency-Key": "another"}), 409)
+    assert problem["type"] == "/problems/idempotency-key-in-flight"
+    assert client.post("/v1/jobs", json=request(), headers=key).status_code == 202
 
 
 def test_the_same_key_at_once_makes_one_sweep(client: TestClient, database: Database) -> None:

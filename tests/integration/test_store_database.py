@@ -17,6 +17,7 @@ import service.store.database
 from service.errors import DatabaseError
 from service.store import events, jobs
 from service.store.database import Database, now
+from service.store.idempotency import hold_key
 from service.store.tables import Job
 
 ROOT = Path(__file__).parents[2]
@@ -167,19 +168,19 @@ def test_an_idempotency_key_is_held_by_one_transaction_at_a_time(postgresql_url:
     def act(number: int) -> list[bool]:
         if number == 0:
             with database.writing() as session:
-                held = jobs.hold_key(session, "key")
+                held = hold_key(session, Job, "key")
                 is_held.set()
                 assert may_end.wait(30)
             return [held]
         assert is_held.wait(30)
         with database.writing() as session:
-            answers = [jobs.hold_key(session, "key"), jobs.hold_key(session, "another")]
+            answers = [hold_key(session, Job, "key"), hold_key(session, Job, "another")]
         may_end.set()
         return answers
 
     holder, other = at_once(2, act)
     with database.writing() as session:
-        afterwards = jobs.hold_key(session, "key")
+        afterwards = hold_key(session, Job, "key")
     database.dispose()
 
     assert (holder, other, afterwards) == ([True], [False, True], True)

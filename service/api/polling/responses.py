@@ -13,7 +13,7 @@ from service.jobs import jobs
 from service.jobs.jobs import Submission
 from service.store import jobs as stored
 from service.store.database import Database
-from service.store.tables import FINAL
+from slope.statuses import FINAL
 
 _MOST_KEPT = 1000
 _LARGEST_KEPT = 16 * 1024

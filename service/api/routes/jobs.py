@@ -1,6 +1,6 @@
 """Routes for jobs."""
 
-from typing import Annotated, get_args
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Response
@@ -26,7 +26,7 @@ from service.api.schemas.view import Page
 from service.jobs import jobs
 from service.store.jobs import Filters
 from slope.spec import JobRequest
-from slope.spec.job import JobStatus
+from slope.statuses import STATUSES, JobStatus
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -37,9 +37,7 @@ IdempotencyKey = Annotated[
 MAX_LABELS = 50
 """As many as a job can have."""
 Labels = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_LABELS))]
-Statuses = Annotated[
-    list[JobStatus] | None, Query(description="Jobs of any of these", max_length=len(get_args(JobStatus)))
-]
+Statuses = Annotated[list[JobStatus] | None, Query(description="Jobs of any of these", max_length=len(STATUSES))]
 
 
 @router.post(

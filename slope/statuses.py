@@ -1,0 +1,8 @@
+"""The statuses of a job, and which of them are final."""
+
+from typing import Literal, get_args
+
+JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
+FINAL: tuple[JobStatus, ...] = ("succeeded", "failed", "cancelled")
+"""A job with one of these changes no more."""
