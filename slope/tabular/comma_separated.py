@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from slope.tabular.cells import name_of
@@ -19,7 +20,7 @@ from slope.tabular.faults import BadOption, BadTable, TableTooLarge
 from slope.tabular.header import NOTHING, has_header
 from slope.tabular.lanes import read_ahead
 from slope.tabular.reading import Limits, Reading
-from slope.tabular.source import Field, Source, check_names, type_of
+from slope.tabular.source import Field, FieldsChanged, Source, check_names, type_of
 from slope.tabular.stored import is_wide
 
 _SPAN = 4 * 1024 * 1024
@@ -68,10 +69,31 @@ class CommaSeparated(Source):
         try:
             yield from self._in_spans(types)
         except pa.ArrowInvalid:
+            if self._reading.text == "drop" and self._find_words():
+                raise FieldsChanged from None
             with self._telling_faults(), self._open(types, use_threads=False) as reader:  # alone it counts the rows
                 for _ in reader:
                     pass
             raise
+
+    def _find_words(self) -> bool:
+        """Look through the whole table for words in columns that have none in the first block: they are of text."""
+        kinds = {"number": pa.float64(), "integer": pa.float64(), "boolean": pa.bool_()}
+        left = {field.name: kinds[field.type] for field in self.fields if field.type != "text"}
+        words: set[str] = set()
+        with suppress(pa.ArrowInvalid), self._open(dict.fromkeys(left, pa.string()), use_threads=False) as reader:
+            for batch in reader:
+                words |= {name for name in left.keys() - words if not self._is_all(batch.column(name), left[name])}
+        self.fields = [Field(each.name, "text" if each.name in words else each.type) for each in self.fields]
+        return bool(words)
+
+    def _is_all(self, column: pa.Array, kind: pa.DataType) -> bool:
+        plain = pc.replace_substring(pc.utf8_trim_whitespace(column), self._reading.decimal, ".")
+        try:
+            pc.cast(plain, kind)
+        except pa.ArrowInvalid:
+            return False
+        return True
 
     def integers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with suppress(pa.ArrowInvalid), self._open({name: pa.int64() for name in names}, use_threads=False) as reader:
@@ -123,7 +145,9 @@ class CommaSeparated(Source):
         """A reader of the columns of these types; of all, with types of its own finding, where none are given."""
         file = pa.OSFile(str(self._path))
         file.seek(start)
-        return arrow_csv.open_csv(file, **self._options(types, start, use_threads=use_threads))
+        options = self._options(types, start, use_threads=use_threads)
+        options["parse_options"].newlines_in_values = True  # a block ends where a row does
+        return arrow_csv.open_csv(file, **options)
 
     def _options(self, types: dict[str, pa.DataType], start: int, *, use_threads: bool = True) -> dict[str, Any]:
         read = arrow_csv.ReadOptions(

@@ -15,9 +15,10 @@ from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.json_document import JsonDocument
 from slope.tabular.json_lines import JsonLines
 from slope.tabular.lanes import Lanes, Part
-from slope.tabular.layout import layout_of
+from slope.tabular.layout import Layout, layout_of
 from slope.tabular.reading import Format, Limits, Reading
-from slope.tabular.source import Source, sized
+from slope.tabular.source import FieldsChanged, Source, sized
+from slope.tabular.spaces import SPACES, fold
 from slope.tabular.stored import TableWriter
 from slope.tabular.summary import Column, Kind, Summarizer, Summary
 from slope.tabular.text import make_utf8
@@ -30,6 +31,8 @@ _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
     "arrow": Arrow,
 }
 
+_MOST_TOLD = 20
+"""Columns that are named as left out."""
 _TIMES_AS_LARGE = 8
 """What is stored may be so many times what was sent before it is compressed. A digit and a comma become four."""
 
@@ -43,6 +46,8 @@ def opened(path: Path, format: Format, reading: Reading, limits: Limits) -> Sour
     """A table of which no more is known than its columns. Raises BadTable and BadOption."""
     if format in ("csv", "ndjson", "json"):
         make_utf8(path, reading.charset, limits)
+    if format == "csv" and reading.delimiter in SPACES:
+        reading = replace(reading, delimiter=fold(path, reading.delimiter, limits.row_bytes))
     return _SOURCES[format](path, reading, limits)
 
 
@@ -51,6 +56,13 @@ def take_in(source: Source, target: Path, reading: Reading, limits: Limits, sent
 
     At no time is more of it in memory than a few batches, but of a JSON document.
     """
+    try:
+        return _taken_in(source, target, reading, limits, sent_bytes)
+    except FieldsChanged:  # once at most: then all of the table has been looked through
+        return _taken_in(source, target, reading, limits, sent_bytes)
+
+
+def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, sent_bytes: int) -> Summary:
     layout = layout_of(source, reading, limits)
     summarizer = Summarizer(layout.names)
     nulls, kinds = [0] * len(layout.names), layout.types()
@@ -72,7 +84,14 @@ def take_in(source: Source, target: Path, reading: Reading, limits: Limits, sent
         raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")
     summary = summarizer.summary(kinds, nulls)
     _refuse_rounded(source, summary)
-    return replace(summary, notes=list(source.notes))
+    return replace(summary, notes=[*source.notes, *_left_out(source, layout)])
+
+
+def _left_out(source: Source, layout: Layout) -> list[str]:
+    names = [field.name for field in source.fields if field.name not in layout.order]
+    told = ", ".join(names[:_MOST_TOLD]) + f" and {len(names) - _MOST_TOLD:,} more" * (len(names) > _MOST_TOLD)
+    detail = f"Columns of something else than numbers were left out, as text=drop says: {told}"
+    return [f"{detail}. missing=? takes one of numbers in which ? stands for nothing"] if names else []
 
 
 def _refuse_rounded(source: Source, summary: Summary) -> None:

@@ -1,7 +1,9 @@
 """One JSON document: a list of objects, or an object of columns. Columns may have rows of numbers, as a job's x has."""
 
+import math
 from array import array
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from slope.tabular.text import opened
 Events = Iterator[tuple[str, Any]]
 
 _NAN = float("nan")
+_TOO_LONG = "integer overflow"
+"""What the reader says that makes doubles."""
 
 
 class JsonDocument(Source):
@@ -30,11 +34,10 @@ class JsonDocument(Source):
         self._columns: dict[str, _Column] = {}
         self._limits = limits
         self._categories = reading.one_hot
-        with opened(path) as file:
-            try:
-                self._read(ijson.basic_parse(file, use_float=True))
-            except (ijson.JSONError, ValueError, OverflowError) as error:
-                raise BadTable("The file cannot be read as JSON") from error
+        try:
+            self._read_from(path, use_float=True)
+        except (ijson.JSONError, ValueError, OverflowError) as error:
+            raise BadTable("The file cannot be read as JSON") from error
         check_names(list(self._columns), limits)
         self.fields = [Field(name, column.type) for name, column in self._columns.items()]
 
@@ -42,6 +45,17 @@ class JsonDocument(Source):
         columns = {name: self._columns[name].as_read() for name in numbers}
         columns |= {name: self._columns[name].as_words() for name in categories}
         yield pa.record_batch(columns)
+
+    def _read_from(self, path: Path, *, use_float: bool) -> None:
+        """Numbers as doubles, or, where a whole one has more than 64 bits, all of them digit by digit."""
+        try:
+            with opened(path) as file:
+                self._read(ijson.basic_parse(file, use_float=use_float))
+        except ijson.JSONError as error:
+            if not use_float or _TOO_LONG not in str(error):
+                raise
+            self._columns.clear()
+            self._read_from(path, use_float=False)
 
     def _read(self, events: Events) -> None:
         begin, _ = next(events, ("nothing", None))
@@ -162,6 +176,8 @@ class _Column:
             if self._event != event:
                 detail = f"The value is not a {_TYPES[self._event]} as in earlier rows"
                 raise BadTable(detail, row=len(self), column=self._name)
+        if isinstance(value, Decimal):
+            value = _double(value)
         self._are_whole = self._are_whole and not isinstance(value, float)
         self._numbers.append(self._number(event, value))
 
@@ -188,6 +204,14 @@ class _Column:
         if len(self._words) > self._limits.categories:
             return 0
         return self._words.setdefault(word, len(self._words))
+
+
+def _double(number: Decimal) -> float:
+    """The nearest; OverflowError where there is none, as the faster reader has it."""
+    value = float(number)
+    if math.isinf(value):
+        raise OverflowError
+    return value
 
 
 _TYPES: dict[str | None, FieldType] = {"number": "number", "boolean": "boolean", "string": "text", "null": "number"}

@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.json as arrow_json
 
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading
-from slope.tabular.source import Field, Source, check_names, type_of
+from slope.tabular.source import Field, FieldsChanged, FieldType, Source, check_names, type_of
 from slope.tabular.text import begin_of, opened
 
 
@@ -32,6 +32,7 @@ class JsonLines(Source):
             raise BadTable("The column has values within values", column=nested)
         check_names(schema.names, limits)
         self.fields = [Field(field.name, type_of(field.type)) for field in schema]
+        self._open_types = {field.name for field in schema if pa.types.is_null(field.type)}
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
@@ -73,26 +74,42 @@ class JsonLines(Source):
             ),
         )
 
-    def _fault(self) -> BadTable:
-        """What is wrong with the first line that is not as those before it."""
-        kinds = {field.name: field.type for field in self.fields}
+    def _fault(self) -> BadTable | FieldsChanged:
+        """What is wrong with the first line that is not as those before it.
+
+        Nothing is where later lines have more fields, or tell the type of one that had nothing before.
+        """
+        before = {field.name: field.type for field in self.fields if field.name not in self._open_types}
+        kinds: dict[str, FieldType] = dict(before)
         row = 0
         with opened(self._path) as file:
             while line := file.readline(self._limits.row_bytes):
                 if len(line) == self._limits.row_bytes:
                     return TableTooLarge("The line is too long", row=row)
                 if line.strip():
-                    if found := _fault_of(line, kinds, row, may_add=not self.fields):
+                    if found := _fault_of(line, kinds, row):
                         return found
+                    if len(kinds) > self._limits.columns:
+                        return TableTooLarge(f"The table has more than {self._limits.columns:,} columns", row=row)
                     row += 1
+        if self.fields and kinds != before:
+            self._know(kinds)
+            return FieldsChanged()
         return BadTable("The file cannot be read as NDJSON" if row else "The table has no rows")
+
+    def _know(self, kinds: "dict[str, FieldType]") -> None:
+        """Fields of the first block in their order, and those that begin later behind them."""
+        known = {field.name: field.type for field in self.fields} | kinds
+        check_names(list(known), self._limits)
+        self.fields = [Field(name, kind) for name, kind in known.items()]
+        self._open_types = set()
 
 
 _TYPES = {"number": pa.float64(), "integer": pa.float64(), "boolean": pa.bool_(), "text": pa.string()}
 
 
-def _fault_of(line: bytes, kinds: dict[str, Any], row: int, *, may_add: bool) -> BadTable | None:
-    """What is wrong with one line, given what the fields of earlier ones were; may add those it has to them."""
+def _fault_of(line: bytes, kinds: dict[str, FieldType], row: int) -> BadTable | None:
+    """What is wrong with one line, given what the fields of earlier ones were; adds those it has to them."""
     try:
         pairs = json.loads(line, object_pairs_hook=list)
     except (ValueError, RecursionError):
@@ -106,15 +123,13 @@ def _fault_of(line: bytes, kinds: dict[str, Any], row: int, *, may_add: bool) ->
             return BadTable("The line has this name twice", row=row, column=name)
         if kind is None:
             return BadTable("The value is neither a number nor a word", row=row, column=name)
-        if not may_add and name not in kinds:
-            return BadTable("Earlier rows have no such column", row=row, column=name)
         if kind != "null" and kinds.setdefault(name, kind).replace("integer", "number") != kind:
             return BadTable(f"The value is not a {kinds[name]} as in earlier rows", row=row, column=name)
         seen.add(name)
     return None
 
 
-def _kind_of(value: Any) -> str | None:
+def _kind_of(value: Any) -> Literal["null", "boolean", "number", "text"] | None:
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -15,6 +15,7 @@ class Reading:
     header: bool | None = None
     """Of CSV: whether the first row names the columns; None compares it with the rows below."""
     delimiter: str = ","
+    """Of CSV; a space, or `whitespace`, which has tabs as well, is as many as there are."""
     decimal: str = "."
     """Of CSV: `.` or `,`."""
     nulls: Treatment = "refuse"

@@ -24,6 +24,10 @@ class Field:
     type: FieldType
 
 
+class FieldsChanged(Exception):
+    """Raised while a table is read when its first block told too little of it: its fields are others now."""
+
+
 class Source(Protocol):
     """A table in some format, which can be read as often as it is needed."""
 
@@ -32,7 +36,7 @@ class Source(Protocol):
     """What was decided about the table that its sender may not expect."""
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The columns of these names, some rows at a time; categories as strings. Raises BadTable."""
+        """The columns of these names, some rows at a time; categories as strings. Raises BadTable and FieldsChanged."""
 
     def integers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Columns of whole numbers as such, where `batches` has them as doubles, which may have rounded them."""

@@ -15,6 +15,12 @@ _CHARSETS = {
     *(codecs.lookup(name).name for name in _BY_HAND.split()),
 }
 _BOM = codecs.BOM_UTF8
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16's does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _PIECE = 1024 * 1024
 
 
@@ -30,7 +36,7 @@ def codec_of(charset: str) -> str | None:
 
 def make_utf8(path: Path, charset: str | None, limits: Limits) -> None:
     """Let a file be UTF-8, or raise BadTable with the first byte that is not of its charset."""
-    codec = codec_of(charset or "utf-8") or "utf-8"
+    codec = codec_of(charset or _told_by_mark(path) or "utf-8") or "utf-8"
     if codec in ("utf-8", "ascii"):
         with path.open("rb") as source:
             _decode(source, codec, charset, None, limits)
@@ -39,6 +45,13 @@ def make_utf8(path: Path, charset: str | None, limits: Limits) -> None:
     with path.open("rb") as source, written.open("wb") as sink:
         _decode(source, codec, charset, sink, limits)
     written.rename(path)
+
+
+def _told_by_mark(path: Path) -> str | None:
+    """The charset that a file's byte order mark is of, where it is not UTF-8."""
+    with path.open("rb") as file:
+        begin = file.read(4)
+    return next((charset for mark, charset in _MARKS if begin.startswith(mark)), None)
 
 
 def begin_of(path: Path) -> int:
@@ -66,7 +79,7 @@ def _decode(source: BinaryIO, codec: str, charset: str | None, sink: BinaryIO | 
         try:
             text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
-            raise _fault(fed + len(piece) - len(error.object) + error.start, charset, source) from None
+            raise _fault(fed + len(piece) - len(error.object) + error.start, charset) from None
         fed += len(piece)
         is_between = not decoder.getstate()[0]
         if sink is not None:
@@ -77,9 +90,8 @@ def _decode(source: BinaryIO, codec: str, charset: str | None, sink: BinaryIO | 
             return
 
 
-def _fault(offset: int, charset: str | None, source: BinaryIO) -> BadTable:
+def _fault(offset: int, charset: str | None) -> BadTable:
+    place = f"The byte at {offset:,} (from 0)"
     if charset is not None:
-        return BadTable(f"The byte at {offset:,} (from 0) is not of the charset {charset}")
-    source.seek(0)
-    likely = "utf-16" if source.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "windows-1252"
-    return BadTable(f"The byte at {offset:,} (from 0) is not UTF-8: name the file's charset, as in charset={likely}")
+        return BadTable(f"{place} is not of the charset {charset}")
+    return BadTable(f"{place} is not UTF-8: name the file's charset, as in charset=windows-1252")

@@ -102,7 +102,7 @@ CORPUS = [
     BadTable("a name of 300 letters", b"a" * 300 + b",b\n1,2\n", CSV, None),
     BadTable("a name with a NUL", b"a\x00,b\n1,2\n", CSV, None),
     BadTable("a name that rings", b"a\x07,b\n1,2\n", CSV, None),
-    BadTable("UTF-16", "a,b\n1,2\n".encode("utf-16"), CSV, None),
+    BadTable("UTF-16 without a mark", "a,b\n1,2\n".encode("utf-16-le"), CSV, None),
     BadTable("a cell that is not UTF-8", b"a,b\n1,2\n1,\xff\n", CSV, None),
     BadTable("categories that are not UTF-8", b"a,b\n1,u\n1,\xff\n", CSV, None, parameters={"one_hot": "b"}),
     BadTable("the wrong decimal sign", b"a;b\n1,5;2\n", CSV, "/0/a", parameters={"delimiter": ";"}),

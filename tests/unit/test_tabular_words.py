@@ -129,7 +129,7 @@ def test_what_may_be_a_header_or_a_row_is_asked_for(tmp_path: Path, body: bytes)
         taken(tmp_path, body, "csv", text="drop")
 
 
-CHARSETS = ["utf-8", "utf-16", "utf-16-le", "iso-8859-1", "windows-1252", "koi8-r", "shift_jis"]
+CHARSETS = ["utf-8", "utf-16-le", "iso-8859-1", "windows-1252", "koi8-r", "shift_jis"]
 
 
 @some
@@ -170,6 +170,14 @@ def test_a_byte_order_mark_belongs_to_no_name(tmp_path: Path, format: Format) ->
     assert taken(tmp_path, body, format) == {"a": [1, 2], "b": [3, 4]}
 
 
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("format", ["csv", "ndjson", "json"])
+def test_a_byte_order_mark_tells_the_charset(tmp_path: Path, format: Format, charset: str) -> None:
+    body = written({"a": [1, 2], "b": [3, 4]}, format).decode().encode(charset)
+
+    assert taken(tmp_path, body, format) == {"a": [1, 2], "b": [3, 4]}
+
+
 @pytest.mark.parametrize(
     ("body", "charset", "offset"),
     [
@@ -177,7 +185,6 @@ def test_a_byte_order_mark_belongs_to_no_name(tmp_path: Path, format: Format) ->
         (b"a,b\n" + b"1,2\n" * 300_000 + b"3,\xe9\n", None, "1,200,006 "),
         (b"a,b\n1,\x81\n", "windows-1252", "6 "),
         ("a,b\n1,2\n".encode("utf-16")[:-1], "utf-16", "16 "),
-        ("a,b\n1,2\n".encode("utf-16"), None, "0 "),
         ("a,b\n1,2\n".encode("utf-16-le"), None, "1 "),
     ],
 )

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 AT_ONCE = 2
 """Uploads that are read at once; others wait, on the disk."""
-_DELIMITER = r"""^[^\w"'.+\-\r\n]$"""
+_DELIMITER = r"""^([^\w"'.+\-\r\n]|whitespace)$"""
 _BODIES: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES}
 _BODIES["text/csv"]["example"] = "hours,score\n1,52.5\n2,57\n3,61.5\n"
 _BODIES["application/json"] = {
@@ -48,9 +48,6 @@ def _reading(
     charset: Annotated[str | None, Query(description="Of text, as utf-16 or windows-1252; else UTF-8")] = None,
 ) -> Reading:
     """As the query says; without a delimiter where it says none."""
-    if delimiter == decimal:
-        detail = "Cells cannot be told apart by what stands within numbers"
-        raise InvalidRequest(detail, [Fault(detail, "/query/delimiter")])
     if charset is not None and codec_of(charset) is None:
         detail = f"{_UNKNOWN_CHARSET}: {charset}"
         raise InvalidRequest(detail, [Fault(detail, "/query/charset")])
