@@ -104,6 +104,8 @@ def sentence(error: Any) -> str:
             return f"The object should say by {error['ctx']['discriminator']} of which kind it is"
         case "model_type" | "model_attributes_type" | "dict_type":
             return "Input should be an object: {…}"
+        case "literal_error" if error["loc"][-1:] == ("word",):  # of what is a number or a word, a text was sent
+            return f"{error['msg']}; a number comes without quotes"
     return str(error["msg"])
 
 

@@ -664,6 +664,12 @@ def test_a_bare_name_is_told_how_it_is_written(kind: str) -> None:
     assert '{"name": "…"}' in detail
 
 
+@pytest.mark.parametrize("name", ["batch_size", "initial_weights", "initial_bias"])
+def test_a_number_in_quotes_is_told_to_come_without(name: str) -> None:
+    detail = told(two_rows([0.0, 1.0], hyperparameters={name: "32"}))[f"/hyperparameters/{name}"]
+    assert "without quotes" in detail
+
+
 def test_a_very_long_name_and_very_many_known_ones_are_not_compared() -> None:
     assert no_such("column", "a" * 1_000, ["a"]) == "There is no such column here: there is a"
     assert no_such("column", "a", [f"a{number}" for number in range(2_000)]) == "There is no such column here"
