@@ -105,7 +105,10 @@ def score(
         features, target = _chosen(job, dataset, reference)
         if after.dtype == "float32" and after.scaler is None:
             _refuse_overflow(dataset, features)
-    parts = datasets.read(storage, dataset.id, [*features, *([target] if target is not None else [])])
+        absent = _absent(features, dataset)
+    there = [name for name in features if name not in absent]
+    parts = datasets.read(storage, dataset.id, [*there, *([target] if target is not None else [])])
+    parts = _with_zeros(parts, [place for place, name in enumerate(features) if name in absent])
     first = next(parts, None)  # what is wrong with the storage shows now
     parts = parts if first is None else chain([first], parts)
     return Scoring(before, after, parts, has_target=target is not None)
@@ -121,8 +124,9 @@ def _dataset(session: Session, dataset_id: UUID) -> Dataset:
 def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[list[str], str | None]:
     columns = {column["name"] for column in dataset.columns}
     features = job.features if reference.features is None else reference.features
+    absent = _absent(features, dataset)
     for place, name in enumerate(features):
-        if name not in columns:
+        if name not in columns and name not in absent:
             at = "/dataset" if reference.features is None else f"/dataset/features/{place}"
             raise _at(at, f"The dataset has no column {name}")
     if len(features) != len(job.features):
@@ -132,6 +136,24 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
     if reference.target not in columns:
         raise _at("/dataset/target", no_such("column", reference.target, columns, "in the dataset"))
     return features, reference.target
+
+
+def _absent(features: list[str], dataset: Dataset) -> set[str]:
+    """Categories that no row of the dataset has, while it has others of their column, all known to the job."""
+    names = {column["name"] for column in dataset.columns}
+    here = {column["name"] for column in dataset.columns if column["type"] == "category"}
+    known = {_column_of(name) for name in here} - {_column_of(name) for name in here - set(features)}
+    return {name for name in features if name not in names and "=" in name and _column_of(name) in known}
+
+
+def _column_of(category: str) -> str:
+    return category.partition("=")[0]
+
+
+def _with_zeros(parts: Iterator[Array], places: list[int]) -> Iterator[Array]:
+    """With columns of zeros, so that they have these places."""
+    before = [place - earlier for earlier, place in enumerate(places)]
+    return (np.insert(part, before, 0.0, axis=1) for part in parts) if places else parts
 
 
 def _refuse_overflow(dataset: Dataset, features: list[str]) -> None:

@@ -150,6 +150,34 @@ def test_columns_are_found_by_the_names_of_the_job_or_by_others(
     assert [row["y"] for row in aimed] == a.tolist()
 
 
+def upload(client: TestClient, body: str) -> str:
+    answer = client.post("/v1/datasets?one_hot=city", content=body, headers={"Content-Type": "text/csv"})
+    return str(answer.json()["id"])
+
+
+def test_a_category_that_new_rows_lack_is_0_in_all_of_them(client: TestClient, trained: Trained) -> None:
+    train = upload(client, "city,rooms,rent\nRome,2,900\nOslo,3,1500\nRome,1,700\nBern,2,1300\n")
+    job_id = trained({"dataset": {"id": train, "target": "rent"}, "hyperparameters": {"epochs": 9, "dtype": "float64"}})
+    whole = [row["after"] for row in decoded(predict(client, job_id, dataset={"id": train}), "json")]
+
+    few = upload(client, "city,rooms,rent\nRome,2,900\nRome,1,700\n")
+    assert [row["after"] for row in decoded(predict(client, job_id, dataset={"id": few}), "json")] == whole[::2]
+    blind = upload(client, "rooms,city\n3,Oslo\n")
+    assert [row["after"] for row in decoded(predict(client, job_id, dataset={"id": blind}), "json")] == whole[1:2]
+
+
+@pytest.mark.parametrize("body", ["city,rooms\nRome,2\nParis,4\n", "rooms\n2\n"])
+def test_a_category_is_not_taken_for_absent_where_others_are_not_known(
+    client: TestClient, trained: Trained, body: str
+) -> None:
+    train = upload(client, "city,rooms,rent\nRome,2,900\nOslo,3,1500\n")
+    job_id = trained({"dataset": {"id": train, "target": "rent"}, "hyperparameters": {"epochs": 2}})
+    query = "?one_hot=city" if "city" in body else ""
+    new = client.post(f"/v1/datasets{query}", content=body, headers={"Content-Type": "text/csv"}).json()["id"]
+
+    assert "city=Oslo" in problem_of(predict(client, job_id, dataset={"id": new}), 422)["detail"]
+
+
 @pytest.mark.parametrize(
     ("reference", "pointer"),
     [
