@@ -35,6 +35,16 @@ class QoS(redis.QoS):
             virtual.QoS.ack(self, delivery_tag)
             raise
 
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+        """Forget what was not acknowledged and is no message: kombu would end the worker, whenever it starts."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+            with self.channel.conn_or_acquire(client) as connection:
+                connection.hdel(self.unacked_key, tag)
+                connection.zrem(self.unacked_index_key, tag)
+            log.warning("dropped what is no message among those not acknowledged", tag=excerpt(tag))
+
 
 class Channel(redis.Channel):
     """Delivers nothing but bells from the queues that are there for them."""

@@ -80,6 +80,8 @@ def _decode(source: BinaryIO, codec: str, charset: str | None, sink: BinaryIO | 
             text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             raise _fault(fed + len(piece) - len(error.object) + error.start, charset) from None
+        except UnicodeError as error:  # what should say the order of its bytes, and does not
+            raise BadTable(f"The file is not of the charset {charset}: {error}") from None
         fed += len(piece)
         is_between = not decoder.getstate()[0]
         if sink is not None:

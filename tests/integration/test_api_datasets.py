@@ -236,6 +236,7 @@ def test_a_dataset_too_large_for_float32_asks_for_float64(client: TestClient) ->
         ("text/csv", {"content-encoding": "br"}, 415),
         ("multipart/form-data", {}, 400),
         ("multipart/form-data; boundary=b", {}, 400),
+        ("multipart/form-data; boundary=" + "b" * 5000, {}, 400),
     ],
 )
 def test_a_body_of_no_known_kind_is_refused(

@@ -76,6 +76,22 @@ def test_of_a_bell_nothing_is_taken_but_the_job(broker: Redis, hear: Hear, messa
     assert len(hear()) == 1
 
 
+@pytest.mark.parametrize(
+    "entry", ["x", "null", "[1, 2]", "[[], {}, 3]", "[1, {}, {}]", "[{}, 1, 2]", "\udcff"], ids=ascii
+)
+def test_what_was_not_acknowledged_and_is_no_message_is_forgotten(
+    broker: Redis, broker_url: str, hear: Hear, entry: str
+) -> None:
+    broker.hset("unacked", "tag", entry.encode("utf-8", "surrogateescape"))
+    broker.zadd("unacked_index", {"tag": 0})
+
+    with Connection(broker_url) as connection:
+        connection.channel().qos.restore_visible(interval=1)
+
+    assert broker.hlen("unacked") == broker.zcard("unacked_index") == 0
+    assert hear() == []
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),

@@ -195,6 +195,11 @@ def test_a_byte_that_is_no_text_is_told_by_its_place(
         taken(tmp_path, body, "csv", charset=charset)
 
 
+def test_a_charset_whose_order_of_bytes_is_not_told_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadTable, match=r"utf-16: .*BOM"):
+        taken(tmp_path, b"a,b\n1,2\n", "csv", charset="utf-16")
+
+
 def test_a_charset_is_one_of_characters() -> None:
     assert [codec_of(name) for name in ("latin-1", "Windows-1252", "UTF8")] == ["iso8859-1", "cp1252", "utf-8"]
     assert [codec_of(name) for name in ("rot13", "base64", "idna", "unicode_escape", "none", "\0")] == [None] * 6

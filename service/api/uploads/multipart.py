@@ -1,6 +1,6 @@
 """The file in a multipart/form-data body (RFC 7578), taken out piece by piece."""
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import MalformedRequest
@@ -21,17 +21,20 @@ class FilePart:
         self._is_whole = False
         self._header: list[bytearray] = [bytearray(), bytearray()]
         self._pieces: list[bytes] = []
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin_part,
-                "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
-                "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
-                "on_header_end": self._end_header,
-                "on_part_data": lambda data, start, end: self._pieces.append(data[start:end]),
-                "on_end": self._end,
-            },
-        )
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin_part,
+                    "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+                    "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
+                    "on_header_end": self._end_header,
+                    "on_part_data": lambda data, start, end: self._pieces.append(data[start:end]),
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise MalformedRequest("The boundary that the content type names is too long") from error
 
     def feed(self, data: bytes) -> bytes:
         """What a piece of the body has of the file. Raises MalformedRequest."""
