@@ -332,7 +332,7 @@ def test_what_is_not_finite_is_null_and_noted(client: TestClient) -> None:
         ({"values": {"x": 1, "y": 2, "w": "1"}}, "/values/w", "number"),
         ({"requires_grad": ["w", "v"]}, "/requires_grad/1", "not in the expression"),
         ({"upstream": "one"}, "/upstream", "number"),
-        ({"evaluate": True}, "/evaluate", "not permitted"),
+        ({"evaluate": True}, "/evaluate", "There is no such field here"),
     ],
 )
 def test_a_fault_of_a_formula_is_pointed_at(
