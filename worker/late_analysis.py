@@ -5,7 +5,7 @@ from dataclasses import asdict
 from threading import Thread
 from typing import Any, Self
 
-from service.jobs.training_data import analysis_is_late
+from service.data.analysis import analysis_is_late
 from service.settings import Settings
 from service.store.tables import Job
 from slope.analysis import Analysis, analyse, warnings_for

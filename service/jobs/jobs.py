@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.data import datasets
+from service.data.analysis import analysis_is_late
 from service.data.datasets import Candidate, offered
 from service.errors import InvalidRequest, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
 from service.jobs.bounds import most_memory, refuse_too_many_numbers, refuse_without_memory
 from service.jobs.idempotency import Key
-from service.jobs.training_data import Sample, analysis_is_late, sample_of
+from service.jobs.training_data import Sample, sample_of
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage

@@ -10,21 +10,18 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from service.data import datasets
+from service.data.analysis import MOST_READ
 from service.data.datasets import INLINE_TARGET, Arrays, Candidate, inline_features
 from service.errors import InvalidRequest, ObjectMissing
-from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets as stored
 from service.store.database import Database
 from service.store.tables import Dataset
-from slope.analysis import Spread, analysis_seconds, precision_warnings, spreads_of
+from slope.analysis import Spread, precision_warnings, spreads_of
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
 from slope.spec.job import refuse_misfits
 from slope.spec.names import no_such
 from slope.spec.overflow import FLOAT32_LIMIT
-
-MOST_READ = 10_000_000
-"""A stored dataset of more numbers is not read when a job is submitted, only when it is trained on."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,6 @@ class Sample:
             detail = f"There is no dataset {self.dataset_id}"
             raise InvalidRequest(detail, [Fault(detail, "/dataset/id")])
         return self.dataset_id
-
-
-def analysis_is_late(rows: int, features: int, settings: Settings) -> bool:
-    """Whether the worker makes the analysis, beside the training: it is too long for an answer, but not altogether."""
-    is_read, seconds = rows * (features + 1) <= MOST_READ, analysis_seconds(rows, features)
-    return is_read and settings.analysis_seconds < seconds <= settings.worker_analysis_seconds
 
 
 def sample_of(database: Database, storage: Storage, request: JobRequest) -> Sample:
