@@ -242,7 +242,9 @@ class Listener:
     """A client of the application that reads a stream as it comes, and may hang up."""
 
     def __init__(self, app: FastAPI, path: str, last: str | None) -> None:
-        headers = [(b"accept", b"text/event-stream")] + ([(b"last-event-id", last.encode())] if last else [])
+        headers = [(b"host", b"127.0.0.1"), (b"accept", b"text/event-stream")] + (
+            [(b"last-event-id", last.encode())] if last else []
+        )
         self._scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

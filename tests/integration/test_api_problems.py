@@ -109,10 +109,15 @@ def test_a_body_that_says_it_is_past_the_limit_is_not_even_read(settings: Settin
 
     scope = {
         "type": "http",
+        "http_version": "1.1",
         "method": "POST",
         "path": "/v1/jobs",
         "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"content-length", b"%d" % 10**12)],
+        "headers": [
+            (b"host", b"127.0.0.1"),
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % 10**12),
+        ],
     }
     asyncio.run(app(scope, receive, send))
 
