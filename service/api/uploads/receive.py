@@ -41,8 +41,9 @@ _ENDINGS: dict[str, Format] = {
     "feather": "arrow",
 }
 _COMPRESSED: dict[str, Encoding] = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd", "gz": "gzip", "zst": "zstd"}
-_SENT_UNASKED = ("", "text/plain", "application/x-www-form-urlencoded")
-"""Browsers ask the service first (CORS) before they send any other. A form is told by where it comes from."""
+_NO_TABLES = ("text/plain", "application/x-www-form-urlencoded")
+"""What pages of other sites can send without asking first (CORS), and what no table is. A form with a file, and a body
+of no type, can be sent so as well: they are told by where they come from."""
 _PIECE = 1024 * 1024
 """So much is collected before it is written."""
 
@@ -63,7 +64,7 @@ class Received:
 async def received(request: Request, spool: Path, named: Format | None) -> AsyncIterator[Received]:
     """The body of a request as a file that lasts as long as the block. A format that is named beats what is told.
 
-    Not where the type is one that pages of other sites can send unasked: they would have a table taken for text.
+    Not where the type is that of text or of an HTML form: a page of another site would have a table taken for one.
 
     Raises UnsupportedMediaType, MalformedRequest, StorageFull, and StorageUnavailable.
     """
@@ -71,7 +72,7 @@ async def received(request: Request, spool: Path, named: Format | None) -> Async
     encoding = _encoding(request.headers.get("content-encoding", ""))
     part = FilePart(told) if _media_type(told) == "multipart/form-data" else None
     if part is None:
-        format = named if named and _media_type(told) not in _SENT_UNASKED else _format(told, "")
+        format = named if named and _media_type(told) not in _NO_TABLES else _format(told, "")
     with translated_disk_errors(), _folder(spool) as folder:
         path = folder / "body"
         await _write(request, path, part)
