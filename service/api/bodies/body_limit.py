@@ -1,6 +1,7 @@
 """The largest body that is read. Starlette has the same, and answers text/plain where a body tells its length."""
 
-from starlette.datastructures import Headers
+from collections.abc import Awaitable
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,12 +17,13 @@ class BodyLimit:
         self._max_size = max_size
         self._max_upload_size = max_upload_size
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http" or not (told := _told(scope)):
+            return self._app(scope, receive, send)  # there is no body
         limit = self._limit(scope)
-        if scope["type"] == "http" and _told_length(scope) > limit:
-            await answer_of(scope["path"], problem_of(BodyTooLarge()))(scope, receive, send)
-        else:
-            await self._app(scope, self._counted(receive, limit), send)
+        if any(length.isdigit() and int(length) > limit for length in told):
+            return answer_of(scope["path"], problem_of(BodyTooLarge()))(scope, receive, send)
+        return self._app(scope, self._counted(receive, limit), send)
 
     def _limit(self, scope: Scope) -> int:
         """A dataset goes to a file; every other body is read into memory."""
@@ -41,6 +43,6 @@ class BodyLimit:
         return counted
 
 
-def _told_length(scope: Scope) -> int:
-    told = Headers(scope=scope).get("content-length", "")
-    return int(told) if told.isdecimal() else 0
+def _told(scope: Scope) -> list[bytes]:
+    """What tells that a request has a body (RFC 9112, 6): its length, or that it comes in chunks."""
+    return [value for name, value in scope["headers"] if name in (b"content-length", b"transfer-encoding")]

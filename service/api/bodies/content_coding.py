@@ -1,9 +1,9 @@
 """Bodies that are compressed (Content-Encoding), read as what they are of. Files of tables have their own reader."""
 
 import zlib
+from collections.abc import Awaitable
 
 from anyio.lowlevel import checkpoint
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import answer_of, problem_of
@@ -21,16 +21,16 @@ class Decoding:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         coding = _coding(scope)
         if coding in ("", "identity"):
-            await self._app(scope, receive, send)
-        elif coding in _CODINGS:
-            told = (b"content-encoding", b"content-length")
+            return self._app(scope, receive, send)
+        if coding in _CODINGS:
+            told = (b"content-encoding", b"content-length", b"transfer-encoding")
             headers = [field for field in scope["headers"] if field[0] not in told]
-            await self._app({**scope, "headers": headers}, _Decoded(receive), send)
-        else:
-            await answer_of(scope["path"], problem_of(_unknown()))(scope, receive, send)
+            headers.append((b"transfer-encoding", b"chunked"))  # its length is not known beforehand any more
+            return self._app({**scope, "headers": headers}, _Decoded(receive), send)
+        return answer_of(scope["path"], problem_of(_unknown()))(scope, receive, send)
 
 
 class _Decoded:
@@ -74,7 +74,8 @@ class _Decoded:
 def _coding(scope: Scope) -> str:
     if scope["type"] != "http" or scope["path"] == "/v1/datasets":
         return ""
-    return ", ".join(Headers(scope=scope).getlist("content-encoding")).strip().lower()
+    told = [value for name, value in scope["headers"] if name == b"content-encoding"]
+    return b", ".join(told).decode("latin-1").strip().lower() if told else ""
 
 
 def _unknown() -> UnsupportedMediaType:

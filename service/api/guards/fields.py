@@ -1,6 +1,6 @@
 """Headers that are lists may come in several lines (RFC 9110, 5.3): the application reads them as one."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,10 +14,10 @@ class OneLine:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and _has_repeated(scope["headers"]):
             scope = {**scope, "headers": joined(scope["headers"])}
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 def joined(fields: Iterable[tuple[bytes, bytes]]) -> Fields:

@@ -1,6 +1,6 @@
 """HEAD is answered as GET without a body, on every route; and what methods a path has is told in full."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint
@@ -14,10 +14,12 @@ class Head:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["method"] != "HEAD":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)  # without a coroutine of its own: every poll comes by
+        return self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         with CancelScope() as asked:
 
             async def without_body(message: Message) -> None:

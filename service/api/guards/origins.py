@@ -8,6 +8,7 @@ browser says where it comes from (`Sec-Fetch-Site`, `Origin`), and a page whose 
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from operator import itemgetter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +30,8 @@ _POLICY = b"content-security-policy"
 _PLAIN_POLICY = (_POLICY, b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 """Of answers that are no pages. A picture in SVG has its colours in a style of its own."""
 
+_NAME = itemgetter(0)
+
 HEADERS = [*_HEADERS, _PLAIN_POLICY]
 """What a browser is told with every answer that does not say otherwise."""
 
@@ -49,8 +52,7 @@ class OriginGuard:
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message.setdefault("headers", [])
-                has_policy = any(name == _POLICY for name, _ in headers)
-                headers += _HEADERS if has_policy else HEADERS
+                headers += _HEADERS if _POLICY in map(_NAME, headers) else HEADERS
             await send(message)
 
         error = self._error(scope)
