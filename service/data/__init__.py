@@ -1,0 +1,1 @@
+"""Datasets: kept, read, and offered to jobs."""

@@ -1,0 +1,1 @@
+"""Jobs and sweeps: the decisions and the commits."""

@@ -1,0 +1,1 @@
+"""Records, predictions and pictures as files."""
