@@ -1,5 +1,6 @@
 """Hosts that are cut off, some cases of `faults.cuts` each once, with real processes in network namespaces."""
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,9 @@ SECONDS = 30.0
 """Generous: `make test-faults` measures, and this machine may have other things to do."""
 
 
-pytestmark = pytest.mark.skipif(bool(hosts.missing()), reason=hosts.missing() or "")
+_MISSING = hosts.missing()
+# In CI nothing is skipped for want of a tool: there these tests fail where there can be no hosts.
+pytestmark = pytest.mark.skipif(_MISSING is not None and "CI" not in os.environ, reason=_MISSING or "")
 
 
 @pytest.fixture(scope="module")
