@@ -55,6 +55,11 @@ class PostgreSQL:
         self.execute("SELECT pg_reload_conf()")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes do not name a test: gzip puts the second of its making into them, and every process collects for itself."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_left_running() -> Iterator[None]:
     """The first fixture, and so the last to end: whatever program a test has started has ended by then."""

@@ -1,1 +1,0 @@
-"""What the API answers: one class per resource, made from rows."""
