@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from slope.data import RowsOfSteps, prepare
-from slope.graph import Graph
+from slope.graph import DrawnGraph
 from slope.graph.palette import THEMES
 from slope.graph.step import StepTrace, batch_of
 from slope.loop import Training
@@ -65,12 +65,12 @@ def _draw_losses(losses: list[float]) -> None:
         )
 
 
-def _draw(name: str, graph: Graph) -> None:
+def _draw(name: str, graph: DrawnGraph) -> None:
     for theme in ("light", "dark"):
         (FOLDER / f"{name}-{theme}.svg").write_text(graph.svg(theme) + "\n")
 
 
-def _step(x: Any, y: Any, settings: dict[str, Any], *, epoch: int, step: int, row: int) -> Graph:
+def _step(x: Any, y: Any, settings: dict[str, Any], *, epoch: int, step: int, row: int) -> DrawnGraph:
     """The graph of a step of a run, as the service would answer it."""
     spec = TrainingSpec.model_validate(settings)
     data, rows = prepare(x, y, spec), RowsOfSteps(len(y), spec, epoch)[step]

@@ -25,7 +25,7 @@ from slope.spec import Fault, TrainingSpec
 from slope.spec.graph import GraphRequest
 
 if TYPE_CHECKING:
-    from slope.graph import Graph
+    from slope.graph import DrawnGraph
     from slope.graph.audit import Audit
     from slope.model import Parameters
     from slope.records import StepRecord
@@ -40,7 +40,7 @@ MAX_AUDITED_NUMBERS = 10_000_000
 class StepGraph:
     """The graph of a step whose gradient has been held against the record."""
 
-    graph: "Graph"
+    graph: "DrawnGraph"
     record: "StepRecord"
     rows: list[int]
     row: int
@@ -70,7 +70,7 @@ class Origin:
         return RowsOfSteps(self.source.rows, self.spec, epoch)
 
 
-def of_expression(request: GraphRequest) -> "Graph":
+def of_expression(request: GraphRequest) -> "DrawnGraph":
     """The graph of a formula. Raises InvalidRequest for an exponent that turns out too large."""
     from slope.graph.formula import graph_of
 

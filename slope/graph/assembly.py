@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from slope.graph.graph import Edge, Graph, Kind, Node, Numbers
+from slope.graph.drawn import DrawnGraph
+from slope.graph.graph import Edge, Kind, Node, Numbers
 from slope.graph.operations import MULTIPLY, Operation
 from slope.graph.parts import Axis, Focus, Part, axes_of, is_finite, numbers_of, parts_of, without
 from slope.graph.vertices import Use, Vertex
@@ -13,11 +14,11 @@ from slope.graph.vertices import Use, Vertex
 _OTHERS = "others"
 
 
-def assemble(vertices: list[Vertex], focus: Focus | None = None) -> Graph:
+def assemble(vertices: list[Vertex], focus: Focus | None = None) -> DrawnGraph:
     """The graph of a computation whose backward pass has been watched; its result is the last vertex."""
     assembly = _Assembly(vertices, focus)
     nodes, edges = list(assembly.nodes()), list(assembly.edges())
-    return Graph("The graph of a computation", numbers_of(vertices[-1].value), nodes, edges, _notes(nodes, edges))
+    return DrawnGraph("The graph of a computation", numbers_of(vertices[-1].value), nodes, edges, _notes(nodes, edges))
 
 
 class _Assembly:

@@ -9,8 +9,8 @@ from torch import Tensor
 from slope.expression import MAX_POWER, Expression, ExpressionFault, Name, Number, constant, names_in, parse
 from slope.expression import Operation as Calculation
 from slope.graph.assembly import assemble
+from slope.graph.drawn import DrawnGraph
 from slope.graph.forward import Forward
-from slope.graph.graph import Graph
 from slope.graph.tracing import followed
 
 _OPERATIONS: dict[tuple[str, int], Callable[..., Tensor]] = {
@@ -36,7 +36,7 @@ def graph_of(
     values: Mapping[str, float],
     requires_grad: Collection[str] | None = None,
     upstream: float = 1.0,
-) -> Graph:
+) -> DrawnGraph:
     """The graph of a formula whose names have these values; all of them require a gradient if none are given.
 
     Raises ExpressionFault for a formula that cannot be read, and for an exponent that turns out too large.

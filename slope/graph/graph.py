@@ -1,10 +1,7 @@
 """The graph of a computation as plain numbers: what went forward, and what came back."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
-
-from slope.drawing import NotDrawn, NotInstalled
 
 Number = float | None
 """None where there is none: no gradient flows there, or autograd kept no value."""
@@ -66,7 +63,7 @@ class Edge:
     """What flows back along the edge."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Graph:
     """Nodes in the order of the forward pass, edges from operand to operation."""
 
@@ -76,36 +73,3 @@ class Graph:
     edges: list[Edge]
     notes: list[str]
     """What a reader should know: numbers that are not finite, gradients that accumulate."""
-
-    def text(self) -> str:
-        """For a terminal."""
-        from slope.graph.text import text_of
-
-        return text_of(self)
-
-    def dot(self, theme: str = "light") -> str:
-        """As Graphviz reads it."""
-        from slope.graph.dot import dot_of
-
-        return dot_of(self, theme)
-
-    def mermaid(self) -> str:
-        """As Mermaid reads it; GitHub and many notebooks draw it."""
-        from slope.graph.mermaid import mermaid_of
-
-        return mermaid_of(self)
-
-    def svg(self, theme: str = "auto") -> str:
-        """A drawing. With the theme `auto` it follows the reader's light or dark."""
-        from slope.graph.svg import svg_of
-
-        return svg_of(self, theme)
-
-    def _repr_svg_(self) -> str | None:
-        """What a notebook shows; where there is no Graphviz, or the graph is too large for it, the text."""
-        with suppress(NotInstalled, NotDrawn):
-            return self.svg()
-        return None
-
-    def __repr__(self) -> str:
-        return self.text()

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from slope.data import TrainingData
 from slope.graph.assembly import assemble
+from slope.graph.drawn import DrawnGraph
 from slope.graph.forward import Forward
-from slope.graph.graph import Graph
 from slope.graph.parts import Axis, Focus
 from slope.graph.tracing import followed
 from slope.graph.vertices import Vertex
@@ -62,7 +62,7 @@ class StepTrace:
         assert value is not None
         return float(value.item())
 
-    def graph(self, row: int, features: Sequence[int] | None = None) -> Graph:
+    def graph(self, row: int, features: Sequence[int] | None = None) -> DrawnGraph:
         """With one row of the batch shown, by its index in the dataset, and some features; by default all or most."""
         shown = self._largest() if features is None else features
         focus = Focus(self._batch.rows.index(row), len(self._batch.rows), shown, _AXES)

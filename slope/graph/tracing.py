@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from slope.graph.assembly import assemble
+from slope.graph.drawn import DrawnGraph
 from slope.graph.forward import Forward
-from slope.graph.graph import Graph
 from slope.graph.vertices import Vertex, back_propagate
 from slope.graph.walk import Walk
 
@@ -20,7 +20,7 @@ class Untraceable(ValueError):
 
 def trace(
     loss: Tensor | Callable[[], Tensor], names: Names | None = None, *, upstream: Tensor | float | None = None
-) -> Graph:
+) -> DrawnGraph:
     """Back-propagate a loss, as `loss.backward()` does, and draw what autograd did.
 
     The loss is a tensor of one number, or a function that computes it. Of a tensor autograd has kept what it needs

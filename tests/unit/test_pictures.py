@@ -13,7 +13,7 @@ import torch
 from slope import drawing
 from slope.calling_off import called_off_when
 from slope.data import prepare
-from slope.graph import Graph, trace
+from slope.graph import DrawnGraph, trace
 from slope.graph.dot import pieces_of
 from slope.graph.figures import figure
 from slope.graph.formula import graph_of
@@ -27,11 +27,11 @@ from slope.spec import TrainingSpec
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def lecture() -> Graph:
+def lecture() -> DrawnGraph:
     return graph_of("(x*w - y)**2", {"x": 1.0, "w": 1.0, "y": 2.0}, ["w"])
 
 
-def wide(features: int = 8) -> Graph:
+def wide(features: int = 8) -> DrawnGraph:
     """A step of a batch with a table of weights."""
     random = np.random.default_rng(3)
     spec = TrainingSpec.model_validate({"batch_size": "full", "l2": 0.1})

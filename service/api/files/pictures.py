@@ -9,7 +9,7 @@ from service.errors import NotDrawn, PicturesMissing
 from slope import drawing
 
 if TYPE_CHECKING:
-    from slope.graph import Graph
+    from slope.graph import DrawnGraph
 
 GraphFormat = Literal["json", "svg", "png", "dot", "mermaid", "text"]
 Theme = Literal["auto", "light", "dark"]
@@ -28,7 +28,7 @@ def preferred(request: Request) -> GraphFormat:
     return negotiation.preferred(request, get_args(GraphFormat))
 
 
-def drawn(graph: "Graph", format: GraphFormat, theme: Theme) -> Response:
+def drawn(graph: "DrawnGraph", format: GraphFormat, theme: Theme) -> Response:
     """The answer that shows a graph. Raises PicturesMissing and NotDrawn."""
     from slope.graph.svg import png_of
 
