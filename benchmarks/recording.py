@@ -136,7 +136,7 @@ def _job(database: Database) -> UUID:
     with database.writing() as session:
         dataset_id = uuid7()
         values = {"columns": [], "content_hash": dataset_id.hex, "size": 0, "rows": 1, "is_inline": True, "name": None}
-        datasets.add(session, {"id": dataset_id, "created_at": now(session)} | values)
+        datasets.add_dataset(session, {"id": dataset_id, "created_at": now(session)} | values)
         job = Job(
             id=uuid7(),
             created_at=now(session),
@@ -151,6 +151,6 @@ def _job(database: Database) -> UUID:
             status="queued",
             epochs=spec.epochs,
         )
-        jobs.add(session, job)
+        jobs.add_job(session, job)
         session.commit()
     return job.id

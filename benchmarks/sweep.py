@@ -18,7 +18,7 @@ from service.storage import storage_at
 from service.store import group_leases, leases, schema
 from service.store.database import Database
 from service.store.jobs import Filters
-from service.store.jobs import page as page_of_jobs
+from service.store.jobs import select_jobs as page_of_jobs
 from slope.data import prepare
 from slope.engines.fused import Fused
 from slope.engines.rounds import Round

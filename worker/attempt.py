@@ -70,10 +70,10 @@ class Assignment:
 
 def _load(process: Process, claim: Claim) -> Assignment:
     with process.database.reading() as session:
-        job = jobs.for_training(session, claim.job_id)
+        job = jobs.find_job_for_training(session, claim.job_id)
         assert job.started_at  # the claim has set it
         elapsed = (now(session) - job.started_at).total_seconds()
-        memory = workers.memory_of(session, process.worker_id)
+        memory = workers.memory_of_worker(session, process.worker_id)
     refuse_beyond(memory, job.planned)
     return Assignment(job, elapsed)
 

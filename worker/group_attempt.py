@@ -102,7 +102,7 @@ def _load(process: Process, claim: GroupClaim, heartbeat: Heartbeat) -> Assignme
             raise LeaseLost
         assert jobs[0].started_at  # the claim has set it
         elapsed = (now(session) - jobs[0].started_at).total_seconds()
-        memory = workers.memory_of(session, process.worker_id)
+        memory = workers.memory_of_worker(session, process.worker_id)
     refuse_beyond(memory, jobs[0].planned)
     if jobs[0].timeout_seconds is not None:
         heartbeat.limit(jobs[0].timeout_seconds - elapsed)

@@ -213,7 +213,7 @@ class _Bell:
     def _bells(self) -> int:
         """One for every slot but this one, and one for this worker's main process, which may take it and keep it."""
         with self._process.database.reading() as session:
-            slots = workers.slots(session, device_for(self._device))
+            slots = workers.count_slots(session, device_for(self._device))
         return slots if slots > 1 else 0
 
 
@@ -224,9 +224,9 @@ def help_reduce(process: Process, job_id: UUID) -> None:
     """
     try:
         with process.database.reading() as session:
-            job = jobs.get(session, job_id)
+            job = jobs.find_job(session, job_id)
             is_open = job is not None and job.status == "running" and partitions.counts(session, job_id)[1] > 0
-            memory = workers.memory_of(session, process.worker_id)
+            memory = workers.memory_of_worker(session, process.worker_id)
         if job and is_open and job.device in process.requests_served:
             refuse_beyond(memory, job.planned)
             _help(process, job)

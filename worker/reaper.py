@@ -54,8 +54,8 @@ class Reaper:
         """Jobs of this worker whose process has died. They need not wait for their lease to expire."""
         with self._process.database.writing() as session:
             self._contact.note_answer()  # as often as there is one: the database may be far away
-            if not workers.beat(session, self._process.worker_id, hears=self._hearing.hears):
-                workers.add(session, self._row())
+            if not workers.touch_worker(session, self._process.worker_id, hears=self._hearing.hears):
+                workers.add_worker(session, self._row())
             held = leases.held_by(session, self._process.worker_id)
             session.commit()
         living = {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
@@ -83,5 +83,5 @@ class Reaper:
 
     def _sign_off(self) -> None:
         with self._process.between_forks(), self._process.database.writing() as session:
-            workers.stop(session, self._process.worker_id)
+            workers.stop_worker(session, self._process.worker_id)
             session.commit()

@@ -40,7 +40,7 @@ def rehearse(process: Process) -> None:
 
 def _play(session: Session, process: Process, dataset_id: UUID) -> None:
     job = _job(session, dataset_id)
-    jobs.add(session, job)
+    jobs.add_job(session, job)
     claim = leases.claim(
         session,
         job.id,
@@ -50,7 +50,7 @@ def _play(session: Session, process: Process, dataset_id: UUID) -> None:
         lease_seconds=process.settings.lease_seconds,
     )
     assert claim  # nobody else has seen it
-    arrays = datasets.load_for(process.storage, jobs.for_training(session, job.id))
+    arrays = datasets.load_for(process.storage, jobs.find_job_for_training(session, job.id))
     [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
     leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
     write_records(session, job.id, [record], [record.steps])

@@ -99,10 +99,10 @@ class Candidate:
 
     def adopt(self, session: Session) -> UUID:
         """The dataset of this content, new or not, which nobody can delete until the transaction ends."""
-        while (held := datasets.hold_content(session, self._summary.content_hash)) is None:
+        while (held := datasets.lock_content(session, self._summary.content_hash)) is None:
             self._refuse_beyond_quota(session)
             self.put()  # it may have been known a moment ago, and deleted since
-            if datasets.add(session, self._row(session)):
+            if datasets.add_dataset(session, self._row(session)):
                 before_commit(session, self._note_commit)
                 return self._id
         if not self._is_inline:
@@ -218,7 +218,7 @@ def partitions(storage: Storage, dataset_id: UUID, count: int) -> list[range]:
 
 
 def get(session: Session, dataset_id: UUID) -> Dataset:
-    dataset = datasets.get(session, dataset_id)
+    dataset = datasets.find_dataset(session, dataset_id)
     if dataset is None:
         raise DatasetNotFound(dataset_id)
     return dataset
@@ -226,7 +226,7 @@ def get(session: Session, dataset_id: UUID) -> Dataset:
 
 def page(session: Session, *, name: str | None, before: UUID | None, limit: int) -> tuple[list[Dataset], UUID | None]:
     """Uploaded datasets newest first, and where the next page goes on."""
-    found = datasets.page(session, name=name, before=before, limit=limit + 1)
+    found = datasets.select_datasets(session, name=name, before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
@@ -251,7 +251,7 @@ def rows(storage: Storage, dataset: Dataset, *, after: int, limit: int) -> tuple
 def delete(database: Database, storage: Storage, dataset_id: UUID) -> None:
     """Delete a dataset with its numbers. Raises DatasetIsUsed while a job refers to it."""
     with database.writing() as session:
-        if not datasets.remove(session, dataset_id):
+        if not datasets.remove_dataset(session, dataset_id):
             get(session, dataset_id)  # another may have deleted it
             raise DatasetIsUsed
         session.commit()

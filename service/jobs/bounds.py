@@ -34,4 +34,4 @@ def most_memory(database: Database, planned: Plan, device: str) -> int | None:
     if (planned.memory_bytes or 0) <= LITTLE_MEMORY:
         return None
     with database.reading() as session:
-        return workers.most_memory(session, device_for(device))
+        return workers.largest_memory(session, device_for(device))

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from service.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
-from service.store.idempotency import Made, hold_key, made_with
+from service.store.idempotency import Made, lock_key, made_with
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Key:
         """
         if self.text is None:
             return None
-        if not hold_key(session, kind, self.text):
+        if not lock_key(session, kind, self.text):
             raise IdempotencyKeyInFlight
         made = made_with(session, kind, self.text)
         if made and made.fingerprint != self.fingerprint:

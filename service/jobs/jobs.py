@@ -113,22 +113,22 @@ def rehearse(database: Database, storage: Storage, queue: Queue, settings: Setti
 
 
 def get(session: Session, job_id: UUID, *, with_events: bool = False) -> Job:
-    return _found(jobs.get(session, job_id, with_events=with_events), job_id)
+    return _found(jobs.find_job(session, job_id, with_events=with_events), job_id)
 
 
 def for_replay(session: Session, job_id: UUID) -> Job:
     """A job with what its steps are computed again from. Raises JobNotFound."""
-    return _found(jobs.for_replay(session, job_id), job_id)
+    return _found(jobs.find_job_for_replay(session, job_id), job_id)
 
 
 def outline(session: Session, job_id: UUID) -> Outline:
     """What is to be known of a job whose records are read. Raises JobNotFound."""
-    return _found(jobs.outline(session, job_id), job_id)
+    return _found(jobs.find_outline(session, job_id), job_id)
 
 
 def predictions(session: Session, job_id: UUID) -> Predictions:
     """Of the points that the job asked for. Raises JobNotFound."""
-    return _found(jobs.predictions(session, job_id), job_id)
+    return _found(jobs.find_predictions(session, job_id), job_id)
 
 
 def _found(found: Found | None, job_id: UUID) -> Found:
@@ -139,14 +139,14 @@ def _found(found: Found | None, job_id: UUID) -> Found:
 
 def page(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> tuple[list[Job], UUID | None]:
     """Jobs newest first, and where the next page goes on."""
-    found = jobs.page(session, filters, before=before, limit=limit + 1)
+    found = jobs.select_jobs(session, filters, before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
 def cancel(database: Database, job_id: UUID, check: Check | None = None) -> Job:
     """End a waiting job now, or ask the worker of a running one to stop at its next flush."""
     with database.writing() as session:
-        jobs.hold(session, job_id)  # or it might begin to wait when it is known not to, and so seem to have ended
+        jobs.lock_job(session, job_id)  # or it might begin to wait when it is known not to, and so seem to have ended
         _check(session, job_id, check)
         if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
             raise JobIsFinal(get(session, job_id).status)
@@ -159,9 +159,9 @@ def delete(database: Database, storage: Storage, job_id: UUID, check: Check | No
     """Delete a job with all its records, and the data that came with it; not while it runs."""
     with database.writing() as session:
         if check:
-            jobs.hold(session, job_id)
+            jobs.lock_job(session, job_id)
         _check(session, job_id, check)
-        dataset_id = jobs.remove(session, job_id)
+        dataset_id = jobs.remove_job(session, job_id)
         if dataset_id is None:
             get(session, job_id)  # another may have deleted it
             raise JobIsRunning
@@ -242,7 +242,7 @@ def _add(session: Session, drafted: Draft, candidate: Candidate | None, key: Key
         status="queued",
         epochs=request.hyperparameters.epochs,
     )
-    jobs.add(session, job, drafted.warnings)
+    jobs.add_job(session, job, drafted.warnings)
     return job
 
 

@@ -68,7 +68,7 @@ def submit(
         sweep = _sweep(session, request, named)
         rows = _rows(sweep, sample, sample.hold(session, candidate), drafted)
         warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
-        sweeps.add(session, sweep, rows, warnings)
+        sweeps.add_sweep(session, sweep, rows, warnings)
         session.commit()  # before the bells: the workers must find the rows
     _ring(database, queue, [row["id"] for row in rows if row["rung_at"] and not row["place"]], request.device)
     return Submission(sweep.id, replayed=False)
@@ -90,7 +90,7 @@ def _largest(drafted: list[Member]) -> Plan:
 
 
 def get(session: Session, sweep_id: UUID) -> Summary:
-    sweep = sweeps.get(session, sweep_id)
+    sweep = sweeps.find_sweep(session, sweep_id)
     if sweep is None:
         raise SweepNotFound(sweep_id)
     return _summaries(session, [sweep])[0]
@@ -98,7 +98,7 @@ def get(session: Session, sweep_id: UUID) -> Summary:
 
 def page(session: Session, *, before: UUID | None, limit: int) -> tuple[list[Summary], UUID | None]:
     """Sweeps newest first, and where the next page goes on."""
-    found = sweeps.page(session, before=before, limit=limit + 1)
+    found = sweeps.select_sweeps(session, before=before, limit=limit + 1)
     return _summaries(session, found[:limit]), found[limit - 1].id if len(found) > limit else None
 
 
@@ -111,7 +111,7 @@ def ranking(
     session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int
 ) -> tuple[list[Job], Rank | None]:
     """The jobs from the smallest loss up, and the place behind which the next page begins."""
-    found = sweeps.ranking(session, sweep_id, by, after=after, limit=limit + 1)
+    found = sweeps.select_ranked(session, sweep_id, by, after=after, limit=limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], Rank(getattr(last, sweeps.RANKED[by].key), last.id) if last else None
 
@@ -120,7 +120,7 @@ def cancel(database: Database, sweep_id: UUID) -> None:
     """End the jobs that wait now, and ask the workers of those that run to stop."""
     with database.writing() as session:
         get(session, sweep_id)
-        if not sweeps.cancel(session, sweep_id):
+        if not sweeps.cancel_jobs(session, sweep_id):
             raise SweepIsFinal
         session.commit()
 
@@ -129,7 +129,7 @@ def delete(database: Database, storage: Storage, sweep_id: UUID) -> None:
     """Delete a sweep with its jobs and all their records, and the data that came with it; not while a job runs."""
     with database.writing() as session:
         get(session, sweep_id)
-        learnt_from = sweeps.remove(session, sweep_id)
+        learnt_from = sweeps.remove_sweep(session, sweep_id)
         if learnt_from is None:
             raise SweepIsRunning
         unused = [dataset_id for dataset_id in learnt_from if stored_datasets.remove_inline(session, dataset_id)]
@@ -198,5 +198,5 @@ def _ring(database: Database, queue: Queue, job_ids: Sequence[UUID], device: str
 
 def _summaries(session: Session, found: Sequence[Sweep]) -> list[Summary]:
     ids = [sweep.id for sweep in found]
-    counts, epochs = sweeps.counts(session, ids), sweeps.epochs(session, ids)
+    counts, epochs = sweeps.count_jobs(session, ids), sweeps.count_epochs(session, ids)
     return [Summary(sweep, counts[sweep.id], *epochs[sweep.id]) for sweep in found]

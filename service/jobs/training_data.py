@@ -49,7 +49,7 @@ class Sample:
         """The dataset, which nobody can delete until the transaction ends. Raises InvalidRequest when it is gone."""
         if candidate:
             return candidate.adopt(session)
-        if self.dataset_id is None or not stored.hold(session, self.dataset_id):  # it was there a moment ago
+        if self.dataset_id is None or not stored.lock_dataset(session, self.dataset_id):  # it was there a moment ago
             detail = f"There is no dataset {self.dataset_id}"
             raise InvalidRequest(detail, [Fault(detail, "/dataset/id")])
         return self.dataset_id
@@ -72,7 +72,7 @@ def sample_of(database: Database, storage: Storage, request: JobRequest) -> Samp
 
 def _dataset(database: Database, dataset_id: UUID) -> Dataset:
     with database.reading() as session:
-        dataset = stored.get(session, dataset_id)
+        dataset = stored.find_dataset(session, dataset_id)
     if dataset is None:
         raise invalid(("dataset", "id"), f"There is no dataset {dataset_id}")
     return dataset

@@ -115,7 +115,7 @@ def score(
 
 
 def _dataset(session: Session, dataset_id: UUID) -> Dataset:
-    dataset = stored.get(session, dataset_id)
+    dataset = stored.find_dataset(session, dataset_id)
     if dataset is None:
         raise _at("/dataset/id", f"There is no dataset {dataset_id}")
     return dataset

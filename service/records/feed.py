@@ -56,7 +56,7 @@ def following(session: Session, job_id: UUID, position: Position) -> Batch:
     job = jobs.outline(session, job_id)
     size = max(1, min(_BATCH, _NUMBERS // records.numbers_of_epoch(job.features)))
     epochs = records.epochs_after(session, job_id, position.epoch, size)
-    happened = events.after(session, job_id, position.seq, size)
+    happened = events.events_after(session, job_id, position.seq, size)
     both: list[Epoch | Event] = [*epochs, *happened]
     items = sorted(both, key=_order)
     if len(epochs) == size or len(happened) == size:
@@ -68,7 +68,7 @@ def following(session: Session, job_id: UUID, position: Position) -> Batch:
 def page(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Event], int | None]:
     """Events ascending, without the epochs, and the event after which the next page begins."""
     jobs.outline(session, job_id)  # or there is none
-    found = events.after(session, job_id, after, limit + 1)
+    found = events.events_after(session, job_id, after, limit + 1)
     return found[:limit], found[limit - 1].seq if len(found) > limit else None
 
 

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 
-def ask(connection: Connection) -> None:
+def ask_database(connection: Connection) -> None:
     """Raise while the database does not answer."""
     connection.exec_driver_sql("SELECT 1")
 

@@ -15,12 +15,12 @@ _ADDING = int.from_bytes(b"datasets")
 """The lock on PostgreSQL of who adds a dataset within a quota; on SQLite there is one writer anyway."""
 
 
-def get(session: Session, dataset_id: UUID) -> Dataset | None:
+def find_dataset(session: Session, dataset_id: UUID) -> Dataset | None:
     """With what is known of its columns."""
     return session.get(Dataset, dataset_id, options=[undefer(Dataset.columns)])
 
 
-def page(session: Session, *, name: str | None, before: UUID | None, limit: int) -> list[Dataset]:
+def select_datasets(session: Session, *, name: str | None, before: UUID | None, limit: int) -> list[Dataset]:
     """At most `limit` datasets that somebody has uploaded, newest first, older than `before`."""
     query = select(Dataset).where(~Dataset.is_inline).options(undefer(Dataset.columns))
     if name is not None:
@@ -30,7 +30,7 @@ def page(session: Session, *, name: str | None, before: UUID | None, limit: int)
     return list(session.scalars(query.order_by(Dataset.id.desc()).limit(limit)))
 
 
-def add(session: Session, values: dict[str, Any]) -> bool:
+def add_dataset(session: Session, values: dict[str, Any]) -> bool:
     """Add a dataset, by column. False when there is one of the same content."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     adding = insert(Dataset).values(values).on_conflict_do_nothing(index_elements=[Dataset.content_hash])
@@ -48,14 +48,14 @@ def stored_bytes(session: Session) -> int:
     return session.scalar(select(func.coalesce(func.sum(Dataset.size), 0))) or 0
 
 
-def hold(session: Session, dataset_id: UUID) -> bool:
+def lock_dataset(session: Session, dataset_id: UUID) -> bool:
     """Let nobody delete a dataset until the transaction ends. False when it is not there."""
-    return _hold(session, Dataset.id == dataset_id) is not None
+    return _lock(session, Dataset.id == dataset_id) is not None
 
 
-def hold_content(session: Session, content_hash: str) -> UUID | None:
+def lock_content(session: Session, content_hash: str) -> UUID | None:
     """The dataset of this content, which nobody can delete until the transaction ends."""
-    return _hold(session, Dataset.content_hash == content_hash)
+    return _lock(session, Dataset.content_hash == content_hash)
 
 
 def publish(session: Session, dataset_id: UUID, name: str | None) -> None:
@@ -64,7 +64,7 @@ def publish(session: Session, dataset_id: UUID, name: str | None) -> None:
     session.execute(update(Dataset).where(Dataset.id == dataset_id, Dataset.is_inline).values(values))
 
 
-def remove(session: Session, dataset_id: UUID) -> bool:
+def remove_dataset(session: Session, dataset_id: UUID) -> bool:
     """Delete a dataset that no job refers to."""
     return _remove_unused(session, Dataset.id == dataset_id)
 
@@ -84,12 +84,12 @@ def existing(session: Session, among: Sequence[UUID]) -> set[UUID]:
     return set(session.scalars(select(Dataset.id).where(Dataset.id.in_(among))))
 
 
-def _hold(session: Session, condition: ColumnElement[bool]) -> UUID | None:
+def _lock(session: Session, condition: ColumnElement[bool]) -> UUID | None:
     return session.scalar(select(Dataset.id).where(condition).with_for_update(read=True, key_share=True))
 
 
 def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> bool:
-    session.execute(select(Dataset.id).where(*conditions).with_for_update())  # wait for who holds it
+    session.execute(select(Dataset.id).where(*conditions).with_for_update())  # wait for who has it locked
     gone = session.execute(delete(Dataset).where(*conditions, _unused()).returning(Dataset.id))
     return gone.scalar_one_or_none() is not None
 

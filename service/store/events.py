@@ -54,7 +54,7 @@ def add_warnings(
     _add_many(session, details, {"kind": "warning", "level": level, "code": code})
 
 
-def after(session: Session, job_id: UUID, seq: int, limit: int) -> list[Event]:
+def events_after(session: Session, job_id: UUID, seq: int, limit: int) -> list[Event]:
     """At most `limit` events that follow the given one, ascending."""
     query = select(Event).where(Event.job_id == job_id, Event.seq > seq).order_by(Event.seq).limit(limit)
     return list(session.scalars(query))

@@ -15,7 +15,7 @@ _SEEDS: dict[type[Job] | type[Sweep], int] = {Job: 0, Sweep: 1}
 """Of the hash by which a key is locked: equal keys of two namespaces are two locks."""
 
 
-def hold_key(session: Session, kind: type[Job] | type[Sweep], key: str) -> bool:
+def lock_key(session: Session, kind: type[Job] | type[Sweep], key: str) -> bool:
     """Hold a key until the transaction ends. False when another transaction holds it.
 
     SQLite has one writer at a time: whoever asks there holds everything already.

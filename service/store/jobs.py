@@ -70,36 +70,36 @@ class Predictions(NamedTuple):
     after: list[float] | None
 
 
-def get(session: Session, job_id: UUID, *, with_events: bool = False) -> Job | None:
+def find_job(session: Session, job_id: UUID, *, with_events: bool = False) -> Job | None:
     return session.get(Job, job_id, options=[events.of_jobs] if with_events else None)
 
 
-def for_replay(session: Session, job_id: UUID) -> Job | None:
+def find_job_for_replay(session: Session, job_id: UUID) -> Job | None:
     """A job with what its steps are computed again from; to ask for more is an error."""
     return session.get(Job, job_id, options=[_FOR_REPLAY])
 
 
-def outline(session: Session, job_id: UUID) -> Outline | None:
+def find_outline(session: Session, job_id: UUID) -> Outline | None:
     row = session.execute(_OUTLINE, {"job_id": job_id}).one_or_none()
     return None if row is None else Outline._make(row)
 
 
-def predictions(session: Session, job_id: UUID) -> Predictions | None:
+def find_predictions(session: Session, job_id: UUID) -> Predictions | None:
     row = session.execute(_PREDICTIONS, {"job_id": job_id}).one_or_none()
     return None if row is None else Predictions._make(row)
 
 
-def hold(session: Session, job_id: UUID) -> None:
+def lock_job(session: Session, job_id: UUID) -> None:
     """Let nobody change a job until the transaction ends."""
     session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
 
 
-def versions(session: Session | Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
+def versions_of(session: Session | Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The versions of those jobs that exist. A version grows whenever its job changes."""
     return {row.id: row.version for row in session.execute(_VERSIONS, {"job_ids": job_ids})}
 
 
-def add(session: Session, job: Job, warnings: Sequence[str] = ()) -> None:
+def add_job(session: Session, job: Job, warnings: Sequence[str] = ()) -> None:
     """Put a new job in the queue, with what is peculiar of it."""
     job.event_count = 1 + len(warnings)
     session.add(job)
@@ -107,13 +107,13 @@ def add(session: Session, job: Job, warnings: Sequence[str] = ()) -> None:
     events.add_first(session, {job.id: warnings})
 
 
-def page(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> list[Job]:
+def select_jobs(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> list[Job]:
     """At most `limit` jobs, newest first, older than `before`."""
     query = _filtered(select(Job), filters, session).options(events.of_jobs).order_by(Job.id.desc()).limit(limit)
     return list(session.scalars(query if before is None else query.where(Job.id < before)))
 
 
-def for_training(session: Session, job_id: UUID) -> Job:
+def find_job_for_training(session: Session, job_id: UUID) -> Job:
     """A job that exists, with its checkpoint and its events."""
     query = select(Job).where(Job.id == job_id).options(undefer(Job.checkpoint), events.of_jobs)
     return session.scalars(query).one()
@@ -140,7 +140,7 @@ def ask_to_cancel(session: Session, job_id: UUID) -> bool:
     return asked.one_or_none() is not None
 
 
-def counts(session: Session) -> dict[str, int]:
+def count_by_status(session: Session) -> dict[str, int]:
     """How many jobs there are of each status."""
     rows = session.execute(select(Job.status, func.count().label("number")).group_by(Job.status))
     return {row.status: row.number for row in rows}
@@ -184,7 +184,7 @@ def note_ring(session: Session, job_ids: Sequence[UUID], *, heard: bool) -> None
         session.execute(update(Job).where(Job.group_id.in_(groups), Job.status == "queued").values(ring))
 
 
-def remove(session: Session, job_id: UUID) -> UUID | None:
+def remove_job(session: Session, job_id: UUID) -> UUID | None:
     """Delete a job with all its records, unless it runs. The dataset it learnt from; None where nothing was deleted."""
     gone = session.execute(delete(Job).where(Job.id == job_id, Job.status != "running").returning(Job.dataset_id))
     return gone.scalar_one_or_none()

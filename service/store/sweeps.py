@@ -24,11 +24,13 @@ class Rank:
     job_id: UUID
 
 
-def get(session: Session, sweep_id: UUID) -> Sweep | None:
+def find_sweep(session: Session, sweep_id: UUID) -> Sweep | None:
     return session.get(Sweep, sweep_id)
 
 
-def add(session: Session, sweep: Sweep, jobs: Sequence[dict[str, Any]], warnings: Mapping[UUID, Sequence[str]]) -> None:
+def add_sweep(
+    session: Session, sweep: Sweep, jobs: Sequence[dict[str, Any]], warnings: Mapping[UUID, Sequence[str]]
+) -> None:
     """Put a sweep and its jobs, as dictionaries by column, in the queue, with what is peculiar of each."""
     session.add(sweep)
     session.flush()
@@ -36,13 +38,13 @@ def add(session: Session, sweep: Sweep, jobs: Sequence[dict[str, Any]], warnings
     events.add_first(session, warnings)
 
 
-def page(session: Session, *, before: UUID | None, limit: int) -> list[Sweep]:
+def select_sweeps(session: Session, *, before: UUID | None, limit: int) -> list[Sweep]:
     """At most `limit` sweeps, newest first, older than `before`."""
     query = select(Sweep).order_by(Sweep.id.desc()).limit(limit)
     return list(session.scalars(query if before is None else query.where(Sweep.id < before)))
 
 
-def counts(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+def count_jobs(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
     """How many jobs of each status the sweeps have."""
     query = select(Job.sweep_id, Job.status, func.count().label("number")).where(Job.sweep_id.in_(sweep_ids))
     found: dict[UUID, dict[str, int]] = {sweep_id: {} for sweep_id in sweep_ids}
@@ -51,7 +53,7 @@ def counts(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[str, 
     return found
 
 
-def epochs(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+def count_epochs(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
     """How many epochs the jobs of the sweeps have trained, and how many they are to train at most."""
     sums = (func.sum(Job.epochs_done).label("done"), func.sum(Job.epochs).label("wanted"))
     query = select(Job.sweep_id, *sums).where(Job.sweep_id.in_(sweep_ids)).group_by(Job.sweep_id)
@@ -59,7 +61,7 @@ def epochs(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, tuple[int,
     return {sweep_id: found.get(sweep_id, (0, 0)) for sweep_id in sweep_ids}
 
 
-def ranking(session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int) -> list[Job]:
+def select_ranked(session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int) -> list[Job]:
     """At most `limit` jobs from the smallest loss up, behind a place; without those that have none, failed or ended."""
     loss = RANKED[by]
     query = select(Job).where(Job.sweep_id == sweep_id, Job.status.not_in(("failed", "cancelled")), loss.is_not(None))
@@ -68,9 +70,9 @@ def ranking(session: Session, sweep_id: UUID, by: str, *, after: Rank | None, li
     return list(session.scalars(query.order_by(loss, Job.id).limit(limit)))
 
 
-def cancel(session: Session, sweep_id: UUID) -> bool:
+def cancel_jobs(session: Session, sweep_id: UUID) -> bool:
     """End the jobs that wait, and raise the flag of those that run. False when all have ended."""
-    _hold(session, Job.sweep_id == sweep_id)
+    _lock(session, Job.sweep_id == sweep_id)
     waiting = list(session.scalars(select(Job.id).where(Job.sweep_id == sweep_id, Job.status == "queued")))
     ended = {"status": "cancelled", "finished_at": now(session), "checkpoint": None}
     session.execute(update(Job).where(Job.sweep_id == sweep_id, Job.status == "queued").values(**ended))
@@ -80,9 +82,9 @@ def cancel(session: Session, sweep_id: UUID) -> bool:
     return bool(waiting or asked)
 
 
-def remove(session: Session, sweep_id: UUID) -> set[UUID] | None:
+def remove_sweep(session: Session, sweep_id: UUID) -> set[UUID] | None:
     """Delete a sweep with its jobs and their records. Their datasets; None, and nothing is deleted, while one runs."""
-    _hold(session, Job.sweep_id == sweep_id)
+    _lock(session, Job.sweep_id == sweep_id)
     if session.scalar(select(Job.id).where(Job.sweep_id == sweep_id, Job.status == "running").limit(1)):
         return None
     gone = session.scalars(delete(Job).where(Job.sweep_id == sweep_id).returning(Job.dataset_id)).all()
@@ -90,6 +92,6 @@ def remove(session: Session, sweep_id: UUID) -> set[UUID] | None:
     return set(gone)
 
 
-def _hold(session: Session, condition: ColumnElement[bool]) -> None:
+def _lock(session: Session, condition: ColumnElement[bool]) -> None:
     """Let nobody change these jobs until the transaction ends. All who hold many take them in this order."""
     session.execute(select(Job.id).where(condition).order_by(Job.id).with_for_update())

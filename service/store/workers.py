@@ -14,7 +14,7 @@ LIVE_SECONDS = 10.0
 _FORGET = timedelta(days=1)
 
 
-def add(session: Session, worker: Worker) -> None:
+def add_worker(session: Session, worker: Worker) -> None:
     """Register a worker, and forget those that died long ago."""
     session.execute(delete(Worker).where(Worker.seen_at < now(session) - _FORGET))
     worker.started_at = worker.seen_at = now(session)
@@ -22,47 +22,47 @@ def add(session: Session, worker: Worker) -> None:
     session.flush()
 
 
-def beat(session: Session, worker_id: UUID, *, hears: bool = True) -> bool:
+def touch_worker(session: Session, worker_id: UUID, *, hears: bool = True) -> bool:
     """A sign of life, and whether the worker hears its broker. False when nobody of that id is registered."""
     signs = {"seen_at": now(session), "hears_broker": hears}
     seen = update(Worker).where(Worker.id == worker_id).values(signs).returning(Worker.id)
     return session.execute(seen).one_or_none() is not None
 
 
-def stop(session: Session, worker_id: UUID) -> None:
+def stop_worker(session: Session, worker_id: UUID) -> None:
     session.execute(update(Worker).where(Worker.id == worker_id).values(stopped_at=now(session)))
 
 
-def everyone(session: Session) -> list[tuple[Worker, bool]]:
+def list_workers(session: Session) -> list[tuple[Worker, bool]]:
     """All known workers, and whether each is alive."""
     is_alive = and_(Worker.stopped_at.is_(None), Worker.seen_at >= later(session, -LIVE_SECONDS))
     return [(worker, alive) for worker, alive in session.execute(select(Worker, is_alive).order_by(Worker.id))]
 
 
-def memory_of(session: Session, worker_id: UUID) -> int | None:
+def memory_of_worker(session: Session, worker_id: UUID) -> int | None:
     """Bytes that one training of a worker may take; None when it has not said so."""
     return session.scalar(select(Worker.memory).where(Worker.id == worker_id))
 
 
-def most_memory(session: Session, device: str) -> int | None:
+def largest_memory(session: Session, device: str) -> int | None:
     """The most bytes that a training may take on a live worker with a device; None when no such worker lives."""
     found = [
         worker.memory
-        for worker, alive in everyone(session)
+        for worker, alive in list_workers(session)
         if alive and worker.memory is not None and device in _names(worker)
     ]
     return max(found, default=None)
 
 
-def slots(session: Session, device: str) -> int:
+def count_slots(session: Session, device: str) -> int:
     """How many jobs the live workers that have a device train at once."""
-    return sum(worker.slots for worker, alive in everyone(session) if alive and device in _names(worker))
+    return sum(worker.slots for worker, alive in list_workers(session) if alive and device in _names(worker))
 
 
 def live_devices(session: Session) -> dict[str, bool]:
     """Names of the devices that live workers have, and whether one of those workers hears its broker."""
     heard: dict[str, bool] = {}
-    for worker, alive in everyone(session):
+    for worker, alive in list_workers(session):
         if alive:
             heard |= {name: heard.get(name, False) or worker.hears_broker for name in _names(worker)}
     return heard

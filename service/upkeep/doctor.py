@@ -84,7 +84,7 @@ def _examine_broker(queue: Queue) -> Diagnosis:
 
 def _examine_workers(database: Database) -> Diagnosis:
     with database.reading() as session:
-        alive = [worker for worker, is_alive in workers.everyone(session) if is_alive]
+        alive = [worker for worker, is_alive in workers.list_workers(session) if is_alive]
     if not alive:
         return Diagnosis("workers", "none is alive", "Jobs are accepted and wait: start one with `slope worker`")
     devices = sorted({device["name"] for worker in alive for device in worker.devices})
@@ -97,7 +97,7 @@ def _examine_workers(database: Database) -> Diagnosis:
 
 def _examine_jobs(database: Database) -> Iterator[Diagnosis]:
     with database.reading() as session:
-        counts, moment = jobs.counts(session), now(session)
+        counts, moment = jobs.count_by_status(session), now(session)
         devices, expired = workers.live_devices(session), leases.expired(session)
         waiting = jobs.oldest_queued(session)
     yield Diagnosis("jobs", ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none")

@@ -50,7 +50,7 @@ def _write() -> int:
     current.cache_clear()
     process: Process = current()
     with process.database.writing() as session:
-        known = workers.beat(session, process.worker_id)
+        known = workers.touch_worker(session, process.worker_id)
         session.commit()
     return 0 if known else 1
 

@@ -211,4 +211,4 @@ def ends_in_time(worker: Program) -> None:
 def hears_broker(database: Database) -> list[bool]:
     """What the living workers say."""
     with database.reading() as session:
-        return [worker.hears_broker for worker, alive in workers.everyone(session) if alive]
+        return [worker.hears_broker for worker, alive in workers.list_workers(session) if alive]

@@ -39,7 +39,7 @@ def living(database: Database) -> UUID:
     worker_id = uuid7()
     devices = [{"name": "cpu", "description": "the test's"}]
     row = Worker(id=worker_id, hostname="here", process_id=1, version="1", devices=devices, slots=1)
-    change(database, lambda session: workers.add(session, row))
+    change(database, lambda session: workers.add_worker(session, row))
     return worker_id
 
 
@@ -58,7 +58,7 @@ def test_a_broker_that_is_down_is_found(examine: Examine, queue: FakeQueue) -> N
 
 def test_it_is_told_when_no_worker_lives(examine: Examine, database: Database, living: UUID) -> None:
     assert examine() == []
-    change(database, lambda session: workers.stop(session, living))
+    change(database, lambda session: workers.stop_worker(session, living))
     [advice] = examine()
     assert "none is alive" in advice
     assert "slope worker" in advice

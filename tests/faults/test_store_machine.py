@@ -84,7 +84,7 @@ class Store(RuleBasedStateMachine):
     @rule(target=job_ids)
     def add(self) -> UUID:
         job = _job(self._dataset_id)
-        self._do(lambda session: jobs.add(session, job))
+        self._do(lambda session: jobs.add_job(session, job))
         self._expected[job.id] = Expected()
         return job.id
 

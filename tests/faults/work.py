@@ -183,7 +183,7 @@ def recorded(database: Database, job_id: UUID) -> int:
 
 def row(database: Database, job_id: UUID) -> Job:
     with database.reading() as session:
-        job = jobs.get(session, job_id, with_events=True)
+        job = jobs.find_job(session, job_id, with_events=True)
     assert job
     return job
 

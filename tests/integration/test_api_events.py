@@ -404,7 +404,7 @@ def test_a_stream_of_a_job_that_is_deleted_ends(app: FastAPI, database: Database
     async def scenario() -> list[Told]:
         async with watching(app), listening(app, job_id) as listener:
             await listener.until_it_waits()
-            assert change(database, lambda session: jobs.remove(session, job_id))
+            assert change(database, lambda session: jobs.remove_job(session, job_id))
             return await listener.rest()
 
     assert asyncio.run(scenario()) == []

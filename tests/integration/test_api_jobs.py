@@ -30,7 +30,7 @@ from workbench import (
 
 from service.store import events, jobs, leases, workers
 from service.store.database import Database
-from service.store.idempotency import hold_key
+from service.store.idempotency import lock_key
 from service.store.leases import Claim
 from service.store.tables import Job, Worker
 
@@ -75,7 +75,7 @@ def add_worker(database: Database, *devices: str) -> UUID:
         devices=[{"name": name, "description": "the test's"} for name in devices],
         slots=1,
     )
-    change(database, lambda session: workers.add(session, worker))
+    change(database, lambda session: workers.add_worker(session, worker))
     return worker.id
 
 
@@ -318,7 +318,7 @@ def test_a_key_is_free_again_when_its_job_has_been_deleted(client: TestClient) -
 def test_a_request_whose_key_is_in_flight_is_told_so(client: TestClient, database: Database) -> None:
     key = {"idempotency-key": "key"}
     with database.writing() as session:
-        assert hold_key(session, Job, "key")
+        assert lock_key(session, Job, "key")
         problem = problem_of(client.post("/v1/jobs", json=LECTURE, headers=key), 409)
         others = client.post("/v1/jobs", json=LECTURE, headers={"idempotency-key": "another"})
 
@@ -522,7 +522,7 @@ def test_a_poll_tells_each_change_as_soon_as_it_is_made(client: TestClient, data
     assert "No worker" in client.get(url).json()["reason"]
     change(database, lambda session: jobs.cancel_queued(session, mine.job_id))
     assert client.get(url).json()["status"] == client.get(url).json()["status"] == "cancelled"
-    change(database, lambda session: jobs.remove(session, mine.job_id))
+    change(database, lambda session: jobs.remove_job(session, mine.job_id))
     problem_of(client.get(url), 404)
 
 
@@ -563,9 +563,9 @@ def test_a_waiting_job_says_what_it_waits_for(client: TestClient, database: Data
     second = add_worker(database, "cpu", "cuda:1")
     assert "free worker" in reason()
     assert client.get(url, headers={"if-none-match": tag}).status_code == 200, "the reason is part of the tag"
-    change(database, lambda session: workers.stop(session, first))
+    change(database, lambda session: workers.stop_worker(session, first))
     assert "free worker" in reason()
-    change(database, lambda session: workers.beat(session, second, hears=False))
+    change(database, lambda session: workers.touch_worker(session, second, hears=False))
     assert reason().startswith("No worker hears the broker")
     assert claim(database, job_id, devices=["cuda:1"])
     assert client.get(url).json()["reason"] is None

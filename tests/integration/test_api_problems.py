@@ -197,7 +197,7 @@ def test_a_process_that_answers_is_alive(client: TestClient, queue: FakeQueue) -
 def test_the_service_is_ready_when_database_broker_and_a_worker_are_there(
     client: TestClient, database: Database
 ) -> None:
-    change(database, lambda session: workers.add(session, worker()))
+    change(database, lambda session: workers.add_worker(session, worker()))
 
     answer = client.get("/readyz")
 
@@ -223,7 +223,7 @@ def test_the_service_is_degraded_without_a_broker_or_a_worker(
         "workers": 0,
         "without_broker": [],
     }
-    change(database, lambda session: workers.add(session, worker()))
+    change(database, lambda session: workers.add_worker(session, worker()))
     queue.is_up = False
     answer = client.get("/readyz")
 
@@ -234,8 +234,8 @@ def test_the_service_is_degraded_without_a_broker_or_a_worker(
 def test_readiness_says_which_workers_do_not_hear_their_broker(client: TestClient, database: Database) -> None:
     hearing, deaf = worker(), worker()
     for one in (hearing, deaf):
-        change(database, lambda session, one=one: workers.add(session, one))
-    change(database, lambda session: workers.beat(session, deaf.id, hears=False))
+        change(database, lambda session, one=one: workers.add_worker(session, one))
+    change(database, lambda session: workers.touch_worker(session, deaf.id, hears=False))
 
     ready = client.get("/readyz").json()
     devices = {row["id"]: row["hears_broker"] for row in client.get("/v1/devices").json()["data"]}
@@ -243,7 +243,7 @@ def test_readiness_says_which_workers_do_not_hear_their_broker(client: TestClien
     assert (ready["status"], ready["workers"], ready["without_broker"]) == ("degraded", 2, [str(deaf.id)])
     assert devices == {str(hearing.id): True, str(deaf.id): False}
 
-    change(database, lambda session: workers.beat(session, deaf.id, hears=True))
+    change(database, lambda session: workers.touch_worker(session, deaf.id, hears=True))
     assert client.get("/readyz").json()["status"] == "ready"
 
 
@@ -317,8 +317,8 @@ def test_devices_are_those_of_the_workers_and_tell_who_lives(client: TestClient,
     assert client.get("/v1/devices").json() == {"data": [], "next": None}
     alive, stopped = worker("cuda:0"), worker()
     for each in (alive, stopped):
-        change(database, lambda session, each=each: workers.add(session, each))
-    change(database, lambda session: workers.stop(session, stopped.id))
+        change(database, lambda session, each=each: workers.add_worker(session, each))
+    change(database, lambda session: workers.stop_worker(session, stopped.id))
 
     page = client.get("/v1/devices").json()
 
@@ -339,7 +339,7 @@ def test_devices_are_those_of_the_workers_and_tell_who_lives(client: TestClient,
 def test_a_worker_that_has_been_silent_is_not_alive(
     client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change(database, lambda session: workers.add(session, worker()))
+    change(database, lambda session: workers.add_worker(session, worker()))
     assert client.get("/v1/devices").json()["data"][0]["alive"] is True
 
     monkeypatch.setattr(workers, "LIVE_SECONDS", -1.0)

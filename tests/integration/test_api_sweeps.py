@@ -24,7 +24,7 @@ from workbench import (
 from service.api.examples import SWEEP_REQUESTS
 from service.store import workers
 from service.store.database import Database
-from service.store.idempotency import hold_key
+from service.store.idempotency import lock_key
 from service.store.tables import Job, Sweep, Worker
 from service.upkeep.lost_jobs import ring_again
 from slope.engines.costs import COSTS, Cost
@@ -140,7 +140,7 @@ def test_settings_that_are_faster_alone_train_alone_unless_fusion_is_asked_for(c
 def worker(database: Database, memory: int) -> None:
     cpu = [{"name": "cpu", "description": ""}]
     row = Worker(id=uuid7(), hostname="h", process_id=1, version="0", devices=cpu, slots=1, memory=memory)
-    change(database, lambda session: workers.add(session, row))
+    change(database, lambda session: workers.add_worker(session, row))
 
 
 def test_jobs_of_a_sweep_that_train_alone_take_engines_that_workers_have_the_memory_for(
@@ -208,9 +208,9 @@ def test_a_key_makes_a_repeated_sweep_harmless(client: TestClient, database: Dat
 def test_jobs_and_sweeps_have_keys_of_their_own(client: TestClient, database: Database, of_a_job: str) -> None:
     key = {"Idempotency-Key": "key"}
     with database.writing() as session:
-        assert hold_key(session, Job, of_a_job)
+        assert lock_key(session, Job, of_a_job)
         assert client.post("/v1/sweeps", json=SWEEP, headers=key).status_code == 202
-        assert hold_key(session, Sweep, "another")
+        assert lock_key(session, Sweep, "another")
         problem = problem_of(client.post("/v1/sweeps", json=SWEEP, headers={"Idempotency-Key": "another"}), 409)
     assert problem["type"] == "/problems/idempotency-key-in-flight"
     assert client.post("/v1/jobs", json=request(), headers=key).status_code == 202

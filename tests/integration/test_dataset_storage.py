@@ -66,7 +66,7 @@ def worker(database: Database, memory: int) -> None:
         slots=1,
         memory=memory,
     )
-    change(database, lambda session: workers.add(session, row))
+    change(database, lambda session: workers.add_worker(session, row))
 
 
 def test_while_the_storage_is_away_nothing_is_accepted_and_nothing_changed(

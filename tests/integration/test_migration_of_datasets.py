@@ -56,7 +56,7 @@ def test_blobs_become_objects_of_the_same_bits_and_jobs_keep_their_records(old_d
 
     schema.check(old_database)
     with old_database.reading() as session:
-        job = jobs.get(session, job_id)
+        job = jobs.find_job(session, job_id)
         assert job is not None
         assert (job.features, job.target, job.dataset.rows) == (["x0", "x1"], "y", 3)
         assert session.scalar(sa.text("SELECT count(*) FROM epochs")) == 1
@@ -70,7 +70,7 @@ def test_datasets_that_are_the_same_become_one(old_database: Database) -> None:
     schema.upgrade(old_database, storage=storage())
 
     with old_database.reading() as session:
-        found = [jobs.get(session, job_id) for job_id in job_ids]
+        found = [jobs.find_job(session, job_id) for job_id in job_ids]
     assert len({job.dataset_id for job in found if job}) == 1
     assert {tuple(job.features) for job in found if job} == {("x",)}
 

@@ -207,9 +207,9 @@ def test_a_turn_to_write_is_waited_for_in_vain_a_short_time(request: pytest.Fixt
     job_id = submit(holder)
     with _opened(url) as database:
         with holder.writing() as session:
-            jobs.hold(session, job_id)
+            jobs.lock_job(session, job_id)
             for _ in range(2):
                 with pytest.raises(DatabaseUnavailable):
-                    change(database, lambda other: jobs.hold(other, job_id))
-        change(database, lambda other: jobs.hold(other, job_id))
+                    change(database, lambda other: jobs.lock_job(other, job_id))
+        change(database, lambda other: jobs.lock_job(other, job_id))
     holder.dispose()

@@ -131,7 +131,7 @@ def ended_since(mine: Claim, database: Database) -> Claim:
 
 def deleted_since(mine: Claim, database: Database) -> Claim:
     ended_since(mine, database)
-    change(database, lambda session: jobs.remove(session, mine.job_id))
+    change(database, lambda session: jobs.remove_job(session, mine.job_id))
     return mine
 
 

@@ -17,7 +17,7 @@ import service.store.database
 from service.errors import DatabaseError
 from service.store import events, jobs
 from service.store.database import Database, now
-from service.store.idempotency import hold_key
+from service.store.idempotency import lock_key
 from service.store.tables import Job
 
 ROOT = Path(__file__).parents[2]
@@ -78,11 +78,11 @@ def test_a_session_to_read_with_sees_one_moment(database: Database) -> None:
     job_id = submit(database)
 
     with database.reading() as session:
-        first = [event.seq for event in events.after(session, job_id, 0, 10)]
+        first = [event.seq for event in events.events_after(session, job_id, 0, 10)]
         with database.writing() as other:
             events.add_warning(other, job_id, "later")
             other.commit()
-        second = [event.seq for event in events.after(session, job_id, 0, 10)]
+        second = [event.seq for event in events.events_after(session, job_id, 0, 10)]
 
     assert first == second == [1]
     assert len(read(database, job_id).events) == 2
@@ -168,19 +168,19 @@ def test_an_idempotency_key_is_held_by_one_transaction_at_a_time(postgresql_url:
     def act(number: int) -> list[bool]:
         if number == 0:
             with database.writing() as session:
-                held = hold_key(session, Job, "key")
+                held = lock_key(session, Job, "key")
                 is_held.set()
                 assert may_end.wait(30)
             return [held]
         assert is_held.wait(30)
         with database.writing() as session:
-            answers = [hold_key(session, Job, "key"), hold_key(session, Job, "another")]
+            answers = [lock_key(session, Job, "key"), lock_key(session, Job, "another")]
         may_end.set()
         return answers
 
     holder, other = at_once(2, act)
     with database.writing() as session:
-        afterwards = hold_key(session, Job, "key")
+        afterwards = lock_key(session, Job, "key")
     database.dispose()
 
     assert (holder, other, afterwards) == ([True], [False, True], True)
@@ -215,7 +215,7 @@ def test_a_glance_that_fails_on_a_sound_connection_is_not_taken_again(database: 
 
 def test_a_job_that_is_not_there_is_none(database: Database) -> None:
     with database.reading() as session:
-        assert jobs.get(session, UUID(int=0)) is None
+        assert jobs.find_job(session, UUID(int=0)) is None
 
 
 def limits_of(url: str) -> dict[str, str]:

@@ -62,5 +62,5 @@ def test_events_after_a_number_are_read_in_order_up_to_the_limit(database: Datab
         session.commit()
 
     with database.reading() as session:
-        assert [event.detail for event in events.after(session, job_id, 2, 3)] == ["1", "2", "3"]
-        assert events.after(session, job_id, 6, 3) == []
+        assert [event.detail for event in events.events_after(session, job_id, 2, 3)] == ["1", "2", "3"]
+        assert events.events_after(session, job_id, 6, 3) == []

@@ -88,16 +88,16 @@ def nowhere(tmp_path: Path) -> Database:
 
 def read(database: Database) -> object:
     with database.reading() as session:
-        return workers.everyone(session)
+        return workers.list_workers(session)
 
 
 def write(database: Database) -> object:
     with database.writing() as session:
-        return workers.stop(session, NOBODY)
+        return workers.stop_worker(session, NOBODY)
 
 
 def glance(database: Database) -> object:
-    return database.glance(jobs.versions, [NOBODY])
+    return database.glance(jobs.versions_of, [NOBODY])
 
 
 WAYS = pytest.mark.parametrize("ask", [read, write, glance])
@@ -128,6 +128,6 @@ def test_a_full_file_has_no_room(sqlite_url: str) -> None:
 
 
 def test_the_database_is_asked_whether_it_answers(database: Database, nowhere: Database) -> None:
-    database.glance(condition.ask)
+    database.glance(condition.ask_database)
     with pytest.raises(DatabaseUnavailable):
-        nowhere.glance(condition.ask)
+        nowhere.glance(condition.ask_database)

@@ -29,7 +29,7 @@ on_one_database = settings(max_examples=15, deadline=None, suppress_health_check
 
 def listed(database: Database, filters: Filters, *, before: UUID | None = None, limit: int = 1000) -> list[UUID]:
     with database.reading() as session:
-        return [job.id for job in jobs.page(session, filters, before=before, limit=limit)]
+        return [job.id for job in jobs.select_jobs(session, filters, before=before, limit=limit)]
 
 
 VISIBLE: dict[str, Callable[[Session, leases.Claim], Any]] = {
@@ -49,7 +49,7 @@ INVISIBLE: dict[str, Callable[[Session, leases.Claim], Any]] = {
 
 def version(database: Database, job_id: UUID) -> int:
     with database.reading() as session:
-        return jobs.versions(session, [job_id, uuid4()])[job_id]
+        return jobs.versions_of(session, [job_id, uuid4()])[job_id]
 
 
 @pytest.mark.parametrize("event", VISIBLE)
@@ -86,10 +86,10 @@ def test_a_version_stays_when_nothing_that_can_be_seen_has_changed(database: Dat
 
 def test_versions_leave_out_jobs_that_are_gone(database: Database) -> None:
     kept, gone = submit(database), submit(database)
-    assert change(database, lambda session: jobs.remove(session, gone))
+    assert change(database, lambda session: jobs.remove_job(session, gone))
 
     with database.reading() as session:
-        assert jobs.versions(session, [kept, gone]).keys() == {kept}
+        assert jobs.versions_of(session, [kept, gone]).keys() == {kept}
 
 
 def test_a_removed_job_takes_its_records_and_its_dataset_along(
@@ -108,7 +108,7 @@ def test_a_removed_job_takes_its_records_and_its_dataset_along(
 
     assert rows_of_every_table(database) == empty
     assert object_name(dataset_id) not in storage_names()
-    assert change(database, lambda session: jobs.remove(session, job_id)) is None
+    assert change(database, lambda session: jobs.remove_job(session, job_id)) is None
 
 
 def test_a_removed_job_leaves_a_dataset_that_another_job_uses(database: Database) -> None:
@@ -134,7 +134,7 @@ def test_a_running_job_is_not_removed(database: Database) -> None:
     mine = claimed(database)
     before = rows_of_every_table(database)
 
-    assert change(database, lambda session: jobs.remove(session, mine.job_id)) is None
+    assert change(database, lambda session: jobs.remove_job(session, mine.job_id)) is None
     assert rows_of_every_table(database) == before
 
 

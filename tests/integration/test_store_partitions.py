@@ -168,7 +168,7 @@ def test_a_job_that_waits_for_its_next_attempt_lets_others_end_what_they_have(da
 
 def test_partitions_go_with_their_job(database: Database, mine: Claim) -> None:
     change(database, lambda session: leases.finish(session, mine, "succeeded"))
-    change(database, lambda session: jobs.remove(session, mine.job_id))
+    change(database, lambda session: jobs.remove_job(session, mine.job_id))
 
     assert counts(database, mine.job_id) == (0, 0)
 

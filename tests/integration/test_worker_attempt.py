@@ -520,7 +520,7 @@ def test_an_attempt_at_a_job_that_was_deleted_ends_in_silence(database: Database
         row = columns(database, job_id)
         held = abandoned(Claim(job_id, row["attempt"], row["lease_token"]))
         assert change(database, lambda session: leases.release_lost(session, held, 3))
-        assert change(database, lambda session: jobs.remove(session, job_id))
+        assert change(database, lambda session: jobs.remove_job(session, job_id))
 
     run(job_id, AtStep(8, delete), flush_epochs=3, flush_seconds=NEVER)
 

@@ -50,7 +50,7 @@ def says_it_hears(hearing: Hearing, process: Process) -> bool:
     """What stands in SQL after the worker's next sign of life."""
     Reaper(process, 1, hearing).look_around()
     with process.database.reading() as session:
-        [(worker, _)] = workers.everyone(session)
+        [(worker, _)] = workers.list_workers(session)
     return worker.hears_broker
 
 

@@ -81,7 +81,7 @@ def long_silent(database: Database) -> None:
 
 def live_workers(database: Database) -> list[tuple[int, int, list[str]]]:
     with database.reading() as session:
-        living = [each for each, alive in workers.everyone(session) if alive]
+        living = [each for each, alive in workers.list_workers(session) if alive]
     return [(each.process_id, each.slots, [device["name"] for device in each.devices]) for each in living]
 
 

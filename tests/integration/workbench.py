@@ -125,7 +125,7 @@ def change(database: Database, action: Callable[[Session], Any]) -> Any:
 
 def read(database: Database, job_id: UUID) -> Job:
     with database.reading() as session:
-        job = jobs.get(session, job_id, with_events=True)
+        job = jobs.find_job(session, job_id, with_events=True)
     assert job
     return job
 
@@ -181,7 +181,7 @@ def submit_sweep(database: Database, wanted: dict[str, Any], *, queue: FakeQueue
 def jobs_of(database: Database, sweep_id: UUID) -> list[Job]:
     """The jobs of a sweep in the order of its settings."""
     with database.reading() as session:
-        found = jobs.page(session, Filters(sweep_id=sweep_id), before=None, limit=20_000)
+        found = jobs.select_jobs(session, Filters(sweep_id=sweep_id), before=None, limit=20_000)
     return found[::-1]
 
 

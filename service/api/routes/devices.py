@@ -13,4 +13,4 @@ router = APIRouter(prefix="/v1/devices", tags=["devices"])
 @router.get("")
 def list_devices(session: SessionDep) -> Page[WorkerView]:
     """The workers of the last day with their devices; `alive` says whose sign of life is fresh."""
-    return Page(data=[WorkerView.of(worker, alive=alive) for worker, alive in workers.everyone(session)])
+    return Page(data=[WorkerView.of(worker, alive=alive) for worker, alive in workers.list_workers(session)])

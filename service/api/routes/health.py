@@ -86,6 +86,6 @@ def _live_workers(database: Database) -> list[Worker] | None:
     """None when the database does not answer."""
     try:
         with database.reading() as session:
-            return [worker for worker, alive in workers.everyone(session) if alive]
+            return [worker for worker, alive in workers.list_workers(session) if alive]
     except ServiceError:
         return None
