@@ -131,7 +131,7 @@ def _seconds_of_a_lease(database: Database) -> float:
 def _claimed_job(database: Database) -> UUID:
     with tempfile.TemporaryDirectory(prefix="slope-bench-") as folder:
         request = JobRequest.model_validate(LECTURE)
-        job = jobs.submit(database, storage_at(Path(folder).as_uri()), Silent(), request, settings=Settings()).job
+        job = jobs.submit_job(database, storage_at(Path(folder).as_uri()), Silent(), request, settings=Settings()).job
     with database.writing() as session:
         leases.claim(session, job.id, worker_id=uuid4(), process_id=0, devices=["auto"], lease_seconds=600)
         session.commit()

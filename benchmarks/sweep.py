@@ -116,12 +116,12 @@ class _Bench:
 
     def together(self) -> float:
         request = SweepRequest.model_validate(self._request | {"grid": {"learning_rate": _RATES}})
-        sweep = sweeps.submit(self._database, self._storage, Silent(), request, settings=_LIMITS)
+        sweep = sweeps.submit_sweep(self._database, self._storage, Silent(), request, settings=_LIMITS)
         with self._database.reading() as session:
             [job] = page_of_jobs(session, Filters(sweep_id=sweep.sweep_id), before=None, limit=1)
         took = _seconds(lambda: attempt_group(self._process, self._claim(group_leases.claim, job.id)))
         with self._database.reading() as session:
-            counts = sweeps.get(session, sweep.sweep_id).counts
+            counts = sweeps.get_sweep(session, sweep.sweep_id).counts
         if counts != {"succeeded": _SETTINGS}:
             raise SystemExit(f"The sweep did not end as it should: {counts}")
         return took
@@ -132,7 +132,7 @@ class _Bench:
         for rate in sample:
             wanted = self._request | {"hyperparameters": _SHARED | {"learning_rate": rate, "engine": "eager"}}
             request = JobRequest.model_validate(wanted)
-            job = jobs.submit(self._database, self._storage, Silent(), request, settings=_LIMITS).job
+            job = jobs.submit_job(self._database, self._storage, Silent(), request, settings=_LIMITS).job
             took += _seconds(lambda job=job: attempt(self._process, self._claim(leases.claim, job.id)))
         return took * _SETTINGS / len(sample)
 

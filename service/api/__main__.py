@@ -74,7 +74,7 @@ def _rehearse(app: FastAPI) -> None:
     """Whatever fails is left to real requests, and told to them. What is loaded by then is never garbage."""
     state = app.state
     with suppress(ServiceError):
-        jobs.rehearse(state.database, state.storage, state.queue, state.settings)
+        jobs.rehearse_submission(state.database, state.storage, state.queue, state.settings)
     gc.collect()
     gc.freeze()  # a collection stops everybody for as long as it takes to look at all there is
 

@@ -23,13 +23,13 @@ def refuse_too_many_numbers(what: str, numbers: int, settings: Settings) -> None
 
 def refuse_without_memory(database: Database, planned: Plan, device: str) -> None:
     """Tell what no worker that lives could do. While none lives, nobody knows, and the job waits for one."""
-    needed, most = planned.memory_bytes or 0, most_memory(database, planned, device)
+    needed, most = planned.memory_bytes or 0, largest_worker(database, planned, device)
     if most is not None and needed > most:
         detail = f"The job needs {needed:,} bytes of memory; a training on the largest worker may take {most:,}"
         raise TooLargeForWorkers(detail, [Fault(detail, "/dataset")])
 
 
-def most_memory(database: Database, planned: Plan, device: str) -> int | None:
+def largest_worker(database: Database, planned: Plan, device: str) -> int | None:
     """Bytes that a training may take on the largest worker; None where none lives, or where it does not matter."""
     if (planned.memory_bytes or 0) <= LITTLE_MEMORY:
         return None

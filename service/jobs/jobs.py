@@ -14,9 +14,9 @@ from service.data import datasets
 from service.data.analysis import analysis_is_late
 from service.data.datasets import Candidate, offered
 from service.errors import InvalidRequest, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
-from service.jobs.bounds import most_memory, refuse_too_many_numbers, refuse_without_memory
+from service.jobs.bounds import largest_worker, refuse_too_many_numbers, refuse_without_memory
 from service.jobs.idempotency import Key
-from service.jobs.training_data import Sample, sample_of
+from service.jobs.training_data import Sample, sample_for_job
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
@@ -68,9 +68,9 @@ class Submission:
         return cls(job.id, job.version, job.is_final, replayed)
 
 
-def draft(database: Database, storage: Storage, request: JobRequest, settings: Settings) -> Draft:
+def draft_job(database: Database, storage: Storage, request: JobRequest, settings: Settings) -> Draft:
     """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
-    spec, sample = request.hyperparameters, sample_of(database, storage, request)
+    spec, sample = request.hyperparameters, sample_for_job(database, storage, request)
     size = (sample.rows, len(sample.features))
     planned = _planned(database, spec, size, request.device)
     refuse_too_many_numbers("job", planned.recorded_numbers, settings)
@@ -80,7 +80,7 @@ def draft(database: Database, storage: Storage, request: JobRequest, settings: S
     return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, follows, warnings)
 
 
-def submit(
+def submit_job(
     database: Database,
     storage: Storage,
     queue: Queue,
@@ -90,7 +90,7 @@ def submit(
     settings: Settings,
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
-    drafted = draft(database, storage, request, settings)
+    drafted = draft_job(database, storage, request, settings)
     named, own, quota = Key.of(key, request), drafted.sample.candidate(storage), settings.max_stored_bytes
     with offered(database, own, quota=quota) as candidate, database.writing() as session:
         if earlier := named.earlier(session, Job):
@@ -102,31 +102,31 @@ def submit(
     return Submission.of(job, replayed=False)
 
 
-def rehearse(database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
+def rehearse_submission(database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
     """Submit a job and take it back: the first client then finds everything loaded and connected."""
     queue.is_reachable()
     own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
     request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
-    drafted = draft(database, storage, request, settings)
+    drafted = draft_job(database, storage, request, settings)
     with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
-        get(session, _add(session, drafted, candidate, Key(None, None)).id)
+        get_job(session, _add(session, drafted, candidate, Key(None, None)).id)
 
 
-def get(session: Session, job_id: UUID, *, with_events: bool = False) -> Job:
+def get_job(session: Session, job_id: UUID, *, with_events: bool = False) -> Job:
     return _found(jobs.find_job(session, job_id, with_events=with_events), job_id)
 
 
-def for_replay(session: Session, job_id: UUID) -> Job:
+def get_job_for_replay(session: Session, job_id: UUID) -> Job:
     """A job with what its steps are computed again from. Raises JobNotFound."""
     return _found(jobs.find_job_for_replay(session, job_id), job_id)
 
 
-def outline(session: Session, job_id: UUID) -> Outline:
+def get_outline(session: Session, job_id: UUID) -> Outline:
     """What is to be known of a job whose records are read. Raises JobNotFound."""
     return _found(jobs.find_outline(session, job_id), job_id)
 
 
-def predictions(session: Session, job_id: UUID) -> Predictions:
+def get_predictions(session: Session, job_id: UUID) -> Predictions:
     """Of the points that the job asked for. Raises JobNotFound."""
     return _found(jobs.find_predictions(session, job_id), job_id)
 
@@ -137,25 +137,25 @@ def _found(found: Found | None, job_id: UUID) -> Found:
     return found
 
 
-def page(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> tuple[list[Job], UUID | None]:
+def list_jobs(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> tuple[list[Job], UUID | None]:
     """Jobs newest first, and where the next page goes on."""
     found = jobs.select_jobs(session, filters, before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-def cancel(database: Database, job_id: UUID, check: Check | None = None) -> Job:
+def cancel_job(database: Database, job_id: UUID, check: Check | None = None) -> Job:
     """End a waiting job now, or ask the worker of a running one to stop at its next flush."""
     with database.writing() as session:
         jobs.lock_job(session, job_id)  # or it might begin to wait when it is known not to, and so seem to have ended
         _check(session, job_id, check)
         if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
-            raise JobIsFinal(get(session, job_id).status)
+            raise JobIsFinal(get_job(session, job_id).status)
         session.commit()
     with database.reading() as session:
-        return get(session, job_id, with_events=True)
+        return get_job(session, job_id, with_events=True)
 
 
-def delete(database: Database, storage: Storage, job_id: UUID, check: Check | None = None) -> None:
+def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check | None = None) -> None:
     """Delete a job with all its records, and the data that came with it; not while it runs."""
     with database.writing() as session:
         if check:
@@ -163,7 +163,7 @@ def delete(database: Database, storage: Storage, job_id: UUID, check: Check | No
         _check(session, job_id, check)
         dataset_id = jobs.remove_job(session, job_id)
         if dataset_id is None:
-            get(session, job_id)  # another may have deleted it
+            get_job(session, job_id)  # another may have deleted it
             raise JobIsRunning
         was_last = stored.remove_inline(session, dataset_id)
         session.commit()
@@ -173,16 +173,16 @@ def delete(database: Database, storage: Storage, job_id: UUID, check: Check | No
 
 def _check(session: Session, job_id: UUID, check: Check | None) -> None:
     if check:
-        job = get(session, job_id)
-        check(job, reason(session, job))
+        job = get_job(session, job_id)
+        check(job, waiting_reason(session, job))
 
 
-def reason(session: Session, job: Job) -> str | None:
+def waiting_reason(session: Session, job: Job) -> str | None:
     """Why a queued job waits, in words; None of another."""
-    return reasons(session, [job])[0]
+    return waiting_reasons(session, [job])[0]
 
 
-def reasons(session: Session, found: Sequence[Job]) -> list[str | None]:
+def waiting_reasons(session: Session, found: Sequence[Job]) -> list[str | None]:
     """The same of many, for which the workers are looked at once."""
     if not any(job.status == "queued" for job in found):
         return [None] * len(found)
@@ -206,7 +206,7 @@ def _planned(database: Database, spec: TrainingSpec, size: tuple[int, int], devi
     """By an engine that workers have the memory for, if there is one."""
     try:
         planned = plan(spec, *size, device)
-        most = most_memory(database, planned, device)
+        most = largest_worker(database, planned, device)
         return planned if most is None else plan(spec, *size, device, most)
     except EngineDoesNotApply as error:
         raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error

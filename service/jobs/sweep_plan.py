@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from service.data.datasets import Arrays
 from service.errors import InvalidRequest, TooManyNumbers
 from service.jobs.bounds import refuse_too_many_numbers
-from service.jobs.training_data import Sample, sample_of
+from service.jobs.training_data import Sample, sample_for_job
 from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
@@ -53,17 +53,19 @@ class Member:
         return [*self.of_the_data, *warnings_for(self.request.hyperparameters, self.analysis)]
 
 
-def sample_for(database: Database, storage: Storage, request: SweepRequest) -> Sample:
+def sample_for_sweep(database: Database, storage: Storage, request: SweepRequest) -> Sample:
     """What all jobs learn from. Raises InvalidRequest where one of them does not fit a stored dataset."""
     are_doubles = all(job.hyperparameters.dtype == "float64" for job in request.jobs)
     spec = TrainingSpec(dtype="float64" if are_doubles else "float32")
-    sample = sample_of(database, storage, JobRequest.model_construct(dataset=request.dataset, hyperparameters=spec))
+    sample = sample_for_job(
+        database, storage, JobRequest.model_construct(dataset=request.dataset, hyperparameters=spec)
+    )
     if isinstance(request.dataset, DatasetReference):
         _refuse_misfits(request, sample)
     return sample
 
 
-def members(request: SweepRequest, sample: Sample, settings: Settings, memory: int | None = None) -> list[Member]:
+def plan_members(request: SweepRequest, sample: Sample, settings: Settings, memory: int | None = None) -> list[Member]:
     """The jobs, planned for workers with so many bytes, and analysed. What is the same for many is computed once."""
     rows, features = sample.rows, len(sample.features)
     _refuse_wide(len(request.jobs), sample, settings)

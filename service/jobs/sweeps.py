@@ -11,10 +11,10 @@ from uuid_utils.compat import uuid7
 from service.data import datasets
 from service.data.datasets import offered
 from service.errors import SweepIsFinal, SweepIsRunning, SweepNotFound
-from service.jobs.bounds import most_memory, refuse_without_memory
+from service.jobs.bounds import largest_worker, refuse_without_memory
 from service.jobs.idempotency import Key
 from service.jobs.jobs import forget_rings
-from service.jobs.sweep_plan import Member, members, sample_for
+from service.jobs.sweep_plan import Member, plan_members, sample_for_sweep
 from service.jobs.training_data import Sample
 from service.queue import Queue
 from service.settings import Settings
@@ -32,7 +32,7 @@ _MOST_BELLS = 100
 
 
 @dataclass(frozen=True)
-class Summary:
+class SweepSummary:
     """A sweep as it stands: how many jobs of each status, and how many of their epochs are done."""
 
     sweep: Sweep
@@ -42,14 +42,14 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Submission:
+class SweepSubmission:
     """An accepted sweep; `replayed` when an earlier request with the same key had created it."""
 
     sweep_id: UUID
     replayed: bool
 
 
-def submit(
+def submit_sweep(
     database: Database,
     storage: Storage,
     queue: Queue,
@@ -57,29 +57,29 @@ def submit(
     *,
     key: str | None = None,
     settings: Settings,
-) -> Submission:
+) -> SweepSubmission:
     """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
-    sample = sample_for(database, storage, request)
+    sample = sample_for_sweep(database, storage, request)
     drafted = _drafted(database, request, sample, settings)
     named, quota = Key.of(key, request), settings.max_stored_bytes
     with offered(database, sample.candidate(storage), quota=quota) as candidate, database.writing() as session:
         if earlier := named.earlier(session, Sweep):
-            return Submission(earlier.id, replayed=True)
+            return SweepSubmission(earlier.id, replayed=True)
         sweep = _sweep(session, request, named)
         rows = _rows(sweep, sample, sample.hold(session, candidate), drafted)
         warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
         sweeps.add_sweep(session, sweep, rows, warnings)
         session.commit()  # before the bells: the workers must find the rows
     _ring(database, queue, [row["id"] for row in rows if row["rung_at"] and not row["place"]], request.device)
-    return Submission(sweep.id, replayed=False)
+    return SweepSubmission(sweep.id, replayed=False)
 
 
 def _drafted(database: Database, request: SweepRequest, sample: Sample, settings: Settings) -> list[Member]:
     """By engines that workers have the memory for. Raises TooLargeForWorkers where there are none."""
-    drafted = members(request, sample, settings)
-    memory = most_memory(database, _largest(drafted), request.device)
+    drafted = plan_members(request, sample, settings)
+    memory = largest_worker(database, _largest(drafted), request.device)
     if memory is not None:
-        drafted = members(request, sample, settings, memory)
+        drafted = plan_members(request, sample, settings, memory)
     refuse_without_memory(database, _largest(drafted), request.device)
     return drafted
 
@@ -89,25 +89,25 @@ def _largest(drafted: list[Member]) -> Plan:
     return max((member.plan for member in drafted), key=lambda plan: plan.memory_bytes or 0)
 
 
-def get(session: Session, sweep_id: UUID) -> Summary:
+def get_sweep(session: Session, sweep_id: UUID) -> SweepSummary:
     sweep = sweeps.find_sweep(session, sweep_id)
     if sweep is None:
         raise SweepNotFound(sweep_id)
     return _summaries(session, [sweep])[0]
 
 
-def page(session: Session, *, before: UUID | None, limit: int) -> tuple[list[Summary], UUID | None]:
+def list_sweeps(session: Session, *, before: UUID | None, limit: int) -> tuple[list[SweepSummary], UUID | None]:
     """Sweeps newest first, and where the next page goes on."""
     found = sweeps.select_sweeps(session, before=before, limit=limit + 1)
     return _summaries(session, found[:limit]), found[limit - 1].id if len(found) > limit else None
 
 
-def holds_rows_back(sweep: Sweep) -> bool:
+def has_validation(sweep: Sweep) -> bool:
     """Whether some of its jobs have a validation loss."""
     return "validation_fraction" in sweep.swept or sweep.spec["validation_fraction"] > 0
 
 
-def ranking(
+def rank_jobs(
     session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int
 ) -> tuple[list[Job], Rank | None]:
     """The jobs from the smallest loss up, and the place behind which the next page begins."""
@@ -116,19 +116,19 @@ def ranking(
     return found[:limit], Rank(getattr(last, sweeps.RANKED[by].key), last.id) if last else None
 
 
-def cancel(database: Database, sweep_id: UUID) -> None:
+def cancel_sweep(database: Database, sweep_id: UUID) -> None:
     """End the jobs that wait now, and ask the workers of those that run to stop."""
     with database.writing() as session:
-        get(session, sweep_id)
+        get_sweep(session, sweep_id)
         if not sweeps.cancel_jobs(session, sweep_id):
             raise SweepIsFinal
         session.commit()
 
 
-def delete(database: Database, storage: Storage, sweep_id: UUID) -> None:
+def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
     """Delete a sweep with its jobs and all their records, and the data that came with it; not while a job runs."""
     with database.writing() as session:
-        get(session, sweep_id)
+        get_sweep(session, sweep_id)
         learnt_from = sweeps.remove_sweep(session, sweep_id)
         if learnt_from is None:
             raise SweepIsRunning
@@ -196,7 +196,7 @@ def _ring(database: Database, queue: Queue, job_ids: Sequence[UUID], device: str
             return
 
 
-def _summaries(session: Session, found: Sequence[Sweep]) -> list[Summary]:
+def _summaries(session: Session, found: Sequence[Sweep]) -> list[SweepSummary]:
     ids = [sweep.id for sweep in found]
     counts, epochs = sweeps.count_jobs(session, ids), sweeps.count_epochs(session, ids)
-    return [Summary(sweep, counts[sweep.id], *epochs[sweep.id]) for sweep in found]
+    return [SweepSummary(sweep, counts[sweep.id], *epochs[sweep.id]) for sweep in found]

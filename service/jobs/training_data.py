@@ -55,7 +55,7 @@ class Sample:
         return self.dataset_id
 
 
-def sample_of(database: Database, storage: Storage, request: JobRequest) -> Sample:
+def sample_for_job(database: Database, storage: Storage, request: JobRequest) -> Sample:
     """Raises InvalidRequest where a request does not fit the dataset it names."""
     if isinstance(request.dataset, InlineData):
         arrays = Arrays.of(request.dataset)

@@ -99,7 +99,7 @@ def score(
     Raises JobHasNoModel, EpochNotFound, InvalidRequest, ObjectMissing and StorageUnavailable, at once.
     """
     with database.reading() as session:
-        job = jobs.get(session, job_id)
+        job = jobs.get_job(session, job_id)
         before, after = trained_models.untrained(job), trained_models.trained(session, storage, job_id, epoch)
         dataset = _dataset(session, reference.id)
         features, target = _chosen(job, dataset, reference)

@@ -24,7 +24,7 @@ class Prediction:
 
 def of_job(session: Session, job_id: UUID) -> list[Prediction]:
     """Predictions for the points that the job asked for, as its worker recorded them. Raises JobNotFound."""
-    recorded = jobs.predictions(session, job_id)
+    recorded = jobs.get_predictions(session, job_id)
     points = [point if isinstance(point, list) else [point] for point in recorded.points]
     unknown: list[float | None] = [None] * len(points)
     before, after = recorded.before or unknown, recorded.after or unknown
@@ -38,7 +38,7 @@ def predict(session: Session, storage: Storage, job_id: UUID, x: Matrix, epoch: 
     """
     from slope.model import Parameters, predict  # loads torch, which this process does without until now
 
-    job = jobs.get(session, job_id)
+    job = jobs.get_job(session, job_id)
     _refuse_other_width(x, len(job.features))
     before, after = (
         predict(Parameters(model.weights.tolist(), model.bias), x, job.training_spec, model.scaler)

@@ -19,7 +19,7 @@ from slope.trained import TrainedModel
 
 def trained(session: Session, storage: Storage, job_id: UUID, epoch: int | None = None) -> TrainedModel:
     """The model a job ended with, or the one after an epoch. Raises JobNotFound, JobHasNoModel and EpochNotFound."""
-    job = jobs.get(session, job_id)
+    job = jobs.get_job(session, job_id)
     return _model(job, *(_final(job) if epoch is None else _after(session, storage, job, epoch)), epoch)
 
 

@@ -35,14 +35,14 @@ class History(Generic[Item]):
 def epochs(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[Epoch]:
     """Epochs ascending. Raises JobNotFound, also between two chunks: what is cut short must not seem complete."""
     with database.reading() as session:
-        features = jobs.outline(session, job_id).features
+        features = jobs.get_outline(session, job_id).features
     return History(features, _following(database, job_id, after, limit, _chunk_rows(3 * features)))
 
 
 def telling_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[Epoch]:
     """At most so many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
     with database.reading() as session:
-        features = jobs.outline(session, job_id).features
+        features = jobs.get_outline(session, job_id).features
         points = max(_FEWEST, pages.at_most(points, stored.numbers_of_epoch(features)))
         chosen = stored.telling_epochs(session, job_id, after, points)
     return History(features, _chosen(database, job_id, chosen, _chunk_rows(3 * features)))
@@ -61,7 +61,7 @@ def telling_steps(
 ) -> History[StepWithRows]:
     """At most so many steps, ascending, chosen as `telling_epochs` chooses epochs. Raises as `steps` does."""
     with database.reading() as session:
-        features = jobs.outline(session, job_id).features
+        features = jobs.get_outline(session, job_id).features
     points = max(_FEWEST, pages.at_most(points, stored.numbers_of_step(features)))
     window = _window(database, storage, job_id, epoch, after, ALL, at_once=points)
     if len(window.steps) <= points:
@@ -86,7 +86,7 @@ def _window(
 ) -> _Window:
     """`at_once` is how many of the steps the answer has in memory, beside those of a chunk."""
     with database.reading() as session:
-        job = jobs.for_replay(session, job_id)
+        job = jobs.get_job_for_replay(session, job_id)
         rows = pages.rows_of_epoch(job, epoch)
         window = range(after + 1, min(after + 1 + limit, len(rows)))
         through = window.start if at_once == 1 else window.stop  # the others are sent one by one
@@ -124,7 +124,7 @@ def _following(database: Database, job_id: UUID, after: int, limit: int, size: i
         with database.reading() as session:
             chunk = stored.epochs_after(session, job_id, after, min(size, limit))
             if not chunk:
-                jobs.outline(session, job_id)
+                jobs.get_outline(session, job_id)
                 return
         yield chunk
         after, limit = chunk[-1].epoch, limit - len(chunk)
@@ -133,7 +133,7 @@ def _following(database: Database, job_id: UUID, after: int, limit: int, size: i
 def _chosen(database: Database, job_id: UUID, chosen: list[int], size: int) -> Iterator[list[Epoch]]:
     for some in _in_chunks(iter(chosen), size):
         with database.reading() as session:
-            jobs.outline(session, job_id)
+            jobs.get_outline(session, job_id)
             chunk = stored.epochs_among(session, job_id, some)
         yield chunk
 
@@ -143,7 +143,7 @@ def _recorded_steps(database: Database, job: Job, epoch: int, window: range, siz
         with database.reading() as session:
             chunk = stored.steps_in(session, job.id, epoch, range(start, min(start + size, window.stop)))
             if not chunk:
-                jobs.outline(session, job.id)
+                jobs.get_outline(session, job.id)
                 return
         yield chunk
 

@@ -53,7 +53,7 @@ class Batch:
 
 def following(session: Session, job_id: UUID, position: Position) -> Batch:
     """The next items of the stream, all from one moment of the database."""
-    job = jobs.outline(session, job_id)
+    job = jobs.get_outline(session, job_id)
     size = max(1, min(_BATCH, _NUMBERS // records.numbers_of_epoch(job.features)))
     epochs = records.epochs_after(session, job_id, position.epoch, size)
     happened = events.events_after(session, job_id, position.seq, size)
@@ -67,7 +67,7 @@ def following(session: Session, job_id: UUID, position: Position) -> Batch:
 
 def page(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Event], int | None]:
     """Events ascending, without the epochs, and the event after which the next page begins."""
-    jobs.outline(session, job_id)  # or there is none
+    jobs.get_outline(session, job_id)  # or there is none
     found = events.events_after(session, job_id, after, limit + 1)
     return found[:limit], found[limit - 1].seq if len(found) > limit else None
 

@@ -120,7 +120,7 @@ def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, lim
 
     replay.round_as_the_worker()
     with database.reading() as session:
-        job = jobs.get(session, job_id)
+        job = jobs.get_job(session, job_id)
         origin = Origin.of(job)
         batches = origin.batches(epoch)
         _refuse_too_long(origin, len(batches))
@@ -159,7 +159,7 @@ def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found 
 def _replayed(database: Database, storage: Storage, job_id: UUID, epoch: int, step: int) -> Found:
     """Any step of an epoch that was at least begun. Raises EpochNotFound, StepNotFound, ReplayDiffers."""
     with database.reading() as session:
-        job = jobs.get(session, job_id)
+        job = jobs.get_job(session, job_id)
         origin = Origin.of(job)
         _refuse_too_large(origin, origin.batches(epoch).size)
         found = _step(session, storage, job, epoch, step)

@@ -35,7 +35,7 @@ class StepWithRows:
 
 def epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Epoch], int | None]:
     """Epochs ascending, and the epoch after which the next page begins: early, where the model is wide."""
-    limit = at_most(limit, records.numbers_of_epoch(jobs.outline(session, job_id).features))
+    limit = at_most(limit, records.numbers_of_epoch(jobs.get_outline(session, job_id).features))
     found = records.epochs_after(session, job_id, after, limit + 1)
     return found[:limit], found[limit - 1].epoch if len(found) > limit else None
 
@@ -44,7 +44,7 @@ def steps(
     session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
 ) -> tuple[list[StepWithRows], int | None]:
     """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound."""
-    job = jobs.for_replay(session, job_id)
+    job = jobs.get_job_for_replay(session, job_id)
     rows = rows_of_epoch(job, epoch)
     window = range(after + 1, min(after + 1 + limit, len(rows)))
     replayed = replayed_steps(session, storage, job, epoch, window, through=window.stop)
@@ -62,7 +62,7 @@ def page_of_steps(
     session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
 ) -> tuple[list[StepWithRows], int | None]:
     """The same, but a page ends early where it would list too many rows or numbers."""
-    job = jobs.for_replay(session, job_id)
+    job = jobs.get_job_for_replay(session, job_id)
     most = min(at_most(limit, records.numbers_of_step(len(job.features))), MOST_ROWS // rows_of_epoch(job, epoch).size)
     return steps(session, storage, job_id, epoch, after=after, limit=max(1, most))
 

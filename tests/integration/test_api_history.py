@@ -373,7 +373,7 @@ def test_a_history_whose_job_is_deleted_meanwhile_does_not_end_as_if_it_were_who
     ]
     for found in every:
         next(found.chunks)
-    jobs.delete(database, storage(), job_id)
+    jobs.delete_job(database, storage(), job_id)
 
     for found in every:
         with pytest.raises(JobNotFound):

@@ -104,7 +104,7 @@ def test_a_removed_job_takes_its_records_and_its_dataset_along(
     dataset_id = read(database, job_id).dataset_id
     assert object_name(dataset_id) in storage_names()
 
-    service.jobs.jobs.delete(database, storage(), job_id)
+    service.jobs.jobs.delete_job(database, storage(), job_id)
 
     assert rows_of_every_table(database) == empty
     assert object_name(dataset_id) not in storage_names()
@@ -116,9 +116,9 @@ def test_a_removed_job_leaves_a_dataset_that_another_job_uses(database: Database
     dataset_id = read(database, first).dataset_id
     second = submit(database, {"dataset": {"id": str(dataset_id)}})
 
-    service.jobs.jobs.delete(database, storage(), first)
+    service.jobs.jobs.delete_job(database, storage(), first)
     assert rows_of_every_table(database)["datasets"] == 1
-    service.jobs.jobs.delete(database, storage(), second)
+    service.jobs.jobs.delete_job(database, storage(), second)
     assert rows_of_every_table(database)["datasets"] == 0
 
 
@@ -126,7 +126,7 @@ def test_jobs_of_the_same_rows_share_a_dataset(database: Database) -> None:
     first, second = submit(database), submit(database)
 
     assert read(database, first).dataset_id == read(database, second).dataset_id
-    service.jobs.jobs.delete(database, storage(), first)
+    service.jobs.jobs.delete_job(database, storage(), first)
     assert object_name(read(database, second).dataset_id) in storage_names()
 
 

@@ -134,7 +134,7 @@ def diabetes(**hyperparameters: Any) -> dict[str, Any]:
 
 def stable_rate(database: Database, wanted: dict[str, Any]) -> float:
     """The rate at which full-batch descent on the data begins to diverge."""
-    analysis = service.jobs.jobs.draft(database, storage(), JobRequest.model_validate(wanted), Settings()).analysis
+    analysis = service.jobs.jobs.draft_job(database, storage(), JobRequest.model_validate(wanted), Settings()).analysis
     assert analysis
     assert analysis.max_stable_learning_rate
     return analysis.max_stable_learning_rate
@@ -610,7 +610,7 @@ TWO_RATES: list[dict[str, Any]] = [{"learning_rate": 0.01}, {"learning_rate": 9.
 
 def submit_late(database: Database, wanted: dict[str, Any]) -> UUID:
     parsed = JobRequest.model_validate(wanted)
-    return service.jobs.jobs.submit(database, storage(), FakeQueue(), parsed, settings=Settings(**LATE)).job_id
+    return service.jobs.jobs.submit_job(database, storage(), FakeQueue(), parsed, settings=Settings(**LATE)).job_id
 
 
 @pytest.mark.parametrize("changes", TWO_RATES)

@@ -250,7 +250,7 @@ def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
 ) -> None:
     jobs = jobs_of(database, submit_sweep(database, sweep(epochs=300)))
 
-    run(jobs[0].id, AtStep(5, lambda: service.jobs.jobs.cancel(database, jobs[1].id)), **rhythm)
+    run(jobs[0].id, AtStep(5, lambda: service.jobs.jobs.cancel_job(database, jobs[1].id)), **rhythm)
 
     statuses = [read(database, job.id).status for job in jobs]
     assert statuses == ["succeeded", "cancelled", "succeeded", "succeeded"]
@@ -276,7 +276,7 @@ def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
                 seen.append(read(database, jobs[1].id).status)
             return super().is_set()
 
-    leaving = Watching(5, lambda: service.jobs.jobs.cancel(database, jobs[1].id))
+    leaving = Watching(5, lambda: service.jobs.jobs.cancel_job(database, jobs[1].id))
     run(jobs[0].id, leaving, beat_seconds=0.02)
 
     assert seen == ["cancelled"]
@@ -293,7 +293,7 @@ def test_a_whole_sweep_is_cancelled(
     jobs = jobs_of(database, sweep_id)
 
     with capture_logs() as told:
-        run(jobs[0].id, AtStep(5, lambda: service.jobs.sweeps.cancel(database, sweep_id)), beat_seconds=0.05)
+        run(jobs[0].id, AtStep(5, lambda: service.jobs.sweeps.cancel_sweep(database, sweep_id)), beat_seconds=0.05)
 
     assert [entry["event"] for entry in told if entry["log_level"] != "info"] == []
     assert {read(database, job.id).status for job in jobs} == {"cancelled"}

@@ -73,7 +73,7 @@ def request(**hyperparameters: Any) -> dict[str, Any]:
 
 def submit(database: Database, wanted: dict[str, Any] | None = None) -> UUID:
     parsed = JobRequest.model_validate(request() if wanted is None else wanted)
-    return use_cases.submit(database, storage(), FakeQueue(), parsed, settings=Settings()).job_id
+    return use_cases.submit_job(database, storage(), FakeQueue(), parsed, settings=Settings()).job_id
 
 
 def storage() -> Storage:
@@ -175,7 +175,7 @@ def problem_of(response: Response, status: int) -> dict[str, Any]:
 def submit_sweep(database: Database, wanted: dict[str, Any], *, queue: FakeQueue | None = None) -> UUID:
     parsed = SweepRequest.model_validate(wanted)
     queue = queue or FakeQueue()
-    return sweeps.submit(database, storage(), queue, parsed, settings=Settings()).sweep_id
+    return sweeps.submit_sweep(database, storage(), queue, parsed, settings=Settings()).sweep_id
 
 
 def jobs_of(database: Database, sweep_id: UUID) -> list[Job]:

@@ -74,8 +74,8 @@ class Answers:
 
     def _make(self, job_id: UUID) -> Answer:
         with self._database.reading() as session:
-            job = jobs.get(session, job_id, with_events=True)
-            reason = jobs.reason(session, job)
+            job = jobs.get_job(session, job_id, with_events=True)
+            reason = jobs.waiting_reason(session, job)
         return Answer(job.version, etag(job, reason), JobView.of(job, reason).model_dump_json().encode(), job.status)
 
     def _keep(self, job_id: UUID, answer: Answer) -> None:

@@ -59,7 +59,7 @@ async def submit_job(
 ) -> Response:
     """Accept a training job and hand it to the workers."""
     submission = await run_in_threadpool(
-        jobs.submit,
+        jobs.submit_job,
         database,
         storage,
         queue,
@@ -91,8 +91,8 @@ def list_jobs(
     where there are more than 100 features; `predict` and `initial_weights` of more than 100.
     """
     filters = Filters(tuple(status or ()), name, dataset_id, sweep_id, labels)
-    found, following = jobs.page(session, filters, before=after, limit=limit)
-    views = list(map(JobView.on_a_page, found, jobs.reasons(session, found)))
+    found, following = jobs.list_jobs(session, filters, before=after, limit=limit)
+    views = list(map(JobView.on_a_page, found, jobs.waiting_reasons(session, found)))
     return Page(data=views, next=str(following) if following else None)
 
 
@@ -115,10 +115,10 @@ async def get_job(
 @router.post("/{job_id}/cancel", status_code=202)
 def cancel_job(job_id: UUID, database: DatabaseDep, if_match: IfMatchDep) -> JobView:
     """Cancel a job: at once while it waits, at its next flush while it runs."""
-    return JobView.of(jobs.cancel(database, job_id, if_match))
+    return JobView.of(jobs.cancel_job(database, job_id, if_match))
 
 
 @router.delete("/{job_id}", status_code=204)
 def delete_job(job_id: UUID, database: DatabaseDep, storage: StorageDep, if_match: IfMatchDep) -> None:
     """Delete a job and all its records, and the data that came with it."""
-    jobs.delete(database, storage, job_id, if_match)
+    jobs.delete_job(database, storage, job_id, if_match)

@@ -14,7 +14,7 @@ from service.api.protocols import mlflow
 from service.api.protocols.mlflow import Invocation
 from service.api.schemas.view import View
 from service.errors import UnsupportedMediaType
-from service.jobs.jobs import get
+from service.jobs.jobs import get_job
 from service.prediction import trained_models
 from service.storage import Storage
 from service.store.database import Database
@@ -48,13 +48,13 @@ def ping(job_id: UUID, session: SessionDep, storage: StorageDep) -> str:
 @router.get("/version", response_class=PlainTextResponse)
 def tell_version(job_id: UUID, session: SessionDep) -> str:
     """The version of Slope, where MLflow's servers have theirs."""
-    get(session, job_id)
+    get_job(session, job_id)
     return __version__
 
 
 def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body: bytes) -> InvocationAnswer:
     with database.reading() as session:
-        model, features = trained_models.trained(session, storage, job_id), get(session, job_id).features
+        model, features = trained_models.trained(session, storage, job_id), get_job(session, job_id).features
     if kind == "text/csv":
         x = mlflow.matrix_of_csv(body, features)
     elif kind == "application/json":

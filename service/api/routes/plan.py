@@ -26,4 +26,4 @@ def plan_job(
     engines: those that apply with their estimated seconds and memory, the others with what stands
     in their way.
     """
-    return DraftView.of(jobs.draft(database, storage, request, settings))
+    return DraftView.of(jobs.draft_job(database, storage, request, settings))

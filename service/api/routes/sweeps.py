@@ -43,18 +43,18 @@ def submit_sweep(
     idempotency_key: IdempotencyKey = None,
 ) -> SweepView:
     """Accept up to 10,000 jobs on one dataset, all or none. Settings that can be trained together are."""
-    accepted = sweeps.submit(database, storage, queue, request, key=idempotency_key, settings=settings)
+    accepted = sweeps.submit_sweep(database, storage, queue, request, key=idempotency_key, settings=settings)
     response.headers["Location"] = f"/v1/sweeps/{accepted.sweep_id}"
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     with database.reading() as session:
-        return SweepView.of(sweeps.get(session, accepted.sweep_id))
+        return SweepView.of(sweeps.get_sweep(session, accepted.sweep_id))
 
 
 @router.get("")
 def list_sweeps(session: SessionDep, after: After = None, limit: Limit = 50) -> Page[SweepView]:
     """Sweeps, newest first."""
-    found, following = sweeps.page(session, before=after, limit=limit)
+    found, following = sweeps.list_sweeps(session, before=after, limit=limit)
     return Page(data=[SweepView.on_a_page(summary) for summary in found], next=str(following) if following else None)
 
 
@@ -67,25 +67,25 @@ def get_sweep(
     limit: Limit = 50,
 ) -> RankedSweepView:
     """A sweep as it stands, and a page of its jobs from the smallest loss up. `GET /v1/jobs?sweep_id=` has them all."""
-    summary = sweeps.get(session, sweep_id)
-    by = by or ("validation_loss" if sweeps.holds_rows_back(summary.sweep) else "loss")
+    summary = sweeps.get_sweep(session, sweep_id)
+    by = by or ("validation_loss" if sweeps.has_validation(summary.sweep) else "loss")
     place = None if after is None else _rank(after)
-    found, following = sweeps.ranking(session, sweep_id, by, after=place, limit=limit)
+    found, following = sweeps.rank_jobs(session, sweep_id, by, after=place, limit=limit)
     return RankedSweepView.ranked(summary, by, found, f"{following.loss!r}_{following.job_id}" if following else None)
 
 
 @router.post("/{sweep_id}/cancel", status_code=202)
 def cancel_sweep(sweep_id: UUID, database: DatabaseDep) -> SweepView:
     """Cancel all jobs of a sweep that have not ended: at once while they wait, within a second while they run."""
-    sweeps.cancel(database, sweep_id)
+    sweeps.cancel_sweep(database, sweep_id)
     with database.reading() as session:
-        return SweepView.of(sweeps.get(session, sweep_id))
+        return SweepView.of(sweeps.get_sweep(session, sweep_id))
 
 
 @router.delete("/{sweep_id}", status_code=204)
 def delete_sweep(sweep_id: UUID, database: DatabaseDep, storage: StorageDep) -> None:
     """Delete a sweep with all of its jobs and their records."""
-    sweeps.delete(database, storage, sweep_id)
+    sweeps.delete_sweep(database, storage, sweep_id)
 
 
 def _rank(after: str) -> Rank:

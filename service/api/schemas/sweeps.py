@@ -8,7 +8,7 @@ from pydantic import Field
 
 from service.api.schemas.jobs import LossView
 from service.api.schemas.view import Page, View, short
-from service.jobs.sweeps import Summary
+from service.jobs.sweeps import SweepSummary
 from service.store.tables import Job
 
 
@@ -51,11 +51,11 @@ class SweepView(View):
     progress: SweepProgressView
 
     @classmethod
-    def of(cls, summary: Summary) -> "SweepView":
+    def of(cls, summary: SweepSummary) -> "SweepView":
         return cls(**_fields(summary))
 
     @classmethod
-    def on_a_page(cls, summary: Summary) -> "SweepView":
+    def on_a_page(cls, summary: SweepSummary) -> "SweepView":
         """Without hyperparameters that are long."""
         view = cls.of(summary)
         return view.model_copy(update={"hyperparameters": short(view.hyperparameters)})
@@ -67,12 +67,12 @@ class RankedSweepView(SweepView):
     """From the smallest loss up, without the jobs that have none yet, and those that failed or were cancelled."""
 
     @classmethod
-    def ranked(cls, summary: Summary, by: str, jobs: list[Job], following: str | None) -> "RankedSweepView":
+    def ranked(cls, summary: SweepSummary, by: str, jobs: list[Job], following: str | None) -> "RankedSweepView":
         ranking = [RankedView.of(job, summary.sweep.swept) for job in jobs]
         return cls(**_fields(summary), ranked_by=by, ranking=Page(data=ranking, next=following))
 
 
-def _fields(summary: Summary) -> dict[str, Any]:
+def _fields(summary: SweepSummary) -> dict[str, Any]:
     sweep, counts = summary.sweep, summary.counts
     waiting = counts.get("queued", 0) + counts.get("running", 0)
     jobs = sum(counts.values())
