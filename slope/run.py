@@ -35,8 +35,7 @@ class Run(ABC):
         `interrupted` is asked before every epoch, whatever engine trains it, and by the engine within a long one.
         """
         self.spec = spec
-        self.epoch = 0
-        """The epoch to be trained next."""
+        self._epoch = 0
         self._keeps_steps = keeps_steps
         self._interrupted = interrupted
         self._model = model
@@ -47,23 +46,19 @@ class Run(ABC):
     def epochs(self, until: int | None = None) -> Iterator[EpochRecord]:
         """Train on from where the run stands. Raises Diverged, and Interrupted when asked to stop."""
         end = self.spec.epochs if until is None else until
-        while self.epoch < end and not self.stopped_early:
+        while self._epoch < end and not self.stopped_early:
             self._pause()
             record = self._train_epoch()
-            self.epoch += 1
+            self._epoch += 1
             if self._scheduler:
                 self._scheduler.step()
             if self._patience:
                 self._patience.judge(record)
             yield record
 
-    def replay(self, steps: range) -> list[StepRecord]:
-        """Some steps of the epoch to be trained next, all of them finite; the run cannot go on afterwards."""
-        return list(self.replayed(steps))
-
     @abstractmethod
     def replayed(self, steps: range) -> Iterator[StepRecord]:
-        """The same, computed as they are taken."""
+        """Some steps of the epoch to be trained next, all of them finite; the run cannot go on afterwards."""
 
     @abstractmethod
     def _train_epoch(self) -> EpochRecord: ...
@@ -72,6 +67,11 @@ class Run(ABC):
         """Raise Interrupted where the caller asks to stop. An engine calls it within an epoch that may be long."""
         if self._interrupted():
             raise Interrupted
+
+    @property
+    def epoch(self) -> int:
+        """The epoch to be trained next."""
+        return self._epoch
 
     @property
     def stopped_early(self) -> bool:
@@ -111,7 +111,7 @@ class Run(ABC):
         """Stand where the run stood when the checkpoint was taken."""
         device = self._model.weights.device
         state: dict[str, Any] = torch.load(io.BytesIO(checkpoint), weights_only=True, map_location=device)
-        self.epoch = state["epoch"]
+        self._epoch = state["epoch"]
         with torch.no_grad():
             for leaf, value, gradient in zip(self._model.leaves, state["parameters"], state["gradients"], strict=True):
                 leaf.copy_(value)

@@ -17,14 +17,13 @@ from service.store.tables import Job
 from slope.analysis import Ending, analysis_seconds
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
-from slope.engines.engine import Engine
 from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.engines.reduced import Pause, Reduced, Reductions
 from slope.engines.reduction import Reduction
 from slope.engines.streaming import ReducedPartition
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
-from slope.run import Interrupted
+from slope.run import Interrupted, Run
 from slope.spec.devices import device_for
 from worker import outcome
 from worker.heartbeat import Heartbeat
@@ -82,7 +81,7 @@ class Attempt:
     """The training of one claimed job, between the store and the loop."""
 
     _data: TrainingData
-    _training: Engine
+    _training: Run
 
     def __init__(self, process: Process, claim: Claim, assignment: Assignment, heartbeat: Heartbeat) -> None:
         job = assignment.job
@@ -121,7 +120,7 @@ class Attempt:
         if self._heartbeat.stop is not None:
             raise Interrupted
 
-    def _engine(self) -> Engine:
+    def _engine(self) -> Run:
         job, spec, device = self._job, self._spec, device_for(self._job.device)
 
         def keeps_steps(epoch: int) -> bool:

@@ -240,7 +240,7 @@ class GroupAttempt:
         for place in self._cancelled():
             if not self._recorder.ends(place):
                 self._recorder.end(place, "cancelled", f"Cancelled after {self._recorder.epochs_done(place)} epochs")
-            self._training.live.discard(place)
+            self._training.drop(place)
 
     def _flush(self) -> None:
         self._pulse.cancelled |= self._recorder.flush(self._states())

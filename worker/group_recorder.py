@@ -1,7 +1,7 @@
 """Writes what a group yields: one transaction a flush for all of its jobs, guarded by their common lease."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -99,7 +99,7 @@ class GroupRecorder:
         if found.steps is not None and len(found.step_places):
             self._steps.append((found.step_places, found.steps))
 
-    def keep_snapshots(self, epoch: int, states: Array, places: set[int]) -> None:
+    def keep_snapshots(self, epoch: int, states: Array, places: Set[int]) -> None:
         """Keep the states of models before an epoch, given by place."""
         self._snapshots += [
             {"job_id": self._job_ids[place], "epoch": epoch, "state": states[place].tobytes()} for place in places

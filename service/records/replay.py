@@ -28,11 +28,11 @@ from slope.engines.costs import Work, replay_seconds
 from slope.spec import Fault, TrainingSpec
 
 if TYPE_CHECKING:
-    from slope.engines.engine import Engine
     from slope.engines.fused_member import FusedMember
     from slope.engines.reduced import Pause, Reductions
     from slope.model import Parameters
     from slope.records import StepRecord
+    from slope.run import Run
 
 _NUMBERS_KEPT = 4_000_000
 """Of data that is prepared, in all: 32 MB."""
@@ -101,7 +101,7 @@ def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -
     return training.parameters
 
 
-def _training_near(session: Session, storage: Storage, job: Job, epoch: int, through: int) -> "Engine | FusedMember":
+def _training_near(session: Session, storage: Storage, job: Job, epoch: int, through: int) -> "Run | FusedMember":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
     snapshot = records.latest_snapshot(session, job.id, epoch)
     _refuse_too_long(job, epoch - (snapshot.epoch if snapshot else 0), through)
@@ -137,7 +137,7 @@ def _too_long(what: str) -> ReplayTooLong:
     return ReplayTooLong(detail, [Fault(detail, "/path/epoch")])
 
 
-def _run_of(session: Session, storage: Storage, job: Job) -> "Engine | FusedMember":
+def _run_of(session: Session, storage: Storage, job: Job) -> "Run | FusedMember":
     """A run that stands at its start."""
     from slope.engines.build import build
     from slope.engines.fused_member import FusedMember
@@ -174,7 +174,7 @@ def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause
     return lambda pause: data.reduce(range(job.dataset.rows), pause).reductions(spec)
 
 
-def _advance(session: Session, job: Job, training: "Engine | FusedMember", epoch: int) -> None:
+def _advance(session: Session, job: Job, training: "Run | FusedMember", epoch: int) -> None:
     """Train on to an epoch, and hold the parameters there against those that were recorded."""
     for _ in training.epochs(until=epoch):
         pass

@@ -8,9 +8,9 @@ from slope.data import TrainingData
 from slope.engines.blocked import Blocked
 from slope.engines.compiled import Compiled
 from slope.engines.composed import Composed
-from slope.engines.engine import Engine
 from slope.engines.reduced import Reduced, reductions_of
 from slope.loop import Training
+from slope.run import Run
 from slope.spec import TrainingSpec
 
 _BY_ROWS: dict[str, type[Training | Blocked | Composed | Compiled]] = {
@@ -29,7 +29,7 @@ def build(
     keeps_steps: Callable[[int], bool] = lambda epoch: True,
     interrupted: Callable[[], bool] = lambda: False,
     device: torch.device | str = "cpu",
-) -> Engine:
+) -> Run:
     """A run of a job by an engine that the plan found to apply."""
     if engine == "reduced":
         reduce = reductions_of(data, device)

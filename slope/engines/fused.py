@@ -9,7 +9,7 @@ Where every step sees all rows and the error is squared, D + 2 rows stand for th
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from itertools import islice
 
 import numpy as np
@@ -47,12 +47,10 @@ class Fused:
     ) -> None:
         """`specs` by place below `width`, of one group (slope.engines.groups); `data` is prepared as they ask for.
 
-        `pause` is called before every step. It may take places out of `live`, and raise Interrupted.
+        `pause` is called before every step. It may drop places, and raise Interrupted.
         """
-        self.epoch = 0
-        """The epoch to be trained next."""
-        self.live = set(specs)
-        """Places that still train."""
+        self._epoch = 0
+        self._live = set(specs)
         self._spec = next(iter(specs.values()))
         self._specs = [specs.get(place, self._spec) for place in range(width)]
         self._keeps_steps = keeps_steps
@@ -70,20 +68,34 @@ class Fused:
             for leaf in self._models.learnable:
                 leaf.grad = torch.zeros_like(leaf)
 
+    @property
+    def epoch(self) -> int:
+        """The epoch to be trained next."""
+        return self._epoch
+
+    @property
+    def live(self) -> Set[int]:
+        """Places that still train."""
+        return self._live
+
+    def drop(self, place: int) -> None:
+        """Train a model no further: the epoch that it is in leaves no record of it."""
+        self._live.discard(place)
+
     def epochs(self) -> Iterator[Round]:
         """Train on until no model trains any more. Raises what `pause` does.
 
         While a round is looked at, `has_ended` and `result` tell of the models that finished it.
         """
-        while self.live:
+        while self._live:
             self._pause()
             found = self._train_epoch()
-            self.epoch += 1
-            self.live -= found.diverged.keys()
+            self._epoch += 1
+            self._live -= found.diverged.keys()
             if self._patience:
                 self._patience.judge(found.epochs, found.places)
             yield found
-            self.live -= self._ended()
+            self._live -= self._ended()
 
     def replayed(self, place: int, steps: range) -> Iterator[StepRecord]:
         """Some steps of a model in the epoch to be trained next, all finite; the run cannot go on afterwards."""
@@ -111,7 +123,7 @@ class Fused:
     def _ended(self) -> set[int]:
         """All that have."""
         if self.epoch >= self._spec.epochs:
-            return set(self.live)
+            return set(self._live)
         return self._patience.exhausted_places() if self._patience else set()
 
     def stopped_early(self, place: int) -> bool:
@@ -132,7 +144,7 @@ class Fused:
         """Stand where the run stood when these rows were taken, all after the same epoch. Empty places get any row."""
         filler = next(iter(states.values()))
         table = np.stack([states.get(place, filler) for place in range(len(self._specs))])
-        self.epoch = int(filler[0])
+        self._epoch = int(filler[0])
         start = 1
         if self._patience:
             start += self._patience.state.shape[1]
@@ -163,7 +175,7 @@ class Fused:
                 self._pause()
             recorder.step(self._backpropagate(x, y))
             self._move(rates, self.epoch * steps + step)
-        return recorder.round(self.live, self._rates(self.epoch), self._validation_loss())
+        return recorder.round(self._live, self._rates(self.epoch), self._validation_loss())
 
     def _rates_now(self) -> Tensor:
         return torch.from_numpy(self._rates(self.epoch)).to(self._models.weights.detach())

@@ -70,7 +70,7 @@ class _Adam:
         self._leaves = leaves
         self._decay = vectors.decay()
         self._is_decoupled = isinstance(options[0], AdamW)
-        self._beta1, self._beta2 = vectors.vector(lambda o: o.betas[0]), vectors.vector(lambda o: o.betas[1])
+        self._beta2 = vectors.vector(lambda o: o.betas[1])
         self._rest1, self._rest2 = vectors.vector(lambda o: 1 - o.betas[0]), vectors.vector(lambda o: 1 - o.betas[1])
         self._eps = vectors.vector(lambda o: o.eps)
         self._betas = torch.tensor([o.betas for o in options], dtype=torch.float64)

@@ -155,10 +155,13 @@ class EpochAudit:
 class _Watched(LinearModel):
     """Keeps its prediction, and the gradient that comes back to it."""
 
+    prediction: Tensor | None = None
+    """None before the forward pass."""
+
     def forward(self, x: Tensor) -> Tensor:
-        self.prediction = super().forward(x)
-        self.prediction.retain_grad()
-        return self.prediction
+        prediction = self.prediction = super().forward(x)
+        prediction.retain_grad()
+        return prediction
 
 
 class _PenaltiesOnly(LinearModel):
@@ -176,6 +179,7 @@ def _norms(vectors: Array) -> Array:
 
 def _contributions(model: _Watched, batch: Batch) -> Array:
     """What each row of a batch (n) sends to each parameter (n × P): autograd's, for a copy of the parameters a row."""
+    assert model.prediction is not None  # the step has just been done
     count = len(batch.y)
     copies = [leaf.detach().expand(count, *leaf.shape).clone().requires_grad_() for leaf in model.learnable]
     weights, bias = model.weights.detach(), model.bias

@@ -263,7 +263,8 @@ def test_a_group_is_left_before_any_epoch_and_goes_on_without_losing_one(
         for found in left.epochs():
             before.append(found)
     assert left.epoch == len(before) == min(epoch, len(expected))
-    taken_up.live = set(left.live)
+    for place in specs.keys() - left.live:
+        taken_up.drop(place)
     states = left.states()
     taken_up.restore({place: states[place] for place in specs})
     rounds = before + list(taken_up.epochs())
@@ -271,13 +272,13 @@ def test_a_group_is_left_before_any_epoch_and_goes_on_without_losing_one(
         assert_same(epochs_of(rounds, place), epochs_of(expected, place), 0.0)
 
 
-def test_a_place_that_is_taken_out_leaves_no_record() -> None:
+def test_a_place_that_is_dropped_leaves_no_record() -> None:
     specs = {place: TrainingSpec(learning_rate=0.01 * (place + 1)) for place in range(3)}
     training, seen = fused(specs, 3), []
     for found in training.epochs():
         seen.append(found.places.tolist())
         if training.epoch == 4:
-            training.live.discard(1)
+            training.drop(1)
     assert seen == [[0, 1, 2]] * 4 + [[0, 2]] * 6
 
 

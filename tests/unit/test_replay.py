@@ -60,7 +60,7 @@ def replayed(spec: TrainingSpec, snapshots: dict[int, bytes], epoch: int, window
         training.restore(snapshots[nearest])
     for _ in training.epochs(until=epoch):
         pass
-    return training.replay(window)
+    return list(training.replayed(window))
 
 
 def assert_replays(spec: TrainingSpec) -> None:
@@ -101,7 +101,7 @@ def test_a_window_of_an_epoch_replays_alone() -> None:
 
 def test_a_replay_ends_before_the_step_that_was_not_finite() -> None:
     spec = spec_of(learning_rate=1e30, epochs=1, batch_size=1, standardize=False)
-    finite = Training(prepare(X, Y, spec), spec).replay(range(11))
+    finite = list(Training(prepare(X, Y, spec), spec).replayed(range(11)))
     assert 0 < len(finite) < 11
     assert all(np.isfinite(step.loss) for step in finite)
 
