@@ -7,7 +7,7 @@ import structlog
 from service.settings import Settings
 
 
-def configure(settings: Settings) -> None:
+def configure_logs(settings: Settings) -> None:
     """Send our own and the libraries' messages through one formatter to standard error."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

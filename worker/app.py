@@ -44,7 +44,7 @@ log = structlog.get_logger()
 def run(slots: int) -> None:
     """Run the worker with this many training processes until it is told to end."""
     process = current()
-    logs.configure(process.settings)
+    logs.configure_logs(process.settings)
     wait_for_schema(process.database)
     warm_up(process.settings.threads)
     queues = sorted({queue_for(request) for request in process.requests_served})
@@ -93,7 +93,7 @@ def warm_up(threads: int) -> None:
 
 @signals.setup_logging.connect
 def _configure_logging(**_: Any) -> None:
-    logs.configure(current().settings)
+    logs.configure_logs(current().settings)
 
 
 class Watch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service.data import datasets
-from service.data.streamed import streamed, without_rows
+from service.data.streamed import stream_job_data, without_rows
 from service.errors import LeaseLost
 from service.store import jobs, leases, workers
 from service.store.database import now
@@ -107,7 +107,7 @@ class Attempt:
         if job.planned.streams:
             self._data = without_rows(job)
         else:
-            arrays = patiently(lambda: datasets.load_for(process.storage, job, self._pause), process.leaving)
+            arrays = patiently(lambda: datasets.load_job_data(process.storage, job, self._pause), process.leaving)
             self._data = prepare(arrays.x, arrays.y, spec)
         self._recorder.know(outcome.facts(job, self._data, spec))
         self._training = self._engine()
@@ -234,7 +234,7 @@ def _reduction(process: Process, claim: Claim, job: Job) -> Callable[[Pause], Re
     """How data that is read in parts is reduced, with others or alone."""
     if job.planned.partitions > 1:
         return Leader(process, claim, job).reduce
-    data, rows = streamed(process.storage, job, device_for(job.device)), range(job.dataset.rows)
+    data, rows = stream_job_data(process.storage, job, device_for(job.device)), range(job.dataset.rows)
     return lambda pause: patiently(lambda: data.reduce(rows, pause), process.leaving)
 
 

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service.data import datasets
-from service.data.streamed import streamed
+from service.data.streamed import stream_job_data
 from service.errors import LeaseLost, ServiceError, StorageUnavailable
 from service.store import jobs, leases, partitions, workers
 from service.store.leases import Claim
@@ -47,7 +47,7 @@ class Reducer:
     def __init__(self, process: Process, job: Job) -> None:
         self._process = process
         self._job_id = job.id
-        self._data = streamed(process.storage, job, device_for(job.device))
+        self._data = stream_job_data(process.storage, job, device_for(job.device))
 
     def reduce(self, pause: Pause, until: float) -> bool:
         """Reduce partitions that nobody has until there is none, or a moment has come. False where there was none.
@@ -155,7 +155,7 @@ class Leader:
 
     def _cut(self) -> None:
         job = self._job
-        ranges = datasets.partitions(self._process.storage, job.dataset_id, job.planned.partitions)
+        ranges = datasets.row_ranges(self._process.storage, job.dataset_id, job.planned.partitions)
         with self._process.database.writing() as session:
             partitions.cut(session, job.id, ranges)
             session.commit()

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 def rehearse(process: Process) -> None:
     """Claim, train, record and end a job in a transaction that is not committed. What fails is left to real jobs."""
     own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
-    rows = datasets.inline(process.storage, Arrays(np.array([[0.0], [own]]), np.array([0.0, 1.0])))
+    rows = datasets.inline_dataset(process.storage, Arrays(np.array([[0.0], [own]]), np.array([0.0, 1.0])))
     try:
         with offered(process.database, rows), process.database.writing() as session:
             _play(session, process, rows.adopt(session))
@@ -50,7 +50,7 @@ def _play(session: Session, process: Process, dataset_id: UUID) -> None:
         lease_seconds=process.settings.lease_seconds,
     )
     assert claim  # nobody else has seen it
-    arrays = datasets.load_for(process.storage, jobs.find_job_for_training(session, job.id))
+    arrays = datasets.load_job_data(process.storage, jobs.find_job_for_training(session, job.id))
     [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
     leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
     write_records(session, job.id, [record], [record.steps])

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, default=None, help="an open socket to listen on instead")
     arguments = parser.parse_args()
     settings = get_settings()
-    logs.configure(settings)
+    logs.configure_logs(settings)
     app = create_app(settings)
     Thread(target=_rehearse, args=(app,), daemon=True).start()
     config = uvicorn.Config(

@@ -45,7 +45,7 @@ from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import storage_at
 from service.store.database import Database
-from service.upkeep.garbage import sweep
+from service.upkeep.garbage import collect_garbage
 from slope import __version__
 
 _SWEEP_SECONDS = 3600.0
@@ -151,6 +151,6 @@ async def _sweep_every_hour(app: FastAPI) -> None:
             await asyncio.wait_for(state.watch.closing.wait(), _SWEEP_SECONDS)
             return
         try:
-            await run_in_threadpool(sweep, state.database, state.storage, state.settings.spool)
+            await run_in_threadpool(collect_garbage, state.database, state.storage, state.settings.spool)
         except (ServiceError, OSError) as error:  # in an hour it may go better
             log.warning("could not sweep", error=repr(error))

@@ -52,18 +52,18 @@ def serve(
     """Run API, worker and broker on this machine until Ctrl-C."""
     _need_server()
     _use(data_dir)
-    from service.commands.serve import serve
+    from service.commands.serve import run_service
 
-    serve(host, port, workers)
+    run_service(host, port, workers)
 
 
 @app.command()
 def demo() -> None:
     """Train the lecture's job through a service of its own, print every number, and stop."""
     _need_server()
-    from service.commands.demo import demo
+    from service.commands.demo import run_demo
 
-    demo()
+    run_demo()
 
 
 @app.command()
@@ -103,9 +103,9 @@ def doctor(data_dir: DataDir = None) -> None:
     """Tell what is well, what is not, and what to do about it."""
     _need_server()
     _use(data_dir)
-    from service.commands.operate import examine
+    from service.commands.operate import print_diagnoses
 
-    examine()
+    print_diagnoses()
 
 
 @jobs.command()
@@ -113,9 +113,9 @@ def reap(data_dir: DataDir = None) -> None:
     """Do once what workers do all the time: put jobs of dead workers back, and ring again."""
     _need_server()
     _use(data_dir)
-    from service.commands.operate import reap
+    from service.commands.operate import reap_jobs
 
-    reap()
+    reap_jobs()
 
 
 @app.command()

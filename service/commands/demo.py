@@ -33,7 +33,7 @@ LECTURE: dict[str, Any] = {
 console = Console(highlight=False, soft_wrap=True)
 
 
-def demo() -> None:
+def run_demo() -> None:
     """Start the service in a temporary folder, train over HTTP through a real worker, print, and stop everything."""
     with running_service() as url, Client(url) as client:
         console.print(f"The service runs at {url}. The lecture's job: y = x·w on (1,2) (2,4) (3,6), from w = 1.\n")

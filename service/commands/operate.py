@@ -14,11 +14,11 @@ from service.upkeep.lost_jobs import Contact
 console = Console(highlight=False, soft_wrap=True)
 
 
-def examine() -> None:
+def print_diagnoses() -> None:
     """Print what is well and what is not. Exits with 1 when something needs doing."""
     settings = get_settings()
     queue = CeleryQueue(celery_app(settings.broker))
-    diagnoses = list(doctor.examine(settings, Database(settings.database, impatient=True), queue))
+    diagnoses = list(doctor.diagnose(settings, Database(settings.database, impatient=True), queue))
     for diagnosis in diagnoses:
         mark = "[green]✓[/]" if diagnosis.advice is None else "[red]✗[/]"
         console.print(f"{mark} {diagnosis.subject}: {diagnosis.finding}")
@@ -28,10 +28,10 @@ def examine() -> None:
         sys.exit(1)
 
 
-def reap() -> None:
+def reap_jobs() -> None:
     """Take jobs from workers that died, and ring for those that nobody has heard of."""
     settings = get_settings()
-    logs.configure(settings)
+    logs.configure_logs(settings)
     database, queue = Database(settings.database, impatient=True), CeleryQueue(celery_app(settings.broker))
     if lost_jobs.expired(database):
         console.print(f"Looking for {settings.lease_seconds:g} s whether workers that were silent are only cut off.")

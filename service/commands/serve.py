@@ -26,10 +26,10 @@ log = structlog.get_logger()
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to our own address
 
 
-def serve(host: str, port: int, workers: int) -> None:
+def run_service(host: str, port: int, workers: int) -> None:
     """Run broker, API and worker until SIGINT or SIGTERM. Exits with a sentence when it cannot."""
     settings = get_settings()
-    logs.configure(settings)
+    logs.configure_logs(settings)
     with _lock(settings.data_dir), supervisor.runtime_folder() as folder, _listen(host, port) as listener:
         schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
         _supervise(settings, host, listener, workers, folder)
@@ -47,7 +47,7 @@ def _lock(data_dir: Path) -> AcquireReturnProxy[FileLock]:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return supervisor.listen(host, port)
+        return supervisor.bind_socket(host, port)
     except OSError as error:
         sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}. Name another port with --port; 0 takes a free one")
 
@@ -57,9 +57,9 @@ def _supervise(settings: Settings, host: str, listener: socket.socket, workers: 
     broker_url = f"redis+socket://{socket_path}"
     environment = os.environ | {"SLOPE_BROKER_URL": broker_url}
     children = [
-        supervisor.broker(socket_path, folder),
-        supervisor.api(listener, environment),
-        supervisor.worker(workers, environment),
+        supervisor.broker_child(socket_path, folder),
+        supervisor.api_child(listener, environment),
+        supervisor.worker_child(workers, environment),
     ]
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"

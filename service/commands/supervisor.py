@@ -114,24 +114,24 @@ class Supervisor:
                 child.wait(until)
 
 
-def broker(socket_path: Path, folder: Path) -> Child:
+def broker_child(socket_path: Path, folder: Path) -> Child:
     """Valkey on a socket that only this user can open. It keeps nothing on disk: SQL is the truth."""
     options = {"port": "0", "unixsocket": str(socket_path), "unixsocketperm": "700", "save": "", "dir": str(folder)}
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     return Child("broker", [str(get_binary_path()), *arguments, "--loglevel", "warning"], os.environ)
 
 
-def api(listener: socket.socket, environment: Mapping[str, str]) -> Child:
+def api_child(listener: socket.socket, environment: Mapping[str, str]) -> Child:
     """The API on a socket that outlives it, so that a restarted one has the same port."""
     command = [sys.executable, "-m", "service.api", "--fd", str(listener.fileno())]
     return Child("api", command, environment, descriptors=(listener.fileno(),))
 
 
-def worker(slots: int, environment: Mapping[str, str]) -> Child:
+def worker_child(slots: int, environment: Mapping[str, str]) -> Child:
     return Child("worker", [sys.executable, "-m", "worker", str(slots)], environment)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
     """A bound socket; port 0 takes a free one. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

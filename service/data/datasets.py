@@ -1,6 +1,6 @@
 """Datasets: keeping their numbers, reading them back, and forgetting them.
 
-`load_for` gives a job's numbers as a whole, `batches` any dataset's numbers in parts of bounded memory.
+`load_job_data` gives a job's numbers as a whole, `read_batches` any dataset's numbers in parts of bounded memory.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +52,7 @@ def _array(rows: Vector | Matrix) -> Array:
     return np.concatenate([np.array(rows[start : start + _PIECE], float) for start in range(0, len(rows), _PIECE)])
 
 
-class Candidate:
+class NewDataset:
     """A table that becomes a dataset, unless there is one of the same content.
 
     Its object is in the storage before any row names it: whatever happens in between, no row is without numbers.
@@ -94,7 +94,7 @@ class Candidate:
     def discard(self) -> None:
         """Take the object away, if no row can name it."""
         if self._is_put and not self._may_be_named:
-            forget(self._storage, self._id)
+            delete_numbers(self._storage, self._id)
             self._is_put = False
 
     def adopt(self, session: Session) -> UUID:
@@ -131,7 +131,9 @@ class Candidate:
 
 
 @contextmanager
-def offered(database: Database, candidate: Candidate | None, *, quota: int | None = None) -> Iterator[Candidate | None]:
+def offered(
+    database: Database, candidate: NewDataset | None, *, quota: int | None = None
+) -> Iterator[NewDataset | None]:
     """Put a candidate's object, unless its content is known, and take it away if the block commits no row for it.
 
     It is adopted only where all datasets together stay within the quota, in bytes of the storage.
@@ -149,12 +151,12 @@ def offered(database: Database, candidate: Candidate | None, *, quota: int | Non
         candidate.discard()
 
 
-def inline(storage: Storage, arrays: Arrays) -> Candidate:
+def inline_dataset(storage: Storage, arrays: Arrays) -> NewDataset:
     """The rows of a request as a dataset to be."""
     from slope.tabular.stored import encode
 
     names, columns = [*inline_features(arrays.x.shape[1]), INLINE_TARGET], arrays.columns
-    return Candidate(storage, summarize(names, columns), encode(names, columns), name=None, is_inline=True)
+    return NewDataset(storage, summarize(names, columns), encode(names, columns), name=None, is_inline=True)
 
 
 INLINE_TARGET = "y"
@@ -165,7 +167,7 @@ def inline_features(width: int) -> list[str]:
     return ["x"] if width == 1 else [f"x{number}" for number in range(width)]
 
 
-def load(
+def load_columns(
     storage: Storage,
     dataset_id: UUID,
     rows: int,
@@ -180,7 +182,7 @@ def load(
     x, y = np.empty((rows, len(features))), np.empty(rows)
     start = 0
     pause()
-    for part in batches(storage, dataset_id, features, target):
+    for part in read_batches(storage, dataset_id, features, target):
         pause()
         end = start + len(part.y)
         x[start:end], y[start:end] = part.x, part.y
@@ -188,43 +190,47 @@ def load(
     return Arrays(x, y)
 
 
-def load_for(storage: Storage, job: Job, pause: Callable[[], None] = lambda: None) -> Arrays:
-    """All that a job learns from. Raises as `load` does."""
-    return load(storage, job.dataset_id, job.dataset.rows, job.features, job.target, pause)
+def load_job_data(storage: Storage, job: Job, pause: Callable[[], None] = lambda: None) -> Arrays:
+    """All that a job learns from. Raises as `load_columns` does."""
+    return load_columns(storage, job.dataset_id, job.dataset.rows, job.features, job.target, pause)
 
 
-def batches(
+def read_batches(
     storage: Storage, dataset_id: UUID, features: Sequence[str], target: str, rows: range | None = None
 ) -> Iterator[Arrays]:
     """Named columns of a dataset or of some of its rows, a few at a time. Raises StorageUnavailable, ObjectMissing."""
-    for matrix in read(storage, dataset_id, [*features, target], rows):
+    for matrix in read_columns(storage, dataset_id, [*features, target], rows):
         yield Arrays(matrix[:, :-1], matrix[:, -1])
 
 
-def read(storage: Storage, dataset_id: UUID, columns: Sequence[str], rows: range | None = None) -> Iterator[Array]:
-    """Named columns of a dataset, some rows (n × columns, float64) at a time. Raises as `batches` does."""
+def read_columns(
+    storage: Storage, dataset_id: UUID, columns: Sequence[str], rows: range | None = None
+) -> Iterator[Array]:
+    """Named columns of a dataset, some rows (n × columns, float64) at a time. Raises as `read_batches` does."""
     from slope.tabular import stored
 
     with storage.open(object_name(dataset_id)) as file:
         yield from stored.read(file, columns, rows)
 
 
-def partitions(storage: Storage, dataset_id: UUID, count: int) -> list[range]:
-    """The rows of a dataset in at most `count` ranges that are read apart from each other. Raises as `batches` does."""
+def row_ranges(storage: Storage, dataset_id: UUID, count: int) -> list[range]:
+    """The rows of a dataset in at most `count` ranges that are read apart from each other. Raises as `read_batches` does."""
     from slope.tabular import stored
 
     with storage.open(object_name(dataset_id)) as file:
         return stored.partitions(file, count)
 
 
-def get(session: Session, dataset_id: UUID) -> Dataset:
+def get_dataset(session: Session, dataset_id: UUID) -> Dataset:
     dataset = datasets.find_dataset(session, dataset_id)
     if dataset is None:
         raise DatasetNotFound(dataset_id)
     return dataset
 
 
-def page(session: Session, *, name: str | None, before: UUID | None, limit: int) -> tuple[list[Dataset], UUID | None]:
+def list_datasets(
+    session: Session, *, name: str | None, before: UUID | None, limit: int
+) -> tuple[list[Dataset], UUID | None]:
     """Uploaded datasets newest first, and where the next page goes on."""
     found = datasets.select_datasets(session, name=name, before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
@@ -234,8 +240,10 @@ MOST_NUMBERS_ON_A_PAGE = 1_000_000
 """About 20 MB; a page has at least one row."""
 
 
-def rows(storage: Storage, dataset: Dataset, *, after: int, limit: int) -> tuple[list[dict[str, float]], int | None]:
-    """Rows ascending, by column, and the row after which the next page begins. Raises as `batches` does."""
+def list_rows(
+    storage: Storage, dataset: Dataset, *, after: int, limit: int
+) -> tuple[list[dict[str, float]], int | None]:
+    """Rows ascending, by column, and the row after which the next page begins. Raises as `read_batches` does."""
     from slope.tabular import stored
 
     names, start = [column["name"] for column in dataset.columns], after + 1
@@ -248,17 +256,17 @@ def rows(storage: Storage, dataset: Dataset, *, after: int, limit: int) -> tuple
     return [dict(zip(names, row, strict=True)) for row in matrix.tolist()], end - 1 if end < dataset.rows else None
 
 
-def delete(database: Database, storage: Storage, dataset_id: UUID) -> None:
+def delete_dataset(database: Database, storage: Storage, dataset_id: UUID) -> None:
     """Delete a dataset with its numbers. Raises DatasetIsUsed while a job refers to it."""
     with database.writing() as session:
         if not datasets.remove_dataset(session, dataset_id):
-            get(session, dataset_id)  # another may have deleted it
+            get_dataset(session, dataset_id)  # another may have deleted it
             raise DatasetIsUsed
         session.commit()
-    forget(storage, dataset_id)
+    delete_numbers(storage, dataset_id)
 
 
-def forget(storage: Storage, dataset_id: UUID) -> None:
+def delete_numbers(storage: Storage, dataset_id: UUID) -> None:
     """Delete the numbers of a dataset that is no more; what cannot be deleted now, a sweep finds later."""
     try:
         storage.delete(object_name(dataset_id))

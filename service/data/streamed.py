@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from slope.engines.streaming import StreamedData
 
 
-def streamed(storage: Storage, job: Job, device: str) -> "StreamedData":
+def stream_job_data(storage: Storage, job: Job, device: str) -> "StreamedData":
     """Reads the job's columns from the storage, some rows at a time, and keeps what has the same squared error."""
     from slope.engines.streaming import StreamedData  # loads torch
 
     def batches(rows: range) -> Iterator[tuple[Array, Array]]:
-        for part in datasets.batches(storage, job.dataset_id, job.features, job.target, rows):
+        for part in datasets.read_batches(storage, job.dataset_id, job.features, job.target, rows):
             yield part.x, part.y
 
     return StreamedData(batches, job.dataset.rows, len(job.features), job.training_spec, device)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.data import datasets
-from service.data.datasets import Candidate, offered
+from service.data.datasets import NewDataset, offered
 from service.errors import BodyNotRead, InvalidTable, TableTooLarge
 from service.settings import Settings
 from service.storage import Storage, translated_disk_errors
@@ -28,21 +28,21 @@ class Upload:
     """Of this file; those of the dataset are of the file that it came with first."""
 
 
-def accept(database: Database, storage: Storage, settings: Settings, sent: Sent, name: str | None) -> Upload:
+def accept_upload(database: Database, storage: Storage, settings: Settings, sent: Sent, name: str | None) -> Upload:
     """Check a file and keep its table. Raises InvalidTable and TableTooLarge, and then nothing is kept of it."""
     target = sent.path.with_suffix(".table")
     with translated_disk_errors(), _telling_faults():
         summary = ingest_apart(sent, target, _allowance(settings))
-    candidate = Candidate(storage, summary, target, name=name, is_inline=False)
+    candidate = NewDataset(storage, summary, target, name=name, is_inline=False)
     return _keep(database, candidate, settings.max_stored_bytes)
 
 
-def _keep(database: Database, candidate: Candidate, quota: int | None) -> Upload:
+def _keep(database: Database, candidate: NewDataset, quota: int | None) -> Upload:
     with offered(database, candidate, quota=quota), database.writing() as session:
         dataset_id = candidate.adopt(session)
         session.commit()
     with database.reading() as session:
-        return Upload(datasets.get(session, dataset_id), dataset_id == candidate.id, candidate.notes)
+        return Upload(datasets.get_dataset(session, dataset_id), dataset_id == candidate.id, candidate.notes)
 
 
 def _allowance(settings: Settings) -> Allowance:

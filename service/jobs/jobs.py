@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from service.data import datasets
 from service.data.analysis import analysis_is_late
-from service.data.datasets import Candidate, offered
+from service.data.datasets import NewDataset, offered
 from service.errors import InvalidRequest, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
 from service.jobs.bounds import largest_worker, refuse_too_many_numbers, refuse_without_memory
 from service.jobs.idempotency import Key
@@ -168,7 +168,7 @@ def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check 
         was_last = stored.remove_inline(session, dataset_id)
         session.commit()
     if was_last:
-        datasets.forget(storage, dataset_id)
+        datasets.delete_numbers(storage, dataset_id)
 
 
 def _check(session: Session, job_id: UUID, check: Check | None) -> None:
@@ -220,7 +220,7 @@ def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysi
     return analyse(prepare(arrays.x, arrays.y, spec), spec)
 
 
-def _add(session: Session, drafted: Draft, candidate: Candidate | None, key: Key) -> Job:
+def _add(session: Session, drafted: Draft, candidate: NewDataset | None, key: Key) -> Job:
     request, sample, moment = drafted.request, drafted.sample, now(session)
     job = Job(
         id=uuid7(),

@@ -135,7 +135,7 @@ def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
         unused = [dataset_id for dataset_id in learnt_from if stored_datasets.remove_inline(session, dataset_id)]
         session.commit()
     for dataset_id in unused:
-        datasets.forget(storage, dataset_id)
+        datasets.delete_numbers(storage, dataset_id)
 
 
 def _sweep(session: Session, request: SweepRequest, key: Key) -> Sweep:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.data import datasets
 from service.data.analysis import MOST_READ
-from service.data.datasets import INLINE_TARGET, Arrays, Candidate, inline_features
+from service.data.datasets import INLINE_TARGET, Arrays, NewDataset, inline_features
 from service.errors import InvalidRequest, ObjectMissing
 from service.storage import Storage
 from service.store import datasets as stored
@@ -41,11 +41,11 @@ class Sample:
         """What is lost of the columns in the dtype of a job."""
         return precision_warnings(spec, self.spreads[:-1], self.spreads[-1])
 
-    def candidate(self, storage: Storage) -> Candidate | None:
+    def candidate(self, storage: Storage) -> NewDataset | None:
         """The request's rows as a dataset to be; None where they are one."""
-        return datasets.inline(storage, self.arrays) if self.dataset_id is None and self.arrays else None
+        return datasets.inline_dataset(storage, self.arrays) if self.dataset_id is None and self.arrays else None
 
-    def hold(self, session: Session, candidate: Candidate | None) -> UUID:
+    def hold(self, session: Session, candidate: NewDataset | None) -> UUID:
         """The dataset, which nobody can delete until the transaction ends. Raises InvalidRequest when it is gone."""
         if candidate:
             return candidate.adopt(session)
@@ -84,7 +84,7 @@ def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, 
     if request.hyperparameters.dtype == "float32":
         _refuse_overflow(dataset, {*features, target})
     is_small = dataset.rows * (len(features) + 1) <= MOST_READ
-    arrays = datasets.load(storage, dataset.id, dataset.rows, features, target) if is_small else None
+    arrays = datasets.load_columns(storage, dataset.id, dataset.rows, features, target) if is_small else None
     return Sample(dataset.rows, features, target, arrays, _spreads(dataset, [*features, target]), dataset.id)
 
 

@@ -91,7 +91,7 @@ class Scoring:
         return scored
 
 
-def score(
+def score_dataset(
     database: Database, storage: Storage, job_id: UUID, reference: DatasetToPredict, epoch: int | None
 ) -> Scoring:
     """Features default to the job's own, the target to the job's if the dataset has it.
@@ -100,14 +100,17 @@ def score(
     """
     with database.reading() as session:
         job = jobs.get_job(session, job_id)
-        before, after = trained_models.untrained(job), trained_models.trained(session, storage, job_id, epoch)
+        before, after = (
+            trained_models.untrained_model(job),
+            trained_models.trained_model(session, storage, job_id, epoch),
+        )
         dataset = _dataset(session, reference.id)
         features, target = _chosen(job, dataset, reference)
         if after.dtype == "float32" and after.scaler is None:
             _refuse_overflow(dataset, features)
         absent = _absent(features, dataset)
     there = [name for name in features if name not in absent]
-    parts = datasets.read(storage, dataset.id, [*there, *([target] if target is not None else [])])
+    parts = datasets.read_columns(storage, dataset.id, [*there, *([target] if target is not None else [])])
     parts = _with_zeros(parts, [place for place, name in enumerate(features) if name in absent])
     first = next(parts, None)  # what is wrong with the storage shows now
     parts = parts if first is None else chain([first], parts)

@@ -22,7 +22,7 @@ class Prediction:
     after: float | None
 
 
-def of_job(session: Session, job_id: UUID) -> list[Prediction]:
+def list_predictions(session: Session, job_id: UUID) -> list[Prediction]:
     """Predictions for the points that the job asked for, as its worker recorded them. Raises JobNotFound."""
     recorded = jobs.get_predictions(session, job_id)
     points = [point if isinstance(point, list) else [point] for point in recorded.points]
@@ -31,7 +31,7 @@ def of_job(session: Session, job_id: UUID) -> list[Prediction]:
     return [Prediction(*row) for row in zip(points, before, after, strict=True)]
 
 
-def predict(session: Session, storage: Storage, job_id: UUID, x: Matrix, epoch: int | None) -> list[Prediction]:
+def predict_points(session: Session, storage: Storage, job_id: UUID, x: Matrix, epoch: int | None) -> list[Prediction]:
     """Predictions for any rows, each to the bit what a step of training would make of it alone.
 
     Raises JobHasNoModel, EpochNotFound, and InvalidRequest for a wrong width.
@@ -42,7 +42,10 @@ def predict(session: Session, storage: Storage, job_id: UUID, x: Matrix, epoch: 
     _refuse_other_width(x, len(job.features))
     before, after = (
         predict(Parameters(model.weights.tolist(), model.bias), x, job.training_spec, model.scaler)
-        for model in (trained_models.untrained(job), trained_models.trained(session, storage, job_id, epoch))
+        for model in (
+            trained_models.untrained_model(job),
+            trained_models.trained_model(session, storage, job_id, epoch),
+        )
     )
     return [Prediction(*row) for row in zip(x, before, after, strict=True)]
 

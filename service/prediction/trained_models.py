@@ -17,13 +17,13 @@ from slope.spec.overflow import FLOAT32_LIMIT
 from slope.trained import TrainedModel
 
 
-def trained(session: Session, storage: Storage, job_id: UUID, epoch: int | None = None) -> TrainedModel:
+def trained_model(session: Session, storage: Storage, job_id: UUID, epoch: int | None = None) -> TrainedModel:
     """The model a job ended with, or the one after an epoch. Raises JobNotFound, JobHasNoModel and EpochNotFound."""
     job = jobs.get_job(session, job_id)
     return _model(job, *(_final(job) if epoch is None else _after(session, storage, job, epoch)), epoch)
 
 
-def untrained(job: Job) -> TrainedModel:
+def untrained_model(job: Job) -> TrainedModel:
     """The model before the first step."""
     start = initial_parameters(len(job.features), job.training_spec, scaler_of(job))
     return _model(job, *start, None)
@@ -34,7 +34,7 @@ def scaler_of(job: Job) -> Scaler | None:
     return Scaler.of(job.scaler) if job.scaler else None
 
 
-def predict(model: TrainedModel, x: Array, pointer: str = "") -> Array:
+def predict_rows(model: TrainedModel, x: Array, pointer: str = "") -> Array:
     """Predictions (N) for x (N × D), which stands at the pointer. Raises InvalidRequest for too large a number."""
     if model.dtype == "float32" and model.scaler is None and (np.abs(x) >= FLOAT32_LIMIT).any():
         row = int(np.argmax((np.abs(x) >= FLOAT32_LIMIT).any(axis=1)))

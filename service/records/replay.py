@@ -15,7 +15,7 @@ from cachetools import LRUCache, cached
 from sqlalchemy.orm import Session
 
 from service.data import datasets
-from service.data.streamed import streamed
+from service.data.streamed import stream_job_data
 from service.errors import ClientGone, ReplayDiffers, ReplayTooLong
 from service.settings import get_settings
 from service.storage import Storage
@@ -70,7 +70,7 @@ def _spec_of(text: str) -> TrainingSpec:
 )
 def prepared(storage: Storage, source: Source) -> TrainingData:
     """The data as the job trains on it; it never changes, and is kept for the next step that is asked for."""
-    arrays = datasets.load(storage, source.dataset_id, source.rows, source.features, source.target)
+    arrays = datasets.load_columns(storage, source.dataset_id, source.rows, source.features, source.target)
     return prepare(arrays.x, arrays.y, source.training_spec)
 
 
@@ -170,7 +170,7 @@ def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause
     if job.planned.partitions > 1:
         found = joined(map(ReducedPartition.decode, partitions.reduced(session, job.id)))
         return lambda pause: found.reductions(spec)
-    data = streamed(storage, job, "cpu")
+    data = stream_job_data(storage, job, "cpu")
     return lambda pause: data.reduce(range(job.dataset.rows), pause).reductions(spec)
 
 

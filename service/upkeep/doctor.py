@@ -25,7 +25,7 @@ class Diagnosis:
     advice: str | None = None
 
 
-def examine(settings: Settings, database: Database, queue: Queue) -> Iterator[Diagnosis]:
+def diagnose(settings: Settings, database: Database, queue: Queue) -> Iterator[Diagnosis]:
     """Look at the database, the broker, the workers and the jobs."""
     if database.is_sqlite and not Path(database.url.database or "").exists():  # asking would make an empty file
         advice = "Start `slope serve`, which makes one, or say by --data-dir where it is"

@@ -21,7 +21,7 @@ _LOOKED_UP_AT_ONCE = 500
 log = structlog.get_logger()
 
 
-def sweep(database: Database, storage: Storage, spool: Path) -> list[str]:
+def collect_garbage(database: Database, storage: Storage, spool: Path) -> list[str]:
     """Delete what is left over for more than an hour, and tell its names."""
     swept = [*_unused_rows(database, storage), *_nameless_objects(database, storage), *_uploads(spool)]
     if swept:
@@ -39,7 +39,7 @@ def _unused_rows(database: Database, storage: Storage) -> list[str]:
             is_gone = stored.remove_inline(session, dataset_id)
             session.commit()
         if is_gone:
-            datasets.forget(storage, dataset_id)
+            datasets.delete_numbers(storage, dataset_id)
             swept.append(object_name(dataset_id))
     return swept
 

@@ -94,7 +94,7 @@ class Api(Service):
 
     def __init__(self, folder: Path, environment: dict[str, str], place: Place = nullcontext) -> None:
         """It runs at a place, and listens here all the same."""
-        with supervisor.listen("127.0.0.1", 0) as listener, place():
+        with supervisor.bind_socket("127.0.0.1", 0) as listener, place():
             super().__init__(f"http://127.0.0.1:{listener.getsockname()[1]}")
             descriptor = listener.fileno()
             self.program = module(
@@ -138,7 +138,7 @@ class ObjectStore:
     _BUCKET = "slope-test"
 
     def __init__(self, folder: Path) -> None:
-        with supervisor.listen("127.0.0.1", 0) as listener:
+        with supervisor.bind_socket("127.0.0.1", 0) as listener:
             host, port = listener.getsockname()
         self.url = f"http://{host}:{port}"
         self.program = module(folder, "moto.server", "--host", host, "--port", str(port))

@@ -50,5 +50,5 @@ def test_the_parts_can_be_started_one_by_one_and_a_worker_waits_for_the_schema(
 
 
 def _free_port() -> str:
-    with supervisor.listen("127.0.0.1", 0) as listener:
+    with supervisor.bind_socket("127.0.0.1", 0) as listener:
         return str(listener.getsockname()[1])

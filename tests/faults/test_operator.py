@@ -27,7 +27,7 @@ def examine(settings: Settings, database: Database, queue: FakeQueue) -> Examine
     """What is to be done, in the doctor's words."""
 
     def examine() -> list[str]:
-        found = list(doctor.examine(settings, database, queue))
+        found = list(doctor.diagnose(settings, database, queue))
         return [f"{each.subject} {each.finding}: {each.advice}" for each in found if each.advice]
 
     return examine
@@ -94,20 +94,20 @@ def test_a_database_without_the_schema_is_told_to_be_upgraded(
 ) -> None:
     if empty_database.is_sqlite:
         Path(str(empty_database.url.database)).touch()
-    found = list(doctor.examine(Settings(data_dir=tmp_path), empty_database, queue))
+    found = list(doctor.diagnose(Settings(data_dir=tmp_path), empty_database, queue))
     assert [(each.subject, each.advice) for each in found] == [("schema", "Run `slope db upgrade`")]
 
 
 def test_a_folder_without_a_database_is_told_and_stays_empty(queue: FakeQueue, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    [found] = doctor.examine(settings, Database(settings.database), queue)
+    [found] = doctor.diagnose(settings, Database(settings.database), queue)
     assert "slope serve" in str(found.advice)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_database_that_does_not_answer_is_told(settings: Settings, queue: FakeQueue, tmp_path: Path) -> None:
     nowhere = Database(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
-    [found] = doctor.examine(settings, nowhere, queue)
+    [found] = doctor.diagnose(settings, nowhere, queue)
     assert (found.subject, found.finding.startswith("does not answer")) == ("database", True)
     assert found.advice
 
@@ -126,7 +126,7 @@ def test_damage_of_the_file_is_found(sqlite_url: str, queue: FakeQueue) -> None:
     file.write_bytes(pages[: 10 * size] + bytes(range(256)) * (8 * size // 256) + pages[18 * size :])
 
     database = Database(sqlite_url)
-    found = list(doctor.examine(Settings(database_url=sqlite_url, data_dir=file.parent), database, queue))
+    found = list(doctor.diagnose(Settings(database_url=sqlite_url, data_dir=file.parent), database, queue))
     database.dispose()
 
     assert any(each.advice == "Restore the file from a copy" for each in found)
@@ -140,7 +140,7 @@ def test_the_doctor_prints_what_is_wrong_and_exits_with_1(
     mine = claimed(database, lease_seconds=-1.0)
 
     with pytest.raises(SystemExit) as ended:
-        operate.examine()
+        operate.print_diagnoses()
 
     assert ended.value.code == 1
     told = capsys.readouterr().out
@@ -161,12 +161,12 @@ def test_reaping_by_hand_takes_jobs_from_the_dead_and_rings_for_them(
     monkeypatch.setattr(operate, "Database", lambda _url, impatient: database)  # to be closed
     lost, held = claimed(database, lease_seconds=-1.0), claimed(database)
 
-    operate.reap()
+    operate.reap_jobs()
     assert "1 taken from lost workers, 1 rung for." in capsys.readouterr().out
     assert read(database, lost.job_id).status == "queued"
     assert read(database, held.job_id).status == "running"
 
-    operate.reap()
+    operate.reap_jobs()
     assert "0 taken from lost workers, 0 rung for." in capsys.readouterr().out
 
 
@@ -181,7 +181,7 @@ def test_reaping_by_hand_leaves_a_job_alone_whose_worker_gives_a_sign_of_life_me
         lost_jobs, "sleep", lambda _: change(database, lambda session: leases.beat(session, mine, 60.0))
     )
 
-    operate.reap()
+    operate.reap_jobs()
 
     told = capsys.readouterr().out
     assert "Looking for 1 s whether workers that were silent are only cut off." in told
@@ -196,7 +196,7 @@ def test_reaping_without_a_broker_still_takes_jobs_from_the_dead(
     monkeypatch.setattr(operate, "Database", lambda _url, impatient: database)  # to be closed
     lost = claimed(database, lease_seconds=-1.0)
 
-    operate.reap()
+    operate.reap_jobs()
 
     assert "1 taken from lost workers, 0 rung for." in capsys.readouterr().out
     assert read(database, lost.job_id).status == "queued"

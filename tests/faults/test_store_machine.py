@@ -24,7 +24,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data.datasets import Arrays, inline
+from service.data.datasets import Arrays, inline_dataset
 from service.errors import LeaseLost
 from service.store import jobs, leases, records
 from service.store.database import Database, now
@@ -75,7 +75,7 @@ class Store(RuleBasedStateMachine):
         super().__init__()
         self._database = database
         self._expected: dict[UUID, Expected] = {}
-        self._dataset_id = self._do(inline(storage(), Arrays(np.ones((2, 1)), np.ones(2))).adopt)
+        self._dataset_id = self._do(inline_dataset(storage(), Arrays(np.ones((2, 1)), np.ones(2))).adopt)
 
     @initialize(target=job_ids)
     def begin(self) -> UUID:

@@ -24,7 +24,7 @@ from workbench import LECTURE, change, problem_of, storage, submit
 
 from service.api.routes.predictions import _document, _scored
 from service.data import datasets
-from service.data.datasets import Candidate
+from service.data.datasets import NewDataset
 from service.prediction import datasets as predicted_datasets
 from service.prediction.datasets import DatasetToPredict, Scoring
 from service.store.database import Database
@@ -48,7 +48,7 @@ SPEC = {"epochs": 20, "learning_rate": 0.1, "batch_size": "full", "standardize":
 
 def add_dataset(database: Database, columns: dict[str, Array]) -> UUID:
     names, values = [*columns], [*columns.values()]
-    candidate = Candidate(storage(), summarize(names, values), encode(names, values), name=None, is_inline=False)
+    candidate = NewDataset(storage(), summarize(names, values), encode(names, values), name=None, is_inline=False)
     return change(database, candidate.adopt)
 
 
@@ -230,7 +230,7 @@ def test_a_dataset_whose_numbers_are_gone_is_a_problem_from_the_start(
     client: TestClient, database: Database, trained: Trained
 ) -> None:
     job_id, dataset_id = trained(LECTURE), add_dataset(database, {"x": np.array([4.0, 5.0, 6.0, 7.0])})
-    datasets.forget(storage(), dataset_id)
+    datasets.delete_numbers(storage(), dataset_id)
 
     answer = predict(client, job_id, dataset={"id": str(dataset_id)})
 
@@ -249,7 +249,7 @@ def test_a_dataset_of_any_length_is_predicted_in_the_same_memory(
         numbers = np.arange(float(rows))
         reference = DatasetToPredict(id=add_dataset(database, {"x": numbers, "y": numbers}))
         tracemalloc.start()
-        sent = sum(map(len, _document(predicted_datasets.score(database, storage(), job_id, reference, None))))
+        sent = sum(map(len, _document(predicted_datasets.score_dataset(database, storage(), job_id, reference, None))))
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert sent > 50 * rows

@@ -17,7 +17,7 @@ from workbench import LECTURE, FakeQueue, change, problem_of, read, request, row
 
 from service.api.app import create_app
 from service.data import datasets
-from service.data.datasets import Arrays, inline
+from service.data.datasets import Arrays, inline_dataset
 from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.storage import Folder, storage_at
@@ -157,18 +157,18 @@ def test_what_is_left_over_is_swept_after_an_hour_and_nothing_else(
         file.write_bytes(b"")
     age(*(folder / object_name(UUID(each)) for each in (kept, used)), nameless, unfinished, upload / "body", upload)
 
-    swept = garbage.sweep(database, storage_at(folder.as_uri()), tmp_path / "spool")
+    swept = garbage.collect_garbage(database, storage_at(folder.as_uri()), tmp_path / "spool")
 
     gone = {object_name(UUID(unused["dataset"]["id"])), nameless.name, unfinished.name, "upload-abc"}
     assert set(swept) == gone
     left = {each.name for each in folder.iterdir()}
     assert left == {object_name(UUID(kept)), object_name(UUID(used)), fresh.name}
-    assert garbage.sweep(database, storage_at(folder.as_uri()), tmp_path / "spool") == []
+    assert garbage.collect_garbage(database, storage_at(folder.as_uri()), tmp_path / "spool") == []
 
 
 def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database: Database) -> None:
     storage = storage_at(folder.as_uri())
-    rows = inline(storage, Arrays.of(InlineData(x=[1.0], y=[2.0])))
+    rows = inline_dataset(storage, Arrays.of(InlineData(x=[1.0], y=[2.0])))
 
     with datasets.offered(database, rows), database.writing() as session:
         rows.adopt(session)
@@ -234,7 +234,7 @@ def test_a_worker_has_its_part_of_the_memory() -> None:
 def test_the_doctor_says_whether_datasets_can_be_kept(folder: Path, settings: Settings, database: Database) -> None:
     def found(url: str) -> dict[str, str | None]:
         chosen = settings.model_copy(update={"storage_url": url})
-        return {each.subject: each.advice for each in doctor.examine(chosen, database, FakeQueue())}
+        return {each.subject: each.advice for each in doctor.diagnose(chosen, database, FakeQueue())}
 
     (folder.parent / "file").write_bytes(b"")
 

@@ -213,7 +213,7 @@ def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: 
 
     with database.reading() as session:
         job = session.get_one(Job, mine.job_id)
-    stored = datasets.load_for(storage(), job)
+    stored = datasets.load_job_data(storage(), job)
 
     bits = [number.hex() for number in numbers]
     for column in (job.weights, job.scaler["means"] if job.scaler else None, stored.x[:, 0].tolist(), stored.y):

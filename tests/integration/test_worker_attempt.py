@@ -390,7 +390,7 @@ def test_a_job_is_left_while_its_data_is_loaded(
         while True:
             yield Arrays(np.empty((0, 1)), np.empty(0))
 
-    monkeypatch.setattr("service.data.datasets.batches", endless)
+    monkeypatch.setattr("service.data.datasets.read_batches", endless)
     run(job_id, leaving, beat_seconds=0.05)
 
     job = read(database, job_id)

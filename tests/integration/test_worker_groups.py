@@ -381,7 +381,7 @@ def test_a_group_is_left_while_its_data_is_loaded(
         while True:
             yield Arrays(np.empty((0, 1)), np.empty(0))
 
-    monkeypatch.setattr("service.data.datasets.batches", endless)
+    monkeypatch.setattr("service.data.datasets.read_batches", endless)
     run(jobs[0].id, leaving, beat_seconds=0.05)
 
     expected = ("failed", "timeout") if ending == "timeout" else ("queued", None)

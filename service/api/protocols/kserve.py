@@ -84,7 +84,7 @@ class InferenceAnswer:
 def infer(model: TrainedModel, body: bytes, header_length: int | None) -> InferenceAnswer:
     """Raises MalformedRequest and InvalidRequest."""
     request, tail = _read(body, header_length)
-    y = trained_models.predict(model, _matrix(request.inputs[0], tail, len(model.weights)), "/inputs/0")
+    y = trained_models.predict_rows(model, _matrix(request.inputs[0], tail, len(model.weights)), "/inputs/0")
     output: dict[str, Any] = {"name": "y", "shape": [len(y)], "datatype": datatype_of(model)}
     answer = {"model_name": model.job_id, "outputs": [output]} | ({"id": request.id} if request.id else {})
     if not request.wants_bytes:

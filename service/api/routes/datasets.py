@@ -104,7 +104,9 @@ async def upload_dataset(
     async with received(request, settings.spool, format) as file:
         sent = Sent(file.path, file.format, file.encoding, _as_told(reading, file))
         limiter = request.app.state.upload_limiter
-        upload = await to_thread.run_sync(uploads.accept, database, storage, settings, sent, name, limiter=limiter)
+        upload = await to_thread.run_sync(
+            uploads.accept_upload, database, storage, settings, sent, name, limiter=limiter
+        )
     response.status_code = 201 if upload.is_new else 200
     response.headers["Location"] = f"/v1/datasets/{upload.dataset.id}"
     return DatasetView.of(upload.dataset).model_copy(update={"notes": list(upload.notes)})
@@ -118,14 +120,14 @@ def list_datasets(
     limit: Limit = 50,
 ) -> Page[DatasetView]:
     """Datasets that were uploaded, newest first."""
-    found, following = datasets.page(session, name=name, before=after, limit=limit)
+    found, following = datasets.list_datasets(session, name=name, before=after, limit=limit)
     return Page(data=[DatasetView.of(row) for row in found], next=str(following) if following else None)
 
 
 @router.get("/{dataset_id}")
 def get_dataset(dataset_id: UUID, session: SessionDep) -> DatasetView:
     """A dataset's columns with their statistics; also of one that came with a job."""
-    return DatasetView.of(datasets.get(session, dataset_id))
+    return DatasetView.of(datasets.get_dataset(session, dataset_id))
 
 
 @router.get("/{dataset_id}/rows")
@@ -137,11 +139,11 @@ def list_rows(
     limit: Limit = 50,
 ) -> Page[dict[str, float]]:
     """Rows as they are trained on, each an object of its columns."""
-    rows, following = datasets.rows(storage, datasets.get(session, dataset_id), after=after, limit=limit)
+    rows, following = datasets.list_rows(storage, datasets.get_dataset(session, dataset_id), after=after, limit=limit)
     return Page(data=rows, next=None if following is None else str(following))
 
 
 @router.delete("/{dataset_id}", status_code=204)
 def delete_dataset(dataset_id: UUID, database: DatabaseDep, storage: StorageDep) -> None:
     """Delete a dataset that no job uses."""
-    datasets.delete(database, storage, dataset_id)
+    datasets.delete_dataset(database, storage, dataset_id)

@@ -58,14 +58,14 @@ def is_ready(database: DatabaseDep) -> ReadyView:
 @router.get(f"/models/{{job_id}}/versions/{VERSION}", include_in_schema=False)
 def describe_model(job_id: UUID, session: SessionDep, storage: StorageDep) -> InferenceModelView:
     """The tensors that a job's model takes and gives: `x` (rows × features) and `y` (rows)."""
-    return InferenceModelView.of(trained_models.trained(session, storage, job_id))
+    return InferenceModelView.of(trained_models.trained_model(session, storage, job_id))
 
 
 @router.get("/models/{job_id}/ready")
 @router.get(f"/models/{{job_id}}/versions/{VERSION}/ready", include_in_schema=False)
 def is_model_ready(job_id: UUID, session: SessionDep, storage: StorageDep) -> InferenceModelReadyView:
     """The job has succeeded: it has a model. 409 while it has not."""
-    return InferenceModelReadyView(name=trained_models.trained(session, storage, job_id).job_id)
+    return InferenceModelReadyView(name=trained_models.trained_model(session, storage, job_id).job_id)
 
 
 @router.post(
@@ -94,5 +94,5 @@ def _infer(
     database: Database, storage: Storage, job_id: UUID, body: bytes, header_length: int | None
 ) -> InferenceAnswer:
     with database.reading() as session:
-        model = trained_models.trained(session, storage, job_id)
+        model = trained_models.trained_model(session, storage, job_id)
     return kserve.infer(model, body, header_length)

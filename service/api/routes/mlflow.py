@@ -41,7 +41,7 @@ async def invoke(job_id: UUID, request: Request, database: DatabaseDep, storage:
 @router.get("/ping", response_class=PlainTextResponse)
 def ping(job_id: UUID, session: SessionDep, storage: StorageDep) -> str:
     """The job has a model that can be asked, as MLflow's clients look for it. 409 while it has none."""
-    trained_models.trained(session, storage, job_id)
+    trained_models.trained_model(session, storage, job_id)
     return "\n"
 
 
@@ -54,11 +54,11 @@ def tell_version(job_id: UUID, session: SessionDep) -> str:
 
 def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body: bytes) -> InvocationAnswer:
     with database.reading() as session:
-        model, features = trained_models.trained(session, storage, job_id), get_job(session, job_id).features
+        model, features = trained_models.trained_model(session, storage, job_id), get_job(session, job_id).features
     if kind == "text/csv":
         x = mlflow.matrix_of_csv(body, features)
     elif kind == "application/json":
         x = mlflow.matrix_of(parsed(Invocation, body), features)
     else:
         raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send application/json or text/csv")
-    return InvocationAnswer(predictions=trained_models.predict(model, x).tolist())
+    return InvocationAnswer(predictions=trained_models.predict_rows(model, x).tolist())

@@ -60,7 +60,7 @@ async def get_model(
 
 def _model(database: Database, storage: Storage, job_id: UUID, epoch: int | None, format: ModelFormat) -> Response:
     with database.reading() as session:
-        model = trained_models.trained(session, storage, job_id, epoch)
+        model = trained_models.trained_model(session, storage, job_id, epoch)
     if format == "json":
         return as_json(ModelView.model_validate(to_json(model)))
     headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{job_id}.{format}"'}

@@ -61,7 +61,7 @@ async def _prediction_format(
 @router.get("/predictions")
 def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
     """For every `predict` point of the job: the prediction before training and after it."""
-    return Page(data=[PredictionView.of(each) for each in points.of_job(session, job_id)])
+    return Page(data=[PredictionView.of(each) for each in points.list_predictions(session, job_id)])
 
 
 @router.post(
@@ -94,7 +94,7 @@ def _predictions(
 ) -> Response:
     name = f"{job_id}-predictions"
     if request.dataset is not None:
-        scored = datasets.score(database, storage, job_id, request.dataset, request.epoch)
+        scored = datasets.score_dataset(database, storage, job_id, request.dataset, request.epoch)
         return streamed(_scored(scored, format), format, name)
     found = _points(database, storage, job_id, request)
     if format == "json":
@@ -104,7 +104,7 @@ def _predictions(
 
 def _points(database: Database, storage: Storage, job_id: UUID, request: PredictRequest) -> list[Prediction]:
     with database.reading() as session:
-        return points.predict(session, storage, job_id, as_matrix(request.x or []), request.epoch)
+        return points.predict_points(session, storage, job_id, as_matrix(request.x or []), request.epoch)
 
 
 def _scored(scored: Scoring, format: PredictionFormat) -> Iterator[bytes]:
