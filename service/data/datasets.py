@@ -214,7 +214,10 @@ def read_columns(
 
 
 def row_ranges(storage: Storage, dataset_id: UUID, count: int) -> list[range]:
-    """The rows of a dataset in at most `count` ranges that are read apart from each other. Raises as `read_batches` does."""
+    """The rows of a dataset in at most `count` ranges that are read separately.
+
+    Raises as `read_batches` does.
+    """
     from slope.tabular import stored
 
     with storage.open(object_name(dataset_id)) as file:
