@@ -95,8 +95,8 @@ def _execute_many(connection: Connection, table: str, job_ids: Sequence[UUID], c
 
 def as_tuples(job_ids: Sequence[UUID], columns: Columns) -> list[tuple[Any, ...]]:
     """Rows as SQLite's driver takes them."""
-    hexes = {job_id: job_id.hex for job_id in set(job_ids)}
-    ids = [hexes[job_id] for job_id in job_ids]
+    texts = {job_id: str(job_id) for job_id in set(job_ids)}
+    ids = [texts[job_id] for job_id in job_ids]
     return list(zip(ids, *(_values(column, len(ids)) for column in columns.values()), strict=True))
 
 

@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, Uuid, text, true
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, text, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from service.store.types import Count, Document, Labels, Moment, Vector
+from service.store.types import Count, Document, Identifier, Labels, Moment, Vector
 from slope.engines.plan import Plan
 from slope.spec import TrainingSpec
 from slope.statuses import FINAL, STATUSES
@@ -41,7 +41,7 @@ class Table(DeclarativeBase):
         dict[str, str]: Labels,
         list[Any]: Document,
         bytes: LargeBinary,
-        UUID: Uuid,
+        UUID: Identifier,
     }
 
 
@@ -81,8 +81,8 @@ class Sweep(Table):
     fingerprint: Mapped[str | None]
     """Hash of the request that came with the key."""
     name: Mapped[str | None]
-    labels: Mapped[dict[str, str]]
-    """The request's `metadata`."""
+    labels: Mapped[dict[str, str]] = mapped_column("metadata")
+    """The request's metadata: SQLAlchemy keeps that name for itself."""
     spec: Mapped[dict[str, Any]]
     """The hyperparameters that the jobs have in common."""
     swept: Mapped[list[Any]]
@@ -126,8 +126,8 @@ class Job(Table):
     predict: Mapped[list[Any]]
     device: Mapped[str]
     timeout_seconds: Mapped[float | None]
-    labels: Mapped[dict[str, str]]
-    """The request's `metadata`, a name SQLAlchemy keeps for itself."""
+    labels: Mapped[dict[str, str]] = mapped_column("metadata")
+    """The request's metadata: SQLAlchemy keeps that name for itself."""
     plan: Mapped[dict[str, Any]]
     analysis: Mapped[dict[str, Any] | None]
 

@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Integer, TypeDecorator
+from sqlalchemy import CHAR, JSON, BigInteger, DateTime, Dialect, Double, Integer, TypeDecorator, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 Vector = JSON(none_as_null=True).with_variant(ARRAY(Double, dimensions=1), "postgresql")
@@ -29,3 +30,19 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Identifier(TypeDecorator[UUID]):
+    """An id. SQLite stores what the API shows, with dashes: who looks for the one finds the other."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(Uuid() if dialect.supports_native_uuid else CHAR(36))
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.supports_native_uuid else str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        return value if value is None or dialect.supports_native_uuid else UUID(value)
