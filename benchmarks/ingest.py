@@ -11,7 +11,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from benchmarks.comparison import Aim, compare, in_turns
-from slope.tabular.apart import Allowance, Sent, ingest_apart
+from slope.tabular.isolated import Allowance, Sent, ingest_isolated
 from slope.tabular.reading import Format, Limits, Reading
 
 _ROWS, _COLUMNS, _REPEATS = 1_000_000, 10, 7
@@ -63,7 +63,7 @@ def _compare(word: str, file: Path, format: Format, read: Callable[[], object]) 
 def _taken_in(sent: Sent, target: Path) -> float:
     """Seconds, to a new file: to cut the last one off takes its own time, and no upload does."""
     target.unlink(missing_ok=True)
-    return _seconds(lambda: ingest_apart(sent, target, _ALLOWANCE))
+    return _seconds(lambda: ingest_isolated(sent, target, _ALLOWANCE))
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -25,7 +25,7 @@ from service.storage import storage_at
 from service.store import leases, partitions
 from service.store.database import Database
 from slope.engines.costs import Work
-from slope.engines.streaming import ReducedPartition, StreamedData, joined
+from slope.engines.partitioned import PartitionedData, ReducedPartition, joined
 from slope.spec import JobRequest, TrainingSpec
 from slope.tabular.stored import TableWriter
 
@@ -140,7 +140,7 @@ def _claimed_job(database: Database) -> UUID:
 
 def _reduced() -> ReducedPartition:
     x, y = rows(1000)
-    data = StreamedData(lambda part: [(x, y)], len(y), FEATURES, TrainingSpec.model_validate(_SPEC))
+    data = PartitionedData(lambda part: [(x, y)], len(y), FEATURES, TrainingSpec.model_validate(_SPEC))
     return data.reduce(range(len(y)), lambda: None)
 
 

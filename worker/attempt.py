@@ -17,10 +17,10 @@ from service.store.tables import Job
 from slope.analysis import Ending, analysis_seconds
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
+from slope.engines.partitioned import ReducedPartition
 from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.engines.reduced import Pause, Reduced, Reductions
 from slope.engines.reduction import Reduction
-from slope.engines.streaming import ReducedPartition
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted, Run

@@ -20,8 +20,8 @@ from service.store import jobs, leases, partitions, workers
 from service.store.leases import Claim
 from service.store.partitions import PartitionClaim
 from service.store.tables import Job
+from slope.engines.partitioned import ReducedPartition, joined
 from slope.engines.reduced import Pause
-from slope.engines.streaming import ReducedPartition, joined
 from slope.run import Interrupted
 from slope.spec.devices import device_for
 from worker.heartbeat import Heartbeat

@@ -11,18 +11,18 @@ from service.store.tables import Job
 from slope.data import Array, Scaler, TrainingData
 
 if TYPE_CHECKING:
-    from slope.engines.streaming import StreamedData
+    from slope.engines.partitioned import PartitionedData
 
 
-def stream_job_data(storage: Storage, job: Job, device: str) -> "StreamedData":
+def stream_job_data(storage: Storage, job: Job, device: str) -> "PartitionedData":
     """Reads the job's columns from the storage, some rows at a time, and keeps what has the same squared error."""
-    from slope.engines.streaming import StreamedData  # loads torch
+    from slope.engines.partitioned import PartitionedData  # loads torch
 
     def batches(rows: range) -> Iterator[tuple[Array, Array]]:
         for part in datasets.read_batches(storage, job.dataset_id, job.features, job.target, rows):
             yield part.x, part.y
 
-    return StreamedData(batches, job.dataset.rows, len(job.features), job.training_spec, device)
+    return PartitionedData(batches, job.dataset.rows, len(job.features), job.training_spec, device)
 
 
 def without_rows(job: Job) -> TrainingData:

@@ -14,7 +14,7 @@ from service.store.tables import Dataset
 from slope.spec import Fault
 from slope.spec.faults import pointer
 from slope.tabular import faults
-from slope.tabular.apart import Allowance, Sent, ingest_apart
+from slope.tabular.isolated import Allowance, Sent, ingest_isolated
 from slope.tabular.reading import Limits
 
 
@@ -32,7 +32,7 @@ def accept_upload(database: Database, storage: Storage, settings: Settings, sent
     """Check a file and keep its table. Raises InvalidTable and TableTooLarge, and then nothing is kept of it."""
     target = sent.path.with_suffix(".table")
     with translated_disk_errors(), _telling_faults():
-        summary = ingest_apart(sent, target, _allowance(settings))
+        summary = ingest_isolated(sent, target, _allowance(settings))
     candidate = NewDataset(storage, summary, target, name=name, is_inline=False)
     return _keep(database, candidate, settings.max_stored_bytes)
 

@@ -164,7 +164,7 @@ def _keeps_none(_epoch: int) -> bool:
 
 def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause], Reductions]":
     """What the job's data was reduced to: it stands in SQL where it was done in partitions."""
-    from slope.engines.streaming import ReducedPartition, joined
+    from slope.engines.partitioned import ReducedPartition, joined
 
     spec = job.training_spec
     if job.planned.partitions > 1:

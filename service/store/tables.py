@@ -186,7 +186,7 @@ class Job(Table):
 
 
 class Partition(Table):
-    """Some rows of a job's data, reduced by whichever process has its lease; see slope.engines.streaming."""
+    """Some rows of a job's data, reduced by whichever process has its lease; see slope.engines.partitioned."""
 
     __tablename__ = "partitions"
 

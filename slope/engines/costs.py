@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from slope.data import batch_rows, steps_per_epoch, training_rows
 from slope.spec import Constant, Step, TrainingSpec
 
-STREAMED_NUMBERS = 10_000_000
+MOST_NUMBERS_AT_ONCE = 10_000_000
 """Data of more numbers is read in parts by an engine that needs it only once."""
 PARTITION_NUMBERS = 2**23
 """A partition of such data has at least so many: about a tenth of a second, against which its lease costs little."""
@@ -46,14 +46,14 @@ class Work:
         return steps_per_epoch(self.rows, self.spec)
 
     @property
-    def streams(self) -> bool:
-        """Whether a reduction reads the data in parts and never has it as a whole."""
-        return self.rows * (self.features + 1) > STREAMED_NUMBERS
+    def reads_in_parts(self) -> bool:
+        """Whether a reduction has never more than a part of the data in memory."""
+        return self.rows * (self.features + 1) > MOST_NUMBERS_AT_ONCE
 
     @property
     def partitions(self) -> int:
-        """In how many partitions data that streams is reduced, by as many workers as are free."""
-        if not self.streams:
+        """In how many partitions data that is read in parts is reduced, by as many workers as are free."""
+        if not self.reads_in_parts:
             return 1
         by_size = self.rows * (self.features + 1) // PARTITION_NUMBERS
         return max(1, min(by_size, _MOST_PARTITIONS, _JOINED_NUMBERS // (self.features + 2) ** 2))
@@ -92,7 +92,7 @@ def reduced(work: Work) -> Cost:
     columns = work.features + 2
     start = 1e-3 + work.rows * (0.2e-9 * columns**2 + 0.5e-9 * columns)
     order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
-    data = 64_000_000 + order if work.streams else work.data_bytes
+    data = 64_000_000 + order if work.reads_in_parts else work.data_bytes
     return Cost(start, 200e-6 + 2e-9 * columns**2, data + 8 * columns * (3 * 2**15 + 16 * columns))
 
 

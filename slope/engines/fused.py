@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from slope.data import Array, TrainingData, batch_rows, epoch_order, steps_per_epoch
+from slope.engines.early_stopping import GroupPatience
 from slope.engines.groups import is_reduced
-from slope.engines.many_patience import ManyPatience
 from slope.engines.models import Models, per_model
 from slope.engines.rates import learning_rates
 from slope.engines.reduction import Reduction
@@ -61,7 +61,7 @@ class Fused:
         self._update = build_update(leaves, [spec.optimizer for spec in self._specs])
         self._rates = learning_rates(self._specs)
         self._clip = self._models.vector(lambda spec: spec.clip_norm or np.inf) if self._spec.clip_norm else None
-        self._patience = ManyPatience.of(self._specs, features)
+        self._patience = GroupPatience.of(self._specs, features)
         self._data = data
         self._rows: tuple[Rows, Rows] | None = None
         if self._spec.zero_gradients == "never":

@@ -87,7 +87,7 @@ def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto", mem
     kept_steps = kept_epochs * work.steps if keeps_steps else 0
     numbers = kept_epochs * _numbers_per_epoch(spec, features) + kept_steps * _numbers_per_step(spec, features)
     assert candidate.estimated_seconds is not None  # a candidate that applies has a cost
-    streams = candidate.engine == "reduced" and work.streams
+    reads_in_parts = candidate.engine == "reduced" and work.reads_in_parts
     return Plan(
         engine=candidate.engine,
         why=why,
@@ -97,8 +97,8 @@ def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto", mem
         estimated_seconds=candidate.estimated_seconds,
         recorded_bytes=8 * numbers + 24 * kept_epochs + 32 * kept_steps,
         memory_bytes=candidate.memory_bytes,
-        streams=streams,
-        partitions=work.partitions if streams else 1,
+        streams=reads_in_parts,
+        partitions=work.partitions if reads_in_parts else 1,
     )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slope import __version__
-from slope.export.labels import labels_of
+from slope.export.metadata import metadata_of
 from slope.trained import TrainedModel
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def to_onnx(model: TrainedModel) -> bytes:
     file = helper.make_model(
         graph, opset_imports=[opset], ir_version=_IR, producer_name="slope", producer_version=__version__
     )
-    helper.set_model_props(file, labels_of(model))
+    helper.set_model_props(file, metadata_of(model))
     content: bytes = file.SerializeToString()
     return content
 

@@ -1,6 +1,6 @@
 """A model as a safetensors file: its numbers as they were trained, and what they are of."""
 
-from slope.export.labels import labels_of
+from slope.export.metadata import metadata_of
 from slope.trained import TrainedModel
 
 
@@ -11,4 +11,4 @@ def to_safetensors(model: TrainedModel) -> bytes:
     """
     from safetensors.numpy import save
 
-    return save(model.tensors, labels_of(model))
+    return save(model.tensors, metadata_of(model))

@@ -18,10 +18,10 @@ import pyarrow.csv as arrow_csv
 from slope.tabular.cells import name_of
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge
 from slope.tabular.header import NOTHING, has_header
-from slope.tabular.lanes import read_ahead
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, FieldsChanged, Source, check_names, type_of
 from slope.tabular.stored import is_wide
+from slope.tabular.threads import read_ahead
 
 _SPAN = 4 * 1024 * 1024
 """Bytes that a reader takes at a time, and has in memory with what they become."""

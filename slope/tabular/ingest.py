@@ -14,7 +14,6 @@ from slope.tabular.comma_separated import CommaSeparated
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.json_document import JsonDocument
 from slope.tabular.json_lines import JsonLines
-from slope.tabular.lanes import Lanes, Part
 from slope.tabular.layout import Layout, layout_of
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.source import FieldsChanged, Source, sized
@@ -22,6 +21,7 @@ from slope.tabular.spaces import SPACES, fold
 from slope.tabular.stored import TableWriter
 from slope.tabular.summary import Column, Kind, Summarizer, Summary
 from slope.tabular.text import make_utf8
+from slope.tabular.threads import Part, PartWorkers
 
 _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
     "csv": CommaSeparated,
@@ -69,7 +69,7 @@ def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, se
     row = 0
     with (
         TableWriter(target, layout.names, _TIMES_AS_LARGE * sent_bytes) as writer,
-        Lanes(_works(summarizer, writer)) as lanes,
+        PartWorkers(_works(summarizer, writer)) as workers,
     ):
         batches = source.batches([field.name for field in layout.numbers], list(layout.categories))
         for batch in sized(batches, len(layout.names)):
@@ -79,7 +79,7 @@ def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, se
             nulls = [before + here for before, here in zip(nulls, empty, strict=True)]
             kinds = [_kind(kind, values) for kind, values in zip(kinds, columns, strict=True)]
             if len(columns[0]):
-                lanes.take(columns)
+                workers.take(columns)
     if summarizer.rows == 0:
         raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")
     summary = summarizer.summary(kinds, nulls)

@@ -334,7 +334,7 @@ def test_a_reader_that_the_system_has_killed_is_our_fault(client: TestClient, mo
     def killed(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("service.data.uploads.ingest_apart", killed)
+    monkeypatch.setattr("service.data.uploads.ingest_isolated", killed)
 
     answer = client.post("/v1/datasets", content=b"a,b\n1,2\n", headers={"Content-Type": "text/csv"})
 

@@ -101,7 +101,7 @@ def test_data_that_is_read_in_parts_gives_the_bits_of_data_in_memory(
     run = {"epochs": 9, "engine": "reduced", "validation_fraction": held_back, "optimizer": {"name": "adam"}}
     wanted = request(**run, record={"steps": "none", "every": 4})
     in_memory = trained(wanted)
-    monkeypatch.setattr(slope.engines.costs, "STREAMED_NUMBERS", 0)
+    monkeypatch.setattr(slope.engines.costs, "MOST_NUMBERS_AT_ONCE", 0)
     monkeypatch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 2)
     monkeypatch.setattr("service.data.datasets.load_columns", lambda *_: pytest.fail("the data was loaded as a whole"))
     streamed = trained(wanted)

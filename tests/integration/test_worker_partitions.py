@@ -20,7 +20,7 @@ from service.store import jobs, leases, partitions
 from service.store.database import Database
 from service.store.partitions import PartitionClaim
 from service.store.tables import Job, Partition
-from slope.engines.streaming import StreamedData
+from slope.engines.partitioned import PartitionedData
 from worker.attempt import Attempt, attempt
 from worker.hearing import Hearing
 from worker.partitions import help_reduce
@@ -44,7 +44,7 @@ REQUEST: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Data of forty rows counts as large: four rows a row group, and as many a partition."""
-    monkeypatch.setattr(slope.engines.costs, "STREAMED_NUMBERS", 0)
+    monkeypatch.setattr(slope.engines.costs, "MOST_NUMBERS_AT_ONCE", 0)
     monkeypatch.setattr(slope.engines.costs, "PARTITION_NUMBERS", 9)
     monkeypatch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 12)
 
@@ -63,13 +63,13 @@ def other(process: Process, queue: FakeQueue) -> Process:
 def reduced(monkeypatch: pytest.MonkeyPatch) -> list[range]:
     """All rows that were reduced so far, whoever did it."""
     found: list[range] = []
-    reduce = StreamedData.reduce
+    reduce = PartitionedData.reduce
 
-    def note(self: StreamedData, rows: range, pause: Callable[[], None]) -> Any:
+    def note(self: PartitionedData, rows: range, pause: Callable[[], None]) -> Any:
         found.append(rows)
         return reduce(self, rows, pause)
 
-    monkeypatch.setattr(StreamedData, "reduce", note)
+    monkeypatch.setattr(PartitionedData, "reduce", note)
     return found
 
 
@@ -208,11 +208,11 @@ def test_what_is_reduced_is_not_reduced_again_after_a_crash(
     reduced.clear()
     mine = claim(database, cut, worker_id=process.worker_id)
     assert mine
-    reduce = StreamedData.reduce
-    monkeypatch.setattr(StreamedData, "reduce", killed_after(4, reduce))
+    reduce = PartitionedData.reduce
+    monkeypatch.setattr(PartitionedData, "reduce", killed_after(4, reduce))
     with pytest.raises(SystemExit):
         attempt(process, mine)
-    monkeypatch.setattr(StreamedData, "reduce", reduce)
+    monkeypatch.setattr(PartitionedData, "reduce", reduce)
     change(database, lambda session: leases.release_lost(session, abandoned(mine), max_crashes=3))
     change(database, lambda session: session.execute(Partition.__table__.update().values(lease_until=None)))
 
@@ -255,15 +255,15 @@ def test_a_leader_that_is_to_leave_puts_back_the_job_and_its_partition(
     job_id = submit(database, REQUEST)
     leaving = Event()
     leader = replace(process, leaving=leaving)
-    original = StreamedData.reduce
+    original = PartitionedData.reduce
 
-    def leave(self: StreamedData, rows: range, pause: Callable[[], None]) -> Any:
+    def leave(self: PartitionedData, rows: range, pause: Callable[[], None]) -> Any:
         if len(reduced) == 3:
             leaving.set()
         return original(self, rows, pause)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StreamedData, "reduce", leave)
+        patch.setattr(PartitionedData, "reduce", leave)
         train(leader, job_id)
 
     assert read(database, job_id).status == "queued"
@@ -282,7 +282,7 @@ def test_a_helper_that_cannot_leaves_the_partition_to_others(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(StreamedData, "reduce", fail)
+    monkeypatch.setattr(PartitionedData, "reduce", fail)
     help_reduce(process, job_id)
 
     assert change(database, lambda session: partitions.counts(session, job_id)) == (0, 2)
@@ -364,7 +364,7 @@ def test_a_leader_waits_for_the_storage_and_is_cancelled_all_the_same(
         raise StorageUnavailable
 
     job_id = submit(database, REQUEST)
-    monkeypatch.setattr(StreamedData, "reduce", away)
+    monkeypatch.setattr(PartitionedData, "reduce", away)
     hurried = replace(process, settings=process.settings.model_copy(update={"beat_seconds": 0.02}))
     leader = Thread(target=train, args=(hurried, job_id))
     leader.start()

@@ -9,7 +9,7 @@ import torch
 from slope.data import prepare
 from slope.engines.build import build
 from slope.engines.fused import Fused
-from slope.engines.streaming import StreamedData, joined
+from slope.engines.partitioned import PartitionedData, joined
 from slope.loop import Training
 from slope.spec import TrainingSpec
 
@@ -69,7 +69,7 @@ def test_partitions_that_the_gpu_reduced_agree_with_the_cpu() -> None:
     on_cpu, on_gpu = (
         joined([data.reduce(rows, lambda: None) for rows in halves]).reductions(spec)
         for data in (
-            StreamedData(lambda rows: [(X[rows.start : rows.stop], Y[rows.start : rows.stop])], 64, 4, spec, device)
+            PartitionedData(lambda rows: [(X[rows.start : rows.stop], Y[rows.start : rows.stop])], 64, 4, spec, device)
             for device in ("cpu", "cuda")
         )
     )

@@ -11,8 +11,8 @@ from slope.data import Array, TrainingData, prepare
 from slope.engines.build import build
 from slope.engines.fused import Fused
 from slope.engines.fused_member import FusedMember
+from slope.engines.partitioned import PartitionedData
 from slope.engines.reduced import Reduced
-from slope.engines.streaming import StreamedData
 from slope.model import Parameters
 from slope.spec import TrainingSpec
 
@@ -29,7 +29,7 @@ def streamed(x: Array, y: Array, spec: TrainingSpec) -> Ends:
     def batches(rows: range) -> Iterator[tuple[Array, Array]]:
         yield x[rows.start : rows.stop], y[rows.start : rows.stop]
 
-    data = StreamedData(batches, len(y), x.shape[1], spec)
+    data = PartitionedData(batches, len(y), x.shape[1], spec)
     training = Reduced(x.shape[1], lambda pause: data.reduce(range(len(y)), pause).reductions(spec), spec)
     return [record.loss for record in training.epochs()], training.parameters
 

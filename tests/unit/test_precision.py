@@ -12,8 +12,8 @@ from slope.analysis.precision import Spread, precision_warnings, spreads_of
 from slope.data import TrainingData, initial_parameters, prepare
 from slope.engines.build import build
 from slope.engines.fused import Fused
+from slope.engines.partitioned import PartitionedData
 from slope.engines.reduced import Reduced
-from slope.engines.streaming import StreamedData
 from slope.model import Parameters, predict
 from slope.rounding import COARSE
 from slope.spec import TrainingSpec
@@ -91,7 +91,7 @@ def by(engine: str, data: TrainingData, spec: TrainingSpec) -> tuple[TrainingDat
             pass
         return data, group.parameters(0)
     if engine == "streamed":
-        found = StreamedData(lambda rows: [(X[:, None], Y)], len(Y), 1, spec).reduce(range(len(Y)), lambda: None)
+        found = PartitionedData(lambda rows: [(X[:, None], Y)], len(Y), 1, spec).reduce(range(len(Y)), lambda: None)
         reductions = found.reductions(spec)
         training = Reduced(1, lambda pause: reductions, spec)
         for _ in training.epochs():
@@ -140,7 +140,7 @@ def test_targets_that_went_by_are_centred_as_those_in_memory_are(dtype: str) -> 
         for held_back in (0.0, 0.4):
             spec = TrainingSpec.model_validate(FAR | {"validation_fraction": held_back, "dtype": dtype})
             data = prepare(X[:, None], y, spec)
-            found = StreamedData(lambda rows, y=y: [(X[:, None], y)], 5, 1, spec).reduce(range(5), lambda: None)
+            found = PartitionedData(lambda rows, y=y: [(X[:, None], y)], 5, 1, spec).reduce(range(5), lambda: None)
             reductions = found.reductions(spec)
             assert data.scaler
             assert reductions.scaler

@@ -20,11 +20,11 @@ from slope.data import Array
 from slope.tabular import comma_separated
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.ingest import ingest
-from slope.tabular.lanes import Lanes, read_ahead
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import sized
 from slope.tabular.stored import read
 from slope.tabular.summary import Summarizer, summarize
+from slope.tabular.threads import PartWorkers, read_ahead
 
 ROW_BYTES, SPAN = 64, 256
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -124,9 +124,9 @@ def test_works_go_on_at_once_each_part_after_part() -> None:
         both.wait(10)
         seen[name].append(float(part[0][0]))
 
-    with Lanes([lambda part: work("a", part), lambda part: work("b", part)]) as lanes:
+    with PartWorkers([lambda part: work("a", part), lambda part: work("b", part)]) as workers:
         for number in range(5):
-            lanes.take([np.array([float(number)])])
+            workers.take([np.array([float(number)])])
 
     assert seen == {"a": [0, 1, 2, 3, 4], "b": [0, 1, 2, 3, 4]}
 
@@ -136,17 +136,17 @@ def test_what_a_work_raises_is_raised_where_parts_are_given(after: int) -> None:
     def fail(_: Sequence[Array]) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"), Lanes([fail]) as lanes:  # noqa: PT012
+    with pytest.raises(OSError, match="No space"), PartWorkers([fail]) as workers:  # noqa: PT012
         for _ in range(1 + after):
-            lanes.take([np.zeros(1)])
+            workers.take([np.zeros(1)])
 
 
 def test_a_fault_of_the_reader_is_not_hidden_by_one_of_a_work() -> None:
     def fail(_: Sequence[Array]) -> None:
         raise OSError
 
-    with pytest.raises(BadTable), Lanes([fail]) as lanes:  # noqa: PT012
-        lanes.take([np.zeros(1)])
+    with pytest.raises(BadTable), PartWorkers([fail]) as workers:  # noqa: PT012
+        workers.take([np.zeros(1)])
         raise BadTable("The row is bad")
 
 

@@ -15,7 +15,7 @@ from service.data import datasets, uploads
 from service.errors import InvalidRequest, UnsupportedMediaType
 from slope.spec import Fault
 from slope.spec.job import Name
-from slope.tabular.apart import Sent
+from slope.tabular.isolated import Sent
 from slope.tabular.reading import Format, Reading, Treatment
 from slope.tabular.text import codec_of
 

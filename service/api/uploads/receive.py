@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from service.api.uploads.multipart import FilePart
 from service.errors import MalformedRequest, UnsupportedMediaType
 from service.storage import translated_disk_errors
-from slope.tabular.apart import Encoding
+from slope.tabular.isolated import Encoding
 from slope.tabular.reading import Format
 
 MEDIA_TYPES: dict[str, Format] = {

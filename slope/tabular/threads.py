@@ -9,26 +9,26 @@ from typing import Self, TypeVar
 from slope.data import Array
 
 Part = Sequence[Array]
-Place = TypeVar("Place")
+Span = TypeVar("Span")
 Read = TypeVar("Read")
 
 _READERS = 2
 
 
 def read_ahead(
-    read: Callable[[Place], Read], places: Iterable[Place], readers: int = _READERS
-) -> Iterator[tuple[Place, Future[Read]]]:
-    """What is read at each place, in their order; while one is looked at, the next few are being read."""
-    begun: deque[tuple[Place, Future[Read]]] = deque()
+    read: Callable[[Span], Read], spans: Iterable[Span], readers: int = _READERS
+) -> Iterator[tuple[Span, Future[Read]]]:
+    """What is read of each span, in their order; while one is looked at, the next few are being read."""
+    begun: deque[tuple[Span, Future[Read]]] = deque()
     with ThreadPoolExecutor(readers) as threads:
-        for place in places:
-            begun.append((place, threads.submit(read, place)))
+        for span in spans:
+            begun.append((span, threads.submit(read, span)))
             if len(begun) > readers:
                 yield begun.popleft()
         yield from begun
 
 
-class Lanes:
+class PartWorkers:
     """A thread for each work, which does it on part after part. NumPy, hashlib and Arrow let go of the interpreter."""
 
     def __init__(self, works: Sequence[Callable[[Part], None]]) -> None:

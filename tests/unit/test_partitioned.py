@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slope.data import Array, prepare, split
-from slope.engines.streaming import ReducedPartition, StreamedData, joined
+from slope.engines.partitioned import PartitionedData, ReducedPartition, joined
 from slope.spec import TrainingSpec
 
 random = np.random.default_rng(3)
@@ -18,7 +18,7 @@ X = random.normal(size=(ROWS, FEATURES))
 Y = X @ [1.0, -2.0, 0.5] + random.normal(size=ROWS)
 
 
-def streamed(spec: TrainingSpec, x: Array = X) -> StreamedData:
+def streamed(spec: TrainingSpec, x: Array = X) -> PartitionedData:
     """Four rows at a time."""
 
     def batches(rows: range) -> Iterator[tuple[Array, Array]]:
@@ -26,7 +26,7 @@ def streamed(spec: TrainingSpec, x: Array = X) -> StreamedData:
             part = slice(start, min(start + 4, rows.stop))
             yield x[part], Y[part]
 
-    return StreamedData(batches, ROWS, FEATURES, spec)
+    return PartitionedData(batches, ROWS, FEATURES, spec)
 
 
 def go_on() -> None:

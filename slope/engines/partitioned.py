@@ -69,7 +69,7 @@ class ReducedPartition:
         return Scaler(means, deviations, centre_of_targets(*self.training.target_moments, spec))
 
 
-class StreamedData:
+class PartitionedData:
     """`rows` rows of data, of which any range can be reduced by itself."""
 
     def __init__(

@@ -22,7 +22,7 @@ from slope.tabular.summary import Summary
 Encoding = Literal["gzip", "zstd"]
 
 _processes = get_context("forkserver")
-_processes.set_forkserver_preload(["slope.tabular.ingest", "slope.tabular.apart"])
+_processes.set_forkserver_preload(["slope.tabular.ingest", "slope.tabular.isolated"])
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # as malloc.h has them
 _PIECE = 1024 * 1024
 _ENDING_SECONDS = 5.0
@@ -47,7 +47,7 @@ class Allowance:
     seconds: float
 
 
-def ingest_apart(sent: Sent, target: Path, allowance: Allowance) -> Summary:
+def ingest_isolated(sent: Sent, target: Path, allowance: Allowance) -> Summary:
     """Do as slope.tabular.ingest.ingest does.
 
     Raises BadTable, BadOption, OSError where there is no room, and MemoryError where the system has ended the reader.

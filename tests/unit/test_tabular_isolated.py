@@ -11,8 +11,8 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 
-from slope.tabular.apart import Allowance, Encoding, Sent, ingest_apart
 from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.isolated import Allowance, Encoding, Sent, ingest_isolated
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.stored import read_rows
 from slope.tabular.summary import Summary
@@ -32,7 +32,7 @@ def ingested(
     seconds: float = 60.0,
 ) -> Summary:
     sent = Sent(file, format, encoding, Reading())
-    return ingest_apart(sent, file.with_suffix(".table"), Allowance(limits, memory, seconds))
+    return ingest_isolated(sent, file.with_suffix(".table"), Allowance(limits, memory, seconds))
 
 
 @pytest.fixture(scope="module")

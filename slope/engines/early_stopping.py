@@ -1,4 +1,4 @@
-"""Early stopping of K models at once; the rule is that of slope.early_stopping."""
+"""Early stopping of the K models of a group; the rule is that of slope.early_stopping."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -11,7 +11,7 @@ from slope.model import Parameters
 from slope.spec import TrainingSpec
 
 
-class ManyPatience:
+class GroupPatience:
     """Watches the validation losses, or the training losses where no rows are held back."""
 
     def __init__(self, patience: Array, min_delta: Array, features: int) -> None:

@@ -1,11 +1,11 @@
-"""What a file says about its model beside the numbers."""
+"""What a file says about its model besides the numbers."""
 
 import json
 
 from slope.trained import TrainedModel
 
 
-def labels_of(model: TrainedModel) -> dict[str, str]:
+def metadata_of(model: TrainedModel) -> dict[str, str]:
     """Strings by name, as safetensors and ONNX keep them; `features` is a JSON list."""
     known = {
         "job_id": model.job_id,
