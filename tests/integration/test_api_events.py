@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import httpx
+import httpx_sse
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -264,6 +266,8 @@ class Listener:
         self._hung_up = asyncio.Event()
         self._asked = False
         self.status = 0
+        self.content = b""
+        """All that was heard."""
 
     async def run(self) -> None:
         await self._app(self._scope, self._receive, self._send)
@@ -287,7 +291,7 @@ class Listener:
 
     async def until_it_waits(self) -> None:
         """Return when the stream has said that there is nothing new."""
-        while (block := await asyncio.wait_for(self._blocks.get(), 30)) != ": waiting":
+        while (block := await asyncio.wait_for(self._blocks.get(), 30)) != ": keep-alive":
             assert block is not None
 
     async def _receive(self) -> dict[str, Any]:
@@ -300,9 +304,10 @@ class Listener:
     async def _send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+        self.content += message.get("body", b"")
         for block in message.get("body", b"").decode().split("\n\n"):
             if block:
-                self._blocks.put_nowait(block)
+                self._blocks.put_nowait(block.removesuffix("\n"))
 
 
 @asynccontextmanager
@@ -384,6 +389,28 @@ def test_a_stream_without_news_shows_that_it_lives(
                 await listener.until_it_waits()
 
     asyncio.run(scenario())
+
+
+def test_a_client_is_given_no_empty_events_while_a_stream_waits(app: FastAPI, database: Database) -> None:
+    mine = claimed(database)
+
+    async def scenario() -> bytes:
+        async with watching(app), listening(app, mine.job_id) as listener:
+            for _ in range(3):
+                await listener.until_it_waits()
+                write_epochs(database, mine, 2)
+            await listener.until_it_waits()
+            finish(database, mine)
+            await listener.rest()
+            return listener.content
+
+    content = asyncio.run(scenario())
+    response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=content)
+    found = list(httpx_sse.EventSource(response).iter_sse())
+
+    assert content.count(b": keep-alive\n") >= 4
+    assert [each.event for each in found if each.event != "epoch"] == ["status"] * 3
+    assert [json.loads(each.data)["epoch"] for each in found if each.event == "epoch"] == list(range(6))
 
 
 def test_a_stream_ends_when_the_process_does(app: FastAPI, database: Database) -> None:

@@ -25,6 +25,8 @@ router = APIRouter(prefix="/v1/jobs/{job_id}/events", tags=["records"])
 log = structlog.get_logger()
 
 KEEP_ALIVE_SECONDS = 15.0
+_KEEP_ALIVE = b": keep-alive\n"
+"""A comment, and no empty line behind it: that would end an event of nothing, which httpx-sse hands on."""
 _UNDELAYED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """For nginx and its kin, which would keep events back until there are many."""
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -67,7 +69,7 @@ async def _stream(feeds: Feeds, watch: JobWatch, job_id: UUID, chunk: Chunk) -> 
         if chunk.is_last or watch.closing.is_set():
             return
         if not chunk.content:
-            yield b": waiting\n\n"
+            yield _KEEP_ALIVE
             await watch.changed(job_id, chunk.version, KEEP_ALIVE_SECONDS)
         chunk = await _following_or_end(feeds, job_id, chunk.position)
 
