@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from benchmarks import servers
 from benchmarks.comparison import Aim, compare, in_turns
 from benchmarks.servers import Servers
-from service.data.datasets import INLINE_TARGET
+from service.data.numbers import INLINE_TARGET
 from service.store import datasets, jobs, records, schema
 from service.store.bulk import COPY_HEADER, COPY_TRAILER, as_binary, as_tuples
 from service.store.database import Database, now

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from service.data import datasets
+from service.data import numbers
 from service.data.streamed import stream_job_data, without_rows
 from service.errors import LeaseLost
 from service.store import jobs, leases, workers
@@ -107,7 +107,7 @@ class Attempt:
         if job.planned.streams:
             self._data = without_rows(job)
         else:
-            arrays = patiently(lambda: datasets.load_job_data(process.storage, job, self._pause), process.leaving)
+            arrays = patiently(lambda: numbers.load_job_data(process.storage, job, self._pause), process.leaving)
             self._data = prepare(arrays.x, arrays.y, spec)
         self._recorder.know(outcome.facts(job, self._data, spec))
         self._training = self._engine()

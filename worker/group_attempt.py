@@ -8,8 +8,8 @@ import numpy as np
 import structlog
 from sqlalchemy.orm import Session
 
-from service.data import datasets
-from service.data.datasets import Arrays
+from service.data import numbers
+from service.data.numbers import Arrays
 from service.errors import LeaseLost
 from service.store import group_leases, workers
 from service.store.database import now
@@ -106,7 +106,7 @@ def _load(process: Process, claim: GroupClaim, heartbeat: Heartbeat) -> Assignme
     refuse_beyond(memory, jobs[0].planned)
     if jobs[0].timeout_seconds is not None:
         heartbeat.limit(jobs[0].timeout_seconds - elapsed)
-    return Assignment(jobs, datasets.load_job_data(process.storage, jobs[0], pause))
+    return Assignment(jobs, numbers.load_job_data(process.storage, jobs[0], pause))
 
 
 def _leave_unloaded(process: Process, claim: GroupClaim, heartbeat: Heartbeat) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy.orm import Session
 
-from service.data import datasets
+from service.data import numbers
 from service.data.streamed import stream_job_data
 from service.errors import LeaseLost, ServiceError, StorageUnavailable
 from service.store import jobs, leases, partitions, workers
@@ -155,7 +155,7 @@ class Leader:
 
     def _cut(self) -> None:
         job = self._job
-        ranges = datasets.row_ranges(self._process.storage, job.dataset_id, job.planned.partitions)
+        ranges = numbers.row_ranges(self._process.storage, job.dataset_id, job.planned.partitions)
         with self._process.database.writing() as session:
             partitions.cut(session, job.id, ranges)
             session.commit()

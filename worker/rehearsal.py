@@ -9,8 +9,9 @@ import structlog
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data import datasets
-from service.data.datasets import Arrays, offered
+from service.data import datasets, numbers
+from service.data.datasets import ensure_stored
+from service.data.numbers import Arrays
 from service.errors import ServiceError
 from service.store import jobs, leases
 from service.store.database import now
@@ -32,7 +33,7 @@ def rehearse(process: Process) -> None:
     own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
     rows = datasets.inline_dataset(process.storage, Arrays(np.array([[0.0], [own]]), np.array([0.0, 1.0])))
     try:
-        with offered(process.database, rows), process.database.writing() as session:
+        with ensure_stored(process.database, rows), process.database.writing() as session:
             _play(session, process, rows.adopt(session))
     except ServiceError as error:
         log.info("no rehearsal", error=str(error))
@@ -50,7 +51,7 @@ def _play(session: Session, process: Process, dataset_id: UUID) -> None:
         lease_seconds=process.settings.lease_seconds,
     )
     assert claim  # nobody else has seen it
-    arrays = datasets.load_job_data(process.storage, jobs.find_job_for_training(session, job.id))
+    arrays = numbers.load_job_data(process.storage, jobs.find_job_for_training(session, job.id))
     [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
     leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
     write_records(session, job.id, [record], [record.steps])
@@ -62,8 +63,8 @@ def _job(session: Session, dataset_id: UUID) -> Job:
         id=uuid7(),
         created_at=now(session),
         dataset_id=dataset_id,
-        features=datasets.inline_features(1),
-        target=datasets.INLINE_TARGET,
+        features=numbers.inline_features(1),
+        target=numbers.INLINE_TARGET,
         spec=_SPEC.model_dump(mode="json"),
         predict=[],
         device="cpu",

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.data import datasets
-from service.data.datasets import NewDataset, offered
+from service.data.datasets import NewDataset, ensure_stored
 from service.errors import BodyNotRead, InvalidTable, TableTooLarge
 from service.settings import Settings
 from service.storage import Storage, translated_disk_errors
@@ -31,18 +31,18 @@ class Upload:
 def accept_upload(database: Database, storage: Storage, settings: Settings, sent: Sent, name: str | None) -> Upload:
     """Check a file and keep its table. Raises InvalidTable and TableTooLarge, and then nothing is kept of it."""
     target = sent.path.with_suffix(".table")
-    with translated_disk_errors(), _telling_faults():
+    with translated_disk_errors(), _translated_faults():
         summary = ingest_isolated(sent, target, _allowance(settings))
-    candidate = NewDataset(storage, summary, target, name=name, is_inline=False)
-    return _keep(database, candidate, settings.max_stored_bytes)
+    quota = settings.max_stored_bytes
+    return _keep(database, NewDataset(storage, summary, target, name=name, is_inline=False, quota=quota))
 
 
-def _keep(database: Database, candidate: NewDataset, quota: int | None) -> Upload:
-    with offered(database, candidate, quota=quota), database.writing() as session:
-        dataset_id = candidate.adopt(session)
+def _keep(database: Database, new: NewDataset) -> Upload:
+    with ensure_stored(database, new), database.writing() as session:
+        dataset_id = new.adopt(session)
         session.commit()
     with database.reading() as session:
-        return Upload(datasets.get_dataset(session, dataset_id), dataset_id == candidate.id, candidate.notes)
+        return Upload(datasets.get_dataset(session, dataset_id), dataset_id == new.id, new.notes)
 
 
 def _allowance(settings: Settings) -> Allowance:
@@ -55,7 +55,7 @@ def _allowance(settings: Settings) -> Allowance:
 
 
 @contextmanager
-def _telling_faults() -> Iterator[None]:
+def _translated_faults() -> Iterator[None]:
     try:
         yield
     except faults.TableTooLarge as fault:
@@ -70,5 +70,5 @@ def _telling_faults() -> Iterator[None]:
 
 def _faults(fault: faults.BadTable) -> list[Fault]:
     """At the row, the column, or the cell, counted as in a list of objects."""
-    place = [part for part in (fault.row, fault.column) if part is not None]
-    return [Fault(fault.detail, pointer(place))] if place else []
+    location = [part for part in (fault.row, fault.column) if part is not None]
+    return [Fault(fault.detail, pointer(location))] if location else []

@@ -10,9 +10,9 @@ import structlog
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data import datasets
+from service.data import numbers
 from service.data.analysis import analysis_is_late
-from service.data.datasets import NewDataset, offered
+from service.data.datasets import NewDataset, ensure_stored
 from service.errors import InvalidRequest, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
 from service.jobs.bounds import largest_worker, refuse_too_many_numbers, refuse_without_memory
 from service.jobs.idempotency import Key
@@ -91,11 +91,11 @@ def submit_job(
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
     drafted = draft_job(database, storage, request, settings)
-    named, own, quota = Key.of(key, request), drafted.sample.candidate(storage), settings.max_stored_bytes
-    with offered(database, own, quota=quota) as candidate, database.writing() as session:
+    named, new = Key.of(key, request), drafted.sample.new_dataset(storage, settings.max_stored_bytes)
+    with ensure_stored(database, new), database.writing() as session:
         if earlier := named.earlier(session, Job):
             return Submission.of(earlier, replayed=True)
-        job = _add(session, drafted, candidate, named)
+        job = _add(session, drafted, new, named)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job.id, request.device):
         forget_rings(database, [job.id])
@@ -108,8 +108,9 @@ def rehearse_submission(database: Database, storage: Storage, queue: Queue, sett
     own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
     request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
     drafted = draft_job(database, storage, request, settings)
-    with offered(database, drafted.sample.candidate(storage)) as candidate, database.writing() as session:
-        get_job(session, _add(session, drafted, candidate, Key(None, None)).id)
+    new = drafted.sample.new_dataset(storage)
+    with ensure_stored(database, new), database.writing() as session:
+        get_job(session, _add(session, drafted, new, Key(None, None)).id)
 
 
 def get_job(session: Session, job_id: UUID, *, with_events: bool = False) -> Job:
@@ -168,7 +169,7 @@ def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check 
         was_last = stored.remove_inline(session, dataset_id)
         session.commit()
     if was_last:
-        datasets.delete_numbers(storage, dataset_id)
+        numbers.delete_numbers(storage, dataset_id)
 
 
 def _check(session: Session, job_id: UUID, check: Check | None) -> None:
@@ -220,7 +221,7 @@ def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysi
     return analyse(prepare(arrays.x, arrays.y, spec), spec)
 
 
-def _add(session: Session, drafted: Draft, candidate: NewDataset | None, key: Key) -> Job:
+def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key) -> Job:
     request, sample, moment = drafted.request, drafted.sample, now(session)
     job = Job(
         id=uuid7(),
@@ -229,7 +230,7 @@ def _add(session: Session, drafted: Draft, candidate: NewDataset | None, key: Ke
         idempotency_key=key.text,
         fingerprint=key.fingerprint,
         name=request.name,
-        dataset_id=sample.hold(session, candidate),
+        dataset_id=sample.lock_dataset(session, new),
         features=sample.features,
         target=sample.target,
         spec=request.hyperparameters.model_dump(mode="json"),

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
-from service.data.datasets import Arrays
+from service.data.numbers import Arrays
 from service.errors import InvalidRequest, TooManyNumbers
 from service.jobs.bounds import refuse_too_many_numbers
 from service.jobs.training_data import Sample, sample_for_job

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data import datasets
-from service.data.datasets import offered
+from service.data import numbers
+from service.data.datasets import ensure_stored
 from service.errors import SweepIsFinal, SweepIsRunning, SweepNotFound
 from service.jobs.bounds import largest_worker, refuse_without_memory
 from service.jobs.idempotency import Key
@@ -61,12 +61,12 @@ def submit_sweep(
     """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
     sample = sample_for_sweep(database, storage, request)
     drafted = _drafted(database, request, sample, settings)
-    named, quota = Key.of(key, request), settings.max_stored_bytes
-    with offered(database, sample.candidate(storage), quota=quota) as candidate, database.writing() as session:
+    named, new = Key.of(key, request), sample.new_dataset(storage, settings.max_stored_bytes)
+    with ensure_stored(database, new), database.writing() as session:
         if earlier := named.earlier(session, Sweep):
             return SweepSubmission(earlier.id, replayed=True)
         sweep = _sweep(session, request, named)
-        rows = _rows(sweep, sample, sample.hold(session, candidate), drafted)
+        rows = _rows(sweep, sample, sample.lock_dataset(session, new), drafted)
         warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
         sweeps.add_sweep(session, sweep, rows, warnings)
         session.commit()  # before the bells: the workers must find the rows
@@ -135,7 +135,7 @@ def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
         unused = [dataset_id for dataset_id in learnt_from if stored_datasets.remove_inline(session, dataset_id)]
         session.commit()
     for dataset_id in unused:
-        datasets.delete_numbers(storage, dataset_id)
+        numbers.delete_numbers(storage, dataset_id)
 
 
 def _sweep(session: Session, request: SweepRequest, key: Key) -> Sweep:

@@ -1,4 +1,4 @@
-"""What a job learns from: the rows of its request, or columns of a stored dataset, held against the rest of it."""
+"""What a job learns from: the rows of its request, or columns of a stored dataset, checked against the rest of it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,9 +9,10 @@ import numpy as np
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from service.data import datasets
+from service.data import datasets, numbers
 from service.data.analysis import MOST_READ
-from service.data.datasets import INLINE_TARGET, Arrays, NewDataset, inline_features
+from service.data.datasets import NewDataset
+from service.data.numbers import INLINE_TARGET, Arrays, inline_features
 from service.errors import InvalidRequest, ObjectMissing
 from service.storage import Storage
 from service.store import datasets as stored
@@ -26,7 +27,7 @@ from slope.spec.overflow import FLOAT32_LIMIT
 
 @dataclass(frozen=True)
 class Sample:
-    """Named columns of so many rows. The arrays are None where they are too many to be read beforehand."""
+    """Named columns of this many rows. The arrays are None where they are too many to be read beforehand."""
 
     rows: int
     features: list[str]
@@ -41,14 +42,16 @@ class Sample:
         """What is lost of the columns in the dtype of a job."""
         return precision_warnings(spec, self.spreads[:-1], self.spreads[-1])
 
-    def candidate(self, storage: Storage) -> NewDataset | None:
-        """The request's rows as a dataset to be; None where they are one."""
-        return datasets.inline_dataset(storage, self.arrays) if self.dataset_id is None and self.arrays else None
+    def new_dataset(self, storage: Storage, quota: int | None = None) -> NewDataset | None:
+        """The request's rows as a new dataset; None where they are of a stored one."""
+        if self.dataset_id is not None or self.arrays is None:
+            return None
+        return datasets.inline_dataset(storage, self.arrays, quota)
 
-    def hold(self, session: Session, candidate: NewDataset | None) -> UUID:
+    def lock_dataset(self, session: Session, new: NewDataset | None) -> UUID:
         """The dataset, which nobody can delete until the transaction ends. Raises InvalidRequest when it is gone."""
-        if candidate:
-            return candidate.adopt(session)
+        if new:
+            return new.adopt(session)
         if self.dataset_id is None or not stored.lock_dataset(session, self.dataset_id):  # it was there a moment ago
             detail = f"There is no dataset {self.dataset_id}"
             raise InvalidRequest(detail, [Fault(detail, "/dataset/id")])
@@ -62,7 +65,7 @@ def sample_for_job(database: Database, storage: Storage, request: JobRequest) ->
         features = inline_features(arrays.x.shape[1])
         spreads = spreads_of(np.column_stack([arrays.x, arrays.y]), [*features, INLINE_TARGET])
         return Sample(len(arrays.y), features, INLINE_TARGET, arrays, spreads)
-    with _telling_faults(request):
+    with _translated_faults(request):
         try:
             return _stored(storage, request, request.dataset, _dataset(database, request.dataset.id))
         except ObjectMissing:
@@ -84,7 +87,7 @@ def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, 
     if request.hyperparameters.dtype == "float32":
         _refuse_overflow(dataset, {*features, target})
     is_small = dataset.rows * (len(features) + 1) <= MOST_READ
-    arrays = datasets.load_columns(storage, dataset.id, dataset.rows, features, target) if is_small else None
+    arrays = numbers.load_columns(storage, dataset.id, dataset.rows, features, target) if is_small else None
     return Sample(dataset.rows, features, target, arrays, _spreads(dataset, [*features, target]), dataset.id)
 
 
@@ -105,14 +108,14 @@ def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[s
         raise invalid(("dataset", "target"), no_such("column", target, columns, "in the dataset"))
     features = [name for name in columns if name != target] if reference.features is None else reference.features
     known, before = set(columns), {target}
-    for place, name in enumerate(features):
+    for index, name in enumerate(features):
         if name not in known:
-            raise invalid(("dataset", "features", place), no_such("column", name, columns, "in the dataset"))
+            raise invalid(("dataset", "features", index), no_such("column", name, columns, "in the dataset"))
         if name in before:
-            raise invalid(("dataset", "features", place), "The column is the target, or named twice")
+            raise invalid(("dataset", "features", index), "The column is the target, or named twice")
         before.add(name)
     if not features:
-        raise invalid(("dataset",), "There is no column to learn from beside the target")
+        raise invalid(("dataset",), "There is no column to learn from besides the target")
     return features, target
 
 
@@ -124,7 +127,7 @@ def _refuse_overflow(dataset: Dataset, chosen: set[str]) -> None:
 
 
 @contextmanager
-def _telling_faults(request: JobRequest) -> Iterator[None]:
+def _translated_faults(request: JobRequest) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:

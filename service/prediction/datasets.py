@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from service.data import datasets
+from service.data import numbers
 from service.errors import InvalidRequest
 from service.jobs import jobs
 from service.prediction import trained_models
@@ -110,7 +110,7 @@ def score_dataset(
             _refuse_overflow(dataset, features)
         absent = _absent(features, dataset)
     there = [name for name in features if name not in absent]
-    parts = datasets.read_columns(storage, dataset.id, [*there, *([target] if target is not None else [])])
+    parts = numbers.read_columns(storage, dataset.id, [*there, *([target] if target is not None else [])])
     parts = _with_zeros(parts, [place for place, name in enumerate(features) if name in absent])
     first = next(parts, None)  # what is wrong with the storage shows now
     parts = parts if first is None else chain([first], parts)

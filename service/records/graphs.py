@@ -148,7 +148,7 @@ Found = tuple[Step | RecordedStep, Origin, "Parameters | None"]
 
 def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found | None:
     """A step that is in SQL and needs no other: by one query."""
-    found = database.glance(recorded_step, job_id, epoch, step)
+    found = database.query(recorded_step, job_id, epoch, step)
     if found is None:
         return None
     source = Source(found.dataset_id, found.rows, tuple(found.features), found.target, found.spec)

@@ -14,7 +14,7 @@ from uuid import UUID
 from cachetools import LRUCache, cached
 from sqlalchemy.orm import Session
 
-from service.data import datasets
+from service.data import numbers
 from service.data.streamed import stream_job_data
 from service.errors import ClientGone, ReplayDiffers, ReplayTooLong
 from service.settings import get_settings
@@ -70,7 +70,7 @@ def _spec_of(text: str) -> TrainingSpec:
 )
 def prepared(storage: Storage, source: Source) -> TrainingData:
     """The data as the job trains on it; it never changes, and is kept for the next step that is asked for."""
-    arrays = datasets.load_columns(storage, source.dataset_id, source.rows, source.features, source.target)
+    arrays = numbers.load_columns(storage, source.dataset_id, source.rows, source.features, source.target)
     return prepare(arrays.x, arrays.y, source.training_spec)
 
 

@@ -27,9 +27,9 @@ Seen = TypeVar("Seen")
 BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for its turn."""
 _TURN_SECONDS, _SHORT_TURN_SECONDS = 4.0, 0.2
-"""As long waits who is impatient, on both databases; the second, on SQLite, after another has waited in vain."""
-_GLANCE_SECONDS = 2.0
-"""A small query that takes longer is lost, for who is impatient."""
+"""How long an impatient database waits for its turn to write; the second, on SQLite, after one has waited in vain."""
+_QUERY_SECONDS = 2.0
+"""A small query that takes longer counts as lost, where the database is impatient."""
 _TCP: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 2,
@@ -49,7 +49,7 @@ _BEGIN = text(
 class Database:
     """Sessions for reading and for writing, which on PostgreSQL come from one pool, and small queries by themselves.
 
-    What fails leaves `reading`, `writing` and `glance` as an error of the service: see `translated_errors`.
+    What fails leaves `reading`, `writing` and `query` as an error of the service: see `translated_errors`.
     """
 
     def __init__(self, url: str, *, owner: UUID | None = None, impatient: bool = False) -> None:
@@ -63,13 +63,13 @@ class Database:
         if self.is_sqlite:
             begin = _WriteTurns().begin if impatient else _begin_writing
             self.writer, self.reader = self._sqlite(begin), self._sqlite(_begin_reading, query_only=True)
-            self._glancer = self._sqlite(None, query_only=True)
+            self._query_engine = self._sqlite(None, query_only=True)
         else:
             server = Server() if impatient else None
             self.writer = self._postgresql(owner, server, pool_pre_ping=True, pool_size=20, max_overflow=20)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._glancer = self._postgresql(
-                owner, server, longest=_GLANCE_SECONDS, isolation_level="AUTOCOMMIT", pool_size=5, max_overflow=5
+            self._query_engine = self._postgresql(
+                owner, server, longest=_QUERY_SECONDS, isolation_level="AUTOCOMMIT", pool_size=5, max_overflow=5
             )
 
     @contextmanager
@@ -80,24 +80,24 @@ class Database:
             session.commit()  # of nothing: psycopg forgets what it has prepared when a transaction is rolled back
 
     @translated_errors()
-    def glance(
+    def query(
         self,
-        look: Callable[Concatenate[Connection, Arguments], Seen],
+        statement: Callable[Concatenate[Connection, Arguments], Seen],
         *arguments: Arguments.args,
         **named: Arguments.kwargs,
     ) -> Seen:
-        """Ask one small query, which sees one moment by itself: the database is asked once, not four times.
+        """Ask one small query outside a transaction: the database is asked once, not four times.
 
         Whether a pooled connection has been lost is seen by the query itself, which is then asked again on a new one.
         """
         try:
-            with self._glancer.connect() as connection:
-                return look(connection, *arguments, **named)
+            with self._query_engine.connect() as connection:
+                return statement(connection, *arguments, **named)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-        with self._glancer.connect() as connection:
-            return look(connection, *arguments, **named)
+        with self._query_engine.connect() as connection:
+            return statement(connection, *arguments, **named)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -118,7 +118,7 @@ class Database:
         """Drop the pooled connections; with close=False those of a parent process are left alone."""
         self.writer.dispose(close=close)
         self.reader.dispose(close=close)
-        self._glancer.dispose(close=close)
+        self._query_engine.dispose(close=close)
 
     @property
     def _pool_seconds(self) -> float:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from service.data import datasets
+from service.data import numbers
 from service.storage import Storage, StoredObject
 from service.store import datasets as stored
 from service.store.database import Database, now
@@ -39,7 +39,7 @@ def _unused_rows(database: Database, storage: Storage) -> list[str]:
             is_gone = stored.remove_inline(session, dataset_id)
             session.commit()
         if is_gone:
-            datasets.delete_numbers(storage, dataset_id)
+            numbers.delete_numbers(storage, dataset_id)
             swept.append(object_name(dataset_id))
     return swept
 

@@ -24,7 +24,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data.datasets import Arrays, inline_dataset
+from service.data.datasets import inline_dataset
+from service.data.numbers import Arrays
 from service.errors import LeaseLost
 from service.store import jobs, leases, records
 from service.store.database import Database, now

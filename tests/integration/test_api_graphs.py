@@ -225,9 +225,9 @@ def test_data_is_prepared_once_for_steps_that_are_recorded_and_those_that_are_no
 
     def load(storage: Storage, dataset_id: UUID, *others: Any) -> Any:
         loaded.append(dataset_id)
-        return service.data.datasets.load_columns(storage, dataset_id, *others)
+        return service.data.numbers.load_columns(storage, dataset_id, *others)
 
-    monkeypatch.setattr("service.records.replay.datasets", SimpleNamespace(load=load))
+    monkeypatch.setattr("service.records.replay.numbers", SimpleNamespace(load_columns=load))
     job_id = trained(request(seed=1914))
     service.records.replay.prepared.cache.clear()
     graph_of(client, job_id, 0, 0)

@@ -23,7 +23,7 @@ from sklearn.metrics import mean_squared_error, r2_score
 from workbench import LECTURE, change, problem_of, storage, submit
 
 from service.api.routes.predictions import _document, _scored
-from service.data import datasets
+from service.data import numbers
 from service.data.datasets import NewDataset
 from service.prediction import datasets as predicted_datasets
 from service.prediction.datasets import DatasetToPredict, Scoring
@@ -48,8 +48,8 @@ SPEC = {"epochs": 20, "learning_rate": 0.1, "batch_size": "full", "standardize":
 
 def add_dataset(database: Database, columns: dict[str, Array]) -> UUID:
     names, values = [*columns], [*columns.values()]
-    candidate = NewDataset(storage(), summarize(names, values), encode(names, values), name=None, is_inline=False)
-    return change(database, candidate.adopt)
+    table = NewDataset(storage(), summarize(names, values), encode(names, values), name=None, is_inline=False)
+    return change(database, table.adopt)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_a_dataset_whose_numbers_are_gone_is_a_problem_from_the_start(
     client: TestClient, database: Database, trained: Trained
 ) -> None:
     job_id, dataset_id = trained(LECTURE), add_dataset(database, {"x": np.array([4.0, 5.0, 6.0, 7.0])})
-    datasets.delete_numbers(storage(), dataset_id)
+    numbers.delete_numbers(storage(), dataset_id)
 
     answer = predict(client, job_id, dataset={"id": str(dataset_id)})
 

@@ -103,7 +103,7 @@ def test_data_that_is_read_in_parts_gives_the_bits_of_data_in_memory(
     in_memory = trained(wanted)
     monkeypatch.setattr(slope.engines.costs, "MOST_NUMBERS_AT_ONCE", 0)
     monkeypatch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 2)
-    monkeypatch.setattr("service.data.datasets.load_columns", lambda *_: pytest.fail("the data was loaded as a whole"))
+    monkeypatch.setattr("service.data.numbers.load_columns", lambda *_: pytest.fail("the data was loaded as a whole"))
     streamed = trained(wanted)
     jobs = [client.get(f"/v1/jobs/{job_id}").json() for job_id in (in_memory, streamed)]
     assert [job["plan"]["streams"] for job in jobs] == [False, True]

@@ -17,7 +17,8 @@ from workbench import LECTURE, FakeQueue, change, problem_of, read, request, row
 
 from service.api.app import create_app
 from service.data import datasets
-from service.data.datasets import Arrays, inline_dataset
+from service.data.datasets import inline_dataset
+from service.data.numbers import Arrays
 from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.storage import Folder, storage_at
@@ -170,7 +171,7 @@ def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database:
     storage = storage_at(folder.as_uri())
     rows = inline_dataset(storage, Arrays.of(InlineData(x=[1.0], y=[2.0])))
 
-    with datasets.offered(database, rows), database.writing() as session:
+    with datasets.ensure_stored(database, rows), database.writing() as session:
         rows.adopt(session)
         assert len(list(folder.iterdir())) == 1
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from workbench import storage
 
-from service.data import datasets
+from service.data import numbers
 from service.store import jobs, schema
 from service.store.database import Database
 
@@ -60,7 +60,7 @@ def test_blobs_become_objects_of_the_same_bits_and_jobs_keep_their_records(old_d
         assert job is not None
         assert (job.features, job.target, job.dataset.rows) == (["x0", "x1"], "y", 3)
         assert session.scalar(sa.text("SELECT count(*) FROM epochs")) == 1
-    arrays = datasets.load_job_data(storage(), job)
+    arrays = numbers.load_job_data(storage(), job)
     assert (arrays.x.tobytes(), arrays.y.tobytes()) == (X.tobytes(), Y.tobytes())
 
 

@@ -69,11 +69,11 @@ def write_one(database: Database) -> Any:
         return session.scalar(text("SELECT 1"))
 
 
-def glance_one(database: Database) -> Any:
-    return database.glance(one)
+def query_one(database: Database) -> Any:
+    return database.query(one)
 
 
-WAYS = pytest.mark.parametrize("ask", [read_one, write_one, glance_one])
+WAYS = pytest.mark.parametrize("ask", [read_one, write_one, query_one])
 
 
 @WAYS
@@ -132,7 +132,7 @@ def test_all_who_wait_are_let_go_together_and_come_back_when_the_server_does(far
     assert all(at_once(20, ask))
     host.let_go()
     assert _when_it_answers(far, read_one) == 1
-    assert _when_it_answers(far, glance_one) == 1
+    assert _when_it_answers(far, query_one) == 1
 
 
 def test_while_a_server_is_known_to_be_silent_nobody_waits(
@@ -146,7 +146,7 @@ def test_while_a_server_is_known_to_be_silent_nobody_waits(
     asked: list[int] = []
     monkeypatch.setattr(answering, "_ask", lambda _, process_id: asked.append(process_id))
 
-    for ask in (read_one, write_one, glance_one):
+    for ask in (read_one, write_one, query_one):
         with pytest.raises(DatabaseUnavailable, match="does not answer"):
             ask(far)
 
@@ -160,7 +160,7 @@ def test_an_answer_that_was_lost_is_not_waited_for_and_a_new_connection_works(
     assert ask(far) == 1
     host.cut()
 
-    assert ask(far) == 1, "a look before it is used, or a second glance, finds the connection dead"
+    assert ask(far) == 1, "a look before it is used, or a second query, finds the connection dead"
     assert ask(far) == 1
 
 
@@ -181,8 +181,8 @@ def test_a_statement_that_the_server_works_on_may_take_long(far: Database) -> No
 
 def test_a_small_query_may_not_take_long(far: Database) -> None:
     with pytest.raises(DatabaseUnavailable):
-        far.glance(lambda connection: connection.scalar(text("SELECT 1 FROM pg_sleep(60)")))
-    assert glance_one(far) == 1
+        far.query(lambda connection: connection.scalar(text("SELECT 1 FROM pg_sleep(60)")))
+    assert query_one(far) == 1
 
 
 def test_a_patient_one_waits_for_a_server_that_stands_still(postgresql_url: str) -> None:

@@ -189,18 +189,18 @@ def test_an_idempotency_key_is_held_by_one_transaction_at_a_time(postgresql_url:
 _MINE = text("SELECT pg_backend_pid()")
 
 
-def test_a_glance_is_taken_again_when_its_pooled_connection_was_lost(postgresql_url: str) -> None:
+def test_a_query_is_asked_again_when_its_pooled_connection_was_lost(postgresql_url: str) -> None:
     database = Database(postgresql_url)
-    before = database.glance(lambda connection: connection.scalar(_MINE))
+    before = database.query(lambda connection: connection.scalar(_MINE))
     with database.reading() as session:
         session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": before})
-    after = database.glance(lambda connection: connection.scalar(_MINE))
+    after = database.query(lambda connection: connection.scalar(_MINE))
     database.dispose()
 
     assert before != after
 
 
-def test_a_glance_that_fails_on_a_sound_connection_is_not_taken_again(database: Database) -> None:
+def test_a_query_that_fails_on_a_sound_connection_is_not_asked_again(database: Database) -> None:
     asked: list[Connection] = []
 
     def look(connection: Connection) -> None:
@@ -208,7 +208,7 @@ def test_a_glance_that_fails_on_a_sound_connection_is_not_taken_again(database: 
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
 
     with pytest.raises(DatabaseError):
-        database.glance(look)
+        database.query(look)
 
     assert len(asked) == 1
 

@@ -96,11 +96,11 @@ def write(database: Database) -> object:
         return workers.stop_worker(session, NOBODY)
 
 
-def glance(database: Database) -> object:
-    return database.glance(jobs.versions_of, [NOBODY])
+def query(database: Database) -> object:
+    return database.query(jobs.versions_of, [NOBODY])
 
 
-WAYS = pytest.mark.parametrize("ask", [read, write, glance])
+WAYS = pytest.mark.parametrize("ask", [read, write, query])
 
 
 @WAYS
@@ -128,6 +128,6 @@ def test_a_full_file_has_no_room(sqlite_url: str) -> None:
 
 
 def test_the_database_is_asked_whether_it_answers(database: Database, nowhere: Database) -> None:
-    database.glance(condition.ask_database)
+    database.query(condition.ask_database)
     with pytest.raises(DatabaseUnavailable):
-        nowhere.glance(condition.ask_database)
+        nowhere.query(condition.ask_database)

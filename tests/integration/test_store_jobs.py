@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from workbench import LECTURE, abandoned, change, claimed, columns, read, request, rows_of_every_table, storage, submit
 
 import service.jobs.jobs
-from service.data import datasets
 from service.store import events, jobs, leases
 from service.store.database import Database
 from service.store.jobs import Filters
@@ -213,7 +212,7 @@ def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: 
 
     with database.reading() as session:
         job = session.get_one(Job, mine.job_id)
-    stored = datasets.load_job_data(storage(), job)
+    stored = numbers.load_job_data(storage(), job)
 
     bits = [number.hex() for number in numbers]
     for column in (job.weights, job.scaler["means"] if job.scaler else None, stored.x[:, 0].tolist(), stored.y):

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, abandoned, change, claim, columns, read, request, storage, submit
 
 import service.jobs.jobs
-from service.data.datasets import Arrays
+from service.data.numbers import Arrays
 from service.settings import Settings
 from service.store import bulk, jobs, leases
 from service.store.database import Database
@@ -390,7 +390,7 @@ def test_a_job_is_left_while_its_data_is_loaded(
         while True:
             yield Arrays(np.empty((0, 1)), np.empty(0))
 
-    monkeypatch.setattr("service.data.datasets.read_batches", endless)
+    monkeypatch.setattr("service.data.numbers.read_batches", endless)
     run(job_id, leaving, beat_seconds=0.05)
 
     job = read(database, job_id)

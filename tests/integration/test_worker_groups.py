@@ -15,7 +15,7 @@ from workbench import FakeQueue, change, claim_group, columns, jobs_of, read, re
 
 import service.jobs.jobs
 import service.jobs.sweeps
-from service.data.datasets import Arrays
+from service.data.numbers import Arrays
 from service.errors import LeaseLost
 from service.records import pages
 from service.settings import Settings
@@ -381,7 +381,7 @@ def test_a_group_is_left_while_its_data_is_loaded(
         while True:
             yield Arrays(np.empty((0, 1)), np.empty(0))
 
-    monkeypatch.setattr("service.data.datasets.read_batches", endless)
+    monkeypatch.setattr("service.data.numbers.read_batches", endless)
     run(jobs[0].id, leaving, beat_seconds=0.05)
 
     expected = ("failed", "timeout") if ending == "timeout" else ("queued", None)

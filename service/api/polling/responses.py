@@ -111,4 +111,4 @@ class Versions:
             return await to_thread.run_sync(self._read, list(asked), limiter=self._thread)
 
     def _read(self, job_ids: list[UUID]) -> dict[UUID, int]:
-        return self._database.glance(stored.versions_of, job_ids)
+        return self._database.query(stored.versions_of, job_ids)

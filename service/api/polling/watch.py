@@ -89,7 +89,7 @@ class JobWatch:
         return True
 
     def _query(self, job_ids: list[UUID]) -> dict[UUID, int]:
-        return self._database.glance(jobs.versions_of, job_ids)
+        return self._database.query(jobs.versions_of, job_ids)
 
     @asynccontextmanager
     async def _waiter(self, job_id: UUID) -> AsyncIterator[asyncio.Event]:

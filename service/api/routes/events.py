@@ -90,7 +90,7 @@ async def _following_or_end(feeds: Feeds, job_id: UUID, position: Position) -> C
 
 def _refuse_missing(database: Database, job_id: UUID) -> None:
     """What is kept may be of a job that was deleted since."""
-    if not database.glance(jobs.versions_of, [job_id]):
+    if not database.query(jobs.versions_of, [job_id]):
         raise JobNotFound(job_id)
 
 

@@ -50,7 +50,7 @@ async def is_live() -> LiveView:
 @router.get("/health/ready")
 def is_ready(database: DatabaseDep) -> ReadyView:
     """The database answers: models can be asked. 503 while it does not."""
-    database.glance(condition.ask_database)
+    database.query(condition.ask_database)
     return ReadyView()
 
 

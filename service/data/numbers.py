@@ -1,0 +1,117 @@
+"""The numbers of datasets, as objects of the storage: read as a whole, in batches of bounded memory, and deleted.
+
+`load_job_data` gives a job's numbers as a whole, `read_batches` any dataset's numbers in parts.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+import structlog
+
+from service.errors import ServiceError
+from service.storage import Storage
+from service.store.tables import Job, object_name
+from slope.data import Array
+from slope.spec import InlineData
+from slope.spec.data import Matrix, Vector
+
+_PIECE = 20_000
+"""Rows that become an array in one go."""
+INLINE_TARGET = "y"
+"""What the column of y is called where it came without a name."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """x is N × D, y is N; both float64."""
+
+    x: Array
+    y: Array
+
+    @classmethod
+    def of(cls, data: InlineData) -> "Arrays":
+        return cls(_array(data.x).reshape(data.rows, -1), _array(data.y))
+
+    @property
+    def columns(self) -> list[Array]:
+        """Those of x, and y as the last."""
+        return [*np.ascontiguousarray(self.x.T), self.y]
+
+
+def _array(rows: Vector | Matrix) -> Array:
+    """Piece by piece, so that other threads have their turn: ten million numbers take NumPy half a second."""
+    return np.concatenate([np.array(rows[start : start + _PIECE], float) for start in range(0, len(rows), _PIECE)])
+
+
+def inline_features(width: int) -> list[str]:
+    """What the columns of x are called where they came without names."""
+    return ["x"] if width == 1 else [f"x{number}" for number in range(width)]
+
+
+def load_columns(
+    storage: Storage,
+    dataset_id: UUID,
+    rows: int,
+    features: Sequence[str],
+    target: str,
+    pause: Callable[[], None] = lambda: None,
+) -> Arrays:
+    """Named columns of a dataset of this many rows. Raises StorageUnavailable, ObjectMissing, MemoryError.
+
+    `pause` is called before every part of them, and may raise as well.
+    """
+    x, y = np.empty((rows, len(features))), np.empty(rows)
+    start = 0
+    pause()
+    for part in read_batches(storage, dataset_id, features, target):
+        pause()
+        end = start + len(part.y)
+        x[start:end], y[start:end] = part.x, part.y
+        start = end
+    return Arrays(x, y)
+
+
+def load_job_data(storage: Storage, job: Job, pause: Callable[[], None] = lambda: None) -> Arrays:
+    """All that a job learns from. Raises as `load_columns` does."""
+    return load_columns(storage, job.dataset_id, job.dataset.rows, job.features, job.target, pause)
+
+
+def read_batches(
+    storage: Storage, dataset_id: UUID, features: Sequence[str], target: str, rows: range | None = None
+) -> Iterator[Arrays]:
+    """Named columns of a dataset or of some of its rows, a few at a time. Raises StorageUnavailable, ObjectMissing."""
+    for matrix in read_columns(storage, dataset_id, [*features, target], rows):
+        yield Arrays(matrix[:, :-1], matrix[:, -1])
+
+
+def read_columns(
+    storage: Storage, dataset_id: UUID, columns: Sequence[str], rows: range | None = None
+) -> Iterator[Array]:
+    """Named columns of a dataset, some rows (n × columns, float64) at a time. Raises as `read_batches` does."""
+    from slope.tabular import stored
+
+    with storage.open(object_name(dataset_id)) as file:
+        yield from stored.read(file, columns, rows)
+
+
+def row_ranges(storage: Storage, dataset_id: UUID, count: int) -> list[range]:
+    """The rows of a dataset in at most `count` ranges that are read separately.
+
+    Raises as `read_batches` does.
+    """
+    from slope.tabular import stored
+
+    with storage.open(object_name(dataset_id)) as file:
+        return stored.partitions(file, count)
+
+
+def delete_numbers(storage: Storage, dataset_id: UUID) -> None:
+    """Delete the numbers of a dataset that is no more; what cannot be deleted now is deleted as garbage later."""
+    try:
+        storage.delete(object_name(dataset_id))
+    except ServiceError as error:
+        log.warning("an object could not be deleted: it goes as garbage", dataset_id=str(dataset_id), error=str(error))
