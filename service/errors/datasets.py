@@ -1,0 +1,47 @@
+"""Errors about datasets and the tables that they are made of."""
+
+from uuid import UUID
+
+from service.errors.base import ServiceError
+from service.errors.requests import InvalidRequest
+
+
+class InvalidTable(InvalidRequest):
+    type = "invalid-table"
+    title = "The table cannot be taken"
+
+
+class TableTooLarge(ServiceError):
+    status = 413
+    type = "table-too-large"
+    title = "The table is too large"
+
+
+class DatasetNotFound(ServiceError):
+    status = 404
+    type = "dataset-not-found"
+    title = "There is no such dataset"
+
+    def __init__(self, dataset_id: UUID) -> None:
+        super().__init__(f"There is no dataset {dataset_id}")
+
+
+class DatasetIsUsed(ServiceError):
+    status = 409
+    type = "dataset-is-used"
+    title = "The dataset is in use"
+
+    def __init__(self) -> None:
+        super().__init__("A job has learnt from this dataset, or is to: delete its jobs first")
+
+
+class QuotaReached(ServiceError):
+    status = 507
+    type = "quota-reached"
+    title = "All datasets together may take no more room"
+
+    def __init__(self, size: int, quota: int) -> None:
+        super().__init__(
+            f"Nothing was changed: with {size:,} bytes more, datasets would take more than the {quota:,} that"
+            " SLOPE_MAX_STORED_BYTES allows; delete datasets, or jobs with data of their own"
+        )

@@ -1,0 +1,63 @@
+"""Errors of the database and of the storage of objects."""
+
+from typing import Any
+
+from service.errors.base import ServiceError
+
+
+class DatabaseError(ServiceError):
+    """The database refused what the service asked of it. As text it is the driver's words, which are for the log."""
+
+    def __init__(self, cause: object, **told: Any) -> None:
+        super().__init__(**told)
+        self.args = (str(cause),)
+
+
+class DatabaseUnavailable(DatabaseError):
+    status = 503
+    type = "database-unavailable"
+    title = "The database is not available"
+
+    def __init__(self, cause: object) -> None:
+        detail = (
+            "It does not answer, so what a change has come to is not known: repeat the request in a moment."
+            " With an Idempotency-Key no job is made twice"
+        )
+        super().__init__(cause, detail=detail, headers={"Retry-After": "2"})
+
+
+class SchemaMissing(DatabaseError):
+    status = 503
+    type = "schema-missing"
+    title = "The database has no schema"
+
+    def __init__(self, cause: object) -> None:
+        super().__init__(cause, detail="Create it with `slope db upgrade`", headers={"Retry-After": "10"})
+
+
+class StorageFull(ServiceError):
+    status = 507
+    type = "storage-full"
+    title = "There is no room left"
+
+    def __init__(self, cause: object) -> None:
+        super().__init__(f"Nothing was changed: delete jobs or datasets, or make room on the disk ({cause})")
+
+
+class StorageUnavailable(ServiceError):
+    status = 503
+    type = "storage-unavailable"
+    title = "The storage of datasets is not available"
+
+    def __init__(self) -> None:
+        detail = "Nothing was changed or lost; repeat the request in a moment"
+        super().__init__(detail, headers={"Retry-After": "5"})
+
+
+class ObjectMissing(ServiceError):
+    type = "object-missing"
+    title = "The numbers of a dataset are not where they were kept"
+
+    def __init__(self, name: str) -> None:
+        detail = f"The storage has no {name}: do all processes have the same SLOPE_STORAGE_URL?"
+        super().__init__(detail)
