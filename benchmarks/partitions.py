@@ -25,7 +25,7 @@ from service.storage import storage_at
 from service.store import leases, partitions
 from service.store.database import Database
 from slope.engines.costs import Work
-from slope.engines.partitioned import PartitionedData, ReducedPartition, joined
+from slope.engines.partitioned import PartitionedData, ReducedPartition, join_partitions
 from slope.spec import JobRequest, TrainingSpec
 from slope.tabular.stored import TableWriter
 
@@ -150,7 +150,7 @@ def _on_paper(seconds: float, lease: float) -> None:
     row = (seconds - _partitions(_ROWS) * lease) / _ROWS
     found = [_reduced()] * count
     started = perf_counter()
-    joined(found)
+    join_partitions(found)
     join = perf_counter() - started
     print(f"  measured: c = {row * 1e9:.3g} ns a row read and reduced, l = {lease * 1e3:.3g} ms a partition's lease,")
     print(

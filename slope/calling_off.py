@@ -1,4 +1,4 @@
-"""Whether an answer is still wanted: asked again and again by what computes for long, told by whoever waits for it."""
+"""Whether an answer is still wanted: what computes for long asks again and again, and whoever waits for it says so."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

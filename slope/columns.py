@@ -22,11 +22,11 @@ class Columns:
     def arrays(self) -> dict[str, NDArray[Any] | None]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def at(self, places: Indices) -> Self:
+    def at(self, rows: Indices) -> Self:
         """Some of the rows, in their order; all of them are not copied."""
-        if len(places) == len(self):
+        if len(rows) == len(self):
             return self
-        chosen = {name: None if column is None else column[places] for name, column in self.arrays().items()}
+        chosen = {name: None if column is None else column[rows] for name, column in self.arrays().items()}
         return type(self)(**chosen)
 
 
@@ -62,7 +62,7 @@ class StepColumns(Columns):
     bias: Array | None
 
 
-def joined(parts: Sequence[Table]) -> Table:
+def join_columns(parts: Sequence[Table]) -> Table:
     """One table of all rows, in order; at least one part, and all with the same columns."""
     if len(parts) == 1:
         return parts[0]

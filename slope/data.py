@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _SPLIT, _ORDER, _START = range(3)
-"""Keeps the random streams of one seed apart."""
+"""Each makes a random stream of its own out of one seed."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class TrainingData:
 
 def prepare(x: Array, y: Array, spec: TrainingSpec) -> TrainingData:
     """Split and standardize. x is N × D and y is N, both float64."""
-    training, validation = split(len(y), spec)
+    training, validation = split_rows(len(y), spec)
     chosen = training if len(validation) else slice(None)  # all of them, in their order, need no copy
     if not spec.standardize:
         return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation])
@@ -80,7 +80,7 @@ def prepare(x: Array, y: Array, spec: TrainingSpec) -> TrainingData:
     return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation], scaler)
 
 
-def split(count: int, spec: TrainingSpec) -> tuple[Indices, Indices]:
+def split_rows(count: int, spec: TrainingSpec) -> tuple[Indices, Indices]:
     """Indices of the rows to train on and of those to validate with, both ascending; disjoint, together all."""
     held_back = round(spec.validation_fraction * count)
     if held_back == 0:
@@ -97,7 +97,7 @@ def training_rows(count: int, spec: TrainingSpec) -> int:
 def fit_scaler(x: Array, spec: TrainingSpec) -> Scaler:
     """Means and population deviations; without a bias the data is not centred, for no bias could make up for it.
 
-    A constant feature keeps its scale. It is told by its values: rounding leaves its deviation a little above 0.
+    A constant feature keeps its scale. Its values say that it is one: rounding leaves its deviation a little above 0.
     """
     _, exponents = np.frexp(np.abs(x).max(axis=0))
     unit = np.ldexp(x, -exponents)  # exactly the same digits near 1, whose squares neither overflow nor vanish
@@ -164,7 +164,7 @@ class RowsOfSteps:
     @cached_property
     def _order(self) -> Indices:
         """The training rows as the epoch visits them."""
-        training, _ = split(self.count, self.spec)
+        training, _ = split_rows(self.count, self.spec)
         return training[epoch_order(len(training), self.spec, self.epoch)]
 
 
@@ -173,8 +173,8 @@ def initial_parameters(
 ) -> tuple[list[float], float | None]:
     """Weights (D) and bias before the first step, as those of the scaled data where there is a scaler.
 
-    Numbers are in the data's own units, and a bias of zeros beside them is one. What is drawn is drawn for the scaled
-    data, and zeros that are not beside numbers are zeros there.
+    Numbers are in the data's own units, and so is a bias of zeros with them. What is drawn is drawn for the scaled
+    data, and zeros that go with no numbers are zeros there.
     """
     weights, bias = spec.initial_weights, spec.initial_bias
     named: dict[str, list[float]] = {"zeros": [0.0] * (features + 1)}

@@ -48,11 +48,11 @@ def draw(dot: str, kind: str) -> bytes:
 
 def _communicate(process: "subprocess.Popen[bytes]", dot: bytes) -> tuple[bytes, bytes]:
     """What the process writes and says. Raises NotDrawn when it takes too long, or nobody wants it any more."""
-    end, told = time.monotonic() + _SECONDS, dot or None
+    end, unsent = time.monotonic() + _SECONDS, dot or None
     while time.monotonic() < end and not is_called_off():
         with suppress(subprocess.TimeoutExpired):  # and is asked again, without losing what it has said so far
-            return process.communicate(told, timeout=_LOOKS)
-        told = None
+            return process.communicate(unsent, timeout=_LOOKS)
+        unsent = None
     raise NotDrawn(f"Graphviz has not finished after {_SECONDS} s: the graph is too large to draw")
 
 

@@ -8,10 +8,10 @@ from typing import Literal, Protocol
 from slope.spec import TrainingSpec
 
 GROWING_EPOCHS = 5
-"""So many epochs in a row must raise the loss, to more than twice its best, before it is called growing."""
+"""The loss must rise for this many epochs in a row, to more than twice its best, before it is called growing."""
 STILL_EPOCHS = 10
 STILL = 1e-9
-"""A loss that changes by less than this fraction of itself, so many epochs in a row, stands still."""
+"""A loss that changes by less than this fraction of itself for STILL_EPOCHS epochs in a row stands still."""
 VANISHED = 1e-8
 """A gradient this much shorter than the first has vanished."""
 
@@ -39,13 +39,13 @@ class Observed(Protocol):
 
 
 class Health:
-    """Examines the records of a run in their order. `told` are the codes that need no repeating."""
+    """Examines the records of a run in their order. `reported` are the codes that need no repeating."""
 
-    def __init__(self, told: set[str], spec: TrainingSpec) -> None:
-        self._told = told
+    def __init__(self, reported: set[str], spec: TrainingSpec) -> None:
+        self._reported = reported
         self._spec = spec
         self._grew_from: float | None = None
-        """The best loss before it was told that the loss had grown."""
+        """The best loss before it was reported that the loss had grown."""
         self._best = math.inf
         self._previous: Observed | None = None
         self._first_norm: float | None = None
@@ -57,9 +57,9 @@ class Health:
         findings = [
             finding
             for code, symptom in self._symptoms()
-            if code not in self._told and (finding := symptom(code, record)) is not None
+            if code not in self._reported and (finding := symptom(code, record)) is not None
         ]
-        self._told.update(finding.code for finding in findings)
+        self._reported.update(finding.code for finding in findings)
         return findings
 
     def conclude(self) -> list[Finding]:

@@ -19,7 +19,7 @@ _KEPT_NUMBERS = 2**16
 """Batches that come again in every epoch are cut once, where x is no larger than this."""
 
 
-def train(data: TrainingData, spec: TrainingSpec) -> Iterator[EpochRecord]:
+def train_epochs(data: TrainingData, spec: TrainingSpec) -> Iterator[EpochRecord]:
     """Train from the start, one record an epoch. The caller owns storage and stopping."""
     return Training(data, spec).epochs()
 
@@ -156,5 +156,5 @@ class Training(Loop):
             return self._model.row_loss(x, y).item()
 
     def _tensor(self, values: Array) -> Tensor:
-        # A copy in torch's own memory: an array may be aligned and ordered anyhow, and the bits would depend on it.
+        # A copy in torch's own memory: an array may be aligned and ordered in any way, and the bits would depend on it.
         return torch.tensor(values, dtype=torch_dtype(self.spec), device=self._model.weights.device).contiguous()

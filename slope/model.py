@@ -78,10 +78,10 @@ def torch_dtype(spec: TrainingSpec) -> torch.dtype:
     return torch.float32 if spec.dtype == "float32" else torch.float64
 
 
-def predict(parameters: Parameters, x: Matrix, spec: TrainingSpec, scaler: Scaler | None = None) -> list[float]:
+def predict_singly(parameters: Parameters, x: Matrix, spec: TrainingSpec, scaler: Scaler | None = None) -> list[float]:
     """Predictions for rows of D numbers, computed as training computes them: in the job's dtype, one row at a time.
 
-    One at a time because a matrix product may round differently with the number of rows beside it.
+    One at a time because a matrix product may round differently with the number of rows around it.
     """
     model = LinearModel(parameters, spec)
     values = np.array(x, float).reshape(len(x), len(model.weights))

@@ -14,7 +14,7 @@ from slope.records import Diverged, EpochRecord, StepRecord
 
 
 class EpochRecorder:
-    """Collects one epoch of `steps` steps. Numbers are copied out at once: the next step overwrites them."""
+    """Collects one epoch of `steps` steps. Numbers are copied out immediately: the next step overwrites them."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class EpochRecorder:
         loss = self._loss_sum / self._taken
         norm = math.hypot(*(gradient_mean.weights or ()), gradient_mean.bias or 0.0)
         numbers = (loss, norm, validation_loss or 0.0)
-        if not (is_finite(parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
+        if not (are_all_finite(parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
             raise self._diverged(self._taken - 1)
         return EpochRecord(
             epoch=self._epoch,
@@ -102,7 +102,7 @@ class EpochRecorder:
         )
 
     def _diverged(self, step: int) -> Diverged:
-        return Diverged(self._epoch, step, [kept for kept in self._kept or [] if is_finite(kept.gradient)])
+        return Diverged(self._epoch, step, [kept for kept in self._kept or [] if are_all_finite(kept.gradient)])
 
 
 def _sum(numbers: Iterable[Any]) -> float:
@@ -110,6 +110,6 @@ def _sum(numbers: Iterable[Any]) -> float:
     return reduce(add, numbers, 0.0)
 
 
-def is_finite(parameters: Parameters, largest: float = math.inf) -> bool:
+def are_all_finite(parameters: Parameters, largest: float = math.inf) -> bool:
     """Whether all numbers are below `largest`."""
     return all(abs(number) < largest for number in (*(parameters.weights or ()), parameters.bias or 0.0))

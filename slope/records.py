@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from slope.columns import EpochColumns, StepColumns, joined
+from slope.columns import EpochColumns, StepColumns, join_columns
 from slope.data import Array
 from slope.model import Parameters
 
@@ -63,16 +63,16 @@ class StepTable(Sequence[StepRecord]):
         return len(self.columns)
 
     @overload
-    def __getitem__(self, place: int) -> StepRecord: ...
+    def __getitem__(self, index: int) -> StepRecord: ...
     @overload
-    def __getitem__(self, place: slice) -> "StepTable": ...
-    def __getitem__(self, place: int | slice) -> "StepRecord | StepTable":
-        if isinstance(place, slice):
-            return StepTable(self.columns.at(np.arange(len(self))[place]))
+    def __getitem__(self, index: slice) -> "StepTable": ...
+    def __getitem__(self, index: int | slice) -> "StepRecord | StepTable":
+        if isinstance(index, slice):
+            return StepTable(self.columns.at(np.arange(len(self))[index]))
         rows = self.columns
-        gradient = Parameters(_list_at(rows.gradient_weights, place), _number_at(rows.gradient_bias, place))
-        parameters = Parameters(_list_at(rows.weights, place), _number_at(rows.bias, place))
-        return StepRecord(int(rows.epoch[place]), int(rows.step[place]), float(rows.loss[place]), gradient, parameters)
+        gradient = Parameters(_list_at(rows.gradient_weights, index), _number_at(rows.gradient_bias, index))
+        parameters = Parameters(_list_at(rows.weights, index), _number_at(rows.bias, index))
+        return StepRecord(int(rows.epoch[index]), int(rows.step[index]), float(rows.loss[index]), gradient, parameters)
 
 
 def epoch_columns(records: Sequence[EpochRecord]) -> EpochColumns:
@@ -98,7 +98,7 @@ def joined_steps(parts: Sequence[Sequence[StepRecord]]) -> StepColumns:
     """All the records of some parts as columns; at least one, and all of the same model."""
     tables = [part.columns for part in parts if isinstance(part, StepTable)]
     others = [record for part in parts if not isinstance(part, StepTable) for record in part]
-    return joined([*tables, *([step_columns(others)] if others else [])])
+    return join_columns([*tables, *([step_columns(others)] if others else [])])
 
 
 def step_columns(records: Sequence[StepRecord]) -> StepColumns:
@@ -122,9 +122,9 @@ def _optional(values: Sequence[Any]) -> Array | None:
     return None if values[0] is None else _numbers(values)
 
 
-def _list_at(rows: Array | None, place: int) -> list[float] | None:
-    return None if rows is None else rows[place].tolist()
+def _list_at(rows: Array | None, index: int) -> list[float] | None:
+    return None if rows is None else rows[index].tolist()
 
 
-def _number_at(numbers: Array | None, place: int) -> float | None:
-    return None if numbers is None else float(numbers[place])
+def _number_at(numbers: Array | None, index: int) -> float | None:
+    return None if numbers is None else float(numbers[index])

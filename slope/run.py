@@ -94,7 +94,7 @@ class Run(ABC):
         return float(self._optimizer.param_groups[0]["lr"])
 
     def checkpoint(self) -> bytes:
-        """All that the rest of the run depends on beside data and spec. Only between two epochs."""
+        """All that the rest of the run depends on besides data and spec. Only between two epochs."""
         state = {
             "epoch": self.epoch,
             "parameters": [leaf.detach() for leaf in self._model.leaves],

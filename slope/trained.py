@@ -27,10 +27,10 @@ class TrainedModel:
     """The epoch after which the model was so; None for the one that the job ended with."""
 
     def predict(self, x: Array) -> Array:
-        """Predictions (N) for x (N × D), computed in the model's dtype, all rows at once.
+        """Predictions (N) for x (N × D), computed in the model's dtype, all rows together.
 
-        They are to rounding what `slope.model.predict` gives row by row (torch adds a row's products in an order of its
-        own), and to the bit where there is one feature. What a row gets does not depend on the rows beside it.
+        They are to rounding what `slope.model.predict_singly` gives (torch adds a row's products in an order of its
+        own), and to the bit where there is one feature. What a row gets does not depend on the other rows.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             rows = np.ascontiguousarray(self.scaler.apply(x) if self.scaler else x, self.dtype)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from service.errors import LeaseLost
 from service.store import events, group_leases, records
 from service.store.group_leases import Ending, GroupClaim, Standing
-from slope.columns import EpochColumns, StepColumns, joined
+from slope.columns import EpochColumns, StepColumns, join_columns
 from slope.data import Array, Indices
 from slope.engines.rounds import Round
 from slope.health import Finding
@@ -190,10 +190,10 @@ class GroupRecorder:
     def _write_records(self, session: Session, batch: _Batch) -> None:
         if batch.epochs:
             places, epochs = zip(*batch.epochs, strict=True)
-            records.add_epochs(session, self._owners(places), joined(epochs))
+            records.add_epochs(session, self._owners(places), join_columns(epochs))
         if batch.steps:
             places, steps = zip(*batch.steps, strict=True)
-            records.add_steps(session, self._owners(places), joined(steps))
+            records.add_steps(session, self._owners(places), join_columns(steps))
         records.add_snapshots(session, batch.snapshots)
 
     def _write_jobs(self, session: Session, batch: _Batch) -> None:

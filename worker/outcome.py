@@ -10,7 +10,7 @@ from slope.analysis import Analysis, Ending, Exact, Reached, ending_of_triangle,
 from slope.data import Scaler, TrainingData, initial_parameters
 from slope.engines.reduction import Reduction
 from slope.health import Finding
-from slope.model import Parameters, predict
+from slope.model import Parameters, predict_singly
 from slope.spec import SGD, TrainingSpec
 from slope.spec.data import as_matrix
 from slope.spec.devices import device_for
@@ -71,7 +71,7 @@ def ending_of_reduction(
 
 def _predict(job: Job, parameters: Parameters, data: TrainingData, spec: TrainingSpec) -> list[float]:
     points = as_matrix(job.predict)
-    return predict(parameters, points, spec, data.scaler) if points else []
+    return predict_singly(parameters, points, spec, data.scaler) if points else []
 
 
 def _analysis_of(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from service.store import jobs, leases, partitions, workers
 from service.store.leases import Claim
 from service.store.partitions import PartitionClaim
 from service.store.tables import Job
-from slope.engines.partitioned import ReducedPartition, joined
+from slope.engines.partitioned import ReducedPartition, join_partitions
 from slope.engines.reduced import Pause
 from slope.run import Interrupted
 from slope.spec.devices import device_for
@@ -180,7 +180,7 @@ class Leader:
 
     def _joined(self) -> ReducedPartition:
         with self._process.database.reading() as session:
-            return joined(map(ReducedPartition.decode, partitions.reduced(session, self._job.id)))
+            return join_partitions(map(ReducedPartition.decode, partitions.reduced(session, self._job.id)))
 
 
 class _Bell:

@@ -17,7 +17,7 @@ from service.store import jobs, leases
 from service.store.database import now
 from service.store.tables import Job
 from slope.data import prepare
-from slope.loop import train
+from slope.loop import train_epochs
 from slope.spec import TrainingSpec
 from worker.process import Process
 from worker.progress import Progress
@@ -52,7 +52,7 @@ def _play(session: Session, process: Process, dataset_id: UUID) -> None:
     )
     assert claim  # nobody else has seen it
     arrays = numbers.load_job_data(process.storage, jobs.find_job_for_training(session, job.id))
-    [record] = train(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
+    [record] = train_epochs(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
     leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
     write_records(session, job.id, [record], [record.steps])
     leases.finish(session, claim, "succeeded")

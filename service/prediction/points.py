@@ -36,12 +36,12 @@ def predict_points(session: Session, storage: Storage, job_id: UUID, x: Matrix, 
 
     Raises JobHasNoModel, EpochNotFound, and InvalidRequest for a wrong width.
     """
-    from slope.model import Parameters, predict  # loads torch, which this process does without until now
+    from slope.model import Parameters, predict_singly  # loads torch, which this process does without until now
 
     job = jobs.get_job(session, job_id)
     _refuse_other_width(x, len(job.features))
     before, after = (
-        predict(Parameters(model.weights.tolist(), model.bias), x, job.training_spec, model.scaler)
+        predict_singly(Parameters(model.weights.tolist(), model.bias), x, job.training_spec, model.scaler)
         for model in (
             trained_models.untrained_model(job),
             trained_models.trained_model(session, storage, job_id, epoch),

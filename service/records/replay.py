@@ -164,11 +164,11 @@ def _keeps_none(_epoch: int) -> bool:
 
 def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause], Reductions]":
     """What the job's data was reduced to: it stands in SQL where it was done in partitions."""
-    from slope.engines.partitioned import ReducedPartition, joined
+    from slope.engines.partitioned import ReducedPartition, join_partitions
 
     spec = job.training_spec
     if job.planned.partitions > 1:
-        found = joined(map(ReducedPartition.decode, partitions.reduced(session, job.id)))
+        found = join_partitions(map(ReducedPartition.decode, partitions.reduced(session, job.id)))
         return lambda pause: found.reductions(spec)
     data = stream_job_data(storage, job, "cpu")
     return lambda pause: data.reduce(range(job.dataset.rows), pause).reductions(spec)

@@ -4,7 +4,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from slope.client.exchange import Call, Download, Listing, Request, json_of, key_header
+from slope.client.exchange import Call, Download, Listing, Request, key_header, request_json
 from slope.client.problem import Json, checked
 from slope.statuses import FINAL
 
@@ -19,12 +19,12 @@ _FORMATS = {".json": "json", ".csv": "csv", ".ndjson": "ndjson", ".arrow": "arro
 
 def submit(request: Json, *, idempotency_key: str | None = None) -> Call[Json]:
     """Queue a job. With a key a repeated call makes no second job."""
-    return json_of("POST", "/v1/jobs", json=request, headers=key_header(idempotency_key))
+    return request_json("POST", "/v1/jobs", json=request, headers=key_header(idempotency_key))
 
 
 def job(job_id: str) -> Call[Json]:
     """A job as it stands."""
-    return json_of("GET", f"/v1/jobs/{job_id}")
+    return request_json("GET", f"/v1/jobs/{job_id}")
 
 
 def wait(job_id: str, timeout: float = 3600.0) -> Call[Json]:
@@ -34,13 +34,13 @@ def wait(job_id: str, timeout: float = 3600.0) -> Call[Json]:
     while found["status"] not in FINAL:
         if monotonic() > deadline:
             raise TimeoutError(f"Job {job_id} is still {found['status']} after {timeout:g} s")
-        found = yield from json_of("GET", f"/v1/jobs/{job_id}", headers={"Prefer": f"wait={HOLD_SECONDS}"})
+        found = yield from request_json("GET", f"/v1/jobs/{job_id}", headers={"Prefer": f"wait={HOLD_SECONDS}"})
     return found
 
 
 def cancel(job_id: str) -> Call[Json]:
-    """End a job: at once while it waits, at its next flush while it runs."""
-    return json_of("POST", f"/v1/jobs/{job_id}/cancel")
+    """End a job: immediately while it waits, at its next flush while it runs."""
+    return request_json("POST", f"/v1/jobs/{job_id}/cancel")
 
 
 def delete(job_id: str) -> Call[None]:
@@ -59,8 +59,8 @@ def epochs(job_id: str) -> Listing:
 
 
 def curve(job_id: str, points: int) -> Call[list[Json]]:
-    """At most so many epochs, the extremes of the loss among them: enough to draw it."""
-    page = yield from json_of("GET", f"/v1/jobs/{job_id}/epochs", params={"points": points})
+    """At most this many epochs, the extremes of the loss among them: enough to draw it."""
+    page = yield from request_json("GET", f"/v1/jobs/{job_id}/epochs", params={"points": points})
     found: list[Json] = page["data"]
     return found
 
@@ -72,26 +72,26 @@ def steps(job_id: str, epoch: int) -> Listing:
 
 def predictions(job_id: str) -> Call[list[Json]]:
     """The predictions for the points of the job."""
-    page = yield from json_of("GET", f"/v1/jobs/{job_id}/predictions")
+    page = yield from request_json("GET", f"/v1/jobs/{job_id}/predictions")
     found: list[Json] = page["data"]
     return found
 
 
 def predict(job_id: str, x: list[Any], *, epoch: int | None = None) -> Call[list[Json]]:
     """Predictions for points: numbers, or rows of D numbers."""
-    page = yield from json_of("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"x": x}, epoch))
+    page = yield from request_json("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"x": x}, epoch))
     found: list[Json] = page["data"]
     return found
 
 
 def score(job_id: str, dataset: Json, *, epoch: int | None = None) -> Call[Json]:
     """Predictions for the rows of a stored dataset, `{"id": …}`, and how well they fit its target."""
-    return json_of("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"dataset": dataset}, epoch))
+    return request_json("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"dataset": dataset}, epoch))
 
 
 def model(job_id: str, *, epoch: int | None = None) -> Call[Json]:
     """The weights and all that belongs to them."""
-    return json_of("GET", f"/v1/jobs/{job_id}/model", params=_at_epoch({}, epoch))
+    return request_json("GET", f"/v1/jobs/{job_id}/model", params=_at_epoch({}, epoch))
 
 
 def save_epochs(job_id: str, file: Path | str) -> Download:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from slope.client.exchange import Call, Listing, Request, json_of
+from slope.client.exchange import Call, Listing, Request, request_json
 from slope.client.problem import Json, checked
 
 _UPLOAD_SECONDS = 900.0
@@ -17,7 +17,7 @@ def upload(file: Path | str, *, name: str | None = None, **options: Any) -> Call
     """
     wanted = {"name": name, **options}
     with Path(file).open("rb") as opened:
-        found: Json = yield from json_of(
+        found: Json = yield from request_json(
             "POST",
             "/v1/datasets",
             files={"file": (Path(file).name, opened)},
@@ -29,7 +29,7 @@ def upload(file: Path | str, *, name: str | None = None, **options: Any) -> Call
 
 def dataset(dataset_id: str) -> Call[Json]:
     """A dataset's columns with their statistics."""
-    return json_of("GET", f"/v1/datasets/{dataset_id}")
+    return request_json("GET", f"/v1/datasets/{dataset_id}")
 
 
 def datasets(**filters: str) -> Listing:

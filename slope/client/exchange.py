@@ -41,7 +41,7 @@ class Listing:
 
     def page(self, following: str) -> Call[Json]:
         begin = {"after": following} if following else {}
-        answer = yield from json_of("GET", self.path, params={**self.parameters, **begin})
+        answer = yield from request_json("GET", self.path, params={**self.parameters, **begin})
         page: Json = answer if self.member is None else answer[self.member]
         return page
 
@@ -65,7 +65,7 @@ class Download:
             partial.unlink(missing_ok=True)
 
 
-def json_of(method: str, path: str, **options: Any) -> Call[Json]:
+def request_json(method: str, path: str, **options: Any) -> Call[Json]:
     """The body of an answer. Raises Problem."""
     body: Json = checked((yield Request(method, path, options))).json()
     return body

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from slope.client.exchange import Call, Download, Request, json_of
+from slope.client.exchange import Call, Download, Request, request_json
 from slope.client.problem import Json, checked
 
 _FORMATS = {
@@ -19,7 +19,7 @@ _FORMATS = {
 
 def step_graph(job_id: str, epoch: int, step: int, *, row: int | None = None, expand: Sequence[int] = ()) -> Call[Json]:
     """The graph of a step: what went forward, and what came back. A row of the batch and features can be chosen."""
-    return json_of("GET", _path(job_id, epoch, step), params=_shown(row, expand))
+    return request_json("GET", _path(job_id, epoch, step), params=_shown(row, expand))
 
 
 def step_tree(job_id: str, epoch: int, step: int, *, row: int | None = None, expand: Sequence[int] = ()) -> Call[str]:
@@ -41,7 +41,7 @@ def save_step_graph(
 
 def audit(job_id: str, epoch: int, *, limit: int = 50) -> Call[Json]:
     """Which rows moved the model in an epoch, the largest contributions first."""
-    return json_of("GET", f"/v1/jobs/{job_id}/epochs/{epoch}/audit", params={"limit": limit})
+    return request_json("GET", f"/v1/jobs/{job_id}/epochs/{epoch}/audit", params={"limit": limit})
 
 
 def graph(expression: str, values: dict[str, float], requires_grad: Sequence[str] | None = None) -> Call[Json]:
@@ -49,7 +49,7 @@ def graph(expression: str, values: dict[str, float], requires_grad: Sequence[str
     request: Json = {"expression": expression, "values": values}
     if requires_grad is not None:
         request["requires_grad"] = list(requires_grad)
-    return json_of("POST", "/v1/graphs", json=request)
+    return request_json("POST", "/v1/graphs", json=request)
 
 
 def _path(job_id: str, epoch: int, step: int) -> str:

@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from slope.client.exchange import Call, Listing, Request, json_of, key_header
+from slope.client.exchange import Call, Listing, Request, key_header, request_json
 from slope.client.problem import Json, checked
 
 _LOOK_SECONDS = 0.2
@@ -11,12 +11,12 @@ _LOOK_SECONDS = 0.2
 
 def submit_sweep(request: Json, *, idempotency_key: str | None = None) -> Call[Json]:
     """Queue up to 10,000 jobs on one dataset, all or none. With a key a repeated call makes no second sweep."""
-    return json_of("POST", "/v1/sweeps", json=request, headers=key_header(idempotency_key))
+    return request_json("POST", "/v1/sweeps", json=request, headers=key_header(idempotency_key))
 
 
 def sweep(sweep_id: str) -> Call[Json]:
     """The sweep as it stands, with the first page of its ranking."""
-    return json_of("GET", f"/v1/sweeps/{sweep_id}")
+    return request_json("GET", f"/v1/sweeps/{sweep_id}")
 
 
 def sweeps() -> Listing:
@@ -43,7 +43,7 @@ def wait_for_sweep(sweep_id: str, timeout: float = 3600.0) -> Call[Json]:
 
 def cancel_sweep(sweep_id: str) -> Call[Json]:
     """End every job of a sweep."""
-    return json_of("POST", f"/v1/sweeps/{sweep_id}/cancel")
+    return request_json("POST", f"/v1/sweeps/{sweep_id}/cancel")
 
 
 def delete_sweep(sweep_id: str) -> Call[None]:

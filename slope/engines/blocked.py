@@ -2,7 +2,7 @@
 
 Within a block that starts at θ₀ the residuals r, each taken before its step, solve (I + (2η/m)·L)·r = Zθ₀ − t, where L
 is ZZᵀ below the diagonal blocks of the steps. The right-hand side is linear in (θ₀, 1): so all blocks of an epoch are
-solved at once, for every starting point, and only then followed one after another. Weights that decay by a factor p in
+solved together, for every starting point, and only then followed one after another. Weights that decay by a factor p in
 every step are followed as p⁻ᵏ·θₖ, which makes Z a matrix pᵏ·Z on the left and p⁻ᵏ⁻¹·Z on the right.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slope.columns import StepColumns, joined
+from slope.columns import StepColumns, join_columns
 from slope.data import Array, Indices
 from slope.engines.descent import Descent, Sums
 from slope.records import Diverged, StepRecord, StepTable
@@ -126,11 +126,11 @@ class Blocked(Descent):
         single = Stretch(0, 1, 1, stretch.rows)
         x, targets = x.reshape(-1, stretch.rows, x.shape[-1]), targets.reshape(-1, stretch.rows)
         theta = starts[block]
-        for place in range(block * stretch.steps, len(x)):
-            thetas, starts = self._trajectory(single, x[[place]], targets[[place]], theta)
-            followed = self._autograd(single, x[[place]], targets[[place]], thetas, starts[-1])
+        for row in range(block * stretch.steps, len(x)):
+            thetas, starts = self._trajectory(single, x[[row]], targets[[row]], theta)
+            followed = self._autograd(single, x[[row]], targets[[row]], thetas, starts[-1])
             if self._sound_steps(followed, single) == 0:
-                raise Diverged(self.epoch, step + place, [])
+                raise Diverged(self.epoch, step + row, [])
             yield followed
             theta = followed.end
 
@@ -219,9 +219,9 @@ def _below(stretch: Stretch, device: torch.device) -> Tensor:
 
 
 def _part(followed: Followed, steps: int, end: Array) -> Followed:
-    """The first so many steps."""
+    """The first `steps` steps."""
     return Followed(followed.losses[:steps], followed.gradients[:steps], followed.thetas[:steps], end)
 
 
 def _table(kept: list[StepColumns]) -> Sequence[StepRecord]:
-    return StepTable(joined(kept)) if kept else []
+    return StepTable(join_columns(kept)) if kept else []

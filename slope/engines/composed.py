@@ -90,7 +90,7 @@ class Composed(Compiled):
         return Map(moves, before_last, triangle.numpy())
 
     def _parts(self, count: int) -> Iterator[slice]:
-        """Whole steps of so many rows, as many at a time as do not take long."""
+        """Slices of `count` rows, each of as many whole steps as do not take long."""
         size = max(1, _PART // self._design.parameters**2 // self._size) * self._size
         return (slice(start, start + size) for start in range(0, count, size))
 

@@ -12,7 +12,7 @@ from slope.spec import Constant, Step, TrainingSpec
 MOST_NUMBERS_AT_ONCE = 10_000_000
 """Data of more numbers is read in parts by an engine that needs it only once."""
 PARTITION_NUMBERS = 2**23
-"""A partition of such data has at least so many: about a tenth of a second, against which its lease costs little."""
+"""A partition of such data has at least this many: about a tenth of a second, against which its lease costs little."""
 _MOST_PARTITIONS = 256
 _JOINED_NUMBERS = 2**22
 """Most numbers in the triangles of all partitions, which lie in SQL: 32 MB, and as much for rows held back."""
@@ -29,7 +29,7 @@ class Work:
 
     @classmethod
     def of(cls, spec: TrainingSpec, rows: int, features: int, *, keeps_steps: bool) -> "Work":
-        """Of a dataset of so many rows, some of which may be held back."""
+        """Of a dataset of `rows` rows, some of which may be held back."""
         return cls(spec, training_rows(rows, spec), features, keeps_steps)
 
     @property
@@ -80,7 +80,7 @@ class Cost:
         return self.start + epochs * self.epoch
 
 
-def eager(work: Work) -> Cost:
+def _eager(work: Work) -> Cost:
     per_number = 1.5e-9 if work.spec.dtype == "float32" else 2.7e-9
     size = 4 if work.spec.dtype == "float32" else 8
     copies = work.rows * (work.features + 1) + work.batch * (work.features + 4)
@@ -88,7 +88,7 @@ def eager(work: Work) -> Cost:
     return Cost(0.0, work.steps * step, work.data_bytes + size * copies + 12 * work.step_bytes)
 
 
-def reduced(work: Work) -> Cost:
+def _reduced(work: Work) -> Cost:
     columns = work.features + 2
     start = 1e-3 + work.rows * (0.2e-9 * columns**2 + 0.5e-9 * columns)
     order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
@@ -96,37 +96,37 @@ def reduced(work: Work) -> Cost:
     return Cost(start, 200e-6 + 2e-9 * columns**2, data + 8 * columns * (3 * 2**15 + 16 * columns))
 
 
-def blocked(work: Work) -> Cost:
+def _blocked(work: Work) -> Cost:
     block, group = max(32, work.batch), max(2**14, work.batch)
     epoch = 400e-6 + work.rows * (60e-9 + 40e-9 * work.parameters)
     memory = 8 * group * (2 * min(block, 64) + 12 * work.parameters) + 24 * work.parameters**2 * (group // block)
     return Cost(0.0, epoch, work.data_bytes + memory + 4 * work.step_bytes)
 
 
-def composed(work: Work) -> Cost:
+def _composed(work: Work) -> Cost:
     columns = work.parameters + 1
     maps = _rates(work.spec) * work.rows * (0.8e-9 * columns**2 + 2e-9 * columns)
     memory = 8 * columns * (8 * 2**15 + work.batch + 8 * columns)
     return Cost(_LOADING + maps, 150e-6 + 2e-9 * columns**2, work.data_bytes + memory)
 
 
-def compiled(work: Work) -> Cost:
+def _compiled(work: Work) -> Cost:
     shuffling = 25e-9 if work.spec.shuffle else 0.0
     epoch = 150e-6 + work.rows * (15e-9 + 4e-9 * work.parameters + shuffling)
     return Cost(_LOADING, epoch, work.data_bytes + 16 * work.rows + 8 * work.parameters * (work.batch + 512))
 
 
 COSTS: dict[str, Callable[[Work], Cost]] = {
-    "eager": eager,
-    "reduced": reduced,
-    "blocked": blocked,
-    "composed": composed,
-    "compiled": compiled,
+    "eager": _eager,
+    "reduced": _reduced,
+    "blocked": _blocked,
+    "composed": _composed,
+    "compiled": _compiled,
 }
 
 
 def replay_seconds(engine: str, spec: TrainingSpec, rows: int, features: int, epochs: float) -> float:
-    """Of so many epochs, or parts of one, that are computed again from a snapshot."""
+    """Of computing this many epochs, or parts of one, again from a snapshot."""
     cost = COSTS[engine](Work.of(spec, rows, features, keeps_steps=False))
     return cost.start + cost.epoch * epochs
 

@@ -16,7 +16,7 @@ from slope.engines.reach import in_double, largest_number
 from slope.engines.reduced import validation_loss
 from slope.engines.reduction import Reduction
 from slope.model import LinearModel, Parameters
-from slope.recorder import is_finite
+from slope.recorder import are_all_finite
 from slope.records import Diverged, EpochRecord, StepRecord
 from slope.run import Run
 from slope.spec import SGD, TrainingSpec
@@ -103,7 +103,7 @@ class Descent(Run):
         mean = self._as_gradient(sums.gradient / sums.steps)
         norm, loss = math.hypot(*(mean.weights or ()), mean.bias or 0.0), sums.loss / sums.steps
         numbers, parameters = (loss, norm, held_back or 0.0), self.parameters
-        if not (is_finite(parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
+        if not (are_all_finite(parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
             raise Diverged(self.epoch, sums.steps - 1, list(steps))
         return EpochRecord(
             epoch=self.epoch,

@@ -85,7 +85,7 @@ class Fused:
     def epochs(self) -> Iterator[Round]:
         """Train on until no model trains any more. Raises what `pause` does.
 
-        While a round is looked at, `has_ended` and `result` tell of the models that finished it.
+        While a round is looked at, `has_ended` and `result` are about the models that finished it.
         """
         while self._live:
             self._pause()
@@ -108,13 +108,13 @@ class Fused:
             if not math.isfinite(loss):
                 return
             if step in steps:
-                gradient, standing = self._models.gradient().of(place), self._models.standing().of(place)
-                yield StepRecord(self.epoch, step, loss, gradient, standing)
+                gradient, parameters = self._models.gradient().of(place), self._models.parameters().of(place)
+                yield StepRecord(self.epoch, step, loss, gradient, parameters)
             self._move(rates, first + step)
 
     def parameters(self, place: int) -> Parameters:
         """The parameters of a model as they stand."""
-        return self._models.standing().of(place)
+        return self._models.parameters().of(place)
 
     def has_ended(self, place: int) -> bool:
         """Whether a model has trained all of its epochs, or stopped early."""

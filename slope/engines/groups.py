@@ -7,13 +7,13 @@ from slope.data import batch_rows, steps_per_epoch, training_rows
 from slope.spec import LBFGS, TrainingSpec
 
 WIDEST = 1024
-"""Most models in a group: what one worker takes at once and writes in one transaction."""
+"""Most models in a group: what one worker takes in one claim and writes in one transaction."""
 
 LARGEST_STEP = 2**22
-"""Most residuals (rows of a batch × models) of a step. Four numbers for each of them are held: 128 MiB of doubles."""
+"""Most residuals (rows of a batch × models) of a step. Four numbers for each of them are kept: 128 MiB of doubles."""
 
 _WORTHWHILE = 4
-"""So many times as many rows as a reduction leaves there must be before the pass over them is made."""
+"""A reduction is made of data with more than this many times the rows that it leaves."""
 _SECONDS_PER_STEP, _SECONDS_PER_RESIDUAL, _SECONDS_PER_NUMBER = 250e-6, 6e-9, 5e-9
 """What a step of a group took on two cores, each of its residuals, and each number of the data in a reduction."""
 

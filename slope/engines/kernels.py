@@ -1,6 +1,6 @@
 """Loops over rows that are compiled: NumPy has no word for a step that needs the one before.
 
-Compiled for the processor at hand when they are imported first, and kept in numba's cache (NUMBA_CACHE_DIR, or beside
+Compiled for the processor at hand when they are imported first, and kept in numba's cache (NUMBA_CACHE_DIR, or next to
 this file, or in the user's cache folder): later processes load them in a fraction of a second. Where no folder can be
 written to, each process compiles for itself.
 """
@@ -23,7 +23,7 @@ _FAST = {"contract", "reassoc", "nsz"}
 _GATHERED = 256
 """Rows that are put together, to be worked on as one piece."""
 _AHEAD = 32
-"""Rows between the one that is worked on and the one that is fetched: memory answers many requests at once."""
+"""Rows between the one that is worked on and the one that is fetched: memory answers many requests at a time."""
 
 
 def _compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -54,8 +54,8 @@ def _prefetch(_typing, address):
         pointer, word = ir.PointerType(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        place = builder.inttoptr(arguments[0], pointer)
-        builder.call(function, [place, word(0), word(3), word(1)])  # to be read, and soon; as data
+        line = builder.inttoptr(arguments[0], pointer)
+        builder.call(function, [line, word(0), word(3), word(1)])  # to be read, and soon; as data
 
     return types.void(address), generate
 
@@ -204,7 +204,7 @@ def _move(row, step, map_, residual) -> None:
 
 @_compiled(types.void(_MATRIX, _VECTOR, int64, float64, float64[:, ::1], float64[:, ::1]))
 def compose(rows, targets, batch, rate, map_, residuals) -> None:
-    """Follow steps of gradient descent on squared errors from every starting point at once.
+    """Follow steps of gradient descent on squared errors from all starting points together.
 
     Each step moves the parameters θ by an affine function of where they started: so θ − θ₀ = map·(θ₀, 1) after any of
     them. rows is N × K, targets N; `map_` (K × K + 1) is taken on from where it stands. `residuals` (N × K + 1) becomes

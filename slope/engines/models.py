@@ -78,7 +78,7 @@ class Models:
         """A copy of what autograd left at the leaves; None where a leaf does not learn."""
         return Pair(_copy(self.weights.grad), None if self.bias is None else _copy(self.bias.grad))
 
-    def standing(self) -> Pair:
+    def parameters(self) -> Pair:
         """A copy of the parameters as they stand."""
         return Pair(_copy(self.weights), _copy(self.bias))
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
-from slope.data import Array, Scaler, centre_of_targets, split
+from slope.data import Array, Scaler, centre_of_targets, split_rows
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Reduction
 from slope.spec import TrainingSpec
@@ -94,7 +94,7 @@ class PartitionedData:
         """Of each row whether it is one to validate with; None where none is."""
         if self._spec.validation_fraction == 0:
             return None
-        _, validation = split(self._rows, self._spec)
+        _, validation = split_rows(self._rows, self._spec)
         chosen = np.zeros(self._rows, dtype=bool)
         chosen[validation] = True
         return chosen
@@ -114,7 +114,7 @@ class PartitionedData:
             yield x[chosen], y[chosen]
 
 
-def joined(partitions: Iterable[ReducedPartition]) -> ReducedPartition:
+def join_partitions(partitions: Iterable[ReducedPartition]) -> ReducedPartition:
     """What all rows were reduced to. The bits depend on the order of the partitions, and on nothing else."""
     return reduce(add, partitions)
 

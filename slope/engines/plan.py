@@ -14,7 +14,7 @@ AUTO_RECORDED_NUMBERS = 1_000_000
 """Up to here `record.steps = auto` keeps every step."""
 
 REPLAYED_STEPS = 20_000
-"""At most so many steps, about two seconds of them, lie between two snapshots, unless one epoch has more."""
+"""At most this many steps, about two seconds of them, lie between two snapshots, unless one epoch has more."""
 REPLAYED_SECONDS = 2.0
 """The same for engines whose steps cost less."""
 
@@ -46,7 +46,7 @@ class EngineOption:
     """What it does, or what stands in its way."""
     estimated_seconds: float | None = None
     memory_bytes: int | None = None
-    """Most that the data and the engine take beside what the process has anyhow."""
+    """Most that the data and the engine take besides what the process needs in any case."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Plan:
     recorded_bytes: int | None = None
     """Of those numbers and the keys of their rows, without the database's own overhead."""
     memory_bytes: int | None = None
-    """Most that the data and the engine take beside what the process has anyhow."""
+    """Most that the data and the engine take besides what the process needs in any case."""
     streams: bool = False
     """Whether the data is read in parts and never in memory as a whole."""
     partitions: int = 1
@@ -78,7 +78,7 @@ class Plan:
 def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto", memory: int | None = None) -> Plan:
     """The plan for a dataset of `rows` × `features`. Raises EngineDoesNotApply.
 
-    `auto` prefers engines that need at most so many bytes of memory, if there are any.
+    `auto` prefers engines that need at most `memory` bytes, if there are any.
     """
     work = _work(spec, rows, features)
     candidate, why = _chosen(spec, candidates(spec, rows, features, device), memory)

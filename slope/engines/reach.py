@@ -17,5 +17,5 @@ def largest_number(spec: TrainingSpec) -> float:
 
 
 def largest_loss(spec: TrainingSpec, rows: int) -> float:
-    """Of a batch of so many rows: their squares are added before they are divided."""
+    """Of a batch of `rows` rows: their squares are added before they are divided."""
     return largest_number(spec) / rows

@@ -165,7 +165,7 @@ def _by_gram(triangle: Tensor, chunk: Tensor, pause: Callable[[], None]) -> Tens
 
 
 def _solution(triangle: Tensor) -> Tensor | None:
-    """Where the squared error behind a triangle is least; None where it is not told by it."""
+    """Where the squared error behind a triangle is least; None where the triangle does not determine it."""
     solution = torch.linalg.solve_triangular(triangle[:-1, :-1], triangle[:-1, -1:], upper=True)[:, 0]
     return solution if bool(solution.isfinite().all()) else None
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from slope.columns import EpochColumns, StepColumns, joined
+from slope.columns import EpochColumns, StepColumns, join_columns
 from slope.data import Array, Indices
 from slope.engines.models import Models, Pair, per_model
 
@@ -39,7 +39,7 @@ class Moment:
 
 
 class RoundRecorder:
-    """Collects one epoch of `steps` steps. What the next step would overwrite is copied at once."""
+    """Collects one epoch of `steps` steps. What the next step would overwrite is copied immediately."""
 
     def __init__(self, models: Models, epoch: int, steps: int, *, keep_steps: bool) -> None:
         self._models = models
@@ -65,7 +65,7 @@ class RoundRecorder:
             total += leaf.grad
         self._seen += 1
         if self._kept is not None or self._seen == self._steps:
-            self._last = Moment(loss, self._models.gradient(), self._models.standing())
+            self._last = Moment(loss, self._models.gradient(), self._models.parameters())
         if self._kept is not None and self._last is not None:
             self._kept.append(self._last)
 
@@ -86,7 +86,7 @@ class RoundRecorder:
         means = [per_model(total) / self._steps for total in self._sums]
         mean_weights = means.pop(0) if self._models.weights.requires_grad else None
         mean_bias = means.pop(0) if means else None
-        standing, width = self._models.standing(), len(learning_rates)
+        parameters, width = self._models.parameters(), len(learning_rates)
         return EpochColumns(
             epoch=np.full(width, self._epoch),
             loss=per_model(self._loss_sum) / self._steps,
@@ -98,7 +98,7 @@ class RoundRecorder:
             gradient_last_bias=_numbers(self._last.gradient.bias),
             gradient_norm=_norms(mean_weights, mean_bias),
             weights=per_model(self._models.weights),
-            bias=_numbers(standing.bias),
+            bias=_numbers(parameters.bias),
             learning_rate=learning_rates,
             seconds=np.full(width, perf_counter() - self._started),
         )
@@ -113,7 +113,7 @@ class RoundRecorder:
             places.append(fine)
         if not parts:
             return running[:0], None
-        return np.concatenate(places), joined(parts)
+        return np.concatenate(places), join_columns(parts)
 
 
 Mask = NDArray[np.bool_]

@@ -1,4 +1,4 @@
-"""torch.optim's updates for K models at once, each with hyperparameters of its own.
+"""torch.optim's updates for K models together, each with hyperparameters of its own.
 
 A leaf is D × K or K: the last dimension counts the models, so that a vector of K hyperparameters meets its models by
 broadcasting. The formulas and their order are those of torch.optim's single-tensor implementations.
@@ -55,10 +55,10 @@ class _Descent:
         self.buffers = [] if self._momentum is None else [torch.zeros_like(leaf) for leaf in leaves]
 
     def step(self, gradients: list[Tensor], rates: Tensor, count: int) -> None:
-        for place, (leaf, gradient) in enumerate(zip(self._leaves, gradients, strict=True)):
+        for index, (leaf, gradient) in enumerate(zip(self._leaves, gradients, strict=True)):
             direction = _decayed(leaf, gradient, self._decay)
             if self._momentum is not None:
-                buffer = self.buffers[place]
+                buffer = self.buffers[index]
                 buffer.mul_(self._momentum).add_(direction if count == 0 else direction * self._share)
                 direction = torch.addcmul(direction, buffer, self._momentum) if self._is_nesterov else buffer
             leaf.addcmul_(direction, rates, value=-1)
@@ -81,13 +81,13 @@ class _Adam:
     def step(self, gradients: list[Tensor], rates: Tensor, count: int) -> None:
         corrections = (1 - self._betas ** (count + 1)).to(rates)
         sizes, roots = rates / corrections[:, 0], corrections[:, 1].sqrt()
-        for place, (leaf, gradient) in enumerate(zip(self._leaves, gradients, strict=True)):
+        for index, (leaf, gradient) in enumerate(zip(self._leaves, gradients, strict=True)):
             direction = self._decay_leaf(leaf, gradient, rates)
-            mean, square = self._means[place], self._squares[place]
+            mean, square = self._means[index], self._squares[index]
             mean.add_((direction - mean) * self._rest1)
             square.mul_(self._beta2).add_(direction * direction * self._rest2)
             if self._highest:
-                square = torch.maximum(self._highest[place], square, out=self._highest[place])
+                square = torch.maximum(self._highest[index], square, out=self._highest[index])
             leaf.sub_(sizes * mean / (square.sqrt() / roots + self._eps))
 
     def _decay_leaf(self, leaf: Tensor, gradient: Tensor, rates: Tensor) -> Tensor:
@@ -109,13 +109,13 @@ class _RMSprop:
         self.buffers = [*self._squares, *self._moments, *self._means]
 
     def step(self, gradients: list[Tensor], rates: Tensor, count: int) -> None:
-        for place, (leaf, gradient) in enumerate(zip(self._leaves, gradients, strict=True)):
+        for index, (leaf, gradient) in enumerate(zip(self._leaves, gradients, strict=True)):
             direction = _decayed(leaf, gradient, self._decay)
-            square, moment = self._squares[place], self._moments[place]
+            square, moment = self._squares[index], self._moments[index]
             square.mul_(self._alpha).add_(direction * direction * self._rest)
             spread = square
             if self._means:
-                mean = self._means[place]
+                mean = self._means[index]
                 mean.add_((direction - mean) * self._rest)
                 spread = square - mean * mean
             moment.mul_(self._momentum).add_(direction / (spread.sqrt() + self._eps))

@@ -8,7 +8,7 @@ from torch import Tensor
 from slope.graph.drawn import DrawnGraph
 from slope.graph.graph import Edge, Kind, Node, Numbers
 from slope.graph.operations import MULTIPLY, Operation
-from slope.graph.parts import Axis, Focus, Part, axes_of, is_finite, numbers_of, parts_of, without
+from slope.graph.parts import Axis, Focus, Part, axes_of, is_finite, numbers_of, parts_of_vertex, without
 from slope.graph.vertices import Use, Vertex
 
 _OTHERS = "others"
@@ -26,7 +26,7 @@ class _Assembly:
         self._vertices = vertices
         self._focus = focus
         self._axes: dict[Vertex, Axis] = axes_of(vertices, focus) if focus else {}
-        self._parts = {vertex: parts_of(vertex, self._axes.get(vertex), focus) for vertex in vertices}
+        self._parts = {vertex: parts_of_vertex(vertex, self._axes.get(vertex), focus) for vertex in vertices}
         parts = [part for vertex in vertices for part in self._parts[vertex]]
         self._ids = {part: f"n{number}" for number, part in enumerate(parts)}
         self._by_rows = [vertex for vertex in vertices if self._axes.get(vertex) == "rows" and vertex.node]

@@ -1,4 +1,4 @@
-"""Which rows moved the model: an epoch's gradient, taken apart into what every row contributed."""
+"""Which rows moved the model: an epoch's gradient, split into what every row contributed."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class EpochAudit:
         self._spec = spec
         self._left = left
         self._before = left
-        self._places: list[tuple[int, int]] = []
+        self._origins: list[tuple[int, int]] = []
         self._of_rows: list[Array] = []
         self._penalties: list[Array] = []
         self._recorded: list[Array] = []
@@ -69,14 +69,17 @@ class EpochAudit:
         self._shape = Parameters([], None)
 
     def add(self, record: StepRecord, rows: list[int], *, to_the_bit: bool = True) -> bool:
-        """Take a step apart. False when, done again here, it leaves another gradient in `.grad` than was recorded."""
+        """Split the gradient of a step into what each row contributed.
+
+        False when the step, done again here, leaves another gradient in `.grad` than was recorded.
+        """
         batch = batch_of(self._data, self._spec, rows)
         model = _Watched(record.parameters, self._spec)
         if self._left is not None:
             leave_gradient(model, self._left)
         model.loss(batch.x, batch.y).backward()  # type: ignore[no-untyped-call]
         self._shape = record.gradient
-        self._places += [(row, record.step) for row in rows]
+        self._origins += [(row, record.step) for row in rows]
         self._of_rows.append(_contributions(model, batch))
         self._penalties.append(_penalty(record.parameters, self._spec))
         self._recorded.append(_flat(record.gradient))
@@ -109,10 +112,10 @@ class EpochAudit:
 
     def _largest(self, of_rows: Array, norms: Array, order: Indices, recorded: Array) -> Iterator[Contribution]:
         length = float(recorded @ recorded)
-        for place in order.tolist():
-            row, step = self._places[place]
-            share = float(of_rows[place] @ recorded) / length if length else None
-            yield Contribution(row, step, self._parameters(of_rows[place]), float(norms[place]), share)
+        for index in order.tolist():
+            row, step = self._origins[index]
+            share = float(of_rows[index] @ recorded) / length if length else None
+            yield Contribution(row, step, self._parameters(of_rows[index]), float(norms[index]), share)
 
     def _keep(self, record: StepRecord) -> None:
         """How much of this step's gradient the next one finds in `.grad`."""
@@ -145,7 +148,7 @@ class EpochAudit:
         precision = torch.finfo(torch_dtype(self._spec))
         widest = max(1.0, float(np.abs(self._data.x).max(initial=0.0)))
         smallest = precision.smallest_normal * precision.eps
-        return float(precision.eps * size * additions + smallest * widest * len(self._places) * additions)
+        return float(precision.eps * size * additions + smallest * widest * len(self._origins) * additions)
 
     def _parameters(self, flat: Array) -> Parameters:
         weights = None if self._shape.weights is None else flat[: len(self._shape.weights)].tolist()

@@ -12,7 +12,7 @@ FONT = "DejaVu Sans"
 """Wider than most: who lacks it sees its text in another, with room to spare."""
 
 _TABLE_OF = 3
-"""From so many on, the numbers of one tensor are drawn as the rows of a table."""
+"""From this many on, the numbers of one tensor are drawn as the rows of a table."""
 
 
 def dot_of(graph: Graph, theme: str) -> str:

@@ -19,7 +19,7 @@ def title_of(node: Node) -> str:
 
 
 def sentences_of(graph: Graph) -> dict[Node | Edge, str]:
-    """What a listener is told of every node and edge, in the order of the forward pass."""
+    """What a listener hears of every node and edge, in the order of the forward pass."""
     names = {node.id: title_of(node) for node in graph.nodes}
     found: dict[Node | Edge, str] = {node: _of_node(node) for node in graph.nodes}
     return found | {edge: _of_edge(edge, names) for edge in graph.edges}

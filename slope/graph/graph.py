@@ -39,7 +39,7 @@ class Node:
     shape: list[int]
     """Of the tensor it stands in."""
     index: list[int] | None
-    """Its place in that tensor; None when it is the whole of it, or all that is not shown of it."""
+    """Where it is in that tensor; None when it is the whole of it, or all that is not shown of it."""
     tensor: str | None
     """The tensor of several nodes: w of w[0], w[1] and so on."""
     upstream: Numbers

@@ -20,7 +20,7 @@ class Focus:
     """The row of a batch and the features that are shown one by one."""
 
     row: int
-    """Its place in the batch."""
+    """Its index in the batch."""
     rows: int
     features: Sequence[int]
     axes: dict[str, Axis] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Part:
         return numbers_of(tensor if self.besides is None else without(tensor, self.besides))
 
 
-def parts_of(vertex: Vertex, axis: Axis | None, focus: Focus | None) -> list[Part]:
+def parts_of_vertex(vertex: Vertex, axis: Axis | None, focus: Focus | None) -> list[Part]:
     if focus is None or axis is None:
         return [Part(vertex)]
     if axis == "rows":
@@ -75,10 +75,10 @@ def _axis_of_operation(vertex: Vertex, axes: dict[Vertex, Axis]) -> Axis | None:
     return "rows" if vertex.operation.word == "dot product" and "rows × features" in operands else None
 
 
-def without(tensor: Tensor, places: tuple[int, ...]) -> Tensor:
-    """A vector without the numbers in these places."""
+def without(tensor: Tensor, indices: tuple[int, ...]) -> Tensor:
+    """A vector without the numbers at these indices."""
     kept = torch.ones(len(tensor), dtype=torch.bool, device=tensor.device)
-    kept[list(places)] = False
+    kept[list(indices)] = False
     return tensor[kept]
 
 

@@ -20,7 +20,7 @@ def svg_of(graph: Graph, theme: str) -> str:
     picture = ET.fromstring(draw(dot, "svg"))  # noqa: S314  # our own, from Graphviz
     for text in picture.iter(f"{{{_SVG}}}text"):
         text.set("font-family", _FONTS)
-    _tell(picture, graph, f"slope-{crc32(dot.encode()):x}")
+    _describe(picture, graph, f"slope-{crc32(dot.encode()):x}")
     if theme == "auto":
         style = ET.Element(f"{{{_SVG}}}style")
         style.text = f"@media (prefers-color-scheme: dark) {{{recoloured('light', 'dark')}}}"
@@ -33,20 +33,20 @@ def png_of(graph: Graph, theme: str) -> bytes:
     return draw(dot_of(graph, "light" if theme == "auto" else theme), "png")
 
 
-def _tell(picture: ET.Element, graph: Graph, name: str) -> None:
+def _describe(picture: ET.Element, graph: Graph, name: str) -> None:
     """Title and description, of the whole and of every node and edge: browsers show those where the pointer is."""
-    told = sentences_of(graph)
-    sentences = {name: " ".join(told[piece] for piece in pieces) for name, pieces in pieces_of(graph).items()}
+    said = sentences_of(graph)
+    sentences = {name: " ".join(said[piece] for piece in pieces) for name, pieces in pieces_of(graph).items()}
     for group in picture.iter(f"{{{_SVG}}}g"):
         title = group.find(f"{{{_SVG}}}title")
         if title is not None:
             title.text = sentences.get(group.get("id", ""), graph.title)
         if group.get("id") in sentences:
-            group.set("id", f"{name}-{group.get('id')}")  # apart from those of other pictures on a page
-    for place, (tag, text) in enumerate([("title", graph.title), ("desc", " ".join(sentences.values()))]):
+            group.set("id", f"{name}-{group.get('id')}")  # unlike those of other pictures on a page
+    for position, (tag, text) in enumerate([("title", graph.title), ("desc", " ".join(sentences.values()))]):
         element = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{name}-{tag}"})
         element.text = text
-        picture.insert(place, element)
+        picture.insert(position, element)
     picture.set("role", "img")
     picture.set("aria-labelledby", f"{name}-title")
     picture.set("aria-describedby", f"{name}-desc")

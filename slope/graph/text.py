@@ -1,4 +1,4 @@
-"""The graph for a terminal: a tree from the result down to the leaves, and the chain rule beside every branch."""
+"""The graph for a terminal: a tree from the result down to the leaves, and the chain rule next to every branch."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -30,13 +30,13 @@ _all_faults = TypeAdapter(list[_number])
 _first_of_each = TypeAdapter(list[_Numbers])
 
 _PIECE = 20_000
-"""Numbers that are checked at once, about a millisecond's work: other threads have their turn after each piece."""
+"""Numbers that are checked in one piece, about a millisecond's work: other threads have their turn after each piece."""
 
 _Faults = Callable[[int, list[Any]], Iterator[InitErrorDetails]]
 
 
 def _in_pieces(adapter: TypeAdapter[list[Item]], value: Any, faults_from: _Faults, width: int = 1) -> list[Item]:
-    """What the adapter makes of a list, each of whose items has at most so many numbers."""
+    """What the adapter makes of a list, each of whose items has at most `width` numbers."""
     if not isinstance(value, list):
         return adapter.validate_python(value)
     size = max(1, _PIECE // width)
@@ -56,15 +56,15 @@ def _faults_of_numbers(start: int, numbers: list[Any]) -> Iterator[InitErrorDeta
 def _faults_of_rows(start: int, rows: list[Any]) -> Iterator[InitErrorDetails]:
     """Row by row where a row is wrong: together, wide rows would have too many faults."""
     for wrong in faults_from(start, rows, _first_of_each.validate_python):
-        place = int(wrong["loc"][0])
-        if isinstance(rows[place], list):
-            yield from (line | {"loc": (place, *line["loc"])} for line in _faults_of_numbers(0, rows[place]))
+        index = int(wrong["loc"][0])
+        if isinstance(rows[index], list):
+            yield from (line | {"loc": (index, *line["loc"])} for line in _faults_of_numbers(0, rows[index]))
         else:
             yield wrong
 
 
 def _rows(value: Any, described: ValidatorFunctionWrapHandler) -> Vector | Matrix:
-    """Choose between numbers and rows by the first item, so that a fault is told once, at its own place."""
+    """Choose between numbers and rows by the first item, so that a fault is reported once, and where it is."""
     if isinstance(value, list) and value and isinstance(value[0], list):
         width = max(len(row) for row in value if isinstance(row, list))
         matrix = _in_pieces(_matrix, value, _faults_of_rows, max(1, width))

@@ -11,9 +11,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 Location = tuple[str | int, ...]
 
 MOST_FAULTS = 100
-"""This many are told of a request; of each of its lists and objects not many more are looked for."""
+"""This many are reported of a request; of each of its lists and objects not many more are looked for."""
 _PIECE = 1_000
-"""Items whose faults are collected at once."""
+"""Items whose faults are collected in one piece."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ def first_of(lines: Iterable[InitErrorDetails]) -> ValidationError:
 
 def faults_from(start: int, items: Sequence[Any], check: Callable[[Any], Any]) -> Iterator[InitErrorDetails]:
     """The faults of a list from an item on, looked for piece by piece as they are asked for."""
-    for place in range(start, len(items), _PIECE):
+    for begin in range(start, len(items), _PIECE):
         try:
-            check(items[place : place + _PIECE])
+            check(items[begin : begin + _PIECE])
         except ValidationError as error:
             for line in lines_of(error):
                 if line["loc"]:  # a piece may be too short where the list is not
                     first, *rest = line["loc"]
-                    yield line | {"loc": (int(first) + place, *rest)}
+                    yield line | {"loc": (int(first) + begin, *rest)}
 
 
 def lines_of(error: ValidationError) -> list[InitErrorDetails]:
@@ -77,7 +77,7 @@ def _check_with_few_faults(value: Any, check: Callable[[Any], Any]) -> Any:
 
 
 FewFaults = WrapValidator(_check_with_few_faults)
-"""Of a long list or object the first hundred faults are told: Pydantic would collect them all, at 1 KB each.
+"""Of a long list or object the first hundred faults are reported: Pydantic would collect them all, at 1 KB each.
 
 It comes last in an annotation, so that it sees the list before its items are checked."""
 
@@ -112,10 +112,10 @@ def sentence(error: Any) -> str:
 def _within(document: Any, location: Sequence[str | int], kind: str) -> Iterator[str | int]:
     """The parts of a location that the document has; Pydantic adds the names of union branches."""
     value = document
-    for place, part in enumerate(location):
+    for depth, part in enumerate(location):
         if _has(value, part):
             value = value[part]
-        elif not (kind == "missing" and place == len(location) - 1):
+        elif not (kind == "missing" and depth == len(location) - 1):
             continue
         yield part
 

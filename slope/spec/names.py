@@ -4,14 +4,14 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 _LONGEST_COMPARED = 64
-"""Characters of a name that is held against those that are known."""
+"""Characters of a name that is compared with those that are known."""
 _MOST_COMPARED = 1_000
 _MOST_TOLD = 40
 
 
-def no_such(kind: str, name: str, known: Collection[str], place: str = "here") -> str:
-    """Without the name itself, which is a part of the input and may be long: a pointer tells it."""
-    return f"There is no such {kind} {place}{_instead(name, known)}"
+def no_such(kind: str, name: str, known: Collection[str], where: str = "here") -> str:
+    """Without the name itself, which is a part of the input and may be long: a pointer says which it is."""
+    return f"There is no such {kind} {where}{_instead(name, known)}"
 
 
 def _instead(name: str, known: Collection[str]) -> str:

@@ -34,7 +34,7 @@ def _refuse_bare_name(value: Any) -> Any:
 
 
 WithName = BeforeValidator(_refuse_bare_name)
-"""Of kinds that are told apart by their name, as optimizers are: others take the bare name, and so do their senders."""
+"""Of kinds that differ by their name, as optimizers are: others take the bare name, and so do their senders."""
 
 
 class Part(BaseModel):
@@ -51,27 +51,27 @@ class Part(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _tell_of_strangers(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """An unknown field is told with the nearest that there is."""
+    def _suggest_known_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """An unknown field is reported with the nearest that there is."""
         try:
-            return handler(cls._with_few_strangers(value))
+            return handler(cls._with_few_unknown_fields(value))
         except ValidationError as error:
-            lines = list(map(cls._as_told, lines_of(error)))
+            lines = list(map(cls._with_hint, lines_of(error)))
             raise ValidationError.from_exception_data("request", lines) from None
 
     @classmethod
-    def _with_few_strangers(cls, value: Any) -> Any:
-        """Of very many unknown fields the first are told: Pydantic would collect them all."""
+    def _with_few_unknown_fields(cls, value: Any) -> Any:
+        """Of very many unknown fields the first are reported: Pydantic would collect them all."""
         if not isinstance(value, dict) or len(value) <= len(cls.model_fields) + MOST_FAULTS:
             return value
         known = {name: value[name] for name in cls.model_fields if name in value}
-        strangers = ((name, each) for name, each in value.items() if name not in known)
-        return known | dict(islice(strangers, MOST_FAULTS))
+        unknown = ((name, each) for name, each in value.items() if name not in known)
+        return known | dict(islice(unknown, MOST_FAULTS))
 
     @classmethod
-    def _as_told(cls, line: InitErrorDetails) -> InitErrorDetails:
-        place, problem = line["loc"], line["type"]
-        if str(getattr(problem, "type", problem)) != "extra_forbidden" or len(place) != 1:
+    def _with_hint(cls, line: InitErrorDetails) -> InitErrorDetails:
+        location, problem = line["loc"], line["type"]
+        if str(getattr(problem, "type", problem)) != "extra_forbidden" or len(location) != 1:
             return line
-        detail = no_such("field", str(place[0]), cls.model_fields)
+        detail = no_such("field", str(location[0]), cls.model_fields)
         return line | {"type": PydanticCustomError("slope", "{detail}", {"detail": detail})}

@@ -30,7 +30,7 @@ MAX_COPIED = 32 * 1024 * 1024
 """Most bytes that the jobs of a sweep may have of its request, each for itself, as JSON."""
 
 
-def _refuse_strangers(named: Any) -> Any:
+def _refuse_unknown(named: Any) -> Any:
     """Before the values are checked: there may be millions of names."""
     for name in named if isinstance(named, dict) else ():
         if name not in TrainingSpec.model_fields:
@@ -38,7 +38,7 @@ def _refuse_strangers(named: Any) -> Any:
     return named
 
 
-_HyperparametersOnly = BeforeValidator(_refuse_strangers)
+_HyperparametersOnly = BeforeValidator(_refuse_unknown)
 Overrides = Annotated[dict[str, Any], _HyperparametersOnly]
 Grid = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], FewFaults, _HyperparametersOnly]
 
@@ -76,11 +76,11 @@ class SweepRequest(Part):
         return sorted({name for overrides in [self.grid or {}, *(self.settings or [])] for name in overrides})
 
     def location(self, index: int, within: Location) -> Location:
-        """Where the request says what stands at a place of the job with this index."""
+        """Where the request says what the job with this index has there."""
         if within[:1] != ("hyperparameters",) or len(within) < 2:
             return within
-        places = next(itertools.islice(self._places(), index, None))
-        return (*places[name], *within[2:]) if (name := str(within[1])) in places else within
+        locations = next(itertools.islice(self._locations(), index, None))
+        return (*locations[name], *within[2:]) if (name := str(within[1])) in locations else within
 
     @model_validator(mode="after")
     def _says_its_settings_one_way(self) -> Self:
@@ -115,7 +115,7 @@ class SweepRequest(Part):
         return self
 
     def check(self, index: int, job: JobRequest, rows: int, features: int) -> None:
-        """Refuse a job that does not fit data of this size, blaming the place in this request."""
+        """Refuse a job that does not fit data of this size, blaming where this request says it."""
         try:
             refuse_misfits(job, rows, features)
         except ValidationError as error:
@@ -126,18 +126,18 @@ class SweepRequest(Part):
     def _specs(self) -> list[TrainingSpec]:
         shared = self.hyperparameters.model_dump()
         return [
-            self._spec(shared, overrides, places)
-            for overrides, places in zip(self._overrides(), self._places(), strict=True)
+            self._spec(shared, overrides, locations)
+            for overrides, locations in zip(self._overrides(), self._locations(), strict=True)
         ]
 
-    def _spec(self, shared: Overrides, overrides: Overrides, places: Mapping[str, Location]) -> TrainingSpec:
+    def _spec(self, shared: Overrides, overrides: Overrides, locations: Mapping[str, Location]) -> TrainingSpec:
         try:
             return TrainingSpec.model_validate(shared | overrides)
         except ValidationError as error:
             fault = error.errors()[0]
             name, *rest = fault["loc"]
-            place = places.get(str(name), ("hyperparameters", name))
-            raise invalid((*place, *rest), sentence(fault)) from error
+            location = locations.get(str(name), ("hyperparameters", name))
+            raise invalid((*location, *rest), sentence(fault)) from error
 
     def _overrides(self) -> Iterator[Overrides]:
         if self.grid is None:
@@ -146,7 +146,7 @@ class SweepRequest(Part):
         for values in itertools.product(*self.grid.values()):
             yield dict(zip(self.grid, values, strict=True))
 
-    def _places(self) -> Iterator[dict[str, Location]]:
+    def _locations(self) -> Iterator[dict[str, Location]]:
         """For each job: where the request says each of its own hyperparameters."""
         if self.grid is None:
             for index, overrides in enumerate(self.settings or []):

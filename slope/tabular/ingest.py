@@ -39,10 +39,10 @@ _TIMES_AS_LARGE = 8
 
 def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: Limits) -> Summary:
     """Read a table, check every number of it, and write it as it is stored. Raises BadTable and BadOption."""
-    return take_in(opened(path, format, reading, limits), target, reading, limits, path.stat().st_size)
+    return take_in(open_source(path, format, reading, limits), target, reading, limits, path.stat().st_size)
 
 
-def opened(path: Path, format: Format, reading: Reading, limits: Limits) -> Source:
+def open_source(path: Path, format: Format, reading: Reading, limits: Limits) -> Source:
     """A table of which no more is known than its columns. Raises BadTable and BadOption."""
     if format in ("csv", "ndjson", "json"):
         make_utf8(path, reading.charset, limits)

@@ -101,13 +101,13 @@ def _outcome(action: Callable[[], Summary]) -> Any:
 
 
 def _ingest(sent: Sent, target: Path, limits: Limits) -> Summary:
-    from slope.tabular.ingest import opened, take_in
+    from slope.tabular.ingest import open_source, take_in
     from slope.tabular.stored import is_wide
 
     sent_bytes = sent.path.stat().st_size
     if sent.encoding:
         _decompress(sent.path, sent.encoding, limits)
-    source = opened(sent.path, sent.format, sent.reading, limits)
+    source = open_source(sent.path, sent.format, sent.reading, limits)
     if is_wide(source.fields):
         _spare_memory()
     return take_in(source, target, sent.reading, limits, sent_bytes)

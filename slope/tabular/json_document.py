@@ -15,7 +15,7 @@ from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, FieldType, Source, check_names
 from slope.tabular.stored import doubles
-from slope.tabular.text import opened
+from slope.tabular.text import open_text
 
 Events = Iterator[tuple[str, Any]]
 
@@ -49,7 +49,7 @@ class JsonDocument(Source):
     def _read_from(self, path: Path, *, use_float: bool) -> None:
         """Numbers as doubles, or, where a whole one has more than 64 bits, all of them digit by digit."""
         try:
-            with opened(path) as file:
+            with open_text(path) as file:
                 self._read(ijson.basic_parse(file, use_float=use_float))
         except ijson.JSONError as error:
             if not use_float or _TOO_LONG not in str(error):

@@ -12,7 +12,7 @@ import pyarrow.json as arrow_json
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, FieldsChanged, FieldType, Source, check_names, type_of
-from slope.tabular.text import begin_of, opened
+from slope.tabular.text import begin_of, open_text
 
 
 class JsonLines(Source):
@@ -82,7 +82,7 @@ class JsonLines(Source):
         before = {field.name: field.type for field in self.fields if field.name not in self._open_types}
         kinds: dict[str, FieldType] = dict(before)
         row = 0
-        with opened(self._path) as file:
+        with open_text(self._path) as file:
             while line := file.readline(self._limits.row_bytes):
                 if len(line) == self._limits.row_bytes:
                     return TableTooLarge("The line is too long", row=row)

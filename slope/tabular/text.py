@@ -60,7 +60,7 @@ def begin_of(path: Path) -> int:
         return len(_BOM) if file.read(len(_BOM)) == _BOM else 0
 
 
-def opened(path: Path) -> BinaryIO:
+def open_text(path: Path) -> BinaryIO:
     """A UTF-8 file behind its byte order mark."""
     file = path.open("rb")
     file.seek(begin_of(path))

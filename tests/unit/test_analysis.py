@@ -18,7 +18,7 @@ from sklearn.metrics import r2_score
 
 from slope.analysis import Analysis, analyse, analysis_seconds, loss_of, r_squared, warnings_for
 from slope.data import Array, TrainingData, prepare
-from slope.loop import train
+from slope.loop import train_epochs
 from slope.spec import TrainingSpec
 
 SEEDS = range(20)
@@ -306,7 +306,7 @@ def test_the_loop_itself_converges_below_the_limit_and_diverges_above() -> None:
     first, last = ({}, {})
     for factor in (0.99, 1.01):
         spec = spec_of(learning_rate=factor * analysis.max_stable_learning_rate, **hyperparameters)
-        records = list(train(data, spec))
+        records = list(train_epochs(data, spec))
         first[factor], last[factor] = records[0].loss, records[-1].loss
     assert last[0.99] == pytest.approx(analysis.exact.loss, rel=1e-3)
     assert last[1.01] > 1e3 * first[1.01]

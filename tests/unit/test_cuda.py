@@ -9,7 +9,7 @@ import torch
 from slope.data import prepare
 from slope.engines.build import build
 from slope.engines.fused import Fused
-from slope.engines.partitioned import PartitionedData, joined
+from slope.engines.partitioned import PartitionedData, join_partitions
 from slope.loop import Training
 from slope.spec import TrainingSpec
 
@@ -67,7 +67,7 @@ def test_partitions_that_the_gpu_reduced_agree_with_the_cpu() -> None:
     spec = TrainingSpec(standardize=True, validation_fraction=0.25)
     halves = (range(32), range(32, 64))
     on_cpu, on_gpu = (
-        joined([data.reduce(rows, lambda: None) for rows in halves]).reductions(spec)
+        join_partitions([data.reduce(rows, lambda: None) for rows in halves]).reductions(spec)
         for data in (
             PartitionedData(lambda rows: [(X[rows.start : rows.stop], Y[rows.start : rows.stop])], 64, 4, spec, device)
             for device in ("cpu", "cuda")

@@ -15,7 +15,7 @@ from slope.data import (
     fit_scaler,
     initial_parameters,
     prepare,
-    split,
+    split_rows,
     steps_per_epoch,
 )
 from slope.spec import TrainingSpec
@@ -70,7 +70,7 @@ def test_the_orders_are_the_same_on_every_machine_and_for_good() -> None:
     assert epoch_order(8, shuffled(0), 0).tolist() == [3, 1, 0, 4, 5, 6, 7, 2]
     assert epoch_order(8, shuffled(0), 1).tolist() == [4, 1, 0, 5, 6, 7, 3, 2]
     assert epoch_order(8, shuffled(2**32 - 1), 10_000_000).tolist() == [5, 3, 6, 4, 7, 1, 0, 2]
-    assert split(8, spec_of(validation_fraction=0.25, seed=4))[1].tolist() == [1, 5]
+    assert split_rows(8, spec_of(validation_fraction=0.25, seed=4))[1].tolist() == [1, 5]
     weights, _ = initial_parameters(2, spec_of(initial_weights="normal", seed=3))
     assert weights == pytest.approx([1.5482641757879063, -0.3559748412642977], rel=1e-15)
 
@@ -87,7 +87,7 @@ def test_the_steps_of_an_epoch_divide_its_training_rows_into_batches(
     count: int, batch_size: Any, shuffle: bool, fraction: float, seed: int
 ) -> None:
     spec = spec_of(batch_size=batch_size, shuffle=shuffle, validation_fraction=fraction, seed=seed)
-    training, _ = split(count, spec)
+    training, _ = split_rows(count, spec)
     steps = list(RowsOfSteps(count, spec, 3))
     size = len(training) if batch_size == "full" else min(batch_size, len(training))
     assert [len(rows) for rows in steps[:-1]] == [size] * (len(steps) - 1)
@@ -104,7 +104,7 @@ def test_the_steps_of_an_epoch_divide_its_training_rows_into_batches(
 @unhurried
 @given(st.integers(1, 300), st.floats(0, 1, exclude_max=True), seeds)
 def test_a_split_is_disjoint_complete_and_ascending(count: int, fraction: float, seed: int) -> None:
-    training, validation = split(count, spec_of(validation_fraction=fraction, seed=seed))
+    training, validation = split_rows(count, spec_of(validation_fraction=fraction, seed=seed))
     assert sorted([*training.tolist(), *validation.tolist()]) == list(range(count))
     assert training.tolist() == sorted(training.tolist())
     assert validation.tolist() == sorted(validation.tolist())
@@ -115,7 +115,7 @@ def test_a_split_depends_on_the_seed_alone() -> None:
     spec = spec_of(validation_fraction=0.4, seed=5)
     same = spec_of(validation_fraction=0.4, seed=5, shuffle=True, epochs=3, batch_size="full")
     other = spec_of(validation_fraction=0.4, seed=6)
-    assert split(50, spec)[1].tolist() == split(50, same)[1].tolist() != split(50, other)[1].tolist()
+    assert split_rows(50, spec)[1].tolist() == split_rows(50, same)[1].tolist() != split_rows(50, other)[1].tolist()
 
 
 def test_prepared_rows_are_those_of_the_dataset() -> None:
@@ -142,7 +142,7 @@ def test_standardized_training_rows_have_mean_0_and_deviation_1() -> None:
 
 def test_validation_rows_do_not_touch_the_scale() -> None:
     spec = spec_of(standardize=True, validation_fraction=0.2)
-    _, validation = split(30, spec)
+    _, validation = split_rows(30, spec)
     changed = X.copy()
     changed[validation] += 1e6
     data, other = prepare(X, Y, spec), prepare(changed, Y, spec)
@@ -250,5 +250,5 @@ def test_the_random_streams_of_one_seed_are_apart() -> None:
     """A split that followed the order of an epoch would hold back the rows it visits first."""
     spec = shuffled(1, validation_fraction=0.5)
     order = epoch_order(40, spec, 0).tolist()
-    _, validation = split(40, spec)
+    _, validation = split_rows(40, spec)
     assert validation.tolist() not in (sorted(order[:20]), sorted(order[20:]))

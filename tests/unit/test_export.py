@@ -22,7 +22,7 @@ from slope.export.onnx_file import to_onnx
 from slope.export.safetensors_file import to_safetensors
 from slope.export.skops_file import to_skops
 from slope.loop import Training
-from slope.model import predict
+from slope.model import predict_singly
 from slope.spec import TrainingSpec
 from slope.trained import TrainedModel
 
@@ -180,7 +180,7 @@ def diabetes(dtype: str, standardize: bool) -> tuple[Any, TrainingSpec, TrainedM
     model = TrainedModel(
         "job", np.array(weights), bias, spec.dtype, "progression", load_diabetes().feature_names, data.scaler
     )
-    return x, spec, model, predict(training.result, x.tolist(), spec, data.scaler)
+    return x, spec, model, predict_singly(training.result, x.tolist(), spec, data.scaler)
 
 
 @pytest.mark.parametrize("standardize", [False, True])

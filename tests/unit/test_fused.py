@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slope.columns import EpochColumns, StepColumns, joined
+from slope.columns import EpochColumns, StepColumns, join_columns
 from slope.data import TrainingData, prepare
 from slope.engines.fused import Fused
 from slope.engines.groups import groups_of, likeness, obstacle, widest
@@ -109,12 +109,12 @@ def alone(spec: TrainingSpec, **options: Any) -> tuple[list[EpochRecord], Diverg
 
 def epochs_of(rounds: list[Round], place: int) -> EpochColumns | None:
     parts = [found.epochs.at(np.flatnonzero(found.places == place)) for found in rounds if place in found.places]
-    return joined(parts) if parts else None
+    return join_columns(parts) if parts else None
 
 
 def steps_of(rounds: list[Round], place: int) -> StepColumns | None:
     parts = [found.steps.at(np.flatnonzero(found.step_places == place)) for found in rounds if found.steps]
-    return joined(parts) if parts else None
+    return join_columns(parts) if parts else None
 
 
 def assert_same(found: Any, expected: Any, tolerance: float) -> None:

@@ -16,8 +16,8 @@ from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import SGDRegressor
 
 from slope.data import RowsOfSteps, TrainingData, initial_parameters, prepare
-from slope.loop import Training, train
-from slope.model import Parameters, predict
+from slope.loop import Training, train_epochs
+from slope.model import Parameters, predict_singly
 from slope.records import Diverged, EpochRecord, StepRecord
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
@@ -188,9 +188,9 @@ def test_the_lecture_is_reproduced_to_the_bit(lecture: dict[str, Any]) -> None:
         initial_weights=[lecture["initial_weight"]],
     )
     training = training_of(lecture["x"], lecture["y"], spec)
-    [before] = predict(training.result, [[lecture["predict"]]], spec)
+    [before] = predict_singly(training.result, [[lecture["predict"]]], spec)
     records = list(training.epochs())
-    [after] = predict(training.result, [[lecture["predict"]]], spec)
+    [after] = predict_singly(training.result, [[lecture["predict"]]], spec)
     assert (before, after) == (lecture["prediction_before"], lecture["prediction_after"])
     assert [(record.epoch, record.last_loss, record.parameters) for record in records] == [
         (theirs["epoch"], theirs["last_loss"], ([theirs["weight_after"]], None)) for theirs in lecture["records"]
@@ -268,7 +268,7 @@ def test_how_an_array_is_laid_out_changes_no_bit(shuffle: bool) -> None:
     expected_bits = all_bits(run(training_of(x, y, spec))[0])
     for layout in (np.asfortranarray(x), misaligned, np.repeat(x, 2, axis=0)[::2], read_only):
         data = TrainingData(layout, y, np.arange(20), layout[:0], y[:0])
-        assert all_bits(list(train(data, spec))) == expected_bits
+        assert all_bits(list(train_epochs(data, spec))) == expected_bits
 
 
 @st.composite
@@ -394,7 +394,7 @@ def test_a_batch_size_above_the_rows_means_all_of_them() -> None:
 def test_the_validation_loss_is_that_of_the_rows_held_back_after_the_epoch_and_without_penalties() -> None:
     spec = spec_of(epochs=3, validation_fraction=0.3, l1=0.5, l2=0.5, dtype="float64")
     data = prepare(X, Y, spec)
-    for record in train(data, spec):
+    for record in train_epochs(data, spec):
         residuals = data.validation_x @ record.parameters.weights + record.parameters.bias - data.validation_y
         assert record.validation_loss == pytest.approx(np.mean(residuals**2), rel=1e-12)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from slope.data import prepare
-from slope.loop import train
-from slope.model import LinearModel, Parameters, predict
+from slope.loop import train_epochs
+from slope.model import LinearModel, Parameters, predict_singly
 from slope.spec import TrainingSpec
 
 RANDOM = np.random.RandomState(5)
@@ -99,7 +99,7 @@ def test_a_frozen_parameter_has_no_gradient(frozen: str) -> None:
 
 def test_a_model_without_bias_goes_through_the_origin() -> None:
     spec = spec_of(fit_bias=False)
-    assert predict(Parameters([3.0, -2.0], None), [[0.0, 0.0], [1.0, 1.0]], spec) == [0.0, 1.0]
+    assert predict_singly(Parameters([3.0, -2.0], None), [[0.0, 0.0], [1.0, 1.0]], spec) == [0.0, 1.0]
 
 
 # Predictions
@@ -111,9 +111,9 @@ def test_a_prediction_equals_the_forward_pass_of_a_training_step_to_the_bit(feat
     """Read back from the step's loss: the absolute error of one row whose y is 0."""
     x = np.abs(np.random.RandomState(features).standard_normal((12, features)))
     spec = spec_of(epochs=1, loss="absolute_error", learning_rate=1e-4, initial_weights="normal", dtype=dtype)
-    [record] = train(prepare(x, np.zeros(12), spec), spec)
+    [record] = train_epochs(prepare(x, np.zeros(12), spec), spec)
     assert [step.loss for step in record.steps] == [
-        abs(predict(step.parameters, [row.tolist()], spec)[0]) for step, row in zip(record.steps, x, strict=True)
+        abs(predict_singly(step.parameters, [row.tolist()], spec)[0]) for step, row in zip(record.steps, x, strict=True)
     ]
 
 
@@ -127,8 +127,8 @@ def test_a_prediction_does_not_depend_on_the_points_beside_it(x: Any, dtype: str
     spec = spec_of(dtype=dtype, fit_bias=fit_bias)
     weights = np.random.RandomState(0).standard_normal(x.shape[1]).tolist()
     parameters = Parameters(weights, 0.3 if fit_bias else None)
-    one_by_one = [predict(parameters, [row], spec)[0] for row in x.tolist()]
-    assert predict(parameters, x.tolist(), spec) == one_by_one
+    one_by_one = [predict_singly(parameters, [row], spec)[0] for row in x.tolist()]
+    assert predict_singly(parameters, x.tolist(), spec) == one_by_one
     assert one_by_one == [plain_prediction(row, parameters, dtype) for row in x.tolist()]
 
 
@@ -145,7 +145,7 @@ def plain_prediction(row: list[float], parameters: Parameters, dtype: str) -> fl
 
 @pytest.mark.parametrize(("dtype", "expected"), [("float32", 0.10000000149011612), ("float64", 0.1)])
 def test_predictions_are_made_in_the_dtype_of_the_job(dtype: str, expected: float) -> None:
-    assert predict(Parameters([0.1], 0.0), [[1.0]], spec_of(dtype=dtype)) == [expected]
+    assert predict_singly(Parameters([0.1], 0.0), [[1.0]], spec_of(dtype=dtype)) == [expected]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -156,12 +156,12 @@ def test_points_in_their_own_units_are_scaled_as_the_training_rows_are(fit_bias:
     )
     x = 100 * X + [5.0, -3.0, 0.0, 1000.0]
     data = prepare(x, np.zeros(9), spec)
-    [record] = train(data, spec)
+    [record] = train_epochs(data, spec)
     assert [step.loss for step in record.steps] == [
-        abs(predict(step.parameters, [row], spec, data.scaler)[0])
+        abs(predict_singly(step.parameters, [row], spec, data.scaler)[0])
         for step, row in zip(record.steps, x.tolist(), strict=True)
     ]
 
 
 def test_no_points_have_no_predictions() -> None:
-    assert predict(START, [], spec_of()) == []
+    assert predict_singly(START, [], spec_of()) == []

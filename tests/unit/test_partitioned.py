@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slope.data import Array, prepare, split
-from slope.engines.partitioned import PartitionedData, ReducedPartition, joined
+from slope.data import Array, prepare, split_rows
+from slope.engines.partitioned import PartitionedData, ReducedPartition, join_partitions
 from slope.spec import TrainingSpec
 
 random = np.random.default_rng(3)
@@ -41,10 +41,10 @@ def test_partitions_join_to_the_squared_error_of_all_rows(edges: list[int], held
     spec = TrainingSpec(validation_fraction=held_back)
     data = streamed(spec)
 
-    found = joined([data.reduce(range(*ends), go_on) for ends in pairwise(edges)])
+    found = join_partitions([data.reduce(range(*ends), go_on) for ends in pairwise(edges)])
 
     weights, bias = np.array([0.3, 1.0, -4.0]), 0.7
-    for reduction, rows in zip((found.training, found.validation), split(ROWS, spec), strict=True):
+    for reduction, rows in zip((found.training, found.validation), split_rows(ROWS, spec), strict=True):
         assert reduction.rows == len(rows)
         wanted = float(np.square(X[rows] @ weights + bias - Y[rows]).sum())
         assert reduction.squared_error(weights, bias) == pytest.approx(wanted, rel=1e-12, abs=1e-12)
@@ -78,7 +78,7 @@ def test_it_is_standardized_as_data_in_memory_is(
     x = X * [scale, 1.0, 0.0] + [0.0, shift, 7.3]  # the last feature is constant
     data, wanted = streamed(spec, x), prepare(x, Y, spec)
 
-    found = joined([data.reduce(range(edge), go_on), data.reduce(range(edge, ROWS), go_on)]).reductions(spec)
+    found = join_partitions([data.reduce(range(edge), go_on), data.reduce(range(edge, ROWS), go_on)]).reductions(spec)
 
     assert found.scaler
     assert wanted.scaler

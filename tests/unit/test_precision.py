@@ -14,7 +14,7 @@ from slope.engines.build import build
 from slope.engines.fused import Fused
 from slope.engines.partitioned import PartitionedData
 from slope.engines.reduced import Reduced
-from slope.model import Parameters, predict
+from slope.model import Parameters, predict_singly
 from slope.rounding import COARSE
 from slope.spec import TrainingSpec
 
@@ -113,7 +113,7 @@ def test_a_target_far_from_zero_is_learnt_in_float32(engine: str) -> None:
     weights, bias = data.scaler.in_own_units(np.array(learned.weights), learned.bias)
     assert weights.tolist() == pytest.approx([1.0], rel=1e-3)
     assert bias == pytest.approx(1e9, abs=1e-2)
-    predictions = predict(learned, X[:, None].tolist(), spec, data.scaler)
+    predictions = predict_singly(learned, X[:, None].tolist(), spec, data.scaler)
     assert [each - 1e9 for each in predictions] == pytest.approx(X.tolist(), abs=1e-2)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from slope.data import Scaler
-from slope.model import Parameters, predict
+from slope.model import Parameters, predict_singly
 from slope.spec import TrainingSpec
 from slope.trained import TrainedModel
 
@@ -27,7 +27,7 @@ def model_of(weights: Any, bias: float | None, dtype: Any, scaler: Scaler | None
 def as_trained(model: TrainedModel, x: Any) -> list[float]:
     """What the worker predicts."""
     spec = TrainingSpec(dtype=model.dtype, fit_bias=model.bias is not None, standardize=model.scaler is not None)
-    return predict(Parameters(model.weights.tolist(), model.bias), x.tolist(), spec, model.scaler)
+    return predict_singly(Parameters(model.weights.tolist(), model.bias), x.tolist(), spec, model.scaler)
 
 
 matrices = arrays(np.float64, st.tuples(st.integers(1, 30), st.integers(1, 20)), elements=st.floats(-1e6, 1e6))
