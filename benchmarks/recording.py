@@ -135,7 +135,8 @@ def _job(database: Database) -> UUID:
     spec = TrainingSpec()
     with database.writing() as session:
         dataset_id = uuid7()
-        values = {"columns": [], "content_hash": dataset_id.hex, "size": 0, "rows": 1, "is_inline": True, "name": None}
+        values = {"columns": [], "content_hash": dataset_id.hex, "object_id": dataset_id, "size": 0, "rows": 1}
+        values |= {"is_inline": True, "name": None}
         datasets.add_dataset(session, {"id": dataset_id, "created_at": now(session)} | values)
         job = Job(
             id=uuid7(),

@@ -1,15 +1,17 @@
 """Datasets: adding, listing and deleting them. Their numbers are read in service.data.numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data.numbers import INLINE_TARGET, Arrays, delete_numbers, inline_features
+from service.data.numbers import INLINE_TARGET, Arrays, delete_numbers, inline_features, release_numbers
 from service.errors import DatasetIsUsed, DatasetNotFound, QuotaReached
 from service.storage import Storage
 from service.store import datasets
@@ -19,9 +21,10 @@ from slope.tabular.summary import Summary, summarize
 
 
 class NewDataset:
-    """A table that becomes a dataset, unless there is one of the same content.
+    """A table that becomes a dataset, unless there is one that says the same of the same content.
 
     Its object is in the storage before any row names it: whatever happens in between, no row is without numbers.
+    Where there is an object of the same content, the dataset shares it.
     """
 
     def __init__(
@@ -54,10 +57,6 @@ class NewDataset:
     def content_hash(self) -> str:
         return self._summary.content_hash
 
-    @property
-    def notes(self) -> Sequence[str]:
-        return self._summary.notes
-
     def put(self) -> None:
         """Let the object be in the storage."""
         if not self._is_put:
@@ -71,16 +70,36 @@ class NewDataset:
             self._is_put = False
 
     def adopt(self, session: Session) -> UUID:
-        """The dataset of this content, new or not, which nobody can delete until the transaction ends."""
-        while (known := datasets.lock_content(session, self._summary.content_hash)) is None:
+        """The dataset of this table, new or not, which nobody can delete until the transaction ends."""
+        object_id = datasets.lock_content(session, self.content_hash)
+        known = None if object_id is None else self._known(session)
+        if known is not None:
+            return known
+        if object_id is None:
             self._refuse_beyond_quota(session)
-            self.put()  # its content may have been known a moment ago, and deleted since
-            if datasets.add_dataset(session, self._row(session)):
-                before_commit(session, self._note_commit)
-                return self._id
+            self.put()  # it may have been known a moment ago, and deleted since
+            before_commit(session, self._note_commit)
+        datasets.add_dataset(session, self._row(session, object_id or self._id))
+        return self._id
+
+    def _known(self, session: Session) -> UUID | None:
+        """A dataset that says the same of the same content; one that came with a job says what the upload says."""
         if not self._is_inline:
-            datasets.publish(session, known, self._name)
-        return known
+            for dataset in datasets.select_named(session, self.content_hash, self._name):
+                if self._is_told(dataset) and datasets.lock_dataset(session, dataset.id):
+                    return dataset.id
+        inline = datasets.lock_inline(session, self.content_hash)
+        if inline is not None and not self._is_inline:
+            datasets.describe_dataset(session, inline, self._told)
+        return inline
+
+    def _is_told(self, dataset: Dataset) -> bool:
+        """Whether a dataset has the same notes, types and nulls."""
+        own, theirs = (
+            [(each["name"], each["type"], each["nulls"]) for each in columns]
+            for columns in (self._told["columns"], dataset.columns)
+        )
+        return own == theirs and self._told["notes"] == dataset.notes
 
     def _refuse_beyond_quota(self, session: Session) -> None:
         if self._quota is not None and datasets.stored_bytes(session) + self._size > self._quota:
@@ -89,17 +108,21 @@ class NewDataset:
     def _note_commit(self) -> None:
         self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost
 
-    def _row(self, session: Session) -> dict[str, object]:
-        return {
+    @cached_property
+    def _told(self) -> dict[str, Any]:
+        """What is told of the table, besides its numbers."""
+        columns = [asdict(column) for column in self._summary.columns]
+        return {"name": self._name, "columns": columns, "notes": list(self._summary.notes)}
+
+    def _row(self, session: Session, object_id: UUID) -> dict[str, Any]:
+        return self._told | {
             "id": self._id,
             "created_at": now(session),
-            "name": self._name,
             "is_inline": self._is_inline,
             "rows": self._summary.rows,
-            "columns": [asdict(column) for column in self._summary.columns],
             "content_hash": self._summary.content_hash,
+            "object_id": object_id,
             "size": self._size,
-            "notes": list(self._summary.notes),
         }
 
 
@@ -164,8 +187,9 @@ def list_rows(
 def delete_dataset(database: Database, storage: Storage, dataset_id: UUID) -> None:
     """Delete a dataset with its numbers. Raises DatasetIsUsed while a job refers to it."""
     with database.writing() as session:
-        if not datasets.remove_dataset(session, dataset_id):
+        removed = datasets.remove_dataset(session, dataset_id)
+        if removed is None:
             get_dataset(session, dataset_id)  # another may have deleted it
             raise DatasetIsUsed
         session.commit()
-    delete_numbers(storage, dataset_id)
+    release_numbers(storage, removed)

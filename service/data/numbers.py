@@ -12,6 +12,7 @@ import structlog
 
 from service.errors import ServiceError
 from service.storage import Storage
+from service.store.datasets import Removed
 from service.store.tables import Job, object_name
 from slope.data import Array
 from slope.spec import InlineData
@@ -54,7 +55,7 @@ def inline_features(width: int) -> list[str]:
 
 def load_columns(
     storage: Storage,
-    dataset_id: UUID,
+    object_id: UUID,
     rows: int,
     features: Sequence[str],
     target: str,
@@ -67,7 +68,7 @@ def load_columns(
     x, y = np.empty((rows, len(features))), np.empty(rows)
     start = 0
     pause()
-    for part in read_batches(storage, dataset_id, features, target):
+    for part in read_batches(storage, object_id, features, target):
         pause()
         end = start + len(part.y)
         x[start:end], y[start:end] = part.x, part.y
@@ -77,41 +78,47 @@ def load_columns(
 
 def load_job_data(storage: Storage, job: Job, pause: Callable[[], None] = lambda: None) -> Arrays:
     """All that a job learns from. Raises as `load_columns` does."""
-    return load_columns(storage, job.dataset_id, job.dataset.rows, job.features, job.target, pause)
+    return load_columns(storage, job.dataset.object_id, job.dataset.rows, job.features, job.target, pause)
 
 
 def read_batches(
-    storage: Storage, dataset_id: UUID, features: Sequence[str], target: str, rows: range | None = None
+    storage: Storage, object_id: UUID, features: Sequence[str], target: str, rows: range | None = None
 ) -> Iterator[Arrays]:
     """Named columns of a dataset or of some of its rows, a few at a time. Raises StorageUnavailable, ObjectMissing."""
-    for matrix in read_columns(storage, dataset_id, [*features, target], rows):
+    for matrix in read_columns(storage, object_id, [*features, target], rows):
         yield Arrays(matrix[:, :-1], matrix[:, -1])
 
 
 def read_columns(
-    storage: Storage, dataset_id: UUID, columns: Sequence[str], rows: range | None = None
+    storage: Storage, object_id: UUID, columns: Sequence[str], rows: range | None = None
 ) -> Iterator[Array]:
     """Named columns of a dataset, some rows (n × columns, float64) at a time. Raises as `read_batches` does."""
     from slope.tabular import stored
 
-    with storage.open(object_name(dataset_id)) as file:
+    with storage.open(object_name(object_id)) as file:
         yield from stored.read(file, columns, rows)
 
 
-def row_ranges(storage: Storage, dataset_id: UUID, count: int) -> list[range]:
+def row_ranges(storage: Storage, object_id: UUID, count: int) -> list[range]:
     """The rows of a dataset in at most `count` ranges that are read separately.
 
     Raises as `read_batches` does.
     """
     from slope.tabular import stored
 
-    with storage.open(object_name(dataset_id)) as file:
+    with storage.open(object_name(object_id)) as file:
         return stored.partitions(file, count)
 
 
-def delete_numbers(storage: Storage, dataset_id: UUID) -> None:
-    """Delete the numbers of a dataset that is no more; what cannot be deleted now is deleted as garbage later."""
+def release_numbers(storage: Storage, removed: Removed) -> None:
+    """Delete the numbers of a dataset that is no more, unless another shares them."""
+    if not removed.is_named:
+        delete_numbers(storage, removed.object_id)
+
+
+def delete_numbers(storage: Storage, object_id: UUID) -> None:
+    """Delete numbers that no dataset names; what cannot be deleted now is deleted as garbage later."""
     try:
-        storage.delete(object_name(dataset_id))
+        storage.delete(object_name(object_id))
     except ServiceError as error:
-        log.warning("an object could not be deleted: it goes as garbage", dataset_id=str(dataset_id), error=str(error))
+        log.warning("an object could not be deleted: it goes as garbage", object_id=str(object_id), error=str(error))

@@ -19,7 +19,7 @@ def stream_job_data(storage: Storage, job: Job, device: str) -> "PartitionedData
     from slope.engines.partitioned import PartitionedData  # loads torch
 
     def batches(rows: range) -> Iterator[tuple[Array, Array]]:
-        for part in numbers.read_batches(storage, job.dataset_id, job.features, job.target, rows):
+        for part in numbers.read_batches(storage, job.dataset.object_id, job.features, job.target, rows):
             yield part.x, part.y
 
     return PartitionedData(batches, job.dataset.rows, len(job.features), job.training_spec, device)

@@ -1,6 +1,6 @@
 """Taking what somebody has uploaded as a dataset."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,12 +20,10 @@ from slope.tabular.reading import Limits
 
 @dataclass(frozen=True)
 class Upload:
-    """A dataset that was uploaded; not new where there was one of the same content."""
+    """A dataset that was uploaded; not new where there was one that says the same of the same content."""
 
     dataset: Dataset
     is_new: bool
-    notes: Sequence[str]
-    """Of this file; those of the dataset are of the file that it came with first."""
 
 
 def accept_upload(database: Database, storage: Storage, settings: Settings, sent: Sent, name: str | None) -> Upload:
@@ -42,7 +40,7 @@ def _keep(database: Database, new: NewDataset) -> Upload:
         dataset_id = new.adopt(session)
         session.commit()
     with database.reading() as session:
-        return Upload(datasets.get_dataset(session, dataset_id), dataset_id == new.id, new.notes)
+        return Upload(datasets.get_dataset(session, dataset_id), dataset_id == new.id)
 
 
 def _allowance(settings: Settings) -> Allowance:

@@ -166,10 +166,10 @@ def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check 
         if dataset_id is None:
             get_job(session, job_id)  # another may have deleted it
             raise JobIsRunning
-        was_last = stored.remove_inline(session, dataset_id)
+        removed = stored.remove_inline(session, dataset_id)
         session.commit()
-    if was_last:
-        numbers.delete_numbers(storage, dataset_id)
+    if removed:
+        numbers.release_numbers(storage, removed)
 
 
 def _check(session: Session, job_id: UUID, check: Check | None) -> None:

@@ -132,10 +132,10 @@ def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
         learnt_from = sweeps.remove_sweep(session, sweep_id)
         if learnt_from is None:
             raise SweepIsRunning
-        unused = [dataset_id for dataset_id in learnt_from if stored_datasets.remove_inline(session, dataset_id)]
+        removed = [stored_datasets.remove_inline(session, dataset_id) for dataset_id in sorted(learnt_from)]
         session.commit()
-    for dataset_id in unused:
-        numbers.delete_numbers(storage, dataset_id)
+    for each in filter(None, removed):
+        numbers.release_numbers(storage, each)
 
 
 def _sweep(session: Session, request: SweepRequest, key: Key) -> Sweep:

@@ -87,7 +87,7 @@ def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, 
     if request.hyperparameters.dtype == "float32":
         _refuse_overflow(dataset, {*features, target})
     is_small = dataset.rows * (len(features) + 1) <= MOST_READ
-    arrays = numbers.load_columns(storage, dataset.id, dataset.rows, features, target) if is_small else None
+    arrays = numbers.load_columns(storage, dataset.object_id, dataset.rows, features, target) if is_small else None
     return Sample(dataset.rows, features, target, arrays, _spreads(dataset, [*features, target]), dataset.id)
 
 

@@ -110,7 +110,7 @@ def score_dataset(
             _refuse_overflow(dataset, features)
         absent = _absent(features, dataset)
     there = [name for name in features if name not in absent]
-    parts = numbers.read_columns(storage, dataset.id, [*there, *([target] if target is not None else [])])
+    parts = numbers.read_columns(storage, dataset.object_id, [*there, *([target] if target is not None else [])])
     parts = _with_zeros(parts, [place for place, name in enumerate(features) if name in absent])
     first = next(parts, None)  # what is wrong with the storage shows now
     parts = parts if first is None else chain([first], parts)

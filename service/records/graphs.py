@@ -151,7 +151,7 @@ def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found 
     found = database.query(recorded_step, job_id, epoch, step)
     if found is None:
         return None
-    source = Source(found.dataset_id, found.rows, tuple(found.features), found.target, found.spec)
+    source = Source(found.object_id, found.rows, tuple(found.features), found.target, found.spec)
     origin = Origin(source, source.training_spec, found.engine, found.device)
     return (found, origin, None) if origin.spec.zero_gradients == "step" else None
 

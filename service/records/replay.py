@@ -42,7 +42,7 @@ _NUMBERS_KEPT = 4_000_000
 class Source:
     """What a job learns from, and how: all that its data, as it trains on it, depends on."""
 
-    dataset_id: UUID
+    object_id: UUID
     rows: int
     features: tuple[str, ...]
     target: str
@@ -51,7 +51,7 @@ class Source:
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        return cls(job.dataset_id, job.dataset.rows, tuple(job.features), job.target, json.dumps(job.spec))
+        return cls(job.dataset.object_id, job.dataset.rows, tuple(job.features), job.target, json.dumps(job.spec))
 
     @property
     def training_spec(self) -> TrainingSpec:
@@ -70,7 +70,7 @@ def _spec_of(text: str) -> TrainingSpec:
 )
 def prepared(storage: Storage, source: Source) -> TrainingData:
     """The data as the job trains on it; it never changes, and is kept for the next step that is asked for."""
-    arrays = numbers.load_columns(storage, source.dataset_id, source.rows, source.features, source.target)
+    arrays = numbers.load_columns(storage, source.object_id, source.rows, source.features, source.target)
     return prepare(arrays.x, arrays.y, source.training_spec)
 
 

@@ -1,18 +1,18 @@
 """Datasets: what is known of them, and who uses them. Their numbers are objects of the storage."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session, undefer
 
 from service.store.tables import Dataset, Job
 
 _ADDING = int.from_bytes(b"datasets")
-"""The lock on PostgreSQL of who adds a dataset within a quota; on SQLite there is one writer anyway."""
+"""The lock on PostgreSQL of who adds a dataset within a quota."""
 
 
 def find_dataset(session: Session, dataset_id: UUID) -> Dataset | None:
@@ -30,11 +30,9 @@ def select_datasets(session: Session, *, name: str | None, before: UUID | None, 
     return list(session.scalars(query.order_by(Dataset.id.desc()).limit(limit)))
 
 
-def add_dataset(session: Session, values: dict[str, Any]) -> bool:
-    """Add a dataset, by column. False when there is one of the same content."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    adding = insert(Dataset).values(values).on_conflict_do_nothing(index_elements=[Dataset.content_hash])
-    return session.scalar(adding.returning(Dataset.id)) is not None
+def add_dataset(session: Session, values: dict[str, Any]) -> None:
+    """Add a dataset, by column."""
+    session.execute(insert(Dataset).values(values))
 
 
 def with_content(connection: Connection, content_hash: str) -> UUID | None:
@@ -43,9 +41,9 @@ def with_content(connection: Connection, content_hash: str) -> UUID | None:
 
 def stored_bytes(session: Session) -> int:
     """What all datasets take in the storage. Nobody else who asks can add one until the transaction ends."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_ADDING)))
-    return session.scalar(select(func.coalesce(func.sum(Dataset.size), 0))) or 0
+    _take_lock(session, _ADDING)
+    objects = select(func.max(Dataset.size).label("size")).group_by(Dataset.object_id).subquery()
+    return session.scalar(select(func.coalesce(func.sum(objects.c.size), 0))) or 0
 
 
 def lock_dataset(session: Session, dataset_id: UUID) -> bool:
@@ -54,22 +52,46 @@ def lock_dataset(session: Session, dataset_id: UUID) -> bool:
 
 
 def lock_content(session: Session, content_hash: str) -> UUID | None:
-    """The dataset of this content, which nobody can delete until the transaction ends."""
-    return _lock(session, Dataset.content_hash == content_hash)
+    """The object of this content, if any. Until the transaction ends nobody else adds or removes a dataset of it.
+
+    So no two objects of one content are made, and of two who remove its last datasets one sees that it is the last.
+    """
+    _take_lock(session, int.from_bytes(bytes.fromhex(content_hash)[:8], signed=True))
+    return session.scalar(select(Dataset.object_id).where(Dataset.content_hash == content_hash).limit(1))
 
 
-def publish(session: Session, dataset_id: UUID, name: str | None) -> None:
+def lock_inline(session: Session, content_hash: str) -> UUID | None:
+    """A dataset of this content that came with a job, which nobody can delete until the transaction ends."""
+    return _lock(session, Dataset.content_hash == content_hash, Dataset.is_inline.is_(True))
+
+
+def select_named(session: Session, content_hash: str, name: str | None) -> list[Dataset]:
+    """Datasets of this content that somebody has uploaded under this name, or without one."""
+    query = select(Dataset).where(Dataset.content_hash == content_hash, ~Dataset.is_inline)
+    named = query.where(Dataset.name.is_not_distinct_from(name)).options(undefer(Dataset.columns))
+    return list(session.scalars(named.order_by(Dataset.id)))
+
+
+def describe_dataset(session: Session, dataset_id: UUID, values: dict[str, Any]) -> None:
     """Let a dataset that came with a job be one that was uploaded: it stays when the job goes."""
-    values: dict[str, Any] = {"is_inline": False} | ({} if name is None else {"name": name})
-    session.execute(update(Dataset).where(Dataset.id == dataset_id, Dataset.is_inline).values(values))
+    session.execute(update(Dataset).where(Dataset.id == dataset_id).values(values | {"is_inline": False}))
 
 
-def remove_dataset(session: Session, dataset_id: UUID) -> bool:
+@dataclass(frozen=True)
+class Removed:
+    """A dataset that is no more."""
+
+    object_id: UUID
+    is_named: bool
+    """Whether another dataset has its numbers in the same object."""
+
+
+def remove_dataset(session: Session, dataset_id: UUID) -> Removed | None:
     """Delete a dataset that no job refers to."""
     return _remove_unused(session, Dataset.id == dataset_id)
 
 
-def remove_inline(session: Session, dataset_id: UUID) -> bool:
+def remove_inline(session: Session, dataset_id: UUID) -> Removed | None:
     """Delete a dataset that came with a job and that no job refers to any more."""
     return _remove_unused(session, Dataset.id == dataset_id, Dataset.is_inline.is_(True))
 
@@ -80,18 +102,31 @@ def unused_inline(session: Session, before: datetime) -> list[UUID]:
     return list(session.scalars(query))
 
 
-def existing(session: Session, among: Sequence[UUID]) -> set[UUID]:
-    return set(session.scalars(select(Dataset.id).where(Dataset.id.in_(among))))
+def named_objects(session: Session, among: Sequence[UUID]) -> set[UUID]:
+    """Those of some objects that a dataset has its numbers in."""
+    return set(session.scalars(select(Dataset.object_id).where(Dataset.object_id.in_(among)).distinct()))
 
 
-def _lock(session: Session, condition: ColumnElement[bool]) -> UUID | None:
-    return session.scalar(select(Dataset.id).where(condition).with_for_update(read=True, key_share=True))
+def _lock(session: Session, *conditions: ColumnElement[bool]) -> UUID | None:
+    query = select(Dataset.id).where(*conditions).limit(1)
+    return session.scalar(query.with_for_update(read=True, key_share=True))
 
 
-def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> bool:
-    session.execute(select(Dataset.id).where(*conditions).with_for_update())  # wait for who has it locked
-    gone = session.execute(delete(Dataset).where(*conditions, _unused()).returning(Dataset.id))
-    return gone.scalar_one_or_none() is not None
+def _take_lock(session: Session, number: int) -> None:
+    """Until the transaction ends. On SQLite there is one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Removed | None:
+    content_hash = session.scalar(select(Dataset.content_hash).where(*conditions))
+    if content_hash is None:
+        return None
+    lock_content(session, content_hash)
+    session.execute(select(Dataset.id).where(*conditions).with_for_update())  # wait for who holds it
+    gone = session.execute(delete(Dataset).where(*conditions, _unused()).returning(Dataset.object_id))
+    object_id = gone.scalar_one_or_none()
+    return Removed(object_id, object_id in named_objects(session, [object_id])) if object_id else None
 
 
 def _unused() -> ColumnElement[bool]:

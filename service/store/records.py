@@ -116,7 +116,7 @@ class RecordedStep(NamedTuple):
     """As JSON."""
     engine: str
     device: str | None
-    dataset_id: UUID
+    object_id: UUID
     rows: int
     """Of the dataset."""
     features: list[str]
@@ -125,7 +125,15 @@ class RecordedStep(NamedTuple):
 
 _OF_STEP = (Step.epoch, Step.step, Step.loss, Step.gradient_weights, Step.gradient_bias, Step.weights, Step.bias)
 _ENGINE = Job.plan["engine"].as_string()
-_OF_JOB = (cast(Job.spec, Text), _ENGINE, Job.assigned_device, Job.dataset_id, Dataset.rows, Job.features, Job.target)
+_OF_JOB = (
+    cast(Job.spec, Text),
+    _ENGINE,
+    Job.assigned_device,
+    Dataset.object_id,
+    Dataset.rows,
+    Job.features,
+    Job.target,
+)
 _RECORDED_STEP: Select[Any] = (
     select(*_OF_STEP, *_OF_JOB)
     .join(Job, Job.id == Step.job_id)

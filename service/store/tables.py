@@ -16,9 +16,9 @@ from slope.statuses import FINAL, STATUSES
 _RUNNING = text("status = 'running'")
 
 
-def object_name(dataset_id: UUID) -> str:
-    """What the object with a dataset's numbers is called in the storage."""
-    return f"{dataset_id}.parquet"
+def object_name(object_id: UUID) -> str:
+    """What an object with the numbers of datasets is called in the storage."""
+    return f"{object_id}.parquet"
 
 
 class Table(DeclarativeBase):
@@ -49,7 +49,7 @@ class Dataset(Table):
     """Named columns to learn from. The numbers are an object of the storage; see slope.tabular.stored."""
 
     __tablename__ = "datasets"
-    __table_args__ = (Index(None, "content_hash", unique=True), Index(None, "size"))
+    __table_args__ = (Index(None, "content_hash"), Index(None, "object_id", "size"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime]
@@ -60,6 +60,8 @@ class Dataset(Table):
     columns: Mapped[list[Any]] = mapped_column(deferred=True)
     """As slope.tabular.summary.Column has them."""
     content_hash: Mapped[str]
+    object_id: Mapped[UUID]
+    """Of the object that has the numbers; all datasets of the same content share it."""
     size: Mapped[int]
     """Bytes in the storage."""
     notes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
@@ -67,7 +69,7 @@ class Dataset(Table):
 
     @property
     def object_name(self) -> str:
-        return object_name(self.id)
+        return object_name(self.object_id)
 
 
 class Sweep(Table):

@@ -36,11 +36,11 @@ def _unused_rows(database: Database, storage: Storage) -> list[str]:
     swept = []
     for dataset_id in unused:
         with database.writing() as session:
-            is_gone = stored.remove_inline(session, dataset_id)
+            removed = stored.remove_inline(session, dataset_id)
             session.commit()
-        if is_gone:
-            numbers.delete_numbers(storage, dataset_id)
-            swept.append(object_name(dataset_id))
+        if removed and not removed.is_named:
+            numbers.delete_numbers(storage, removed.object_id)
+            swept.append(object_name(removed.object_id))
     return swept
 
 
@@ -54,22 +54,22 @@ def _nameless_objects(database: Database, storage: Storage) -> list[str]:
 
 
 def _nameless(database: Database, storage: Storage, objects: list[StoredObject]) -> list[str]:
-    ids = {each.name: _dataset_id(each.name) for each in objects}
+    ids = {each.name: _object_id(each.name) for each in objects}
     with database.reading() as session:
-        existing = stored.existing(session, [dataset_id for dataset_id in ids.values() if dataset_id])
-    nameless = [name for name, dataset_id in ids.items() if dataset_id not in existing]
+        named = stored.named_objects(session, [object_id for object_id in ids.values() if object_id])
+    nameless = [name for name, object_id in ids.items() if object_id not in named]
     for name in nameless:
         storage.delete(name)
     return nameless
 
 
-def _dataset_id(name: str) -> UUID | None:
-    """The dataset that an object belongs to; None for a file that was never finished."""
+def _object_id(name: str) -> UUID | None:
+    """Of an object; None for a file that was never finished."""
     try:
-        dataset_id = UUID(name.partition(".")[0])
+        object_id = UUID(name.partition(".")[0])
     except ValueError:
         return None
-    return dataset_id if name == object_name(dataset_id) else None
+    return object_id if name == object_name(object_id) else None
 
 
 def _uploads(spool: Path) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from sklearn.datasets import load_diabetes, load_linnerud
-from workbench import LECTURE, FakeQueue, problem_of, rows_of_every_table, storage, submit
+from workbench import LECTURE, FakeQueue, at_once, problem_of, rows_of_every_table, storage, submit
 
 from service.api.app import create_app
 from service.settings import Settings
@@ -99,6 +99,62 @@ def test_the_same_content_is_kept_once_in_whatever_format_it_comes(client: TestC
     assert [(answer.status_code, answer.json()["id"]) for answer in again] == [(200, first["id"])] * 4
     assert rows_of_every_table(database)["datasets"] == 1
     assert len(list(storage().everything())) == objects
+
+
+def test_a_second_upload_of_the_same_numbers_is_told_its_own_nulls_types_and_name(
+    client: TestClient, database: Database
+) -> None:
+    first = uploaded(client, b"p,q\n1,2\n2,\n3,4\n", nulls="mean", name="with-gap")
+    objects = len(list(storage().everything()))
+
+    answers = [
+        post(client, b"p,q\n1,2\n2,3\n3,4\n", name="complete"),
+        post(client, b"p,q\n1,2\n2,3\n3,4\n"),
+        post(client, b'{"p":[1,2,3.0],"q":[2,3,4]}', "application/json", name="complete"),
+    ]
+    again = post(client, b"p,q\n1,2\n2,3\n3,4\n", name="complete")
+
+    assert [answer.status_code for answer in answers] == [201] * 3
+    own = [answer.json() for answer in answers]
+    assert [dataset["name"] for dataset in own] == ["complete", None, "complete"]
+    assert [[column["nulls"] for column in dataset["columns"]] for dataset in [first, *own]] == [[0, 1], *[[0, 0]] * 3]
+    assert [[column["type"] for column in dataset["columns"]] for dataset in own][::2] == [
+        ["integer", "integer"],
+        ["number", "integer"],
+    ]
+    assert {dataset["content_hash"] for dataset in own} == {first["content_hash"]}
+    assert (again.status_code, again.json()) == (200, own[0])
+    assert rows_of_every_table(database)["datasets"] == 4
+    assert len(list(storage().everything())) == objects, "the numbers are kept once"
+
+
+def test_numbers_stay_while_any_dataset_shares_them(client: TestClient) -> None:
+    before = len(list(storage().everything()))
+    ids = [uploaded(client, CSV, name=name)["id"] for name in ("a", "b", "c")]
+
+    for count, dataset_id in enumerate(ids, 1):
+        assert client.delete(f"/v1/datasets/{dataset_id}").status_code == 204
+        for left in ids[count:]:
+            assert len(client.get(f"/v1/datasets/{left}/rows").json()["data"]) == 3
+
+    assert len(list(storage().everything())) == before
+
+
+def test_no_numbers_are_lost_while_the_same_is_uploaded_and_deleted_by_many(client: TestClient) -> None:
+    before = len(list(storage().everything()))
+
+    def come_and_go(number: int) -> list[tuple[int, int, int]]:
+        seen = []
+        for turn in range(5):
+            dataset = uploaded(client, CSV, name=f"{number}.{turn}")
+            rows = client.get(f"/v1/datasets/{dataset['id']}/rows")
+            gone = client.delete(f"/v1/datasets/{dataset['id']}")
+            seen.append((rows.status_code, len(rows.json()["data"]), gone.status_code))
+        return seen
+
+    for seen in at_once(4, come_and_go):
+        assert seen == [(200, 3, 204)] * 5
+    assert len(list(storage().everything())) == before, "and none is left over"
 
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
@@ -282,6 +338,32 @@ def test_the_file_of_a_form_is_told_by_its_own_part_and_name(client: TestClient)
     assert [answer.json()["rows"] for answer in (by_name, by_type, packed)] == [2, 2, 2]
     assert by_name.json()["columns"][1]["mean"] == 3.25
     assert latin.json()["columns"][0]["name"] == "é"
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name", "columns"),
+    [
+        ('filename="rents.csv"', "rents.csv", 1),
+        ('filename="rents.tsv"', "rents.tsv", 2),
+        ("filename*=UTF-8''caf%C3%A9%20x.tsv", "café x.tsv", 2),
+        ("filename=\"plain.csv\"; filename*=utf-8'en'caf%C3%A9.tsv", "café.tsv", 2),
+        ("filename*=iso-8859-1''%A3.tsv", "£.tsv", 2),
+        ('filename="C:\\\\data\\\\rents.tsv"', "rents.tsv", 2),
+        ('filename="' + "n" * 300 + '.tsv"', None, 2),
+    ],
+)
+def test_a_dataset_is_called_as_its_file_unless_the_query_says_otherwise(
+    client: TestClient, disposition: str, name: str | None, columns: int
+) -> None:
+    body = f'--b\r\nContent-Disposition: form-data; name="file"; {disposition}\r\n\r\na\tb\n1\t2\n2\t3\n\r\n--b--\r\n'
+    parameters = {} if columns == 2 else {"delimiter": "\t"}
+
+    plain = post(client, body.encode(), "multipart/form-data; boundary=b", **parameters)
+    named = post(client, body.encode(), "multipart/form-data; boundary=b", name="mine", **parameters)
+
+    assert (plain.status_code, named.status_code) == (201, 201), plain.text
+    assert (plain.json()["name"], named.json()["name"]) == (name, "mine")
+    assert len(plain.json()["columns"]) == 2
 
 
 def test_the_index_of_a_shuffled_frame_is_not_learnt_and_the_dataset_says_so(client: TestClient) -> None:

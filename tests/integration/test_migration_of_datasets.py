@@ -88,6 +88,16 @@ def test_objects_become_blobs_again(old_database: Database) -> None:
         assert connection.execute(sa.text("SELECT count(*) FROM epochs")).scalar() == 1
 
 
+def test_datasets_that_share_an_object_keep_the_older_schema_away(own_database: Database) -> None:
+    dataset_id, shared = str(uuid4()), str(uuid4())
+    row = {"created_at": _MOMENT, "rows": 1, "is_inline": False, "content_hash": "00", "size": 1}
+    _insert(own_database, "datasets", row | {"id": shared, "object_id": shared, "columns": "[]"})
+    _insert(own_database, "datasets", row | {"id": dataset_id, "object_id": shared, "columns": "[]"})
+
+    with pytest.raises(ValueError, match=f"{dataset_id} has its numbers in another"):
+        schema.downgrade(own_database, "0009")
+
+
 def test_without_a_storage_nothing_is_moved_and_nothing_lost(old_database: Database) -> None:
     add_dataset(old_database, X, Y)
     before = blobs(old_database)

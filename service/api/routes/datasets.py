@@ -81,7 +81,7 @@ def _as_told(reading: Reading, file: Received) -> Reading:
     "",
     status_code=201,
     responses={
-        200: {"description": "There is a dataset of the same content: this one", "model": DatasetView},
+        200: {"description": "There is a dataset that says the same: this one", "model": DatasetView},
         201: {"headers": {"Location": {"schema": {"type": "string"}}}},
     },
     openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
@@ -99,17 +99,17 @@ async def upload_dataset(
     """Keep a table as a dataset: CSV, NDJSON, JSON, Parquet or Arrow, as the body or as the one file of a form.
 
     `Content-Encoding` may be gzip or zstd. Whatever is not a finite number is refused, at its row and column, unless
-    an option says what to do with it. The same content is kept once.
+    an option says what to do with it. The same content is kept once, whatever its datasets are called.
     """
     async with received(request, settings.spool, format) as file:
         sent = Sent(file.path, file.format, file.encoding, _as_told(reading, file))
         limiter = request.app.state.upload_limiter
         upload = await to_thread.run_sync(
-            uploads.accept_upload, database, storage, settings, sent, name, limiter=limiter
+            uploads.accept_upload, database, storage, settings, sent, name or file.name, limiter=limiter
         )
     response.status_code = 201 if upload.is_new else 200
     response.headers["Location"] = f"/v1/datasets/{upload.dataset.id}"
-    return DatasetView.of(upload.dataset).model_copy(update={"notes": list(upload.notes)})
+    return DatasetView.of(upload.dataset)
 
 
 @router.get("")

@@ -1,9 +1,16 @@
 """The file in a multipart/form-data body (RFC 7578), taken out piece by piece."""
 
+import re
+from contextlib import suppress
+from urllib.parse import unquote
+
 from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import MalformedRequest
+
+_EXTENDED = re.compile(r"""filename\*\s*=\s*"?([\w.:-]+)'[^']*'([^";\s]+)""", re.IGNORECASE)
+"""A name in a charset, with percent signs (RFC 8187)."""
 
 
 class FilePart:
@@ -61,8 +68,16 @@ class FilePart:
         if name.lower() == b"content-type":
             self.content_type = value.decode("latin-1")
         if name.lower() == b"content-disposition":
-            _, options = parse_options_header(value)
-            self.filename = options.get(b"filename", b"").decode("utf-8", "replace")
+            self.filename = _filename(value)
 
     def _end(self) -> None:
         self._is_whole = True
+
+
+def _filename(disposition: bytes) -> str:
+    """What `filename*` says, which has any sign, or else `filename`."""
+    if extended := _EXTENDED.search(disposition.decode("latin-1")):
+        with suppress(LookupError):  # of the charset
+            return unquote(extended[2], extended[1], "replace")
+    _, options = parse_options_header(disposition)
+    return options.get(b"filename", b"").decode("utf-8", "replace")

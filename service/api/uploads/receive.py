@@ -44,6 +44,7 @@ _COMPRESSED: dict[str, Encoding] = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "z
 _NO_TABLES = ("text/plain", "application/x-www-form-urlencoded")
 """What pages of other sites can send without asking first (CORS), and what no table is. A form with a file, and a body
 of no type, can be sent so as well: they are told by where they come from."""
+_NAME_LENGTH = 200
 _PIECE = 1024 * 1024
 """So much is collected before it is written."""
 
@@ -56,6 +57,8 @@ class Received:
     format: Format
     encoding: Encoding | None
     is_tab_separated: bool
+    name: str | None
+    """As the file of a form is called, without what only says how it is compressed."""
     parameters: dict[str, str]
     """What its media type says beside the type, as in `text/csv; charset=utf-16; header=absent`."""
 
@@ -81,7 +84,7 @@ async def received(request: Request, spool: Path, named: Format | None) -> Async
             encoding = encoding or _COMPRESSED.get(_endings(part.filename)[-1])
             told = part.content_type
         is_tab = _media_type(told) == "text/tab-separated-values" or bool(part and "tsv" in _endings(part.filename))
-        yield Received(path, format, encoding, is_tab, _parameters(told))
+        yield Received(path, format, encoding, is_tab, _name(part.filename) if part else None, _parameters(told))
 
 
 async def _write(request: Request, path: Path, part: FilePart | None) -> None:
@@ -130,6 +133,14 @@ def _encoding(told: str) -> Encoding | None:
         detail = "The body is compressed in a way this call does not take: use gzip or zstd"
         raise UnsupportedMediaType(detail, headers={"Accept-Encoding": "gzip, zstd"})
     return _COMPRESSED[kind]
+
+
+def _name(filename: str) -> str | None:
+    """None for what no dataset may be called."""
+    name = filename.replace("\\", "/").rpartition("/")[2]
+    stem, _, ending = name.rpartition(".")
+    name = stem if stem and ending.lower() in _COMPRESSED else name
+    return name if name.isprintable() and 0 < len(name) <= _NAME_LENGTH else None
 
 
 def _endings(filename: str) -> list[str]:
