@@ -15,7 +15,7 @@ from service.api import problems
 from service.api.bodies import large_bodies
 from service.api.bodies.body_limit import BodyLimit
 from service.api.bodies.content_coding import Decoding
-from service.api.documentation import document
+from service.api.documentation import ABOUT, document
 from service.api.guards import page_policy
 from service.api.guards.fields import OneLine
 from service.api.guards.methods import Head
@@ -46,7 +46,6 @@ from service.settings import Settings, get_settings
 from service.storage import storage_at
 from service.store.database import Database
 from service.upkeep.garbage import collect_garbage
-from slope import __version__
 
 _SWEEP_SECONDS = 3600.0
 _TOLD_TO_PAGES = (
@@ -62,21 +61,13 @@ _TOLD_TO_PAGES = (
 
 log = structlog.get_logger()
 
-_DESCRIPTION = """
-Linear regressions trained on demand. Post a dataset and hyperparameters; a worker runs gradient descent through
-PyTorch's autograd; every epoch's loss, gradient and weights go to SQL as they happen and are one GET away.
-
-Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those about a request point at the fault.
-"""
-
 
 def create_app(settings: Settings | None = None, queue: Queue | None = None) -> FastAPI:
     """The ASGI application."""
     settings = settings or get_settings()
     app: FastAPI = FastAPIOffline(
-        title="Slope",
-        version=__version__,
-        description=_DESCRIPTION,
+        **ABOUT,
+        servers=[{"url": "/"}],
         lifespan=_lifespan,
     )
     page_policy.guard(app.routes)

@@ -1,13 +1,44 @@
-"""The OpenAPI document: FastAPI's, with the problems that are really answered in the place of its stock errors."""
+"""The OpenAPI document: FastAPI's, told in full, and in a way that programs which make clients of it understand."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.models import Example
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.api.schemas.problems import FaultView, ProblemView
+from slope import __version__
+
+ABOUT: dict[str, Any] = {
+    "title": "Slope",
+    "version": __version__,
+    "license_info": {"name": "MIT", "identifier": "MIT"},
+    "description": """
+Linear regressions trained on demand. Post a dataset and hyperparameters; a worker runs gradient descent through
+PyTorch's autograd; every epoch's loss, gradient and weights go to SQL as they happen and are one GET away.
+
+Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those about a request point at the fault.
+""",
+    "openapi_tags": [
+        {"name": name, "description": description}
+        for name, description in {
+            "jobs": "Training runs: submit, watch, list, cancel and delete them, and ask what one would do.",
+            "datasets": "Tables that jobs learn from.",
+            "sweeps": "Many jobs on one dataset, which differ in hyperparameters and are trained together.",
+            "records": "What a job recorded: its epochs, its steps, and what happened to it.",
+            "graphs": "Back-propagation explained: the graph of a step or of a formula, and which rows moved a model.",
+            "predictions": "What a job's model predicts.",
+            "models": "A job's model, in the formats of other tools.",
+            "inference": "A job's model as the clients of KServe, Triton and MLflow ask it.",
+            "devices": "Workers and what they train on.",
+            "health": "Whether the service lives and can do its work.",
+        }.items()
+    ],
+}
+"""What the document says of the service as a whole."""
 
 _REFERENCE = "#/components/schemas/{model}"
 _bodies: list[type[BaseModel]] = []
@@ -15,12 +46,15 @@ _STOCK_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
 def document(app: FastAPI) -> None:
-    """Let every operation say that its errors are problems."""
+    """Let every operation have the name of its function, and say that its errors are problems."""
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            route.operation_id = route.name
     stock = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_problems(stock())
+            app.openapi_schema = _in_full(stock())
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -35,18 +69,54 @@ def body_of(model: type[BaseModel], examples: dict[str, Example], *others: str) 
     return {"requestBody": {"content": content, "required": True}}
 
 
-def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
-    schemas = schema["components"]["schemas"]
+def _in_full(document: dict[str, Any]) -> dict[str, Any]:
+    _add_bodies_and_problems(document["components"]["schemas"])
+    document["security"] = []  # whoever reaches the service may ask
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            responses.pop("422", None)
+            responses |= {"4XX": _PROBLEM, "default": _PROBLEM}
+    for schema in list(_objects(document)):
+        _leave_out_a_default_that_is_an_object(schema)
+        _require_what_tells_kinds_apart(schema, document["components"]["schemas"])
+    return document
+
+
+def _add_bodies_and_problems(schemas: dict[str, Any]) -> None:
     for name in _STOCK_ERRORS:
         schemas.pop(name, None)
     modes = [(ProblemView, "serialization"), (FaultView, "serialization"), *((body, "validation") for body in _bodies)]
     _, others = models_json_schema(modes, ref_template=_REFERENCE)  # type: ignore[arg-type]
     schemas |= others["$defs"]
-    for operations in schema["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = _PROBLEM
-    return schema
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a document, the inner ones first."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _objects(each)
+    if isinstance(value, dict):
+        yield value
+
+
+def _leave_out_a_default_that_is_an_object(schema: dict[str, Any]) -> None:
+    """Programs that make clients drop an operation for it. Descriptions tell it."""
+    if isinstance(schema.get("default"), dict) and schema.keys() & _KINDS:
+        del schema["default"]
+
+
+_KINDS = {"type", "$ref", "oneOf", "anyOf"}
+"""What a schema has, and the responses of an operation have not, among which there is a `default`, too."""
+
+
+def _require_what_tells_kinds_apart(schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """A kind that is chosen by a member cannot be chosen without it, whatever its own default is."""
+    for reference in schema.get("discriminator", {}).get("mapping", {}).values():
+        kind = schemas[reference.rpartition("/")[2]]
+        member = schema["discriminator"]["propertyName"]
+        kind["properties"][member].pop("default", None)
+        kind["required"] = sorted({member, *kind.get("required", [])})
 
 
 _PROBLEM = {

@@ -41,6 +41,7 @@ class JobRequest(Part):
     name: Name | None = Field(default=None, examples=["lecture"])
     dataset: Annotated[InlineData | DatasetReference, BeforeValidator(choose_dataset)]
     hyperparameters: TrainingSpec = TrainingSpec()
+    """Those that are left out have their defaults."""
     predict: Rows = Field(default=[], max_length=MAX_PREDICT, examples=[[4.0]])
     """Points to predict before and after training: numbers, or rows of D numbers."""
     device: Device = "auto"

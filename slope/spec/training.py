@@ -56,7 +56,9 @@ class TrainingSpec(Part):
     shuffle: bool = False
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
     optimizer: Optimizer = SGD()
+    """Plain gradient descent by default."""
     schedule: Schedule = Constant()
+    """The same rate in every epoch by default."""
     loss: Loss = "squared_error"
     huber_delta: Positive = 1.0
     l1: NonNegative = 0.0
@@ -77,6 +79,7 @@ class TrainingSpec(Part):
     engine: Engine = "auto"
     """How the steps are computed: `auto` takes the fastest way that applies, and the plain loop below a second."""
     record: Recording = Recording()
+    """Every epoch by default, and every step while that is a million numbers or less."""
 
     @property
     def learns_bias(self) -> bool:

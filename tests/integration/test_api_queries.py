@@ -24,7 +24,8 @@ def operations(client: TestClient) -> Iterator[tuple[str, str, set[str]]]:
     """Method, path with something for each of its parameters, and the names that its query may have."""
     for path, methods in client.get("/openapi.json").json()["paths"].items():
         for method, operation in methods.items():
-            names = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query"}
+            asked = [each for each in operation.get("parameters", []) if each["in"] == "query"]
+            names = {each["name"] + ("[key]" if each.get("style") == "deepObject" else "") for each in asked}
             filled = re.sub(r"\{(\w+)\}", lambda found: str(uuid4()) if found[1].endswith("_id") else "0", path)
             yield method.upper(), filled, names
 

@@ -27,7 +27,11 @@ def strict(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
     """Copies of routes, each refusing what is not among the parameters that it and its dependencies declare."""
     for route in map(copy, routes):
         if isinstance(route, APIRoute):
-            route.app = _Strict(route.app, route.dependant)
+            families = [each.call for each in _all(route.dependant) if isinstance(each.call, Family)]
+            route.app = _Strict(route.app, route.dependant, families)
+            if families:
+                told = {"parameters": [family.documented() for family in families]}
+                route.openapi_extra = (route.openapi_extra or {}) | told
         yield route
 
 
@@ -37,6 +41,7 @@ class Family:
 
     name: str
     most: int
+    description: str
 
     async def __call__(self, request: Request) -> tuple[tuple[str, str], ...]:
         """Keys and values. Raises InvalidRequest for too many, and for a NUL, which PostgreSQL stores nowhere."""
@@ -53,16 +58,32 @@ class Family:
             )
         return tuple(found)
 
+    def documented(self) -> dict[str, Any]:
+        """For OpenAPI, which calls such a family a deep object."""
+        return {
+            "name": self.name,
+            "in": "query",
+            "style": "deepObject",
+            "explode": True,
+            "description": self.description,
+            "schema": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "maxProperties": self.most,
+                "title": self.name.capitalize(),
+            },
+        }
+
     def has(self, name: str) -> bool:
         return name.startswith(f"{self.name}[") and name.endswith("]") and len(name) > len(self.name) + 2
 
 
 class _Strict:
-    def __init__(self, app: ASGIApp, dependant: Dependant) -> None:
+    def __init__(self, app: ASGIApp, dependant: Dependant, families: list[Family]) -> None:
         fields = [cast(Any, each) for each in get_flat_params(dependant) if isinstance(each.field_info, params.Query)]
         self._app = app
         self._known = {field.alias: _is_list(field.field_info.annotation) for field in fields}
-        self._families = [each.call for each in _all(dependant) if isinstance(each.call, Family)]
+        self._families = families
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["query_string"] and (faults := list(self._faults(QueryParams(scope["query_string"])))):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from service.api.dependencies import DatabaseDep, QueueDep, StorageDep
 from service.errors import ServiceError
@@ -27,7 +27,13 @@ _threads = CapacityLimiter(6)
 """Threads of their own, for two questions at once: some may hang for a while."""
 
 
+class Liveness(BaseModel):
+    status: Literal["alive"] = "alive"
+
+
 class Readiness(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     status: State
     """`degraded`: jobs are accepted, and run when what is missing is back."""
     database: bool
@@ -41,9 +47,9 @@ class Readiness(BaseModel):
 
 
 @router.get("/livez")
-async def livez() -> dict[str, str]:
+async def livez() -> Liveness:
     """The process answers. It waits for no thread, nor for anything else."""
-    return {"status": "alive"}
+    return Liveness()
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})

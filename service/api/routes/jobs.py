@@ -36,7 +36,8 @@ IdempotencyKey = Annotated[
 ]
 MAX_LABELS = 50
 """As many as a job can have."""
-Labels = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_LABELS))]
+_LABELS = "Jobs whose metadata has all of these, as `metadata[course]=autograd`"
+Labels = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_LABELS, _LABELS))]
 Statuses = Annotated[list[JobStatus] | None, Query(description="Jobs of any of these", max_length=len(STATUSES))]
 
 

@@ -1,24 +1,27 @@
 """Answers about what happened to a job."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from service.api.schemas.view import View
 from service.store.tables import Event
+from slope.statuses import JobStatus
 
 
 class EventView(View):
     seq: int
-    kind: str = Field(examples=["status"])
-    level: str
-    """`info`, `warning` or `error`."""
+    """Counts the job's events from 1."""
+    kind: Literal["status", "warning"] = Field(examples=["status"])
+    level: Literal["info", "warning", "error"]
     code: str | None
     """What kind of warning, for programs."""
     at: datetime
     epochs_done: int
     """How many epochs the job had behind it."""
-    status: str | None
+    status: JobStatus | None
+    """The new one, of a change of status."""
     detail: str | None
 
     @classmethod

@@ -8,6 +8,7 @@ from uuid import UUID
 import numpy as np
 from pydantic import Field
 
+from service.api.schemas.hyperparameters import Hyperparameters
 from service.api.schemas.records import ParametersView
 from service.api.schemas.view import LONG, View, short
 from service.jobs.jobs import Draft
@@ -15,6 +16,7 @@ from service.prediction.trained_models import scaler_of
 from service.store.tables import Job
 from slope.analysis import Analysis
 from slope.engines.plan import EngineOption, Plan
+from slope.statuses import JobStatus
 
 
 class SampleView(View):
@@ -83,12 +85,12 @@ class ScaledView(View):
 
 class ErrorView(View):
     code: str
-    """`diverged`, `out_of_memory`, `worker_lost`, `timeout` or `invalid`."""
+    """`diverged`, `out_of_memory`, `worker_lost`, `timeout`, `invalid` or `internal`."""
     detail: str | None
 
 
 class TransitionView(View):
-    status: str
+    status: JobStatus
     at: datetime
     detail: str | None
 
@@ -96,12 +98,11 @@ class TransitionView(View):
 class JobView(View):
     id: UUID
     name: str | None
-    status: str = Field(examples=["succeeded"])
-    """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
+    status: JobStatus = Field(examples=["succeeded"])
     dataset: SampleView
     sweep_id: UUID | None
     """The sweep it is a job of."""
-    hyperparameters: dict[str, Any]
+    hyperparameters: Hyperparameters
     predict: list[float] | list[list[float]] | None
     """Null on a page of jobs where there are more than 100 points."""
     device: str
@@ -158,7 +159,7 @@ class JobView(View):
             started_at=job.started_at,
             finished_at=job.finished_at,
             transitions=[
-                TransitionView(status=event.status or "", at=event.at, detail=event.detail)
+                TransitionView(status=event.status, at=event.at, detail=event.detail)
                 for event in job.events
                 if event.kind == "status"
             ],

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from service.api.protocols.kserve import Datatype, datatype_of
-from service.api.schemas.view import View
+from service.api.schemas.view import SparseView, View
 from slope.trained import TrainedModel
 
 
@@ -23,7 +23,7 @@ class ServerView(View):
     extensions: list[str]
 
 
-class TensorView(View):
+class TensorView(SparseView):
     name: str
     datatype: Datatype
     shape: list[int]
@@ -55,7 +55,7 @@ class OutputView(TensorView):
     data: list[float | None] | None = None
 
 
-class InferenceAnswerView(View):
+class InferenceAnswerView(SparseView):
     model_name: str
     id: str | None = None
     outputs: list[OutputView]

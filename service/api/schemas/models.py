@@ -1,9 +1,7 @@
 """Answers about a job's model."""
 
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 from uuid import UUID
-
-from pydantic import Field
 
 from service.api.schemas.view import View
 
@@ -33,7 +31,7 @@ class ModelView(NumbersView[float]):
     job_id: UUID
     epoch: int | None
     """The epoch after which the model was so; null for the one that the job ended with."""
-    dtype: str = Field(examples=["float32"])
+    dtype: Literal["float32", "float64"]
     features: list[str] | None
     """Names of the columns of x; null where the data came without."""
     target: str

@@ -1,6 +1,6 @@
 """Answers about what a job's model predicts."""
 
-from service.api.schemas.view import Page, View
+from service.api.schemas.view import Page, SparseView, View
 from service.prediction.points import Prediction
 from slope.fit import Fit
 
@@ -15,7 +15,7 @@ class PredictionView(View):
         return cls.model_validate(prediction)
 
 
-class ScoredRowView(View):
+class ScoredRowView(SparseView):
     row: int
     """Of the dataset, counted from 0."""
     before: float | None

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from service.api.schemas.view import View
+from service.api.schemas.view import SparseView, View
 
 
 class FaultView(View):
@@ -11,7 +11,7 @@ class FaultView(View):
     """JSON Pointer to the value that is wrong."""
 
 
-class ProblemView(View):
+class ProblemView(SparseView):
     """RFC 9457 problem details."""
 
     type: str = Field(examples=["/problems/invalid-request"])

@@ -1,23 +1,25 @@
 """Answers about sweeps."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
+from service.api.schemas.hyperparameters import Hyperparameters
 from service.api.schemas.jobs import LossView
 from service.api.schemas.view import Page, View, short
 from service.jobs.sweeps import SweepSummary
 from service.store.tables import Job
+from slope.statuses import JobStatus
 
 
 class RankedView(View):
     """A job in the ranking of its sweep."""
 
     job_id: UUID
-    status: str = Field(examples=["succeeded"])
-    settings: dict[str, Any] = Field(examples=[{"learning_rate": 0.01}])
+    status: JobStatus = Field(examples=["succeeded"])
+    settings: Hyperparameters = Field(examples=[{"learning_rate": 0.01}])
     """Its values of the hyperparameters in which the jobs of the sweep differ."""
     epochs_done: int
     loss: LossView
@@ -42,11 +44,11 @@ class SweepView(View):
     name: str | None
     metadata: dict[str, str]
     created_at: datetime
-    hyperparameters: dict[str, Any]
+    hyperparameters: Hyperparameters
     """What the jobs have in common."""
     swept: list[str] = Field(examples=[["l2", "learning_rate"]])
     """Names of the hyperparameters in which they differ."""
-    counts: dict[str, int] = Field(examples=[{"running": 1000, "failed": 24}])
+    counts: dict[JobStatus, int] = Field(examples=[{"running": 1000, "failed": 24}])
     """How many of the jobs have each status."""
     progress: SweepProgressView
 
@@ -62,7 +64,7 @@ class SweepView(View):
 
 
 class RankedSweepView(SweepView):
-    ranked_by: str = Field(examples=["validation_loss"])
+    ranked_by: Literal["loss", "validation_loss"] = Field(examples=["validation_loss"])
     ranking: Page[RankedView]
     """From the smallest loss up, without the jobs that have none yet, and those that failed or were cancelled."""
 

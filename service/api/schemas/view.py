@@ -2,13 +2,38 @@
 
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import definitions_schema
 
 Item = TypeVar("Item")
 
 
 class View(BaseModel):
-    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True, frozen=True)
+    model_config = ConfigDict(
+        from_attributes=True,
+        use_attribute_docstrings=True,
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class SparseView(View):
+    """What has its default is left out of the answer."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+
+class DocumentedAs:
+    """For OpenAPI: a document of ours is of the form of this model, of which no object is made of it."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        # In a schema that only holds definitions, the model's becomes a reference to it.
+        return handler(definitions_schema(self._model.__pydantic_core_schema__, []))
 
 
 LONG = 100
