@@ -1,10 +1,13 @@
-"""A small language of formulas: numbers, names, + − * / **, and nine functions of one argument. Free of torch.
+"""A small language of formulas: numbers, names, + − * / **, functions, and results that have names. Free of torch.
 
+    program   = statement { separator statement } [ separator ]       (the last is what it comes to)
+    statement = [ name ( "=" | "+=" | "-=" | "*=" | "/=" | "**=" ) ] sum
+    separator = ";" | a line's end, outside brackets and not after an operator
     sum     = product { ("+" | "-") product }
     product = sign { ("*" | "/") sign }
     sign    = "-" sign | "+" sign | power
     power   = atom [ "**" sign ]                    (2**3**2 is 2**(3**2), and -x**2 is -(x**2), as in Python)
-    atom    = number | name | function "(" sum ")" | "(" sum ")"
+    atom    = number | name | function "(" sum { "," sum } ")" | "(" sum ")"
 
 Read by precedence climbing (Pratt, "Top down operator precedence", 1973). Nothing is ever evaluated as Python, and each
 fault is told with the place of the character where it begins.
@@ -16,24 +19,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-FUNCTIONS = frozenset({"sin", "cos", "exp", "log", "tanh", "sigmoid", "relu", "abs", "square"})
+FUNCTIONS = {
+    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"), 1),
+    **dict.fromkeys(("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "square", "abs"), 1),
+    **dict.fromkeys(("sigmoid", "softplus", "relu", "silu", "gelu", "erf"), 1),
+    **dict.fromkeys(("max", "min"), 2),
+}
+"""How many numbers each takes."""
 
-MAX_LENGTH = 1000
+MAX_LENGTH = 10_000
 MAX_DEPTH = 40
 """Of brackets, functions, signs and powers within one another."""
-MAX_OPERATIONS = 50
-"""A picture of so many takes a second to draw."""
+MAX_OPERATIONS = 250
+"""Of the whole program. A result with a name is computed once, however often it is used."""
 MAX_POWER = 100
 """The largest exponent, without its sign."""
 
 NAME = r"[A-Za-z][A-Za-z0-9_]{0,31}"
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<name>{NAME})|(?P<sign>\*\*|[-+*/()])", re.ASCII)
-_SPACE = re.compile(r"[ \t\r\n]*")
+_TOKEN = re.compile(
+    rf"(?P<number>{_NUMBER})|(?P<name>{NAME})|(?P<sign>\*\*=?|[-+*/]=?|[=(),])|(?P<separator>[;\n])", re.ASCII
+)
+_SPACE = re.compile(r"[ \t\r]*")
 
 _SUM, _PRODUCT, _SIGN, _POWER = range(1, 5)
 _BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "**": _POWER}
+_ASSIGNMENTS = {"=", *(f"{operator}=" for operator in _BINDING)}
 
 
 class ExpressionFault(ValueError):
@@ -58,7 +70,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Operation:
-    """`+ - * / **` of two operands, `-` of one, or a function of one."""
+    """`+ - * / **` of two operands, `-` of one, or a function."""
 
     operator: str
     operands: "tuple[Expression, ...]"
@@ -68,41 +80,81 @@ class Operation:
 Expression = Number | Name | Operation
 
 
-def parse(text: str) -> Expression:
-    """The tree of a formula. Raises ExpressionFault."""
+@dataclass(frozen=True)
+class Statement:
+    """What is computed, and the name that later statements call it by."""
+
+    name: str | None
+    expression: Expression
+    place: int
+
+
+Program = tuple[Statement, ...]
+"""The last statement is the result. Alone it may be without a name: any other would be lost."""
+
+
+def parse(text: str) -> Program:
+    """The statements of a formula. Raises ExpressionFault."""
     if len(text) > MAX_LENGTH:
         raise ExpressionFault(f"An expression has at most {MAX_LENGTH} characters, this one {len(text)}", MAX_LENGTH)
     return _Parser(text).parse()
 
 
-def names_in(expression: Expression) -> dict[str, int]:
-    """The names of a formula, in the order of their first places, with these."""
+def names_in(program: Program) -> dict[str, int]:
+    """The names that a formula needs values for, in the order of their first places, with these."""
     found: dict[str, int] = {}
-    for part in parts_of(expression):
-        if isinstance(part, Name):
-            found.setdefault(part.name, part.place)
+    computed: set[str] = set()
+    for statement in program:
+        for part in parts_of(statement.expression):
+            if isinstance(part, Name) and part.name not in computed:
+                found.setdefault(part.name, part.place)
+        computed |= {statement.name} if statement.name else set()
     return found
 
 
-def parts_of(expression: Expression) -> Iterator[Expression]:
-    """The formula and all that it consists of, from left to right."""
-    if isinstance(expression, Operation):
-        for operand in expression.operands:
-            yield from parts_of(operand)
-    yield expression
+def computed_in(program: Program) -> set[str]:
+    """The names that a formula gives to results."""
+    return {statement.name for statement in program if statement.name}
+
+
+def parts_of(expression: Expression) -> list[Expression]:
+    """The formula and all that it consists of, each after its operands, from left to right; however deep it is."""
+    found, unfinished = [], [expression]
+    while unfinished:
+        part = unfinished.pop()
+        found.append(part)
+        unfinished += part.operands if isinstance(part, Operation) else ()
+    return found[::-1]
 
 
 class _Token(NamedTuple):
     kind: str
-    """`number`, `name`, `sign`, or `end`."""
+    """`number`, `name`, `sign`, `separator`, or `end`."""
     text: str
     place: int
 
     def __str__(self) -> str:
-        return "the end" if self.kind == "end" else f'"{self.text}"'
+        return {"": "the end", "\n": "the end of the line"}.get(self.text, f'"{self.text}"')
+
+    @property
+    def ends_an_operand(self) -> bool:
+        return self.kind in ("number", "name") or self.text == ")"
 
 
 def _tokens(text: str) -> Iterator[_Token]:
+    """Without the line ends that separate nothing: within brackets, after an operator, and of empty lines."""
+    brackets, before = 0, _Token("separator", ";", 0)
+    for token in _all_tokens(text):
+        brackets += (token.text == "(") - (token.text == ")")
+        if token.text == "\n" and (brackets > 0 or not before.ends_an_operand):
+            continue
+        if token.kind == before.kind == "separator":
+            continue
+        before = token
+        yield token
+
+
+def _all_tokens(text: str) -> Iterator[_Token]:
     place = 0
     while (place := _after_space(text, place)) < len(text):
         found = _TOKEN.match(text, place)
@@ -132,11 +184,31 @@ class _Parser:
         self._depth = 0
         self._operations = 0
 
-    def parse(self) -> Expression:
-        expression = self._expression(0)
+    def parse(self) -> Program:
+        statements = [self._statement()]
+        while self._token.kind == "separator":
+            self._advance()
+            if self._token.kind == "end":
+                break
+            _refuse_lost(statements[-1])
+            statements.append(self._statement())
         if self._token.kind != "end":
             raise ExpressionFault(f"Expected an operator instead of {self._token}", self._token.place)
-        return expression
+        return tuple(statements)
+
+    def _statement(self) -> Statement:
+        """An expression; or a name and what it is to stand for, which may be what it stood for and something more."""
+        place, expression = self._token.place, self._expression(0)
+        sign = self._token
+        if sign.text not in _ASSIGNMENTS:
+            return Statement(None, expression, place)
+        if not isinstance(expression, Name):
+            raise ExpressionFault("Only a name can be given a value", sign.place)
+        self._advance()
+        result = self._expression(0)
+        if operator := sign.text[:-1]:
+            result = self._operation(sign._replace(text=operator), expression, result)
+        return Statement(expression.name, result, place)
 
     def _expression(self, binding: int) -> Expression:
         """As much as holds together more tightly than `binding`."""
@@ -169,15 +241,26 @@ class _Parser:
         if function.text not in FUNCTIONS:
             known = ", ".join(sorted(FUNCTIONS))
             raise ExpressionFault(f'There is no function "{function.text}": there is {known}', function.place)
-        return self._operation(function, self._bracketed(self._advance()))
+        opening, arguments = self._advance(), [self._expression(0)]
+        while len(arguments) < FUNCTIONS[function.text]:
+            if self._token.text != ",":
+                detail = f'"{function.text}" takes {FUNCTIONS[function.text]} numbers with a comma in between'
+                raise ExpressionFault(detail, self._token.place)
+            self._advance()
+            arguments.append(self._expression(0))
+        self._close(opening)
+        return self._operation(function, *arguments)
 
     def _bracketed(self, opening: _Token) -> Expression:
         expression = self._expression(0)
+        self._close(opening)
+        return expression
+
+    def _close(self, opening: _Token) -> None:
         if self._token.text != ")":
             detail = f'Expected ")" for the bracket at {opening.place} instead of {self._token}'
             raise ExpressionFault(detail, self._token.place)
         self._advance()
-        return expression
 
     def _operation(self, operator: _Token, *operands: Expression) -> Operation:
         self._operations += 1
@@ -205,6 +288,11 @@ def _name(token: _Token) -> Name:
     if token.text in FUNCTIONS:
         raise ExpressionFault(f'The function "{token.text}" needs its argument in brackets', token.place)
     return Name(token.text, token.place)
+
+
+def _refuse_lost(statement: Statement) -> None:
+    if statement.name is None:
+        raise ExpressionFault("Only the last value may be without a name: this one would be lost", statement.place)
 
 
 def _refuse_huge_power(exponent: Expression) -> None:

@@ -61,6 +61,10 @@ GRAPH_REQUESTS: dict[str, Example] = {
             "requires_grad": ["w", "b"],
         },
     },
+    "names": {
+        "summary": "Results with names: c is used twice, and one node",
+        "value": {"expression": "c = a + b; d = a*b + b**3; c += c + 1; (d - c)**2", "values": {"a": -4.0, "b": 2.0}},
+    },
 }
 
 _LINE = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [1.0, 3.1, 4.9, 7.2, 9.0, 10.8]}

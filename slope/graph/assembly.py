@@ -12,6 +12,8 @@ from slope.graph.parts import Axis, Focus, Part, axes_of, is_finite, numbers_of,
 from slope.graph.vertices import Use, Vertex
 
 _OTHERS = "others"
+_MOST_NOTES = 5
+"""Of numbers that are not finite: one of them makes all that follow so."""
 
 
 def assemble(vertices: list[Vertex], focus: Focus | None = None) -> DrawnGraph:
@@ -154,7 +156,7 @@ def _as_taught(vertex: Vertex) -> Operation:
 
 def _notes(nodes: list[Node], edges: list[Edge]) -> list[str]:
     """What a reader would stumble over."""
-    notes = []
+    notes: list[str] = []
     for node in nodes:
         called = node.name or node.operation
         if not is_finite(node.value):
@@ -163,6 +165,8 @@ def _notes(nodes: list[Node], edges: list[Edge]) -> list[str]:
             notes.append(f"The gradient that arrives at {called} is not finite: {node.upstream}")
     if not notes and not all(is_finite(edge.local) and is_finite(edge.product) for edge in edges):
         notes.append("A derivative is not finite")
+    if (others := len(notes) - _MOST_NOTES) > 0:
+        notes[_MOST_NOTES:] = [f"Nor are {others} other values or gradients finite"]
     return notes + [_accumulated(node) for node in nodes if node.grad_before is not None]
 
 

@@ -31,10 +31,26 @@ _WORDS = {
     "Sqrt": Operation("square root", "√", elementwise=True),
     "Sin": Operation("sine", "sin", elementwise=True),
     "Cos": Operation("cosine", "cos", elementwise=True),
+    "Tan": Operation("tangent", "tan", elementwise=True),
+    "Asin": Operation("arcsine", "asin", elementwise=True),
+    "Acos": Operation("arccosine", "acos", elementwise=True),
+    "Atan": Operation("arctangent", "atan", elementwise=True),
+    "Sinh": Operation("hyperbolic sine", "sinh", elementwise=True),
+    "Cosh": Operation("hyperbolic cosine", "cosh", elementwise=True),
     "Exp": Operation("exponential", "exp", elementwise=True),
     "Log": Operation("logarithm", "log", elementwise=True),
+    "Expm1": Operation("exponential minus one", "exp − 1", elementwise=True),
+    "Log1P": Operation("logarithm of one plus", "log(1 + )", elementwise=True),
+    "Log2": Operation("logarithm to base 2", "log₂", elementwise=True),
+    "Log10": Operation("logarithm to base 10", "log₁₀", elementwise=True),
     "Tanh": Operation("hyperbolic tangent", "tanh", elementwise=True),
     "Sigmoid": Operation("sigmoid", "sigmoid", elementwise=True),
+    "Softplus": Operation("softplus", "log(1 + exp)", elementwise=True),
+    "Silu": Operation("x times sigmoid", "silu", elementwise=True),
+    "Gelu": Operation("Gaussian error linear unit", "gelu", elementwise=True),
+    "Erf": Operation("error function", "erf", elementwise=True),
+    "Maximum": Operation("maximum", "max", elementwise=True),
+    "Minimum": Operation("minimum", "min", elementwise=True),
     "Relu": Operation("rectify", "relu", elementwise=True),
     "Abs": Operation("absolute value", "| |", elementwise=True),
     "Mean": Operation("mean", "mean"),
@@ -46,7 +62,14 @@ _WORDS = {
     "MseLoss": Operation("mean squared error", "mean ( )²"),
     "L1Loss": Operation("mean absolute error", "mean | |"),
 }
-_CALLS = {"matmul": "Mv", "multiply": "Mul", "true_divide": "Div", "square": "Pow", "huber_loss": "HuberLoss"}
+_CALLS = {
+    "matmul": "Mv",
+    "multiply": "Mul",
+    "true_divide": "Div",
+    "square": "Pow",
+    "huber_loss": "HuberLoss",
+    "log1p": "Log1P",
+}
 """Python's names of calls, where they are not the lower-case name of the operation."""
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

@@ -72,8 +72,8 @@ class StepTrace:
         forward, model, batch = Forward(), self._model, self._batch
         with forward:
             loss = model.loss(batch.x, batch.y)
-        names = {"x": batch.x, "y": batch.y, "w": model.weights}
-        vertices = followed(loss, forward, names if model.bias is None else names | {"b": model.bias})
+        names = [("x", batch.x), ("y", batch.y), ("w", model.weights)]
+        vertices = followed(loss, forward, names if model.bias is None else [*names, ("b", model.bias)])
         _name_results(vertices)
         return vertices
 

@@ -1,6 +1,6 @@
 """Watching one computation, forward and back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -34,11 +34,16 @@ def trace(
     if not isinstance(loss, Tensor):
         with forward:
             loss = loss()
-    return assemble(followed(loss, forward, names or {}, upstream))
+    return assemble(followed(loss, forward, (names or {}).items(), upstream))
 
 
-def followed(loss: Tensor, forward: Forward, names: Names, upstream: Tensor | float | None = None) -> list[Vertex]:
-    """The vertices of a computation, its result the last, after a backward pass through it. Raises Untraceable."""
+def followed(
+    loss: Tensor, forward: Forward, names: Iterable[tuple[str, Tensor]], upstream: Tensor | float | None = None
+) -> list[Vertex]:
+    """The vertices of a computation, its result the last, after a backward pass through it. Raises Untraceable.
+
+    A name may be that of several tensors, one after another; a tensor with several names goes by the first.
+    """
     if loss.numel() != 1:
         raise Untraceable(f"A loss is one number; this one has {loss.numel()}")
     try:

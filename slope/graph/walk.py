@@ -1,6 +1,6 @@
 """From a result back to the leaves, along autograd's own nodes."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable
 
 import torch
 from torch import Tensor
@@ -20,9 +20,10 @@ _SAVED = (("_saved_self",), ("_saved_other", "_saved_vec", "_saved_mat2", "_save
 class Walk:
     """Finds the vertices, each after its operands, however deep the graph is."""
 
-    def __init__(self, forward: Forward, names: Mapping[str, Tensor]) -> None:
+    def __init__(self, forward: Forward, names: Iterable[tuple[str, Tensor]]) -> None:
+        """A tensor with several names goes by the first."""
         self._forward = forward
-        self._names = {_key(_end(tensor)): (name, tensor) for name, tensor in names.items()}
+        self._names = {_key(_end(tensor)): (name, tensor) for name, tensor in reversed([*names])}
         self._operands: dict[Hashable, list[tuple[int, End]]] = {}
         self._vertices: dict[Hashable, Vertex] = {}
 

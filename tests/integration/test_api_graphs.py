@@ -322,13 +322,30 @@ def test_what_is_not_finite_is_null_and_noted(client: TestClient) -> None:
     assert "inf" in answer["notes"][0]
 
 
+def test_a_result_with_a_name_is_one_node_that_has_it(client: TestClient) -> None:
+    program = {"expression": "c = a + b\nd = c*c\nd - c", "values": {"a": -4, "b": 2}}
+    graph = client.post("/v1/graphs", json=program).json()
+    assert [(node["name"], node["operation"], node["value"]) for node in graph["nodes"]] == [
+        ("a", "parameter", -4),
+        ("b", "parameter", 2),
+        ("c", "add", -2),
+        ("d", "multiply", 4),
+        (None, "subtract", 6),
+    ]
+    assert graph["title"] == "c = a + b; d = c*c; d - c"
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer", "told"),
     [
         ({"expression": "(x*w - y"}, "/expression", "at character 8"),
         ({"expression": "x*w - y - z"}, "/expression", '"z" has no value, at character 10'),
         ({"expression": "x*w - y**(w*1000)"}, "/expression", "at character 11"),
+        ({"expression": "e = x*w - y; e; e**2"}, "/expression", "would be lost, at character 13"),
+        ({"expression": "e = x*w - y; e **= 1000"}, "/expression", "The largest power is 100, at character 19"),
+        ({"expression": "e = x*w - y\n" + "e = e*e\n" * 250}, "/expression", "250 operations, at character 2001"),
         ({"values": {"x": 1, "y": 2, "w": 1, "v": 1}}, "/values/v", "not in the expression"),
+        ({"expression": "w = 1; x*w - y"}, "/values/w", "computed by the expression"),
         ({"values": {"x": 1, "y": 2, "w": "1"}}, "/values/w", "number"),
         ({"requires_grad": ["w", "v"]}, "/requires_grad/1", "not in the expression"),
         ({"upstream": "one"}, "/upstream", "number"),

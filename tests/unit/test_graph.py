@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from slope.expression import FUNCTIONS, names_in, parse
 from slope.graph import Graph, Node, Summary, Untraceable, trace
@@ -60,7 +61,13 @@ def test_a_node_multiplies_what_arrives_from_above_by_its_local_gradients() -> N
 
 Program = Callable[[Mapping[str, Tensor]], Tensor]
 VALUES = {"a": 0.7, "b": -1.3, "c": 2.1}
-UNARY = {name: getattr(torch, name) for name in sorted(FUNCTIONS)}
+OF_TWO = {"max": torch.maximum, "min": torch.minimum}
+ELSEWHERE: dict[str, Callable[..., Tensor]] = {
+    "silu": functional.silu,
+    "gelu": functional.gelu,
+    "softplus": lambda x: functional.softplus(x, threshold=700),
+}
+UNARY = {name: ELSEWHERE.get(name) or getattr(torch, name) for name in sorted(FUNCTIONS.keys() - OF_TWO.keys())}
 BINARY = {"+": torch.add, "-": torch.sub, "*": torch.mul, "/": torch.div}
 
 
@@ -80,6 +87,10 @@ def _of_operator(left: tuple[str, Program], sign: str, right: tuple[str, Program
     return f"({left[0]}{sign}{right[0]})", lambda names: BINARY[sign](left[1](names), right[1](names))
 
 
+def _of_two(left: tuple[str, Program], name: str, right: tuple[str, Program]) -> tuple[str, Program]:
+    return f"{name}({left[0]}, {right[0]})", lambda names: OF_TWO[name](left[1](names), right[1](names))
+
+
 def _of_power(inner: tuple[str, Program], power: int) -> tuple[str, Program]:
     return f"({inner[0]})**{power}", lambda names: torch.pow(inner[1](names), power)
 
@@ -91,6 +102,7 @@ def programs() -> st.SearchStrategy[tuple[str, Program]]:
         lambda inner: st.one_of(
             st.builds(_of_operator, inner, st.sampled_from([*BINARY]), inner),
             st.builds(_of_function, inner, st.sampled_from([*UNARY])),
+            st.builds(_of_two, inner, st.sampled_from([*OF_TWO]), inner),
             st.builds(_of_power, inner, st.integers(-3, 4)),
         ),
         max_leaves=12,
@@ -113,6 +125,82 @@ def test_every_gradient_is_autograd_s_and_the_products_of_every_node_add_up(
         for name, gradient in zip(used, expected, strict=True):
             assert same(node(graph, name).grad, gradient.item())
     _adds_up(graph)
+
+
+MORE_OPERATIONS = """
+    c = a + b;  d = a*b + b**3
+    c += c + 1
+    c += 1 + c - a
+    d += 2*d + relu(a + b)
+    d += 3*d + relu(b - a)
+    e = c - d;  f = e**2
+    g = f/2;    g += 10/f
+    g
+"""
+
+
+def test_a_program_of_results_with_names_is_followed_as_micrograd_s_own_test_is() -> None:
+    graph = graph_of(MORE_OPERATIONS, {"a": -4.0, "b": 2.0})
+    assert graph.loss == pytest.approx(24.70408163265306, rel=1e-14)
+    assert node(graph, "a").grad == pytest.approx(138.83381924198252, rel=1e-14)
+    assert node(graph, "b").grad == pytest.approx(645.5772594752186, rel=1e-14)
+    assert [each.name for each in graph.nodes if each.name and each.kind == "operation"] == [*"ccc", *"ddd", *"efgg"]
+    _adds_up(graph)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("uvwa"), st.sampled_from(["=", "+=", "-=", "*="]), programs()), min_size=1, max_size=6
+    )
+)
+def test_statements_come_to_what_torch_comes_to_one_after_another(
+    statements: list[tuple[str, str, tuple[str, Program]]],
+) -> None:
+    text = "; ".join(
+        ["u = a + b", "v = u*u", "w = -v", *(f"{name} {sign} {each[0]}" for name, sign, each in statements)]
+    )
+    leaves = {name: torch.tensor(value, dtype=torch.float64, requires_grad=True) for name, value in VALUES.items()}
+    names = leaves | {"u": leaves["a"] + leaves["b"]}
+    names |= {"v": names["u"] * names["u"]}
+    names |= {"w": -names["v"]}
+    for name, sign, (_, compute) in statements:
+        value = compute(names)
+        names[name] = value if sign == "=" else BINARY[sign[0]](names[name], value)
+    result = names[statements[-1][0]]
+
+    graph = graph_of(text, {name: VALUES[name] for name in names_in(parse(text))})
+    assert same(graph.loss, result.item())
+    found = {each.name: each.grad for each in graph.nodes if each.kind == "leaf"}
+    if result.requires_grad:
+        expected = torch.autograd.grad(result, [*leaves.values()], allow_unused=True)
+        for name, gradient in zip(leaves, expected, strict=True):
+            assert same(found.get(name), None if gradient is None else gradient.item())
+    _adds_up(graph)
+
+
+def test_a_result_that_is_used_again_is_one_node_however_often() -> None:
+    graph = graph_of("y = x; " + "y *= y; " * 200, {"x": 1.0})
+    assert (len(graph.nodes), len(graph.edges)) == (201, 400)
+    assert node(graph, "x").grad == 2.0**200
+
+
+def test_a_value_that_overflows_on_its_way_is_told_with_what_does_not() -> None:
+    naive, right = (graph_of(text, {"x": 800.0}) for text in ("log(1 + exp(x))", "softplus(x)"))
+    assert "write softplus(x)" in naive.notes[0]
+    assert (right.loss, node(right, "x").grad, right.notes) == (800, 1, [])
+
+
+@pytest.mark.parametrize("x", [-800.0, -40.0, -1e-9, 0.0, 1.0, 19.9, 20.1, 36.0, 700.0, 710.0, 1e300])
+def test_softplus_has_all_digits(x: float) -> None:
+    graph = graph_of("softplus(x)", {"x": x})
+    assert graph.loss == pytest.approx(max(x, 0) + math.log1p(math.exp(-abs(x))), rel=4e-16)
+    assert node(graph, "x").grad == pytest.approx(1 / (1 + math.exp(-x)) if x > -700 else 0, rel=1e-15)
+
+
+def test_of_many_values_that_are_not_finite_a_few_are_noted() -> None:
+    graph = graph_of("y = 10*x; " + "y *= y; " * 200, {"x": 1.0})
+    assert len(graph.notes) == 6
+    assert graph.notes[-1].startswith("Nor are ")
 
 
 def _adds_up(graph: Graph) -> None:
