@@ -12,18 +12,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from service.api import problems
-from service.api.bodies import large_bodies
-from service.api.bodies.body_limit import BodyLimit
-from service.api.bodies.content_coding import Decoding
-from service.api.documentation import ABOUT, document
+from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
-from service.api.guards.fields import OneLine
-from service.api.guards.methods import Head
+from service.api.guards.fields import ListHeaders
+from service.api.guards.methods import HeadAsGet
 from service.api.guards.origins import OriginGuard
-from service.api.guards.query_parameters import strict
+from service.api.guards.query_parameters import with_strict_queries
 from service.api.polling.feeds import Feeds
-from service.api.polling.responses import Answers
+from service.api.polling.responses import JobResponses
 from service.api.polling.watch import JobWatch
+from service.api.request_bodies import large_bodies
+from service.api.request_bodies.body_limit import BodyLimit
+from service.api.request_bodies.content_coding import Decoding
 from service.api.routes import (
     datasets,
     devices,
@@ -70,9 +70,9 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         servers=[{"url": "/"}],
         lifespan=_lifespan,
     )
-    page_policy.guard(app.routes)
+    page_policy.set_page_policies(app.routes)
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
-    for guard in (Decoding, Head, OneLine):
+    for guard in (Decoding, HeadAsGet, ListHeaders):
         app.add_middleware(guard)
     _open_to(app, settings)
     app.state.settings = settings
@@ -83,8 +83,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.feeds = Feeds(app.state.database)
     app.state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
     app.state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
-    app.state.answers = Answers(app.state.database, app.state.watch)
-    problems.install(app)
+    app.state.job_responses = JobResponses(app.state.database, app.state.watch)
+    problems.install_problems(app)
     body_limiter = CapacityLimiter(large_bodies.AT_ONCE)
     for noun in (
         jobs,
@@ -102,8 +102,10 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         health,
     ):
         # What is included is matched twice, router by router.
-        app.router.routes.extend(strict(large_bodies.read_apart(noun.router.routes, body_limiter)))
-    document(app)
+        app.router.routes.extend(
+            with_strict_queries(large_bodies.with_threaded_bodies(noun.router.routes, body_limiter))
+        )
+    complete_document(app)
     return app
 
 

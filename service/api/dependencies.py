@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Query, Request
 from sqlalchemy.orm import Session
 
 from service.api.polling.feeds import Feeds
-from service.api.polling.responses import Answers
+from service.api.polling.responses import JobResponses
 from service.api.polling.watch import JobWatch
 from service.api.turns import Turns
 from service.errors import UnsupportedMediaType
@@ -50,9 +50,9 @@ async def _watch(request: Request) -> JobWatch:
     return watch
 
 
-async def _answers(request: Request) -> Answers:
-    answers: Answers = request.app.state.answers
-    return answers
+async def _job_responses(request: Request) -> JobResponses:
+    responses: JobResponses = request.app.state.job_responses
+    return responses
 
 
 class Turn:
@@ -93,7 +93,7 @@ QueueDep = Annotated[Queue, Depends(_queue)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 WatchDep = Annotated[JobWatch, Depends(_watch)]
 FeedsDep = Annotated[Feeds, Depends(_feeds)]
-AnswersDep = Annotated[Answers, Depends(_answers)]
+JobResponsesDep = Annotated[JobResponses, Depends(_job_responses)]
 TurnDep = Annotated[Turn, Depends(_turn)]
 
 

@@ -45,7 +45,7 @@ _bodies: list[type[BaseModel]] = []
 _STOCK_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
-def document(app: FastAPI) -> None:
+def complete_document(app: FastAPI) -> None:
     """Let every operation have the name of its function, and say that its errors are problems."""
     for route in app.routes:
         if isinstance(route, APIRoute):
@@ -60,7 +60,7 @@ def document(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def body_of(model: type[BaseModel], examples: dict[str, Example], *others: str) -> dict[str, Any]:
+def document_body(model: type[BaseModel], examples: dict[str, Example], *others: str) -> dict[str, Any]:
     """What a route that reads its body by itself says of it: it is JSON, or text of another media type."""
     _bodies.append(model)
     reference = {"$ref": _REFERENCE.format(model=model.__name__)}

@@ -32,16 +32,18 @@ MEDIA_TYPES = {
 _LONGEST_ACCEPT = 4096
 
 
-def choose(request: Request, response: Response, offers: Sequence[Format], named: Format | None = None) -> Format:
+def choose_format(
+    request: Request, response: Response, offers: Sequence[Format], named: Format | None = None
+) -> Format:
     """The format that the query names, else the one that Accept prefers.
 
     Caches are told that the answer depends on Accept. Raises NotAcceptable.
     """
     response.headers["Vary"] = "Accept"
-    return named or preferred(request, offers)
+    return named or preferred_format(request, offers)
 
 
-def preferred(request: Request, offers: Sequence[Format]) -> Format:
+def preferred_format(request: Request, offers: Sequence[Format]) -> Format:
     """The format that Accept prefers; the first of those it likes the same. Raises NotAcceptable."""
     accept = ",".join(request.headers.getlist("accept")) or "*/*"
     if len(accept) > _LONGEST_ACCEPT:
@@ -49,12 +51,12 @@ def preferred(request: Request, offers: Sequence[Format]) -> Format:
     return offers[_place_of_preferred(tuple(offers), accept)]
 
 
-def as_json(view: BaseModel) -> Response:
+def json_response(view: BaseModel) -> Response:
     """An answer that is made where this is called: FastAPI would make it on the event loop of an `async` route."""
     return Response(view.model_dump_json(), media_type=MEDIA_TYPES["json"], headers={"Vary": "Accept"})
 
 
-def page_as_json(items: Iterable[BaseModel], following: object = None) -> Response:
+def json_page(items: Iterable[BaseModel], following: object = None) -> Response:
     """The same for a page that may be long: item by item, for one call of 50 MB keeps every other thread waiting."""
     data = b",".join(item.model_dump_json().encode() for item in items)
     end = to_json(None if following is None else str(following))
@@ -62,7 +64,7 @@ def page_as_json(items: Iterable[BaseModel], following: object = None) -> Respon
     return Response(content, media_type=MEDIA_TYPES["json"], headers={"Vary": "Accept"})
 
 
-def document(*formats: str) -> dict[int | str, dict[str, object]]:
+def document_formats(*formats: str) -> dict[int | str, dict[str, object]]:
     """For OpenAPI: the answer may come in these formats, too."""
     content = {MEDIA_TYPES[format]: {"schema": {"type": "string", "format": "binary"}} for format in formats}
     return {200: {"content": content}}

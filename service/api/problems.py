@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from service.api.guards.methods import allowed
+from service.api.guards.methods import allowed_methods
 from service.errors import (
     BodyTooLarge,
     DatabaseError,
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 _Handler = Callable[[Request, Exception], JSONResponse]
 
 
-def install(app: FastAPI) -> None:
+def install_problems(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
     handlers: dict[type[Exception], _Handler] = {
         ServiceError: _service_error,
@@ -63,7 +63,7 @@ def problem_of(error: ServiceError) -> JSONResponse:
     return problem(error.status, error.type, error.title, error.detail, error.faults, error.headers)
 
 
-def answer_of(path: str, answer: JSONResponse) -> JSONResponse:
+def fit_to_protocol(path: str, answer: JSONResponse) -> JSONResponse:
     """A problem as it is told there: clients of the Open Inference Protocol look for `error`."""
     if not path.startswith("/v2"):
         return answer
@@ -74,7 +74,7 @@ def answer_of(path: str, answer: JSONResponse) -> JSONResponse:
 
 def _as_told_there(handler: _Handler) -> _Handler:
     def handle(request: Request, error: Exception) -> JSONResponse:
-        return answer_of(request.scope["path"], handler(request, error))
+        return fit_to_protocol(request.scope["path"], handler(request, error))
 
     return handle
 
@@ -107,7 +107,7 @@ def _http_exception(request: Request, error: Exception) -> JSONResponse:
         return problem_of(BodyTooLarge())
     headers, detail = error.headers, str(error.detail)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = {"Allow": allowed(request.app.routes, request.scope)}
+        headers = {"Allow": allowed_methods(request.app.routes, request.scope)}
         detail = f"This address takes {headers['Allow']}: /docs lists all calls"
     phrase = HTTPStatus(error.status_code).phrase
     if error.status_code == HTTPStatus.NOT_FOUND and detail == phrase:  # the router's own

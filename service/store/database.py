@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, make_url,
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from service.store.answering import CONNECT_SECONDS, Server
 from service.store.failures import translated_errors
+from service.store.postgresql import CONNECT_SECONDS, Server
 
 Arguments = ParamSpec("Arguments")
 Seen = TypeVar("Seen")

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from workbench import FakeQueue, problem_of, request, rows_of_every_table
 
 from service.api.app import create_app
-from service.api.negotiation import page_as_json
+from service.api.negotiation import json_page
 from service.api.schemas.records import ParametersView
 from service.api.schemas.view import Page
 from service.settings import Settings
@@ -135,9 +135,9 @@ def test_a_list_looks_at_the_workers_once_however_many_jobs_wait(
 def test_a_page_that_is_made_item_by_item_is_the_page(following: int | None) -> None:
     items = [ParametersView(weights=[0.1 * each, float("nan")], bias=None) for each in range(3)]
     whole = Page(data=items, next=None if following is None else str(following))
-    answer = page_as_json(items, following)
+    answer = json_page(items, following)
     assert bytes(answer.body) == whole.model_dump_json().encode()
-    assert bytes(page_as_json([], following).body) == whole.model_copy(update={"data": []}).model_dump_json().encode()
+    assert bytes(json_page([], following).body) == whole.model_copy(update={"data": []}).model_dump_json().encode()
 
 
 def test_pages_tell_caches_once_what_they_depend_on(client: TestClient, trained: Trained) -> None:

@@ -27,8 +27,8 @@ from service.api.app import create_app
 from service.api.files.streaming import Stream
 from service.records import feed
 from service.settings import Settings
-from service.store import answering
 from service.store import database as connections
+from service.store import postgresql
 from service.store.database import Database
 from service.store.failures import translated_errors
 
@@ -54,8 +54,8 @@ def host(postgresql_url: str) -> Iterator[Proxy]:
 @pytest.fixture
 def far(postgresql_url: str, host: Proxy, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """An application whose database is behind it."""
-    monkeypatch.setattr(answering, "ASK_AFTER", 0.3)
-    monkeypatch.setattr(answering, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(postgresql, "ASK_AFTER", 0.3)
+    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 0.3)
     url = make_url(postgresql_url).set(host="127.0.0.1", port=host.port, query={"sslmode": "disable"})
     settings = Settings(database_url=url.render_as_string(hide_password=False), broker_url="redis+socket:///none.sock")
     return create_app(settings, FakeQueue())

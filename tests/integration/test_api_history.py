@@ -16,8 +16,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 from workbench import LECTURE, change, claimed, problem_of, request, storage, submit
 
-from service.api.files.columns import of_epochs
-from service.api.files.encoding import encoded
+from service.api.files.columns import epoch_columns
+from service.api.files.encoding import encode_batches
 from service.errors import JobNotFound
 from service.jobs import jobs
 from service.records import chunks
@@ -352,9 +352,11 @@ def test_a_history_of_any_length_is_sent_in_the_same_memory(database: Database) 
 def peak_of_sending(database: Database, job_id: UUID, limit: int) -> int:
     """The most bytes that are held at once."""
     found = chunks.epochs(database, job_id, limit=limit)
-    schema = of_epochs([], found.features).schema
+    schema = epoch_columns([], found.features).schema
     tracemalloc.start()
-    sent = sum(map(len, encoded("arrow", schema, (of_epochs(chunk, found.features) for chunk in found.chunks))))
+    sent = sum(
+        map(len, encode_batches("arrow", schema, (epoch_columns(chunk, found.features) for chunk in found.chunks)))
+    )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sent > limit * 100 * 8

@@ -19,8 +19,8 @@ from uuid_utils.compat import uuid7
 from workbench import FakeQueue, problem_of, request, submit
 
 from service.api.app import create_app
-from service.api.bodies.content_coding import Decoding
-from service.api.guards.fields import joined
+from service.api.guards.fields import join_lists
+from service.api.request_bodies.content_coding import Decoding
 from service.settings import Settings
 from service.store.database import Database
 from slope import __version__
@@ -84,7 +84,7 @@ def test_a_list_in_several_lines_is_read_as_one(client: TestClient, database: Da
 def test_lines_of_a_list_are_joined_in_their_order_and_others_left() -> None:
     told = [(b"prefer", b"return=representation"), (b"host", b"a"), (b"prefer", b"wait=10"), (b"x", b"1"), (b"x", b"2")]
 
-    assert joined(told) == [
+    assert join_lists(told) == [
         (b"prefer", b"return=representation, wait=10"),
         (b"host", b"a"),
         (b"x", b"1"),

@@ -192,9 +192,9 @@ def test_a_tensor_is_read_as_numpy_would_read_it_or_refused(
     body = json.dumps({"inputs": [tensor(shape=shape, datatype=datatype, data=data)]}).encode()
     if shape[1] != 2 or list(np.shape(data)) not in (shape, [shape[0] * 2]) or not has_all(datatype, rows):
         with pytest.raises(InvalidRequest):
-            kserve.infer(model, body, None)
+            kserve.answer_inference(model, body, None)
         return
-    [output] = json.loads(kserve.infer(model, body, None).body)["outputs"]
+    [output] = json.loads(kserve.answer_inference(model, body, None).body)["outputs"]
     assert output["data"] == pytest.approx((rows.reshape(shape) @ [2.0, 3.0] + 1.0).tolist(), rel=1e-15)
 
 

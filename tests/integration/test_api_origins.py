@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from workbench import LECTURE, FakeQueue, problem_of, submit
 
 from service.api.app import create_app
-from service.api.guards.origins import is_known
+from service.api.guards.origins import is_known_host
 from service.settings import Settings
 from service.store.database import Database
 
@@ -211,8 +211,8 @@ def test_a_request_without_a_host_is_refused(client: TestClient) -> None:
 
 @given(host=st.text(st.characters(codec="latin-1"), max_size=300))
 def test_whatever_the_host_it_is_known_or_not(host: str) -> None:
-    assert is_known(host, "127.0.0.1", ()) in (True, False)
-    assert is_known(host, "10.0.0.1", ())
+    assert is_known_host(host, "127.0.0.1", ()) in (True, False)
+    assert is_known_host(host, "10.0.0.1", ())
 
 
 def test_settings_take_lists_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import problem_of
 
-from service.api.bodies import json_body, json_documents, json_reader, large_bodies
-from service.api.bodies.json_body import parsed
-from service.api.bodies.json_documents import LARGE, document_of, put_together
-from service.api.bodies.json_reader import parts_of
 from service.api.protocols.kserve import InferenceRequest
 from service.api.protocols.mlflow import Invocation
+from service.api.request_bodies import json_body, json_documents, json_reader, large_bodies
+from service.api.request_bodies.json_body import parse_body
+from service.api.request_bodies.json_documents import LARGE, join_parts, read_json
+from service.api.request_bodies.json_reader import parts_of_document
 from service.api.routes.predictions import PredictRequest
 from service.errors import InvalidRequest, MalformedRequest
 from slope.spec import JobRequest, SweepRequest
@@ -52,7 +52,7 @@ def job(rows: int, **changes: Any) -> dict[str, Any]:
 def test_a_document_in_parts_is_the_document(document: Any, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_reader, "PIECE", piece)
-        assert put_together(parts_of(json.dumps(document).encode())) == document
+        assert join_parts(parts_of_document(json.dumps(document).encode())) == document
 
 
 @given(text=st.text(st.sampled_from('[]{},:"1e9-.nulltrue '), max_size=30) | st.text(max_size=20))
@@ -63,7 +63,7 @@ def test_a_text_is_read_the_same_in_parts_and_as_a_whole(text: str) -> None:
         except MalformedRequest as error:
             return error.detail
 
-    assert outcome(lambda content: put_together(parts_of(content))) == outcome(document_of)
+    assert outcome(lambda content: join_parts(parts_of_document(content))) == outcome(read_json)
 
 
 @pytest.mark.parametrize("text", ["", "[", "[" * 100_000, "9" * 5000, "\ud800"])
@@ -71,7 +71,7 @@ def test_what_is_beyond_the_parser_is_refused(text: str) -> None:
     padded = text.encode("utf-8", "surrogatepass") + b" " * LARGE
     for content in (text.encode("utf-8", "surrogatepass"), padded):
         with pytest.raises(MalformedRequest):
-            document_of(content)
+            read_json(content)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_a_body_means_the_same_whatever_its_size(client: TestClient, rows: int) 
 
 def test_a_large_body_is_not_read_in_the_loop(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
-    read = large_bodies.document_of
+    read = large_bodies.read_json
     monkeypatch.setattr(
-        large_bodies, "document_of", lambda body: (threads.append(threading.current_thread().name), read(body))[1]
+        large_bodies, "read_json", lambda body: (threads.append(threading.current_thread().name), read(body))[1]
     )
 
     assert client.post("/v1/plan", content=json.dumps(job(5_000)), headers=JSON).status_code == 200
@@ -169,16 +169,16 @@ def test_what_others_protocols_send_means_the_same_whatever_its_size(
     text = json.dumps({"inputs": [{"name": "x", "shape": [rows, 2], "datatype": "FP64", "data": x}], "id": "é"})
     assert (len(text) >= LARGE) == (rows > 10)
 
-    found = parsed(InferenceRequest, text.encode())
+    found = parse_body(InferenceRequest, text.encode())
     assert found == InferenceRequest.model_validate_json(text)
 
     wrong = json.loads(text)
     wrong["inputs"][0]["data"][-1][1] = "word"
-    read = Mock(wraps=document_of)
-    monkeypatch.setattr(json_body, "document_of", read)
+    read = Mock(wraps=read_json)
+    monkeypatch.setattr(json_body, "read_json", read)
     with pytest.raises(InvalidRequest) as raised:
-        parsed(InferenceRequest, json.dumps(wrong).encode())
+        parse_body(InferenceRequest, json.dumps(wrong).encode())
     assert read.call_count == 1
     assert [fault.pointer for fault in raised.value.faults] == [f"/inputs/0/data/{rows - 1}/1"]
     with pytest.raises(MalformedRequest):
-        parsed(InferenceRequest, text[:-1].encode())
+        parse_body(InferenceRequest, text[:-1].encode())

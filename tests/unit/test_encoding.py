@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.api.files.encoding import encoded
+from service.api.files.encoding import encode_batches
 
 Cell = float | None
 Columns = dict[str, list[Cell]]
@@ -59,12 +59,12 @@ def test_any_table_of_finite_numbers_comes_back_equal(
     format: str, decoded: Callable[[bytes], Columns], table: Columns, chunk: int
 ) -> None:
     whole = pa.table({name: pa.array(column, pa.float64()) for name, column in table.items()})
-    content = b"".join(encoded(format, whole.schema, iter(whole.to_batches(max_chunksize=chunk))))  # type: ignore[arg-type]
+    content = b"".join(encode_batches(format, whole.schema, iter(whole.to_batches(max_chunksize=chunk))))  # type: ignore[arg-type]
     assert bits(decoded(content)) == bits(table)
 
 
 @pytest.mark.parametrize("format", ["csv", "arrow", "parquet"])
 def test_bytes_are_given_away_while_batches_are_still_to_come(format: str) -> None:
     batch = pa.record_batch({"a": pa.array([float(each) for each in range(2000)])})
-    lengths = [len(part) for part in encoded(format, batch.schema, iter([batch] * 5))]  # type: ignore[arg-type]
+    lengths = [len(part) for part in encode_batches(format, batch.schema, iter([batch] * 5))]  # type: ignore[arg-type]
     assert all(length > 2000 for length in lengths[1:6])

@@ -16,7 +16,7 @@ from service.store.tables import Epoch
 _ROWS = pa.list_(pa.int64())
 
 
-def of_epochs(epochs: Sequence[Epoch], features: int) -> pa.RecordBatch:
+def epoch_columns(epochs: Sequence[Epoch], features: int) -> pa.RecordBatch:
     columns = {
         "epoch": _integers([row.epoch for row in epochs]),
         "loss": _doubles([row.loss for row in epochs]),
@@ -35,7 +35,7 @@ def of_epochs(epochs: Sequence[Epoch], features: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def of_steps(steps: Sequence[StepWithRows], features: int) -> pa.RecordBatch:
+def step_columns(steps: Sequence[StepWithRows], features: int) -> pa.RecordBatch:
     found = [each.step for each in steps]
     columns = {
         "epoch": _integers([row.epoch for row in found]),
@@ -50,7 +50,7 @@ def of_steps(steps: Sequence[StepWithRows], features: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def of_predictions(found: Sequence[Prediction]) -> pa.RecordBatch:
+def prediction_columns(found: Sequence[Prediction]) -> pa.RecordBatch:
     """Of at least one point."""
     columns = {
         **_vectors("x", [each.x for each in found], len(found[0].x)),
@@ -60,7 +60,7 @@ def of_predictions(found: Sequence[Prediction]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def of_scored(scored: Scored) -> pa.RecordBatch:
+def scored_columns(scored: Scored) -> pa.RecordBatch:
     columns = {
         "row": pa.array(range(scored.start, scored.start + len(scored.after)), pa.int64()),
         "before": pa.array(scored.before),

@@ -28,33 +28,33 @@ Taking = Callable[[Iterator[bytes]], AsyncIterator[bytes]]
 def epochs_file(history: History[Epoch], format: FileFormat, name: str) -> Stream:
     """Epochs as lines of JSON, as they are in a page, or in columns."""
     if format == "ndjson":
-        return streamed(_lines(history, EpochView.of), format, name)
-    from service.api.files.columns import of_epochs
+        return stream_file(_lines(history, EpochView.of), format, name)
+    from service.api.files.columns import epoch_columns
 
-    return streamed(_table(history, of_epochs, format), format, name)
+    return stream_file(_table(history, epoch_columns, format), format, name)
 
 
 def steps_file(history: History[StepWithRows], format: FileFormat, name: str, each: Taking) -> Stream:
     """Steps as lines of JSON, as they are in a page, or in columns; `each` says where they are computed."""
     if format == "ndjson":
-        return streamed(each(_lines(history, StepView.of)), format, name)
-    from service.api.files.columns import of_steps
+        return stream_file(each(_lines(history, StepView.of)), format, name)
+    from service.api.files.columns import step_columns
 
-    return streamed(each(_table(history, of_steps, format)), format, name)
+    return stream_file(each(_table(history, step_columns, format)), format, name)
 
 
 def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> Stream:
     """Predictions of points as lines of JSON, as they are in a page, or in columns."""
     if format == "ndjson":
-        return streamed((PredictionView.of(each).model_dump_json().encode() + b"\n" for each in found), format, name)
-    from service.api.files.columns import of_predictions
-    from service.api.files.encoding import encoded
+        return stream_file((PredictionView.of(each).model_dump_json().encode() + b"\n" for each in found), format, name)
+    from service.api.files.columns import prediction_columns
+    from service.api.files.encoding import encode_batches
 
-    batch = of_predictions(found)
-    return streamed(encoded(format, batch.schema, iter([batch])), format, name)
+    batch = prediction_columns(found)
+    return stream_file(encode_batches(format, batch.schema, iter([batch])), format, name)
 
 
-def streamed(content: Iterator[bytes] | AsyncIterator[bytes], format: str, name: str) -> Stream:
+def stream_file(content: Iterator[bytes] | AsyncIterator[bytes], format: str, name: str) -> Stream:
     """An answer that a browser saves under the name."""
     headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{name}.{format}"'}
     return Stream(content, media_type=MEDIA_TYPES[format], headers=headers)
@@ -68,7 +68,7 @@ def _lines(history: History[Any], view: Callable[[Any], BaseModel]) -> Iterator[
 def _table(
     history: History[Any], columns: "Callable[[Any, int], pa.RecordBatch]", format: Literal["csv", "arrow"]
 ) -> Iterator[bytes]:
-    from service.api.files.encoding import encoded
+    from service.api.files.encoding import encode_batches
 
     schema = columns([], history.features).schema
-    return encoded(format, schema, (columns(chunk, history.features) for chunk in history.chunks))
+    return encode_batches(format, schema, (columns(chunk, history.features) for chunk in history.chunks))

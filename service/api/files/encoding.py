@@ -18,7 +18,7 @@ class _Writer(Protocol):
     def close(self) -> None: ...
 
 
-def encoded(
+def encode_batches(
     format: TableFormat,
     schema: pa.Schema,
     batches: Iterator[pa.RecordBatch],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 GraphFormat = Literal["json", "svg", "png", "dot", "mermaid", "text"]
 Theme = Literal["auto", "light", "dark"]
 
-DOCUMENTED = negotiation.document("svg", "png", "dot", "mermaid", "text")
+DOCUMENTED = negotiation.document_formats("svg", "png", "dot", "mermaid", "text")
 
 
 FormatQuery = Annotated[GraphFormat | None, Query(description="What Accept would say, for a link")]
@@ -23,12 +23,12 @@ ThemeQuery = Annotated[
 ]
 
 
-def preferred(request: Request) -> GraphFormat:
+def preferred_picture(request: Request) -> GraphFormat:
     """The format that Accept prefers. Raises NotAcceptable."""
-    return negotiation.preferred(request, get_args(GraphFormat))
+    return negotiation.preferred_format(request, get_args(GraphFormat))
 
 
-def drawn(graph: "DrawnGraph", format: GraphFormat, theme: Theme) -> Response:
+def draw_picture(graph: "DrawnGraph", format: GraphFormat, theme: Theme) -> Response:
     """The answer that shows a graph. Raises PicturesMissing and NotDrawn."""
     from slope.graph.svg import png_of
 

@@ -8,7 +8,7 @@ _LISTS = {b"accept", b"accept-encoding", b"if-match", b"if-none-match", b"prefer
 Fields = list[tuple[bytes, bytes]]
 
 
-class OneLine:
+class ListHeaders:
     """Joins the lines of each list."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -16,11 +16,11 @@ class OneLine:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and _has_repeated(scope["headers"]):
-            scope = {**scope, "headers": joined(scope["headers"])}
+            scope = {**scope, "headers": join_lists(scope["headers"])}
         return self._app(scope, receive, send)
 
 
-def joined(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
+def join_lists(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
     """The same fields, and of each list one line, where its first was."""
     lines: dict[bytes, list[bytes]] = {}
     kept: list[tuple[bytes, bytes | list[bytes]]] = []

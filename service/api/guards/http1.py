@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server, ServerState
 
 from service.api.guards.origins import HEADERS
-from service.api.problems import answer_of, problem_of
+from service.api.problems import fit_to_protocol, problem_of
 from service.errors import HeadTooLarge, MalformedRequest, ServiceError, TooManyRequests, TooSlow
 from service.settings import Settings
 
@@ -214,7 +214,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._linger = LINGER_SECONDS
 
     def _written(self, error: ServiceError) -> bytes:
-        answer = answer_of(self.url.decode("latin-1"), problem_of(error))
+        answer = fit_to_protocol(self.url.decode("latin-1"), problem_of(error))
         status = HTTPStatus(error.status)
         headers = [*self.server_state.default_headers, *answer.raw_headers, *HEADERS, (b"connection", b"close")]
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), *(b"%b: %b" % header for header in headers)]

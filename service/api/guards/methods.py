@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Head:
+class HeadAsGet:
     """Asks the application for what GET would answer, and sends the head of it."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -34,7 +34,7 @@ class Head:
             await self._app({**scope, "method": "GET"}, receive, without_body)
 
 
-def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
+def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> str:
     """The methods of all routes of a path: each route knows but its own."""
     methods: set[str] = set()
     for route in routes:

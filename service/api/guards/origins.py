@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import answer_of, problem_of
+from service.api.problems import fit_to_protocol, problem_of
 from service.errors import ForeignPage, HostNotKnown, MalformedRequest, ServiceError
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -56,7 +56,7 @@ class OriginGuard:
             await send(message)
 
         error = self._error(scope)
-        app = self._app if error is None else answer_of(scope["path"], problem_of(error))
+        app = self._app if error is None else fit_to_protocol(scope["path"], problem_of(error))
         await app(scope, receive, told)
 
     def _error(self, scope: Scope) -> ServiceError | None:
@@ -70,7 +70,7 @@ class OriginGuard:
         if not host and scope["http_version"] != "1.0":
             return MalformedRequest("The request has no Host")
         origin, site = told.get(b"origin", b""), told.get(b"sec-fetch-site", b"")
-        if not is_known(host[:_LONGEST_HOST].decode("latin-1"), (scope.get("server") or ("",))[0], self._hosts):
+        if not is_known_host(host[:_LONGEST_HOST].decode("latin-1"), (scope.get("server") or ("",))[0], self._hosts):
             return HostNotKnown()
         if scope["method"] not in _SAFE_METHODS and self._is_foreign(host, origin, site):
             return ForeignPage()
@@ -86,7 +86,7 @@ class OriginGuard:
 
 
 @lru_cache(maxsize=256)
-def is_known(host: str, server: str, allowed: tuple[str, ...]) -> bool:
+def is_known_host(host: str, server: str, allowed: tuple[str, ...]) -> bool:
     """Whether the Host of a request that arrived at an address is one that the service goes by.
 
     Anybody's name may lead to the address of a service that is to be reached from outside: such a one knows its names

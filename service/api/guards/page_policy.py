@@ -17,7 +17,7 @@ _POLICY = (
 )
 
 
-def guard(routes: Iterable[BaseRoute]) -> None:
+def set_page_policies(routes: Iterable[BaseRoute]) -> None:
     """Let the pages among these routes, which are FastAPI's documentation, tell browsers their policy."""
     for route in routes:
         if isinstance(route, APIRoute):

@@ -23,7 +23,7 @@ _MOST_TOLD = 20
 """Faults of one query that are told."""
 
 
-def strict(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+def with_strict_queries(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
     """Copies of routes, each refusing what is not among the parameters that it and its dependencies declare."""
     for route in map(copy, routes):
         if isinstance(route, APIRoute):

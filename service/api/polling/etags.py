@@ -14,7 +14,7 @@ def etag(job: Job, reason: str | None) -> str:
     return f'"{job.version}.{crc32((reason or "").encode()):x}"'
 
 
-def matches(if_none_match: str | None, tag: str) -> bool:
+def matches_etag(if_none_match: str | None, tag: str) -> bool:
     """Whether the tag is among those the client holds. Weak comparison, as If-None-Match asks for."""
     held = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     return tag in held or "*" in held

@@ -22,7 +22,7 @@ _THREADS = 8
 
 
 @dataclass(frozen=True)
-class Answer:
+class JobResponse:
     """A job as JSON."""
 
     version: int
@@ -36,17 +36,17 @@ class Answer:
         return self.status in FINAL
 
 
-class Answers:
+class JobResponses:
     """Keeps answers until their jobs change: a poll then costs a part of a small query."""
 
     def __init__(self, database: Database, watch: JobWatch) -> None:
         self._database = database
         self._watch = watch
         self._versions = Versions(database)
-        self._kept: dict[UUID, Answer] = {}
+        self._kept: dict[UUID, JobResponse] = {}
         self._threads = CapacityLimiter(_THREADS)
 
-    async def of(self, job_id: UUID) -> Answer:
+    async def of(self, job_id: UUID) -> JobResponse:
         """The answer for the job as it stands. Raises JobNotFound."""
         kept = self._kept.get(job_id)
         if kept and await self._versions.of(job_id) == kept.version:
@@ -57,12 +57,12 @@ class Answers:
             self._keep(job_id, answer)
         return answer
 
-    async def after(self, job_id: UUID, version: int, seconds: float) -> Answer:
+    async def after(self, job_id: UUID, version: int, seconds: float) -> JobResponse:
         """The answer when the job's version is no longer the given one, or as it stands when time is up."""
         await self._watch.changed(job_id, version, seconds)
         return await self.of(job_id)
 
-    async def final(self, submission: Submission, seconds: float) -> Answer:
+    async def final(self, submission: Submission, seconds: float) -> JobResponse:
         """The answer when the job has ended, or as it stands when time is up."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
@@ -72,13 +72,15 @@ class Answers:
             version, is_final = answer.version, answer.is_final
         return answer or await self.of(job_id)
 
-    def _make(self, job_id: UUID) -> Answer:
+    def _make(self, job_id: UUID) -> JobResponse:
         with self._database.reading() as session:
             job = jobs.get_job(session, job_id, with_events=True)
             reason = jobs.waiting_reason(session, job)
-        return Answer(job.version, etag(job, reason), JobView.of(job, reason).model_dump_json().encode(), job.status)
+        return JobResponse(
+            job.version, etag(job, reason), JobView.of(job, reason).model_dump_json().encode(), job.status
+        )
 
-    def _keep(self, job_id: UUID, answer: Answer) -> None:
+    def _keep(self, job_id: UUID, answer: JobResponse) -> None:
         if len(self._kept) >= _MOST_KEPT:
             del self._kept[next(iter(self._kept))]  # the oldest
         self._kept[job_id] = answer

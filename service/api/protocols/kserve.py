@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from service.api.bodies.json_body import Foreign, parsed
+from service.api.request_bodies.json_body import Foreign, parse_body
 from service.errors import InvalidRequest, MalformedRequest
 from service.prediction import trained_models
 from slope.data import Array
@@ -81,7 +81,7 @@ class InferenceAnswer:
     header_length: int | None
 
 
-def infer(model: TrainedModel, body: bytes, header_length: int | None) -> InferenceAnswer:
+def answer_inference(model: TrainedModel, body: bytes, header_length: int | None) -> InferenceAnswer:
     """Raises MalformedRequest and InvalidRequest."""
     request, tail = _read(body, header_length)
     y = trained_models.predict_rows(model, _matrix(request.inputs[0], tail, len(model.weights)), "/inputs/0")
@@ -105,7 +105,7 @@ def _read(body: bytes, header_length: int | None) -> tuple[InferenceRequest, byt
     end = len(body) if header_length is None else header_length
     if not 0 <= end <= len(body):
         raise MalformedRequest("The body is shorter than Inference-Header-Content-Length says")
-    return parsed(InferenceRequest, body[:end]), body[end:]
+    return parse_body(InferenceRequest, body[:end]), body[end:]
 
 
 def _matrix(tensor: InputTensor, tail: bytes, features: int) -> Array:

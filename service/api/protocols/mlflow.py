@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import FailFast, Field, TypeAdapter, ValidationError, WrapValidator, model_validator
 
-from service.api.bodies.json_body import Foreign
+from service.api.request_bodies.json_body import Foreign
 from service.errors import InvalidRequest, MalformedRequest
 from slope.data import Array
 from slope.spec import Fault, invalid

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep
 from service.api.schemas.datasets import DatasetView
 from service.api.schemas.view import Page
-from service.api.uploads.receive import MEDIA_TYPES, Received, received
+from service.api.uploads.receive import MEDIA_TYPES, Received, received_file
 from service.data import datasets, uploads
 from service.errors import InvalidRequest, UnsupportedMediaType
 from slope.spec import Fault
@@ -101,7 +101,7 @@ async def upload_dataset(
     `Content-Encoding` may be gzip or zstd. Whatever is not a finite number is refused, at its row and column, unless
     an option says what to do with it. The same content is kept once, whatever its datasets are called.
     """
-    async with received(request, settings.spool, format) as file:
+    async with received_file(request, settings.spool, format) as file:
         sent = Sent(file.path, file.format, file.encoding, _as_told(reading, file))
         limiter = request.app.state.upload_limiter
         upload = await to_thread.run_sync(

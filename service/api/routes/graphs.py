@@ -8,8 +8,8 @@ from pydantic import Field
 
 from service.api.dependencies import DatabaseDep, StorageDep, TurnDep, require_json
 from service.api.examples import GRAPH_REQUESTS
-from service.api.files.pictures import DOCUMENTED, FormatQuery, ThemeQuery, drawn, preferred
-from service.api.schemas.graphs import AuditView, GraphView, StepGraphView, json_of, json_of_step
+from service.api.files.pictures import DOCUMENTED, FormatQuery, ThemeQuery, draw_picture, preferred_picture
+from service.api.schemas.graphs import AuditView, GraphView, StepGraphView, graph_json, step_graph_json
 from service.records import graphs
 from slope.spec.graph import GraphRequest
 
@@ -42,11 +42,11 @@ async def get_step_graph(
     and what flows back. The answer is held against the recorded gradient before it is sent. Of a batch one row is
     shown, and the others together; a step that was not recorded is replayed.
     """
-    chosen = format or preferred(request)
+    chosen = format or preferred_picture(request)
 
     def answer() -> Response:
         found = graphs.of_step(database, storage, job_id, epoch, step, row=row, features=expand or ())
-        return _json(json_of_step(found)) if chosen == "json" else drawn(found.graph, chosen, theme)
+        return _json(step_graph_json(found)) if chosen == "json" else draw_picture(found.graph, chosen, theme)
 
     return await turn(answer)
 
@@ -82,11 +82,11 @@ async def draw_expression(
     format: FormatQuery = None,
 ) -> Response:
     """The graph of any small formula, computed in double precision: values forward, gradients back."""
-    chosen = format or preferred(request)
+    chosen = format or preferred_picture(request)
 
     def answer() -> Response:
         graph = graphs.of_expression(formula)
-        return _json(json_of(graph)) if chosen == "json" else drawn(graph, chosen, theme)
+        return _json(graph_json(graph)) if chosen == "json" else draw_picture(graph, chosen, theme)
 
     return await turn(answer)
 

@@ -8,8 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import (
     After,
-    AnswersDep,
     DatabaseDep,
+    JobResponsesDep,
     Limit,
     QueueDep,
     SessionDep,
@@ -20,7 +20,7 @@ from service.api.dependencies import (
 )
 from service.api.examples import JOB_REQUESTS
 from service.api.guards.query_parameters import Family
-from service.api.polling.etags import IfMatchDep, matches
+from service.api.polling.etags import IfMatchDep, matches_etag
 from service.api.schemas.jobs import JobView
 from service.api.schemas.view import Page
 from service.jobs import jobs
@@ -54,7 +54,7 @@ async def submit_job(
     storage: StorageDep,
     queue: QueueDep,
     settings: SettingsDep,
-    answers: AnswersDep,
+    responses: JobResponsesDep,
     wait: WaitDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -68,7 +68,7 @@ async def submit_job(
         key=idempotency_key,
         settings=settings,
     )
-    answer = await answers.final(submission, wait)
+    answer = await responses.final(submission, wait)
     headers = {"Location": f"/v1/jobs/{submission.job_id}"}
     if submission.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -100,15 +100,15 @@ def list_jobs(
 @router.get("/{job_id}", response_model=JobView, responses={304: {"description": "Not changed since that ETag"}})
 async def get_job(
     job_id: UUID,
-    answers: AnswersDep,
+    responses: JobResponsesDep,
     wait: WaitDep,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """A job as it stands. With `Prefer: wait=N` the answer is held back until the job changes."""
-    answer = await answers.of(job_id)
-    if wait and not answer.is_final and (if_none_match is None or matches(if_none_match, answer.tag)):
-        answer = await answers.after(job_id, answer.version, wait)
-    if matches(if_none_match, answer.tag):
+    answer = await responses.of(job_id)
+    if wait and not answer.is_final and (if_none_match is None or matches_etag(if_none_match, answer.tag)):
+        answer = await responses.after(job_id, answer.version, wait)
+    if matches_etag(if_none_match, answer.tag):
         return Response(status_code=304, headers={"ETag": answer.tag})
     return Response(answer.body, media_type="application/json", headers={"ETag": answer.tag})
 

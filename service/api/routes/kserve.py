@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep
-from service.api.documentation import body_of
+from service.api.documentation import document_body
 from service.api.examples import INFERENCE_REQUESTS
 from service.api.protocols import kserve
 from service.api.protocols.kserve import InferenceAnswer, InferenceRequest
@@ -72,7 +72,7 @@ def is_model_ready(job_id: UUID, session: SessionDep, storage: StorageDep) -> In
     "/models/{job_id}/infer",
     response_model=InferenceAnswerView,
     responses=_BYTES,
-    openapi_extra=body_of(InferenceRequest, INFERENCE_REQUESTS),
+    openapi_extra=document_body(InferenceRequest, INFERENCE_REQUESTS),
 )
 @router.post(f"/models/{{job_id}}/versions/{VERSION}/infer", include_in_schema=False)
 async def infer(
@@ -95,4 +95,4 @@ def _infer(
 ) -> InferenceAnswer:
     with database.reading() as session:
         model = trained_models.trained_model(session, storage, job_id)
-    return kserve.infer(model, body, header_length)
+    return kserve.answer_inference(model, body, header_length)

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
-from service.api.bodies.json_body import parsed
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep
-from service.api.documentation import body_of
+from service.api.documentation import document_body
 from service.api.examples import INVOCATIONS
 from service.api.protocols import mlflow
 from service.api.protocols.mlflow import Invocation
+from service.api.request_bodies.json_body import parse_body
 from service.api.schemas.view import View
 from service.errors import UnsupportedMediaType
 from service.jobs.jobs import get_job
@@ -27,7 +27,7 @@ class InvocationAnswer(View):
     predictions: list[float | None]
 
 
-@router.post("/invocations", openapi_extra=body_of(Invocation, INVOCATIONS, "text/csv"))
+@router.post("/invocations", openapi_extra=document_body(Invocation, INVOCATIONS, "text/csv"))
 async def invoke(job_id: UUID, request: Request, database: DatabaseDep, storage: StorageDep) -> InvocationAnswer:
     """Predict rows as MLflow's model servers take them.
 
@@ -58,7 +58,7 @@ def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body:
     if kind == "text/csv":
         x = mlflow.matrix_of_csv(body, features)
     elif kind == "application/json":
-        x = mlflow.matrix_of(parsed(Invocation, body), features)
+        x = mlflow.matrix_of(parse_body(Invocation, body), features)
     else:
         raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send application/json or text/csv")
     return InvocationAnswer(predictions=trained_models.predict_rows(model, x).tolist())

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api import negotiation
 from service.api.dependencies import DatabaseDep, StorageDep, TurnDep
-from service.api.negotiation import MEDIA_TYPES, as_json
+from service.api.negotiation import MEDIA_TYPES, json_response
 from service.api.schemas.models import ModelView
 from service.errors import ExportNotInstalled
 from service.prediction import trained_models
@@ -36,10 +36,10 @@ async def _model_format(
     response: Response,
     format: Annotated[ModelFormat | None, Query(description="What Accept would say, for a link")] = None,
 ) -> ModelFormat:
-    return negotiation.choose(request, response, get_args(ModelFormat), format)
+    return negotiation.choose_format(request, response, get_args(ModelFormat), format)
 
 
-@router.get("/model", response_model=ModelView, responses=negotiation.document("safetensors", "onnx", "skops"))
+@router.get("/model", response_model=ModelView, responses=negotiation.document_formats("safetensors", "onnx", "skops"))
 async def get_model(
     job_id: UUID,
     database: DatabaseDep,
@@ -62,7 +62,7 @@ def _model(database: Database, storage: Storage, job_id: UUID, epoch: int | None
     with database.reading() as session:
         model = trained_models.trained_model(session, storage, job_id, epoch)
     if format == "json":
-        return as_json(ModelView.model_validate(to_json(model)))
+        return json_response(ModelView.model_validate(to_json(model)))
     headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{job_id}.{format}"'}
     return Response(_written(model, format), media_type=MEDIA_TYPES[format], headers=headers)
 

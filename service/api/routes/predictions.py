@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from service.api import negotiation
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep, TurnDep, require_json
 from service.api.examples import PREDICT_REQUESTS
-from service.api.files.downloads import predictions_file, streamed
-from service.api.negotiation import page_as_json
+from service.api.files.downloads import predictions_file, stream_file
+from service.api.negotiation import json_page
 from service.api.schemas.predictions import FitsView, FitView, PredictionView, ScoringView
 from service.api.schemas.view import Page
 from service.prediction import datasets, points
@@ -55,7 +55,7 @@ async def _prediction_format(
     response: Response,
     format: Annotated[PredictionFormat | None, Query(description="What Accept would say, for a link")] = None,
 ) -> PredictionFormat:
-    return negotiation.choose(request, response, get_args(PredictionFormat), format)
+    return negotiation.choose_format(request, response, get_args(PredictionFormat), format)
 
 
 @router.get("/predictions")
@@ -67,7 +67,7 @@ def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
 @router.post(
     "/predict",
     response_model=Page[PredictionView] | ScoringView,
-    responses=negotiation.document("csv", "ndjson", "arrow", "parquet"),
+    responses=negotiation.document_formats("csv", "ndjson", "arrow", "parquet"),
     dependencies=[Depends(require_json)],
 )
 async def predict(
@@ -95,10 +95,10 @@ def _predictions(
     name = f"{job_id}-predictions"
     if request.dataset is not None:
         scored = datasets.score_dataset(database, storage, job_id, request.dataset, request.epoch)
-        return streamed(_scored(scored, format), format, name)
+        return stream_file(_scored(scored, format), format, name)
     found = _points(database, storage, job_id, request)
     if format == "json":
-        return page_as_json(map(PredictionView.of, found))
+        return json_page(map(PredictionView.of, found))
     return predictions_file(found, format, name)
 
 
@@ -112,11 +112,11 @@ def _scored(scored: Scoring, format: PredictionFormat) -> Iterator[bytes]:
         return _document(scored)
     if format == "ndjson":
         return (b"".join(to_json(row) + b"\n" for row in _rows(part)) for part in scored)
-    from service.api.files.columns import of_scored
-    from service.api.files.encoding import encoded
+    from service.api.files.columns import scored_columns
+    from service.api.files.encoding import encode_batches
 
     labels = lambda: {"fit": to_json(_fits(scored)).decode()}  # noqa: E731
-    return encoded(format, of_scored(scored.nothing).schema, map(of_scored, scored), labels)
+    return encode_batches(format, scored_columns(scored.nothing).schema, map(scored_columns, scored), labels)
 
 
 def _document(scored: Scoring) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from service.api import negotiation
 from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep, TurnDep
 from service.api.files.downloads import Taking, epochs_file, steps_file
-from service.api.negotiation import page_as_json
+from service.api.negotiation import json_page
 from service.api.schemas.records import EpochView, StepView
 from service.api.schemas.view import Page
 from service.records import chunks, pages
@@ -36,13 +36,13 @@ async def _history_format(
     response: Response,
     format: Annotated[HistoryFormat | None, Query(description="What Accept would say, for a link")] = None,
 ) -> HistoryFormat:
-    return negotiation.choose(request, response, get_args(HistoryFormat), format)
+    return negotiation.choose_format(request, response, get_args(HistoryFormat), format)
 
 
 HistoryFormatDep = Annotated[HistoryFormat, Depends(_history_format)]
 
 
-@router.get("/epochs", response_model=Page[EpochView], responses=negotiation.document("csv", "ndjson", "arrow"))
+@router.get("/epochs", response_model=Page[EpochView], responses=negotiation.document_formats("csv", "ndjson", "arrow"))
 def list_epochs(
     job_id: UUID,
     database: DatabaseDep,
@@ -64,12 +64,14 @@ def list_epochs(
     else:
         found = chunks.epochs(database, job_id, after=after, limit=limit or chunks.ALL)
     if format == "json":
-        return page_as_json(EpochView.of(row) for chunk in found.chunks for row in chunk)
+        return json_page(EpochView.of(row) for chunk in found.chunks for row in chunk)
     return epochs_file(found, format, f"{job_id}-epochs")
 
 
 @router.get(
-    "/epochs/{epoch}/steps", response_model=Page[StepView], responses=negotiation.document("csv", "ndjson", "arrow")
+    "/epochs/{epoch}/steps",
+    response_model=Page[StepView],
+    responses=negotiation.document_formats("csv", "ndjson", "arrow"),
 )
 async def list_steps(
     job_id: UUID,
@@ -99,7 +101,7 @@ async def list_steps(
         else:
             found = chunks.steps(database, storage, job_id, epoch, after=after, limit=limit or chunks.ALL)
         if format == "json":
-            return page_as_json(StepView.of(each) for chunk in found.chunks for each in chunk)
+            return json_page(StepView.of(each) for chunk in found.chunks for each in chunk)
         return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
 
     return await (run_in_threadpool(answer) if are_recorded else turn(answer))
@@ -113,10 +115,10 @@ def _are_recorded(database: Database, job_id: UUID, epoch: int) -> bool:
 def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Response:
     with database.reading() as session:
         found, following = pages.epochs(session, job_id, after=after, limit=limit)
-    return page_as_json(map(EpochView.of, found), following)
+    return json_page(map(EpochView.of, found), following)
 
 
 def _page_of_steps(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> Response:
     with database.reading() as session:
         found, following = pages.page_of_steps(session, storage, job_id, epoch, after=after, limit=limit)
-    return page_as_json(map(StepView.of, found), following)
+    return json_page(map(StepView.of, found), following)

@@ -88,12 +88,12 @@ class StepGraphView(GraphView):
     """As it was recorded."""
 
 
-def json_of(graph: "Graph") -> bytes:
+def graph_json(graph: "Graph") -> bytes:
     """As GraphView has it, whose fields the graph has in the same order: to check each takes longer than the rest."""
     return orjson.dumps(graph)
 
 
-def json_of_step(found: StepGraph) -> bytes:
+def step_graph_json(found: StepGraph) -> bytes:
     """As StepGraphView has it."""
     record = found.record
     of_step = {"epoch": record.epoch, "step": record.step, "rows": found.rows, "row": found.row}

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from service.api.schemas.hyperparameters import Hyperparameters
 from service.api.schemas.records import ParametersView
-from service.api.schemas.view import LONG, View, short
+from service.api.schemas.view import LONG, View, shortened
 from service.jobs.jobs import Draft
 from service.prediction.trained_models import scaler_of
 from service.store.tables import Job
@@ -169,7 +169,7 @@ class JobView(View):
     def on_a_page(cls, job: Job, reason: str | None = None) -> "JobView":
         """Without what is long: a page of wide jobs would have hundreds of megabytes."""
         view = cls.of(job, reason)
-        left_out: dict[str, Any] = {"hyperparameters": short(job.spec), "predict": short(job.predict)}
+        left_out: dict[str, Any] = {"hyperparameters": shortened(job.spec), "predict": shortened(job.predict)}
         if len(job.features) > LONG:
             vectors = ("weights", "scaled", "analysis")
             left_out |= dict.fromkeys(vectors) | {"dataset": view.dataset.model_copy(update={"columns": None})}

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from service.api.schemas.hyperparameters import Hyperparameters
 from service.api.schemas.jobs import LossView
-from service.api.schemas.view import Page, View, short
+from service.api.schemas.view import Page, View, shortened
 from service.jobs.sweeps import SweepSummary
 from service.store.tables import Job
 from slope.statuses import JobStatus
@@ -27,7 +27,7 @@ class RankedView(View):
     @classmethod
     def of(cls, job: Job, swept: list[str]) -> "RankedView":
         loss = LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation)
-        settings = {name: short(job.spec[name]) for name in swept}
+        settings = {name: shortened(job.spec[name]) for name in swept}
         return cls(job_id=job.id, status=job.status, settings=settings, epochs_done=job.epochs_done, loss=loss)
 
 
@@ -60,7 +60,7 @@ class SweepView(View):
     def on_a_page(cls, summary: SweepSummary) -> "SweepView":
         """Without hyperparameters that are long."""
         view = cls.of(summary)
-        return view.model_copy(update={"hyperparameters": short(view.hyperparameters)})
+        return view.model_copy(update={"hyperparameters": shortened(view.hyperparameters)})
 
 
 class RankedSweepView(SweepView):

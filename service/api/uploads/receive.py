@@ -64,7 +64,7 @@ class Received:
 
 
 @asynccontextmanager
-async def received(request: Request, spool: Path, named: Format | None) -> AsyncIterator[Received]:
+async def received_file(request: Request, spool: Path, named: Format | None) -> AsyncIterator[Received]:
     """The body of a request as a file that lasts as long as the block. A format that is named beats what is told.
 
     Not where the type is that of text or of an HTML form: a page of another site would have a table taken for one.

@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from workbench import at_once, change, submit
 
 from service.errors import DatabaseUnavailable
-from service.store import answering, jobs
 from service.store import database as connections
+from service.store import jobs, postgresql
 from service.store.database import Database
 
 _PATIENCE = 60.0
@@ -26,8 +26,8 @@ _PATIENCE = 60.0
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests have less time than clients."""
-    monkeypatch.setattr(answering, "ASK_AFTER", 0.2)
-    monkeypatch.setattr(answering, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(postgresql, "ASK_AFTER", 0.2)
+    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 0.3)
     monkeypatch.setattr(connections, "_TURN_SECONDS", 0.3)
 
 
@@ -140,11 +140,11 @@ def test_while_a_server_is_known_to_be_silent_nobody_waits(
 ) -> None:
     read_one(far)
     host.hold()
-    monkeypatch.setattr(answering, "ASK_AGAIN", 10 * _PATIENCE)
+    monkeypatch.setattr(postgresql, "ASK_AGAIN", 10 * _PATIENCE)
     with pytest.raises(DatabaseUnavailable):
         read_one(far)
     asked: list[int] = []
-    monkeypatch.setattr(answering, "_ask", lambda _, process_id: asked.append(process_id))
+    monkeypatch.setattr(postgresql, "_ask", lambda _, process_id: asked.append(process_id))
 
     for ask in (read_one, write_one, query_one):
         with pytest.raises(DatabaseUnavailable, match="does not answer"):

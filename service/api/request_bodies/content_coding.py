@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from anyio.lowlevel import checkpoint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import answer_of, problem_of
+from service.api.problems import fit_to_protocol, problem_of
 from service.errors import MalformedRequest, UnsupportedMediaType
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -30,7 +30,7 @@ class Decoding:
             headers = [field for field in scope["headers"] if field[0] not in told]
             headers.append((b"transfer-encoding", b"chunked"))  # its length is not known beforehand any more
             return self._app({**scope, "headers": headers}, _Decoded(receive), send)
-        return answer_of(scope["path"], problem_of(_unknown()))(scope, receive, send)
+        return fit_to_protocol(scope["path"], problem_of(_unknown()))(scope, receive, send)
 
 
 class _Decoded:

@@ -23,12 +23,12 @@ END: Part = ("end", None)
 
 
 def main() -> None:
-    for part in parts_of(sys.stdin.buffer.read()):
-        write(sys.stdout.buffer, part)
+    for part in parts_of_document(sys.stdin.buffer.read()):
+        write_part(sys.stdout.buffer, part)
     sys.stdout.buffer.flush()
 
 
-def parts_of(content: bytes) -> Iterator[Part]:
+def parts_of_document(content: bytes) -> Iterator[Part]:
     try:
         document = json.loads(content)
         heavy: dict[int, int] = {}
@@ -41,7 +41,7 @@ def parts_of(content: bytes) -> Iterator[Part]:
         yield from _parts(document, heavy)
 
 
-def write(file: BinaryIO, part: Part) -> None:
+def write_part(file: BinaryIO, part: Part) -> None:
     content = marshal.dumps(part)
     file.write(len(content).to_bytes(8))
     file.write(content)

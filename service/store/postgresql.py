@@ -26,7 +26,7 @@ _NOTHING_CAME = 0.1
 log = structlog.get_logger()
 
 
-class ImpatientConnection(Connection[Any]):
+class FailFastConnection(Connection[Any]):
     """A connection that gives up a statement when the server does not answer, or does not work on it."""
 
     server: "Server | None" = None
@@ -77,12 +77,12 @@ class Server:
         """Whether it has not answered, be it that the question itself hangs."""
         return self._is_silent or monotonic() - self._asked_at > CONNECT_SECONDS + ANSWER_SECONDS
 
-    def connect(self, parameters: dict[str, Any], *, longest: float) -> ImpatientConnection:
+    def connect(self, parameters: dict[str, Any], *, longest: float) -> FailFastConnection:
         """`parameters` are psycopg's."""
         self._parameters = parameters
         self.refuse_while_silent()
         try:
-            connection = ImpatientConnection.connect(**parameters)
+            connection = FailFastConnection.connect(**parameters)
         except ConnectionTimeout:
             self._ask_again_at = monotonic() + ASK_AGAIN
             self._note(is_silent=True)
@@ -95,7 +95,7 @@ class Server:
         if self.is_silent and (monotonic() < self._ask_again_at or self._state_of(0) is None):
             raise OperationalError("the database does not answer")
 
-    def has_nothing_to_do_for(self, connection: ImpatientConnection) -> bool:
+    def has_nothing_to_do_for(self, connection: FailFastConnection) -> bool:
         """Whether the server answers, and does nothing for the connection: the question or its answer was lost."""
         return (self._state_of(connection.pgconn.backend_pid) or "").startswith("idle")
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
-from service.api.bodies.json_documents import document_of
 from service.api.dependencies import is_json
+from service.api.request_bodies.json_documents import read_json
 from service.errors import MalformedRequest
 
 LARGE = 128 * 1024
@@ -25,7 +25,7 @@ AT_ONCE = 2
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-def read_apart(routes: Iterable[BaseRoute], limiter: CapacityLimiter) -> Iterator[BaseRoute]:
+def with_threaded_bodies(routes: Iterable[BaseRoute], limiter: CapacityLimiter) -> Iterator[BaseRoute]:
     """Copies of routes, those that take JSON reading it so. The limiter says how many bodies are read at once."""
     for route in map(copy, routes):
         if isinstance(route, APIRoute) and route.body_field is not None:
@@ -50,7 +50,7 @@ def _reading(model: type[BaseModel], handle: _Handler, limiter: CapacityLimiter)
 
 
 def _checked(model: type[BaseModel], body: bytes) -> BaseModel:
-    document = document_of(body)
+    document = read_json(body)
     try:
         return model.model_validate(document)
     except ValidationError as error:

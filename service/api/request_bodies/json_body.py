@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import ConfigDict, ValidationError
 
-from service.api.bodies.json_documents import LARGE, document_of
+from service.api.request_bodies.json_documents import LARGE, read_json
 from service.errors import InvalidRequest, MalformedRequest
 from slope.spec import faults_of
 from slope.spec.part import Part
@@ -18,9 +18,9 @@ class Foreign(Part):
     model_config = ConfigDict(extra="ignore")
 
 
-def parsed(kind: type[Body], content: bytes) -> Body:
+def parse_body(kind: type[Body], content: bytes) -> Body:
     """Raises MalformedRequest and InvalidRequest."""
-    document = document_of(content) if len(content) >= LARGE else None
+    document = read_json(content) if len(content) >= LARGE else None
     try:
         if document is None:
             return kind.model_validate_json(content)
@@ -29,5 +29,5 @@ def parsed(kind: type[Body], content: bytes) -> Body:
         errors = error.errors(include_url=False)
         if errors[0]["type"] == "json_invalid":
             raise MalformedRequest("The body is not JSON") from error
-        faults = faults_of(errors, document_of(content) if document is None else document)
+        faults = faults_of(errors, read_json(content) if document is None else document)
         raise InvalidRequest(f"The request is wrong: {faults[0].detail}", faults) from error

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from service.api.bodies.json_reader import END, Part
+from service.api.request_bodies.json_reader import END, Part
 from service.errors import BodyNotRead, MalformedRequest
 
 LARGE = 1024 * 1024
@@ -21,7 +21,7 @@ LARGE = 1024 * 1024
 _COMMAND = [sys.executable, "-I", "-S", str(Path(__file__).with_name("json_reader.py"))]
 
 
-def document_of(content: bytes) -> Any:
+def read_json(content: bytes) -> Any:
     """What a JSON text says. Raises MalformedRequest, and BodyNotRead where the fault is ours."""
     if len(content) >= LARGE:
         return _apart(content)
@@ -33,7 +33,7 @@ def document_of(content: bytes) -> Any:
         raise _unreadable() from error
 
 
-def put_together(parts: Iterator[Part]) -> Any:
+def join_parts(parts: Iterator[Part]) -> Any:
     """The document that the parts are of, of which none may be missing. Raises MalformedRequest where they say so."""
     try:
         return _value(*next(parts), parts)
@@ -82,7 +82,7 @@ def _apart(content: bytes) -> Any:
             try:
                 with suppress(BrokenPipeError), process.stdin:  # whatever ended it, its answer is missing
                     process.stdin.write(content)
-                return put_together(_parts(process.stdout))
+                return join_parts(_parts(process.stdout))
             finally:
                 process.kill()
     except (OSError, MemoryError) as error:

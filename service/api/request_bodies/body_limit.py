@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import answer_of, problem_of
+from service.api.problems import fit_to_protocol, problem_of
 from service.errors import BodyTooLarge
 
 
@@ -22,7 +22,7 @@ class BodyLimit:
             return self._app(scope, receive, send)  # there is no body
         limit = self._limit(scope)
         if any(length.isdigit() and int(length) > limit for length in told):
-            return answer_of(scope["path"], problem_of(BodyTooLarge()))(scope, receive, send)
+            return fit_to_protocol(scope["path"], problem_of(BodyTooLarge()))(scope, receive, send)
         return self._app(scope, self._counted(receive, limit), send)
 
     def _limit(self, scope: Scope) -> int:
