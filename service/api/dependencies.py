@@ -19,6 +19,7 @@ from service.storage import Storage
 from service.store.database import Database
 
 MAX_WAIT = 60.0
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", re.IGNORECASE)
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
@@ -121,13 +122,17 @@ def _kind(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
+def wait_seconds(prefer: str | None) -> float:
     """Seconds the client would wait for its answer (RFC 7240); a preference that makes no sense is ignored."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", prefer or "", re.IGNORECASE)
+    found = _WAIT.search(prefer) if prefer else None
     return min(float(found[1]), MAX_WAIT) if found else 0.0
 
 
-WaitDep = Annotated[float, Depends(_wait_seconds)]
+async def _wait(prefer: Annotated[str | None, Header()] = None) -> float:
+    return wait_seconds(prefer)
+
+
+WaitDep = Annotated[float, Depends(_wait)]
 
 MAX_LIMIT = 1000
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items on the page")]

@@ -69,6 +69,11 @@ def document_body(model: type[BaseModel], examples: dict[str, Example], *others:
     return {"requestBody": {"content": content, "required": True}}
 
 
+def document_headers(*names: str) -> dict[str, Any]:
+    """What a route that reads these headers by itself says of them."""
+    return {"parameters": [{"name": name, "in": "header", "schema": {"type": "string"}} for name in names]}
+
+
 def _in_full(document: dict[str, Any]) -> dict[str, Any]:
     _add_bodies_and_problems(document["components"]["schemas"])
     document["security"] = []  # whoever reaches the service may ask

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
+from cachetools import LRUCache
 
 from service.api.polling.etags import etag
 from service.api.polling.watch import JobWatch
@@ -43,7 +44,7 @@ class JobResponses:
         self._database = database
         self._watch = watch
         self._versions = Versions(database)
-        self._kept: dict[UUID, JobResponse] = {}
+        self._kept: LRUCache[UUID, JobResponse] = LRUCache(_MOST_KEPT)
         self._threads = CapacityLimiter(_THREADS)
 
     async def of(self, job_id: UUID) -> JobResponse:
@@ -54,7 +55,7 @@ class JobResponses:
         self._kept.pop(job_id, None)
         answer = await to_thread.run_sync(self._make, job_id, limiter=self._threads)
         if answer.status != "queued" and len(answer.body) <= _LARGEST_KEPT:  # why a job waits is not in its version
-            self._keep(job_id, answer)
+            self._kept[job_id] = answer
         return answer
 
     async def after(self, job_id: UUID, version: int, seconds: float) -> JobResponse:
@@ -79,11 +80,6 @@ class JobResponses:
         return JobResponse(
             job.version, etag(job, reason), JobView.of(job, reason).model_dump_json().encode(), job.status
         )
-
-    def _keep(self, job_id: UUID, answer: JobResponse) -> None:
-        if len(self._kept) >= _MOST_KEPT:
-            del self._kept[next(iter(self._kept))]  # the oldest
-        self._kept[job_id] = answer
 
 
 class Versions:
