@@ -147,7 +147,7 @@ def _job(database: Database) -> UUID:
             spec=spec.model_dump(mode="json"),
             predict=[],
             device="cpu",
-            labels={},
+            metadata_={},
             plan={},
             status="queued",
             epochs=spec.epochs,

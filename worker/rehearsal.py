@@ -68,7 +68,7 @@ def _job(session: Session, dataset_id: UUID) -> Job:
         spec=_SPEC.model_dump(mode="json"),
         predict=[],
         device="cpu",
-        labels={},
+        metadata_={},
         plan={},
         status="queued",
         epochs=_SPEC.epochs,

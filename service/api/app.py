@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         app.add_middleware(guard)
     _open_to(app, settings)
     app.state.settings = settings
-    app.state.database = Database(settings.database, impatient=True)
+    app.state.database = Database(settings.database, fails_fast=True)
     app.state.storage = storage_at(settings.storage)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.watch = JobWatch(app.state.database)

@@ -18,7 +18,7 @@ def print_diagnoses() -> None:
     """Print what is well and what is not. Exits with 1 when something needs doing."""
     settings = get_settings()
     queue = CeleryQueue(celery_app(settings.broker))
-    diagnoses = list(doctor.diagnose(settings, Database(settings.database, impatient=True), queue))
+    diagnoses = list(doctor.diagnose(settings, Database(settings.database, fails_fast=True), queue))
     for diagnosis in diagnoses:
         mark = "[green]✓[/]" if diagnosis.advice is None else "[red]✗[/]"
         console.print(f"{mark} {diagnosis.subject}: {diagnosis.finding}")
@@ -32,7 +32,7 @@ def reap_jobs() -> None:
     """Take jobs from workers that died, and ring for those that nobody has heard of."""
     settings = get_settings()
     logs.configure_logs(settings)
-    database, queue = Database(settings.database, impatient=True), CeleryQueue(celery_app(settings.broker))
+    database, queue = Database(settings.database, fails_fast=True), CeleryQueue(celery_app(settings.broker))
     if lost_jobs.expired(database):
         console.print(f"Looking for {settings.lease_seconds:g} s whether workers that were silent are only cut off.")
     contact = Contact(settings.lease_seconds, is_trusted=False)

@@ -237,7 +237,7 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key) -> 
         predict=request.predict,
         device=request.device,
         timeout_seconds=request.timeout_seconds,
-        labels=request.metadata,
+        metadata_=request.metadata,
         plan=asdict(drafted.plan),
         analysis=asdict(drafted.analysis) if drafted.analysis else None,
         status="queued",

@@ -145,7 +145,7 @@ def _sweep(session: Session, request: SweepRequest, key: Key) -> Sweep:
         idempotency_key=key.text,
         fingerprint=key.fingerprint,
         name=request.name,
-        labels=request.metadata,
+        metadata_=request.metadata,
         spec=request.hyperparameters.model_dump(mode="json"),
         swept=request.swept,
     )
@@ -181,7 +181,7 @@ def _own(member: Member) -> dict[str, Any]:
         "predict": request.predict,
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
-        "labels": request.metadata,
+        "metadata_": request.metadata,
         "plan": asdict(member.plan),
         "analysis": asdict(member.analysis) if member.analysis else None,
         "epochs": request.hyperparameters.epochs,

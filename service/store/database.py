@@ -27,9 +27,9 @@ Seen = TypeVar("Seen")
 BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for its turn."""
 _TURN_SECONDS, _SHORT_TURN_SECONDS = 4.0, 0.2
-"""How long an impatient database waits for its turn to write; the second, on SQLite, after one has waited in vain."""
+"""Seconds of waiting to write that a database which fails fast allows; the second on SQLite, after one such wait."""
 _QUERY_SECONDS = 2.0
-"""A small query that takes longer counts as lost, where the database is impatient."""
+"""A small query that takes longer counts as lost, where the database fails fast."""
 _TCP: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 2,
@@ -52,20 +52,20 @@ class Database:
     What fails leaves `reading`, `writing` and `query` as an error of the service: see `translated_errors`.
     """
 
-    def __init__(self, url: str, *, owner: UUID | None = None, impatient: bool = False) -> None:
+    def __init__(self, url: str, *, owner: UUID | None = None, fails_fast: bool = False) -> None:
         """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found there.
 
-        Who is impatient would rather have an error within 5 s than wait for a database that does not answer.
+        `fails_fast`: raise within 5 s rather than wait for a database that does not answer.
         """
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._impatient = impatient
+        self._fails_fast = fails_fast
         if self.is_sqlite:
-            begin = _WriteTurns().begin if impatient else _begin_writing
+            begin = _WriteTurns().begin if fails_fast else _begin_writing
             self.writer, self.reader = self._sqlite(begin), self._sqlite(_begin_reading, query_only=True)
             self._query_engine = self._sqlite(None, query_only=True)
         else:
-            server = Server() if impatient else None
+            server = Server() if fails_fast else None
             self.writer = self._postgresql(owner, server, pool_pre_ping=True, pool_size=20, max_overflow=20)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._query_engine = self._postgresql(
@@ -110,7 +110,7 @@ class Database:
             if self.is_sqlite:
                 session.connection()  # wait for our turn now: a moment read before it is past when it is written
             else:
-                turn = f"{_TURN_SECONDS}s" if self._impatient else "0"
+                turn = f"{_TURN_SECONDS}s" if self._fails_fast else "0"
                 session.info["now"] = session.scalar(_BEGIN, {"silence": _SILENT, "turn": turn})
             yield session
 
@@ -123,7 +123,7 @@ class Database:
     @property
     def _pool_seconds(self) -> float:
         """How long a connection that is free is waited for."""
-        return 2.0 if self._impatient else 30.0
+        return 2.0 if self._fails_fast else 30.0
 
     def _postgresql(self, owner: UUID | None, server: Server | None, *, longest: float = inf, **options: Any) -> Engine:
         defaults = _TCP | {"connect_timeout": CONNECT_SECONDS} if server else _TCP
@@ -142,7 +142,7 @@ class Database:
         engine = create_engine(
             self.url,
             module=_sqlite_driver(),
-            connect_args={"timeout": _TURN_SECONDS if self._impatient else BUSY_TIMEOUT},
+            connect_args={"timeout": _TURN_SECONDS if self._fails_fast else BUSY_TIMEOUT},
             pool_size=20,
             max_overflow=20,
             pool_timeout=self._pool_seconds,

@@ -46,7 +46,7 @@ class Filters:
     name: str | None = None
     dataset_id: UUID | None = None
     sweep_id: UUID | None = None
-    labels: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 class Outline(NamedTuple):
@@ -219,11 +219,11 @@ def _filtered(query: Select[tuple[Job]], filters: Filters, session: Session) -> 
     if filters.statuses:
         query = query.where(Job.status.in_(filters.statuses))
     query = query.where(*(column == value for column, value in wanted.items() if value is not None))
-    return query.where(*(_has_label(key, value, session) for key, value in filters.labels))
+    return query.where(*(_has_metadata(key, value, session) for key, value in filters.metadata))
 
 
-def _has_label(key: str, value: str, session: Session) -> ColumnElement[bool]:
+def _has_metadata(key: str, value: str, session: Session) -> ColumnElement[bool]:
     if session.get_bind().dialect.name == "postgresql":
-        return type_coerce(Job.labels, JSONB).contains({key: value})
-    pairs = func.json_each(Job.labels).table_valued("key", "value")
+        return type_coerce(Job.metadata_, JSONB).contains({key: value})
+    pairs = func.json_each(Job.metadata_).table_valued("key", "value")
     return exists(select(1).select_from(pairs).where(pairs.c.key == key, pairs.c.value == value))

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, text, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from service.store.types import Count, Document, Identifier, Labels, Moment, Vector
+from service.store.types import Count, Document, Identifier, Metadata, Moment, Vector
 from slope.engines.plan import Plan
 from slope.spec import TrainingSpec
 from slope.statuses import FINAL, STATUSES
@@ -38,7 +38,7 @@ class Table(DeclarativeBase):
         datetime: Moment,
         list[float]: Vector,
         dict[str, Any]: Document,
-        dict[str, str]: Labels,
+        dict[str, str]: Metadata,
         list[Any]: Document,
         bytes: LargeBinary,
         UUID: Identifier,
@@ -83,7 +83,7 @@ class Sweep(Table):
     fingerprint: Mapped[str | None]
     """Hash of the request that came with the key."""
     name: Mapped[str | None]
-    labels: Mapped[dict[str, str]] = mapped_column("metadata")
+    metadata_: Mapped[dict[str, str]] = mapped_column("metadata")
     """The request's metadata: SQLAlchemy keeps that name for itself."""
     spec: Mapped[dict[str, Any]]
     """The hyperparameters that the jobs have in common."""
@@ -128,7 +128,7 @@ class Job(Table):
     predict: Mapped[list[Any]]
     device: Mapped[str]
     timeout_seconds: Mapped[float | None]
-    labels: Mapped[dict[str, str]] = mapped_column("metadata")
+    metadata_: Mapped[dict[str, str]] = mapped_column("metadata")
     """The request's metadata: SQLAlchemy keeps that name for itself."""
     plan: Mapped[dict[str, Any]]
     analysis: Mapped[dict[str, Any] | None]

@@ -14,7 +14,7 @@ Vector = JSON(none_as_null=True).with_variant(ARRAY(Double, dimensions=1), "post
 Document = JSON(none_as_null=True)
 """Kept as it was written. JSONB would turn −0.0 into 0."""
 
-Labels = JSON().with_variant(JSONB(), "postgresql")
+Metadata = JSON().with_variant(JSONB(), "postgresql")
 """Strings by name, to be searched."""
 
 Count = BigInteger().with_variant(Integer, "sqlite")

@@ -257,7 +257,7 @@ def _job(dataset_id: UUID) -> Job:
         spec={},
         predict=[],
         device="cpu",
-        labels={},
+        metadata_={},
         plan={},
         status="queued",
         epochs=100,

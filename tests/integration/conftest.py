@@ -75,7 +75,7 @@ def queue() -> FakeQueue:
 
 @pytest.fixture
 def app(settings: Settings, queue: FakeQueue, database: Database, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    monkeypatch.setattr("service.api.app.Database", lambda _url, impatient: database)
+    monkeypatch.setattr("service.api.app.Database", lambda _url, fails_fast: database)
     return create_app(settings, queue)
 
 

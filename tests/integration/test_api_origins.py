@@ -26,7 +26,7 @@ Opened = Callable[..., TestClient]
 @pytest.fixture
 def opened(settings: Settings, database: Database, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch) -> Opened:
     """A client of an application with other settings, at an address."""
-    monkeypatch.setattr("service.api.app.Database", lambda _url, impatient: database)
+    monkeypatch.setattr("service.api.app.Database", lambda _url, fails_fast: database)
 
     def opened(address: str = OWN, **changes: object) -> TestClient:
         return TestClient(create_app(settings.model_copy(update=changes), queue), base_url=address)

@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def client(folder: Path, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    monkeypatch.setattr("service.api.app.Database", lambda _url, impatient: database)
+    monkeypatch.setattr("service.api.app.Database", lambda _url, fails_fast: database)
     settings = Settings(data_dir=tmp_path, database_url=str(database.url), broker_url=f"redis+socket://{tmp_path}/no")
     return TestClient(create_app(settings, FakeQueue()))
 

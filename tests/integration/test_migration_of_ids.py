@@ -20,7 +20,7 @@ def fill(database: Database) -> UUID:
     of_job = {"job_id": mine.job_id, "epoch": 0, "loss": 0.1, "weights": [0.1, -0.0]}
     epoch = of_job | {"last_loss": 0.3, "gradient_norm": 1e300, "learning_rate": 0.1, "seconds": 5e-324}
     part = {"job_id": mine.job_id, "number": 0, "first_row": 0, "rows": 1, "worker_id": uuid4()}
-    sweep = {"id": uuid4(), "created_at": datetime.now(UTC), "labels": {"a": "b"}, "spec": {}, "swept": []}
+    sweep = {"id": uuid4(), "created_at": datetime.now(UTC), "metadata_": {"a": "b"}, "spec": {}, "swept": []}
     rows: list[tuple[type[Table], dict[str, Any]]] = [
         (Epoch, epoch),
         (Step, of_job | {"step": 0, "gradient_weights": [1.0, 2.0]}),

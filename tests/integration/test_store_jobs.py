@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from workbench import LECTURE, abandoned, change, claimed, columns, read, request, rows_of_every_table, storage, submit
 
 import service.jobs.jobs
+from service.data.numbers import load_job_data
 from service.store import events, jobs, leases
 from service.store.database import Database
 from service.store.jobs import Filters
@@ -147,10 +148,10 @@ def test_jobs_are_listed_newest_first(database: Database) -> None:
 @on_one_database
 @given(st.data())
 def test_pages_show_every_earlier_job_once_while_others_are_added(database: Database, data: st.DataObject) -> None:
-    group = Filters(labels=(("group", str(uuid4())),))
+    group = Filters(metadata=(("group", str(uuid4())),))
 
     def add(count: int) -> list[UUID]:
-        return [submit(database, request() | {"metadata": dict(group.labels)}) for _ in range(count)]
+        return [submit(database, request() | {"metadata": dict(group.metadata)}) for _ in range(count)]
 
     earlier = add(data.draw(st.integers(0, 5)))
     seen: list[UUID] = []
@@ -173,7 +174,7 @@ def test_filters_choose_by_status_name_and_dataset(database: Database) -> None:
     assert listed(database, Filters(name="one")) == [named]
     assert listed(database, Filters(name="On")) == []
     assert listed(database, Filters(dataset_id=read(database, named).dataset_id)) == [sharing, named]
-    assert listed(database, Filters(statuses=("queued",), name="one", labels=(("a", "b"),))) == []
+    assert listed(database, Filters(statuses=("queued",), name="one", metadata=(("a", "b"),))) == []
 
 
 characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
@@ -194,11 +195,11 @@ def test_metadata_is_found_by_exactly_its_names_and_values(
     job_id = submit(database, request() | {"metadata": labels})
 
     for pair in labels.items():
-        assert job_id in listed(database, Filters(labels=(pair,)))
-    assert job_id in listed(database, Filters(labels=tuple(labels.items())))
+        assert job_id in listed(database, Filters(metadata=(pair,)))
+    assert job_id in listed(database, Filters(metadata=tuple(labels.items())))
     for pair in ((other_name, other_value), *((name, other_value) for name in labels)):
-        assert (job_id in listed(database, Filters(labels=(pair,)))) == (labels.get(pair[0]) == pair[1])
-    assert read(database, job_id).labels == labels
+        assert (job_id in listed(database, Filters(metadata=(pair,)))) == (labels.get(pair[0]) == pair[1])
+    assert read(database, job_id).metadata_ == labels
 
 
 @on_one_database
@@ -212,7 +213,7 @@ def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: 
 
     with database.reading() as session:
         job = session.get_one(Job, mine.job_id)
-    stored = numbers.load_job_data(storage(), job)
+    stored = load_job_data(storage(), job)
 
     bits = [number.hex() for number in numbers]
     for column in (job.weights, job.scaler["means"] if job.scaler else None, stored.x[:, 0].tolist(), stored.y):

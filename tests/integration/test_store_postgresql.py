@@ -50,7 +50,7 @@ def far(postgresql_url: str, host: Proxy) -> Iterator[Database]:
 
 @contextmanager
 def _opened(url: str) -> Iterator[Database]:
-    database = Database(url, impatient=True)
+    database = Database(url, fails_fast=True)
     yield database
     database.dispose()
 

@@ -22,11 +22,11 @@ def encode_batches(
     format: TableFormat,
     schema: pa.Schema,
     batches: Iterator[pa.RecordBatch],
-    labels: Callable[[], dict[str, str]] = dict,
+    metadata: Callable[[], dict[str, str]] = dict,
 ) -> Iterator[bytes]:
     """The bytes of a file that holds the batches. Numbers come back from each of the formats to the bit.
 
-    `labels` are what the batches came to; of the formats Parquet alone has a place for them, behind the rows.
+    `metadata` says what the batches came to. Only Parquet has room for it, after the rows.
     """
     outbox = _Outbox()
     written = _as_text(schema) if format == "csv" else schema
@@ -36,7 +36,7 @@ def encode_batches(
         writer.write_batch(pa.RecordBatch.from_arrays(_texts(batch), schema=written) if format == "csv" else batch)
         yield outbox.take()
     if isinstance(writer, pa.parquet.ParquetWriter):
-        writer.add_key_value_metadata(labels())
+        writer.add_key_value_metadata(metadata())
     writer.close()
     yield outbox.take()
 

@@ -37,10 +37,10 @@ IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Makes a repeated request harmless"),
 ]
-MAX_LABELS = 50
+MAX_METADATA = 50
 """As many as a job can have."""
-_LABELS = "Jobs whose metadata has all of these, as `metadata[course]=autograd`"
-Labels = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_LABELS, _LABELS))]
+_METADATA = "Jobs whose metadata has all of these, as `metadata[course]=autograd`"
+Metadata = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_METADATA, _METADATA))]
 Statuses = Annotated[list[JobStatus] | None, Query(description="Jobs of any of these", max_length=len(STATUSES))]
 
 
@@ -81,7 +81,7 @@ async def submit_job(
 @router.get("")
 def list_jobs(
     session: SessionDep,
-    labels: Labels,
+    metadata: Metadata,
     status: Statuses = None,
     name: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
     dataset_id: UUID | None = None,
@@ -94,7 +94,7 @@ def list_jobs(
     What is long is null here, and only the job itself has it: weights, `scaled`, `analysis` and the names of columns
     where there are more than 100 features; `predict` and `initial_weights` of more than 100.
     """
-    filters = Filters(tuple(status or ()), name, dataset_id, sweep_id, labels)
+    filters = Filters(tuple(status or ()), name, dataset_id, sweep_id, metadata)
     found, following = jobs.list_jobs(session, filters, before=after, limit=limit)
     views = list(map(JobView.on_a_page, found, jobs.waiting_reasons(session, found)))
     return Page(data=views, next=str(following) if following else None)

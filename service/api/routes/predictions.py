@@ -115,8 +115,8 @@ def _scored(scored: Scoring, format: PredictionFormat) -> Iterator[bytes]:
     from service.api.files.columns import scored_columns
     from service.api.files.encoding import encode_batches
 
-    labels = lambda: {"fit": to_json(_fits(scored)).decode()}  # noqa: E731
-    return encode_batches(format, scored_columns(scored.nothing).schema, map(scored_columns, scored), labels)
+    metadata = lambda: {"fit": to_json(_fits(scored)).decode()}  # noqa: E731
+    return encode_batches(format, scored_columns(scored.nothing).schema, map(scored_columns, scored), metadata)
 
 
 def _document(scored: Scoring) -> Iterator[bytes]:

@@ -143,7 +143,7 @@ class JobView(View):
             device=job.device,
             assigned_device=job.assigned_device,
             timeout_seconds=job.timeout_seconds,
-            metadata=job.labels,
+            metadata=job.metadata_,
             progress=ProgressView.of(job),
             loss=LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation),
             weights=own.weights,

@@ -81,7 +81,7 @@ def _fields(summary: SweepSummary) -> dict[str, Any]:
     return {
         "id": sweep.id,
         "name": sweep.name,
-        "metadata": sweep.labels,
+        "metadata": sweep.metadata_,
         "created_at": sweep.created_at,
         "hyperparameters": sweep.spec,
         "swept": sweep.swept,
