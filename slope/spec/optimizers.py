@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from slope.spec.faults import invalid
-from slope.spec.part import Fraction, NonNegative, Part, WithName
+from slope.spec.part import Fraction, NonNegative, Part, or_bare_name
 
 Betas = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
 
@@ -71,4 +71,5 @@ class LBFGS(Part):
     line_search_fn: Literal["strong_wolfe"] | None = None
 
 
-Optimizer = Annotated[SGD | Adam | AdamW | RMSprop | Adagrad | LBFGS, Field(discriminator="name"), WithName]
+_Kinds = SGD | Adam | AdamW | RMSprop | Adagrad | LBFGS
+Optimizer = Annotated[_Kinds, Field(discriminator="name"), or_bare_name(_Kinds)]

@@ -1,7 +1,7 @@
 """What every part of a request has in common: nothing unknown, nothing coerced, nothing changed."""
 
 from itertools import islice
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from slope.spec.faults import MOST_FAULTS, invalid, lines_of
+from slope.spec.faults import MOST_FAULTS, lines_of
 from slope.spec.names import no_such
 
 Positive = Annotated[float, Field(gt=0)]
@@ -27,14 +27,24 @@ MAX_COUNT = 2**53 - 1
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 
-def _refuse_bare_name(value: Any) -> Any:
-    if isinstance(value, str):
-        raise invalid((), 'Input should be an object with this as its name, as {"name": "…"}')
-    return value
+def _from_bare_name(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
 
 
-WithName = BeforeValidator(_refuse_bare_name)
-"""Of kinds that differ by their name, as optimizers are: others take the bare name, and so do their senders."""
+def or_bare_name(kinds: Any) -> BeforeValidator:
+    """For kinds that differ by their name, as optimizers do: the name alone is the kind with its defaults.
+
+    The document says so of requests; what is kept and answered is the object.
+    """
+    names = tuple(name for kind in get_args(kinds) if (name := _name_that_suffices(kind)))
+    documented: Any = Annotated[kinds, Field(discriminator="name")] | Literal[names]
+    return BeforeValidator(_from_bare_name, json_schema_input_type=documented)
+
+
+def _name_that_suffices(kind: "type[Part]") -> str | None:
+    fields = dict(kind.model_fields)
+    [name] = get_args(fields.pop("name").annotation)
+    return None if any(field.is_required() for field in fields.values()) else str(name)
 
 
 class Part(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slope.spec.part import Count, NonNegative, Part, Positive, WithName
+from slope.spec.part import Count, NonNegative, Part, Positive, or_bare_name
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 
@@ -44,4 +44,5 @@ class InverseScaling(Part):
     power: Positive = 0.5
 
 
-Schedule = Annotated[Constant | Step | Exponential | Cosine | InverseScaling, Field(discriminator="name"), WithName]
+_Kinds = Constant | Step | Exponential | Cosine | InverseScaling
+Schedule = Annotated[_Kinds, Field(discriminator="name"), or_bare_name(_Kinds)]

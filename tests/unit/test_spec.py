@@ -246,7 +246,7 @@ def test_a_bad_hyperparameter_is_refused_at_its_place(hyperparameters: dict[str,
         ({"name": 1}, [""]),
         ({"name": None}, [""]),
         ({}, [""]),
-        ("adam", [""]),
+        ("Adam", [""]),
         (None, [""]),
         ({"name": "sgd", "nesterov": True}, ["/nesterov"]),
         ({"name": "sgd", "nesterov": True, "momentum": 0.9, "dampening": 0.1}, ["/nesterov"]),
@@ -281,7 +281,7 @@ def test_a_bad_optimizer_is_refused_at_its_place(optimizer: Any, wrong: list[str
     [
         ({"name": "warmup"}, [""]),
         ({}, [""]),
-        ("constant", [""]),
+        ("Constant", [""]),
         ({"name": "constant", "gamma": 0.1}, ["/gamma"]),
         ({"name": "step"}, ["/step_size"]),
         ({"name": "step", "step_size": 0, "gamma": 0.0}, ["/step_size", "/gamma"]),
@@ -658,10 +658,46 @@ def test_an_unknown_field_is_told_with_the_nearest_or_with_all(part: dict[str, A
     assert meant in told({**two_rows([0.0, 1.0]), **part})[pointer]
 
 
-@pytest.mark.parametrize("kind", ["optimizer", "schedule"])
-def test_a_bare_name_is_told_how_it_is_written(kind: str) -> None:
-    detail = told(two_rows([0.0, 1.0], hyperparameters={kind: "adam"}))[f"/hyperparameters/{kind}"]
-    assert '{"name": "…"}' in detail
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("optimizer", "adam"), ("optimizer", "lbfgs"), ("schedule", "cosine"), ("schedule", "constant")],
+)
+def test_a_bare_name_is_the_object_of_that_name_with_its_defaults(kind: str, name: str) -> None:
+    spec = TrainingSpec.model_validate({kind: name})
+    assert spec == TrainingSpec.model_validate({kind: {"name": name}})
+    assert spec.model_dump()[kind]["name"] == name
+
+
+def test_a_sweep_tries_bare_names_beside_objects() -> None:
+    optimizers = ["adam", {"name": "sgd", "momentum": 0.9}]
+    sweep = SweepRequest.model_validate(two_rows([0.0, 1.0]) | {"grid": {"optimizer": optimizers}})
+    assert [job.hyperparameters.optimizer.name for job in sweep.jobs] == ["adam", "sgd"]
+    incomplete = two_rows([0.0, 1.0]) | {"grid": {"schedule": ["cosine", "exponential"]}}
+    assert all_faults(SweepRequest, incomplete) == [("grid", "schedule", 1, "exponential", "gamma")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "pointer", "meant"),
+    [
+        ("optimizer", "Adam", "/optimizer", "'adam'"),
+        ("schedule", "adam", "/schedule", "'cosine'"),
+        ("schedule", "step", "/schedule/step_size", "Field required"),
+    ],
+)
+def test_a_bare_name_that_is_none_or_does_not_suffice_is_told(kind: str, name: str, pointer: str, meant: str) -> None:
+    assert meant in told(two_rows([0.0, 1.0], hyperparameters={kind: name}))[f"/hyperparameters{pointer}"]
+
+
+def test_the_document_has_the_bare_names_of_requests_and_only_objects_in_answers() -> None:
+    asked = TrainingSpec.model_json_schema(mode="validation")["properties"]
+    answered = TrainingSpec.model_json_schema(mode="serialization")["properties"]
+    assert asked["optimizer"]["anyOf"][1]["enum"] == ["sgd", "adam", "adamw", "rmsprop", "adagrad", "lbfgs"]
+    assert asked["schedule"]["anyOf"][1]["enum"] == [
+        "constant",
+        "cosine",
+        "inverse_scaling",
+    ]  # the others have no defaults
+    assert "oneOf" in answered["optimizer"]
 
 
 @pytest.mark.parametrize("name", ["batch_size", "initial_weights", "initial_bias"])
