@@ -16,7 +16,7 @@ from slope.analysis.least_squares import (
     stable_rate_per_row,
 )
 from slope.analysis.notes import notes_on
-from slope.analysis.result import Analysis, Exact, Reached
+from slope.analysis.result import Analysis, Exact, Reached, RSquaredKind
 from slope.data import Array, TrainingData, initial_parameters
 from slope.spec import TrainingSpec
 
@@ -32,16 +32,22 @@ def analyse(data: TrainingData, spec: TrainingSpec) -> Analysis | None:
             return None  # the SVD's iteration did not converge, which scaling leaves next to impossible
 
 
-def r_squared(y: ArrayLike, predictions: ArrayLike) -> float | None:
-    """1 − Σ(y − ŷ)²/Σ(y − ȳ)² over N rows. None when y is constant, or the value not finite."""
+def r_squared(y: ArrayLike, predictions: ArrayLike, kind: RSquaredKind = "centred") -> float | None:
+    """1 − Σ(y − ŷ)²/Σ(y − ȳ)² over N rows, uncentred with 0 for ȳ. None when all y are that, or it is not finite."""
     truth, guess = np.asarray(y, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
-    if len(truth) == 0 or (truth == truth[0]).all():
+    if len(truth) == 0 or (truth == (truth[0] if kind == "centred" else 0)).all():
         return None
     with np.errstate(all="ignore"):
         exponent = powers_of_two(truth)  # so that no square overflows
         truth, guess = np.ldexp(truth, -exponent), np.ldexp(guess, -exponent)
-        value = 1 - np.square(truth - guess).sum() / np.square(truth - truth.mean()).sum()
+        centre = truth.mean() if kind == "centred" else 0.0
+        value = 1 - np.square(truth - guess).sum() / np.square(truth - centre).sum()
     return float(value) if np.isfinite(value) else None
+
+
+def r_squared_kind(spec: TrainingSpec) -> RSquaredKind:
+    """The one that compares a model with what it could be without its features."""
+    return "centred" if spec.fit_bias else "uncentred"
 
 
 def loss_of(data: TrainingData, spec: TrainingSpec, weights: ArrayLike, bias: float | None) -> float:
@@ -57,7 +63,7 @@ def reached(data: TrainingData, spec: TrainingSpec, weights: Array, bias: float 
     """What weights (D) and bias of the trained space achieve; `exact` is the loss of the exact solution."""
     loss = loss_of(data, spec, weights, bias)
     with np.errstate(all="ignore"):
-        explained = r_squared(data.y, data.x @ weights + (bias or 0.0))
+        explained = r_squared(data.y, data.x @ weights + (bias or 0.0), r_squared_kind(spec))
     if not np.isfinite(loss):
         return Reached(None, None, explained)
     return Reached(loss, None if exact is None else loss - exact, explained)
@@ -68,10 +74,12 @@ def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
     reduced = reduce(problem)
     rank, condition_number = rank_and_condition(reduced)
     exact, predictions = _exact(data, spec, minimum(reduced))
+    kind = r_squared_kind(spec)
     squared = spec.loss == "squared_error"  # the only loss whose Hessian is constant
     analysis = Analysis(
         exact=exact,
-        r_squared=r_squared(data.y, predictions) if exact else None,
+        r_squared=r_squared(data.y, predictions, kind) if exact else None,
+        r_squared_kind=kind,
         rank=rank,
         rows=len(data.y),
         columns=problem.design.shape[1],

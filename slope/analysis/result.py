@@ -1,6 +1,10 @@
 """What an analysis says."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+RSquaredKind = Literal["centred", "uncentred"]
+"""What a fit is held against: the mean of y, or nothing where the model has no bias, and so could not give the mean."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Reached:
     excess_loss: float | None
     """By how much it is above the exact solution's."""
     r_squared: float | None
+    """Of the same kind as the exact solution's."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Analysis:
 
     exact: Exact | None
     r_squared: float | None
-    """Of the exact solution on the training rows; None when y is constant."""
+    """Of the exact solution on the training rows; None when y has nothing to explain: it is constant, or all zero."""
     rank: int
     """Of the design, its columns scaled to one size, by the tolerance of numpy.linalg.matrix_rank."""
     rows: int
@@ -50,5 +55,7 @@ class Analysis:
     It is sufficient, not necessary: the least over the rows of 2/(2·‖(xᵢ, 1)‖² + 2·l2) ≤ 2/λ_max of that row's loss.
     """
     notes: list[str]
+    r_squared_kind: RSquaredKind = "centred"
+    """Uncentred, 1 − Σ(y − ŷ)²/Σy², where the model has no bias, as NIST, R and statsmodels have it."""
     reached: Reached | None = None
     """Of a run that has succeeded."""

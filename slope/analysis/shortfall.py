@@ -49,16 +49,17 @@ def ending_of_triangle(
     triangle: Array, rows: int, spec: TrainingSpec, start: Learned, learned: Learned
 ) -> Ending | None:
     """Of full-batch descent on so many rows, which a triangle over the columns 1, x and y stands for."""
-    variance = float(np.square(triangle[1:, -1]).sum()) / rows  # the first row is the direction of the ones
     size = float(np.square(triangle[:, -1]).sum()) / rows
-    if variance <= _ROUNDING * size or not np.isfinite(triangle).all():
+    variance = float(np.square(triangle[1:, -1]).sum()) / rows  # the first row is the direction of the ones
+    spread = variance if spec.fit_bias else size
+    if spread <= _ROUNDING * size or not np.isfinite(triangle).all():
         return None
 
     def numbers(weights: Array, bias: float | None) -> tuple[float, float]:
         """The loss and R²."""
         parameters = np.concatenate([[bias or 0.0], weights, [-1.0]])
         error = float(np.square(triangle @ parameters).sum()) / rows
-        return error + spec.l2 * float(np.square(weights).sum()), 1 - error / variance
+        return error + spec.l2 * float(np.square(weights).sum()), 1 - error / spread
 
     with np.errstate(all="ignore"):
         few = reduce(_problem(triangle * (len(triangle) / rows) ** 0.5, spec, start))

@@ -101,6 +101,18 @@ def test_a_job_that_converged_says_how_far_it_came(client: TestClient, trained: 
     assert job["warnings"] == []
 
 
+def test_without_a_bias_r_squared_is_uncentred_in_plan_and_job(client: TestClient, trained: Trained) -> None:
+    wanted = {
+        "dataset": {"x": [4.0, 5.0, 6.0], "y": [3.0, 4.0, 4.0]},
+        "hyperparameters": {"fit_bias": False, "epochs": 300, "batch_size": "full", "dtype": "float64"},
+    }
+    planned = client.post("/v1/plan", json=wanted).json()["analysis"]
+    job = client.get(f"/v1/jobs/{trained(wanted)}").json()["analysis"]
+    for analysis in (planned, job):
+        assert (analysis["r_squared_kind"], analysis["r_squared"]) == ("uncentred", pytest.approx(0.993348115299335))
+    assert job["reached"]["r_squared"] == pytest.approx(0.993348115299335)
+
+
 def test_all_engines_are_told_with_their_cost_or_what_stands_in_their_way(client: TestClient) -> None:
     told = client.post("/v1/plan", json=request(epochs=7, batch_size=3, l1=0.1)).json()["candidates"]
     assert [each["engine"] for each in told] == ["eager", "reduced", "blocked", "composed", "compiled", "fused"]

@@ -16,7 +16,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 
-from slope.analysis import Analysis, analyse, analysis_seconds, loss_of, r_squared, warnings_for
+from slope.analysis import Analysis, analyse, analysis_seconds, loss_of, r_squared, reached, warnings_for
 from slope.data import Array, TrainingData, prepare
 from slope.loop import train_epochs
 from slope.spec import TrainingSpec
@@ -255,6 +255,72 @@ def test_r_squared_of_a_constant_is_none(y: list[float]) -> None:
 def test_r_squared_of_predictions_that_are_not_finite_is_none() -> None:
     assert r_squared([1.0, 2.0], [math.inf, math.nan]) is None
     assert r_squared([1.0, 2.0], [1e300, 1.0]) is None
+
+
+LONGLEY = [
+    [60323, 83.0, 234289, 2356, 1590, 107608, 1947],
+    [61122, 88.5, 259426, 2325, 1456, 108632, 1948],
+    [60171, 88.2, 258054, 3682, 1616, 109773, 1949],
+    [61187, 89.5, 284599, 3351, 1650, 110929, 1950],
+    [63221, 96.2, 328975, 2099, 3099, 112075, 1951],
+    [63639, 98.1, 346999, 1932, 3594, 113270, 1952],
+    [64989, 99.0, 365385, 1870, 3547, 115094, 1953],
+    [63761, 100.0, 363112, 3578, 3350, 116219, 1954],
+    [66019, 101.2, 397469, 2904, 3048, 117388, 1955],
+    [67857, 104.6, 419180, 2822, 2857, 118734, 1956],
+    [68169, 108.4, 442769, 2936, 2798, 120445, 1957],
+    [66513, 110.8, 444546, 4681, 2637, 121950, 1958],
+    [68655, 112.6, 482704, 3813, 2552, 123366, 1959],
+    [69564, 114.2, 502601, 3931, 2514, 125368, 1960],
+    [69331, 115.7, 518173, 4806, 2572, 127852, 1961],
+    [70551, 116.9, 554894, 4007, 2827, 130081, 1962],
+]
+LONGLEY_COEFFICIENTS = [
+    *(15.0618722713733, -0.0358191792925910, -2.02022980381683, -1.03322686717359, -0.0511041056535807),
+    *(1829.15146461355, -3482258.63459582),
+]
+CERTIFIED: dict[str, Any] = {
+    "NoInt1": (range(60, 71), range(130, 141), [2.07438016528926], 0.999365492298663, "uncentred"),
+    "NoInt2": ([4, 5, 6], [3, 4, 4], [0.727272727272727], 0.993348115299335, "uncentred"),
+    "Longley": (
+        *([row[1:] for row in LONGLEY], [row[0] for row in LONGLEY]),
+        *(LONGLEY_COEFFICIENTS, 0.995479004577296, "centred"),
+    ),
+}
+"""x, y, coefficients with the bias last, R² and its kind, as NIST's Statistical Reference Datasets certify them."""
+
+
+@pytest.mark.parametrize("name", CERTIFIED)
+@pytest.mark.parametrize("standardize", [False, True], ids=["plain", "standardized"])
+def test_coefficients_and_r_squared_are_those_that_nist_certifies(name: str, standardize: bool) -> None:
+    x, y, coefficients, explained, kind = CERTIFIED[name]
+    spec = spec_of(fit_bias=kind == "centred", standardize=standardize)
+    data = prepared(list(x), list(y), spec)
+    analysis = analyse(data, spec)
+    assert analysis is not None
+    np.testing.assert_allclose(solution(analysis), coefficients, rtol=1e-8)
+    assert (analysis.r_squared_kind, analysis.r_squared) == (kind, pytest.approx(explained, rel=1e-13))
+    if not standardize:
+        came = reached(
+            data, spec, np.array(coefficients[: data.x.shape[1]]), [*coefficients, None][data.x.shape[1]], None
+        )
+        assert came.r_squared == pytest.approx(explained, rel=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
+def test_r_squared_of_the_exact_solution_lies_between_nothing_and_all(
+    seed: int, biased: bool, standardize: bool
+) -> None:
+    x, y = problem(seed, rows=8, features=3)
+    analysis = analysed(x + 5, y + 7, fit_bias=biased, standardize=standardize)
+    assert analysis.r_squared is not None
+    assert 0 <= analysis.r_squared <= 1
+    assert analysis.r_squared_kind == ("centred" if biased else "uncentred")
+
+
+def test_uncentred_r_squared_of_a_constant_is_a_number_and_of_zeros_none() -> None:
+    assert r_squared([3.0, 3.0], [3.0, 0.0], "uncentred") == 0.5
+    assert r_squared([0.0, 0.0], [1.0, 0.0], "uncentred") is None
 
 
 def test_the_loss_is_the_mean_square_and_the_ridge() -> None:

@@ -29,7 +29,7 @@ class ScoredRowView(SparseView):
 class FitView(View):
     mean_squared_error: float | None
     r_squared: float | None
-    """1 − Σ(y − ŷ)² / Σ(y − ȳ)²; null when y is constant."""
+    """1 − Σ(y − ŷ)² / Σ(y − ȳ)², of a model without a bias, too, as scikit-learn has it; null when y is constant."""
 
     @classmethod
     def of(cls, fit: Fit) -> "FitView":
