@@ -130,7 +130,9 @@ def submit(
     request = _read(file)
     with _told(url), Client(url) as client:
         job = client.submit(request)
-        job = client.wait(job["id"], timeout=math.inf) if wait else job
+        if wait:
+            typer.echo(f"Job {job['id']} is {job['status']}.", err=True)  # whoever stops waiting can look for it
+            job = client.wait(job["id"], timeout=math.inf)
     console.print_json(data=job)
     if wait and job["status"] != "succeeded":
         raise typer.Exit(1)

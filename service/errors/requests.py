@@ -136,4 +136,5 @@ class IdempotencyKeyInFlight(ServiceError):
     title = "A request with this idempotency key is being handled"
 
     def __init__(self) -> None:
-        super().__init__("A request with this Idempotency-Key is still in flight: repeat yours in a moment")
+        detail = "A request with this Idempotency-Key is still in flight: repeat yours in a moment"
+        super().__init__(detail, headers={"Retry-After": "1"})

@@ -2,6 +2,6 @@
 
 from slope.client.async_client import AsyncClient
 from slope.client.client import Client
-from slope.client.problem import Problem
+from slope.client.problem import InvalidRequest, Problem
 
-__all__ = ["AsyncClient", "Client", "Problem"]
+__all__ = ["AsyncClient", "Client", "InvalidRequest", "Problem"]

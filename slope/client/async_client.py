@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
+from httpx2 import TransportError
 
 from slope.client import calls, dataset_calls, graph_calls, sweep_calls
 from slope.client.client import LOOPBACK, TIMEOUT_SECONDS
@@ -25,14 +26,18 @@ def _run(
     @wraps(call)
     async def method(self: "AsyncClient", /, *args: Parameters.args, **options: Parameters.kwargs) -> Result:
         steps = call(*args, **options)
-        request = next(steps)
-        while True:
-            response = await self._send(request)
-            try:
-                request = steps.send(response)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    response = await self._send(request)
+                except TransportError as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(response)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
     return method
 
@@ -82,6 +87,7 @@ class AsyncClient:
         await self._http.aclose()
 
     submit = _run(calls.submit)
+    plan = _run(calls.plan)
     job = _run(calls.job)
     wait = _run(calls.wait)
     cancel = _run(calls.cancel)

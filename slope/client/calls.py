@@ -1,10 +1,11 @@
 """Every call about jobs, said once for both clients."""
 
+import math
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from slope.client.exchange import Call, Download, Listing, Request, key_header, request_json
+from slope.client.exchange import SUBMIT_SECONDS, Call, Download, Listing, Request, key_header, request_json
 from slope.client.problem import Json, checked
 from slope.statuses import FINAL
 
@@ -17,9 +18,17 @@ _FORMATS = {".json": "json", ".csv": "csv", ".ndjson": "ndjson", ".arrow": "arro
 }
 
 
-def submit(request: Json, *, idempotency_key: str | None = None) -> Call[Json]:
-    """Queue a job. With a key a repeated call makes no second job."""
-    return request_json("POST", "/v1/jobs", json=request, headers=key_header(idempotency_key))
+def submit(request: Json, *, idempotency_key: str | None = None, timeout: float = SUBMIT_SECONDS) -> Call[Json]:
+    """Queue a job. With a key a repeated call makes no second job.
+
+    While the service is away the request is made again until the timeout, with a key of its own where none is given.
+    """
+    return request_json("POST", "/v1/jobs", json=request, headers=key_header(idempotency_key), repeat_seconds=timeout)
+
+
+def plan(request: Json) -> Call[Json]:
+    """What a job would do: engine, steps, recorded numbers, the exact solution, stability limits. Queues nothing."""
+    return request_json("POST", "/v1/plan", json=request)
 
 
 def job(job_id: str) -> Call[Json]:
@@ -28,13 +37,17 @@ def job(job_id: str) -> Call[Json]:
 
 
 def wait(job_id: str, timeout: float = 3600.0) -> Call[Json]:
-    """The job when it has ended. Raises TimeoutError."""
+    """The job when it has ended. While the service is away it is asked again. Raises TimeoutError.
+
+    Where it is still away at the end of the timeout, the last error is raised, or the last refusal as Problem.
+    """
     deadline = monotonic() + timeout
-    found = yield from job(job_id)
+    found = yield from request_json("GET", f"/v1/jobs/{job_id}", repeat_seconds=timeout)
     while found["status"] not in FINAL:
-        if monotonic() > deadline:
+        if (left := deadline - monotonic()) <= 0:
             raise TimeoutError(f"Job {job_id} is still {found['status']} after {timeout:g} s")
-        found = yield from request_json("GET", f"/v1/jobs/{job_id}", headers={"Prefer": f"wait={HOLD_SECONDS}"})
+        preference = {"Prefer": f"wait={math.ceil(min(HOLD_SECONDS, left))}"}
+        found = yield from request_json("GET", f"/v1/jobs/{job_id}", headers=preference, repeat_seconds=left)
     return found
 
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
+from httpx2 import TransportError
 
 from slope.client import calls, dataset_calls, graph_calls, sweep_calls
 from slope.client.calls import HOLD_SECONDS
@@ -28,13 +29,18 @@ def _run(
     @wraps(call)
     def method(self: "Client", /, *args: Parameters.args, **options: Parameters.kwargs) -> Result:
         steps = call(*args, **options)
-        request = next(steps)
-        while True:
-            try:
-                request = steps.send(self._send(request))
-            except StopIteration as end:
-                result: Result = end.value
-                return result
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    response = self._send(request)
+                except TransportError as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(response)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
     return method
 
@@ -81,6 +87,7 @@ class Client:
         self._http.close()
 
     submit = _run(calls.submit)
+    plan = _run(calls.plan)
     job = _run(calls.job)
     wait = _run(calls.wait)
     cancel = _run(calls.cancel)

@@ -1,13 +1,18 @@
 """What calls are made of: requests, pages of items, and answers that go to files.
 
-A call is a generator: it yields requests, is sent their responses, and returns its result. Its runner does the waiting.
+A call is a generator: it yields requests, is sent their responses, and returns its result. Its runner does the waiting,
+and throws into it what went wrong on the way.
 """
 
+import logging
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import uniform
+from time import monotonic
 from typing import Any, BinaryIO, TypeVar
+from uuid import uuid4
 
 import httpx2
 
@@ -28,6 +33,17 @@ class Request:
 
 
 Call = Generator[Request, httpx2.Response, Result]
+
+SUBMIT_SECONDS = 20.0
+"""How long a submission is repeated while the service is away: it is restarted in less."""
+
+_LOST = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.ProxyError)
+"""What a request comes to where nobody answers, or the connection ends before the answer."""
+_AWAY = (429, 502, 503, 504)
+"""Statuses of a service, or of a proxy before it, that may answer in a moment."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,11 +81,49 @@ class Download:
             partial.unlink(missing_ok=True)
 
 
-def request_json(method: str, path: str, **options: Any) -> Call[Json]:
+def request_json(method: str, path: str, *, repeat_seconds: float = 0.0, **options: Any) -> Call[Json]:
     """The body of an answer. Raises Problem."""
-    body: Json = checked((yield Request(method, path, options))).json()
+    response = yield from repeat(Request(method, path, options), repeat_seconds)
+    body: Json = checked(response).json()
     return body
 
 
+def repeat(request: Request, seconds: float) -> Call[httpx2.Response]:
+    """The answer to a request that does no harm when it is made again. While the service is away, it is, for this long.
+
+    It is away where a connection is refused or lost, and where it says so: by 429, 502, 503, 504, or by Retry-After.
+    When the time is over, the last answer is given, or the last error raised.
+    """
+    end, pause = monotonic() + seconds, _FIRST_PAUSE
+    while True:
+        try:
+            response = yield request
+        except _LOST as error:
+            if monotonic() + pause > end:
+                raise
+            reason, delay = str(error), pause
+        else:
+            delay = max(pause, _retry_after(response))
+            if not _is_away(response) or monotonic() + delay > end:
+                return response
+            reason = f"it answered {response.status_code}"
+        if pause == _FIRST_PAUSE:
+            log.warning("The service is away (%s): trying again", reason)
+        # Longer or shorter by chance: those who lost their connections together are not to come back together.
+        request = replace(request, delay=delay * uniform(1.0, 1.5))  # noqa: S311
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _is_away(response: httpx2.Response) -> bool:
+    return response.status_code in _AWAY or (response.is_error and "retry-after" in response.headers)
+
+
+def _retry_after(response: httpx2.Response) -> float:
+    """In seconds; a date, as some proxies give it, counts as none."""
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() else 0.0
+
+
 def key_header(idempotency_key: str | None) -> dict[str, str]:
-    return {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    """With a key of its own where none is given: so the request can be made again."""
+    return {"Idempotency-Key": idempotency_key or uuid4().hex}

@@ -20,10 +20,14 @@ class Problem(Exception):
         super().__init__(f"{details.get('title', 'The service answered')} ({self.status}):{said}{faults}")
 
 
+class InvalidRequest(Problem, ValueError):
+    """The service cannot take the values of a request: 422."""
+
+
 def checked(response: httpx2.Response) -> httpx2.Response:
-    """A response whose body has been read. Raises Problem."""
+    """A response whose body has been read. Raises Problem, and InvalidRequest for values that cannot be."""
     if response.is_error:
-        raise Problem(_details(response))
+        raise (InvalidRequest if response.status_code == 422 else Problem)(_details(response))
     return response
 
 

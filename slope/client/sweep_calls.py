@@ -2,16 +2,20 @@
 
 from time import monotonic
 
-from slope.client.exchange import Call, Listing, Request, key_header, request_json
+from slope.client.exchange import SUBMIT_SECONDS, Call, Listing, Request, key_header, repeat, request_json
 from slope.client.problem import Json, checked
 
 _LOOK_SECONDS = 0.2
 """A sweep cannot be waited for as a job can: it is asked for so often."""
 
 
-def submit_sweep(request: Json, *, idempotency_key: str | None = None) -> Call[Json]:
-    """Queue up to 10,000 jobs on one dataset, all or none. With a key a repeated call makes no second sweep."""
-    return request_json("POST", "/v1/sweeps", json=request, headers=key_header(idempotency_key))
+def submit_sweep(request: Json, *, idempotency_key: str | None = None, timeout: float = SUBMIT_SECONDS) -> Call[Json]:
+    """Queue up to 10,000 jobs on one dataset, all or none. With a key a repeated call makes no second sweep.
+
+    While the service is away the request is made again until the timeout, with a key of its own where none is given.
+    """
+    headers = key_header(idempotency_key)
+    return request_json("POST", "/v1/sweeps", json=request, headers=headers, repeat_seconds=timeout)
 
 
 def sweep(sweep_id: str) -> Call[Json]:
@@ -31,13 +35,14 @@ def ranking(sweep_id: str, by: str | None = None) -> Listing:
 
 
 def wait_for_sweep(sweep_id: str, timeout: float = 3600.0) -> Call[Json]:
-    """The sweep when all of its jobs have ended. Raises TimeoutError."""
+    """The sweep when all of its jobs have ended. While the service is away it is asked again. Raises TimeoutError."""
     deadline = monotonic() + timeout
-    found = yield from sweep(sweep_id)
+    found = yield from request_json("GET", f"/v1/sweeps/{sweep_id}", repeat_seconds=timeout)
     while found["progress"]["jobs_ended"] < found["progress"]["jobs"]:
-        if monotonic() > deadline:
+        if (left := deadline - monotonic()) <= 0:
             raise TimeoutError(f"Sweep {sweep_id} has not ended after {timeout:g} s: {found['counts']}")
-        found = checked((yield Request("GET", f"/v1/sweeps/{sweep_id}", delay=_LOOK_SECONDS))).json()
+        request = Request("GET", f"/v1/sweeps/{sweep_id}", delay=_LOOK_SECONDS)
+        found = checked((yield from repeat(request, left))).json()
     return found
 
 

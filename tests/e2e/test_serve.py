@@ -1,8 +1,11 @@
 """`slope serve` under everything that can happen to it."""
 
+import json
 import os
+import re
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -106,6 +109,23 @@ def test_a_killed_api_is_started_again_at_the_same_address(serve: Serve, client:
 
     with serve.client as after:
         assert after.wait(job_id, timeout=60)["status"] == "succeeded"
+
+
+def test_whoever_waits_for_a_job_outlasts_a_killed_api(serve: Serve, client: Client, underway: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(client.wait, underway, timeout=60)
+        _kill(serve, "service.api")
+        assert waiting.result()["status"] == "succeeded"
+
+
+def test_slope_submit_names_the_job_first_and_outlasts_a_killed_api(serve: Serve, folder: Path) -> None:
+    text = json.dumps(some_seconds())
+    with slope(folder, "submit", "-", environment={"SLOPE_URL": serve.url}, text=text) as program:
+        [job_id] = until(lambda: re.findall(r"Job (\S+) is queued", program.log))
+        _kill(serve, "service.api")
+        assert program.wait() == 0
+    job = json.loads(program.output)
+    assert (job["id"], job["status"]) == (job_id, "succeeded")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

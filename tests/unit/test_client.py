@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from slope.client import AsyncClient, Client, Problem
+from slope.client import AsyncClient, Client, InvalidRequest, Problem, exchange
+from slope.client.exchange import Request, repeat
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 Ask = Callable[..., Any]
@@ -79,6 +80,125 @@ def test_a_job_is_waited_for_until_it_has_ended(asking: Callable[[Handler], Ask]
     assert held == [None, "wait=30", "wait=30", "wait=30"]
     with pytest.raises(TimeoutError, match="still queued"):
         asking(lambda request: httpx2.Response(200, json={"status": "queued"}))("wait", "7", timeout=0.0)
+
+
+FINISHED = {"status": "succeeded", "progress": {"jobs": 1, "jobs_ended": 1}}
+AWAY: dict[str, httpx2.Response | httpx2.TransportError] = {
+    "no connection": httpx2.ConnectError("refused"),
+    "a connection that ends": httpx2.RemoteProtocolError("Server disconnected without sending a response"),
+    "no answer in time": httpx2.ReadTimeout("no answer"),
+    "a busy service": httpx2.Response(429, json={}),
+    "a proxy without a service": httpx2.Response(502, text="Bad Gateway"),
+    "a service that starts": httpx2.Response(503, json={}, headers={"Retry-After": "0"}),
+    "a key that is in use": httpx2.Response(409, json={}, headers={"Retry-After": "0"}),
+}
+
+
+@pytest.mark.parametrize("away", AWAY.values(), ids=AWAY)
+@pytest.mark.parametrize(
+    ("name", "argument"), [("wait", "7"), ("wait_for_sweep", "7"), ("submit", {}), ("submit_sweep", {})]
+)
+def test_a_service_that_is_away_is_asked_again(
+    asking: Callable[[Handler], Ask],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    argument: Any,
+    away: httpx2.Response | httpx2.TransportError,
+) -> None:
+    monkeypatch.setattr(exchange, "_FIRST_PAUSE", 0.001)
+    requests: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        if len(requests) > 3:
+            return httpx2.Response(200, json=FINISHED)
+        if isinstance(away, httpx2.TransportError):
+            raise away
+        return httpx2.Response(away.status_code, content=away.content, headers=away.headers)
+
+    assert asking(answer)(name, argument) == FINISHED
+    assert (
+        len({(request.method, request.url.path, request.headers.get("idempotency-key")) for request in requests}) == 1
+    )
+    assert ("idempotency-key" in requests[0].headers) == name.startswith("submit")
+
+
+def test_a_submission_is_repeated_under_the_caller_s_key_or_one_of_its_own(asking: Callable[[Handler], Ask]) -> None:
+    keys: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        keys.append(request.headers["idempotency-key"])
+        return httpx2.Response(202, json={})
+
+    asking(answer)("submit", {}, idempotency_key="mine")
+    for _ in range(2):
+        asking(answer)("submit", {})
+    assert keys[0] == "mine"
+    assert len(set(keys)) == 3
+
+
+@pytest.mark.parametrize("name", ["wait", "submit"])
+def test_what_will_not_pass_is_not_repeated(asking: Callable[[Handler], Ask], name: str) -> None:
+    asked: list[str] = []
+
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.path)
+        return httpx2.Response(int(codes[-1]), json={})
+
+    codes = ["404", "409", "422", "500"]
+    while codes:
+        with pytest.raises(Problem):
+            asking(refuse)(name, {})
+        codes.pop()
+    assert len(asked) == 4
+
+    def misdirect(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.UnsupportedProtocol("no such protocol")
+
+    with pytest.raises(httpx2.UnsupportedProtocol):
+        asking(misdirect)(name, {})
+
+
+def test_when_the_time_is_over_the_last_try_tells_why(asking: Callable[[Handler], Ask]) -> None:
+    def lose(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused")
+
+    for name in ("wait", "submit"):
+        with pytest.raises(httpx2.ConnectError, match="refused"):
+            asking(lose)(name, {}, timeout=0.0)
+        with pytest.raises(Problem, match="503"):
+            asking(lambda request: httpx2.Response(503, json={"status": 503}))(name, {}, timeout=0.0)
+
+
+def test_pauses_grow_and_are_no_shorter_than_the_service_asks_for() -> None:
+    steps = repeat(Request("GET", "/"), 1000.0)
+    assert next(steps).delay == 0.0
+    pauses = [steps.throw(httpx2.ConnectError("refused")).delay for _ in range(8)]
+    for pause, least in zip(pauses, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0], strict=True):
+        assert least <= pause <= 1.5 * least
+    asked = steps.send(httpx2.Response(503, headers={"Retry-After": "60"}))
+    assert 60.0 <= asked.delay <= 90.0
+    dated = steps.send(httpx2.Response(503, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}))
+    assert 10.0 <= dated.delay <= 15.0
+
+
+def test_a_job_is_planned_and_not_queued(asking: Callable[[Handler], Ask]) -> None:
+    asked: list[tuple[str, str, Any]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append((request.method, request.url.path, json.loads(request.content)))
+        return httpx2.Response(200, json={"plan": {"engine": "eager"}})
+
+    assert asking(answer)("plan", {"dataset": {}}) == {"plan": {"engine": "eager"}}
+    assert asked == [("POST", "/v1/plan", {"dataset": {}})]
+
+
+def test_values_that_cannot_be_are_a_value_error(asking: Callable[[Handler], Ask]) -> None:
+    for status, kind in ((422, True), (400, False)):
+        with pytest.raises(Problem) as raised:
+            asking(lambda request, status=status: httpx2.Response(status, json={"status": status}))("submit", {})
+        assert isinstance(raised.value, ValueError) is kind
+        assert isinstance(raised.value, InvalidRequest) is kind
 
 
 def test_a_sweep_is_waited_for_and_ranked_over_all_pages(asking: Callable[[Handler], Ask]) -> None:
