@@ -1,5 +1,6 @@
 """All settings, read from the environment with the prefix SLOPE_."""
 
+import re
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
@@ -28,6 +29,19 @@ def _refuse_what_is_no_origin(origins: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
+def _prefix(value: str) -> str:
+    """With a slash before it and none behind it."""
+    path = value.strip().strip("/")
+    if not _PREFIX.fullmatch(path):
+        raise ValueError("give the path of an address, as in /slope: letters, digits, dots, dashes and slashes")
+    if path.partition("/")[0] in ("v1", "v2"):
+        raise ValueError("/v1 and /v2 are the service's own: have it behind another path, as in /slope")
+    return path and f"/{path}"
+
+
+_PREFIX = re.compile(r"[A-Za-z0-9._~/-]*")
+
+
 class Settings(BaseSettings):
     """How this process runs. Every field is an environment variable: `database_url` is SLOPE_DATABASE_URL."""
 
@@ -48,6 +62,9 @@ class Settings(BaseSettings):
     with commas: `slope.example, *.internal`. Without any, a request that does not come over loopback may name any."""
     allowed_origins: Annotated[Names, AfterValidator(_refuse_what_is_no_origin)] = ()
     """Origins of other sites' pages that may use the API (CORS), in a list with commas: `https://notes.example`."""
+    root_path: Annotated[str, BeforeValidator(_prefix)] = ""
+    """Path at which a proxy has the service, as in `/slope`, whether it strips it or not: documentation, `Location` and
+    the types of problems then begin with it."""
     max_body_size: int = Field(default=64 * 1024 * 1024, ge=1)
     """Largest request body, in bytes."""
     max_upload_size: int = Field(default=4 * 1024**3, ge=1)

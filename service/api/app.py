@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service.api import problems
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
+from service.api.guards.addresses import Addresses
 from service.api.guards.fields import ListHeaders
 from service.api.guards.methods import HeadAsGet
 from service.api.guards.origins import OriginGuard
@@ -67,7 +68,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     settings = settings or get_settings()
     app: FastAPI = FastAPIOffline(
         **ABOUT,
-        servers=[{"url": "/"}],
+        redirect_slashes=False,
+        servers=[{"url": settings.root_path or "/"}],
         lifespan=_lifespan,
     )
     page_policy.set_page_policies(app.routes)
@@ -122,8 +124,8 @@ def _open_to(app: FastAPI, settings: Settings) -> None:
         )
     inside = app.build_middleware_stack
     # Outside of all, so that what answers unforeseen errors is guarded, too.
-    app.build_middleware_stack = lambda: OriginGuard(  # type: ignore[method-assign]
-        inside(), settings.allowed_hosts, settings.allowed_origins
+    app.build_middleware_stack = lambda: Addresses(  # type: ignore[method-assign]
+        OriginGuard(inside(), settings.allowed_hosts, settings.allowed_origins), settings.root_path
     )
 
 

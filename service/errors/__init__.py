@@ -28,6 +28,7 @@ from service.errors.records import (
     StepTooLarge,
 )
 from service.errors.requests import (
+    AddressNotFound,
     BodyNotRead,
     BodyTooLarge,
     ClientGone,
@@ -38,6 +39,7 @@ from service.errors.requests import (
     IdempotencyKeyReused,
     InvalidRequest,
     MalformedRequest,
+    MethodNotAllowed,
     NotAcceptable,
     TooBusy,
     TooManyRequests,
@@ -54,6 +56,7 @@ from service.errors.storage import (
 )
 
 __all__ = [
+    "AddressNotFound",
     "BodyNotRead",
     "BodyTooLarge",
     "ClientGone",
@@ -79,6 +82,7 @@ __all__ = [
     "JobNotFound",
     "LeaseLost",
     "MalformedRequest",
+    "MethodNotAllowed",
     "NotAcceptable",
     "NotDrawn",
     "ObjectMissing",

@@ -15,6 +15,24 @@ class MalformedRequest(ServiceError):
     title = "The request cannot be read"
 
 
+class AddressNotFound(ServiceError):
+    status = 404
+    type = "not-found"
+    title = "Not Found"
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this address: /docs lists all calls")
+
+
+class MethodNotAllowed(ServiceError):
+    status = 405
+    type = "method-not-allowed"
+    title = "Method Not Allowed"
+
+    def __init__(self, methods: str) -> None:
+        super().__init__(f"This address takes {methods}: /docs lists all calls", headers={"Allow": methods})
+
+
 class HostNotKnown(ServiceError):
     status = 421
     type = "host-not-known"

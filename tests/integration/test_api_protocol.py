@@ -55,9 +55,10 @@ class Service:
         self.seen.append(body)
         if scope["path"] == "/hold":
             await self.let_go.wait()
-        size = (b"content-length", str(len(body)).encode())
-        await send({"type": "http.response.start", "status": 200, "headers": [size]})
-        await send({"type": "http.response.body", "body": body})
+        size = [] if scope["path"] == "/stream" else [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": size})
+        await send({"type": "http.response.body", "body": body[:3], "more_body": True})
+        await send({"type": "http.response.body", "body": body[3:]})
 
     def tick(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -137,6 +138,38 @@ def run(test: Callable[[Service], Awaitable[None]], **bounds: int) -> None:
 
     with asyncio.Runner(loop_factory=Config("").get_loop_factory()) as runner:  # the one that we serve with
         runner.run(main())
+
+
+# HTTP/1.0
+
+
+@pytest.mark.parametrize("path", [b"/stream", b"/livez"])
+@pytest.mark.parametrize("keep", [b"", b"Connection: keep-alive\r\n"])
+def test_an_answer_by_http_1_0_has_no_chunks_and_ends_with_its_connection(path: bytes, keep: bytes) -> None:
+    """nginx asks so, where nobody tells it otherwise."""
+
+    async def test(service: Service) -> None:
+        client = await service.client()
+        await client.sends(b"POST " + path + b" HTTP/1.0\r\n" + keep + b"Content-Length: 6\r\n\r\nabcdef")
+        async with asyncio.timeout(20):
+            head, _, body = (await client.reader.read()).partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head
+        assert b"connection: close" in head
+        assert body == b"abcdef"
+
+    run(test)
+
+
+def test_a_stream_by_http_1_1_has_chunks() -> None:
+    async def test(service: Service) -> None:
+        client = await service.client()
+        await client.sends(POST.replace(b"/v1/jobs", b"/stream") + b"\r\nabcdef")
+        async with asyncio.timeout(20):
+            answer = await client.reader.readuntil(b"0\r\n\r\n")
+        assert b"transfer-encoding: chunked" in answer
+        assert answer.endswith(b"3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
+
+    run(test)
 
 
 # heads

@@ -12,13 +12,14 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
 from service.api.guards.origins import HEADERS
-from service.api.problems import fit_to_protocol, problem_of
+from service.api.problems import problem_response
 from service.errors import HeadTooLarge, MalformedRequest, ServiceError, TooManyRequests, TooSlow
 from service.settings import Settings
 
@@ -46,12 +47,14 @@ class Bounds:
     """In work at once."""
     connections: int
     """Open at once: beyond, the one that has been idle longest gives way."""
+    root_path: str = ""
+    """Where a proxy has the service among others."""
 
 
 def bounds_of(settings: Settings, descriptors: int) -> Bounds:
     """What a process takes on that may have so many descriptors: some are for files, the database and the broker."""
     connections = max(descriptors - _OTHER_DESCRIPTORS, descriptors // 2)
-    return Bounds(settings.request_seconds, min(settings.max_connections, connections), connections)
+    return Bounds(settings.request_seconds, min(settings.max_connections, connections), connections, settings.root_path)
 
 
 class _InTurn(FlowControl):
@@ -79,6 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._bounds = bounds
+        self._always_served = (_ALWAYS_SERVED, bounds.root_path.encode() + _ALWAYS_SERVED)
         self.url = b""
         self._seconds_left: float | None = bounds.seconds
         """Seconds left for what the client is to send; None while nothing is waited for."""
@@ -120,7 +124,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return  # an offer, which is declined
         if self._head_size + self._piece_size > MAX_HEAD and self._size_of_head() > MAX_HEAD:
             raise HeadTooLarge
-        if len(self.tasks) >= self._bounds.requests and self.url != _ALWAYS_SERVED:
+        if len(self.tasks) >= self._bounds.requests and self.url not in self._always_served:
             raise TooManyRequests
         if len(self.pipeline) >= MAX_PIPELINED:
             raise MalformedRequest("So many requests are not sent before an answer has come")
@@ -152,6 +156,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._seconds_left -= 1
             if self._seconds_left <= 0:
                 self._give_up()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        is_old = cycle.scope["http_version"] == "1.0"
+        super()._start_asgi_task(cycle, _without_chunks(app, cycle) if is_old else app)
 
     def _feed(self, data: bytes) -> None:
         """Raises ServiceError for what cannot be taken."""
@@ -214,7 +222,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._linger = LINGER_SECONDS
 
     def _written(self, error: ServiceError) -> bytes:
-        answer = fit_to_protocol(self.url.decode("latin-1"), problem_of(error))
+        scope = {"path": self.url.decode("latin-1"), "root_path": self._bounds.root_path}
+        answer = problem_response(scope, error)
         status = HTTPStatus(error.status)
         headers = [*self.server_state.default_headers, *answer.raw_headers, *HEADERS, (b"connection", b"close")]
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), *(b"%b: %b" % header for header in headers)]
@@ -225,6 +234,26 @@ class BoundedProtocol(HttpToolsProtocol):
         idle = [each for each in others if each.is_idle and not each.transport.is_closing()]
         if idle:
             max(idle, key=lambda each: each._idle_seconds).transport.abort()
+
+
+def _without_chunks(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
+    """HTTP/1.0 has no chunks, which uvicorn sends all the same: an answer without a length ends with its connection."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        has_length = False
+
+        async def sent(message: Any) -> None:
+            nonlocal has_length
+            if message["type"] == "http.response.start":
+                has_length = any(name.lower() == b"content-length" for name, _ in message.get("headers", []))
+                cycle.chunked_encoding = None if has_length else False
+            elif not has_length:
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return answer
 
 
 class BoundedServer(Server):

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import fit_to_protocol, problem_of
+from service.api.problems import problem_response
 from service.errors import ForeignPage, HostNotKnown, MalformedRequest, ServiceError
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -56,7 +56,7 @@ class OriginGuard:
             await send(message)
 
         error = self._error(scope)
-        app = self._app if error is None else fit_to_protocol(scope["path"], problem_of(error))
+        app = self._app if error is None else problem_response(scope, error)
         await app(scope, receive, told)
 
     def _error(self, scope: Scope) -> ServiceError | None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable
 
+from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import fit_to_protocol, problem_of
+from service.api.problems import problem_response
 from service.errors import BodyTooLarge
 
 
@@ -22,12 +23,12 @@ class BodyLimit:
             return self._app(scope, receive, send)  # there is no body
         limit = self._limit(scope)
         if any(length.isdigit() and int(length) > limit for length in told):
-            return fit_to_protocol(scope["path"], problem_of(BodyTooLarge()))(scope, receive, send)
+            return problem_response(scope, BodyTooLarge())(scope, receive, send)
         return self._app(scope, self._counted(receive, limit), send)
 
     def _limit(self, scope: Scope) -> int:
         """A dataset goes to a file; every other body is read into memory."""
-        return self._max_upload_size if scope.get("path") == "/v1/datasets" else self._max_size
+        return self._max_upload_size if get_route_path(scope) == "/v1/datasets" else self._max_size
 
     def _counted(self, receive: Receive, limit: int) -> Receive:
         taken = 0

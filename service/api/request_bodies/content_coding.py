@@ -4,9 +4,10 @@ import zlib
 from collections.abc import Awaitable
 
 from anyio.lowlevel import checkpoint
+from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import fit_to_protocol, problem_of
+from service.api.problems import problem_response
 from service.errors import MalformedRequest, UnsupportedMediaType
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -30,7 +31,7 @@ class Decoding:
             headers = [field for field in scope["headers"] if field[0] not in told]
             headers.append((b"transfer-encoding", b"chunked"))  # its length is not known beforehand any more
             return self._app({**scope, "headers": headers}, _Decoded(receive), send)
-        return fit_to_protocol(scope["path"], problem_of(_unknown()))(scope, receive, send)
+        return problem_response(scope, _unknown())(scope, receive, send)
 
 
 class _Decoded:
@@ -72,7 +73,7 @@ class _Decoded:
 
 
 def _coding(scope: Scope) -> str:
-    if scope["type"] != "http" or scope["path"] == "/v1/datasets":
+    if scope["type"] != "http" or get_route_path(scope) == "/v1/datasets":
         return ""
     told = [value for name, value in scope["headers"] if name == b"content-encoding"]
     return b", ".join(told).decode("latin-1").strip().lower() if told else ""

@@ -108,7 +108,7 @@ async def upload_dataset(
             uploads.accept_upload, database, storage, settings, sent, name or file.name, limiter=limiter
         )
     response.status_code = 201 if upload.is_new else 200
-    response.headers["Location"] = f"/v1/datasets/{upload.dataset.id}"
+    response.headers["Location"] = f"{settings.root_path}/v1/datasets/{upload.dataset.id}"
     return DatasetView.of(upload.dataset)
 
 

@@ -72,7 +72,7 @@ async def submit_job(
         settings=settings,
     )
     answer = await responses.final(submission, wait)
-    headers = {"Location": f"/v1/jobs/{submission.job_id}"}
+    headers = {"Location": f"{settings.root_path}/v1/jobs/{submission.job_id}"}
     if submission.replayed:
         headers["Idempotency-Replayed"] = "true"
     return Response(answer.body, 200 if wait and answer.is_final else 202, headers, media_type="application/json")

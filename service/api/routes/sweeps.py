@@ -44,7 +44,7 @@ def submit_sweep(
 ) -> SweepView:
     """Accept up to 10,000 jobs on one dataset, all or none. Settings that can be trained together are."""
     accepted = sweeps.submit_sweep(database, storage, queue, request, key=idempotency_key, settings=settings)
-    response.headers["Location"] = f"/v1/sweeps/{accepted.sweep_id}"
+    response.headers["Location"] = f"{settings.root_path}/v1/sweeps/{accepted.sweep_id}"
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     with database.reading() as session:
