@@ -1,75 +1,21 @@
-"""The tables, as SQLAlchemy maps them. Migrations create them; a test holds the two together."""
+"""The tables of jobs and sweeps, and of the partitions in which the data of large jobs is reduced."""
 
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, text, true
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.store.types import Count, Document, Identifier, Metadata, Moment, Vector
+from service.store.tables.base import Table
+from service.store.tables.datasets import Dataset
+from service.store.tables.records import Event
 from slope.engines.plan import Plan
 from slope.spec import TrainingSpec
 from slope.statuses import FINAL, STATUSES
 
 _RUNNING = text("status = 'running'")
-
-
-def object_name(object_id: UUID) -> str:
-    """What an object with the numbers of datasets is called in the storage."""
-    return f"{object_id}.parquet"
-
-
-class Table(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "%(table_name)s_%(column_0_N_name)s_index",
-            "uq": "%(table_name)s_%(column_0_N_name)s_key",
-            "ck": "%(table_name)s_%(constraint_name)s_check",
-            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
-            "pk": "%(table_name)s_pkey",
-        }
-    )
-    type_annotation_map = {
-        str: Text,
-        int: Count,
-        float: Double,
-        datetime: Moment,
-        list[float]: Vector,
-        dict[str, Any]: Document,
-        dict[str, str]: Metadata,
-        list[Any]: Document,
-        bytes: LargeBinary,
-        UUID: Identifier,
-    }
-
-
-class Dataset(Table):
-    """Named columns to learn from. The numbers are an object of the storage; see slope.tabular.stored."""
-
-    __tablename__ = "datasets"
-    __table_args__ = (Index(None, "content_hash"), Index(None, "object_id", "size"))
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime]
-    name: Mapped[str | None]
-    is_inline: Mapped[bool]
-    """Came with a job, and goes with the last job that uses it."""
-    rows: Mapped[int]
-    columns: Mapped[list[Any]] = mapped_column(deferred=True)
-    """As slope.tabular.summary.Column has them."""
-    content_hash: Mapped[str]
-    object_id: Mapped[UUID]
-    """Of the object that has the numbers; all datasets of the same content share it."""
-    size: Mapped[int]
-    """Bytes in the storage."""
-    notes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
-    """Sentences: what was decided about the file that its sender may not expect."""
-
-    @property
-    def object_name(self) -> str:
-        return object_name(self.object_id)
 
 
 class Sweep(Table):
@@ -169,7 +115,7 @@ class Job(Table):
     error_detail: Mapped[str | None]
 
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
-    events: Mapped[list["Event"]] = relationship(order_by="Event.seq", lazy="raise", viewonly=True)
+    events: Mapped[list[Event]] = relationship(order_by="Event.seq", lazy="raise", viewonly=True)
     """Where they were asked for; see service.store.events.of_jobs."""
 
     @property
@@ -203,91 +149,3 @@ class Partition(Table):
     seconds: Mapped[float | None]
     """Spent on it by that process."""
     reduced: Mapped[bytes | None] = mapped_column(deferred=True)
-
-
-class Epoch(Table):
-    """One pass over the data; see slope.records.EpochRecord."""
-
-    __tablename__ = "epochs"
-
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    epoch: Mapped[int] = mapped_column(primary_key=True)
-    loss: Mapped[float]
-    last_loss: Mapped[float]
-    validation_loss: Mapped[float | None]
-    gradient_mean_weights: Mapped[list[float] | None]
-    gradient_mean_bias: Mapped[float | None]
-    gradient_last_weights: Mapped[list[float] | None]
-    gradient_last_bias: Mapped[float | None]
-    gradient_norm: Mapped[float]
-    weights: Mapped[list[float]]
-    bias: Mapped[float | None]
-    learning_rate: Mapped[float]
-    seconds: Mapped[float]
-
-
-class Step(Table):
-    """One update; see slope.records.StepRecord."""
-
-    __tablename__ = "steps"
-
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    epoch: Mapped[int] = mapped_column(primary_key=True)
-    step: Mapped[int] = mapped_column(primary_key=True)
-    loss: Mapped[float]
-    gradient_weights: Mapped[list[float] | None]
-    gradient_bias: Mapped[float | None]
-    weights: Mapped[list[float]]
-    bias: Mapped[float | None]
-
-
-class Snapshot(Table):
-    """The state before an epoch, to replay steps from that were not recorded; see slope.loop.Training.checkpoint."""
-
-    __tablename__ = "snapshots"
-
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    epoch: Mapped[int] = mapped_column(primary_key=True)
-    state: Mapped[bytes]
-
-
-class Event(Table):
-    """Something that happened to a job: a change of its status, or a warning."""
-
-    __tablename__ = "events"
-
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    seq: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]
-    """`status` or `warning`."""
-    level: Mapped[str]
-    """`info`, `warning` or `error`."""
-    code: Mapped[str | None]
-    """What kind of warning, for programs."""
-    at: Mapped[datetime]
-    epochs_done: Mapped[int]
-    """How many epochs the job had behind it."""
-    status: Mapped[str | None]
-    detail: Mapped[str | None]
-
-
-class Worker(Table):
-    """A worker process and when it last gave a sign of life."""
-
-    __tablename__ = "workers"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    hostname: Mapped[str]
-    process_id: Mapped[int]
-    version: Mapped[str]
-    devices: Mapped[list[Any]]
-    """`[{"name": "cpu", "description": …}]`"""
-    slots: Mapped[int]
-    """Jobs it trains at once."""
-    memory: Mapped[int | None]
-    """Bytes that one training may take."""
-    hears_broker: Mapped[bool] = mapped_column(default=True, server_default=true())
-    """Whether a bell would have reached it when it gave its last sign of life."""
-    started_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
-    stopped_at: Mapped[datetime | None]

@@ -1,0 +1,42 @@
+"""The table of datasets."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.store.tables.base import Table
+
+
+def object_name(object_id: UUID) -> str:
+    """What an object with the numbers of datasets is called in the storage."""
+    return f"{object_id}.parquet"
+
+
+class Dataset(Table):
+    """Named columns to learn from. The numbers are an object of the storage; see slope.tabular.stored."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (Index(None, "content_hash"), Index(None, "object_id", "size"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    name: Mapped[str | None]
+    is_inline: Mapped[bool]
+    """Came with a job, and goes with the last job that uses it."""
+    rows: Mapped[int]
+    columns: Mapped[list[Any]] = mapped_column(deferred=True)
+    """As slope.tabular.summary.Column has them."""
+    content_hash: Mapped[str]
+    object_id: Mapped[UUID]
+    """Of the object that has the numbers; all datasets of the same content share it."""
+    size: Mapped[int]
+    """Bytes in the storage."""
+    notes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """Sentences: what was decided about the file that its sender may not expect."""
+
+    @property
+    def object_name(self) -> str:
+        return object_name(self.object_id)

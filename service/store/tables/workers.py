@@ -1,0 +1,32 @@
+"""The table of workers."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import true
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.store.tables.base import Table
+
+
+class Worker(Table):
+    """A worker process and when it last gave a sign of life."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    hostname: Mapped[str]
+    process_id: Mapped[int]
+    version: Mapped[str]
+    devices: Mapped[list[Any]]
+    """`[{"name": "cpu", "description": …}]`"""
+    slots: Mapped[int]
+    """Jobs it trains at once."""
+    memory: Mapped[int | None]
+    """Bytes that one training may take."""
+    hears_broker: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether a bell would have reached it when it gave its last sign of life."""
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]
