@@ -11,12 +11,10 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.data import numbers
-from service.data.analysis import analysis_is_late
 from service.data.datasets import NewDataset, ensure_stored
-from service.errors import InvalidRequest, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
-from service.jobs.bounds import largest_worker, refuse_too_many_numbers, refuse_without_memory
+from service.errors import JobIsFinal, JobIsRunning, JobNotFound, ServiceError
+from service.jobs.drafts import Draft, draft_job
 from service.jobs.idempotency import Key
-from service.jobs.training_data import Sample, sample_for_job
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
@@ -25,10 +23,7 @@ from service.store import jobs, workers
 from service.store.database import Database, now
 from service.store.jobs import Filters, Outline, Predictions
 from service.store.tables import Job
-from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
-from slope.data import prepare
-from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
-from slope.spec import Fault, InlineData, JobRequest, TrainingSpec
+from slope.spec import InlineData, JobRequest
 from slope.spec.devices import device_for
 
 Found = TypeVar("Found")
@@ -37,21 +32,6 @@ log = structlog.get_logger()
 
 Check = Callable[[Job, str | None], None]
 """Raises where a job, and why it waits, are not what is expected."""
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A request with all that is known before it is queued."""
-
-    request: JobRequest
-    sample: Sample
-    plan: Plan
-    candidates: list[EngineOption]
-    """All engines, with what they would cost or what stands in their way."""
-    analysis: Analysis | None
-    analysis_follows: bool
-    """Whether it takes so long that the worker is to make it."""
-    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -66,18 +46,6 @@ class Submission:
     @classmethod
     def of(cls, job: Job, *, replayed: bool) -> Self:
         return cls(job.id, job.version, job.is_final, replayed)
-
-
-def draft_job(database: Database, storage: Storage, request: JobRequest, settings: Settings) -> Draft:
-    """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
-    spec, sample = request.hyperparameters, sample_for_job(database, storage, request)
-    size = (sample.rows, len(sample.features))
-    planned = _planned(database, spec, size, request.device)
-    refuse_too_many_numbers("job", planned.recorded_numbers, settings)
-    refuse_without_memory(database, planned, request.device)
-    analysis, follows = _analysis(sample, spec, settings), analysis_is_late(*size, settings)
-    warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
-    return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, follows, warnings)
 
 
 def submit_job(
@@ -201,24 +169,6 @@ def _reason(job: Job, devices: Mapping[str, bool]) -> str:
     if not devices[device]:
         return "No worker hears the broker: each looks for jobs in the database when it is free"
     return "It waits for a free worker"
-
-
-def _planned(database: Database, spec: TrainingSpec, size: tuple[int, int], device: str) -> Plan:
-    """By an engine that workers have the memory for, if there is one."""
-    try:
-        planned = plan(spec, *size, device)
-        most = largest_worker(database, planned, device)
-        return planned if most is None else plan(spec, *size, device, most)
-    except EngineDoesNotApply as error:
-        raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
-
-
-def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysis | None:
-    """None where it would take too long, or the rows are too many to be read now."""
-    arrays = sample.arrays
-    if arrays is None or analysis_seconds(sample.rows, len(sample.features)) > settings.analysis_seconds:
-        return None
-    return analyse(prepare(arrays.x, arrays.y, spec), spec)
 
 
 def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key) -> Job:

@@ -134,7 +134,9 @@ def diabetes(**hyperparameters: Any) -> dict[str, Any]:
 
 def stable_rate(database: Database, wanted: dict[str, Any]) -> float:
     """The rate at which full-batch descent on the data begins to diverge."""
-    analysis = service.jobs.jobs.draft_job(database, storage(), JobRequest.model_validate(wanted), Settings()).analysis
+    analysis = service.jobs.drafts.draft_job(
+        database, storage(), JobRequest.model_validate(wanted), Settings()
+    ).analysis
     assert analysis
     assert analysis.max_stable_learning_rate
     return analysis.max_stable_learning_rate

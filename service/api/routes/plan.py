@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends
 from service.api.dependencies import DatabaseDep, SettingsDep, StorageDep, require_json
 from service.api.examples import JOB_REQUESTS
 from service.api.schemas.jobs import DraftView
-from service.jobs import jobs
+from service.jobs import drafts
 from slope.spec import JobRequest
 
 router = APIRouter(prefix="/v1/plan", tags=["jobs"])
@@ -26,4 +26,4 @@ def plan_job(
     engines: those that apply with their estimated seconds and memory, the others with what stands
     in their way.
     """
-    return DraftView.of(jobs.draft_job(database, storage, request, settings))
+    return DraftView.of(drafts.draft_job(database, storage, request, settings))

@@ -11,7 +11,7 @@ from pydantic import Field
 from service.api.schemas.hyperparameters import Hyperparameters
 from service.api.schemas.records import ParametersView
 from service.api.schemas.view import LONG, View, shortened
-from service.jobs.jobs import Draft
+from service.jobs.drafts import Draft
 from service.prediction.trained_models import scaler_of
 from service.store.tables import Job
 from slope.analysis import Analysis
