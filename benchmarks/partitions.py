@@ -22,8 +22,10 @@ from service.commands.demo import LECTURE
 from service.jobs import jobs
 from service.settings import Settings
 from service.storage import storage_at
-from service.store import leases, partitions
+from service.store import partitions
+from service.store.claims import claim_job
 from service.store.database import Database
+from service.store.leases import Claimant
 from slope.engines.costs import Work
 from slope.engines.partitioned import PartitionedData, ReducedPartition, join_partitions
 from slope.spec import JobRequest, TrainingSpec
@@ -113,17 +115,17 @@ def _seconds_of_a_lease(database: Database) -> float:
     job_id = _claimed_job(database)
     parts = [range(number, number + 1) for number in range(_partitions(_PAPER_ROWS))]
     with database.writing() as session:
-        partitions.cut(session, job_id, parts)
+        partitions.cut_job(session, job_id, parts)
         session.commit()
     found = _reduced().encode()
     started = perf_counter()
     with database.writing() as session:
-        mine = partitions.claim(session, job_id, uuid4(), worker_id=uuid4(), lease_seconds=60)
+        mine = partitions.claim_partition(session, job_id, uuid4(), worker_id=uuid4(), lease_seconds=60)
         session.commit()
     while mine:
         with database.writing() as session:
-            partitions.finish(session, mine, found, 0.0)
-            mine = partitions.claim(session, job_id, uuid4(), worker_id=uuid4(), lease_seconds=60)
+            mine.finish(session, found, 0.0)
+            mine = partitions.claim_partition(session, job_id, uuid4(), worker_id=uuid4(), lease_seconds=60)
             session.commit()
     return (perf_counter() - started) / len(parts)
 
@@ -133,7 +135,7 @@ def _claimed_job(database: Database) -> UUID:
         request = JobRequest.model_validate(LECTURE)
         job = jobs.submit_job(database, storage_at(Path(folder).as_uri()), Silent(), request, settings=Settings()).job
     with database.writing() as session:
-        leases.claim(session, job.id, worker_id=uuid4(), process_id=0, devices=["auto"], lease_seconds=600)
+        claim_job(session, job.id, Claimant(uuid4(), 0, ["auto"], lease_seconds=600))
         session.commit()
     return job.id
 

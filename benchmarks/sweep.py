@@ -15,7 +15,8 @@ from benchmarks.silent import Silent
 from service.jobs import jobs, sweeps
 from service.settings import Settings
 from service.storage import storage_at
-from service.store import group_leases, leases, schema
+from service.store import schema
+from service.store.claims import claim_group, claim_job
 from service.store.database import Database
 from service.store.jobs import Filters
 from service.store.jobs import select_jobs as page_of_jobs
@@ -23,9 +24,8 @@ from slope.data import prepare
 from slope.engines.fused import Fused
 from slope.engines.rounds import Round
 from slope.spec import JobRequest, SweepRequest, TrainingSpec
-from worker.attempt import attempt
+from worker.attempt import run_attempt
 from worker.devices import Device
-from worker.group_attempt import attempt_group
 from worker.process import Process
 
 _SETTINGS, _ROWS, _FEATURES, _EPOCHS = 1024, 256, 8, 200
@@ -119,7 +119,7 @@ class _Bench:
         sweep = sweeps.submit_sweep(self._database, self._storage, Silent(), request, settings=_LIMITS)
         with self._database.reading() as session:
             [job] = page_of_jobs(session, Filters(sweep_id=sweep.sweep_id), before=None, limit=1)
-        took = _seconds(lambda: attempt_group(self._process, self._claim(group_leases.claim, job.id)))
+        took = _seconds(lambda: run_attempt(self._process, self._claim(claim_group, job.group_id)))
         with self._database.reading() as session:
             counts = sweeps.get_sweep(session, sweep.sweep_id).counts
         if counts != {"succeeded": _SETTINGS}:
@@ -133,18 +133,11 @@ class _Bench:
             wanted = self._request | {"hyperparameters": _SHARED | {"learning_rate": rate, "engine": "eager"}}
             request = JobRequest.model_validate(wanted)
             job = jobs.submit_job(self._database, self._storage, Silent(), request, settings=_LIMITS).job
-            took += _seconds(lambda job=job: attempt(self._process, self._claim(leases.claim, job.id)))
+            took += _seconds(lambda job=job: run_attempt(self._process, self._claim(claim_job, job.id)))
         return took * _SETTINGS / len(sample)
 
-    def _claim(self, claim: Callable[..., Any], job_id: object) -> Any:
+    def _claim(self, claim: Callable[..., Any], named: object) -> Any:
         with self._database.writing() as session:
-            mine = claim(
-                session,
-                job_id,
-                worker_id=self._process.worker_id,
-                process_id=1,
-                devices=["auto"],
-                lease_seconds=self._process.settings.lease_seconds,
-            )
+            mine = claim(session, named, self._process.claimant)
             session.commit()
         return mine

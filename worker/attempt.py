@@ -1,247 +1,125 @@
-"""One attempt at a job: load it, train on from its checkpoint, and end it the way it ended."""
+"""One attempt at what a lease is for, a job or a group of jobs: it ends in SQL, however it ends."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from contextlib import suppress
+from typing import Protocol
 
 import structlog
+import torch
 from sqlalchemy.orm import Session
 
-from service.data import numbers
-from service.data.streamed import stream_job_data, without_rows
-from service.errors import LeaseLost
-from service.store import jobs, leases, workers
+from service.errors import LeaseLost, StorageFull
+from service.store import workers
 from service.store.database import now
-from service.store.leases import Claim
-from service.store.tables import Job
-from slope.analysis import Ending, analysis_seconds
-from slope.data import TrainingData, prepare
-from slope.engines.build import build
-from slope.engines.partitioned import ReducedPartition
-from slope.engines.plan import keeps_epoch, snapshot_interval
-from slope.engines.reduced import Pause, Reduced, Reductions
-from slope.engines.reduction import Reduction
-from slope.health import Health
-from slope.records import Diverged, EpochRecord
-from slope.run import Interrupted, Run
-from slope.spec.devices import device_for
-from worker import outcome
-from worker.heartbeat import Heartbeat
-from worker.late_analysis import LateAnalysis
+from service.store.group_leases import GroupLease
+from service.store.leases import JobLease
+from slope.run import Interrupted
+from worker.group_attempt import GroupAttempt
+from worker.heartbeat import Heartbeat, StopReason
+from worker.job_attempt import JobAttempt
 from worker.memory import refuse_beyond
-from worker.partitions import Leader
-from worker.patience import patiently
+from worker.patience import Leaving, patiently
 from worker.process import Process
-from worker.progress import Progress
-from worker.recorder import Recorder
-from worker.telling import telling
-
-_LOOKS = 0.05
-"""Seconds between two looks at whether the analysis is there, when the training has ended before it."""
 
 log = structlog.get_logger()
 
 
-def attempt(process: Process, claim: Claim) -> None:
-    """Train a claimed job. Whatever happens is told in SQL; a job that was lost to another attempt is left alone."""
+class Attempt(Protocol):
+    """What the two kinds of attempt have in common."""
 
-    def beat(session: Session) -> bool:
-        return leases.beat(session, claim, process.settings.lease_seconds)
+    def train(self) -> None:
+        """Train, record, and end; also what is cancelled. Raises Interrupted when the heartbeat says to stop."""
 
-    def train() -> None:
-        assignment = patiently(lambda: _load(process, claim), process.leaving)
-        Attempt(process, claim, assignment, heartbeat).run()
+    def time_out(self) -> None:
+        """End as failed: there is no time left."""
 
+    def settle(self) -> None:
+        """Wait until what is being written is written."""
+
+
+def run_attempt(process: Process, lease: JobLease | GroupLease) -> None:
+    """Train what was claimed. What is another attempt's now is left alone."""
     with (
-        structlog.contextvars.bound_contextvars(job_id=str(claim.job_id), attempt=claim.attempt),
-        Heartbeat(process.database, process.settings, beat, process.leaving) as heartbeat,
+        structlog.contextvars.bound_contextvars(**lease.names),
+        Heartbeat(process.database, process.settings, lease, process.leaving) as heartbeat,
     ):
-        telling(train, lambda code, detail: _fail(process, claim, code, detail))
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A claimed job, and the seconds since it first began to run."""
-
-    job: Job
-    elapsed: float
-
-
-def _load(process: Process, claim: Claim) -> Assignment:
-    with process.database.reading() as session:
-        job = jobs.find_job_for_training(session, claim.job_id)
-        assert job.started_at  # the claim has set it
-        elapsed = (now(session) - job.started_at).total_seconds()
-        memory = workers.memory_of_worker(session, process.worker_id)
-    refuse_beyond(memory, job.planned)
-    return Assignment(job, elapsed)
-
-
-class Attempt:
-    """The training of one claimed job, between the store and the loop."""
-
-    _data: TrainingData
-    _training: Run
-
-    def __init__(self, process: Process, claim: Claim, assignment: Assignment, heartbeat: Heartbeat) -> None:
-        job = assignment.job
-        self._process, self._claim = process, claim
-        self._job = job
-        self._heartbeat = heartbeat
-        self._spec = job.training_spec
-        self._reduction: Reduction | None = None
-        """Of data that is read in parts, from when it has been."""
-        self._analysis: LateAnalysis | None = None
-        if job.timeout_seconds is not None:
-            heartbeat.limit(job.timeout_seconds - assignment.elapsed)
-        keeps_every_step = job.planned.steps_recorded and self._spec.record.every == 1
-        size = (job.dataset.rows, len(job.features))
-        interval = snapshot_interval(self._spec, *size, job.planned.engine)
-        self._snapshot_interval = None if keeps_every_step else interval
-        self._health = Health({event.code for event in job.events if event.code}, self._spec)
-        self._recorder = Recorder(process, claim, Progress.of(job))
-
-    def _begin(self) -> None:
-        """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""
-        job, spec, process = self._job, self._spec, self._process
-        if job.planned.streams:
-            self._data = without_rows(job)
-        else:
-            arrays = patiently(lambda: numbers.load_job_data(process.storage, job, self._pause), process.leaving)
-            self._data = prepare(arrays.x, arrays.y, spec)
-        self._recorder.know(outcome.facts(job, self._data, spec))
-        self._training = self._engine()
-        if job.checkpoint:
-            self._training.restore(job.checkpoint)
-        self._analysis = LateAnalysis.of(job, self._data, spec, process.settings)
-        log.info("training", from_epoch=self._training.epoch)
-
-    def _pause(self) -> None:
-        if self._heartbeat.stop is not None:
-            raise Interrupted
-
-    def _engine(self) -> Run:
-        job, spec, device = self._job, self._spec, device_for(self._job.device)
-
-        def keeps_steps(epoch: int) -> bool:
-            return job.planned.steps_recorded and keeps_epoch(spec, epoch)
-
-        def interrupted() -> bool:
-            return self._heartbeat.stop is not None
-
-        if not job.planned.streams:
-            engine = job.planned.engine
-            return build(engine, self._data, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
-        reduce = _reduction(self._process, self._claim, job)
-
-        def reductions(pause: Pause) -> Reductions:
-            found = reduce(pause).reductions(spec)
-            self._data, self._reduction = replace(self._data, scaler=found.scaler), found.training
-            self._recorder.know(outcome.facts(job, self._data, spec))
-            return found
-
-        features = len(job.features)
-        return Reduced(features, reductions, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
-
-    def run(self) -> None:
-        """Train, record, and end. Raises LeaseLost when another attempt has taken the job over."""
         try:
-            self._begin()
-            last = self._train()
-        except Diverged as error:
-            self._recorder.keep_steps(error.steps)
-            self._recorder.finish(
-                "failed",
-                str(error),
-                error_code="diverged",
-                error_detail=f"{error}: {outcome.when_diverged(self._spec)}",
-            )
-        except Interrupted:
-            self._leave()
-        except Exception:
-            self._recorder.settle()  # what is under way is kept
-            raise
+            _train_or_fail(process, lease, heartbeat)
+        except LeaseLost:
+            log.warning("the work is another attempt's now")
+        except Leaving:
+            log.warning("ended without a record: the database is away")
+        except StorageFull:
+            log.exception("ended without a record: the database has no room")
+
+
+def _train_or_fail(process: Process, lease: JobLease | GroupLease, heartbeat: Heartbeat) -> None:
+    def fail(code: str, detail: str) -> None:
+        _write(process, lambda session: lease.fail(session, code, detail))
+
+    try:
+        _train(process, lease, heartbeat)
+    except (LeaseLost, Leaving):
+        raise
+    except StorageFull as error:
+        fail("storage_full", f"{error.title}: {error.detail}")
+    except Exception as error:
+        log.exception("the attempt failed")
+        if _is_out_of_memory(error):
+            fail("out_of_memory", f"The worker has not enough memory for this job: {error}")
         else:
-            self._succeed(last)
-        log.info("left the job", ended=self._recorder.ended, epochs_done=self._recorder.epochs_done)
-
-    def _train(self) -> EpochRecord | None:
-        record = None
-        for record in self._training.epochs():
-            self._recorder.advance(record)
-            self._recorder.tell(self._health.examine(record))
-            if keeps_epoch(self._spec, record.epoch):
-                self._recorder.keep(record)
-            if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
-                self._recorder.keep_snapshot(self._training.epoch, self._training.checkpoint())
-            self._learn(wait=0.0)
-            self._flush_when_due()
-        while not self._learn(wait=_LOOKS):
-            self._flush_when_due()
-            self._pause()
-        return record
-
-    def _flush_when_due(self) -> None:
-        if self._recorder.is_due and self._recorder.flush(self._training.checkpoint()):
-            self._heartbeat.cancel()
-
-    def _learn(self, *, wait: float) -> bool:
-        """Take the analysis when it has come; whether there is none to wait for any more."""
-        if self._analysis is None:
-            return True
-        if not self._analysis.wait(wait):
-            return False
-        self._job.analysis = self._analysis.document
-        self._recorder.know_besides({"analysis": self._job.analysis})
-        self._recorder.tell(self._analysis.findings)
-        self._analysis = None
-        return True
-
-    def _succeed(self, last: EpochRecord | None) -> None:
-        if last and not keeps_epoch(self._spec, last.epoch):
-            self._recorder.keep(last)
-        values = outcome.result(self._job, self._training.result, self._data, self._spec)
-        self._recorder.tell(self._health.conclude())
-        self._recorder.tell(outcome.far_from_minimum(self._ending(values), self._spec))
-        stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None
-        self._recorder.finish("succeeded", stopped, **values)
-
-    def _ending(self, values: dict[str, Any]) -> Ending | None:
-        if self._reduction is None:
-            return outcome.ending_of(values["analysis"], self._spec)
-        if (
-            analysis_seconds(len(self._reduction.triangle), self._reduction.features)
-            > self._process.settings.analysis_seconds
-        ):
-            return None
-        return outcome.ending_of_reduction(self._reduction, self._data.scaler, self._training.result, self._spec)
-
-    def _leave(self) -> None:
-        """End as the heartbeat was told to. A job that is put back trains on, to the same bits, from its last flush."""
-        match self._heartbeat.stop:
-            case "cancelled":
-                self._recorder.finish("cancelled", f"Cancelled after {self._recorder.epochs_done} epochs")
-            case "out of time":
-                detail = f"The job had not ended after {self._job.timeout_seconds:g} seconds"
-                self._recorder.finish("failed", detail, error_code="timeout", error_detail=detail)
-            case "leaving":
-                self._recorder.put_back("The worker was asked to leave")
-            case _:
-                raise LeaseLost
+            fail("internal", f"{type(error).__name__}: {error}")
 
 
-def _reduction(process: Process, claim: Claim, job: Job) -> Callable[[Pause], ReducedPartition]:
-    """How data that is read in parts is reduced, with others or alone."""
-    if job.planned.partitions > 1:
-        return Leader(process, claim, job).reduce
-    data, rows = stream_job_data(process.storage, job, device_for(job.device)), range(job.dataset.rows)
-    return lambda pause: patiently(lambda: data.reduce(rows, pause), process.leaving)
+def _train(process: Process, lease: JobLease | GroupLease, heartbeat: Heartbeat) -> None:
+    attempt = patiently(lambda: _load(process, lease, heartbeat), process.leaving)
+    try:
+        attempt.train()
+    except Interrupted:
+        _stop(process, lease, attempt, heartbeat.stop_reason)
+    except Exception:
+        attempt.settle()  # what has been given to it to write is kept
+        raise
 
 
-def _fail(process: Process, claim: Claim, code: str, detail: str) -> None:
+def _load(process: Process, lease: JobLease | GroupLease, heartbeat: Heartbeat) -> Attempt:
+    with process.database.reading() as session:
+        jobs = lease.jobs_to_train(session)
+        memory = workers.memory_of_worker(session, process.worker_id)
+        moment = now(session)
+    first = jobs[0]
+    refuse_beyond(memory, first.planned)
+    if first.timeout_seconds is not None:
+        assert first.started_at  # the claim has set it
+        heartbeat.limit(first.timeout_seconds - (moment - first.started_at).total_seconds())
+    if isinstance(lease, GroupLease):
+        return GroupAttempt(process, lease, jobs, heartbeat)
+    return JobAttempt(process, lease, first, heartbeat)
+
+
+def _stop(process: Process, lease: JobLease | GroupLease, attempt: Attempt, reason: StopReason | None) -> None:
+    match reason:
+        case "out of time":
+            attempt.time_out()
+        case "leaving":
+            with suppress(Leaving):
+                attempt.settle()
+            _write(process, lambda session: lease.put_back(session, "The worker was asked to leave"))
+            log.info("put back into the queue")
+        case _:
+            raise LeaseLost
+
+
+def _write(process: Process, action: Callable[[Session], None]) -> None:
     def write() -> None:
         with process.database.writing() as session:
-            leases.finish(session, claim, "failed", detail, error_code=code, error_detail=detail)
+            action(session)
             session.commit()
 
     patiently(write, process.leaving)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """On the CPU torch says so in words only, and so does libpq where an answer does not fit."""
+    words = ("can't allocate memory", "out of memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(each in str(error) for each in words)

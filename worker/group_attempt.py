@@ -1,21 +1,14 @@
 """One attempt at a group: the jobs of a sweep that train as one batch of models, each with an end of its own."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
-from uuid import UUID
 
 import numpy as np
 import structlog
-from sqlalchemy.orm import Session
 
 from service.data import numbers
-from service.data.numbers import Arrays
-from service.errors import LeaseLost
-from service.store import group_leases, workers
-from service.store.database import now
-from service.store.group_leases import Ending, GroupClaim
+from service.store.group_leases import GroupLease
 from service.store.tables import Job
-from slope.data import Array, prepare
+from slope.data import Array, TrainingData, prepare
 from slope.engines.fused import Fused
 from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.engines.rounds import Round
@@ -26,10 +19,8 @@ from worker import outcome
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
-from worker.memory import refuse_beyond
 from worker.patience import patiently
 from worker.process import Process
-from worker.telling import telling
 
 _LONG_EPOCH = 0.05
 """Seconds. In an epoch that is longer it is not waited for its end to take out a job that is to be cancelled."""
@@ -40,47 +31,6 @@ _SLOWER = 10
 log = structlog.get_logger()
 
 
-class Pulse:
-    """Beats for a group, and learns which of its jobs are to be cancelled."""
-
-    def __init__(self, claim: GroupClaim, lease_seconds: float) -> None:
-        self.cancelled: set[UUID] = set()
-        self._claim = claim
-        self._lease_seconds = lease_seconds
-
-    def beat(self, session: Session) -> bool:
-        """Raises LeaseLost. False: the group goes on without those that are cancelled."""
-        self.cancelled = group_leases.beat(session, self._claim, self._lease_seconds)
-        return False
-
-
-def attempt_group(process: Process, claim: GroupClaim) -> None:
-    """Train the jobs of a claimed group. Whatever happens is told in SQL of each of them."""
-    pulse = Pulse(claim, process.settings.lease_seconds)
-
-    def train() -> None:
-        try:
-            assignment = patiently(lambda: _load(process, claim, heartbeat), process.leaving)
-        except Interrupted:
-            _leave_unloaded(process, claim, heartbeat)
-        else:
-            GroupAttempt(process, claim, assignment, heartbeat, pulse).run()
-
-    with (
-        structlog.contextvars.bound_contextvars(group_id=str(claim.group_id)),
-        Heartbeat(process.database, process.settings, pulse.beat, process.leaving) as heartbeat,
-    ):
-        telling(train, lambda code, detail: _fail(process, claim, code, detail))
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """The jobs of a claimed group by place, and their data."""
-
-    jobs: list[Job]
-    arrays: Arrays
-
-
 class Observation(NamedTuple):
     """What is looked at of an epoch to tell how a model does."""
 
@@ -89,70 +39,19 @@ class Observation(NamedTuple):
     gradient_norm: float
 
 
-def _load(process: Process, claim: GroupClaim, heartbeat: Heartbeat) -> Assignment:
-    """Raises Interrupted, for it may take long."""
-
-    def pause() -> None:
-        if heartbeat.stop is not None:
-            raise Interrupted
-
-    with process.database.reading() as session:
-        jobs = group_leases.for_training(session, claim)
-        if not jobs:
-            raise LeaseLost
-        assert jobs[0].started_at  # the claim has set it
-        elapsed = (now(session) - jobs[0].started_at).total_seconds()
-        memory = workers.memory_of_worker(session, process.worker_id)
-    refuse_beyond(memory, jobs[0].planned)
-    if jobs[0].timeout_seconds is not None:
-        heartbeat.limit(jobs[0].timeout_seconds - elapsed)
-    return Assignment(jobs, numbers.load_job_data(process.storage, jobs[0], pause))
-
-
-def _leave_unloaded(process: Process, claim: GroupClaim, heartbeat: Heartbeat) -> None:
-    match heartbeat.stop:
-        case "leaving":
-            _put_back(process, claim)
-        case "out of time":
-            _fail(process, claim, "timeout", "The time was over before the data was loaded")
-        case _:
-            raise LeaseLost
-
-
-def _put_back(process: Process, claim: GroupClaim) -> None:
-    def write() -> None:
-        with process.database.writing() as session:
-            group_leases.put_back(session, claim, "The worker was asked to leave")
-            session.commit()
-
-    patiently(write, process.leaving)
-
-
 class GroupAttempt:
     """The training of the jobs of a claimed group, between the store and the engine."""
 
-    def __init__(
-        self, process: Process, claim: GroupClaim, assignment: Assignment, heartbeat: Heartbeat, pulse: Pulse
-    ) -> None:
-        self._jobs = {job.place: job for job in assignment.jobs if job.place is not None}
-        self._specs = {place: job.training_spec for place, job in self._jobs.items()}
+    _data: TrainingData
+    _training: Fused
+
+    def __init__(self, process: Process, lease: GroupLease, jobs: list[Job], heartbeat: Heartbeat) -> None:
+        self._process = process
         self._heartbeat = heartbeat
-        self._pulse = pulse
-        first = assignment.jobs[0]
-        assert first.group_width is not None  # it is one of a group
-        self._timeout = first.timeout_seconds
+        self._jobs = {job.place: job for job in jobs if job.place is not None}
+        self._specs = {place: job.training_spec for place, job in self._jobs.items()}
+        self._first = first = jobs[0]
         self._spec = first.training_spec
-        self._data = prepare(assignment.arrays.x, assignment.arrays.y, self._spec)
-        self._training = Fused(
-            self._data,
-            self._specs,
-            first.group_width,
-            keeps_steps=lambda epoch: first.planned.steps_recorded and keeps_epoch(self._spec, epoch),
-            pause=self._pause,
-            device=device_for(first.device),
-        )
-        if states := {place: np.frombuffer(job.checkpoint) for place, job in self._jobs.items() if job.checkpoint}:
-            self._training.restore(states)
         keeps_every_step = first.planned.steps_recorded and self._spec.record.every == 1
         often = max(1, snapshot_interval(self._spec, first.dataset.rows) // _SLOWER)
         self._snapshot_interval = None if keeps_every_step else often
@@ -161,25 +60,62 @@ class GroupAttempt:
             for place, job in self._jobs.items()
         }
         job_ids = {place: job.id for place, job in self._jobs.items()}
-        progress = GroupProgress(assignment.jobs, first.group_width, self._data.x.shape[1])
-        facts = {place: outcome.facts(job, self._data, self._specs[place]) for place, job in self._jobs.items()}
-        self._recorder = GroupRecorder(process, claim, job_ids, progress, facts)
-        self._boundary: Array | None = self._training.states()
+        progress = GroupProgress(jobs, self._width, len(first.features))
+        self._recorder = GroupRecorder(process, lease, job_ids, progress)
+        self._boundary: Array | None = None
         """The states after the last epoch, where they are known."""
 
-    def run(self) -> None:
-        """Train, record, and end each job. Raises LeaseLost when another attempt has taken the jobs over."""
+    @property
+    def _width(self) -> int:
+        assert self._first.group_width is not None  # it is one of a group
+        return self._first.group_width
+
+    def train(self) -> None:
+        """Train, record, and end each job. Raises LeaseLost when another attempt has the jobs now, and Interrupted."""
+        self._begin()
         log.info("training a group", from_epoch=self._training.epoch, jobs=len(self._jobs))
         try:
             for found in self._training.epochs():
                 self._take(found)
         except Interrupted:
-            self._leave()
+            if self._training.live:  # otherwise the last ones have been cancelled, and their end is written
+                raise
         else:
             self._flush()
-        finally:
-            self._recorder.settle()
-        log.info("left the group", epochs_done=self._training.epoch)
+        self._recorder.settle()
+        log.info("the attempt has ended the group", epochs_done=self._training.epoch)
+
+    def time_out(self) -> None:
+        detail = f"The job had not ended after {self._first.timeout_seconds:g} seconds"
+        for place in self._recorder.running:
+            self._recorder.end(place, "failed", detail, error_code="timeout", error_detail=detail)
+        self._recorder.flush(None)
+        self._recorder.settle()
+
+    def settle(self) -> None:
+        self._recorder.settle()
+
+    def _begin(self) -> None:
+        """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""
+        first = self._first
+        arrays = patiently(
+            lambda: numbers.load_job_data(self._process.storage, first, self._stop_if_asked), self._process.leaving
+        )
+        self._data = prepare(arrays.x, arrays.y, self._spec)
+        self._recorder.know(
+            {place: outcome.facts(job, self._data, self._specs[place]) for place, job in self._jobs.items()}
+        )
+        self._training = Fused(
+            self._data,
+            self._specs,
+            self._width,
+            keeps_steps=lambda epoch: first.planned.steps_recorded and keeps_epoch(self._spec, epoch),
+            pause=self._pause,
+            device=device_for(first.device),
+        )
+        if states := {place: np.frombuffer(job.checkpoint) for place, job in self._jobs.items() if job.checkpoint}:
+            self._training.restore(states)
+        self._boundary = self._training.states()
 
     def _take(self, found: Round) -> None:
         """Note a round: its numbers, its ends, and whoever is cancelled meanwhile."""
@@ -229,11 +165,16 @@ class GroupAttempt:
         if self._boundary is not None and self._cancelled():
             self._drop_cancelled()
             self._flush()
-        if self._heartbeat.stop is not None or not self._training.live:
+        if not self._training.live:
+            raise Interrupted
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self._heartbeat.stop_reason is not None:
             raise Interrupted
 
     def _cancelled(self) -> list[int]:
-        asked = self._pulse.cancelled
+        asked = self._heartbeat.cancelled
         return [place for place in self._training.live if self._jobs[place].id in asked] if asked else []
 
     def _drop_cancelled(self) -> None:
@@ -243,38 +184,7 @@ class GroupAttempt:
             self._training.drop(place)
 
     def _flush(self) -> None:
-        self._pulse.cancelled |= self._recorder.flush(self._states())
+        self._heartbeat.cancel(self._recorder.flush(self._states()))
 
     def _states(self) -> Array:
         return self._training.states() if self._boundary is None else self._boundary
-
-    def _leave(self) -> None:
-        """End as the heartbeat was told to. Jobs that are put back train on, to the same bits."""
-        if not self._training.live:
-            return  # all who were left have been cancelled, and told so
-        match self._heartbeat.stop:
-            case "out of time":
-                detail = f"The job had not ended after {self._timeout:g} seconds"
-                for place in self._training.live:
-                    self._recorder.end(place, "failed", detail, error_code="timeout", error_detail=detail)
-                self._boundary = self._training.states()  # of no use to jobs that end
-                self._flush()
-            case "leaving":
-                self._recorder.put_back("The worker was asked to leave")
-            case _:
-                raise LeaseLost
-
-
-def _fail(process: Process, claim: GroupClaim, code: str, detail: str) -> None:
-    """What nobody expected may be the fault of one job: the halves try apart, until it is alone and fails alone."""
-
-    def write() -> None:
-        with process.database.writing() as session:
-            again = f"To be tried again in two halves: {detail}"
-            if code != "internal" or not group_leases.split(session, claim, again):
-                held = group_leases.hold(session, claim)
-                values = {"error_code": code, "error_detail": detail}
-                group_leases.finish(session, [Ending(job_id, "failed", detail, values) for job_id in held])
-            session.commit()
-
-    patiently(write, process.leaving)

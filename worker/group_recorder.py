@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Set
-from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -12,14 +11,14 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
-from service.store import events, group_leases, records
-from service.store.group_leases import Ending, GroupClaim, Standing
+from service.store import events, records
+from service.store.group_leases import Ending, GroupLease, extend_jobs, finish_jobs
+from service.store.leases import LeasedJob
 from slope.columns import EpochColumns, StepColumns, join_columns
 from slope.data import Array, Indices
 from slope.engines.rounds import Round
 from slope.health import Finding
 from worker.group_progress import GroupProgress
-from worker.patience import Leaving, patiently
 from worker.process import Process
 from worker.writer import Writer
 
@@ -45,11 +44,11 @@ class _Batch:
     waiting: int
     """How many epochs it is further than the batch before."""
 
-    def is_written(self, held: Mapping[UUID, Standing]) -> bool:
+    def is_written(self, leased: Mapping[UUID, LeasedJob]) -> bool:
         """Whether SQL stands where it would lead: who goes on has its epochs, and who ends has ended."""
         ending = {ending.job_id for ending in self.endings}
         done = {row["id"]: row["epochs_done"] for row in self.rows if row["id"] not in ending}
-        stands = {job_id: standing.epochs_done for job_id, standing in held.items()}
+        stands = {job_id: job.epochs_done for job_id, job in leased.items()}
         return self.waiting > 0 and bool(done) and stands == done
 
 
@@ -62,23 +61,31 @@ class GroupRecorder:
     def __init__(
         self,
         process: Process,
-        claim: GroupClaim,
+        lease: GroupLease,
         job_ids: Mapping[int, UUID],
         progress: GroupProgress,
-        facts: Mapping[int, dict[str, Any]],
     ) -> None:
-        """`job_ids` by place; `facts` are columns of the jobs that this attempt knows from its start."""
+        """`job_ids` by place."""
         self._database = process.database
         self._settings = process.settings
         self._leaving = process.leaving
-        self._claim = claim
+        self._lease = lease
         self._job_ids = job_ids
         self._written = dict(job_ids)
         """The jobs that have not ended with a flush."""
         self._progress = progress
-        self._facts: dict[int, dict[str, Any]] = dict(facts)
+        self._facts: dict[int, dict[str, Any]] = {place: {} for place in job_ids}
         self._writer: Writer[set[UUID]] = Writer(process.leaving)
         self._forget()
+
+    @property
+    def running(self) -> list[int]:
+        """The places of the jobs that have not ended, nor end with the next flush."""
+        return [place for place in self._written if place not in self._endings]
+
+    def know(self, facts: Mapping[int, dict[str, Any]]) -> None:
+        """Columns of the jobs, by place, that this attempt knows before anything is recorded."""
+        self._facts = dict(facts)
 
     @property
     def is_due(self) -> bool:
@@ -120,11 +127,11 @@ class GroupRecorder:
     def epochs_done(self, place: int) -> int:
         return self._progress.epochs_done(place)
 
-    def flush(self, states: Array) -> set[UUID]:
+    def flush(self, states: Array | None) -> set[UUID]:
         """Write what has come since the last flush and extend the lease. The jobs that are to be cancelled.
 
-        `states` are all models' after the last epoch that was noted. Where this goes on beside the training, the answer
-        is that of the flush before.
+        `states` are all models' after the last epoch that was noted; None where all jobs end. Where this goes on beside
+        the training, the answer is that of the flush before.
         """
         if not self._written:
             return set()
@@ -135,19 +142,7 @@ class GroupRecorder:
         """Wait until the last flush is done."""
         self._writer.settle()
 
-    def put_back(self, detail: str) -> None:
-        """Give the jobs back to the queue, to be taken up from the last flush."""
-
-        def write() -> None:
-            with self._database.writing() as session:
-                group_leases.put_back(session, self._claim, detail)
-                session.commit()
-
-        with suppress(Leaving):
-            self._writer.settle()
-        patiently(write, self._leaving)
-
-    def _batch(self, states: Array) -> _Batch:
+    def _batch(self, states: Array | None) -> _Batch:
         """Everything that was kept. It is kept no more, and nobody has to be told of who ends with it."""
         rows = [self._row(place, states) for place in self._written]
         endings = list(self._endings.values())
@@ -172,20 +167,20 @@ class GroupRecorder:
         Whether they are still this attempt's decides whether all of it may be written.
         """
         with self._database.writing() as session:
-            if batch.is_written(group_leases.standing(session, self._claim)):
+            if batch.is_written(self._lease.leased_jobs(session)):
                 return set()  # an earlier try has written it, and its answer was lost
-            with records.written_by_one(session, lambda: self._hold(session, batch)):
+            with records.written_by_one(session, lambda: self._lock_jobs(session, batch)):
                 self._write_records(session, batch)
-            held = self._hold(session, batch)
+            locked = self._lock_jobs(session, batch)
             self._write_jobs(session, batch)
             session.commit()
-        return {job_id for job_id, standing in held.items() if standing.is_cancelled}
+        return {job_id for job_id, job in locked.items() if job.cancel_requested}
 
-    def _hold(self, session: Session, batch: _Batch) -> dict[UUID, Standing]:
-        held = group_leases.hold(session, self._claim)
-        if not held.keys() >= {row["id"] for row in batch.rows}:
+    def _lock_jobs(self, session: Session, batch: _Batch) -> dict[UUID, LeasedJob]:
+        locked = self._lease.leased_jobs(session, lock=True)
+        if not locked.keys() >= {row["id"] for row in batch.rows}:
             raise LeaseLost
-        return held
+        return locked
 
     def _write_records(self, session: Session, batch: _Batch) -> None:
         if batch.epochs:
@@ -198,17 +193,17 @@ class GroupRecorder:
 
     def _write_jobs(self, session: Session, batch: _Batch) -> None:
         """Their progress first: their events count the epochs that stand there."""
-        group_leases.extend(session, batch.rows, self._settings.lease_seconds)
+        extend_jobs(session, batch.rows, self._settings.lease_seconds)
         alike: dict[tuple[str, str], dict[UUID, str]] = defaultdict(dict)  # a job is told each code once
         for job_id, finding in batch.findings:
             alike[finding.code, finding.level][job_id] = finding.detail
         for (code, level), details in alike.items():
             events.add_warnings(session, details, level=level, code=code)
         if batch.endings:
-            group_leases.finish(session, batch.endings)
+            finish_jobs(session, batch.endings)
 
-    def _row(self, place: int, states: Array) -> dict[str, Any]:
-        known = {"id": self._job_ids[place], "checkpoint": states[place].tobytes()}
+    def _row(self, place: int, states: Array | None) -> dict[str, Any]:
+        known = {"id": self._job_ids[place], "checkpoint": None if states is None else states[place].tobytes()}
         return known | self._facts[place] | self._progress.columns(place)
 
     def _owners(self, parts: tuple[Indices, ...]) -> list[UUID]:

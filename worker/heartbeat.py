@@ -1,20 +1,20 @@
-"""Keeps a lease alive while a step is long, and learns whether the job is to stop."""
+"""Keeps a lease alive while a step is long, and learns whether the work is to stop."""
 
-from collections.abc import Callable
 from contextvars import copy_context
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Literal, Self
+from uuid import UUID
 
 import structlog
-from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost, ServiceError
 from service.settings import Settings
 from service.store.database import Database
+from service.store.leases import Lease
 
-Reason = Literal["cancelled", "lease lost", "leaving", "out of time"]
+StopReason = Literal["cancelled", "lease lost", "leaving", "out of time"]
 _LAST_BEAT_SECONDS = 1.0
 """How long the end of the block waits for a beat that is under way: the database may not answer."""
 
@@ -22,32 +22,40 @@ log = structlog.get_logger()
 
 
 class Heartbeat:
-    """A thread that beats while the block runs. `stop` tells why the training must end, None while it may go on.
+    """A thread that beats while the block runs.
 
     While the database is away nothing is known: the lease may expire, but only the database can give it to another.
     """
 
-    def __init__(self, database: Database, settings: Settings, beat: Callable[[Session], bool], leaving: Event) -> None:
-        """`beat` extends the lease and tells whether the work is to be cancelled. It may raise LeaseLost."""
+    def __init__(self, database: Database, settings: Settings, lease: Lease, leaving: Event) -> None:
         self._database = database
         self._settings = settings
-        self._extend = beat
+        self._lease = lease
         self._leaving = leaving
-        self._reason: Reason | None = None
+        self._reason: StopReason | None = None
+        self._cancelled = frozenset[UUID]()
         self._deadline: float | None = None
         self._done = Event()
         context = copy_context()  # so that what is logged here names the job, too
         self._thread = Thread(target=context.run, args=(self._run,), name="heartbeat", daemon=True)
 
     @property
-    def stop(self) -> Reason | None:
+    def stop_reason(self) -> StopReason | None:
+        """Why the work must end; None while it may go on."""
         if self._reason is None and self._deadline is not None and monotonic() > self._deadline:
             self._reason = "out of time"
         return self._reason or ("leaving" if self._leaving.is_set() else None)
 
-    def cancel(self) -> None:
-        """Take note of the flag that somebody else has read."""
-        self._reason = self._reason or "cancelled"
+    @property
+    def cancelled(self) -> frozenset[UUID]:
+        """The jobs that are to be cancelled."""
+        return self._cancelled
+
+    def cancel(self, job_ids: set[UUID]) -> None:
+        """Take note of jobs that are to be cancelled."""
+        self._cancelled |= job_ids
+        if self._lease.is_cancelled(job_ids):
+            self._reason = self._reason or "cancelled"
 
     def limit(self, seconds: float) -> None:
         """Let the training end when this much more time has passed."""
@@ -74,6 +82,6 @@ class Heartbeat:
 
     def _beat(self) -> None:
         with self._database.writing() as session:
-            if self._extend(session):
-                self.cancel()
+            cancelled = self._lease.beat(session, self._settings.lease_seconds)
             session.commit()
+        self.cancel(cancelled)

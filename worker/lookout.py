@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 
 from service.store import jobs
+from worker.dispatch import take_work
 from worker.process import Process
-from worker.taking import take
 
 _CALLS = 3
 """A call holds for this many rounds of the main process."""
@@ -52,7 +52,7 @@ class Lookout:
                 return False
             with process.database.reading() as session:
                 queued = jobs.queued(session, process.requests_served, limit=_CHOICE)
-            return any(take(process, job_id) for job_id in queued)
+            return any(take_work(process, job_id) for job_id in queued)
 
     def _run(self) -> None:
         while True:

@@ -17,11 +17,15 @@ def memory_for_training(settings: Settings, slots: int) -> int:
     return max(0, _limit() // slots - psutil.Process().memory_info().rss)
 
 
+def has_memory(memory: int | None, plan: Plan) -> bool:
+    """Whether a training that may take this many bytes has enough for a plan; None is not known."""
+    return memory is None or (plan.memory_bytes or 0) <= memory
+
+
 def refuse_beyond(memory: int | None, plan: Plan) -> None:
-    """Raise MemoryError where a plan needs more bytes than a training here may take; None is not known."""
-    needed = plan.memory_bytes or 0
-    if memory is not None and needed > memory:
-        raise MemoryError(f"it needs {needed:,} bytes, and a training here may take {memory:,}")
+    """Raise MemoryError where a training that may take this many bytes has not enough for a plan."""
+    if not has_memory(memory, plan):
+        raise MemoryError(f"it needs {plan.memory_bytes:,} bytes, and a training here may take {memory:,}")
 
 
 def _limit() -> int:

@@ -16,16 +16,16 @@ from sqlalchemy.orm import Session
 from service.data import numbers
 from service.data.streamed import stream_job_data
 from service.errors import LeaseLost, ServiceError, StorageUnavailable
-from service.store import jobs, leases, partitions, workers
-from service.store.leases import Claim
-from service.store.partitions import PartitionClaim
+from service.store import partitions, workers
+from service.store.leases import JobLease
+from service.store.partitions import PartitionLease
 from service.store.tables import Job
 from slope.engines.partitioned import ReducedPartition, join_partitions
 from slope.engines.reduced import Pause
 from slope.run import Interrupted
 from slope.spec.devices import device_for
 from worker.heartbeat import Heartbeat
-from worker.memory import refuse_beyond
+from worker.memory import has_memory
 from worker.patience import Leaving, patiently
 from worker.process import Process
 
@@ -54,83 +54,79 @@ class Reducer:
 
         Raises Interrupted, StorageUnavailable, and what `pause` does, which is called now and then.
         """
-        mine = first = self._claim()
-        while mine:
-            mine = self._reduce_leased(mine, pause, until)
+        lease = first = self._claim()
+        while lease:
+            lease = self._reduce_leased(lease, pause, until)
         return first is not None
 
-    def _reduce_leased(self, mine: PartitionClaim, pause: Pause, until: float) -> PartitionClaim | None:
+    def _reduce_leased(self, lease: PartitionLease, pause: Pause, until: float) -> PartitionLease | None:
         """Reduce a partition, and take the next one, if it is not too late."""
         started = monotonic()
         try:
-            reduced = self._reduce(mine, pause).encode()
-            return self._finish(mine, reduced, monotonic() - started, and_claim=monotonic() < until)
+            reduced = self._reduce(lease, pause).encode()
+            return self._finish(lease, reduced, monotonic() - started, and_claim=monotonic() < until)
         except LeaseLost:
-            log.warning("the partition is somebody else's now", partition=mine.number)
+            log.warning("the partition is somebody else's now", partition=lease.number)
             return None
         except Exception:
-            self._put_back(mine)
+            self._put_back(lease)
             raise
 
-    def _reduce(self, mine: PartitionClaim, pause: Pause) -> ReducedPartition:
-        process, lease_seconds = self._process, self._process.settings.lease_seconds
+    def _reduce(self, lease: PartitionLease, pause: Pause) -> ReducedPartition:
+        process = self._process
 
         def go_on() -> None:
             pause()
-            if heartbeat.stop == "lease lost":
+            if heartbeat.stop_reason == "lease lost":
                 raise LeaseLost
-            if heartbeat.stop is not None:
+            if heartbeat.stop_reason is not None:
                 raise Interrupted
 
-        def beat(session: Session) -> bool:
-            return partitions.beat(session, mine, lease_seconds)
+        with Heartbeat(process.database, process.settings, lease, process.leaving) as heartbeat:
+            return self._data.reduce(lease.rows, go_on)
 
-        with Heartbeat(process.database, process.settings, beat, process.leaving) as heartbeat:
-            return self._data.reduce(mine.rows, go_on)
-
-    def _claim(self) -> PartitionClaim | None:
+    def _claim(self) -> PartitionLease | None:
         token = uuid4()
 
-        def claim() -> PartitionClaim | None:
+        def claim() -> PartitionLease | None:
             with self._process.database.writing() as session:
-                mine = self._claimed(session, token)
+                lease = self._claimed(session, token)
                 session.commit()
-            return mine
+            return lease
 
         return patiently(claim, self._process.leaving)
 
     def _finish(
-        self, mine: PartitionClaim, reduced: bytes, seconds: float, *, and_claim: bool
-    ) -> PartitionClaim | None:
+        self, lease: PartitionLease, reduced: bytes, seconds: float, *, and_claim: bool
+    ) -> PartitionLease | None:
         """In one transaction with the next claim: a commit takes as long as some ten thousand rows."""
         token = uuid4()
 
-        def finish() -> PartitionClaim | None:
+        def finish() -> PartitionLease | None:
             with self._process.database.writing() as session:
-                partitions.finish(session, mine, reduced, seconds)
+                lease.finish(session, reduced, seconds)
                 following = self._claimed(session, token) if and_claim else None
                 session.commit()
             return following
 
         return patiently(finish, self._process.leaving)
 
-    def _claimed(self, session: Session, token: UUID) -> PartitionClaim | None:
-        worker_id, lease_seconds = self._process.worker_id, self._process.settings.lease_seconds
-        return partitions.claim(session, self._job_id, token, worker_id=worker_id, lease_seconds=lease_seconds)
+    def _claimed(self, session: Session, token: UUID) -> PartitionLease | None:
+        return partitions.claim_partition(session, self._job_id, token, self._process.claimant)
 
-    def _put_back(self, mine: PartitionClaim) -> None:
-        """At once where that is possible; otherwise its lease runs out."""
+    def _put_back(self, lease: PartitionLease) -> None:
+        """Immediately where that is possible; otherwise its lease runs out."""
         with suppress(LeaseLost, ServiceError), self._process.database.writing() as session:
-            partitions.put_back(session, mine)
+            lease.put_back(session)
             session.commit()
 
 
 class Leader:
     """Sees to it that all partitions of a claimed job are reduced, by others or by itself."""
 
-    def __init__(self, process: Process, claim: Claim, job: Job) -> None:
+    def __init__(self, process: Process, lease: JobLease, job: Job) -> None:
         self._process = process
-        self._claim = claim
+        self._lease = lease
         self._job = job
         self._done = job.partitions_done
         self._bell = _Bell(process, job)
@@ -157,15 +153,15 @@ class Leader:
         job = self._job
         ranges = numbers.row_ranges(self._process.storage, job.dataset.object_id, job.planned.partitions)
         with self._process.database.writing() as session:
-            partitions.cut(session, job.id, ranges)
+            partitions.cut_job(session, job.id, ranges)
             session.commit()
 
     def _left(self) -> int:
         """How many partitions are not reduced. Tells with the job how many are, where that has changed."""
         with self._process.database.writing() as session:
-            done, left = partitions.counts(session, self._job.id)
+            done, left = partitions.count_partitions(session, self._job.id)
             if done != self._done:
-                leases.extend(session, self._claim, self._process.settings.lease_seconds, partitions_done=done)
+                self._lease.extend(session, self._process.settings.lease_seconds, partitions_done=done)
             session.commit()
         self._done = done
         return left
@@ -180,7 +176,7 @@ class Leader:
 
     def _joined(self) -> ReducedPartition:
         with self._process.database.reading() as session:
-            return join_partitions(map(ReducedPartition.decode, partitions.reduced(session, self._job.id)))
+            return join_partitions(map(ReducedPartition.decode, partitions.reduced_partitions(session, self._job.id)))
 
 
 class _Bell:
@@ -217,27 +213,26 @@ class _Bell:
         return slots if slots > 1 else 0
 
 
-def help_reduce(process: Process, job_id: UUID) -> None:
-    """Take partitions of a job that another leads, if there are any. What goes wrong is the leader's to tell.
+def may_help(session: Session, process: Process, job: Job) -> bool:
+    """Whether another reduces the data of a job just now, and this process has the device and the memory to help."""
+    if job.status != "running" or job.planned.partitions == 1 or job.device not in process.requests_served:
+        return False
+    _, left = partitions.count_partitions(session, job.id)
+    return left > 0 and has_memory(workers.memory_of_worker(session, process.worker_id), job.planned)
+
+
+def help_reduce(process: Process, job: Job) -> None:
+    """Take partitions of a job that another leads. What goes wrong is the leader's to report.
 
     Others get their turn: after a while the bell is put behind those that wait, and this process is free.
     """
-    try:
-        with process.database.reading() as session:
-            job = jobs.find_job(session, job_id)
-            is_open = job is not None and job.status == "running" and partitions.counts(session, job_id)[1] > 0
-            memory = workers.memory_of_worker(session, process.worker_id)
-        if job and is_open and job.device in process.requests_served:
-            refuse_beyond(memory, job.planned)
-            _help(process, job)
-    except (Interrupted, Leaving):
-        log.info("left the partitions", job_id=str(job_id))
-    except Exception as error:
-        log.warning("could not help", job_id=str(job_id), error=repr(error))
-
-
-def _help(process: Process, job: Job) -> None:
     until = monotonic() + _TURN_SECONDS
-    Reducer(process, job).reduce(lambda: None, until)
-    if monotonic() >= until:
-        process.queue.ring(job.id, job.device)
+    try:
+        Reducer(process, job).reduce(lambda: None, until)
+    except (Interrupted, Leaving):
+        log.info("stopped helping", job_id=str(job.id))
+    except Exception as error:
+        log.warning("could not help", job_id=str(job.id), error=repr(error))
+    else:
+        if monotonic() >= until:
+            process.queue.ring(job.id, job.device)

@@ -14,6 +14,7 @@ from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
 from service.store.database import Database
+from service.store.leases import Claimant
 from slope.spec.devices import requests_served
 from worker.devices import Device, available
 
@@ -44,6 +45,10 @@ class Process:
     def requests_served(self) -> list[str]:
         """The devices that a job may ask for and get here."""
         return requests_served([device.name for device in self.devices])
+
+    @property
+    def claimant(self) -> Claimant:
+        return Claimant(self.worker_id, os.getpid(), self.requests_served, self.settings.lease_seconds)
 
     @contextmanager
     def between_forks(self) -> Iterator[None]:

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import psutil
 
-from service.store import leases, workers
-from service.store.leases import Held
+from service.store import lost_leases, workers
+from service.store.lost_leases import RunningJob
 from service.store.tables import Worker
 from service.upkeep import lost_jobs
 from service.upkeep.lost_jobs import Contact
@@ -45,21 +45,21 @@ class Reaper:
         database, crashes = self._process.database, self._process.settings.max_crashes
         orphans = self._orphans()
         self._contact.note_answer()
-        released = lost_jobs.release(database, orphans, max_crashes=crashes)
+        released = lost_jobs.release_jobs(database, orphans, max_crashes=crashes)
         released += lost_jobs.release_expired(database, self._contact, max_crashes=crashes)
         if released:
             self._hearing.hurry()
 
-    def _orphans(self) -> list[Held]:
+    def _orphans(self) -> list[RunningJob]:
         """Jobs of this worker whose process has died. They need not wait for their lease to expire."""
         with self._process.database.writing() as session:
             self._contact.note_answer()  # as often as there is one: the database may be far away
             if not workers.touch_worker(session, self._process.worker_id, hears=self._hearing.hears):
                 workers.add_worker(session, self._row())
-            held = leases.held_by(session, self._process.worker_id)
+            running = lost_leases.jobs_of_worker(session, self._process.worker_id)
             session.commit()
         living = {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
-        return [job for job in held if job.process_id not in living]
+        return [job for job in running if job.process_id not in living]
 
     def _row(self) -> Worker:
         return Worker(

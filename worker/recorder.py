@@ -1,7 +1,6 @@
 """Writes what training yields: one transaction a flush, guarded by the lease."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from time import monotonic
 from typing import Any
@@ -9,11 +8,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service.store import events, leases, records
-from service.store.leases import Claim
+from service.store import events, records
+from service.store.leases import JobLease
 from slope.health import Finding
 from slope.records import EpochRecord, StepRecord, epoch_columns, joined_steps
-from worker.patience import Leaving, patiently
+from worker.patience import patiently
 from worker.process import Process
 from worker.progress import Progress
 from worker.writer import Writer
@@ -41,16 +40,14 @@ class Recorder:
     Every write waits for a database that is away, and raises LeaseLost when the job has become another attempt's.
     """
 
-    def __init__(self, process: Process, claim: Claim, progress: Progress) -> None:
+    def __init__(self, process: Process, lease: JobLease, progress: Progress) -> None:
         self._database = process.database
         self._settings = process.settings
         self._leaving = process.leaving
-        self._claim = claim
+        self._lease = lease
         self._progress = progress
         self._facts: dict[str, Any] = {}
-        self._writer: Writer[bool] = Writer(process.leaving)
-        self.ended: str | None = None
-        """The status that the job was ended with."""
+        self._writer: Writer[set[UUID]] = Writer(process.leaving)
         self._forget()
 
     @property
@@ -91,20 +88,20 @@ class Recorder:
 
     def keep_snapshot(self, epoch: int, state: bytes) -> None:
         """Keep the state before an epoch."""
-        self._snapshots.append({"job_id": self._claim.job_id, "epoch": epoch, "state": state})
+        self._snapshots.append({"job_id": self._lease.job_id, "epoch": epoch, "state": state})
         self._numbers += len(state) // 8
 
     def tell(self, findings: list[Finding]) -> None:
         """Keep what is to be told about the run's health."""
         self._findings.extend(findings)
 
-    def flush(self, checkpoint: bytes) -> bool:
-        """Write what has come since the last flush and extend the lease. True when the job is to be cancelled.
+    def flush(self, checkpoint: bytes) -> set[UUID]:
+        """Write what has come since the last flush and extend the lease. The job, if it is to be cancelled.
 
         Where this goes on beside the training, the answer is that of the flush before.
         """
         batch = self._batch()
-        return any(self._writer.write(lambda: self._flush(batch, checkpoint)))
+        return set[UUID]().union(*self._writer.write(lambda: self._flush(batch, checkpoint)))
 
     def settle(self) -> None:
         """Wait until the last flush is done."""
@@ -115,13 +112,6 @@ class Recorder:
         self.settle()
         batch = self._batch()
         patiently(lambda: self._finish(batch, status, detail, values), self._leaving)
-        self.ended = status
-
-    def put_back(self, detail: str) -> None:
-        """Give the job back to the queue, to be taken up from the last flush."""
-        with suppress(Leaving):
-            self.settle()
-        patiently(lambda: self._put_back(detail), self._leaving)
 
     def _batch(self) -> _Batch:
         """Everything that was kept. It is kept no more."""
@@ -136,38 +126,36 @@ class Recorder:
         self._findings: list[Finding] = []
         self._waiting = self._numbers = 0
 
-    def _flush(self, batch: _Batch, checkpoint: bytes) -> bool:
+    def _flush(self, batch: _Batch, checkpoint: bytes) -> set[UUID]:
         with self._database.writing() as session:
-            if batch.waiting and leases.epochs_done(session, self._claim) == batch.progress.epochs_done:
-                return False  # an earlier try has written it, and its answer was lost
-            cancel = self._write(session, batch, checkpoint=checkpoint)
+            if batch.waiting and self._epochs_written(session) == batch.progress.epochs_done:
+                return set()  # an earlier try has written it, and its answer was lost
+            cancelled = self._write(session, batch, checkpoint=checkpoint)
             session.commit()
-        return cancel
+        return cancelled
+
+    def _epochs_written(self, session: Session) -> int:
+        return self._lease.leased_jobs(session)[self._lease.job_id].epochs_done
 
     def _finish(self, batch: _Batch, status: str, detail: str | None, values: dict[str, Any]) -> None:
         with self._database.writing() as session:
             self._write(session, batch)
-            leases.finish(session, self._claim, status, detail, **values)
+            self._lease.finish(session, status, detail, **values)
             session.commit()
 
-    def _put_back(self, detail: str) -> None:
-        with self._database.writing() as session:
-            leases.put_back(session, self._claim, detail)
-            session.commit()
-
-    def _write(self, session: Session, batch: _Batch, **values: Any) -> bool:
+    def _write(self, session: Session, batch: _Batch, **values: Any) -> set[UUID]:
         """The job's row last, for whoever has changed it keeps the heartbeat waiting until the commit.
 
         Its guard decides whether all of it may be written.
         """
-        with records.written_by_one(session, lambda: leases.epochs_done(session, self._claim)):
-            write_records(session, self._claim.job_id, batch.epochs, batch.steps)
+        with records.written_by_one(session, lambda: self._epochs_written(session)):
+            write_records(session, self._lease.job_id, batch.epochs, batch.steps)
             records.add_snapshots(session, batch.snapshots)
         values = asdict(batch.progress) | self._facts | values
-        cancel = leases.extend(session, self._claim, self._settings.lease_seconds, **values)
+        cancelled = self._lease.extend(session, self._settings.lease_seconds, **values)
         for finding in batch.findings:
-            events.add_warning(session, self._claim.job_id, finding.detail, level=finding.level, code=finding.code)
-        return cancel
+            events.add_warning(session, self._lease.job_id, finding.detail, level=finding.level, code=finding.code)
+        return cancelled
 
 
 def write_records(session: Session, job_id: UUID, epochs: list[EpochRecord], steps: list[Sequence[StepRecord]]) -> None:

@@ -13,7 +13,8 @@ from service.data import datasets, numbers
 from service.data.datasets import ensure_stored
 from service.data.numbers import Arrays
 from service.errors import ServiceError
-from service.store import jobs, leases
+from service.store import jobs
+from service.store.claims import claim_job
 from service.store.database import now
 from service.store.tables import Job
 from slope.data import prepare
@@ -42,20 +43,14 @@ def rehearse(process: Process) -> None:
 def _play(session: Session, process: Process, dataset_id: UUID) -> None:
     job = _job(session, dataset_id)
     jobs.add_job(session, job)
-    claim = leases.claim(
-        session,
-        job.id,
-        worker_id=process.worker_id,
-        process_id=0,
-        devices=["cpu"],
-        lease_seconds=process.settings.lease_seconds,
-    )
-    assert claim  # nobody else has seen it
-    arrays = numbers.load_job_data(process.storage, jobs.find_job_for_training(session, job.id))
+    lease = claim_job(session, job.id, process.claimant)
+    assert lease  # nobody else has seen it
+    [claimed] = lease.jobs_to_train(session)
+    arrays = numbers.load_job_data(process.storage, claimed)
     [record] = train_epochs(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
-    leases.extend(session, claim, process.settings.lease_seconds, **asdict(Progress().after(record)))
+    lease.extend(session, process.settings.lease_seconds, **asdict(Progress().after(record)))
     write_records(session, job.id, [record], [record.steps])
-    leases.finish(session, claim, "succeeded")
+    lease.finish(session, "succeeded")
 
 
 def _job(session: Session, dataset_id: UUID) -> Job:

@@ -1,4 +1,4 @@
-"""The task: a bell rang for a job. Train it, help whoever has it, or find that there is nothing to do."""
+"""The task: a bell rang for a job. Train it, help whoever trains it, or find that there is nothing to do."""
 
 from uuid import UUID
 
@@ -7,9 +7,8 @@ import structlog
 from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from worker.app import app
-from worker.partitions import help_reduce
+from worker.dispatch import take_work
 from worker.process import current
-from worker.taking import take
 
 log = structlog.get_logger()
 
@@ -25,7 +24,6 @@ def train(job_id: str) -> None:
     process = current()
     with process.turn:
         try:
-            if not take(process, named):
-                help_reduce(process, named)
+            take_work(process, named)
         except (DatabaseUnavailable, SchemaMissing, StorageFull) as error:  # the reaper rings again
             log.warning("the database is away: the bell is let go", job_id=job_id, error=str(error))

@@ -7,6 +7,7 @@ from rich.console import Console
 from service import logs
 from service.queue import CeleryQueue, celery_app
 from service.settings import get_settings
+from service.store import lost_leases
 from service.store.database import Database
 from service.upkeep import doctor, lost_jobs
 from service.upkeep.lost_jobs import Contact
@@ -33,7 +34,9 @@ def reap_jobs() -> None:
     settings = get_settings()
     logs.configure_logs(settings)
     database, queue = Database(settings.database, fails_fast=True), CeleryQueue(celery_app(settings.broker))
-    if lost_jobs.expired(database):
+    with database.reading() as session:
+        has_expired = bool(lost_leases.expired_jobs(session))
+    if has_expired:
         console.print(f"Looking for {settings.lease_seconds:g} s whether workers that were silent are only cut off.")
     contact = Contact(settings.lease_seconds, is_trusted=False)
     released = lost_jobs.watch_and_release(database, contact, max_crashes=settings.max_crashes)

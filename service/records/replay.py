@@ -168,7 +168,7 @@ def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause
 
     spec = job.training_spec
     if job.planned.partitions > 1:
-        found = join_partitions(map(ReducedPartition.decode, partitions.reduced(session, job.id)))
+        found = join_partitions(map(ReducedPartition.decode, partitions.reduced_partitions(session, job.id)))
         return lambda pause: found.reductions(spec)
     data = stream_job_data(storage, job, "cpu")
     return lambda pause: data.reduce(range(job.dataset.rows), pause).reductions(spec)

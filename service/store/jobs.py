@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, aliased, load_only, undefer
+from sqlalchemy.orm import Session, aliased, load_only
 
 from service.store import events
 from service.store.database import now
@@ -111,12 +111,6 @@ def select_jobs(session: Session, filters: Filters, *, before: UUID | None, limi
     """At most `limit` jobs, newest first, older than `before`."""
     query = _filtered(select(Job), filters, session).options(events.of_jobs).order_by(Job.id.desc()).limit(limit)
     return list(session.scalars(query if before is None else query.where(Job.id < before)))
-
-
-def find_job_for_training(session: Session, job_id: UUID) -> Job:
-    """A job that exists, with its checkpoint and its events."""
-    query = select(Job).where(Job.id == job_id).options(undefer(Job.checkpoint), events.of_jobs)
-    return session.scalars(query).one()
 
 
 def cancel_queued(session: Session, job_id: UUID) -> bool:

@@ -1,36 +1,61 @@
 """Partitions of a job's data: each is leased to one process, and what that makes of it stays with the job.
 
-A partition belongs to the job, not on the attempt: what is reduced need not be reduced again, whoever leads.
+A partition belongs to the job, not to the attempt: what is reduced need not be reduced again, whoever leads.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
-from service.errors import LeaseLost
 from service.store.database import later, now
+from service.store.leases import Claimant, Lease
 from service.store.tables import Job, Partition
 
-_AT_ONCE = 8
+_FETCHED = 8
 
 
 @dataclass(frozen=True)
-class PartitionClaim:
+class PartitionLease(Lease):
     """The right of one process to reduce some rows of a job's data."""
+
+    table = Partition
 
     job_id: UUID
     number: int
     token: UUID
     rows: range
 
+    @property
+    def owned(self) -> ColumnElement[bool]:
+        return and_(
+            Partition.job_id == self.job_id, Partition.number == self.number, Partition.lease_token == self.token
+        )
 
-def cut(session: Session, job_id: UUID, ranges: Sequence[range]) -> None:
+    def beat(self, session: Session, lease_seconds: float) -> set[UUID]:
+        """Extend the lease. Raises LeaseLost also where nobody waits for the partition any more."""
+        is_wanted = exists().where(
+            Job.id == self.job_id, Job.status.in_(("running", "queued")), Job.cancel_requested.is_(False)
+        )
+        self.write(session, Partition.number, condition=is_wanted, lease_until=later(session, lease_seconds))
+        return set()
+
+    def finish(self, session: Session, reduced: bytes, seconds: float) -> None:
+        """Keep what the partition was reduced to. The token stays, so that it can be said again."""
+        self.write(session, Partition.number, lease_until=None, reduced=reduced, seconds=seconds)
+
+    def put_back(self, session: Session) -> None:
+        """Let others have the partition, which is not reduced."""
+        self.write(session, Partition.number, **_FREE)
+
+
+def cut_job(session: Session, job_id: UUID, ranges: Sequence[range]) -> None:
     """Cut a job's data into partitions, unless an earlier attempt has, which may have cut it otherwise."""
-    if sum(counts(session, job_id)):
+    if sum(count_partitions(session, job_id)):
         return
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     rows = [
@@ -40,9 +65,7 @@ def cut(session: Session, job_id: UUID, ranges: Sequence[range]) -> None:
     session.execute(insert(Partition).values(rows).on_conflict_do_nothing())
 
 
-def claim(
-    session: Session, job_id: UUID, token: UUID, *, worker_id: UUID, lease_seconds: float
-) -> PartitionClaim | None:
+def claim_partition(session: Session, job_id: UUID, token: UUID, claimant: Claimant) -> PartitionLease | None:
     """Take a partition of a running job that nobody has. None where there is none, or the job is to be cancelled.
 
     Asked again with the same token, it gives what the token was given: the answer to a commit can be lost.
@@ -60,62 +83,41 @@ def claim(
     row = session.execute(
         update(Partition)
         .where(Partition.job_id == job_id, Partition.number == first_free.scalar_subquery())
-        .values(lease_token=token, lease_until=later(session, lease_seconds), worker_id=worker_id)
+        .values(
+            lease_token=token,
+            lease_until=later(session, claimant.lease_seconds),
+            worker_id=claimant.worker_id,
+        )
         .returning(Partition.number, Partition.first_row, Partition.rows)
     ).one_or_none()
     if row is None:
         return None
     number, first_row, rows = row
-    return PartitionClaim(job_id, number, token, range(first_row, first_row + rows))
+    return PartitionLease(job_id, number, token, range(first_row, first_row + rows))
 
 
-def beat(session: Session, mine: PartitionClaim, lease_seconds: float) -> bool:
-    """Extend a lease. Never to be cancelled: raises LeaseLost also where nobody waits for the partition any more."""
-    is_wanted = exists().where(
-        Job.id == mine.job_id, Job.status.in_(("running", "queued")), Job.cancel_requested.is_(False)
-    )
-    _write(session, mine, is_wanted, lease_until=later(session, lease_seconds))
-    return False
-
-
-def finish(session: Session, mine: PartitionClaim, reduced: bytes, seconds: float) -> None:
-    """Keep what a partition was reduced to. Raises LeaseLost. The token stays, so that it can be said again."""
-    _write(session, mine, lease_until=None, reduced=reduced, seconds=seconds)
-
-
-def put_back(session: Session, mine: PartitionClaim) -> None:
-    """Let others have a partition that is not reduced. Raises LeaseLost."""
-    _write(session, mine, lease_token=None, lease_until=None, worker_id=None)
-
-
-def release(session: Session, job_id: UUID, worker_id: UUID) -> None:
+def release_partitions(session: Session, job_id: UUID, worker_id: UUID) -> None:
     """Let others have what a worker has taken and not reduced: its process is gone."""
     session.execute(
         update(Partition)
         .where(Partition.job_id == job_id, Partition.worker_id == worker_id, Partition.reduced.is_(None))
-        .values(lease_token=None, lease_until=None, worker_id=None)
+        .values(**_FREE)
     )
 
 
-def counts(session: Session, job_id: UUID) -> tuple[int, int]:
+def count_partitions(session: Session, job_id: UUID) -> tuple[int, int]:
     """How many partitions of a job are reduced, and how many are not."""
     query = select(func.count(Partition.reduced), func.count()).where(Partition.job_id == job_id)
     done, all_of_them = session.execute(query).one()
     return done, all_of_them - done
 
 
-def reduced(session: Session, job_id: UUID) -> Iterator[bytes]:
+def reduced_partitions(session: Session, job_id: UUID) -> Iterator[bytes]:
     """What all partitions of a job were reduced to, in their order, a few of them in memory at a time."""
     query = select(Partition.reduced).where(Partition.job_id == job_id).order_by(Partition.number)
-    for each in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+    for each in session.scalars(query.execution_options(yield_per=_FETCHED)):
         assert each is not None  # the leader has seen to it
         yield each
 
 
-def _write(session: Session, mine: PartitionClaim, *conditions: ColumnElement[bool], **values: object) -> None:
-    owned = and_(Partition.job_id == mine.job_id, Partition.number == mine.number, Partition.lease_token == mine.token)
-    written = session.execute(
-        update(Partition).where(owned, *conditions).values(**values).returning(Partition.number)
-    ).one_or_none()
-    if written is None:
-        raise LeaseLost
+_FREE: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None}

@@ -9,7 +9,7 @@ from service.errors import ServiceError
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import storage_at
-from service.store import condition, jobs, leases, schema, workers
+from service.store import condition, jobs, lost_leases, schema, workers
 from service.store.database import Database, now
 
 _LITTLE_DISK = 1024**3
@@ -98,12 +98,12 @@ def _examine_workers(database: Database) -> Diagnosis:
 def _examine_jobs(database: Database) -> Iterator[Diagnosis]:
     with database.reading() as session:
         counts, moment = jobs.count_by_status(session), now(session)
-        devices, expired = workers.live_devices(session), leases.expired(session)
+        devices, expired = workers.live_devices(session), lost_leases.expired_jobs(session)
         waiting = jobs.oldest_queued(session)
     yield Diagnosis("jobs", ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none")
-    for held in expired:
+    for job in expired:
         advice = "A worker takes it up within seconds; without one, run `slope jobs reap`"
-        yield Diagnosis("job", f"{held.claim.job_id} runs, and its worker is gone", advice)
+        yield Diagnosis("job", f"{job.lease.job_id} runs, and its worker is gone", advice)
     for device, oldest in waiting.items():
         age = (moment - oldest).total_seconds()
         if device != "auto" and device not in devices:

@@ -10,10 +10,10 @@ from uuid import UUID
 import structlog
 
 from service.queue import Queue
-from service.store import jobs, leases
+from service.store import jobs, lost_leases
 from service.store.database import Database
 from service.store.jobs import Unheard
-from service.store.leases import Held
+from service.store.lost_leases import RunningJob
 
 SILENT_SECONDS = 3.0
 """A bell that was rung this long ago, and is in no queue, has been lost."""
@@ -56,22 +56,16 @@ class Contact:
         self._answered_at = moment
 
 
-def expired(database: Database) -> list[Held]:
-    """Running jobs whose lease has run out."""
-    with database.reading() as session:
-        return leases.expired(session)
-
-
 def release_expired(database: Database, contact: Contact, *, max_crashes: int) -> list[UUID]:
     """Take the jobs whose lease has run out, and tell which. None while the contact was too short to judge."""
-    lost = expired(database)
+    lost = _expired_jobs(database)
     contact.note_answer()
-    return release(database, lost, max_crashes=max_crashes, contact=contact) if contact.is_unbroken else []
+    return release_jobs(database, lost, max_crashes=max_crashes, contact=contact) if contact.is_unbroken else []
 
 
 def watch_and_release(database: Database, contact: Contact, *, max_crashes: int) -> list[UUID]:
     """The same, but wait until the contact was long enough, if there is anything to take."""
-    while expired(database):
+    while _expired_jobs(database):
         released = release_expired(database, contact, max_crashes=max_crashes)
         if contact.is_unbroken:
             return released
@@ -79,27 +73,32 @@ def watch_and_release(database: Database, contact: Contact, *, max_crashes: int)
     return []
 
 
-def release(
-    database: Database, lost: Iterable[Held], *, max_crashes: int, contact: Contact | None = None
+def release_jobs(
+    database: Database, lost: Iterable[RunningJob], *, max_crashes: int, contact: Contact | None = None
 ) -> list[UUID]:
     """Take jobs from attempts that died, and tell which: of several reapers that try, one does it.
 
     With a contact, none is taken any more when that has broken in the meantime.
     """
     released: list[UUID] = []
-    by_token = attrgetter("claim.token")
+    by_token = attrgetter("lease.token")
     for _, together in groupby(sorted(lost, key=by_token), by_token):  # a group goes back as one, or not at all
         with database.writing() as session:
             if contact and not _still_holds(contact):
                 return released
             group = list(together)
-            leases.end_transactions(session, group[0])  # one process holds them all
-            taken = [held for held in group if leases.release_lost(session, held, max_crashes)]
+            lost_leases.end_transactions(session, group[0])  # one process trains them all
+            taken = [job.lease.job_id for job in group if lost_leases.release_lost(session, job, max_crashes)]
             session.commit()
-        for held in taken:
-            log.warning("took a job from a lost worker", job_id=str(held.claim.job_id))
-            released.append(held.claim.job_id)
+        for job_id in taken:
+            log.warning("took a job from a lost worker", job_id=str(job_id))
+        released += taken
     return released
+
+
+def _expired_jobs(database: Database) -> list[RunningJob]:
+    with database.reading() as session:
+        return lost_leases.expired_jobs(session)
 
 
 def _still_holds(contact: Contact) -> bool:

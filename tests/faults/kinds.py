@@ -241,8 +241,8 @@ def _signal(worker: Program, number: int) -> None:
 
 
 def _gave_up(worker: Program, job_id: UUID) -> bool:
-    told = ("the work is another attempt's now", "left the job")
-    return any(record["job_id"] == str(job_id) for event in told for record in worker.logged(event))
+    logged = ("the work is another attempt's now", "the attempt has ended the job", "put back into the queue")
+    return any(record["job_id"] == str(job_id) for event in logged for record in worker.logged(event))
 
 
 def _nothing(_: object) -> None:

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from service.commands import operate
 from service.settings import Settings
-from service.store import leases, workers
+from service.store import workers
 from service.store.database import Database, now
 from service.store.tables import Job, Worker
 from service.upkeep import doctor, lost_jobs
@@ -177,9 +177,7 @@ def test_reaping_by_hand_leaves_a_job_alone_whose_worker_gives_a_sign_of_life_me
     monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update=HASTY))
     monkeypatch.setattr(operate, "Database", lambda _url, fails_fast: database)  # to be closed
     mine = claimed(database, lease_seconds=-1.0)
-    monkeypatch.setattr(
-        lost_jobs, "sleep", lambda _: change(database, lambda session: leases.beat(session, mine, 60.0))
-    )
+    monkeypatch.setattr(lost_jobs, "sleep", lambda _: change(database, lambda session: mine.beat(session, 60.0)))
 
     operate.reap_jobs()
 

@@ -20,6 +20,7 @@ from integration.workbench import (
     change,
     claim,
     claimed,
+    expired,
     read,
     request,
     rows_of_every_table,
@@ -35,21 +36,20 @@ from service.api.app import create_app
 from service.errors import DatabaseError as Refused
 from service.settings import Settings
 from service.store import database as store
-from service.store import leases
+from service.store import lost_leases
 from service.store.database import Database
-from service.store.leases import Claim
+from service.store.leases import JobLease
 from service.store.tables import Job
 from service.upkeep import lost_jobs
-from worker import attempt as training
-from worker import recorder
-from worker.attempt import attempt
+from worker import job_attempt, recorder
+from worker.attempt import run_attempt
 from worker.process import Process
 
 
-def train(process: Process, job_id: UUID) -> Claim:
+def train(process: Process, job_id: UUID) -> JobLease:
     mine = claim(process.database, job_id, worker_id=process.worker_id)
     assert mine
-    attempt(process, mine)
+    run_attempt(process, mine)
     return mine
 
 
@@ -81,7 +81,7 @@ def test_commits_whose_answers_are_lost_leave_the_records_of_an_undisturbed_run(
 
     often = dataclasses.replace(process, settings=process.settings.model_copy(update={"flush_epochs": 40}))
     with losing_answers(process.database, *range(1, 1000, 2)) as commits:
-        attempt(often, mine)
+        run_attempt(often, mine)
 
     assert len(commits) > 10
     expected = work.Remains.of(process.database, undisturbed)
@@ -96,7 +96,7 @@ def test_a_job_whose_return_to_the_queue_was_not_answered_is_there_once(process:
     process.leaving.set()
 
     with losing_answers(process.database, 1):
-        attempt(process, mine)
+        run_attempt(process, mine)
 
     job = read(process.database, job_id)
     assert [each.status for each in job.events if each.status] == ["queued", "running", "queued"]
@@ -117,7 +117,7 @@ def test_memory_that_is_exhausted_fails_the_job_by_its_name(
     def exhausted(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(training, "prepare", exhausted)
+    monkeypatch.setattr(job_attempt, "prepare", exhausted)
     job_id = submit(process.database)
 
     train(process, job_id)
@@ -129,7 +129,7 @@ def test_memory_that_is_exhausted_fails_the_job_by_its_name(
 def test_torch_that_gets_no_memory_on_the_cpu_fails_the_job_by_its_name(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "prepare", lambda *_: torch.empty(2**55))
+    monkeypatch.setattr(job_attempt, "prepare", lambda *_: torch.empty(2**55))
     job_id = submit(process.database)
 
     train(process, job_id)
@@ -150,7 +150,7 @@ def test_a_worker_never_looks_at_its_own_clock_where_hosts_may_differ(
     monkeypatch.setattr(store, "datetime", NoClock)
 
     train(process, job_id)
-    assert lost_jobs.release(process.database, lost_jobs.expired(process.database), max_crashes=3) == [lost.job_id]
+    assert lost_jobs.release_jobs(process.database, expired(process.database), max_crashes=3) == [lost.job_id]
 
     assert read(process.database, job_id).status == "succeeded"
 
@@ -162,9 +162,9 @@ def test_a_writer_that_falls_silent_in_a_transaction_does_not_keep_its_job_from_
     monkeypatch.setattr(store, "_SILENT", "1s")
     mine = claimed(database, lease_seconds=-1.0)
     with database.writing() as frozen:
-        leases.beat(frozen, mine, -1.0)  # it holds the lock of the job's row, and never commits
+        mine.beat(frozen, -1.0)  # it holds the lock of the job's row, and never commits
 
-        assert lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3) == [mine.job_id]
+        assert lost_jobs.release_jobs(database, expired(database), max_crashes=3) == [mine.job_id]
 
         with pytest.raises(DBAPIError) as ended:
             frozen.commit()
@@ -186,7 +186,7 @@ def test_a_writer_that_stands_still_in_the_middle_of_its_rows_does_not_keep_its_
         frozen = connection.connection.driver_connection
         assert isinstance(frozen, psycopg.Connection)
         with pytest.raises(psycopg.OperationalError), frozen.cursor().copy("COPY epochs FROM STDIN"):
-            assert lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3) == [mine.job_id]
+            assert lost_jobs.release_jobs(database, expired(database), max_crashes=3) == [mine.job_id]
         connection.invalidate()
     worker.dispose()
     assert read(database, mine.job_id).status == "queued"
@@ -209,7 +209,7 @@ def test_a_flush_that_takes_longer_than_the_lease_does_not_lose_the_job(
     def reap() -> list[UUID]:
         taken = []
         while not done.wait(0.05):
-            taken += lost_jobs.release(reaper, lost_jobs.expired(reaper), max_crashes=3)
+            taken += lost_jobs.release_jobs(reaper, expired(reaper), max_crashes=3)
         return taken
 
     monkeypatch.setattr(recorder, "write_records", write_slowly)
@@ -236,12 +236,12 @@ def test_an_attempt_that_is_overtaken_in_the_middle_of_a_flush_leaves_the_other_
 
     def overtaken(*arguments: Any) -> None:
         monkeypatch.setattr(recorder, "write_records", write)
-        assert change(process.database, lambda session: leases.release_lost(session, abandoned(mine), 3))
+        assert change(process.database, lambda session: lost_leases.release_lost(session, abandoned(mine), 3))
         train(process, job_id)
         write(*arguments)
 
     monkeypatch.setattr(recorder, "write_records", overtaken)
-    attempt(process, mine)
+    run_attempt(process, mine)
 
     expected = work.Remains.of(process.database, undisturbed)
     assert work.damage(process.database, job_id, expected) == work.Damage()
@@ -270,7 +270,7 @@ def test_a_full_disk_fails_the_job_or_leaves_it_to_be_resumed_and_corrupts_nothi
 
     narrow = Database(sqlite_url)
     _limit(narrow, _pages(sqlite_url) + room)
-    attempt(_process(settings.model_copy(update={"flush_epochs": 10}), narrow), mine)
+    run_attempt(_process(settings.model_copy(update={"flush_epochs": 10}), narrow), mine)
     narrow.dispose()
 
     job = read(database, job_id)
@@ -280,7 +280,7 @@ def test_a_full_disk_fails_the_job_or_leaves_it_to_be_resumed_and_corrupts_nothi
     assert _quick_check(sqlite_url) == "ok"
     if job.status == "running":
         _expire(database, mine)
-        assert lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3) == [job_id]
+        assert lost_jobs.release_jobs(database, expired(database), max_crashes=3) == [job_id]
         train(roomy, job_id)
         assert work.damage(database, job_id, expected) == work.Damage()
     database.dispose()
@@ -341,5 +341,5 @@ def _pragma(url: str, name: str) -> Any:
     return answer
 
 
-def _expire(database: Database, mine: Claim) -> None:
-    change(database, lambda session: leases.beat(session, mine, -1.0))
+def _expire(database: Database, mine: JobLease) -> None:
+    change(database, lambda session: mine.beat(session, -1.0))

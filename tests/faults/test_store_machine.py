@@ -27,9 +27,11 @@ from uuid_utils.compat import uuid7
 from service.data.datasets import inline_dataset
 from service.data.numbers import Arrays
 from service.errors import LeaseLost
-from service.store import jobs, leases, records
+from service.store import jobs, lost_leases, records
+from service.store.claims import claim_job
 from service.store.database import Database, now
-from service.store.leases import Claim, Held
+from service.store.leases import Claimant, JobLease
+from service.store.lost_leases import RunningJob
 from service.store.tables import Epoch, Event, Job
 from slope.columns import EpochColumns
 from slope.statuses import FINAL
@@ -49,7 +51,7 @@ class Expected:
     """What is known about a job from all that was done to it."""
 
     status: str = "queued"
-    holder: Claim | None = None
+    holder: JobLease | None = None
     epochs: int = 0
     attempt: int = 0
     crashes: int = 0
@@ -92,11 +94,7 @@ class Store(RuleBasedStateMachine):
     @rule(target=claims, job_id=job_ids, device=st.sampled_from(["cpu", "cuda:0"]))
     def claim(self, job_id: UUID, device: str) -> Any:
         expected = self._expected[job_id]
-        mine = self._do(
-            lambda session: leases.claim(
-                session, job_id, worker_id=uuid4(), process_id=1, devices=[device], lease_seconds=3600
-            )
-        )
+        mine = self._do(lambda session: claim_job(session, job_id, Claimant(uuid4(), 1, [device], lease_seconds=3600)))
         assert (mine is not None) == (expected.status == "queued" and device == "cpu")
         if mine is None:
             return multiple()
@@ -107,17 +105,17 @@ class Store(RuleBasedStateMachine):
         return mine
 
     @rule(mine=claims)
-    def beat(self, mine: Claim) -> None:
-        if self._guarded(mine, lambda session: leases.beat(session, mine, 3600)):
+    def beat(self, mine: JobLease) -> None:
+        if self._guarded(mine, lambda session: mine.beat(session, 3600)):
             self._expected[mine.job_id].is_expired = False
 
     @rule(mine=claims, count=st.integers(1, 3))
-    def flush(self, mine: Claim, count: int) -> None:
+    def flush(self, mine: JobLease, count: int) -> None:
         expected = self._expected[mine.job_id]
         done = expected.epochs if expected.holder == mine else 0  # who lost the lease has epochs of its own in mind
 
         def write(session: Session) -> bool:
-            cancel = leases.extend(session, mine, 3600, epochs_done=done + count)
+            cancel = mine.extend(session, 3600, epochs_done=done + count)
             records.add_epochs(session, [mine.job_id] * count, _epochs(range(done, done + count)))
             return cancel
 
@@ -127,13 +125,13 @@ class Store(RuleBasedStateMachine):
             expected.is_expired = False
 
     @rule(mine=claims, status=st.sampled_from(FINAL))
-    def finish(self, mine: Claim, status: str) -> None:
-        if self._guarded(mine, lambda session: leases.finish(session, mine, status)):
+    def finish(self, mine: JobLease, status: str) -> None:
+        if self._guarded(mine, lambda session: mine.finish(session, status)):
             self._expected[mine.job_id].become(status)
 
     @rule(mine=claims)
-    def put_back(self, mine: Claim) -> None:
-        if self._guarded(mine, lambda session: leases.put_back(session, mine, "leaving")):
+    def put_back(self, mine: JobLease) -> None:
+        if self._guarded(mine, lambda session: mine.put_back(session, "leaving")):
             self._expected[mine.job_id].become("queued")
 
     @rule(job_id=job_ids)
@@ -150,18 +148,18 @@ class Store(RuleBasedStateMachine):
 
     @rule(target=sightings)
     def look_for_lost_ones(self) -> Any:
-        found = [held for held in self._do(leases.expired) if held.claim.job_id in self._expected]
-        assert {held.claim.job_id for held in found} == {
+        found = [held for held in self._do(lost_leases.expired_jobs) if held.lease.job_id in self._expected]
+        assert {held.lease.job_id for held in found} == {
             job_id for job_id, expected in self._expected.items() if expected.is_expired
         }
         return multiple(*found)
 
     @rule(held=sightings)
-    def release(self, held: Held) -> None:
+    def release(self, held: RunningJob) -> None:
         """A reaper acts on what it saw; meanwhile the job may have become another attempt's, or have ended."""
-        expected = self._expected[held.claim.job_id]
-        is_its = expected.holder == held.claim
-        assert self._do(lambda session: leases.release_lost(session, held, MAX_CRASHES)) == is_its
+        expected = self._expected[held.lease.job_id]
+        is_its = expected.holder == held.lease
+        assert self._do(lambda session: lost_leases.release_lost(session, held, MAX_CRASHES)) == is_its
         if is_its:
             expected.crashes = 0 if expected.has_recorded else expected.crashes + 1
             expected.become("failed" if expected.crashes >= MAX_CRASHES else "queued")
@@ -214,7 +212,7 @@ class Store(RuleBasedStateMachine):
             session.commit()
         return answer
 
-    def _guarded(self, mine: Claim, action: Callable[[Session], Any]) -> bool:
+    def _guarded(self, mine: JobLease, action: Callable[[Session], Any]) -> bool:
         """Whether a claimer was allowed to do it: exactly when the claim is the one that holds."""
         is_holder = self._expected[mine.job_id].holder == mine
         if is_holder:

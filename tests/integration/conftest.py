@@ -18,7 +18,7 @@ from service.api.app import create_app
 from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import Table
-from worker.attempt import attempt
+from worker.attempt import run_attempt
 from worker.devices import Device
 from worker.process import Process
 
@@ -99,7 +99,7 @@ def train(process: Process) -> Callable[[UUID | str], None]:
     def train(job_id: UUID | str) -> None:
         mine = claim(process.database, UUID(str(job_id)), worker_id=process.worker_id)
         assert mine
-        attempt(process, mine)
+        run_attempt(process, mine)
 
     return train
 

@@ -22,9 +22,9 @@ import service.api.polling.feeds
 import service.api.routes.events
 import service.records.feed
 from service.records.feed import Position, following
-from service.store import events, jobs, leases
+from service.store import events, jobs
 from service.store.database import Database
-from service.store.leases import Claim
+from service.store.leases import JobLease
 from service.store.tables import Epoch
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -58,22 +58,22 @@ def stream(client: TestClient, job_id: UUID, last: str | None = None) -> list[To
     return [each for block in answer.text.split("\n\n") if (each := told(block))]
 
 
-def write_epochs(database: Database, mine: Claim, count: int) -> None:
+def write_epochs(database: Database, mine: JobLease, count: int) -> None:
     """What a flush writes: the next epochs, and how many there are."""
     row = {"loss": 1.0, "last_loss": 1.0, "gradient_norm": 0.0, "weights": [1.0], "learning_rate": 0.1, "seconds": 0.0}
     done = read(database, mine.job_id).epochs_done
     rows = [{"job_id": mine.job_id, "epoch": epoch} | row for epoch in range(done, done + count)]
 
     def write(session: Any) -> None:
-        leases.extend(session, mine, 60.0, epochs_done=done + count)
+        mine.extend(session, 60.0, epochs_done=done + count)
         if rows:
             session.execute(insert(Epoch), rows)
 
     change(database, write)
 
 
-def finish(database: Database, mine: Claim) -> None:
-    change(database, lambda session: leases.finish(session, mine, "succeeded"))
+def finish(database: Database, mine: JobLease) -> None:
+    change(database, lambda session: mine.finish(session, "succeeded"))
 
 
 # the list
@@ -199,7 +199,7 @@ def test_whatever_happens_between_two_readings_everything_is_told_once_and_in_or
 ) -> None:
     """A reader that is cut off at any place, while a worker flushes, warns, and hands the job to another."""
     monkeypatch.setattr(service.records.feed, "_BATCH", data.draw(st.integers(1, 6)))
-    mine: Claim | None = claimed(database)
+    mine: JobLease | None = claimed(database)
     assert mine
     job_id, seen, position = mine.job_id, [], Position()
     for _ in range(data.draw(st.integers(1, 6))):
@@ -210,7 +210,7 @@ def test_whatever_happens_between_two_readings_everything_is_told_once_and_in_or
                 change(database, lambda session: events.add_warning(session, job_id, "look out"))
             case "hand over":
                 held = mine
-                change(database, lambda session, held=held: leases.put_back(session, held, "for the test"))
+                change(database, lambda session, held=held: held.put_back(session, "for the test"))
                 mine = claim(database, job_id)
                 assert mine
             case "read":

@@ -22,7 +22,7 @@ from service.storage import Storage
 from service.store.database import Database
 from service.store.tables import Job, Step
 from slope import drawing
-from worker.group_attempt import attempt_group
+from worker.attempt import run_attempt
 from worker.process import Process
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -149,9 +149,9 @@ def test_a_job_of_any_engine_is_explained(
 def test_the_jobs_of_a_sweep_are_explained(client: TestClient, database: Database, process: Process) -> None:
     wanted = request() | {"grid": {"learning_rate": [0.01, 0.03]}}
     sweep = client.post("/v1/sweeps", json=wanted).json()
-    mine = workbench.claim_group(database, workbench.jobs_of(database, UUID(sweep["id"]))[0].id)
+    mine = workbench.claim_group_of(database, workbench.jobs_of(database, UUID(sweep["id"]))[0].id)
     assert mine
-    attempt_group(process, mine)
+    run_attempt(process, mine)
     for job in client.get("/v1/jobs", params={"sweep_id": sweep["id"]}).json()["data"]:
         assert (job["status"], job["plan"]["engine"]) == ("succeeded", "fused")
         _assert_is_explained(client, job["id"])

@@ -21,7 +21,6 @@ from service.api.files.encoding import encode_batches
 from service.errors import JobNotFound
 from service.jobs import jobs
 from service.records import chunks
-from service.store import leases
 from service.store.database import Database
 from service.store.tables import Epoch
 
@@ -247,7 +246,7 @@ def with_losses(database: Database, losses: list[float], *, features: int = 1) -
     epochs = [shared | {"epoch": epoch, "loss": loss} for epoch, loss in enumerate(losses)]
 
     def write(session: Any) -> None:
-        leases.extend(session, mine, 600.0, epochs_done=len(losses))
+        mine.extend(session, 600.0, epochs_done=len(losses))
         session.execute(insert(Epoch), epochs)
 
     change(database, write)

@@ -28,10 +28,10 @@ from workbench import (
     submit,
 )
 
-from service.store import events, jobs, leases, workers
+from service.store import events, jobs, workers
 from service.store.database import Database
 from service.store.idempotency import lock_key
-from service.store.leases import Claim
+from service.store.leases import JobLease
 from service.store.tables import Job, Worker
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -490,7 +490,7 @@ def test_a_job_that_has_changed_is_sent_with_another_tag(client: TestClient, dat
 def test_a_sign_of_life_does_not_change_the_tag(client: TestClient, database: Database) -> None:
     mine = claimed(database)
     tag = client.get(f"/v1/jobs/{mine.job_id}").headers["etag"]
-    change(database, lambda session: leases.beat(session, mine, 60.0))
+    change(database, lambda session: mine.beat(session, 60.0))
 
     assert client.get(f"/v1/jobs/{mine.job_id}", headers={"if-none-match": tag}).status_code == 304
 
@@ -514,11 +514,11 @@ def test_a_poll_tells_each_change_as_soon_as_it_is_made(client: TestClient, data
     url = f"/v1/jobs/{mine.job_id}"
 
     for done in (1, 2, 3):
-        change(database, lambda session, done=done: leases.extend(session, mine, 60.0, epochs_done=done))
+        change(database, lambda session, done=done: mine.extend(session, 60.0, epochs_done=done))
         assert [client.get(url).json()["progress"]["epochs_done"] for _ in range(3)] == [done] * 3
     change(database, lambda session: events.add_warning(session, mine.job_id, "look out"))
     assert client.get(url).json()["warnings"] == ["look out"]
-    change(database, lambda session: leases.put_back(session, mine, "for the test"))
+    change(database, lambda session: mine.put_back(session, "for the test"))
     assert "No worker" in client.get(url).json()["reason"]
     change(database, lambda session: jobs.cancel_queued(session, mine.job_id))
     assert client.get(url).json()["status"] == client.get(url).json()["status"] == "cancelled"
@@ -532,7 +532,7 @@ def test_no_answer_is_older_than_its_question(client: TestClient, database: Data
     def act(number: int) -> list[tuple[int, int]]:
         if number == 0:
             for done in range(1, 40):
-                change(database, lambda session, done=done: leases.extend(session, mine, 60.0, epochs_done=done))
+                change(database, lambda session, done=done: mine.extend(session, 60.0, epochs_done=done))
                 written[0] = done
             return []
         asked = []
@@ -678,7 +678,7 @@ def test_a_running_job_is_asked_to_stop(client: TestClient, database: Database) 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_not_cancelled(client: TestClient, database: Database, status: str) -> None:
     mine = claimed(database)
-    change(database, lambda session: leases.finish(session, mine, status))
+    change(database, lambda session: mine.finish(session, status))
 
     problem = problem_of(client.post(f"/v1/jobs/{mine.job_id}/cancel"), 409)
 
@@ -744,10 +744,10 @@ def test_a_job_that_its_worker_hands_back_at_that_moment_can_be_cancelled(
     for _ in range(10):
         mine = claimed(database)
 
-        def act(number: int, mine: Claim = mine) -> Any:
+        def act(number: int, mine: JobLease = mine) -> Any:
             if number:
                 return client.post(f"/v1/jobs/{mine.job_id}/cancel")
-            return change(database, lambda session: leases.put_back(session, mine, "for the test"))
+            return change(database, lambda session: mine.put_back(session, "for the test"))
 
         _, cancelled = at_once(2, act)
 

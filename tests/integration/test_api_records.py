@@ -13,7 +13,6 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from workbench import LECTURE, change, claim, claimed, problem_of, read, request, submit
 
-from service.store import leases
 from service.store.database import Database
 from service.store.tables import Epoch, Step
 
@@ -207,7 +206,7 @@ def test_a_job_that_did_not_succeed_has_no_model(client: TestClient, database: D
         mine = claim(database, job_id)
         assert mine
         if status != "running":
-            change(database, lambda session: leases.finish(session, mine, status))
+            change(database, lambda session: mine.finish(session, status))
 
     problem = problem_of(client.post(f"/v1/jobs/{job_id}/predict", json={"x": [4.0]}), 409)
 
@@ -243,7 +242,7 @@ def test_steps_of_a_running_job_are_there_as_soon_as_they_are_written(client: Te
     row = {"loss": 1.0, "gradient_weights": [1.0], "gradient_bias": None, "weights": [1.0], "bias": None}
 
     def write(session: Any) -> None:
-        leases.extend(session, mine, 60.0, epochs_done=1)
+        mine.extend(session, 60.0, epochs_done=1)
         session.add_all(Step(job_id=mine.job_id, epoch=0, step=step, **row) for step in range(3))
 
     assert client.get(f"{url}/epochs/0/steps").status_code == 404

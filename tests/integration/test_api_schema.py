@@ -15,7 +15,7 @@ from workbench import LECTURE, FakeQueue, Migrated, claim, submit
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.database import Database
-from worker.attempt import attempt
+from worker.attempt import run_attempt
 from worker.devices import Device
 from worker.process import Process
 
@@ -29,7 +29,7 @@ def served(request: pytest.FixtureRequest, migrated: Migrated) -> Iterator[FastA
         job_id = submit(database, LECTURE)
         mine = claim(database, job_id)
         assert mine
-        attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id, FakeQueue()), mine)
+        run_attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id, FakeQueue()), mine)
         app = create_app(chosen, FakeQueue())
         app.state.job_id = str(job_id)
         yield app

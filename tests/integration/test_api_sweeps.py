@@ -12,7 +12,7 @@ from workbench import (
     FakeQueue,
     at_once,
     change,
-    claim_group,
+    claim_group_of,
     jobs_of,
     problem_of,
     read,
@@ -28,7 +28,7 @@ from service.store.idempotency import lock_key
 from service.store.tables import Job, Sweep, Worker
 from service.upkeep.lost_jobs import ring_again
 from slope.engines.costs import COSTS, Cost
-from worker.group_attempt import attempt_group
+from worker.attempt import run_attempt
 from worker.process import Process
 
 SWEEP: dict[str, Any] = request(learning_rate=0.01) | {
@@ -44,9 +44,9 @@ def train_sweep(client: TestClient, database: Database, process: Process) -> Cal
 
     def train_sweep(wanted: dict[str, Any]) -> str:
         sweep_id: str = client.post("/v1/sweeps", json=wanted).json()["id"]
-        mine = claim_group(database, jobs_of(database, UUID(sweep_id))[0].id, worker_id=process.worker_id)
+        mine = claim_group_of(database, jobs_of(database, UUID(sweep_id))[0].id, worker_id=process.worker_id)
         assert mine
-        attempt_group(process, mine)
+        run_attempt(process, mine)
         return sweep_id
 
     return train_sweep

@@ -17,7 +17,7 @@ from workbench import LECTURE, FakeQueue, Migrated, claim, problem_of, rows_of_e
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.database import Database
-from worker.attempt import attempt
+from worker.attempt import run_attempt
 from worker.devices import Device
 from worker.process import Process
 
@@ -46,7 +46,7 @@ def house(request: pytest.FixtureRequest, migrated: Migrated) -> Iterator[House]
         job_id = submit(database, LECTURE)
         mine = claim(database, job_id)
         assert mine
-        attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id, FakeQueue()), mine)
+        run_attempt(Process(chosen, database, [Device("cpu", "the test's")], job_id, FakeQueue()), mine)
         with TestClient(create_app(chosen, queue)) as client:
             yield House(client, queue, database, job_id)
         database.dispose()

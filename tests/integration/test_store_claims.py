@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from workbench import abandoned, at_once, change, claim, claimed, columns, read, request, submit
 
 from service.errors import LeaseLost
-from service.store import jobs, leases
+from service.store import jobs, lost_leases
 from service.store.database import Database, now
 from service.store.jobs import Unheard
-from service.store.leases import Claim, Held
+from service.store.leases import JobLease
+from service.store.lost_leases import RunningJob
 
 MAX_CRASHES = 3
 EXPIRED = -1.0
@@ -22,7 +23,7 @@ EXPIRED = -1.0
 
 def release_expired(database: Database) -> list[bool]:
     with database.writing() as session:
-        released = [leases.release_lost(session, held, MAX_CRASHES) for held in leases.expired(session)]
+        released = [lost_leases.release_lost(session, held, MAX_CRASHES) for held in lost_leases.expired_jobs(session)]
         session.commit()
     return released
 
@@ -48,7 +49,7 @@ def test_a_claim_says_who_trains_and_until_when(database: Database) -> None:
     mine = claim(database, job_id, worker_id=worker_id, process_id=99, lease_seconds=60)
 
     job = read(database, job_id)
-    assert mine == Claim(job_id, 1, job.lease_token)
+    assert mine == JobLease(job_id, 1, job.lease_token)
     assert (job.status, job.worker_id, job.process_id) == ("running", worker_id, 99)
     assert job.started_at
     assert job.lease_until
@@ -79,7 +80,7 @@ def test_a_claim_takes_only_a_job_for_a_device_it_serves(
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_not_to_be_claimed(database: Database, status: str) -> None:
     mine = claimed(database)
-    change(database, lambda session: leases.finish(session, mine, status))
+    change(database, lambda session: mine.finish(session, status))
 
     assert claim(database, mine.job_id) is None
 
@@ -91,7 +92,7 @@ def test_a_job_that_is_not_there_is_not_to_be_claimed(database: Database) -> Non
 def test_a_job_keeps_the_time_of_its_first_start(database: Database) -> None:
     mine = claimed(database)
     started = read(database, mine.job_id).started_at
-    change(database, lambda session: leases.put_back(session, mine, "for the test"))
+    change(database, lambda session: mine.put_back(session, "for the test"))
 
     again = claim(database, mine.job_id)
 
@@ -100,36 +101,36 @@ def test_a_job_keeps_the_time_of_its_first_start(database: Database) -> None:
     assert read(database, mine.job_id).started_at == started
 
 
-WRITES: dict[str, Callable[[Session, Claim], Any]] = {
-    "beat": lambda session, mine: leases.beat(session, mine, 60.0),
-    "extend": lambda session, mine: leases.extend(session, mine, 60.0, epochs_done=3, checkpoint=b"mine"),
-    "finish": lambda session, mine: leases.finish(session, mine, "succeeded", weights=[1.0]),
-    "put_back": lambda session, mine: leases.put_back(session, mine, "mine"),
+WRITES: dict[str, Callable[[Session, JobLease], Any]] = {
+    "beat": lambda session, mine: mine.beat(session, 60.0),
+    "extend": lambda session, mine: mine.extend(session, 60.0, epochs_done=3, checkpoint=b"mine"),
+    "finish": lambda session, mine: mine.finish(session, "succeeded", weights=[1.0]),
+    "put_back": lambda session, mine: mine.put_back(session, "mine"),
 }
 
 
-def stale_token(mine: Claim, _database: Database) -> Claim:
+def stale_token(mine: JobLease, _database: Database) -> JobLease:
     return replace(mine, token=uuid4())
 
 
-def earlier_attempt(mine: Claim, database: Database) -> Claim:
+def earlier_attempt(mine: JobLease, database: Database) -> JobLease:
     """The claim of an attempt after which the job was put back and taken by another."""
-    change(database, lambda session: leases.put_back(session, mine, "for the test"))
+    change(database, lambda session: mine.put_back(session, "for the test"))
     assert claim(database, mine.job_id)
     return mine
 
 
-def put_back_since(mine: Claim, database: Database) -> Claim:
-    change(database, lambda session: leases.put_back(session, mine, "for the test"))
+def put_back_since(mine: JobLease, database: Database) -> JobLease:
+    change(database, lambda session: mine.put_back(session, "for the test"))
     return mine
 
 
-def ended_since(mine: Claim, database: Database) -> Claim:
-    change(database, lambda session: leases.finish(session, mine, "failed"))
+def ended_since(mine: JobLease, database: Database) -> JobLease:
+    change(database, lambda session: mine.finish(session, "failed"))
     return mine
 
 
-def deleted_since(mine: Claim, database: Database) -> Claim:
+def deleted_since(mine: JobLease, database: Database) -> JobLease:
     ended_since(mine, database)
     change(database, lambda session: jobs.remove_job(session, mine.job_id))
     return mine
@@ -138,7 +139,7 @@ def deleted_since(mine: Claim, database: Database) -> Claim:
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("losing", [stale_token, earlier_attempt, put_back_since, ended_since])
 def test_who_has_lost_the_lease_writes_nothing(
-    database: Database, write: str, losing: Callable[[Claim, Database], Claim]
+    database: Database, write: str, losing: Callable[[JobLease, Database], JobLease]
 ) -> None:
     lost = losing(claimed(database), database)
     before = columns(database, lost.job_id), transitions(database, lost.job_id)
@@ -161,7 +162,7 @@ def test_an_extension_moves_the_lease_and_tells_of_the_wish_to_cancel(database: 
     mine = claimed(database, lease_seconds=1)
     before = read(database, mine.job_id).lease_until
 
-    assert change(database, lambda session: leases.extend(session, mine, 60.0, epochs_done=2)) is False
+    assert change(database, lambda session: mine.extend(session, 60.0, epochs_done=2)) == set()
     after = read(database, mine.job_id)
     change(database, lambda session: jobs.ask_to_cancel(session, mine.job_id))
 
@@ -169,15 +170,15 @@ def test_an_extension_moves_the_lease_and_tells_of_the_wish_to_cancel(database: 
     assert before
     assert (after.lease_until - before).total_seconds() > 50
     assert after.epochs_done == 2
-    assert change(database, lambda session: leases.extend(session, mine, 60.0)) is True
-    assert change(database, lambda session: leases.beat(session, mine, 60.0)) is True
+    assert change(database, lambda session: mine.extend(session, 60.0)) == {mine.job_id}
+    assert change(database, lambda session: mine.beat(session, 60.0)) == {mine.job_id}
 
 
 def test_the_end_of_a_job_clears_what_only_a_running_job_has(database: Database) -> None:
     mine = claimed(database)
-    change(database, lambda session: leases.extend(session, mine, 60.0, checkpoint=b"halfway"))
+    change(database, lambda session: mine.extend(session, 60.0, checkpoint=b"halfway"))
 
-    change(database, lambda session: leases.finish(session, mine, "succeeded", weights=[1.0]))
+    change(database, lambda session: mine.finish(session, "succeeded", weights=[1.0]))
 
     row = columns(database, mine.job_id)
     held = ("lease_token", "lease_until", "worker_id", "process_id", "checkpoint")
@@ -187,9 +188,9 @@ def test_the_end_of_a_job_clears_what_only_a_running_job_has(database: Database)
 
 def test_a_job_that_is_put_back_keeps_its_checkpoint_and_counts_no_crash(database: Database) -> None:
     mine = claimed(database)
-    change(database, lambda session: leases.extend(session, mine, 60.0, checkpoint=b"halfway", epochs_done=2))
+    change(database, lambda session: mine.extend(session, 60.0, checkpoint=b"halfway", epochs_done=2))
 
-    change(database, lambda session: leases.put_back(session, mine, "the worker leaves"))
+    change(database, lambda session: mine.put_back(session, "the worker leaves"))
 
     row = columns(database, mine.job_id)
     assert (row["status"], row["checkpoint"], row["crashes"], row["rung_at"]) == ("queued", b"halfway", 0, None)
@@ -216,12 +217,12 @@ def test_an_expired_lease_is_released_and_counted_as_a_crash(database: Database)
 
 
 def test_a_job_is_given_up_when_three_attempts_in_a_row_died_and_recorded_nothing(database: Database) -> None:
-    mine: Claim | None = claimed(database, lease_seconds=EXPIRED)
+    mine: JobLease | None = claimed(database, lease_seconds=EXPIRED)
     assert mine
     job_id = mine.job_id
     for _ in range(MAX_CRASHES - 1):
         assert mine
-        change(database, lambda session, mine=mine: leases.beat(session, mine, EXPIRED))
+        change(database, lambda session, mine=mine: mine.beat(session, EXPIRED))
         assert release_expired(database) == [True]
         assert read(database, job_id).status == "queued"
         mine = claim(database, job_id, lease_seconds=EXPIRED)
@@ -245,9 +246,7 @@ def test_a_job_that_advances_is_not_given_up_however_often_its_worker_dies(datab
         assert mine
         if records == "every attempt" or attempt % 3 == 0:
             progress = {"epochs_done": 250 * attempt, "checkpoint": b"halfway"}
-            change(
-                database, lambda session, mine=mine, values=progress: leases.extend(session, mine, EXPIRED, **values)
-            )
+            change(database, lambda session, mine=mine, values=progress: mine.extend(session, EXPIRED, **values))
         assert release_expired(database) == [True]
         assert read(database, job_id).status == "queued"
 
@@ -262,8 +261,8 @@ def test_a_job_that_recorded_and_was_put_back_begins_to_count_anew(database: Dat
         assert release_expired(database) == [True]
     mine = claim(database, job_id)
     assert mine
-    change(database, lambda session: leases.extend(session, mine, 60, epochs_done=1))
-    change(database, lambda session: leases.put_back(session, mine, "the worker leaves"))
+    change(database, lambda session: mine.extend(session, 60, epochs_done=1))
+    change(database, lambda session: mine.put_back(session, "the worker leaves"))
     assert claim(database, job_id, lease_seconds=EXPIRED)
     assert release_expired(database) == [True]
 
@@ -272,11 +271,11 @@ def test_a_job_that_recorded_and_was_put_back_begins_to_count_anew(database: Dat
 
 
 def test_putting_a_job_back_does_not_count_towards_giving_it_up(database: Database) -> None:
-    mine: Claim | None = claimed(database)
+    mine: JobLease | None = claimed(database)
     for attempt in range(1, 6):
         assert mine
         assert mine.attempt == attempt
-        change(database, lambda session, mine=mine: leases.put_back(session, mine, "the worker leaves"))
+        change(database, lambda session, mine=mine: mine.put_back(session, "the worker leaves"))
         mine = claim(database, mine.job_id)
     assert mine
     assert read(database, mine.job_id).crashes == 0
@@ -287,8 +286,8 @@ def test_of_many_reapers_one_releases_a_job(database: Database) -> None:
         mine = claimed(database, lease_seconds=EXPIRED)
         seen = abandoned(mine)
 
-        def reap(_: int, seen: Held = seen) -> bool:
-            return bool(change(database, lambda session: leases.release_lost(session, seen, MAX_CRASHES)))
+        def reap(_: int, seen: RunningJob = seen) -> bool:
+            return bool(change(database, lambda session: lost_leases.release_lost(session, seen, MAX_CRASHES)))
 
         assert sorted(at_once(6, reap)) == [False] * 5 + [True]
         assert read(database, mine.job_id).crashes == 1
@@ -300,7 +299,7 @@ def test_a_reaper_that_saw_an_earlier_attempt_does_not_take_a_later_one_s_job(da
     assert release_expired(database) == [True]
     assert claim(database, mine.job_id)
 
-    assert change(database, lambda session: leases.release_lost(session, seen, MAX_CRASHES)) is False
+    assert change(database, lambda session: lost_leases.release_lost(session, seen, MAX_CRASHES)) is False
     assert read(database, mine.job_id).status == "running"
 
 
@@ -310,9 +309,9 @@ def test_a_worker_finds_the_jobs_that_its_own_processes_run(database: Database) 
     claimed(database)
 
     with database.reading() as session:
-        held = leases.held_by(session, worker_id)
+        held = lost_leases.jobs_of_worker(session, worker_id)
 
-    assert {each.claim: each.process_id for each in held} == dict(zip(own, (7, 8), strict=True))
+    assert {each.lease: each.process_id for each in held} == dict(zip(own, (7, 8), strict=True))
 
 
 def test_a_waiting_job_is_cancelled_at_once(database: Database) -> None:
@@ -340,7 +339,7 @@ def test_a_running_job_is_asked_to_stop_and_not_taken_away(database: Database) -
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_not_cancelled(database: Database, status: str) -> None:
     mine = claimed(database)
-    change(database, lambda session: leases.finish(session, mine, status))
+    change(database, lambda session: mine.finish(session, status))
     before = columns(database, mine.job_id)
 
     assert change(database, lambda session: jobs.cancel_queued(session, mine.job_id)) is False

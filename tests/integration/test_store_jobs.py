@@ -12,9 +12,10 @@ from workbench import LECTURE, abandoned, change, claimed, columns, read, reques
 
 import service.jobs.jobs
 from service.data.numbers import load_job_data
-from service.store import events, jobs, leases
+from service.store import events, jobs, lost_leases
 from service.store.database import Database
 from service.store.jobs import Filters
+from service.store.leases import JobLease
 from service.store.tables import Job, object_name
 from slope.engines.plan import plan
 from slope.spec import JobRequest
@@ -32,16 +33,16 @@ def listed(database: Database, filters: Filters, *, before: UUID | None = None, 
         return [job.id for job in jobs.select_jobs(session, filters, before=before, limit=limit)]
 
 
-VISIBLE: dict[str, Callable[[Session, leases.Claim], Any]] = {
-    "progress": lambda session, mine: leases.extend(session, mine, 60.0, epochs_done=1),
-    "an end": lambda session, mine: leases.finish(session, mine, "succeeded"),
-    "a return to the queue": lambda session, mine: leases.put_back(session, mine, "for the test"),
-    "the loss of its worker": lambda session, mine: leases.release_lost(session, abandoned(mine), 3),
+VISIBLE: dict[str, Callable[[Session, JobLease], Any]] = {
+    "progress": lambda session, mine: mine.extend(session, 60.0, epochs_done=1),
+    "an end": lambda session, mine: mine.finish(session, "succeeded"),
+    "a return to the queue": lambda session, mine: mine.put_back(session, "for the test"),
+    "the loss of its worker": lambda session, mine: lost_leases.release_lost(session, abandoned(mine), 3),
     "the wish to cancel": lambda session, mine: jobs.ask_to_cancel(session, mine.job_id),
     "a warning": lambda session, mine: events.add_warning(session, mine.job_id, "look out"),
 }
-INVISIBLE: dict[str, Callable[[Session, leases.Claim], Any]] = {
-    "a heartbeat": lambda session, mine: leases.beat(session, mine, 60.0),
+INVISIBLE: dict[str, Callable[[Session, JobLease], Any]] = {
+    "a heartbeat": lambda session, mine: mine.beat(session, 60.0),
     "a bell": lambda session, mine: jobs.note_ring(session, [mine.job_id], heard=True),
     "a lost bell": lambda session, mine: jobs.note_ring(session, [mine.job_id], heard=False),
 }
@@ -208,7 +209,7 @@ def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: 
     mine = claimed(database, {"dataset": {"x": numbers, "y": numbers}, "hyperparameters": {"dtype": "float64"}})
     change(
         database,
-        lambda session: leases.extend(session, mine, 60.0, weights=numbers, bias=numbers[0], scaler={"means": numbers}),
+        lambda session: mine.extend(session, 60.0, weights=numbers, bias=numbers[0], scaler={"means": numbers}),
     )
 
     with database.reading() as session:

@@ -7,19 +7,19 @@ import pytest
 from workbench import abandoned, at_once, change, claim, claimed, submit
 
 from service.errors import LeaseLost
-from service.store import jobs, leases, partitions
+from service.store import jobs, lost_leases, partitions
 from service.store.database import Database
-from service.store.leases import Claim
-from service.store.partitions import PartitionClaim
+from service.store.leases import Claimant, JobLease
+from service.store.partitions import PartitionLease
 
 RANGES = [range(0, 10), range(10, 25), range(25, 30)]
 
 
 @pytest.fixture
-def mine(database: Database) -> Claim:
+def mine(database: Database) -> JobLease:
     """A job that somebody runs, cut into three partitions."""
     mine = claimed(database)
-    change(database, lambda session: partitions.cut(session, mine.job_id, RANGES))
+    change(database, lambda session: partitions.cut_job(session, mine.job_id, RANGES))
     return mine
 
 
@@ -30,26 +30,25 @@ def take(
     *,
     worker_id: UUID | None = None,
     lease_seconds: float = 60.0,
-) -> PartitionClaim | None:
-    taken: PartitionClaim | None = change(
+) -> PartitionLease | None:
+    claimant = Claimant(worker_id or uuid4(), 4711, [], lease_seconds)
+    taken: PartitionLease | None = change(
         database,
-        lambda session: partitions.claim(
-            session, job_id, token or uuid4(), worker_id=worker_id or uuid4(), lease_seconds=lease_seconds
-        ),
+        lambda session: partitions.claim_partition(session, job_id, token or uuid4(), claimant),
     )
     return taken
 
 
-def finish(database: Database, taken: PartitionClaim | None, reductions: bytes = b"done") -> None:
+def finish(database: Database, taken: PartitionLease | None, reductions: bytes = b"done") -> None:
     assert taken
-    change(database, lambda session: partitions.finish(session, taken, reductions, 0.5))
+    change(database, lambda session: taken.finish(session, reductions, 0.5))
 
 
 def counts(database: Database, job_id: UUID) -> Any:
-    return change(database, lambda session: partitions.counts(session, job_id))
+    return change(database, lambda session: partitions.count_partitions(session, job_id))
 
 
-def test_each_partition_is_taken_by_one_of_many(database: Database, mine: Claim) -> None:
+def test_each_partition_is_taken_by_one_of_many(database: Database, mine: JobLease) -> None:
     taken = at_once(8, lambda _: take(database, mine.job_id))
 
     claims = sorted((each for each in taken if each), key=lambda each: each.number)
@@ -57,7 +56,7 @@ def test_each_partition_is_taken_by_one_of_many(database: Database, mine: Claim)
     assert len({each.token for each in claims}) == 3
 
 
-def test_what_is_reduced_is_kept_in_the_order_of_the_partitions(database: Database, mine: Claim) -> None:
+def test_what_is_reduced_is_kept_in_the_order_of_the_partitions(database: Database, mine: JobLease) -> None:
     first, second = take(database, mine.job_id), take(database, mine.job_id)
     finish(database, second, b"second")
     finish(database, first, b"first")
@@ -65,21 +64,21 @@ def test_what_is_reduced_is_kept_in_the_order_of_the_partitions(database: Databa
     assert counts(database, mine.job_id) == (2, 1)
     finish(database, take(database, mine.job_id), b"third")
     assert take(database, mine.job_id) is None
-    found = change(database, lambda session: list(partitions.reduced(session, mine.job_id)))
+    found = change(database, lambda session: list(partitions.reduced_partitions(session, mine.job_id)))
     assert found == [b"first", b"second", b"third"]
 
 
-def test_a_job_is_cut_once_whoever_leads(database: Database, mine: Claim) -> None:
+def test_a_job_is_cut_once_whoever_leads(database: Database, mine: JobLease) -> None:
     finish(database, take(database, mine.job_id))
 
-    change(database, lambda session: leases.release_lost(session, abandoned(mine), max_crashes=3))
+    change(database, lambda session: lost_leases.release_lost(session, abandoned(mine), max_crashes=3))
     for others in ([range(0, 30)], [range(place, place + 5) for place in range(0, 30, 5)]):
-        change(database, lambda session, others=others: partitions.cut(session, mine.job_id, others))
+        change(database, lambda session, others=others: partitions.cut_job(session, mine.job_id, others))
 
     assert counts(database, mine.job_id) == (1, 2)
 
 
-def test_a_lease_that_ran_out_is_another_s_to_take_and_its_holder_s_no_more(database: Database, mine: Claim) -> None:
+def test_a_lease_that_ran_out_is_another_s_to_take_and_its_holder_s_no_more(database: Database, mine: JobLease) -> None:
     lost = take(database, mine.job_id, lease_seconds=-1)
 
     again = take(database, mine.job_id)
@@ -88,26 +87,26 @@ def test_a_lease_that_ran_out_is_another_s_to_take_and_its_holder_s_no_more(data
     assert again
     assert (again.number, again.rows) == (lost.number, lost.rows)
     for late in (
-        lambda session: partitions.beat(session, lost, 60),
-        lambda session: partitions.finish(session, lost, b"late", 1.0),
-        lambda session: partitions.put_back(session, lost),
+        lambda session: lost.beat(session, 60),
+        lambda session: lost.finish(session, b"late", 1.0),
+        lambda session: lost.put_back(session),
     ):
         with pytest.raises(LeaseLost):
             change(database, late)
     finish(database, again)
 
 
-def test_a_lease_that_is_extended_does_not_run_out(database: Database, mine: Claim) -> None:
+def test_a_lease_that_is_extended_does_not_run_out(database: Database, mine: JobLease) -> None:
     held = take(database, mine.job_id, lease_seconds=-1)
     assert held
-    change(database, lambda session: partitions.beat(session, held, 60))
+    change(database, lambda session: held.beat(session, 60))
 
     numbers = [taken.number for _ in range(3) if (taken := take(database, mine.job_id))]
 
     assert numbers == [1, 2]
 
 
-def test_who_asks_again_with_the_same_token_is_given_the_same(database: Database, mine: Claim) -> None:
+def test_who_asks_again_with_the_same_token_is_given_the_same(database: Database, mine: JobLease) -> None:
     token = uuid4()
     first, again = (take(database, mine.job_id, token) for _ in range(2))
 
@@ -121,7 +120,7 @@ def test_who_asks_again_with_the_same_token_is_given_the_same(database: Database
     assert other.number != first.number
 
 
-def test_a_lost_worker_s_partitions_are_free_with_its_job(database: Database, mine: Claim) -> None:
+def test_a_lost_worker_s_partitions_are_free_with_its_job(database: Database, mine: JobLease) -> None:
     held = abandoned(mine)
     done, taken = (take(database, mine.job_id, worker_id=held.worker_id) for _ in range(2))
     others = take(database, mine.job_id)
@@ -129,7 +128,7 @@ def test_a_lost_worker_s_partitions_are_free_with_its_job(database: Database, mi
     assert others
     assert taken
 
-    change(database, lambda session: leases.release_lost(session, held, max_crashes=3))
+    change(database, lambda session: lost_leases.release_lost(session, held, max_crashes=3))
 
     claim(database, mine.job_id)
     assert (again := take(database, mine.job_id))
@@ -137,37 +136,39 @@ def test_a_lost_worker_s_partitions_are_free_with_its_job(database: Database, mi
     assert take(database, mine.job_id) is None, "of the others one is reduced, and one is another worker's"
 
 
-def test_a_partition_that_is_put_back_is_the_next_to_be_taken(database: Database, mine: Claim) -> None:
+def test_a_partition_that_is_put_back_is_the_next_to_be_taken(database: Database, mine: JobLease) -> None:
     taken = take(database, mine.job_id)
     assert taken
-    change(database, lambda session: partitions.put_back(session, taken))
+    change(database, lambda session: taken.put_back(session))
 
     assert [each.number for _ in range(3) if (each := take(database, mine.job_id))] == [0, 1, 2]
 
 
-def test_nobody_works_for_a_job_that_is_to_be_cancelled(database: Database, mine: Claim) -> None:
+def test_nobody_works_for_a_job_that_is_to_be_cancelled(database: Database, mine: JobLease) -> None:
     taken = take(database, mine.job_id)
     assert taken
     change(database, lambda session: jobs.ask_to_cancel(session, mine.job_id))
 
     assert take(database, mine.job_id) is None
     with pytest.raises(LeaseLost):
-        change(database, lambda session: partitions.beat(session, taken, 60))
+        change(database, lambda session: taken.beat(session, 60))
 
 
-def test_a_job_that_waits_for_its_next_attempt_lets_others_end_what_they_have(database: Database, mine: Claim) -> None:
+def test_a_job_that_waits_for_its_next_attempt_lets_others_end_what_they_have(
+    database: Database, mine: JobLease
+) -> None:
     taken = take(database, mine.job_id)
     assert taken
-    change(database, lambda session: leases.put_back(session, mine, "for the test"))
+    change(database, lambda session: mine.put_back(session, "for the test"))
 
     assert take(database, mine.job_id) is None
-    change(database, lambda session: partitions.beat(session, taken, 60))
+    change(database, lambda session: taken.beat(session, 60))
     finish(database, taken)
     assert counts(database, mine.job_id) == (1, 2)
 
 
-def test_partitions_go_with_their_job(database: Database, mine: Claim) -> None:
-    change(database, lambda session: leases.finish(session, mine, "succeeded"))
+def test_partitions_go_with_their_job(database: Database, mine: JobLease) -> None:
+    change(database, lambda session: mine.finish(session, "succeeded"))
     change(database, lambda session: jobs.remove_job(session, mine.job_id))
 
     assert counts(database, mine.job_id) == (0, 0)

@@ -21,13 +21,13 @@ from workbench import LECTURE, FakeQueue, abandoned, change, claim, columns, rea
 import service.jobs.jobs
 from service.data.numbers import Arrays
 from service.settings import Settings
-from service.store import bulk, jobs, leases
+from service.store import bulk, jobs, lost_leases
 from service.store.database import Database
-from service.store.leases import Claim
+from service.store.leases import JobLease
 from service.store.tables import Epoch, Step
 from service.store.tables import Event as History
 from slope.spec import JobRequest
-from worker.attempt import attempt
+from worker.attempt import run_attempt
 from worker.devices import Device
 from worker.process import Process
 
@@ -61,21 +61,21 @@ def leaving_at(number: int) -> AtStep:
 
 
 @pytest.fixture
-def run(settings: Settings, database: Database) -> Callable[..., Claim]:
+def run(settings: Settings, database: Database) -> Callable[..., JobLease]:
     """One attempt at a job by a worker of its own, with these settings."""
 
-    def run(job_id: UUID, leaving: Event | None = None, **different: Any) -> Claim:
+    def run(job_id: UUID, leaving: Event | None = None, **different: Any) -> JobLease:
         chosen = settings.model_copy(update=different)
         process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), leaving or Event())
         mine = claim(database, job_id, worker_id=process.worker_id)
         assert mine
-        attempt(process, mine)
+        run_attempt(process, mine)
         return mine
 
     return run
 
 
-Run = Callable[..., Claim]
+Run = Callable[..., JobLease]
 
 
 def epochs_of(database: Database, job_id: UUID) -> list[dict[str, Any]]:
@@ -404,7 +404,7 @@ def test_a_job_is_left_while_its_data_is_loaded(
 def test_data_that_cannot_be_loaded_ends_the_job_too(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.attempt.prepare", lambda *_: out_of_memory())
+    monkeypatch.setattr("worker.job_attempt.prepare", lambda *_: out_of_memory())
     job_id = submit(database)
 
     run(job_id)
@@ -474,8 +474,8 @@ def test_a_run_whose_worker_died_goes_on_from_its_last_flush(database: Database,
         run(cut, AtStep(12, die), flush_epochs=2, flush_seconds=NEVER)
     assert read(database, cut).status == "running"
     with database.reading() as session:
-        [held] = leases.held_by(session, columns(database, cut)["worker_id"])
-    assert change(database, lambda session: leases.release_lost(session, held, 3))
+        [held] = lost_leases.jobs_of_worker(session, columns(database, cut)["worker_id"])
+    assert change(database, lambda session: lost_leases.release_lost(session, held, 3))
     before = [epoch["epoch"] for epoch in epochs_of(database, cut)]
     run(cut)
 
@@ -503,8 +503,8 @@ def test_an_attempt_that_lost_its_lease_writes_nothing_more(
 
     def take_over() -> None:
         row = columns(database, job_id)
-        lost = abandoned(Claim(job_id, row["attempt"], row["lease_token"]))
-        assert change(database, lambda session: leases.release_lost(session, lost, 3))
+        lost = abandoned(JobLease(job_id, row["attempt"], row["lease_token"]))
+        assert change(database, lambda session: lost_leases.release_lost(session, lost, 3))
         assert claim(database, job_id)
         seen.extend([columns(database, job_id), epochs_of(database, job_id), told(database, job_id)])
 
@@ -520,8 +520,8 @@ def test_an_attempt_at_a_job_that_was_deleted_ends_in_silence(database: Database
 
     def delete() -> None:
         row = columns(database, job_id)
-        held = abandoned(Claim(job_id, row["attempt"], row["lease_token"]))
-        assert change(database, lambda session: leases.release_lost(session, held, 3))
+        held = abandoned(JobLease(job_id, row["attempt"], row["lease_token"]))
+        assert change(database, lambda session: lost_leases.release_lost(session, held, 3))
         assert change(database, lambda session: jobs.remove_job(session, job_id))
 
     run(job_id, AtStep(8, delete), flush_epochs=3, flush_seconds=NEVER)
@@ -564,7 +564,7 @@ def test_a_connection_that_is_cut_within_a_flush_costs_nothing(
     monkeypatch.setattr(bulk, "insert", insert)
     assert mine
     chosen = Settings(flush_epochs=2, flush_seconds=NEVER, beat_seconds=NEVER)
-    attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue()), mine)
+    run_attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue()), mine)
     event.remove(database.writer, "before_cursor_execute", update)
     other.dispose()
 
@@ -594,7 +594,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
     assert mine
     monkeypatch.setattr(Session, "commit", commit_and_lose_the_answer)
     chosen = Settings(flush_epochs=2, flush_seconds=NEVER, beat_seconds=NEVER)
-    attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue()), mine)
+    run_attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue()), mine)
 
     assert len(lost) == 7, "six flushes and the end"
     assert read(database, cut).status == "succeeded"

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
-from workbench import FakeQueue, change, claim_group, columns, jobs_of, read, request, submit_sweep
+from workbench import FakeQueue, change, claim, claim_group_of, columns, expired, jobs_of, read, request, submit_sweep
 
 import service.jobs.jobs
 import service.jobs.sweeps
@@ -19,16 +19,15 @@ from service.data.numbers import Arrays
 from service.errors import LeaseLost
 from service.records import pages
 from service.settings import Settings
-from service.store import group_leases, leases
+from service.store.claims import claim_job
 from service.store.database import Database
-from service.store.group_leases import GroupClaim
+from service.store.group_leases import GroupLease, extend_jobs
 from service.store.tables import Epoch, Job, Snapshot, Step
 from service.store.tables import Event as History
 from service.upkeep import lost_jobs
 from slope.spec import TrainingSpec
-from worker.attempt import attempt
+from worker.attempt import run_attempt
 from worker.devices import Device
-from worker.group_attempt import attempt_group
 from worker.process import Process
 
 NEVER = 10**9
@@ -71,9 +70,9 @@ def run(settings: Settings, database: Database) -> Callable[..., None]:
     def run(job_id: UUID, leaving: Event | None = None, **different: Any) -> None:
         chosen = settings.model_copy(update=different)
         process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), leaving or Event())
-        mine = claim_group(database, job_id, worker_id=process.worker_id)
+        mine = claim_group_of(database, job_id, worker_id=process.worker_id)
         assert mine
-        attempt_group(process, mine)
+        run_attempt(process, mine)
 
     return run
 
@@ -200,7 +199,7 @@ def test_a_group_whose_worker_died_is_taken_up_from_its_last_flush(database: Dat
     with pytest.raises(Died):
         run(cut[0].id, AtStep(9, die), flush_epochs=2, flush_seconds=NEVER)
     change(database, lambda session: expire(session, cut))
-    released = lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3)
+    released = lost_jobs.release_jobs(database, expired(database), max_crashes=3)
     assert sorted(released) == [job.id for job in cut]
     run(cut[2].id)
 
@@ -220,11 +219,11 @@ def expire(session: Session, jobs: list[Job]) -> None:
 def test_a_group_that_advances_is_not_given_up_however_often_its_worker_dies(database: Database) -> None:
     jobs = jobs_of(database, submit_sweep(database, sweep()))
     for done in range(1, 7):
-        mine = claim_group(database, jobs[0].id, lease_seconds=-1.0)
+        mine = claim_group_of(database, jobs[0].id, lease_seconds=-1.0)
         assert mine
         rows = [{"id": job.id, "epochs_done": done} for job in jobs]
-        change(database, lambda session, rows=rows: group_leases.extend(session, rows, -1.0))
-        released = lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3)
+        change(database, lambda session, rows=rows: extend_jobs(session, rows, -1.0))
+        released = lost_jobs.release_jobs(database, expired(database), max_crashes=3)
         assert sorted(released) == [job.id for job in jobs]
     assert {(job.status, job.crashes) for job in (read(database, job.id) for job in jobs)} == {("queued", 0)}
 
@@ -232,10 +231,10 @@ def test_a_group_that_advances_is_not_given_up_however_often_its_worker_dies(dat
 def test_a_group_that_died_too_often_is_given_up(database: Database) -> None:
     jobs = jobs_of(database, submit_sweep(database, sweep()))
     for _ in range(3):
-        assert claim_group(database, jobs[1].id, lease_seconds=-1.0)
-        lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3)
+        assert claim_group_of(database, jobs[1].id, lease_seconds=-1.0)
+        lost_jobs.release_jobs(database, expired(database), max_crashes=3)
     assert [read(database, job.id).error_code for job in jobs] == ["worker_lost"] * len(jobs)
-    assert claim_group(database, jobs[0].id) is None
+    assert claim_group_of(database, jobs[0].id) is None
 
 
 @pytest.mark.parametrize(
@@ -316,14 +315,12 @@ def test_a_job_of_a_group_is_not_claimed_by_itself(database: Database, process: 
 
     alone = change(
         database,
-        lambda session: leases.claim(
-            session, jobs[0].id, worker_id=uuid7(), process_id=1, devices=["auto"], lease_seconds=60
-        ),
+        lambda session: claim_job(session, jobs[0].id, process.claimant),
     )
 
     assert alone is None
-    assert claim_group(database, jobs[0].id)
-    assert claim_group(database, jobs[1].id) is None
+    assert claim_group_of(database, jobs[0].id)
+    assert claim_group_of(database, jobs[1].id) is None
 
 
 def test_who_lost_the_lease_writes_nothing(database: Database, run: Run) -> None:
@@ -331,7 +328,7 @@ def test_who_lost_the_lease_writes_nothing(database: Database, run: Run) -> None
 
     def lose() -> None:
         change(database, lambda session: expire(session, jobs))
-        lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3)
+        lost_jobs.release_jobs(database, expired(database), max_crashes=3)
 
     run(jobs[0].id, AtStep(4, lose), flush_epochs=1, flush_seconds=NEVER)
 
@@ -340,7 +337,7 @@ def test_who_lost_the_lease_writes_nothing(database: Database, run: Run) -> None
         assert (row["status"], row["crashes"]) == ("queued", 0)
         assert len(numbers_of(database, Epoch, job.id)) == row["epochs_done"] <= 2
     with pytest.raises(LeaseLost):
-        change(database, lambda session: group_leases.beat(session, GroupClaim(jobs[0].group_id, uuid7()), 60.0))
+        change(database, lambda session: GroupLease(jobs[0].group_id, uuid7()).beat(session, 60.0))
 
 
 def test_a_commit_whose_answer_was_lost_is_not_made_twice(
@@ -469,14 +466,9 @@ def test_what_cannot_be_fused_trains_alone(database: Database, process: Process)
     assert "lbfgs" in jobs[2].plan["why"]
     assert "no other setting" in jobs[3].plan["why"]
     assert [job.place for job in jobs] == [0, 1, None, None, None]
-    mine = change(
-        database,
-        lambda session: leases.claim(
-            session, jobs[2].id, worker_id=process.worker_id, process_id=1, devices=["auto"], lease_seconds=60
-        ),
-    )
+    mine = claim(database, jobs[2].id, worker_id=process.worker_id)
     assert mine
-    attempt(process, mine)
+    run_attempt(process, mine)
     assert read(database, jobs[2].id).status == "succeeded"
     assert TrainingSpec.model_validate(jobs[2].spec).optimizer.name == "lbfgs"
 

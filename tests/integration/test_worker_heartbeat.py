@@ -1,6 +1,7 @@
 """A heartbeat goes on whatever the database does."""
 
 from threading import Event
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -9,6 +10,7 @@ from structlog.testing import capture_logs
 
 from service.settings import Settings
 from service.store.database import Database
+from service.store.leases import JobLease
 from worker.heartbeat import Heartbeat
 
 
@@ -25,15 +27,17 @@ from worker.heartbeat import Heartbeat
 def test_a_beat_that_fails_in_the_database_is_followed_by_the_next(database: Database, error: Exception) -> None:
     failed, beaten = Event(), Event()
 
-    def beat(_: Session) -> bool:
-        if not failed.is_set():
-            failed.set()
-            raise error
-        beaten.set()
-        return False
+    class Beating(JobLease):
+        def beat(self, session: Session, lease_seconds: float) -> set[UUID]:
+            if not failed.is_set():
+                failed.set()
+                raise error
+            beaten.set()
+            return set()
 
-    with capture_logs() as logged, Heartbeat(database, Settings(beat_seconds=0.01), beat, Event()) as heartbeat:
+    lease = Beating(uuid4(), 1, uuid4())
+    with capture_logs() as logged, Heartbeat(database, Settings(beat_seconds=0.01), lease, Event()) as heartbeat:
         assert beaten.wait(60)
-        assert heartbeat.stop is None
+        assert heartbeat.stop_reason is None
 
     assert [line["event"] for line in logged] == ["no sign of life could be given"]

@@ -12,18 +12,20 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import FakeQueue, abandoned, change, claim, columns, problem_of, read, submit
+from workbench import FakeQueue, abandoned, change, claim, claimed, columns, problem_of, read, submit
 
 import slope.engines.costs
 from service.errors import StorageUnavailable
-from service.store import jobs, leases, partitions
+from service.store import jobs, lost_leases, partitions
 from service.store.database import Database
-from service.store.partitions import PartitionClaim
+from service.store.leases import Claimant
+from service.store.partitions import PartitionLease
 from service.store.tables import Job, Partition
 from slope.engines.partitioned import PartitionedData
-from worker.attempt import Attempt, attempt
+from worker.attempt import run_attempt
+from worker.dispatch import take_work
 from worker.hearing import Hearing
-from worker.partitions import help_reduce
+from worker.job_attempt import JobAttempt
 from worker.process import Process
 from worker.reaper import Reaper
 
@@ -76,7 +78,7 @@ def reduced(monkeypatch: pytest.MonkeyPatch) -> list[range]:
 def train(process: Process, job_id: UUID) -> None:
     mine = claim(process.database, job_id, worker_id=process.worker_id)
     assert mine
-    attempt(process, mine)
+    run_attempt(process, mine)
 
 
 def result(database: Database, job_id: UUID) -> dict[str, Any]:
@@ -126,10 +128,10 @@ def test_a_standardized_job_that_lost_its_worker_before_its_end_keeps_its_scale(
     assert mine
     hurried = replace(process, settings=process.settings.model_copy(update={"flush_epochs": 1}))
     with monkeypatch.context() as patch:
-        patch.setattr(Attempt, "_succeed", killed_after(0, Attempt._succeed))
+        patch.setattr(JobAttempt, "_succeed", killed_after(0, JobAttempt._succeed))
         with pytest.raises(SystemExit):
-            attempt(hurried, mine)
-    change(database, lambda session: leases.release_lost(session, abandoned(mine), max_crashes=3))
+            run_attempt(hurried, mine)
+    change(database, lambda session: lost_leases.release_lost(session, abandoned(mine), max_crashes=3))
     assert read(database, cut).epochs_done == read(database, cut).epochs
 
     train(process, cut)
@@ -146,7 +148,7 @@ def test_whoever_hears_the_bell_helps_and_the_bits_are_the_same(
     train(process, by_one)
     reduced.clear()
     queue.rung.clear()
-    queue.at_ring = lambda job_id: help_reduce(other, job_id)
+    queue.at_ring = lambda job_id: take_work(other, job_id)
     train(process, by_two)
 
     assert queue.rung == [(by_two, "auto")] * 2, "for the other, and for the leader's own worker, which is busy"
@@ -155,17 +157,17 @@ def test_whoever_hears_the_bell_helps_and_the_bits_are_the_same(
     assert result(database, by_two) == result(database, by_one)
 
 
-def takes_one(database: Database, queue: FakeQueue, other: Process, *, lease_seconds: float) -> list[PartitionClaim]:
+def takes_one(database: Database, queue: FakeQueue, other: Process, *, lease_seconds: float) -> list[PartitionLease]:
     """Another takes a partition when the bell is rung, and does nothing with it."""
-    taken: list[PartitionClaim] = []
+    taken: list[PartitionLease] = []
 
     def take(job_id: UUID) -> None:
         queue.at_ring = lambda _: None
         taken.append(
             change(
                 database,
-                lambda session: partitions.claim(
-                    session, job_id, uuid4(), worker_id=other.worker_id, lease_seconds=lease_seconds
+                lambda session: partitions.claim_partition(
+                    session, job_id, uuid4(), Claimant(other.worker_id, 4711, [], lease_seconds)
                 ),
             )
         )
@@ -181,9 +183,10 @@ def test_the_leader_waits_for_a_partition_that_another_has(
     job_id = submit(database, REQUEST)
     leader = Thread(target=train, args=(process, job_id))
     leader.start()
-    wait_until(lambda: change(database, lambda session: partitions.counts(session, job_id)) == (PARTITIONS - 1, 1))
+    one_is_left = (PARTITIONS - 1, 1)
+    wait_until(lambda: change(database, lambda session: partitions.count_partitions(session, job_id)) == one_is_left)
     assert read(database, job_id).status == "running"
-    change(database, lambda session: partitions.put_back(session, taken[0]))
+    change(database, lambda session: taken[0].put_back(session))
     leader.join(30)
 
     assert read(database, job_id).status == "succeeded"
@@ -211,9 +214,9 @@ def test_what_is_reduced_is_not_reduced_again_after_a_crash(
     reduce = PartitionedData.reduce
     monkeypatch.setattr(PartitionedData, "reduce", killed_after(4, reduce))
     with pytest.raises(SystemExit):
-        attempt(process, mine)
+        run_attempt(process, mine)
     monkeypatch.setattr(PartitionedData, "reduce", reduce)
-    change(database, lambda session: leases.release_lost(session, abandoned(mine), max_crashes=3))
+    change(database, lambda session: lost_leases.release_lost(session, abandoned(mine), max_crashes=3))
     change(database, lambda session: session.execute(Partition.__table__.update().values(lease_until=None)))
 
     train(process, cut)
@@ -283,9 +286,9 @@ def test_a_helper_that_cannot_leaves_the_partition_to_others(
         raise error
 
     monkeypatch.setattr(PartitionedData, "reduce", fail)
-    help_reduce(process, job_id)
+    take_work(process, job_id)
 
-    assert change(database, lambda session: partitions.counts(session, job_id)) == (0, 2)
+    assert change(database, lambda session: partitions.count_partitions(session, job_id)) == (0, 2)
     assert done_by(database, job_id) == [None, None]
     assert read(database, job_id).status == "running"
 
@@ -294,10 +297,10 @@ def test_a_helper_without_the_memory_takes_nothing(
     database: Database, process: Process, other: Process, reduced: list[range]
 ) -> None:
     job_id = led(database)
-    large = update(Job).where(Job.id == job_id).values(plan={"partitions": 2, "memory_bytes": 10**15})
+    large = update(Job).where(Job.id == job_id).values(plan=read(database, job_id).plan | {"memory_bytes": 10**15})
     change(database, lambda session: session.execute(large))
 
-    help_reduce(other, job_id)
+    take_work(other, job_id)
 
     assert reduced == []
 
@@ -308,7 +311,7 @@ def test_a_helper_without_the_device_takes_nothing(
 ) -> None:
     job_id = led(database, device=device)
 
-    help_reduce(process, job_id)
+    take_work(process, job_id)
 
     assert reduced == []
 
@@ -316,8 +319,8 @@ def test_a_helper_without_the_device_takes_nothing(
 def test_a_bell_for_a_job_that_is_not_or_has_nothing_to_share_is_let_go(
     database: Database, process: Process, reduced: list[range]
 ) -> None:
-    help_reduce(process, uuid4())
-    help_reduce(process, submit(database, REQUEST))
+    take_work(process, uuid4())
+    take_work(process, claimed(database, REQUEST).job_id)
 
     assert reduced == []
 
@@ -328,7 +331,7 @@ def led(database: Database, **wanted: Any) -> UUID:
     mine = claim(database, job_id, devices=["auto", "cuda", "cuda:3"])
     assert mine
     half = ROWS // 2
-    change(database, lambda session: partitions.cut(session, job_id, [range(half), range(half, ROWS)]))
+    change(database, lambda session: partitions.cut_job(session, job_id, [range(half), range(half, ROWS)]))
     return job_id
 
 
@@ -351,9 +354,9 @@ def test_a_helper_gives_others_their_turn(
     monkeypatch.setattr("worker.partitions._TURN_SECONDS", 0.0)
     queue.rung.clear()
 
-    help_reduce(process, job_id)
+    take_work(process, job_id)
 
-    assert change(database, lambda session: partitions.counts(session, job_id)) == (1, 1)
+    assert change(database, lambda session: partitions.count_partitions(session, job_id)) == (1, 1)
     assert queue.rung == [(job_id, "auto")], "and is heard again when they have had it"
 
 

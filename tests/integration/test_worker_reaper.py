@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
-from workbench import FakeQueue, abandoned, change, claim, claimed, read, request, submit
+from workbench import FakeQueue, abandoned, change, claim, claimed, expired, read, request, submit
 
 from service.settings import Settings
-from service.store import jobs, leases, workers
+from service.store import jobs, lost_leases, workers
 from service.store.database import Database, now
+from service.store.leases import JobLease
 from service.store.tables import Job, Worker
 from service.upkeep import lost_jobs
 from worker.hearing import Hearing
@@ -238,7 +239,7 @@ def test_reapers_whose_database_was_away_leave_a_worker_its_job_that_was_away_fr
         reaper.look_around()
     assert read(database, mine.job_id).status == "running"
 
-    change(database, lambda session: leases.beat(session, mine, LEASE))
+    change(database, lambda session: mine.beat(session, LEASE))
     look_for_a_lease(reapers, clock)
     for reaper in reapers:
         reaper.look_around()
@@ -289,13 +290,13 @@ def test_a_reaper_whose_contact_breaks_while_it_takes_jobs_takes_no_more(
 ) -> None:
     contact = lost_jobs.Contact(LEASE, is_trusted=True)
     lost = {claimed(database, lease_seconds=-1).job_id for _ in range(2)}
-    end = leases.end_transactions
+    end = lost_leases.end_transactions
 
     def slowly(*arguments: Any) -> None:
         clock.moment += FROZEN
         end(*arguments)
 
-    monkeypatch.setattr(leases, "end_transactions", slowly)
+    monkeypatch.setattr(lost_leases, "end_transactions", slowly)
 
     [taken] = lost_jobs.release_expired(database, contact, max_crashes=3)
     [left] = lost - {taken}
@@ -338,10 +339,10 @@ def test_others_are_judged_after_a_whole_lease_of_answers_that_came_in_time(
 def test_releasing_says_which_jobs_were_taken(database: Database) -> None:
     lost, other = claimed(database, lease_seconds=-1), claimed(database)
 
-    assert [held.claim for held in lost_jobs.expired(database)] == [lost]
-    assert lost_jobs.release(database, lost_jobs.expired(database), max_crashes=3) == [lost.job_id]
-    assert lost_jobs.release(database, [abandoned(lost), abandoned(other)], max_crashes=3) == [other.job_id]
-    assert lost_jobs.release(database, [abandoned(leases.Claim(uuid4(), 1, uuid4()))], max_crashes=3) == []
+    assert [held.lease for held in expired(database)] == [lost]
+    assert lost_jobs.release_jobs(database, expired(database), max_crashes=3) == [lost.job_id]
+    assert lost_jobs.release_jobs(database, [abandoned(lost), abandoned(other)], max_crashes=3) == [other.job_id]
+    assert lost_jobs.release_jobs(database, [abandoned(JobLease(uuid4(), 1, uuid4()))], max_crashes=3) == []
 
 
 def test_a_worker_looks_for_lost_bells_until_it_is_stopped_whatever_goes_wrong(

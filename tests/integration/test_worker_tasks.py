@@ -1,20 +1,25 @@
 """The task that a bell starts: it looks in SQL for what is to be done, and a message proves nothing."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from structlog.testing import capture_logs
-from workbench import LECTURE, claimed, read, rows_of_every_table, submit
+from workbench import LECTURE, change, claimed, jobs_of, read, request, rows_of_every_table, submit, submit_sweep
 
 from service.errors import DatabaseError
 from service.queue import TASK
 from service.settings import get_settings
-from service.store import leases
 from service.store.database import Database
+from service.store.group_leases import GroupLease
+from service.store.leases import JobLease
+from service.store.partitions import cut_job
+from service.store.tables import Job
 from worker.process import Process, current
 
 
@@ -68,6 +73,58 @@ def test_a_bell_for_a_device_that_is_not_here_leaves_the_job_waiting(tasks: Modu
     assert read(database, job_id).status == "queued"
 
 
+def of_a_job(database: Database) -> UUID:
+    return submit(database, LECTURE)
+
+
+def of_a_group(database: Database) -> UUID:
+    sweep = request(batch_size=2) | {"grid": {"learning_rate": [0.01, 0.02, 0.03]}}
+    return jobs_of(database, submit_sweep(database, sweep))[1].id
+
+
+def of_data_that_another_reduces(database: Database) -> UUID:
+    job_id = claimed(database).job_id
+    planned = read(database, job_id).plan | {"partitions": 2}
+    change(database, lambda session: session.execute(update(Job).where(Job.id == job_id).values(plan=planned)))
+    change(database, lambda session: cut_job(session, job_id, [range(2), range(2, 4)]))
+    return job_id
+
+
+def of_nothing(database: Database) -> UUID:
+    return claimed(database).job_id
+
+
+@pytest.mark.parametrize(
+    ("bell", "work"),
+    [
+        (of_a_job, JobLease),
+        (of_a_group, GroupLease),
+        (of_data_that_another_reduces, Job),
+        (of_nothing, None),
+    ],
+)
+def test_what_a_bell_is_for_is_found_in_one_transaction(
+    tasks: ModuleType,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    bell: Callable[[Database], UUID],
+    work: type | None,
+) -> None:
+    job_id, begun, found = bell(database), [], []
+    note = begun.append
+    for engine in {database.writer, database.reader}:
+        event.listen(engine, "begin", note)
+    for action in ("run_attempt", "help_reduce"):
+        monkeypatch.setattr(f"worker.dispatch.{action}", lambda _, work: found.append(type(work)))
+
+    tasks.train(str(job_id))
+
+    for engine in {database.writer, database.reader}:
+        event.remove(engine, "begin", note)
+    assert len(begun) == 1
+    assert found == ([] if work is None else [work])
+
+
 @pytest.mark.parametrize("argument", ["", "nonsense", "'; DROP TABLE jobs; --", "0" * 32, "\0", "9" * 10_000])
 def test_a_bell_for_no_job_is_let_go(tasks: ModuleType, database: Database, argument: str) -> None:
     submit(database)
@@ -83,7 +140,7 @@ def failing_claims(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(leases, "claim", fail)
+    monkeypatch.setattr("worker.dispatch.claim_job", fail)
 
 
 @pytest.mark.parametrize("reason", ["connection refused", "database or disk is full", "no such table: jobs"])

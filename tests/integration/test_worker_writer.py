@@ -9,15 +9,14 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
-from workbench import abandoned, change, claim, claim_group, columns, jobs_of, read, request, submit, submit_sweep
+from workbench import abandoned, change, claim, claim_group_of, columns, jobs_of, read, request, submit, submit_sweep
 
 from service.errors import LeaseLost
-from service.store import leases
+from service.store import lost_leases
 from service.store.database import Database
 from service.store.tables import Epoch, Step
 from worker import group_recorder, recorder, writer
-from worker.attempt import attempt
-from worker.group_attempt import attempt_group
+from worker.attempt import run_attempt
 from worker.patience import Leaving
 from worker.process import Process
 from worker.writer import Writer
@@ -66,13 +65,13 @@ _OF_ITS_RUN = {"_sa_instance_state", "job_id", "seconds"}
 def train(process: Process, job_id: UUID, **settings: Any) -> None:
     mine = claim(process.database, job_id, worker_id=process.worker_id)
     assert mine
-    attempt(replace(process, settings=process.settings.model_copy(update=settings)), mine)
+    run_attempt(replace(process, settings=process.settings.model_copy(update=settings)), mine)
 
 
 def train_group(process: Process, job_id: UUID, **settings: Any) -> None:
-    mine = claim_group(process.database, job_id, worker_id=process.worker_id)
+    mine = claim_group_of(process.database, job_id, worker_id=process.worker_id)
     assert mine
-    attempt_group(replace(process, settings=process.settings.model_copy(update=settings)), mine)
+    run_attempt(replace(process, settings=process.settings.model_copy(update=settings)), mine)
 
 
 def test_a_quick_write_is_done_at_once_by_whoever_asks_for_it() -> None:
@@ -190,13 +189,13 @@ def test_an_attempt_that_is_overtaken_while_it_is_written_beside_leaves_the_othe
         if left == 0:
             monkeypatch.setattr(recorder, "write_records", write)
             other = replace(process, database=Database(database.url.render_as_string(hide_password=False)))
-            assert change(other.database, lambda session: leases.release_lost(session, abandoned(mine), 3))
+            assert change(other.database, lambda session: lost_leases.release_lost(session, abandoned(mine), 3))
             train(other, job_id)
             other.database.dispose()
         write(*arguments)
 
     monkeypatch.setattr(recorder, "write_records", overtaken)
-    attempt(replace(process, settings=process.settings.model_copy(update={"flush_epochs": 3})), mine)
+    run_attempt(replace(process, settings=process.settings.model_copy(update={"flush_epochs": 3})), mine)
 
     assert rows(database, job_id) == rows(database, plain)
     assert (read(database, job_id).status, read(database, job_id).attempt) == ("succeeded", 2)

@@ -15,11 +15,13 @@ from service.jobs import jobs as use_cases
 from service.jobs import sweeps
 from service.settings import Settings
 from service.storage import Storage, storage_at
-from service.store import group_leases, jobs, leases
+from service.store import jobs
+from service.store.claims import claim_group, claim_job
 from service.store.database import Database
-from service.store.group_leases import GroupClaim
+from service.store.group_leases import GroupLease
 from service.store.jobs import Filters
-from service.store.leases import Claim, Held
+from service.store.leases import Claimant, JobLease
+from service.store.lost_leases import RunningJob, expired_jobs
 from service.store.tables import Job, Table
 from slope.spec import JobRequest, SweepRequest
 
@@ -89,30 +91,30 @@ def claim(
     worker_id: UUID | None = None,
     process_id: int = 4711,
     lease_seconds: float = 60.0,
-) -> Claim | None:
+) -> JobLease | None:
+    claimant = Claimant(worker_id or uuid4(), process_id, devices, lease_seconds)
     with database.writing() as session:
-        mine = leases.claim(
-            session,
-            job_id,
-            worker_id=worker_id or uuid4(),
-            process_id=process_id,
-            devices=devices,
-            lease_seconds=lease_seconds,
-        )
+        mine = claim_job(session, job_id, claimant)
         session.commit()
     return mine
 
 
-def abandoned(mine: Claim) -> Held:
+def abandoned(mine: JobLease) -> RunningJob:
     """The job of a process that was seen to be dead."""
-    return Held(mine, uuid4(), process_id=4711, has_expired=False)
+    return RunningJob(mine, uuid4(), process_id=4711, has_expired=False)
 
 
-def claimed(database: Database, wanted: dict[str, Any] | None = None, *, lease_seconds: float = 60.0) -> Claim:
+def claimed(database: Database, wanted: dict[str, Any] | None = None, *, lease_seconds: float = 60.0) -> JobLease:
     """A new job that somebody runs."""
     mine = claim(database, submit(database, wanted), lease_seconds=lease_seconds)
     assert mine
     return mine
+
+
+def expired(database: Database) -> list[RunningJob]:
+    """Running jobs whose lease has run out."""
+    with database.reading() as session:
+        return expired_jobs(session)
 
 
 def change(database: Database, action: Callable[[Session], Any]) -> Any:
@@ -185,17 +187,14 @@ def jobs_of(database: Database, sweep_id: UUID) -> list[Job]:
     return found[::-1]
 
 
-def claim_group(
+def claim_group_of(
     database: Database, job_id: UUID, *, worker_id: UUID | None = None, lease_seconds: float = 60.0
-) -> GroupClaim | None:
+) -> GroupLease | None:
+    claimant = Claimant(worker_id or uuid4(), 4711, ["auto", "cpu"], lease_seconds)
     with database.writing() as session:
-        mine = group_leases.claim(
-            session,
-            job_id,
-            worker_id=worker_id or uuid4(),
-            process_id=4711,
-            devices=["auto", "cpu"],
-            lease_seconds=lease_seconds,
-        )
+        job = jobs.find_job(session, job_id)
+        assert job
+        assert job.group_id
+        mine = claim_group(session, job.group_id, claimant)
         session.commit()
     return mine
