@@ -1,16 +1,23 @@
 """All settings, read from the environment with the prefix SLOPE_."""
 
+import os
 import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import make_url
+
+from service import addresses
+
+_OURS = "SLOPE_"
 
 
 def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -26,7 +33,27 @@ def _refuse_what_is_no_origin(origins: tuple[str, ...]) -> tuple[str, ...]:
     return origins
 
 
+def _absolute(folder: Path) -> Path:
+    try:
+        str(folder).encode()
+        return folder.expanduser().absolute()
+    except UnicodeEncodeError as error:
+        raise ValueError("its name is no text in UTF-8, which SQLite needs: name another folder") from error
+    except RuntimeError as error:
+        raise ValueError("there is no home folder here: name another folder, as in /var/lib/slope") from error
+
+
+def _upper(level: object) -> object:
+    return level.strip().upper() if isinstance(level, str) else level
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
+
+
+class WrongSettings(Exception):
+    """Sentences that name each variable that cannot be used, and why. No URL is in them: it may hold a password."""
 
 
 def _prefix(value: str) -> str:
@@ -45,16 +72,19 @@ _PREFIX = re.compile(r"[A-Za-z0-9._~/-]*")
 class Settings(BaseSettings):
     """How this process runs. Every field is an environment variable: `database_url` is SLOPE_DATABASE_URL."""
 
-    model_config = SettingsConfigDict(env_prefix="SLOPE_", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_OURS, env_ignore_empty=True, frozen=True, use_attribute_docstrings=True
+    )
 
-    data_dir: Path = Field(default_factory=lambda: user_data_path("slope"))
-    """Folder of the embedded database and broker."""
-    database_url: str = ""
-    """SQLAlchemy URL of PostgreSQL or SQLite; a SQLite file in the data folder by default."""
-    storage_url: str = ""
-    """Where datasets are kept: `file:///folder`, or `s3://bucket/prefix`; by default the folder `objects` beside an
-    embedded database, or in the data folder. API and workers need to see the same."""
-    broker_url: str = ""
+    data_dir: Folder = Field(default_factory=lambda: user_data_path("slope"), validate_default=True)
+    """Folder of the embedded database and broker. Nobody but the user that Slope runs as can read what is in it."""
+    database_url: Annotated[str, AfterValidator(addresses.database)] = ""
+    """SQLAlchemy URL of PostgreSQL (`postgresql://user@host/name`) or SQLite (`sqlite:////folder/file`); a SQLite file
+    in the data folder by default. Signs such as `@ / ? # %` in a password or a path are written as `%40`, `%2F`, …"""
+    storage_url: Annotated[str, AfterValidator(addresses.storage)] = ""
+    """Where datasets are kept: a folder (`/srv/slope`, or `file:///srv/slope`), or `s3://bucket/prefix`; by default the
+    folder `objects` beside an embedded database, or in the data folder. API and workers need to see the same."""
+    broker_url: Annotated[str, AfterValidator(addresses.broker)] = ""
     """URL of Redis or Valkey, the bell that wakes workers; by default that of a running `slope serve`, or port 6379."""
 
     allowed_hosts: Names = ()
@@ -65,19 +95,19 @@ class Settings(BaseSettings):
     root_path: Annotated[str, BeforeValidator(_prefix)] = ""
     """Path at which a proxy has the service, as in `/slope`, whether it strips it or not: documentation, `Location` and
     the types of problems then begin with it."""
-    max_body_size: int = Field(default=64 * 1024 * 1024, ge=1)
-    """Largest request body, in bytes."""
-    max_upload_size: int = Field(default=4 * 1024**3, ge=1)
-    """Largest file that is taken as a dataset, in bytes, before and after it is decompressed."""
+    max_body_size: ByteSize = Field(default=ByteSize(64 * 1024 * 1024), ge=1)
+    """Largest request body, in bytes, or as in `64MB` (10⁶ bytes each), `64MiB` (2²⁰)."""
+    max_upload_size: ByteSize = Field(default=ByteSize(4 * 1024**3), ge=1)
+    """Largest file that is taken as a dataset, before and after it is decompressed, in bytes or as in `4GiB`."""
     max_dataset_numbers: int = Field(default=1_000_000_000, ge=1)
     """Most numbers, rows × columns, of a dataset."""
     max_stored_bytes: ByteSize | None = None
     """Bytes that all datasets, those of jobs too, may take in the storage, as in `50GiB`; no bound by default."""
-    upload_memory: int = Field(default=512 * 1024**2, ge=1)
-    """Bytes of memory that reading one upload may take."""
+    upload_memory: ByteSize = Field(default=ByteSize(512 * 1024**2), ge=1)
+    """Memory that reading one upload may take, in bytes or as in `512MiB`."""
     upload_seconds: float = Field(default=600.0, gt=0)
     """How long reading one upload may take, once it has arrived."""
-    spool_dir: Path | None = None
+    spool_dir: Folder | None = None
     """Where uploads wait to be read; by default a folder beside the one where datasets are kept."""
     max_connections: int = Field(default=1000, ge=1)
     """Requests that the API has in work at once, streams and long polls among them; more are answered 503."""
@@ -119,20 +149,22 @@ class Settings(BaseSettings):
     max_crashes: int = Field(default=3, ge=1)
     """A job is given up after this many attempts in a row that died with their worker and recorded nothing."""
 
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
+    """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case."""
     log_json: bool = False
 
     @property
     def database(self) -> str:
         """The database URL with its default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'slope.db'}"
+        if self.database_url:
+            return self.database_url
+        return addresses.of_sqlite(self.data_dir / "slope.db")
 
     @property
     def storage(self) -> str:
         """The storage's URL with its default filled in."""
-        url = make_url(self.database)
-        is_file = url.get_backend_name() == "sqlite" and url.database
-        folder = Path(url.database).parent if is_file and url.database else self.data_dir
+        file = addresses.sqlite_file(self.database)
+        folder = file.parent if file else self.data_dir
         return self.storage_url or (folder / "objects").resolve().as_uri()
 
     @property
@@ -157,5 +189,29 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once. Raises WrongSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise WrongSettings("; ".join(_sentence(each) for each in error.errors())) from None
+
+
+def misspelt_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that no setting reads, each with the one that was probably meant.
+
+    Others with our prefix are left alone: Compose has its own, and Kubernetes sets SLOPE_PORT beside a service `slope`.
+    """
+    known = {f"{_OURS}{name.upper()}" for name in Settings.model_fields} | _FOR_OTHERS
+    strangers = [name for name in environment if name.upper().startswith(_OURS) and name.upper() not in known]
+    nearest = {name: get_close_matches(name.upper(), known - _FOR_OTHERS, n=1, cutoff=0.85) for name in strangers}
+    return {name: found[0] for name, found in nearest.items() if found}
+
+
+_FOR_OTHERS = {"SLOPE_URL", "SLOPE_WORKER_ID"}
+"""Names of the client's, and of a worker for its children."""
+
+
+def _sentence(error: ErrorDetails) -> str:
+    name = f"{_OURS}{str(error['loc'][0]).upper()}"
+    given = name if name.endswith("_URL") else f"{name}={error['input']}"
+    return f"{given} cannot be used: {error['msg'].removeprefix('Value error, ')}"

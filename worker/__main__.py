@@ -8,7 +8,11 @@ import sys
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C just ends us, until Celery takes it over
-    from worker.app import run  # seconds of it
+    from service import startup
+
+    with startup.ending_in_a_sentence():
+        startup.begin()
+        from worker.app import run  # seconds of it
 
     run(int(sys.argv[1]))
     atexit._run_exitfuncs()

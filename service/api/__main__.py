@@ -14,12 +14,11 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
-from service import logs
+from service import startup
 from service.api.app import create_app
 from service.api.guards.http1 import BoundedProtocol, BoundedServer, bounds_of
 from service.errors import ServiceError
 from service.jobs import jobs
-from service.settings import get_settings
 
 _GRACE_SECONDS = 5
 _MOST_DESCRIPTORS = 65_536
@@ -40,9 +39,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--fd", type=int, default=None, help="an open socket to listen on instead")
     arguments = parser.parse_args()
-    settings = get_settings()
-    logs.configure_logs(settings)
-    app = create_app(settings)
+    with startup.ending_in_a_sentence():
+        settings = startup.begin()
+        app = create_app(settings)
     Thread(target=_rehearse, args=(app,), daemon=True).start()
     config = uvicorn.Config(
         app,

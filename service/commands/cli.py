@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO
 
@@ -40,6 +41,9 @@ def main(
     ] = False,
 ) -> None:
     """Train linear regressions as a service."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of ASCII shows what it can
 
 
 @app.command()
@@ -88,13 +92,14 @@ def upgrade(data_dir: DataDir = None) -> None:
     """Bring the database's schema to the newest version."""
     _need_server()
     _use(data_dir)
-    from service.settings import get_settings
+    from service import startup
     from service.storage import storage_at
     from service.store import schema
     from service.store.database import Database
 
-    settings = get_settings()
-    schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
+    with startup.ending_in_a_sentence():
+        settings = startup.begin()
+        schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
     console.print("The schema is up to date.")
 
 
@@ -220,7 +225,9 @@ def _need_server() -> None:
 
 def _become(module: str, *arguments: str) -> NoReturn:
     """Go on as another program of ours, in this process: signals reach it directly."""
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+    from service.commands.supervisor import python_of
+
+    os.execv(sys.executable, [*python_of(module), *arguments])  # noqa: S606
 
 
 def _fail(sentence: str) -> NoReturn:

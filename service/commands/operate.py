@@ -3,36 +3,36 @@
 import sys
 
 from rich.console import Console
+from rich.text import Text
 
-from service import logs
+from service import startup
 from service.queue import CeleryQueue, celery_app
-from service.settings import get_settings
 from service.store import lost_leases
 from service.store.database import Database
 from service.upkeep import doctor, lost_jobs
 from service.upkeep.lost_jobs import Contact
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, markup=False, soft_wrap=True)
 
 
+@startup.ending_in_a_sentence()
 def print_diagnoses() -> None:
     """Print what is well and what is not. Exits with 1 when something needs doing."""
-    settings = get_settings()
+    settings = startup.begin()
     queue = CeleryQueue(celery_app(settings.broker))
     diagnoses = list(doctor.diagnose(settings, Database(settings.database, fails_fast=True), queue))
     for diagnosis in diagnoses:
-        mark = "[green]✓[/]" if diagnosis.advice is None else "[red]✗[/]"
-        console.print(f"{mark} {diagnosis.subject}: {diagnosis.finding}")
+        console.print(_mark(is_well=diagnosis.advice is None), f"{diagnosis.subject}: {diagnosis.finding}")
         if diagnosis.advice:
             console.print(f"    {diagnosis.advice}.")
     if any(diagnosis.advice for diagnosis in diagnoses):
         sys.exit(1)
 
 
+@startup.ending_in_a_sentence()
 def reap_jobs() -> None:
     """Take jobs from workers that died, and ring for those that nobody has heard of."""
-    settings = get_settings()
-    logs.configure_logs(settings)
+    settings = startup.begin()
     database, queue = Database(settings.database, fails_fast=True), CeleryQueue(celery_app(settings.broker))
     with database.reading() as session:
         has_expired = bool(lost_leases.expired_jobs(session))
@@ -42,3 +42,11 @@ def reap_jobs() -> None:
     released = lost_jobs.watch_and_release(database, contact, max_crashes=settings.max_crashes)
     rung = lost_jobs.ring_again(database, queue) if queue.is_reachable() else []
     console.print(f"{len(released)} taken from lost workers, {len(rung)} rung for.")
+
+
+def _mark(*, is_well: bool) -> Text:
+    """A sign that the terminal has."""
+    has_signs = console.encoding.startswith("utf")
+    if is_well:
+        return Text("✓" if has_signs else "ok", "green")
+    return Text("✗" if has_signs else "!!", "red")

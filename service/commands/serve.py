@@ -12,24 +12,24 @@ import structlog
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from rich.console import Console
 
-from service import logs
+from service import addresses, private, startup
 from service.commands import supervisor
 from service.commands.supervisor import Supervisor
-from service.settings import Settings, get_settings
+from service.settings import Settings
 from service.storage import storage_at
 from service.store import schema
 from service.store.database import Database
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False)
 log = structlog.get_logger()
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to our own address
 
 
+@startup.ending_in_a_sentence()
 def run_service(host: str, port: int, workers: int) -> None:
     """Run broker, API and worker until SIGINT or SIGTERM. Exits with a sentence when it cannot."""
-    settings = get_settings()
-    logs.configure_logs(settings)
+    settings = startup.begin()
     with _lock(settings.data_dir), supervisor.runtime_folder() as folder, _listen(host, port) as listener:
         schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
         _supervise(settings, host, listener, workers, folder)
@@ -37,8 +37,8 @@ def run_service(host: str, port: int, workers: int) -> None:
 
 def _lock(data_dir: Path) -> AcquireReturnProxy[FileLock]:
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        return FileLock(data_dir / "serve.lock", blocking=False).acquire()
+        private.make_folder(data_dir)
+        return FileLock(data_dir / "serve.lock", mode=0o600, blocking=False).acquire()
     except Timeout:
         sys.exit(f"Another `slope serve` uses {data_dir}: end it, or name another folder with --data-dir")
     except OSError as error:
@@ -54,7 +54,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _supervise(settings: Settings, host: str, listener: socket.socket, workers: int, folder: Path) -> None:
     socket_path = folder / "broker.sock"
-    broker_url = f"redis+socket://{socket_path}"
+    broker_url = addresses.of_socket(socket_path)
     environment = os.environ | {"SLOPE_BROKER_URL": broker_url}
     children = [
         supervisor.broker_child(socket_path, folder),

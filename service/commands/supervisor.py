@@ -22,6 +22,8 @@ _STEADY_SECONDS = 10.0
 """A process that ran this long is restarted without delay."""
 _LONGEST_DELAY = 10.0
 _GRACE_SECONDS = 8.0
+_LONGEST_FOLDER = 107 - len("/slope-12345678/broker.sock")
+"""Bytes of a path in which a socket can have its folder: the system's limit is 107, on Linux."""
 
 log = structlog.get_logger()
 
@@ -116,19 +118,19 @@ class Supervisor:
 
 def broker_child(socket_path: Path, folder: Path) -> Child:
     """Valkey on a socket that only this user can open. It keeps nothing on disk: SQL is the truth."""
-    options = {"port": "0", "unixsocket": str(socket_path), "unixsocketperm": "700", "save": "", "dir": str(folder)}
+    options = {"port": "0", "unixsocket": str(socket_path), "unixsocketperm": "600", "save": "", "dir": str(folder)}
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     return Child("broker", [str(get_binary_path()), *arguments, "--loglevel", "warning"], os.environ)
 
 
 def api_child(listener: socket.socket, environment: Mapping[str, str]) -> Child:
     """The API on a socket that outlives it, so that a restarted one has the same port."""
-    command = [sys.executable, "-m", "service.api", "--fd", str(listener.fileno())]
+    command = [*python_of("service.api"), "--fd", str(listener.fileno())]
     return Child("api", command, environment, descriptors=(listener.fileno(),))
 
 
 def worker_child(slots: int, environment: Mapping[str, str]) -> Child:
-    return Child("worker", [sys.executable, "-m", "worker", str(slots)], environment)
+    return Child("worker", [*python_of("worker"), str(slots)], environment)
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -140,10 +142,17 @@ def bind_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
+def python_of(module: str) -> list[str]:
+    """How a program of ours is started. Without -P, Python would first look for it in the folder one is in."""
+    return [sys.executable, "-P", "-m", module]
+
+
 @contextlib.contextmanager
 def runtime_folder() -> Iterator[Path]:
-    """A private folder for sockets, whose paths have to be short."""
-    folder = Path(tempfile.mkdtemp(prefix="slope-"))
+    """A private folder for sockets, whose paths have to be short. Raises OSError."""
+    wanted = tempfile.gettempdir()
+    fits = len(os.fsencode(wanted)) <= _LONGEST_FOLDER
+    folder = Path(tempfile.mkdtemp(prefix="slope-", dir=wanted if fits else "/tmp"))  # noqa: S108
     try:
         yield folder
     finally:

@@ -47,10 +47,13 @@ from service.errors.requests import (
     UnsupportedMediaType,
 )
 from service.errors.storage import (
+    DatabaseDamaged,
     DatabaseError,
+    DatabaseNotUnicode,
     DatabaseUnavailable,
     ObjectMissing,
     SchemaMissing,
+    SchemaNewer,
     StorageFull,
     StorageUnavailable,
 )
@@ -60,7 +63,9 @@ __all__ = [
     "BodyNotRead",
     "BodyTooLarge",
     "ClientGone",
+    "DatabaseDamaged",
     "DatabaseError",
+    "DatabaseNotUnicode",
     "DatabaseUnavailable",
     "DatasetIsUsed",
     "DatasetNotFound",
@@ -91,6 +96,7 @@ __all__ = [
     "ReplayDiffers",
     "ReplayTooLong",
     "SchemaMissing",
+    "SchemaNewer",
     "ServiceError",
     "StepNotFound",
     "StepTooLarge",

@@ -11,6 +11,8 @@ class ServiceError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "The service failed"
+    advice: ClassVar[str] = "Look into the service's log"
+    """What its operator does about it."""
 
     def __init__(
         self,

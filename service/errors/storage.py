@@ -17,6 +17,7 @@ class DatabaseUnavailable(DatabaseError):
     status = 503
     type = "database-unavailable"
     title = "The database is not available"
+    advice = "Check SLOPE_DATABASE_URL, and that the server runs"
 
     def __init__(self, cause: object) -> None:
         detail = (
@@ -30,15 +31,47 @@ class SchemaMissing(DatabaseError):
     status = 503
     type = "schema-missing"
     title = "The database has no schema"
+    advice = "Run `slope db upgrade`"
 
     def __init__(self, cause: object) -> None:
         super().__init__(cause, detail="Create it with `slope db upgrade`", headers={"Retry-After": "10"})
+
+
+class SchemaNewer(DatabaseError):
+    status = 503
+    type = "schema-newer"
+    title = "The database was made by a newer Slope"
+    advice = "Install that version, or restore a copy that this one has made"
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(f"this one does not know the schema {revision}", detail="Its operator installs that version")
+
+
+class DatabaseDamaged(DatabaseError):
+    status = 503
+    type = "database-damaged"
+    title = "The database is damaged"
+    advice = "Restore the file from a copy"
+
+    def __init__(self, cause: object) -> None:
+        super().__init__(cause, detail="Its operator restores it from a copy")
+
+
+class DatabaseNotUnicode(DatabaseError):
+    status = 503
+    type = "database-not-unicode"
+    title = "The database does not take every text"
+    advice = "Make another with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"its encoding is {encoding}, not UTF8", detail="Its operator makes another")
 
 
 class StorageFull(ServiceError):
     status = 507
     type = "storage-full"
     title = "There is no room left"
+    advice = "Make room on its disk"
 
     def __init__(self, cause: object) -> None:
         super().__init__(f"Nothing was changed: delete jobs or datasets, or make room on the disk ({cause})")
@@ -48,6 +81,7 @@ class StorageUnavailable(ServiceError):
     status = 503
     type = "storage-unavailable"
     title = "The storage of datasets is not available"
+    advice = "Check SLOPE_STORAGE_URL, and that every process may write there"
 
     def __init__(self) -> None:
         detail = "Nothing was changed or lost; repeat the request in a moment"

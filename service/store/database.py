@@ -31,6 +31,7 @@ _TURN_SECONDS, _SHORT_TURN_SECONDS = 4.0, 0.2
 _QUERY_SECONDS = 2.0
 """A small query that takes longer counts as lost, where the database fails fast."""
 _TCP: dict[str, Any] = {
+    "client_encoding": "utf8",  # whatever PGCLIENTENCODING says
     "connect_timeout": 5,
     "keepalives_idle": 2,
     "keepalives_interval": 1,
@@ -138,7 +139,7 @@ class Database:
     def _sqlite(self, begin: Callable[[Connection], None] | None, *, query_only: bool = False) -> Engine:
         """Without a BEGIN every query is a transaction by itself."""
         if self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = create_engine(
             self.url,
             module=_sqlite_driver(),

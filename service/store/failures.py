@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.errors import DatabaseError, DatabaseUnavailable, SchemaMissing, ServiceError, StorageFull
+from service.errors import (
+    DatabaseDamaged,
+    DatabaseError,
+    DatabaseUnavailable,
+    SchemaMissing,
+    ServiceError,
+    StorageFull,
+)
 
 
 @contextmanager
@@ -27,6 +34,8 @@ def _translation(error: SQLAlchemyError) -> ServiceError:
         return StorageFull(error.orig)
     if _has_no_schema(error):
         return SchemaMissing(error.orig)
+    if _is_damaged(error):
+        return DatabaseDamaged(error.orig)
     return DatabaseUnavailable(error.orig) if _is_away(error) else DatabaseError(error)
 
 
@@ -38,6 +47,20 @@ def _is_full(error: DBAPIError) -> bool:
 def _has_no_schema(error: DBAPIError) -> bool:
     """Whether a table is missing: nobody has created the schema."""
     return "no such table" in str(error.orig) or type(error.orig).__name__ == "UndefinedTable"
+
+
+def _is_damaged(error: DBAPIError) -> bool:
+    """Whether SQLite finds that its file is none, or not whole; PostgreSQL has a class for what it finds."""
+    kind, words = type(error.orig).__name__, str(error.orig)
+    return kind in ("DataCorrupted", "IndexCorrupted") or any(each in words for each in _DAMAGE)
+
+
+_DAMAGE = (
+    "file is not a database",
+    "disk image is malformed",
+    "malformed database schema",
+    "unsupported file format",
+)
 
 
 def _is_away(error: DBAPIError) -> bool:

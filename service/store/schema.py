@@ -9,7 +9,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 import migrations
+from service.errors import SchemaNewer
 from service.storage import Storage
+from service.store import condition
 from service.store.database import Database
 from service.store.failures import translated_errors
 
@@ -22,7 +24,9 @@ def upgrade(database: Database, revision: str = "head", *, storage: Storage | No
     """
     with database.writer.begin() as connection:
         if not database.is_sqlite:  # a SQLite writer is alone as it is
+            condition.refuse_other_encodings(connection)
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(732001)")
+        is_at_head(connection)
         command.upgrade(config(connection, storage), revision)
 
 
@@ -41,14 +45,23 @@ def check(database: Database) -> None:
 
 @translated_errors()
 def is_current(database: Database) -> bool:
-    """Whether the schema is the one this version of the code works with."""
+    """Whether the schema is the one this version of the code works with. Raises SchemaNewer where it is a later one."""
     with database.reader.connect() as connection:
-        heads = ScriptDirectory.from_config(config(connection)).get_heads()
-        return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
+        return is_at_head(connection)
+
+
+def is_at_head(connection: Connection) -> bool:
+    """The same, of a connection."""
+    scripts = ScriptDirectory.from_config(config(connection))
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    if strangers := found - {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaNewer(", ".join(sorted(strangers)))
+    return found == set(scripts.get_heads())
 
 
 def config(connection: Connection, storage: Storage | None = None) -> Config:
     configuration = Config()
-    configuration.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    folder = str(Path(migrations.__file__).parent)
+    configuration.set_main_option("script_location", folder.replace("%", "%%"))  # it would be interpolated
     configuration.attributes |= {"connection": connection, "storage": storage}
     return configuration

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.errors import ServiceError
+from service.addresses import without_secrets
+from service.errors import DatabaseUnavailable, ServiceError
 from service.queue import Queue
-from service.settings import Settings
+from service.settings import Settings, misspelt_settings
 from service.storage import storage_at
 from service.store import condition, jobs, lost_leases, schema, workers
 from service.store.database import Database, now
@@ -31,7 +32,11 @@ def diagnose(settings: Settings, database: Database, queue: Queue) -> Iterator[D
         advice = "Start `slope serve`, which makes one, or say by --data-dir where it is"
         yield Diagnosis("database", f"is not there: {database.url.database}", advice)
         return
+    for name, meant in misspelt_settings().items():
+        yield Diagnosis("setting", f"{name} is none, and is ignored", f"Set {meant}, if you mean that")
     try:
+        if not database.is_sqlite:
+            database.query(condition.refuse_other_encodings)
         if not schema.is_current(database):
             yield Diagnosis("schema", "is not the one this version works with", "Run `slope db upgrade`")
             return
@@ -40,18 +45,24 @@ def diagnose(settings: Settings, database: Database, queue: Queue) -> Iterator[D
         yield _examine_broker(queue)
         yield _examine_workers(database)
         yield from _examine_jobs(database)
+    except DatabaseUnavailable as error:
+        yield Diagnosis("database", f"does not answer: {_in_one_line(error)}", error.advice)
     except ServiceError as error:
-        advice = "Check SLOPE_DATABASE_URL and that the server runs; create the schema with `slope db upgrade`"
-        yield Diagnosis("database", f"does not answer: {error.__cause__}", advice)
+        finding = f"{error.title.removeprefix('The database ')}: {_in_one_line(error)}"
+        yield Diagnosis("database", finding, error.advice)
 
 
 def _examine_database(settings: Settings, database: Database) -> Iterator[Diagnosis]:
-    yield Diagnosis("database", f"answers at {database.url.render_as_string()}")
+    yield Diagnosis("database", f"answers at {database.url.set(query={}).render_as_string()}")
     if database.is_sqlite:
         yield from _examine_sqlite(database)
         free = shutil.disk_usage(settings.data_dir).free
         advice = "Make room: jobs fail when the disk is full" if free < _LITTLE_DISK else None
         yield Diagnosis("disk", f"has {free / 1024**3:.1f} GiB free", advice)
+
+
+def _in_one_line(error: object) -> str:
+    return " ".join(str(error).split())
 
 
 def _examine_sqlite(database: Database) -> Iterator[Diagnosis]:
@@ -71,9 +82,9 @@ def _examine_storage(url: str) -> Diagnosis:
     try:
         storage_at(url).check()
     except ServiceError as error:
-        advice = "Check SLOPE_STORAGE_URL, and that every process may write there"
-        return Diagnosis("storage", f"does not answer at {url}: {error.__cause__}", advice)
-    return Diagnosis("storage", f"answers at {url}")
+        finding = f"does not answer at {without_secrets(url)}: {_in_one_line(error.__cause__)}"
+        return Diagnosis("storage", finding, error.advice)
+    return Diagnosis("storage", f"answers at {without_secrets(url)}")
 
 
 def _examine_broker(queue: Queue) -> Diagnosis:

@@ -10,6 +10,7 @@ from integration.workbench import FakeQueue, change, claimed, read, request, sub
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
+from service import startup
 from service.commands import operate
 from service.settings import Settings
 from service.store import workers
@@ -135,7 +136,7 @@ def test_damage_of_the_file_is_found(sqlite_url: str, queue: FakeQueue) -> None:
 def test_the_doctor_prints_what_is_wrong_and_exits_with_1(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(operate, "get_settings", lambda: settings)
+    monkeypatch.setattr(startup, "begin", lambda: settings)
     monkeypatch.setattr(operate, "Database", lambda _url, fails_fast: database)  # to be closed
     mine = claimed(database, lease_seconds=-1.0)
 
@@ -157,7 +158,7 @@ def test_reaping_by_hand_takes_jobs_from_the_dead_and_rings_for_them(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update={"broker_url": broker_url} | HASTY))
+    monkeypatch.setattr(startup, "begin", lambda: settings.model_copy(update={"broker_url": broker_url} | HASTY))
     monkeypatch.setattr(operate, "Database", lambda _url, fails_fast: database)  # to be closed
     lost, held = claimed(database, lease_seconds=-1.0), claimed(database)
 
@@ -174,7 +175,7 @@ def test_reaping_by_hand_leaves_a_job_alone_whose_worker_gives_a_sign_of_life_me
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Worker and operator were cut off from the database together, and it is back."""
-    monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update=HASTY))
+    monkeypatch.setattr(startup, "begin", lambda: settings.model_copy(update=HASTY))
     monkeypatch.setattr(operate, "Database", lambda _url, fails_fast: database)  # to be closed
     mine = claimed(database, lease_seconds=-1.0)
     monkeypatch.setattr(lost_jobs, "sleep", lambda _: change(database, lambda session: mine.beat(session, 60.0)))
@@ -190,7 +191,7 @@ def test_reaping_by_hand_leaves_a_job_alone_whose_worker_gives_a_sign_of_life_me
 def test_reaping_without_a_broker_still_takes_jobs_from_the_dead(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(operate, "get_settings", lambda: settings.model_copy(update=HASTY))
+    monkeypatch.setattr(startup, "begin", lambda: settings.model_copy(update=HASTY))
     monkeypatch.setattr(operate, "Database", lambda _url, fails_fast: database)  # to be closed
     lost = claimed(database, lease_seconds=-1.0)
 
