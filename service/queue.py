@@ -1,6 +1,8 @@
 """The bell. A message says only "look at this job"; what the job is and who may train it stands in SQL."""
 
+import os
 import socket
+from contextlib import nullcontext
 from functools import cache
 from time import monotonic
 from typing import Any, Protocol
@@ -9,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from celery import Celery
+from celery.utils import imports
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
 
@@ -37,10 +40,18 @@ class Queue(Protocol):
 @cache
 def celery_app(broker_url: str) -> Celery:
     """The Celery application both processes use: JSON messages, no results, no waiting on a dead broker."""
+    _forget_other_applications()
     url, options = _transport(broker_url)
     app = Celery("slope", broker=url)
     app.conf.update(_CONFIGURATION, broker_transport_options=options)
     return app
+
+
+def _forget_other_applications() -> None:
+    """Celery would take a broker and modules to import from the environment, and modules from the folder one is in."""
+    for name in [name for name in os.environ if name.startswith("CELERY_") or name == "DJANGO_SETTINGS_MODULE"]:
+        del os.environ[name]
+    imports.cwd_in_path = nullcontext
 
 
 def _transport(broker_url: str) -> tuple[str, dict[str, Any]]:

@@ -57,7 +57,7 @@ def _communicate(process: "subprocess.Popen[bytes]", dot: bytes) -> tuple[bytes,
 
 
 def _command(kind: str) -> list[str]:
-    return [sys.executable, "-m", "slope.drawing", kind]
+    return [sys.executable, "-P", "-m", "slope.drawing", kind]  # -P: not what lies in the folder one is in
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Start-up and end of the worker: its Celery application, its identity in SQL, its reaper."""
 
+import os
 import signal
 import warnings
 from time import sleep
@@ -50,17 +51,17 @@ def run(slots: int) -> None:
     queues = sorted({queue_for(request) for request in process.requests_served})
     app.conf.worker_pool_start_method = "spawn" if len(process.devices) > 1 else "fork"
     warnings.filterwarnings("ignore", category=SecurityWarning)  # about root and pickle: we take nothing but JSON
-    app.worker_main(
-        [
-            "--quiet",
-            "worker",
-            f"--concurrency={slots}",
-            f"--queues={','.join(queues)}",
-            "--without-gossip",
-            "--without-heartbeat",
-            "--without-mingle",
-        ]
+    os.environ["PYTHONSAFEPATH"] = "1"  # children that are spawned look for nothing in the folder one is in
+    # Not by Celery's command line, which would obey variables of other applications, such as APP and BROKER_URL.
+    program = app.Worker(
+        concurrency=slots,
+        queues=queues,
+        quiet=True,
+        without_gossip=True,
+        without_heartbeat=True,
+        without_mingle=True,
     )
+    program.start()
 
 
 def wait_for_schema(database: Database) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from service.commands.supervisor import end_with_parent
+from service.commands.supervisor import end_with_parent, python_of
 from slope.client import Client
 
 _PATIENCE_SECONDS = 60.0
@@ -48,7 +48,7 @@ def run_demo() -> None:
 def running_service() -> Iterator[str]:
     """The address of a service that lives as long as the block, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="slope-demo-") as folder:
-        command = [sys.executable, "-m", "service.commands.cli", "serve", "--port", "0", "--data-dir", folder]
+        command = [*python_of("service.commands.cli"), "serve", "--port", "0", "--data-dir", folder]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=end_with_parent
         )

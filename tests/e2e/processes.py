@@ -37,10 +37,12 @@ class Program:
         environment: Mapping[str, str] | None = None,
         descriptors: tuple[int, ...] = (),
         text: str | None = None,
+        prepare: Callable[[Path], object] = lambda _: None,
     ) -> None:
-        """`text` is what it reads from standard input."""
+        """`text` is what it reads from standard input; `prepare` puts something into its folder before it starts."""
         self.folder = folder / f"{_SESSION}-{next(_numbers):04}"
         self.folder.mkdir()
+        prepare(self.folder)
         self._output = self.folder.with_suffix(".out")
         self._log = self.folder.with_suffix(".err")
         self._command = command
