@@ -7,7 +7,7 @@ values and the same residuals; all else is read off these. XᵀX is never formed
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,20 +90,64 @@ def rank_and_condition(reduced: Reduced) -> tuple[int, float | None]:
 
 
 def minimum(reduced: Reduced) -> Array:
-    """The parameters that learn, at the minimum; the ridge enters as K more rows, √(N·l2)·θ ≈ 0."""
-    ridge = np.ldexp(math.sqrt(reduced.count) * reduced.ridge, -reduced.exponents)
+    """The parameters that learn, at the minimum."""
     # Past 1e150 a penalty leaves nothing of its weight that float64 could see, and its square must not overflow.
-    rows = np.vstack([reduced.rows, np.diag(np.minimum(ridge, 1e150))])
-    target = np.concatenate([reduced.target, np.zeros(len(ridge))])
-    solution, rank = _least_squares(rows, target, reduced.even_sizes(rows), reduced.tolerance)
-    if rank < len(solution):
-        shortest, _ = _least_squares(rows, target, reduced.own_sizes(), reduced.tolerance)
-        least, error = (np.linalg.norm(rows @ theta - target) for theta in (solution, shortest))
-        if error <= least * (1 + 1e-9) + 1e-12 * np.linalg.norm(target):
-            solution = shortest
+    ridge = np.minimum(np.ldexp(math.sqrt(reduced.count) * reduced.ridge, -reduced.exponents), 1e150)
+    solution = _least_of_equals(reduced, ridge)
+    if solution is None:
+        solution = _least_with_penalty(reduced, ridge)
     theta = np.ldexp(solution, reduced.target_exponent - reduced.exponents)
     split = min(reduced.count, len(theta))  # the bias is not rotated
     return theta if reduced.basis is None else np.append(reduced.basis @ theta[:split], theta[split:])
+
+
+def _least_with_penalty(reduced: Reduced, ridge: Array) -> Array:
+    """The ridge enters as K more rows, ridge·θ ≈ 0."""
+    if ridge.any() and ridge[-1] == 0:
+        return _least_beside_bias(reduced, ridge)
+    rows = np.vstack([reduced.rows, np.diag(ridge)])
+    target = np.concatenate([reduced.target, np.zeros(len(ridge))])
+    solution, rank = _least_squares(rows, target, reduced.even_sizes(rows), reduced.tolerance)
+    if rank == len(solution):
+        return solution
+    shortest, _ = _least_squares(rows, target, reduced.own_sizes(), reduced.tolerance)
+    least, error = (np.linalg.norm(rows @ theta - target) for theta in (solution, shortest))
+    return shortest if error <= least * (1 + 1e-9) + 1e-12 * np.linalg.norm(target) else solution
+
+
+def _least_beside_bias(reduced: Reduced, ridge: Array) -> Array:
+    """The bias, last and without a penalty, is taken out first: weights under a strong one keep their digits so."""
+    bias, others = reduced.rows[:, -1:], reduced.rows[:, :-1]
+    triangle = np.linalg.qr(np.hstack([bias, others, reduced.target[:, None]]), mode="r")
+    (first, *across, whole), rest = triangle[0], triangle[1:, 1:]
+    parts = {"exponents": reduced.exponents[:-1], "ridge": reduced.ridge[:-1]}
+    weights = _least_with_penalty(replace(reduced, rows=rest[:, :-1], target=rest[:, -1], **parts), ridge[:-1])
+    return np.append(weights, (whole - np.dot(across, weights)) / first)
+
+
+def _least_of_equals(reduced: Reduced, ridge: Array) -> Array | None:
+    """Where the rows leave directions free in which a faint penalty alone decides; None where they do not.
+
+    As K more rows, the penalty's decision there would drown in the rounding of the rows. So the free directions are
+    taken out first: every combination a of the others has the one completion that the penalty likes best, `ways·a`,
+    whatever the penalty's strength.
+    """
+    sizes = reduced.even_sizes(reduced.rows)
+    strength = (ridge / sizes).max()
+    if not 0 < strength < 1:
+        return None
+    left, values, right = np.linalg.svd(reduced.rows / sizes)
+    rank = int((values > reduced.tolerance * values[0]).sum())
+    if rank == len(sizes):
+        return None
+    bound, free = right[:rank].T, right[rank:].T
+    weights = (ridge / sizes / strength)[:, None]
+    if np.linalg.svd(weights * free, compute_uv=False)[-1] < reduced.tolerance:
+        return None  # one of them is the bias alone, next to columns beyond all proportion
+    ways = bound - free @ np.linalg.lstsq(weights * free, weights * bound)[0]
+    rows = np.vstack([np.diag(values[:rank]), strength * weights * ways])
+    target = np.append(left[:, :rank].T @ reduced.target, np.zeros(len(sizes)))
+    return np.asarray(ways @ np.linalg.lstsq(rows, target)[0] / sizes)
 
 
 def _least_squares(rows: Array, target: Array, sizes: Array, tolerance: float) -> tuple[Array, int]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -122,6 +123,63 @@ def test_the_ridge_of_fewer_rows_than_features_agrees_with_sklearn(bias: bool, l
     np.testing.assert_allclose(solution(analysis), weights, **CLOSE)
     top = np.linalg.eigvalsh(hessian(x, l2, bias))[-1]
     assert analysis.max_stable_learning_rate == pytest.approx(2 / top, rel=1e-10)
+
+
+def ridge_of_many_digits(x: Array, y: Array, l2: float, bias: bool) -> list[float]:
+    """The minimum of mean((Xw + b − y)²) + l2·‖w‖², from the normal equations of the centred rows."""
+    with mpmath.workdps(80):
+        rows, target = mpmath.matrix(x.tolist()), mpmath.matrix(y.tolist())
+        count, features = x.shape
+        means = [mpmath.fsum(rows[:, column]) / count * bias for column in range(features)]
+        mean = mpmath.fsum(target) / count * bias
+        centred = mpmath.matrix([[rows[i, j] - means[j] for j in range(features)] for i in range(count)])
+        gram = centred.T * centred + count * mpmath.mpf(l2) * mpmath.eye(features)
+        weights = mpmath.lu_solve(gram, centred.T * (target - mean * mpmath.ones(count, 1)))
+        intercept = mean - mpmath.fdot(means, weights)
+        return [float(weight) for weight in weights] + [float(intercept)] * bias
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([(4, 9), (5, 5), (6, 5), (12, 4)]),
+    st.sampled_from(["plain", "two columns are one", "a column is constant", "a row comes twice"]),
+    st.floats(-32, 4),
+    st.booleans(),
+)
+def test_the_ridge_has_its_digits_however_faint_or_strong_where_the_rows_decide_little(
+    seed: int, shape: tuple[int, int], kind: str, decade: float, bias: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    x, y, l2 = random.normal(size=shape) + random.normal(size=shape[1]), random.normal(size=shape[0]) + 10, 10**decade
+    if kind == "two columns are one":
+        x[:, -1] = x[:, 0]
+    elif kind == "a column is constant":
+        x[:, -1] = 2.0
+    elif kind == "a row comes twice":
+        x[-1], y[-1] = x[0], y[0]
+    design = with_ones(x) if bias else x
+    values = np.linalg.svd(design, compute_uv=False)
+    condition = values[0] / values[values > 1e-12 * values[0]][-1]
+
+    expected = np.array(ridge_of_many_digits(x, y, l2, bias))
+
+    found = np.array(solution(analysed(x, y, l2=l2, fit_bias=bias, dtype="float64")))
+    weights = slice(0, shape[1])
+    assert np.linalg.norm(found - expected) <= 1e-12 * condition * np.linalg.norm(expected)
+    assert np.linalg.norm(found[weights] - expected[weights]) <= 1e-12 * condition * np.linalg.norm(expected[weights])
+
+
+@pytest.mark.parametrize("l2", [0.0, 2e-18, 2e-14, 2e-10, 2e-6])
+def test_a_faint_ridge_on_wide_data_is_the_shortest_solution_and_a_little_more(l2: float) -> None:
+    x, y = problem(1, rows=20, features=60)
+    y += 25
+    centred = x - x.mean(axis=0)
+    kernel = centred @ centred.T + 20 * l2 * np.eye(20)
+    expected = centred.T @ np.linalg.lstsq(kernel, y - y.mean(), rcond=1e-13)[0]
+    if l2:  # without it the bias is as much a part of the shortest as the weights
+        np.testing.assert_allclose(solution(analysed(x, y, l2=l2))[:-1], expected, rtol=1e-9, atol=1e-11)
+    assert analysed(x, y, l2=l2).exact.loss < 1e-3  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
