@@ -118,10 +118,16 @@ def _least_with_penalty(reduced: Reduced, ridge: Array) -> Array:
 def _least_beside_bias(reduced: Reduced, ridge: Array) -> Array:
     """The bias, last and without a penalty, is taken out first: weights under a strong one keep their digits so."""
     bias, others = reduced.rows[:, -1:], reduced.rows[:, :-1]
-    triangle = np.linalg.qr(np.hstack([bias, others, reduced.target[:, None]]), mode="r")
+    triangle = np.asarray(np.linalg.qr(np.hstack([bias, others, reduced.target[:, None]]), mode="r"))
     (first, *across, whole), rest = triangle[0], triangle[1:, 1:]
-    parts = {"exponents": reduced.exponents[:-1], "ridge": reduced.ridge[:-1]}
-    weights = _least_with_penalty(replace(reduced, rows=rest[:, :-1], target=rest[:, -1], **parts), ridge[:-1])
+    beside = replace(
+        reduced,
+        rows=rest[:, :-1],
+        target=rest[:, -1],
+        exponents=reduced.exponents[:-1],
+        ridge=reduced.ridge[:-1],
+    )
+    weights = _least_with_penalty(beside, ridge[:-1])
     return np.append(weights, (whole - np.dot(across, weights)) / first)
 
 
