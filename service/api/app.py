@@ -14,9 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service.api import problems
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
-from service.api.guards.addresses import Addresses
-from service.api.guards.fields import ListHeaders
-from service.api.guards.methods import HeadAsGet
+from service.api.guards.normalization import Addresses, HeadAsGet, ListHeaders
 from service.api.guards.origins import OriginGuard
 from service.api.guards.query_parameters import with_strict_queries
 from service.api.polling.feeds import Feeds

@@ -12,7 +12,7 @@ from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from service.api.guards.methods import allowed_methods
+from service.api.guards.normalization import allowed_methods
 from service.errors import (
     AddressNotFound,
     BodyTooLarge,

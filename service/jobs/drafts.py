@@ -1,20 +1,24 @@
-"""What a job would do: its data, its plan and its analysis, before it is queued."""
+"""What a job would do: its data, its plan and its analysis, before it is queued; and what is too much of it."""
 
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from service.data.analysis import analysis_is_late
-from service.errors import InvalidRequest
-from service.jobs.bounds import memory_of_largest_worker, refuse_too_many_numbers, refuse_without_memory
+from service.errors import InvalidRequest, TooLargeForWorkers, TooManyNumbers
 from service.jobs.training_data import Sample, sample_for_job
 from service.settings import Settings
 from service.storage import Storage
+from service.store import workers
 from service.store.database import Database
 from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.spec import Fault, JobRequest, TrainingSpec
+from slope.spec.devices import device_for
+
+LITTLE_MEMORY = 64 * 1024 * 1024
+"""Every worker has this many bytes: what takes less needs no query."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,27 @@ def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysi
     if arrays is None or analysis_seconds(sample.rows, len(sample.features)) > settings.analysis_seconds:
         return None
     return analyse(prepare(arrays.x, arrays.y, spec), spec)
+
+
+def refuse_too_many_numbers(what: str, numbers: int, settings: Settings) -> None:
+    """Raise TooManyNumbers where more would be recorded than the settings allow."""
+    if numbers > settings.max_recorded_numbers:
+        raise TooManyNumbers(
+            f"The {what} would record {numbers:,} numbers; {settings.max_recorded_numbers:,} are allowed",
+            [Fault('Record fewer epochs with "every", or no steps with "steps": "none"', "/hyperparameters/record")],
+        )
+
+
+def refuse_without_memory(session: Session, planned: Plan, device: str) -> None:
+    """Raise TooLargeForWorkers where no live worker has it. While none is alive, nobody knows, and the job waits."""
+    needed, most = planned.memory_bytes or 0, memory_of_largest_worker(session, planned, device)
+    if most is not None and needed > most:
+        detail = f"The job needs {needed:,} bytes of memory; a training on the largest worker may take {most:,}"
+        raise TooLargeForWorkers(detail, [Fault(detail, "/dataset")])
+
+
+def memory_of_largest_worker(session: Session, planned: Plan, device: str) -> int | None:
+    """Bytes that a training may take on the largest worker; None where none is alive, or where it does not matter."""
+    if (planned.memory_bytes or 0) <= LITTLE_MEMORY:
+        return None
+    return workers.largest_memory(session, device_for(device))

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from service.data.numbers import Arrays
 from service.errors import InvalidRequest, TooManyNumbers
-from service.jobs.bounds import refuse_too_many_numbers
+from service.jobs.drafts import refuse_too_many_numbers
 from service.jobs.training_data import Sample, sample_for_job
 from service.settings import Settings
 from service.storage import Storage

@@ -160,7 +160,7 @@ def test_jobs_of_a_sweep_that_train_alone_take_engines_that_workers_have_the_mem
 def test_a_sweep_that_no_worker_has_the_memory_for_is_told_so_at_once(
     client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.jobs.bounds.LITTLE_MEMORY", 0)
+    monkeypatch.setattr("service.jobs.drafts.LITTLE_MEMORY", 0)
     worker(database, 100)
     problem = problem_of(client.post("/v1/sweeps", json=SWEEP), 422)
     assert problem["type"] == "/problems/too-large-for-workers"

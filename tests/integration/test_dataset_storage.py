@@ -182,7 +182,7 @@ def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database:
 def test_a_job_that_no_worker_has_the_memory_for_is_told_so_at_once(
     client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.jobs.bounds.LITTLE_MEMORY", 0)
+    monkeypatch.setattr("service.jobs.drafts.LITTLE_MEMORY", 0)
     wanted = {"dataset": {"id": uploaded(client, LARGE)["id"]}, "hyperparameters": {"engine": "eager"}}
     assert client.post("/v1/jobs", json=wanted).status_code == 202, "while no worker lives nobody knows"
     needed = client.post("/v1/plan", json=wanted).json()["plan"]["memory_bytes"]

@@ -1,25 +1,54 @@
-"""What a poll for a job answers, made once for every state of the job."""
+"""What a poll for a job answers, made once for every state of the job, which has an entity tag (RFC 9110)."""
 
 import asyncio
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
+from zlib import crc32
 
 from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
+from fastapi import Depends, Header
 
-from service.api.polling.etags import etag
 from service.api.polling.watch import JobWatch
 from service.api.schemas.jobs import JobView
+from service.errors import JobHasChanged
 from service.jobs import jobs
-from service.jobs.jobs import Submission
+from service.jobs.jobs import Check, Submission
 from service.store import jobs as stored
 from service.store.database import Database
+from service.store.tables import Job
 from slope.statuses import FINAL
 
 _MOST_KEPT = 1000
 _LARGEST_KEPT = 16 * 1024
 _THREADS = 8
 """Of their own: a poll does not wait for what else the service does."""
+
+
+def etag(job: Job, reason: str | None) -> str:
+    return f'"{job.version}.{crc32((reason or "").encode()):x}"'
+
+
+def matches_etag(if_none_match: str | None, tag: str) -> bool:
+    """Whether the tag is among those that the client has. Weak comparison, as If-None-Match asks for."""
+    tags = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
+    return tag in tags or "*" in tags
+
+
+async def _if_match(if_match: Annotated[str | None, Header()] = None) -> Check | None:
+    """What is asked of a job before it is changed. A weak tag is never the same, where something is changed."""
+    tags = {each.strip() for each in (if_match or "").split(",")}
+
+    def check(job: Job, reason: str | None) -> None:
+        if "*" not in tags and etag(job, reason) not in tags:
+            raise JobHasChanged
+
+    return None if if_match is None else check
+
+
+IfMatchDep = Annotated[Check | None, Depends(_if_match)]
+"""Raises JobHasChanged for a job of another ETag."""
 
 
 @dataclass(frozen=True)

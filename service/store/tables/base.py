@@ -1,13 +1,67 @@
-"""What all tables have in common."""
+"""What all tables have in common: types that mean the same on PostgreSQL and SQLite, and how keys are called."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, LargeBinary, MetaData, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    TypeDecorator,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 
-from service.store.types import Count, Document, Identifier, Metadata, Moment, Vector
+Vector = JSON(none_as_null=True).with_variant(ARRAY(Double, dimensions=1), "postgresql")
+"""Doubles: an array on PostgreSQL, JSON on SQLite; plain SQL can read both."""
+
+Document = JSON(none_as_null=True)
+"""Kept as it was written. JSONB would turn −0.0 into 0."""
+
+Metadata = JSON().with_variant(JSONB(), "postgresql")
+"""Strings by name, to be searched."""
+
+Count = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time, always UTC and aware. SQLite stores text without a zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Identifier(Uuid[UUID]):
+    """An id. SQLite stores what the API shows, with dashes: who looks for the one finds the other.
+
+    PostgreSQL has a type of its own, which takes the place of this one. A TypeDecorator would cost both a call a value.
+    """
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        return lambda value: None if value is None else str(value)
+
+    def literal_processor(self, dialect: Dialect) -> Any:
+        return lambda value: f"'{value}'"
+
+
+@compiles(Identifier, "sqlite")
+def _text_with_dashes(*_: Any, **__: Any) -> str:
+    return "CHAR(36)"
 
 
 class Table(DeclarativeBase):
