@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _UNFINISHED = ".part"
 _BLOCK = 8 * 1024 * 1024
 """Bytes that a bucket is asked for at a time: about a row group, whose columns are read one after another."""
-_PATIENCE: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=4)}
-"""A client waits to be told that the storage is away."""
+_RETRY: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=4)}
+"""A client waits until it hears that the storage is away."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What a storage tells of an object without opening it."""
+    """What a storage knows of an object without opening it."""
 
     name: str
     size: int
@@ -44,7 +44,7 @@ class Storage(Protocol):
         """Keep an object, whole and durable when this returns; a file given for it is used up."""
 
     def open(self, name: str) -> "NativeFile":
-        """An object to be read from any place, and to be closed."""
+        """An object to be read from any position, and to be closed."""
 
     def delete(self, name: str) -> None:
         """Forget an object, if it is there."""
@@ -70,7 +70,7 @@ class Folder:
         self._path = path
 
     def put(self, name: str, content: bytes | Path) -> None:
-        with _telling_of_files(name):
+        with _translated_file_errors(name):
             self._path.mkdir(parents=True, exist_ok=True)
             with self._unfinished() as unfinished:
                 if isinstance(content, bytes):
@@ -84,22 +84,22 @@ class Folder:
     def open(self, name: str) -> "NativeFile":
         from pyarrow import OSFile
 
-        with _telling_of_files(name):
+        with _translated_file_errors(name):
             return OSFile(str(self._path / name))
 
     def delete(self, name: str) -> None:
-        with _telling_of_files(name):
+        with _translated_file_errors(name):
             (self._path / name).unlink(missing_ok=True)
 
     def everything(self) -> Iterator[StoredObject]:
-        with _telling_of_files("a list"):
+        with _translated_file_errors("a list"):
             for entry in os.scandir(self._path) if self._path.is_dir() else ():
                 with suppress(FileNotFoundError):  # another has deleted it meanwhile
                     found = entry.stat()
                     yield StoredObject(entry.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def check(self) -> None:
-        with _telling_of_files("a trial"):
+        with _translated_file_errors("a trial"):
             self._path.mkdir(parents=True, exist_ok=True)
             with self._unfinished() as unfinished:
                 unfinished.write_bytes(b"")
@@ -122,7 +122,7 @@ class Bucket:
         self._url = url
 
     def put(self, name: str, content: bytes | Path) -> None:
-        with _telling_of_objects(name):
+        with _translated_object_errors(name):
             self._store.put(name, content)
         if isinstance(content, Path):
             content.unlink()
@@ -130,21 +130,21 @@ class Bucket:
     def open(self, name: str) -> "NativeFile":
         from pyarrow import PythonFile
 
-        with _telling_of_objects(name):
+        with _translated_object_errors(name):
             return PythonFile(_Readable(self._store, name, self._store.head(name)["size"]), mode="r")
 
     def delete(self, name: str) -> None:
-        with suppress(FileNotFoundError), _telling_of_objects(name):
+        with suppress(FileNotFoundError), _translated_object_errors(name):
             self._store.delete(name)
 
     def everything(self) -> Iterator[StoredObject]:
-        with _telling_of_objects("a list"):
+        with _translated_object_errors("a list"):
             for page in self._store.list():
                 for found in page:
                     yield StoredObject(found["path"], found["size"], found["last_modified"])
 
     def check(self) -> None:
-        with _telling_of_objects("a list"):
+        with _translated_object_errors("a list"):
             next(iter(self._store.list(chunk_size=1)), None)
 
     @property
@@ -179,7 +179,7 @@ class _Readable(io.RawIOBase):
 
     def _fetch(self, end: int) -> None:
         if self._position < end:
-            with _telling_of_objects(self._name):
+            with _translated_object_errors(self._name):
                 self._block = bytes(self._store.get_range(self._name, start=self._position, end=end))
             self._start = self._position
 
@@ -194,7 +194,7 @@ class _Readable(io.RawIOBase):
 def _object_store(url: str) -> "ObjectStore":
     from obstore.store import from_url
 
-    return from_url(url) if url.startswith("memory:") else from_url(url, retry_config=_PATIENCE)
+    return from_url(url) if url.startswith("memory:") else from_url(url, retry_config=_RETRY)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -218,7 +218,7 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def _telling_of_files(name: str) -> Iterator[None]:
+def _translated_file_errors(name: str) -> Iterator[None]:
     with translated_disk_errors():
         try:
             yield
@@ -238,7 +238,7 @@ def translated_disk_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _telling_of_objects(name: str) -> Iterator[None]:
+def _translated_object_errors(name: str) -> Iterator[None]:
     from obstore.exceptions import BaseError
 
     try:

@@ -66,11 +66,11 @@ def run(slots: int) -> None:
 
 def wait_for_schema(database: Database) -> None:
     """Return when the database is there, with the schema that this code works with. Tells what it waits for."""
-    told = None
+    known = None
     while missing := _missing(database):
-        if missing != told:
+        if missing != known:
             log.warning("the worker waits", reason=missing)
-        told = missing
+        known = missing
         sleep(_LOOK_SECONDS)
     database.dispose()  # children are born without connections of ours
 

@@ -30,5 +30,5 @@ def refuse_beyond(memory: int | None, plan: Plan) -> None:
 
 def _limit() -> int:
     """Of the container where there is one, otherwise of the machine."""
-    told = [file.read_text().strip() for file in _CGROUPS if file.exists()]
-    return min([psutil.virtual_memory().total, *(int(limit) for limit in told if limit.isdecimal())])
+    limits = [file.read_text().strip() for file in _CGROUPS if file.exists()]
+    return min([psutil.virtual_memory().total, *(int(limit) for limit in limits if limit.isdecimal())])

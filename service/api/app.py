@@ -46,8 +46,8 @@ from service.storage import storage_at
 from service.store.database import Database
 from service.upkeep.garbage import collect_garbage
 
-_SWEEP_SECONDS = 3600.0
-_TOLD_TO_PAGES = (
+_GARBAGE_SECONDS = 3600.0
+_EXPOSED_HEADERS = (
     "Content-Disposition",
     "ETag",
     "Idempotency-Replayed",
@@ -118,7 +118,7 @@ def _open_to(app: FastAPI, settings: Settings) -> None:
             allow_methods=["*"],
             allow_headers=["*"],
             allow_private_network=True,
-            expose_headers=_TOLD_TO_PAGES,
+            expose_headers=_EXPOSED_HEADERS,
         )
     inside = app.build_middleware_stack
     # Outside of all, so that what answers unforeseen errors is guarded, too.
@@ -129,21 +129,21 @@ def _open_to(app: FastAPI, settings: Settings) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    watching, sweeping = asyncio.create_task(app.state.watch.run()), asyncio.create_task(_sweep_every_hour(app))
+    watching, collecting = asyncio.create_task(app.state.watch.run()), asyncio.create_task(_collect_garbage_hourly(app))
     yield
     app.state.watch.close()
-    await asyncio.gather(watching, sweeping)
+    await asyncio.gather(watching, collecting)
     app.state.database.dispose()
 
 
-async def _sweep_every_hour(app: FastAPI) -> None:
+async def _collect_garbage_hourly(app: FastAPI) -> None:
     """In this process, for it does not fork: a library with threads of its own would not survive that."""
     state = app.state
     while not state.watch.closing.is_set():
         with suppress(TimeoutError):
-            await asyncio.wait_for(state.watch.closing.wait(), _SWEEP_SECONDS)
+            await asyncio.wait_for(state.watch.closing.wait(), _GARBAGE_SECONDS)
             return
         try:
             await run_in_threadpool(collect_garbage, state.database, state.storage, state.settings.spool)
         except (ServiceError, OSError) as error:  # in an hour it may go better
-            log.warning("could not sweep", error=repr(error))
+            log.warning("could not delete garbage", error=repr(error))

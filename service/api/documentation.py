@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, told in full, and in a way that programs which make clients of it understand."""
+"""The OpenAPI document: FastAPI's, complete, and in a form that generators of clients understand."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -84,7 +84,7 @@ def _in_full(document: dict[str, Any]) -> dict[str, Any]:
             responses |= {"4XX": _PROBLEM, "default": _PROBLEM}
     for schema in list(_objects(document)):
         _leave_out_a_default_that_is_an_object(schema)
-        _require_what_tells_kinds_apart(schema, document["components"]["schemas"])
+        _require_discriminators(schema, document["components"]["schemas"])
     return document
 
 
@@ -115,7 +115,7 @@ _KINDS = {"type", "$ref", "oneOf", "anyOf"}
 """What a schema has, and the responses of an operation have not, among which there is a `default`, too."""
 
 
-def _require_what_tells_kinds_apart(schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+def _require_discriminators(schema: dict[str, Any], schemas: dict[str, Any]) -> None:
     """A kind that is chosen by a member cannot be chosen without it, whatever its own default is."""
     for reference in schema.get("discriminator", {}).get("mapping", {}).values():
         kind = schemas[reference.rpartition("/")[2]]

@@ -48,7 +48,7 @@ def preferred_format(request: Request, offers: Sequence[Format]) -> Format:
     accept = ",".join(request.headers.getlist("accept")) or "*/*"
     if len(accept) > _LONGEST_ACCEPT:
         raise NotAcceptable("The Accept header is too long to be read", [MEDIA_TYPES[offer] for offer in offers])
-    return offers[_place_of_preferred(tuple(offers), accept)]
+    return offers[_index_of_preferred(tuple(offers), accept)]
 
 
 def json_response(view: BaseModel) -> Response:
@@ -71,8 +71,8 @@ def document_formats(*formats: str) -> dict[int | str, dict[str, object]]:
 
 
 @lru_cache(maxsize=64)
-def _place_of_preferred(offers: tuple[str, ...], accept: str) -> int:
-    by_type = {MEDIA_TYPES[offer]: place for place, offer in reversed(list(enumerate(offers)))}  # the last of equals
+def _index_of_preferred(offers: tuple[str, ...], accept: str) -> int:
+    by_type = {MEDIA_TYPES[offer]: index for index, offer in reversed(list(enumerate(offers)))}  # the last of equals
     try:
         best = mimeparse.best_match(list(by_type), accept)
     except mimeparse.MimeTypeParseException as error:

@@ -30,13 +30,13 @@ from slope.spec.faults import MOST_FAULTS
 
 log = structlog.get_logger()
 
-_Told = Callable[[Request, Exception], ServiceError]
-"""What error an exception is told as."""
+_Translation = Callable[[Request, Exception], ServiceError]
+"""Gives the error of the service for an exception of any kind."""
 
 
 def install_problems(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
-    handlers: dict[type[Exception], _Told] = {
+    handlers: dict[type[Exception], _Translation] = {
         ServiceError: _as_it_is,
         RequestValidationError: _validation_error,
         HTTPException: _http_exception,
@@ -46,11 +46,11 @@ def install_problems(app: FastAPI) -> None:
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
-        app.add_exception_handler(kind, _answering(handler))
+        app.add_exception_handler(kind, _handler(handler))
 
 
 def problem_response(scope: Scope, error: ServiceError) -> JSONResponse:
-    """The error as a problem, told as at that address: clients of the Open Inference Protocol look for `error`."""
+    """The error as a problem, in the form of that address: clients of the Open Inference Protocol look for `error`."""
     body: dict[str, Any] = {
         "type": f"{scope.get('root_path', '')}/problems/{error.type}",
         "title": error.title,
@@ -64,9 +64,9 @@ def problem_response(scope: Scope, error: ServiceError) -> JSONResponse:
     return JSONResponse(body, error.status, error.headers, media_type="application/problem+json")
 
 
-def _answering(told: _Told) -> Callable[[Request, Exception], JSONResponse]:
+def _handler(translate: _Translation) -> Callable[[Request, Exception], JSONResponse]:
     def handle(request: Request, error: Exception) -> JSONResponse:
-        return problem_response(request.scope, told(request, error))
+        return problem_response(request.scope, translate(request, error))
 
     return handle
 

@@ -133,7 +133,7 @@ def submit(
     from slope.client import Client
 
     request = _read(file)
-    with _told(url), Client(url) as client:
+    with _client_errors(url), Client(url) as client:
         job = client.submit(request)
         if wait:
             typer.echo(f"Job {job['id']} is {job['status']}.", err=True)  # whoever stops waiting can look for it
@@ -164,7 +164,7 @@ def upload(
 
     csv = {"header": header, "delimiter": delimiter, "decimal": decimal, "charset": charset, "missing": missing}
     cells = {"nulls": nulls, "infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
-    with _told(url), Client(url) as client:
+    with _client_errors(url), Client(url) as client:
         console.print_json(data=client.upload(file, name=name, **csv, **cells))
 
 
@@ -181,7 +181,7 @@ def graph(
     """Show the chain rule at work in a step of a job: values forward, gradients back."""
     from slope.client import Client
 
-    with _told(url), Client(url) as client:
+    with _client_errors(url), Client(url) as client:
         if output is None:
             typer.echo(client.step_tree(job, epoch, step, row=row, expand=expand or ()), nl=False)
         else:
@@ -189,7 +189,7 @@ def graph(
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def _client_errors(url: str) -> Iterator[None]:
     """End with a sentence where the service refuses, does not answer, or the file's name says no format."""
     from httpx2 import HTTPError
 

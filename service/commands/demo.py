@@ -15,7 +15,7 @@ from rich.console import Console
 from service.commands.supervisor import end_with_parent, python_of
 from slope.client import Client
 
-_PATIENCE_SECONDS = 60.0
+_START_SECONDS = 60.0
 
 LECTURE: dict[str, Any] = {
     "name": "lecture",
@@ -37,7 +37,7 @@ def run_demo() -> None:
     """Start the service in a temporary folder, train over HTTP through a real worker, print, and stop everything."""
     with running_service() as url, Client(url) as client:
         console.print(f"The service runs at {url}. The lecture's job: y = x·w on (1,2) (2,4) (3,6), from w = 1.\n")
-        job = client.wait(client.submit(LECTURE)["id"], timeout=_PATIENCE_SECONDS)
+        job = client.wait(client.submit(LECTURE)["id"], timeout=_START_SECONDS)
         if job["status"] != "succeeded":
             sys.exit(f"The job {job['status']}: {job['error']}")
         _print_records(client, job)
@@ -58,7 +58,7 @@ def running_service() -> Iterator[str]:
             yield url
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=_PATIENCE_SECONDS)
+            process.communicate(timeout=_START_SECONDS)
 
 
 def _address(process: "subprocess.Popen[str]") -> str:
@@ -70,7 +70,7 @@ def _address(process: "subprocess.Popen[str]") -> str:
 
 
 def _wait_until_ready(url: str) -> None:
-    deadline = monotonic() + _PATIENCE_SECONDS
+    deadline = monotonic() + _START_SECONDS
     with Client(url) as client:
         while (readiness := client.readiness())["status"] != "ready":
             if monotonic() > deadline:

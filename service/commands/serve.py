@@ -71,12 +71,12 @@ def _supervise(settings: Settings, host: str, listener: socket.socket, workers: 
 
 def _announcer(address: str, data_dir: Path) -> Callable[[], None]:
     """Tells the address and where the data is, once, when the API answers there."""
-    told = False
+    announced = False
 
     def announce() -> None:
-        nonlocal told
-        if not told and _answers(f"{address}/livez"):
-            told = True
+        nonlocal announced
+        if not announced and _answers(f"{address}/livez"):
+            announced = True
             console.print(f"Slope listens on {address}, and all calls are at {address}/docs", soft_wrap=True)
             console.print(f"Its data is in {data_dir}. Ctrl-C ends it.", soft_wrap=True)
 

@@ -86,20 +86,20 @@ class NewDataset:
         """A dataset that says the same of the same content; one that came with a job says what the upload says."""
         if not self._is_inline:
             for dataset in datasets.select_named(session, self.content_hash, self._name):
-                if self._is_told(dataset) and datasets.lock_dataset(session, dataset.id):
+                if self._is_described_alike(dataset) and datasets.lock_dataset(session, dataset.id):
                     return dataset.id
         inline = datasets.lock_inline(session, self.content_hash)
         if inline is not None and not self._is_inline:
-            datasets.describe_dataset(session, inline, self._told)
+            datasets.describe_dataset(session, inline, self._description)
         return inline
 
-    def _is_told(self, dataset: Dataset) -> bool:
+    def _is_described_alike(self, dataset: Dataset) -> bool:
         """Whether a dataset has the same notes, types and nulls."""
         own, theirs = (
             [(each["name"], each["type"], each["nulls"]) for each in columns]
-            for columns in (self._told["columns"], dataset.columns)
+            for columns in (self._description["columns"], dataset.columns)
         )
-        return own == theirs and self._told["notes"] == dataset.notes
+        return own == theirs and self._description["notes"] == dataset.notes
 
     def _refuse_beyond_quota(self, session: Session) -> None:
         if self._quota is not None and datasets.stored_bytes(session) + self._size > self._quota:
@@ -109,13 +109,13 @@ class NewDataset:
         self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost
 
     @cached_property
-    def _told(self) -> dict[str, Any]:
-        """What is told of the table, besides its numbers."""
+    def _description(self) -> dict[str, Any]:
+        """What is known of the table, besides its numbers."""
         columns = [asdict(column) for column in self._summary.columns]
         return {"name": self._name, "columns": columns, "notes": list(self._summary.notes)}
 
     def _row(self, session: Session, object_id: UUID) -> dict[str, Any]:
-        return self._told | {
+        return self._description | {
             "id": self._id,
             "created_at": now(session),
             "is_inline": self._is_inline,

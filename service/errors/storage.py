@@ -8,8 +8,8 @@ from service.errors.base import ServiceError
 class DatabaseError(ServiceError):
     """The database refused what the service asked of it. As text it is the driver's words, which are for the log."""
 
-    def __init__(self, cause: object, **told: Any) -> None:
-        super().__init__(**told)
+    def __init__(self, cause: object, **others: Any) -> None:
+        super().__init__(**others)
         self.args = (str(cause),)
 
 

@@ -29,7 +29,7 @@ _SECONDS_PER_ROW, _SECONDS_PER_JOB = 20e-6, 10e-3
 
 
 @dataclass(frozen=True)
-class Place:
+class GroupPlace:
     """Where a job of a sweep trains: in which group, and as which of its models."""
 
     group_id: UUID
@@ -44,7 +44,7 @@ class Member:
     request: JobRequest
     plan: Plan
     analysis: Analysis | None
-    place: Place | None
+    place: GroupPlace | None
     of_the_data: list[str]
     """Warnings that jobs of the same dtype have in common."""
 
@@ -102,13 +102,13 @@ def _refuse_misfits(request: SweepRequest, sample: Sample) -> None:
         raise InvalidRequest("The sweep does not fit its dataset", faults) from error
 
 
-def _places(specs: Sequence[TrainingSpec], rows: int, features: int) -> dict[int, Place]:
+def _places(specs: Sequence[TrainingSpec], rows: int, features: int) -> dict[int, GroupPlace]:
     """By index of the setting; those that are left out train alone."""
-    places: dict[int, Place] = {}
+    places: dict[int, GroupPlace] = {}
     for group in groups_of(specs, rows, features):
         if _pays([specs[index] for index in group], rows, features):
             group_id = uuid7()
-            places |= {index: Place(group_id, len(group), place) for place, index in enumerate(group)}
+            places |= {index: GroupPlace(group_id, len(group), place) for place, index in enumerate(group)}
     return places
 
 
@@ -120,7 +120,9 @@ def _pays(group: Sequence[TrainingSpec], rows: int, features: int) -> bool:
     return was_asked_for or groups.seconds(group[0], rows, features, len(group)) <= one_by_one
 
 
-def _plans(request: SweepRequest, places: dict[int, Place], rows: int, features: int, memory: int | None) -> list[Plan]:
+def _plans(
+    request: SweepRequest, places: dict[int, GroupPlace], rows: int, features: int, memory: int | None
+) -> list[Plan]:
     known: dict[Hashable, Plan] = {}
     plans = []
     for index, job in enumerate(request.jobs):
@@ -135,7 +137,7 @@ def _plans(request: SweepRequest, places: dict[int, Place], rows: int, features:
     return plans
 
 
-def _fused(spec: TrainingSpec, place: Place, jobs: int, rows: int, features: int) -> Plan:
+def _fused(spec: TrainingSpec, place: GroupPlace, jobs: int, rows: int, features: int) -> Plan:
     """Steps are recorded automatically only where those of the whole sweep are few."""
     without, with_steps = (plan(_by("eager", spec, steps), rows, features) for steps in ("none", "all"))
     are_few = jobs * (with_steps.recorded_numbers - without.recorded_numbers) <= AUTO_RECORDED_NUMBERS
@@ -163,8 +165,8 @@ def _alone(request: SweepRequest, index: int, rows: int, features: int, memory: 
     try:
         planned = plan(job.hyperparameters, rows, features, job.device, memory)
     except EngineDoesNotApply as error:
-        place = pointer(request.location(index, ("hyperparameters", "engine")))
-        raise InvalidRequest(str(error), [Fault(str(error), place)]) from error
+        location = pointer(request.location(index, ("hyperparameters", "engine")))
+        raise InvalidRequest(str(error), [Fault(str(error), location)]) from error
     reason = groups.obstacle(job.hyperparameters) or "no other setting shares its data and batches, or it is faster so"
     return replace(planned, why=f"{planned.why}. It trains alone: {reason}")
 

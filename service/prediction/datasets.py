@@ -111,7 +111,7 @@ def score_dataset(
         absent = _absent(features, dataset)
     there = [name for name in features if name not in absent]
     parts = numbers.read_columns(storage, dataset.object_id, [*there, *([target] if target is not None else [])])
-    parts = _with_zeros(parts, [place for place, name in enumerate(features) if name in absent])
+    parts = _with_zeros(parts, [index for index, name in enumerate(features) if name in absent])
     first = next(parts, None)  # what is wrong with the storage shows now
     parts = parts if first is None else chain([first], parts)
     return Scoring(before, after, parts, has_target=target is not None)
@@ -128,9 +128,9 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
     columns = {column["name"] for column in dataset.columns}
     features = job.features if reference.features is None else reference.features
     absent = _absent(features, dataset)
-    for place, name in enumerate(features):
+    for index, name in enumerate(features):
         if name not in columns and name not in absent:
-            at = "/dataset" if reference.features is None else f"/dataset/features/{place}"
+            at = "/dataset" if reference.features is None else f"/dataset/features/{index}"
             raise _at(at, f"The dataset has no column {name}")
     if len(features) != len(job.features):
         raise _at("/dataset/features", f"There are {len(features)} columns for {len(job.features)} features")
@@ -153,10 +153,10 @@ def _column_of(category: str) -> str:
     return category.partition("=")[0]
 
 
-def _with_zeros(parts: Iterator[Array], places: list[int]) -> Iterator[Array]:
-    """With columns of zeros, so that they have these places."""
-    before = [place - earlier for earlier, place in enumerate(places)]
-    return (np.insert(part, before, 0.0, axis=1) for part in parts) if places else parts
+def _with_zeros(parts: Iterator[Array], indices: list[int]) -> Iterator[Array]:
+    """With columns of zeros, so that they have these indices."""
+    before = [index - earlier for earlier, index in enumerate(indices)]
+    return (np.insert(part, before, 0.0, axis=1) for part in parts) if indices else parts
 
 
 def _refuse_overflow(dataset: Dataset, features: list[str]) -> None:

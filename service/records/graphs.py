@@ -221,10 +221,10 @@ def _row_of(rows: list[int], row: int | None) -> int:
 
 
 def _refuse_other_features(features: Sequence[int], count: int) -> None:
-    for place, feature in enumerate(features):
-        if feature >= count or feature in features[:place]:
+    for index, feature in enumerate(features):
+        if feature >= count or feature in features[:index]:
             detail = f"The data has features 0 to {count - 1}, and each is expanded once"
-            raise InvalidRequest(detail, [Fault(detail, f"/query/expand/{place}")])
+            raise InvalidRequest(detail, [Fault(detail, f"/query/expand/{index}")])
 
 
 def _as_record(row: Step | RecordedStep) -> "StepRecord":

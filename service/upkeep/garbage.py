@@ -22,35 +22,35 @@ log = structlog.get_logger()
 
 
 def collect_garbage(database: Database, storage: Storage, spool: Path) -> list[str]:
-    """Delete what is left over for more than an hour, and tell its names."""
-    swept = [*_unused_rows(database, storage), *_nameless_objects(database, storage), *_uploads(spool)]
-    if swept:
-        log.info("swept", names=swept)
-    return swept
+    """Delete what has been left over for more than an hour, and return its names."""
+    deleted = [*_unused_rows(database, storage), *_nameless_objects(database, storage), *_uploads(spool)]
+    if deleted:
+        log.info("deleted garbage", names=deleted)
+    return deleted
 
 
 def _unused_rows(database: Database, storage: Storage) -> list[str]:
     """Data that came with jobs goes with the last of them; here is what a process left that died in between."""
     with database.reading() as session:
         unused = stored.unused_inline(session, now(session) - _GRACE)
-    swept = []
+    deleted = []
     for dataset_id in unused:
         with database.writing() as session:
             removed = stored.remove_inline(session, dataset_id)
             session.commit()
         if removed and not removed.is_named:
             numbers.delete_numbers(storage, removed.object_id)
-            swept.append(object_name(removed.object_id))
-    return swept
+            deleted.append(object_name(removed.object_id))
+    return deleted
 
 
 def _nameless_objects(database: Database, storage: Storage) -> list[str]:
     limit = datetime.now(UTC) - _GRACE
     old = (each for each in storage.everything() if each.changed_at < limit)
-    swept = []
+    deleted = []
     while some := list(islice(old, _LOOKED_UP_AT_ONCE)):
-        swept += _nameless(database, storage, some)
-    return swept
+        deleted += _nameless(database, storage, some)
+    return deleted
 
 
 def _nameless(database: Database, storage: Storage, objects: list[StoredObject]) -> list[str]:
@@ -74,10 +74,10 @@ def _object_id(name: str) -> UUID | None:
 
 def _uploads(spool: Path) -> list[str]:
     """Folders of uploads whose process died."""
-    swept = []
+    deleted = []
     limit = (datetime.now(UTC) - _GRACE).timestamp()
     for folder in spool.glob("upload-*"):
         if max((each.stat().st_mtime for each in [folder, *folder.iterdir()]), default=0.0) < limit:
             shutil.rmtree(folder, ignore_errors=True)
-            swept.append(folder.name)
-    return swept
+            deleted.append(folder.name)
+    return deleted

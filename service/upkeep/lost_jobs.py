@@ -57,7 +57,7 @@ class Contact:
 
 
 def release_expired(database: Database, contact: Contact, *, max_crashes: int) -> list[UUID]:
-    """Take the jobs whose lease has run out, and tell which. None while the contact was too short to judge."""
+    """Take the jobs whose lease has run out, and return which. None while the contact was too short to judge."""
     lost = _expired_jobs(database)
     contact.note_answer()
     return release_jobs(database, lost, max_crashes=max_crashes, contact=contact) if contact.is_unbroken else []
@@ -76,7 +76,7 @@ def watch_and_release(database: Database, contact: Contact, *, max_crashes: int)
 def release_jobs(
     database: Database, lost: Iterable[RunningJob], *, max_crashes: int, contact: Contact | None = None
 ) -> list[UUID]:
-    """Take jobs from attempts that died, and tell which: of several reapers that try, one does it.
+    """Take jobs from attempts that died, and return which: of several reapers that try, one does it.
 
     With a contact, none is taken any more when that has broken in the meantime.
     """
@@ -84,7 +84,7 @@ def release_jobs(
     by_token = attrgetter("lease.token")
     for _, together in groupby(sorted(lost, key=by_token), by_token):  # a group goes back as one, or not at all
         with database.writing() as session:
-            if contact and not _still_holds(contact):
+            if contact and not _is_still_unbroken(contact):
                 return released
             group = list(together)
             lost_leases.end_transactions(session, group[0])  # one process trains them all
@@ -101,7 +101,7 @@ def _expired_jobs(database: Database) -> list[RunningJob]:
         return lost_leases.expired_jobs(session)
 
 
-def _still_holds(contact: Contact) -> bool:
+def _is_still_unbroken(contact: Contact) -> bool:
     """Asked when a transaction has begun: leases are held against the moment of its begin, however long it takes."""
     contact.note_answer()
     return contact.is_unbroken

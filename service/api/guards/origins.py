@@ -16,7 +16,7 @@ from service.api.problems import problem_response
 from service.errors import ForeignPage, HostNotKnown, MalformedRequest, ServiceError
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_TELLING = {b"host": "Host", b"origin": "Origin", b"sec-fetch-site": "Sec-Fetch-Site"}
+_ORIGIN_HEADERS = {b"host": "Host", b"origin": "Origin", b"sec-fetch-site": "Sec-Fetch-Site"}
 """The headers that are looked at. One that comes twice would be read in one way here, and in another elsewhere."""
 _LONGEST_HOST = 300
 """Characters of a Host that are looked at: a name has 253, a port five."""
@@ -33,7 +33,7 @@ _PLAIN_POLICY = (_POLICY, b"default-src 'none'; style-src 'unsafe-inline'; frame
 _NAME = itemgetter(0)
 
 HEADERS = [*_HEADERS, _PLAIN_POLICY]
-"""What a browser is told with every answer that does not say otherwise."""
+"""What every answer says to a browser, unless it has a policy of its own."""
 
 
 class OriginGuard:
@@ -49,7 +49,7 @@ class OriginGuard:
             await self._app(scope, receive, send)
             return
 
-        async def told(message: Message) -> None:
+        async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message.setdefault("headers", [])
                 headers += _HEADERS if _POLICY in map(_NAME, headers) else HEADERS
@@ -57,19 +57,19 @@ class OriginGuard:
 
         error = self._error(scope)
         app = self._app if error is None else problem_response(scope, error)
-        await app(scope, receive, told)
+        await app(scope, receive, with_policy)
 
     def _error(self, scope: Scope) -> ServiceError | None:
-        told: dict[bytes, bytes] = {}
+        given: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
-            if name in _TELLING:
-                if name in told:
-                    return MalformedRequest(f"The request has more than one {_TELLING[name]}")
-                told[name] = value
-        host = told.get(b"host", b"").lower()
+            if name in _ORIGIN_HEADERS:
+                if name in given:
+                    return MalformedRequest(f"The request has more than one {_ORIGIN_HEADERS[name]}")
+                given[name] = value
+        host = given.get(b"host", b"").lower()
         if not host and scope["http_version"] != "1.0":
             return MalformedRequest("The request has no Host")
-        origin, site = told.get(b"origin", b""), told.get(b"sec-fetch-site", b"")
+        origin, site = given.get(b"origin", b""), given.get(b"sec-fetch-site", b"")
         if not is_known_host(host[:_LONGEST_HOST].decode("latin-1"), (scope.get("server") or ("",))[0], self._hosts):
             return HostNotKnown()
         if scope["method"] not in _SAFE_METHODS and self._is_foreign(host, origin, site):

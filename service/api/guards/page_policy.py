@@ -37,7 +37,7 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message = {}
 
-        async def held(message: Message) -> None:
+        async def with_policy(message: Message) -> None:
             """The answer begins when its page is there: FastAPI sends each as one body."""
             nonlocal start
             if message["type"] == "http.response.start":
@@ -47,4 +47,4 @@ class _Guarded:
             await send(start)
             await send(message)
 
-        await self._app(scope, receive, held)
+        await self._app(scope, receive, with_policy)

@@ -19,8 +19,8 @@ from slope.spec import Fault
 from slope.spec.faults import pointer
 from slope.spec.names import no_such
 
-_MOST_TOLD = 20
-"""Faults of one query that are told."""
+_MOST_FAULTS = 20
+"""Faults of one query that the answer names."""
 
 
 def with_strict_queries(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
@@ -30,8 +30,8 @@ def with_strict_queries(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
             families = [each.call for each in _all(route.dependant) if isinstance(each.call, Family)]
             route.app = _Strict(route.app, route.dependant, families)
             if families:
-                told = {"parameters": [family.documented() for family in families]}
-                route.openapi_extra = (route.openapi_extra or {}) | told
+                documented = {"parameters": [family.documented() for family in families]}
+                route.openapi_extra = (route.openapi_extra or {}) | documented
         yield route
 
 
@@ -104,7 +104,7 @@ class _Strict:
 
 def _refusal(faults: Sequence[Fault]) -> InvalidRequest:
     count = f"{len(faults)} things are" if len(faults) > 1 else "One thing is"
-    return InvalidRequest(f"{count} wrong with the query: {faults[0].detail}", list(faults[:_MOST_TOLD]))
+    return InvalidRequest(f"{count} wrong with the query: {faults[0].detail}", list(faults[:_MOST_FAULTS]))
 
 
 def _is_list(annotation: object) -> bool:

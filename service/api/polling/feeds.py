@@ -1,4 +1,4 @@
-"""What is told in event streams, as bytes: made once for all who stand at the same place of a job's history."""
+"""What event streams send, as bytes: made once for all who are at the same point of a job's history."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from service.store.tables import Epoch, Event
 
 _BYTES_KEPT = 32 * 1024 * 1024
 
-Place = tuple[UUID, Position]
-"""A job, and what of its history has been told."""
+_Point = tuple[UUID, Position]
+"""A job, and what of its history has been read."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Chunk:
     """The job's, when it was made."""
     is_last: bool
     is_full: bool
-    """Whether what follows the place is this for ever."""
+    """Whether what follows the point is this for ever."""
 
 
 class Feeds:
@@ -39,37 +39,39 @@ class Feeds:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: LRUCache[Place, Chunk] = LRUCache(_BYTES_KEPT, getsizeof=lambda chunk: len(chunk.content))
-        self._making: dict[Place, asyncio.Task[Chunk]] = {}
+        self._kept: LRUCache[_Point, Chunk] = LRUCache(_BYTES_KEPT, getsizeof=lambda chunk: len(chunk.content))
+        self._making: dict[_Point, asyncio.Task[Chunk]] = {}
 
     async def following(self, job_id: UUID, position: Position) -> Chunk:
         """What follows a position. Raises JobNotFound, unless it was kept."""
-        place = (job_id, position)
-        if kept := self._kept.get(place):
+        point = (job_id, position)
+        if kept := self._kept.get(point):
             return kept
-        making = self._making.get(place)
+        making = self._making.get(point)
         if making is None:
-            making = self._making[place] = asyncio.create_task(self._make(place))
-            making.add_done_callback(lambda task: task.cancelled() or task.exception())  # whoever still waits is told
+            making = self._making[point] = asyncio.create_task(self._make(point))
+            making.add_done_callback(
+                lambda task: task.cancelled() or task.exception()
+            )  # whoever still waits has the error
         return await asyncio.shield(making)  # who leaves does not take it from the others
 
-    async def _make(self, place: Place) -> Chunk:
+    async def _make(self, point: _Point) -> Chunk:
         try:
-            chunk = await run_in_threadpool(self._read, *place)
+            chunk = await run_in_threadpool(self._read, *point)
         finally:
-            del self._making[place]
+            del self._making[point]
         if chunk.is_full and len(chunk.content) <= _BYTES_KEPT:
-            self._kept[place] = chunk
+            self._kept[point] = chunk
         return chunk
 
     def _read(self, job_id: UUID, position: Position) -> Chunk:
         with self._database.reading() as session:
             batch = feed.following(session, job_id, position)
-        told = []
+        events = []
         for item in batch.items:
             position = position.after(item)
-            told.append(_encode(item, position))
-        return Chunk(b"".join(told), position, batch.version, batch.is_last, batch.is_full)
+            events.append(_encode(item, position))
+        return Chunk(b"".join(events), position, batch.version, batch.is_last, batch.is_full)
 
 
 def _encode(item: Epoch | Event, position: Position) -> bytes:

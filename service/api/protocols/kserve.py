@@ -115,8 +115,8 @@ def _matrix(tensor: InputTensor, tail: bytes, features: int) -> Array:
         raise _invalid(detail, "/inputs/0/shape/1")
     numbers = _numbers(tensor, tail)
     if list(numbers.shape) not in (tensor.shape, [math.prod(tensor.shape)]):
-        came, told = (" × ".join(map(str, shape)) for shape in (numbers.shape, tensor.shape))
-        detail = f"The data is {came} numbers, the shape says {told}"
+        came, declared = (" × ".join(map(str, shape)) for shape in (numbers.shape, tensor.shape))
+        detail = f"The data is {came} numbers, the shape says {declared}"
         raise _invalid(detail, "/inputs/0/shape" if tensor.data is None else "/inputs/0/data")
     return numbers.reshape(-1, features)
 
@@ -143,8 +143,8 @@ def _numbers_of_json(tensor: InputTensor, dtype: np.dtype[Any]) -> Array:
     numbers = np.array(tensor.data, float)
     strangers = np.argwhere(~_are_of(dtype, numbers))
     if len(strangers):
-        place = pointer_to(("inputs", 0, "data", *strangers[0].tolist()))
-        raise _invalid(f"The number is not of the datatype: {tensor.datatype} has {_range(dtype)}", place)
+        location = pointer_to(("inputs", 0, "data", *strangers[0].tolist()))
+        raise _invalid(f"The number is not of the datatype: {tensor.datatype} has {_range(dtype)}", location)
     return numbers
 
 

@@ -37,7 +37,7 @@ _numbers = TypeAdapter(Annotated[list[Number], FailFast()])
 
 
 def _rows_or_records(value: Any, _: Any) -> Any:
-    """Choose by the first item, so that a fault is told once, at its own place."""
+    """Choose by the first item, so that a fault is named once, where it is."""
     has_records = isinstance(value, list) and value and isinstance(value[0], dict)
     return (_records if has_records else _rows).validate_python(value)
 
@@ -97,8 +97,8 @@ def matrix_of_csv(content: bytes, features: Sequence[str]) -> Array:
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         columns = next(lines, [])
-        places = _places(columns, features, (0,))
-        rows = [_cells(number, row, columns, places) for number, row in enumerate(lines, 1) if row]
+        indices = _indices(columns, features, (0,))
+        rows = [_cells(number, row, columns, indices) for number, row in enumerate(lines, 1) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedRequest(f"The body cannot be read as CSV in UTF-8: {type(error).__name__}") from error
     return np.array(rows, float).reshape(len(rows), len(features))
@@ -106,15 +106,15 @@ def matrix_of_csv(content: bytes, features: Sequence[str]) -> Array:
 
 def _of_frame(frame: SplitFrame, features: Sequence[str]) -> Array:
     if all(isinstance(name, int) for name in frame.columns) and len(frame.columns) == len(features):
-        places = list(range(len(features)))
+        indices = list(range(len(features)))
     else:
-        places = _places(frame.columns, features, ("dataframe_split", "columns"))
+        indices = _indices(frame.columns, features, ("dataframe_split", "columns"))
     for number, row in enumerate(frame.data):
         if len(row) != len(frame.columns):
             detail = f"Row {number} has {len(row)} numbers for {len(frame.columns)} columns"
             raise _at(("dataframe_split", "data", number), detail)
     at = ("dataframe_split", "data")
-    return _matrix([_column([row[place] for row in frame.data], at, place) for place in places])
+    return _matrix([_column([row[index] for row in frame.data], at, index) for index in indices])
 
 
 def _of_records(records: list[Record], name: str, features: Sequence[str]) -> Array:
@@ -162,19 +162,19 @@ def _column(cells: Any, location: Location, *name: str | int) -> list[float]:
         raise _at((*location, *number, *name) if number else location, sentence(fault)) from error
 
 
-def _places(columns: Sequence[str | int], features: Sequence[str], location: Location) -> list[int]:
+def _indices(columns: Sequence[str | int], features: Sequence[str], location: Location) -> list[int]:
     """Where each feature is among the columns."""
     counts = Counter(columns)
     if wrong := [feature for feature in features if counts[feature] != 1]:
         raise _at(location, f"There must be one column {_named(wrong)}")
-    places = {name: place for place, name in enumerate(columns)}
-    return [places[feature] for feature in features]
+    indices = {name: index for index, name in enumerate(columns)}
+    return [indices[feature] for feature in features]
 
 
-def _cells(number: int, row: list[str], columns: list[str], places: list[int]) -> list[float]:
+def _cells(number: int, row: list[str], columns: list[str], indices: list[int]) -> list[float]:
     if len(row) != len(columns):
         raise _at((number,), f"Row {number} has {len(row)} cells, the header {len(columns)}")
-    return [_number(row[place], (number, columns[place])) for place in places]
+    return [_number(row[index], (number, columns[index])) for index in indices]
 
 
 def _number(cell: str, location: Location) -> float:

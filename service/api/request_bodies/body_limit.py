@@ -19,10 +19,10 @@ class BodyLimit:
         self._max_upload_size = max_upload_size
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] != "http" or not (told := _told(scope)):
+        if scope["type"] != "http" or not (lengths := _lengths(scope)):
             return self._app(scope, receive, send)  # there is no body
         limit = self._limit(scope)
-        if any(length.isdigit() and int(length) > limit for length in told):
+        if any(length.isdigit() and int(length) > limit for length in lengths):
             return problem_response(scope, BodyTooLarge())(scope, receive, send)
         return self._app(scope, self._counted(receive, limit), send)
 
@@ -44,6 +44,6 @@ class BodyLimit:
         return counted
 
 
-def _told(scope: Scope) -> list[bytes]:
+def _lengths(scope: Scope) -> list[bytes]:
     """What tells that a request has a body (RFC 9112, 6): its length, or that it comes in chunks."""
     return [value for name, value in scope["headers"] if name in (b"content-length", b"transfer-encoding")]

@@ -13,7 +13,7 @@ from service.errors import MalformedRequest, UnsupportedMediaType
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _CODINGS = {"gzip", "x-gzip", "deflate"}
 _PIECE = 1024 * 1024
-"""So much is decoded at a time: some milliseconds of the event loop."""
+"""Bytes that are decoded at a time: some milliseconds of the event loop."""
 
 
 class Decoding:
@@ -27,8 +27,8 @@ class Decoding:
         if coding in ("", "identity"):
             return self._app(scope, receive, send)
         if coding in _CODINGS:
-            told = (b"content-encoding", b"content-length", b"transfer-encoding")
-            headers = [field for field in scope["headers"] if field[0] not in told]
+            replaced = (b"content-encoding", b"content-length", b"transfer-encoding")
+            headers = [field for field in scope["headers"] if field[0] not in replaced]
             headers.append((b"transfer-encoding", b"chunked"))  # its length is not known beforehand any more
             return self._app({**scope, "headers": headers}, _Decoded(receive), send)
         return problem_response(scope, _unknown())(scope, receive, send)
@@ -75,8 +75,8 @@ class _Decoded:
 def _coding(scope: Scope) -> str:
     if scope["type"] != "http" or get_route_path(scope) == "/v1/datasets":
         return ""
-    told = [value for name, value in scope["headers"] if name == b"content-encoding"]
-    return b", ".join(told).decode("latin-1").strip().lower() if told else ""
+    codings = [value for name, value in scope["headers"] if name == b"content-encoding"]
+    return b", ".join(codings).decode("latin-1").strip().lower() if codings else ""
 
 
 def _unknown() -> UnsupportedMediaType:

@@ -61,7 +61,7 @@ _UNKNOWN_CHARSET = "The charset is not known here: send UTF-8, or name utf-16, i
 _HEADERS = {"present": True, "absent": False}
 
 
-def _as_told(reading: Reading, file: Received) -> Reading:
+def _completed(reading: Reading, file: Received) -> Reading:
     """What the query leaves open is as the file's media type or name says (RFC 4180), or as is usual."""
     usual = "\t" if file.is_tab_separated else ";" if reading.decimal == "," else ","
     header, charset = file.parameters.get("header", "").lower(), file.parameters.get("charset")
@@ -102,7 +102,7 @@ async def upload_dataset(
     an option says what to do with it. The same content is kept once, whatever its datasets are called.
     """
     async with received_file(request, settings.spool, format) as file:
-        sent = Sent(file.path, file.format, file.encoding, _as_told(reading, file))
+        sent = Sent(file.path, file.format, file.encoding, _completed(reading, file))
         limiter = request.app.state.upload_limiter
         upload = await to_thread.run_sync(
             uploads.accept_upload, database, storage, settings, sent, name or file.name, limiter=limiter

@@ -69,8 +69,8 @@ def get_sweep(
     """A sweep as it stands, and a page of its jobs from the smallest loss up. `GET /v1/jobs?sweep_id=` has them all."""
     summary = sweeps.get_sweep(session, sweep_id)
     by = by or ("validation_loss" if sweeps.has_validation(summary.sweep) else "loss")
-    place = None if after is None else _rank(after)
-    found, following = sweeps.rank_jobs(session, sweep_id, by, after=place, limit=limit)
+    rank = None if after is None else _rank(after)
+    found, following = sweeps.rank_jobs(session, sweep_id, by, after=rank, limit=limit)
     return RankedSweepView.ranked(summary, by, found, f"{following.loss!r}_{following.job_id}" if following else None)
 
 

@@ -195,8 +195,8 @@ class DraftView(View):
 def _warnings(job: Job) -> list[str]:
     """Those that the run's end has not taken back."""
     has_fallen = any(event.code == "loss_fell_again" for event in job.events)
-    told = [event for event in job.events if event.level == "warning"]
-    return [event.detail or "" for event in told if not (has_fallen and event.code == "loss_growing")]
+    warned = [event for event in job.events if event.level == "warning"]
+    return [event.detail or "" for event in warned if not (has_fallen and event.code == "loss_growing")]
 
 
 def _in_own_units(job: Job) -> ParametersView:
