@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from slope.data import Array
 from slope.tabular.faults import BadTable
+from slope.tabular.plain import plain_column
 from slope.tabular.source import type_of
 from slope.tabular.stored import doubles
 
@@ -24,8 +25,7 @@ _NOTHING = doubles(np.array([np.nan]))[0]
 
 def as_numbers(column: pa.Array, name: str, row: int) -> Array:
     """The numbers of a column that begins at a row. Raises BadTable for words, and for integers that no double is."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    column = plain_column(column)
     if type_of(column.type) == "text":
         first = pc.index(pc.is_valid(column), True).as_py()
         raise BadTable(_NO_NUMBER, row=row + max(first, 0), column=name)
@@ -41,8 +41,7 @@ def as_numbers(column: pa.Array, name: str, row: int) -> Array:
 
 def as_words(column: pa.Array, name: str, row: int) -> pa.Array:
     """A column of categories, which begins at a row, by their names. Raises BadTable for what has none."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    column = plain_column(column)
     if type_of(column.type) == "text":
         return _as_strings(column, name, row)
     coded = column.dictionary_encode()
@@ -68,11 +67,13 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def name_of(value: bool | int | float | Decimal) -> str | None:
+def name_of(value: bool | int | float | Decimal | None) -> str | None:
     """What a category is called, in whatever format it came: the shortest decimal that reads back.
 
     Whole numbers have all of their digits and no point; of what is not a number there is no name.
     """
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     number = value if isinstance(value, int) else float(value)

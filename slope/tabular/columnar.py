@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slope.tabular.faults import BadTable, TableTooLarge
-from slope.tabular.reading import Limits, Reading
-from slope.tabular.source import Field, Source, check_names, type_of
+from slope.tabular.faults import BadTable, TableTooLarge, nested_values
+from slope.tabular.plain import plain_column, plain_type
+from slope.tabular.reading import Limits, Reading, fold_name
+from slope.tabular.source import Field, Source, check_names, is_needed, type_of
 from slope.tabular.spill import spilled
 from slope.tabular.stored import rows_at_once
 
@@ -32,6 +33,7 @@ class Parquet(Source):
         self._path = path
         with _telling_faults("Parquet"), self._open() as file:
             self.fields, self.notes = _fields(file.schema_arrow, reading, limits)
+            self._originals = {fold_name(name): name for name in file.schema_arrow.names}
             rows = file.metadata.num_rows
         if rows * len(self.fields) > limits.numbers:
             raise TableTooLarge(f"The table has {rows * len(self.fields):,} cells; {limits.numbers:,} are allowed")
@@ -39,9 +41,10 @@ class Parquet(Source):
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         names = [*numbers, *categories]
         with _telling_faults("Parquet"):
-            groups = self._groups(names)
+            groups = self._groups([self._originals[name] for name in names])
             rows = rows_at_once(len(self.fields))
-            yield from _together(self._path, [self._read(group, rows, len(groups[0])) for group in groups])
+            parts = [self._read(group, rows, len(groups[0])) for group in groups]
+            yield from _renamed(_together(self._path, parts), names)
 
     def _read(self, names: Sequence[str], rows: int, width: int) -> Iterator[pa.RecordBatch]:
         with self._open(width) as file:
@@ -73,13 +76,15 @@ class Arrow(Source):
         with _telling_faults("Arrow"), self._mapped() as file:
             self._schema = self._open(file).schema
             self.fields, self.notes = _fields(self._schema, reading, limits)
+            self._originals = {fold_name(name): name for name in self._schema.names}
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         names = [*numbers, *categories]
+        originals = [self._originals[name] for name in names]
         with _telling_faults("Arrow"):
-            longest = max((batch.num_rows for batch in self._read(names[:1])), default=0)
-            groups = _shared(names, 1 + longest * len(names) * 8 // _DECODED)
-            yield from _together(self._path, [self._read(group) for group in groups])
+            longest = max((batch.num_rows for batch in self._read(originals[:1])), default=0)
+            groups = _shared(originals, 1 + longest * len(names) * 8 // _DECODED)
+            yield from _renamed(_together(self._path, [self._read(group) for group in groups]), names)
 
     def _read(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with self._mapped() as file:
@@ -102,11 +107,13 @@ class Arrow(Source):
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Without dictionaries: those of two batches may differ, and then cannot be put together."""
-    if not any(pa.types.is_dictionary(field.type) for field in batch.schema):
-        return batch
-    columns = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in batch.columns]
-    return pa.record_batch(columns, names=batch.schema.names)
+    return pa.record_batch([plain_column(column) for column in batch.columns], names=batch.schema.names)
+
+
+def _renamed(batches: Iterator[pa.RecordBatch], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """By the names of the fields, in which white space is folded."""
+    for batch in batches:
+        yield pa.record_batch(batch.columns, names=list(names))
 
 
 def _shared(names: Sequence[str], count: int) -> list[list[str]]:
@@ -121,16 +128,16 @@ def _together(path: Path, groups: Sequence[Iterator[pa.RecordBatch]]) -> Iterato
 
 def _fields(schema: pa.Schema, reading: Reading, limits: Limits) -> tuple[list[Field], list[str]]:
     """The columns that are read, and what is to be said of those that are not."""
-    check_names(schema.names, limits)
+    check_names([fold_name(name) for name in schema.names], limits)
     index = set() if reading.index == "keep" else _index_of(schema) - set(reading.one_hot)
     if index == set(schema.names):
         index = set()
     left_out = [f'The column "{name}" is the index of a frame and was left out: index=keep takes it' for name in index]
     fields = [field for field in schema if field.name not in index]
     for field in fields:
-        if pa.types.is_nested(field.type) and (reading.text == "refuse" or field.name in reading.one_hot):
-            raise BadTable("The column has values within values", column=field.name)
-    return [Field(field.name, type_of(field.type)) for field in fields], sorted(left_out)
+        if pa.types.is_nested(plain_type(field.type)) and is_needed(fold_name(field.name), reading):
+            raise nested_values(fold_name(field.name))
+    return [Field(fold_name(field.name), type_of(field.type)) for field in fields], sorted(left_out)
 
 
 def _index_of(schema: pa.Schema) -> set[str]:
@@ -149,4 +156,6 @@ def _telling_faults(format: str) -> Iterator[None]:
     except (pa.ArrowMemoryError, MemoryError) as error:
         raise TableTooLarge(f"The {format} file needs more memory than a part of it may") from error
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+        if "encrypt" in str(error) or "decrypt" in str(error):
+            raise BadTable(f"The {format} file is encrypted: send it decrypted") from error
         raise BadTable(f"The file cannot be read as {format}: it is damaged, cut short, or of another kind") from error

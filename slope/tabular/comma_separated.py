@@ -18,7 +18,7 @@ import pyarrow.csv as arrow_csv
 from slope.tabular.cells import name_of
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge
 from slope.tabular.header import NOTHING, has_header
-from slope.tabular.reading import Limits, Reading
+from slope.tabular.reading import Limits, Reading, fold_name
 from slope.tabular.source import Field, FieldsChanged, Source, check_names, type_of
 from slope.tabular.stored import is_wide
 from slope.tabular.threads import read_ahead
@@ -243,7 +243,7 @@ def _first_rows(path: Path, reading: Reading, limits: Limits) -> tuple[list[str]
 
 def _names(first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading) -> list[str]:
     """Of a header, white space folded. What is left out: an index without a name, and empty columns at the right."""
-    names = [" ".join(name.split()) if "\0" not in name else name for name in first]
+    names = [fold_name(name) for name in first]
     for place in reversed(range(len(names))):
         if names[place] or any(row[place].strip() for row in below if place < len(row)):
             break

@@ -30,6 +30,11 @@ class BadOption(Exception):
         self.option = option
 
 
+def nested_values(column: str, row: int | None = None) -> BadTable:
+    """A column of lists or objects, where it is not left out."""
+    return BadTable("The column has values within values: text=drop leaves it out", row=row, column=column)
+
+
 def _again(kind: type[BadTable], detail: str, row: int | None, column: str | None) -> BadTable:
     """The same fault in another process."""
     fault = kind(detail)

@@ -16,6 +16,7 @@ from slope.tabular.json_document import JsonDocument
 from slope.tabular.json_lines import JsonLines
 from slope.tabular.layout import Layout, layout_of
 from slope.tabular.reading import Format, Limits, Reading
+from slope.tabular.signatures import refuse_others
 from slope.tabular.source import FieldsChanged, Source, sized
 from slope.tabular.spaces import SPACES, fold
 from slope.tabular.stored import TableWriter
@@ -44,6 +45,7 @@ def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: L
 
 def open_source(path: Path, format: Format, reading: Reading, limits: Limits) -> Source:
     """A table of which no more is known than its columns. Raises BadTable and BadOption."""
+    refuse_others(path, format)
     if format in ("csv", "ndjson", "json"):
         make_utf8(path, reading.charset, limits)
     if format == "csv" and reading.delimiter in SPACES:

@@ -5,8 +5,10 @@ memory and of time, and is forked from one that has everything loaded.
 """
 
 import ctypes
+import gzip
 import resource
 import signal
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -118,20 +120,33 @@ def _decompress(path: Path, encoding: Encoding, limits: Limits) -> None:
     import pyarrow as pa
 
     decoded = path.with_suffix(".decoded")
+    try:
+        with pa.CompressedInputStream(str(path), encoding) as pieces:
+            _decode(pieces, encoding, decoded, limits)
+    except TableTooLarge:
+        raise
+    except BadTable:
+        if encoding != "gzip":
+            raise
+        with gzip.open(path) as pieces:  # slower, and takes zeros that fill the last block
+            _decode(pieces, encoding, decoded, limits)
+    decoded.rename(path)
+
+
+def _decode(pieces: Any, encoding: Encoding, target: Path, limits: Limits) -> None:
     length = 0
-    with path.open("rb") as source, pa.CompressedInputStream(source, encoding) as pieces, decoded.open("wb") as sink:
+    with target.open("wb") as sink:
         while piece := _read(pieces, encoding):
             length += len(piece)
             if length > limits.file_bytes:
                 raise TableTooLarge(f"Decompressed, the file has more than the {limits.file_bytes:,} bytes allowed")
             sink.write(piece)
-    decoded.rename(path)
 
 
 def _read(pieces: Any, encoding: Encoding) -> bytes:
     try:
         return bytes(pieces.read(_PIECE))
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BadTable(f"The file cannot be decompressed as {encoding}: it is damaged or cut short") from error
 
 

@@ -11,9 +11,9 @@ import ijson
 import pyarrow as pa
 
 from slope.tabular.cells import name_of
-from slope.tabular.faults import BadTable, TableTooLarge
-from slope.tabular.reading import Limits, Reading
-from slope.tabular.source import Field, FieldType, Source, check_names
+from slope.tabular.faults import BadTable, TableTooLarge, nested_values
+from slope.tabular.reading import Limits, Reading, fold_name
+from slope.tabular.source import Field, FieldType, Source, check_names, is_needed
 from slope.tabular.stored import doubles
 from slope.tabular.text import open_text
 
@@ -33,7 +33,7 @@ class JsonDocument(Source):
             raise TableTooLarge(detail)
         self._columns: dict[str, _Column] = {}
         self._limits = limits
-        self._categories = reading.one_hot
+        self._reading = reading
         try:
             self._read_from(path, use_float=True)
         except (ijson.JSONError, ValueError, OverflowError) as error:
@@ -88,13 +88,27 @@ class JsonDocument(Source):
             if len(column) > row:
                 raise BadTable("The row has this name twice", row=row, column=name)
             column.fill(row)
-            column.add(*next(events))
+            event, value = next(events)
+            if event in _NESTED:
+                self._leave_out(column, event, events)
+            else:
+                column.add(event, value)
+
+    def _leave_out(self, column: "_Column", event: str, events: Events) -> None:
+        """Read over a value that has values within, in a column that is left out."""
+        if is_needed(column.name, self._reading):
+            raise nested_values(column.name, len(column))
+        depth = 1
+        while depth:
+            event, _ = next(events)
+            depth += (event in _NESTED) - (event in ("end_map", "end_array"))
+        column.add_nested()
 
     def _read_columns(self, events: Events) -> None:
         for event, name in events:
             if event == "end_map":
                 break
-            if name in self._columns:
+            if fold_name(name) in self._columns:
                 raise BadTable("The document has this name twice", column=name)
             if next(events)[0] != "start_array":
                 raise BadTable("The column is not a list", column=name)
@@ -136,10 +150,11 @@ class JsonDocument(Source):
         return len(values)
 
     def _column(self, name: str) -> "_Column":
+        name = fold_name(name)
         if name not in self._columns:
             if len(self._columns) >= self._limits.columns:
                 raise TableTooLarge(f"The table has more than the {self._limits.columns:,} columns that are allowed")
-            self._columns[name] = _Column(name, self._limits, is_category=name in self._categories)
+            self._columns[name] = _Column(name, self._limits, is_category=name in self._reading.one_hot)
         return self._columns[name]
 
 
@@ -147,7 +162,7 @@ class _Column:
     """Numbers with NaN where there is nothing; of words and categories only which of a few it is."""
 
     def __init__(self, name: str, limits: Limits, *, is_category: bool) -> None:
-        self._name = name
+        self.name = name
         self._limits = limits
         self._is_category = is_category
         self._numbers = array("d")
@@ -170,16 +185,21 @@ class _Column:
 
     def add(self, event: str, value: Any) -> None:
         if event not in _TYPES:
-            raise BadTable("The value is neither a number nor a word", row=len(self), column=self._name)
+            raise BadTable("The value is neither a number nor a word", row=len(self), column=self.name)
         if event != "null":
             self._event = self._event or event
             if self._event != event:
                 detail = f"The value is not a {_TYPES[self._event]} as in earlier rows"
-                raise BadTable(detail, row=len(self), column=self._name)
+                raise BadTable(detail, row=len(self), column=self.name)
         if isinstance(value, Decimal):
             value = _double(value)
         self._are_whole = self._are_whole and not isinstance(value, float)
         self._numbers.append(self._number(event, value))
+
+    def add_nested(self) -> None:
+        """A value that is not kept: the column is of something else than numbers, and left out."""
+        self._event = "string"
+        self._numbers.append(_NAN)
 
     def as_read(self) -> pa.Array:
         return self.as_words() if self.type == "text" else doubles(self._numbers)
@@ -196,7 +216,7 @@ class _Column:
         if self._is_category:
             return self._code(name_of(value) or "")
         if isinstance(value, int) and float(value) != value:
-            raise BadTable("The whole number is not exact in float64", row=len(self), column=self._name)
+            raise BadTable("The whole number is not exact in float64", row=len(self), column=self.name)
         return float(value)
 
     def _code(self, word: str) -> int:
@@ -214,5 +234,6 @@ def _double(number: Decimal) -> float:
     return value
 
 
+_NESTED = ("start_map", "start_array")
 _TYPES: dict[str | None, FieldType] = {"number": "number", "boolean": "boolean", "string": "text", "null": "number"}
 _TYPES[None] = "number"

@@ -33,6 +33,11 @@ class Reading:
     """Of CSV, NDJSON and JSON: how the file has its characters; None refuses what is not UTF-8."""
 
 
+def fold_name(name: str) -> str:
+    """White space is folded: no-break spaces and line breaks in names are those of a layout."""
+    return " ".join(name.split()) if "\0" not in name else name
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a table may have at most, decoded; what the file says of itself does not count."""

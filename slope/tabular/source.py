@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 import pyarrow as pa
 
 from slope.tabular.faults import BadTable, TableTooLarge
-from slope.tabular.reading import Limits
+from slope.tabular.plain import plain_type
+from slope.tabular.reading import Limits, Reading
 from slope.tabular.stored import rows_at_once
 
 _WAITING = 16
@@ -49,14 +50,18 @@ class Source(Protocol):
 
 def type_of(kind: pa.DataType) -> FieldType:
     """What a column of an Arrow type is to us. One of nothing but nulls may be numbers."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = plain_type(kind)
     if pa.types.is_integer(kind):
         return "integer"
     if pa.types.is_boolean(kind):
         return "boolean"
     is_number = pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
     return "number" if is_number else "text"
+
+
+def is_needed(name: str, reading: Reading) -> bool:
+    """Whether a column must be of numbers, or of words: it is not left out, whatever it has."""
+    return reading.text == "refuse" or name in reading.one_hot
 
 
 def check_names(names: Sequence[str], limits: Limits) -> None:

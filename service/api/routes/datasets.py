@@ -16,7 +16,7 @@ from service.errors import InvalidRequest, UnsupportedMediaType
 from slope.spec import Fault
 from slope.spec.job import Name
 from slope.tabular.isolated import Sent
-from slope.tabular.reading import Format, Reading, Treatment
+from slope.tabular.reading import Format, Reading, Treatment, fold_name
 from slope.tabular.text import codec_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -53,7 +53,16 @@ def _reading(
         raise InvalidRequest(detail, [Fault(detail, "/query/charset")])
     words = tuple(missing or ())
     return Reading(
-        header, delimiter or "", decimal, nulls, infinities, text, tuple(one_hot or ()), words, index, charset
+        header,
+        delimiter or "",
+        decimal,
+        nulls,
+        infinities,
+        text,
+        tuple(map(fold_name, one_hot or ())),
+        words,
+        index,
+        charset,
     )
 
 
