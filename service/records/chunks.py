@@ -1,103 +1,110 @@
-"""A job's history from its first record to its last, read in chunks: whatever its length, little is held in memory."""
+"""A job's history from its first record to its last: page after page, so that little is held in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from service.jobs import jobs
-from service.records import pages
-from service.records.pages import StepWithRows
+from service.records.pages import EpochReader, Page, StepWithRows, most_records, open_steps
 from service.storage import Storage
 from service.store import records as stored
 from service.store.database import Database
-from service.store.tables import Epoch, Job, Step
+from service.store.tables import Epoch
 
-Item = TypeVar("Item")
+Record = TypeVar("Record")
 
 ALL = 2**31
 """A limit that no job reaches."""
 _FEWEST = 4
 """Points that show a curve at all."""
 _CHUNK_NUMBERS = 2**15
-"""About so many numbers are read at once, and at least one row."""
+"""About this many numbers are read together, and at least one record."""
 
 
 @dataclass(frozen=True)
-class History(Generic[Item]):
-    """Records of a model with so many features. Each chunk is read when it is taken, in a transaction of its own."""
+class History(Generic[Record]):
+    """Records of a model with this many features.
+
+    Each chunk is read when it is taken, in a transaction of its own. It raises JobNotFound where the job has been
+    deleted since: what is cut short must not seem complete.
+    """
 
     features: int
-    chunks: Iterator[Sequence[Item]]
+    chunks: Iterator[Sequence[Record]]
 
 
-def epochs(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[Epoch]:
-    """Epochs ascending. Raises JobNotFound, also between two chunks: what is cut short must not seem complete."""
+def epoch_history(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[Epoch]:
+    """Epochs ascending. Raises JobNotFound."""
     with database.reading() as session:
-        features = jobs.get_outline(session, job_id).features
-    return History(features, _following(database, job_id, after, limit, _chunk_rows(3 * features)))
+        epochs = EpochReader.of_job(session, job_id)
+    return History(epochs.features, _pages(database, epochs.read, after, limit, _chunk_size(epochs.numbers)))
 
 
-def telling_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[Epoch]:
-    """At most so many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
+def thinned_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[Epoch]:
+    """At most this many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
     with database.reading() as session:
-        features = jobs.get_outline(session, job_id).features
-        points = max(_FEWEST, pages.at_most(points, stored.numbers_of_epoch(features)))
-        chosen = stored.telling_epochs(session, job_id, after, points)
-    return History(features, _chosen(database, job_id, chosen, _chunk_rows(3 * features)))
+        epochs = EpochReader.of_job(session, job_id)
+        points = max(_FEWEST, most_records(points, epochs.numbers))
+        chosen = stored.thinned_epochs(session, job_id, after, points)
+    return History(epochs.features, _chosen(database, job_id, chosen, _chunk_size(epochs.numbers)))
 
 
-def steps(
+def step_history(
     database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, limit: int = ALL
 ) -> History[StepWithRows]:
     """Steps of an epoch ascending, recorded or replayed. Raises JobNotFound, EpochNotFound and ReplayDiffers."""
-    window = _window(database, storage, job_id, epoch, after, limit)
-    return History(window.features, window.chunks)
-
-
-def telling_steps(
-    database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, points: int
-) -> History[StepWithRows]:
-    """At most so many steps, ascending, chosen as `telling_epochs` chooses epochs. Raises as `steps` does."""
-    with database.reading() as session:
-        features = jobs.get_outline(session, job_id).features
-    points = max(_FEWEST, pages.at_most(points, stored.numbers_of_step(features)))
-    window = _window(database, storage, job_id, epoch, after, ALL, at_once=points)
-    if len(window.steps) <= points:
-        return History(window.features, window.chunks)
-    length = -(-len(window.steps) // (points // 4))
-    every = (step for chunk in window.chunks for step in chunk)
-    return History(window.features, _in_chunks(_telling(every, window.steps.start, length), window.chunk_rows))
-
-
-@dataclass(frozen=True)
-class _Window:
-    """Some steps of an epoch."""
-
-    features: int
-    steps: range
-    chunk_rows: int
-    chunks: Iterator[list[StepWithRows]]
-
-
-def _window(
-    database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int, *, at_once: int = 1
-) -> _Window:
-    """`at_once` is how many of the steps the answer has in memory, beside those of a chunk."""
     with database.reading() as session:
         job = jobs.get_job_for_replay(session, job_id)
-        rows = pages.rows_of_epoch(job, epoch)
-        window = range(after + 1, min(after + 1 + limit, len(rows)))
-        through = window.start if at_once == 1 else window.stop  # the others are sent one by one
-        replayed = pages.replayed_steps(session, storage, job, epoch, window, through=through)
-    size = _chunk_rows(2 * len(job.features) + rows.size)
-    chunks = _recorded_steps(database, job, epoch, window, size) if replayed is None else _in_chunks(replayed, size)
-    steps = (list(pages.with_rows(chunk, rows, min(at_once, len(window)))) for chunk in chunks)
-    return _Window(len(job.features), window, size, steps)
+        steps = open_steps(session, storage, job, epoch, after=after, limit=limit)
+    return History(len(job.features), _pages(database, steps.read, after, limit, _chunk_size(steps.numbers)))
 
 
-def _telling(steps: Iterator[StepWithRows], start: int, length: int) -> Iterator[StepWithRows]:
+def thinned_steps(
+    database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, points: int
+) -> History[StepWithRows]:
+    """At most this many steps, ascending, chosen as `thinned_epochs` chooses epochs. Raises as `step_history` does."""
+    with database.reading() as session:
+        job = jobs.get_job_for_replay(session, job_id)
+        points = max(_FEWEST, most_records(points, stored.numbers_of_step(len(job.features))))
+        steps = open_steps(session, storage, job, epoch, after=after, limit=ALL, in_memory=points)
+    size = _chunk_size(steps.numbers)
+    pages = _pages(database, steps.read, after, ALL, size)
+    count = len(steps.rows) - after - 1
+    if count > points:
+        pages = _in_chunks(_thinned(chain.from_iterable(pages), after + 1, -(-count // (points // 4))), size)
+    return History(len(job.features), pages)
+
+
+def _pages(
+    database: Database, read: Callable[[Session, int, int], Page[Record]], after: int, limit: int, size: int
+) -> Iterator[list[Record]]:
+    """All that follows a record, up to a limit, in pages of a size."""
+    following: int | None = after
+    while following is not None and limit > 0:
+        with database.reading() as session:
+            page = read(session, following, min(size, limit))
+        if page.records:
+            yield page.records
+        following, limit = page.following, limit - len(page.records)
+
+
+def _chunk_size(numbers: int) -> int:
+    return most_records(ALL, numbers, _CHUNK_NUMBERS)
+
+
+def _chosen(database: Database, job_id: UUID, chosen: list[int], size: int) -> Iterator[list[Epoch]]:
+    for some in _in_chunks(iter(chosen), size):
+        with database.reading() as session:
+            jobs.get_outline(session, job_id)
+            chunk = stored.epochs_among(session, job_id, some)
+        yield chunk
+
+
+def _thinned(steps: Iterator[StepWithRows], start: int, length: int) -> Iterator[StepWithRows]:
     for _, stretch in groupby(steps, key=lambda each: (each.step.step - start) // length):
         yield from _extremes(stretch)
 
@@ -115,39 +122,6 @@ def _loss(each: StepWithRows) -> float:
     return each.step.loss
 
 
-def _chunk_rows(numbers_per_row: int) -> int:
-    return max(1, _CHUNK_NUMBERS // (numbers_per_row + 10))
-
-
-def _following(database: Database, job_id: UUID, after: int, limit: int, size: int) -> Iterator[list[Epoch]]:
-    while limit > 0:
-        with database.reading() as session:
-            chunk = stored.epochs_after(session, job_id, after, min(size, limit))
-            if not chunk:
-                jobs.get_outline(session, job_id)
-                return
-        yield chunk
-        after, limit = chunk[-1].epoch, limit - len(chunk)
-
-
-def _chosen(database: Database, job_id: UUID, chosen: list[int], size: int) -> Iterator[list[Epoch]]:
-    for some in _in_chunks(iter(chosen), size):
-        with database.reading() as session:
-            jobs.get_outline(session, job_id)
-            chunk = stored.epochs_among(session, job_id, some)
-        yield chunk
-
-
-def _recorded_steps(database: Database, job: Job, epoch: int, window: range, size: int) -> Iterator[list[Step]]:
-    for start in range(window.start, window.stop, size):
-        with database.reading() as session:
-            chunk = stored.steps_in(session, job.id, epoch, range(start, min(start + size, window.stop)))
-            if not chunk:
-                jobs.get_outline(session, job.id)
-                return
-        yield chunk
-
-
-def _in_chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+def _in_chunks(items: Iterator[Record], size: int) -> Iterator[list[Record]]:
     while chunk := list(islice(items, size)):
         yield chunk

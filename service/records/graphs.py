@@ -124,10 +124,10 @@ def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, lim
         origin = Origin.of(job)
         batches = origin.batches(epoch)
         _refuse_too_long(origin, len(batches))
-        found, _ = pages.steps(session, storage, job_id, epoch, after=-1, limit=len(batches))
+        steps = pages.read_steps(session, storage, job, epoch, after=-1, limit=len(batches)).records
         left = _left_before(session, storage, origin, job, epoch, 0)
     taken = EpochAudit(replay.prepared(storage, origin.source), origin.spec, left)
-    for each in found:
+    for each in steps:
         if is_called_off():
             raise ClientGone
         record = _as_record(each.step)
@@ -167,7 +167,7 @@ def _replayed(database: Database, storage: Storage, job_id: UUID, epoch: int, st
 
 
 def _step(session: Session, storage: Storage, job: Job, epoch: int, step: int) -> Step:
-    found, _ = pages.steps(session, storage, job.id, epoch, after=step - 1, limit=1)
+    found = pages.read_steps(session, storage, job, epoch, after=step - 1, limit=1).records
     if not found or found[0].step.step != step:
         raise StepNotFound(f"Epoch {epoch} of job {job.id} has no step {step}")
     return found[0].step

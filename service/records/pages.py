@@ -1,8 +1,9 @@
-"""Reading what a job recorded, and recomputing what it did not."""
+"""What a job recorded, read in parts: a page is one of them, and a history is one after the other (see chunks)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -18,11 +19,21 @@ from slope.data import RowsOfSteps
 if TYPE_CHECKING:
     from slope.records import StepRecord
 
+Record = TypeVar("Record")
 
 MOST_ROWS = 1_000_000
 """That one answer lists."""
 MOST_NUMBERS = 1_000_000
 """Of gradients and parameters on one page, about 20 MB; a page has at least one record."""
+
+
+@dataclass(frozen=True)
+class Page(Generic[Record]):
+    """Records, ascending."""
+
+    records: list[Record]
+    following: int | None
+    """The number of the last of them, where others follow it."""
 
 
 @dataclass(frozen=True)
@@ -33,44 +44,103 @@ class StepWithRows:
     rows: list[int] | None
 
 
-def epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Epoch], int | None]:
-    """Epochs ascending, and the epoch after which the next page begins: early, where the model is wide."""
-    limit = at_most(limit, records.numbers_of_epoch(jobs.get_outline(session, job_id).features))
-    found = records.epochs_after(session, job_id, after, limit + 1)
-    return found[:limit], found[limit - 1].epoch if len(found) > limit else None
+@dataclass(frozen=True)
+class EpochReader:
+    """The epochs of a job whose model has this many features."""
+
+    job_id: UUID
+    features: int
+
+    @classmethod
+    def of_job(cls, session: Session, job_id: UUID) -> Self:
+        """Raises JobNotFound."""
+        return cls(job_id, jobs.get_outline(session, job_id).features)
+
+    @property
+    def numbers(self) -> int:
+        """Of one epoch."""
+        return records.numbers_of_epoch(self.features)
+
+    def read(self, session: Session, after: int, limit: int) -> Page[Epoch]:
+        """Raises JobNotFound where nothing is left of the job."""
+        found = records.epochs_after(session, self.job_id, after, limit + 1)
+        if not found:
+            jobs.get_outline(session, self.job_id)
+        return Page(found[:limit], found[limit - 1].epoch if len(found) > limit else None)
 
 
-def steps(
-    session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
-) -> tuple[list[StepWithRows], int | None]:
-    """Steps of an epoch ascending, and the step after which the next page begins. Raises EpochNotFound."""
-    job = jobs.get_job_for_replay(session, job_id)
-    rows = rows_of_epoch(job, epoch)
-    window = range(after + 1, min(after + 1 + limit, len(rows)))
-    replayed = replayed_steps(session, storage, job, epoch, window, through=window.stop)
-    found = records.steps_in(session, job.id, epoch, window) if replayed is None else list(replayed)
-    following = window.stop - 1 if len(found) == limit and window.stop < len(rows) else None
-    return list(with_rows(found, rows, 1)), following
+@dataclass(frozen=True)
+class StepReader:
+    """The steps of an epoch. Those that were not recorded are computed again while they are read, front to back."""
+
+    job: Job
+    epoch: int
+    rows: RowsOfSteps
+    replayed: Iterator[Step] | None
+    lists_rows: bool
+
+    @property
+    def numbers(self) -> int:
+        """Of one step with its rows."""
+        return records.numbers_of_step(len(self.job.features)) + self.rows.size
+
+    def read(self, session: Session, after: int, limit: int) -> Page[StepWithRows]:
+        """Raises JobNotFound where nothing is left of the job."""
+        wanted = range(after + 1, min(after + 1 + limit, len(self.rows)))
+        if self.replayed is None:
+            found = records.steps_in(session, self.job.id, self.epoch, wanted)
+        else:
+            found = list(islice(self.replayed, len(wanted)))
+        if not found:
+            jobs.get_outline(session, self.job.id)
+        others_follow = len(found) == limit and wanted.stop < len(self.rows)
+        return Page(list(map(self._with_rows, found)), wanted.stop - 1 if others_follow else None)
+
+    def _with_rows(self, step: Step) -> StepWithRows:
+        return StepWithRows(step, self.rows[step.step] if self.lists_rows else None)
 
 
-def at_most(limit: int, numbers: int) -> int:
-    """How many records of so many numbers are on one page."""
-    return max(1, min(limit, MOST_NUMBERS // numbers))
+def page_of_epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> Page[Epoch]:
+    """At most `limit` epochs, and fewer where the model is wide. Raises JobNotFound."""
+    reader = EpochReader.of_job(session, job_id)
+    return reader.read(session, after, most_records(limit, reader.numbers))
 
 
 def page_of_steps(
     session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
-) -> tuple[list[StepWithRows], int | None]:
-    """The same, but a page ends early where it would list too many rows or numbers."""
+) -> Page[StepWithRows]:
+    """At most `limit` steps, and fewer where they have too many numbers or rows. Raises JobNotFound, EpochNotFound."""
     job = jobs.get_job_for_replay(session, job_id)
-    most = min(at_most(limit, records.numbers_of_step(len(job.features))), MOST_ROWS // rows_of_epoch(job, epoch).size)
-    return steps(session, storage, job_id, epoch, after=after, limit=max(1, most))
+    most = most_records(limit, records.numbers_of_step(len(job.features)))
+    most = max(1, min(most, MOST_ROWS // _rows_of_epoch(job, epoch).size))
+    return read_steps(session, storage, job, epoch, after=after, limit=most)
 
 
-def with_rows(steps: Iterable[Step], rows: RowsOfSteps, at_once: int) -> Iterator[StepWithRows]:
-    """Steps of which so many are in memory at once, with their rows where those are not too many."""
-    are_listed = rows.size * at_once <= MOST_ROWS
-    return (StepWithRows(step, rows[step.step] if are_listed else None) for step in steps)
+def read_steps(
+    session: Session, storage: Storage, job: Job, epoch: int, *, after: int, limit: int
+) -> Page[StepWithRows]:
+    """At most `limit` steps of an epoch, however large. Raises EpochNotFound, ReplayTooLong and ReplayDiffers."""
+    reader = open_steps(session, storage, job, epoch, after=after, limit=limit, in_memory=limit)
+    return reader.read(session, after, limit)
+
+
+def open_steps(
+    session: Session, storage: Storage, job: Job, epoch: int, *, after: int, limit: int, in_memory: int | None = None
+) -> StepReader:
+    """`in_memory` is how many steps the answer holds before it begins; by default each is sent when it is there.
+
+    Raises EpochNotFound, ReplayTooLong and ReplayDiffers.
+    """
+    rows = _rows_of_epoch(job, epoch)
+    window = range(after + 1, min(after + 1 + limit, len(rows)))
+    through = window.start if in_memory is None else window.stop
+    replayed = _replayed_steps(session, storage, job, epoch, window, through=through)
+    return StepReader(job, epoch, rows, replayed, rows.size * min(in_memory or 1, len(window)) <= MOST_ROWS)
+
+
+def most_records(limit: int, numbers: int, of: int | None = None) -> int:
+    """How many records of this many numbers are read together, but at least one: `of` numbers, or those of a page."""
+    return max(1, min(limit, (of or MOST_NUMBERS) // numbers))
 
 
 def are_recorded(session: Session, job_id: UUID, epoch: int) -> bool:
@@ -78,15 +148,14 @@ def are_recorded(session: Session, job_id: UUID, epoch: int) -> bool:
     return records.has_steps(session, job_id, epoch)
 
 
-def replayed_steps(
+def _replayed_steps(
     session: Session, storage: Storage, job: Job, epoch: int, window: range, *, through: int
 ) -> Iterator[Step] | None:
     """Steps that were not recorded, computed again as they are taken; None when the epoch's steps were recorded.
 
-    `through` is how many steps of the epoch somebody waits for at once. Raises EpochNotFound, ReplayTooLong and
-    ReplayDiffers, at once.
+    `through` is how many steps of the epoch somebody waits for before the first is sent.
     """
-    if records.has_steps(session, job.id, epoch):
+    if are_recorded(session, job.id, epoch):
         return None
     if epoch >= job.epochs_done:
         raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
@@ -95,7 +164,7 @@ def replayed_steps(
     return (_as_row(job, step) for step in replay.steps(session, storage, job, epoch, window, through=through))
 
 
-def rows_of_epoch(job: Job, epoch: int) -> RowsOfSteps:
+def _rows_of_epoch(job: Job, epoch: int) -> RowsOfSteps:
     return RowsOfSteps(job.dataset.rows, job.training_spec, epoch)
 
 

@@ -71,7 +71,7 @@ def epochs_among(session: Session, job_id: UUID, epochs: Sequence[int]) -> list[
     return list(session.scalars(query))
 
 
-def telling_epochs(session: Session, job_id: UUID, epoch: int, count: int) -> list[int]:
+def thinned_epochs(session: Session, job_id: UUID, epoch: int, count: int) -> list[int]:
     """At most `count` (4 or more) of the epochs that follow the given one: enough to draw their losses by.
 
     They are divided into equal stretches, and of each the first and the last are taken and those with the least and

@@ -335,7 +335,7 @@ def test_a_history_is_read_in_chunks(database: Database, monkeypatch: pytest.Mon
     monkeypatch.setattr(chunks, "_CHUNK_NUMBERS", 100)
     job_id = with_losses(database, [1.0] * 50)
 
-    found = [[row.epoch for row in chunk] for chunk in chunks.epochs(database, job_id, after=3, limit=20).chunks]
+    found = [[row.epoch for row in chunk] for chunk in chunks.epoch_history(database, job_id, after=3, limit=20).chunks]
 
     assert max(map(len, found)) <= 10
     assert [epoch for chunk in found for epoch in chunk] == list(range(4, 24))
@@ -350,7 +350,7 @@ def test_a_history_of_any_length_is_sent_in_the_same_memory(database: Database) 
 
 def peak_of_sending(database: Database, job_id: UUID, limit: int) -> int:
     """The most bytes that are held at once."""
-    found = chunks.epochs(database, job_id, limit=limit)
+    found = chunks.epoch_history(database, job_id, limit=limit)
     schema = epoch_columns([], found.features).schema
     tracemalloc.start()
     sent = sum(
@@ -368,9 +368,9 @@ def test_a_history_whose_job_is_deleted_meanwhile_does_not_end_as_if_it_were_who
     monkeypatch.setattr(chunks, "_CHUNK_NUMBERS", 1)
     job_id = trained(request(batch_size=1))
     every = [
-        chunks.epochs(database, job_id),
-        chunks.telling_epochs(database, job_id, points=4),
-        chunks.steps(database, storage(), job_id, 0),
+        chunks.epoch_history(database, job_id),
+        chunks.thinned_epochs(database, job_id, points=4),
+        chunks.step_history(database, storage(), job_id, 0),
     ]
     for found in every:
         next(found.chunks)

@@ -446,10 +446,12 @@ def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
     assert numbers_of(database, Step, replayed[1].id) == []
     with database.reading() as session:
         assert session.scalars(select(Snapshot.epoch).where(Snapshot.job_id == replayed[1].id)).all()
+        job = session.get_one(Job, replayed[1].id)
         for epoch in (0, 3, 11, 29):
             expected = numbers_of(database, Step, recorded[1].id)
-            found, _ = pages.steps(session, process.storage, replayed[1].id, epoch, after=-1, limit=10)
-            got = [(each.step.step, each.step.loss, each.step.gradient_weights, each.step.weights) for each in found]
+            page = pages.read_steps(session, process.storage, job, epoch, after=-1, limit=10)
+            steps = [each.step for each in page.records]
+            got = [(each.step, each.loss, each.gradient_weights, each.weights) for each in steps]
             assert got == [
                 (row["step"], row["loss"], row["gradient_weights"], row["weights"])
                 for row in expected

@@ -60,9 +60,9 @@ def list_epochs(
     if format == "json" and points is None:
         return _page_of_epochs(database, job_id, after, limit or DEFAULT_LIMIT)
     if points is not None:
-        found = chunks.telling_epochs(database, job_id, after=after, points=points)
+        found = chunks.thinned_epochs(database, job_id, after=after, points=points)
     else:
-        found = chunks.epochs(database, job_id, after=after, limit=limit or chunks.ALL)
+        found = chunks.epoch_history(database, job_id, after=after, limit=limit or chunks.ALL)
     if format == "json":
         return json_page(EpochView.of(row) for chunk in found.chunks for row in chunk)
     return epochs_file(found, format, f"{job_id}-epochs")
@@ -97,9 +97,9 @@ async def list_steps(
         if format == "json" and points is None:
             return _page_of_steps(database, storage, job_id, epoch, after, limit or MAX_LIMIT)
         if points is not None:
-            found = chunks.telling_steps(database, storage, job_id, epoch, after=after, points=points)
+            found = chunks.thinned_steps(database, storage, job_id, epoch, after=after, points=points)
         else:
-            found = chunks.steps(database, storage, job_id, epoch, after=after, limit=limit or chunks.ALL)
+            found = chunks.step_history(database, storage, job_id, epoch, after=after, limit=limit or chunks.ALL)
         if format == "json":
             return json_page(StepView.of(each) for chunk in found.chunks for each in chunk)
         return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
@@ -114,11 +114,11 @@ def _are_recorded(database: Database, job_id: UUID, epoch: int) -> bool:
 
 def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Response:
     with database.reading() as session:
-        found, following = pages.epochs(session, job_id, after=after, limit=limit)
-    return json_page(map(EpochView.of, found), following)
+        page = pages.page_of_epochs(session, job_id, after=after, limit=limit)
+    return json_page(map(EpochView.of, page.records), page.following)
 
 
 def _page_of_steps(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> Response:
     with database.reading() as session:
-        found, following = pages.page_of_steps(session, storage, job_id, epoch, after=after, limit=limit)
-    return json_page(map(StepView.of, found), following)
+        page = pages.page_of_steps(session, storage, job_id, epoch, after=after, limit=limit)
+    return json_page(map(StepView.of, page.records), page.following)
