@@ -20,6 +20,7 @@ from service.store.tables import Job
 from slope.data import prepare
 from slope.loop import train_epochs
 from slope.spec import TrainingSpec
+from slope.spec.data import DEFAULT_TARGET, default_features
 from worker.process import Process
 from worker.progress import Progress
 from worker.recorder import write_records
@@ -58,8 +59,8 @@ def _job(session: Session, dataset_id: UUID) -> Job:
         id=uuid7(),
         created_at=now(session),
         dataset_id=dataset_id,
-        features=numbers.inline_features(1),
-        target=numbers.INLINE_TARGET,
+        features=default_features(1),
+        target=DEFAULT_TARGET,
         spec=_SPEC.model_dump(mode="json"),
         predict=[],
         device="cpu",

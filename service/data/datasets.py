@@ -1,6 +1,6 @@
 """Datasets: adding, listing and deleting them. Their numbers are read in service.data.numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -11,12 +11,13 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data.numbers import INLINE_TARGET, Arrays, delete_numbers, inline_features, release_numbers
+from service.data.numbers import Arrays, delete_numbers, release_numbers
 from service.errors import DatasetIsUsed, DatasetNotFound, QuotaReached
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now
 from service.store.tables import Dataset, object_name
+from slope.spec.data import DEFAULT_TARGET, default_features
 from slope.tabular.summary import Summary, summarize
 
 
@@ -140,11 +141,13 @@ def ensure_stored(database: Database, new: NewDataset | None) -> Iterator[None]:
         new.discard()
 
 
-def inline_dataset(storage: Storage, arrays: Arrays, quota: int | None = None) -> NewDataset:
-    """The rows of a request as a new dataset."""
+def inline_dataset(
+    storage: Storage, arrays: Arrays, quota: int | None = None, names: Sequence[str] | None = None
+) -> NewDataset:
+    """The rows of a request as a new dataset, with the names of their columns, the target's the last."""
     from slope.tabular.stored import encode
 
-    names, columns = [*inline_features(arrays.x.shape[1]), INLINE_TARGET], arrays.columns
+    names, columns = names or [*default_features(arrays.x.shape[1]), DEFAULT_TARGET], arrays.columns
     content = encode(names, columns)
     return NewDataset(storage, summarize(names, columns), content, name=None, is_inline=True, quota=quota)
 

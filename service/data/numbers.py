@@ -20,8 +20,6 @@ from slope.spec.data import Matrix, Vector
 
 _PIECE = 20_000
 """Rows that become an array in one go."""
-INLINE_TARGET = "y"
-"""What the column of y is called where it came without a name."""
 
 log = structlog.get_logger()
 
@@ -46,11 +44,6 @@ class Arrays:
 def _array(rows: Vector | Matrix) -> Array:
     """Piece by piece, so that other threads have their turn: ten million numbers take NumPy half a second."""
     return np.concatenate([np.array(rows[start : start + _PIECE], float) for start in range(0, len(rows), _PIECE)])
-
-
-def inline_features(width: int) -> list[str]:
-    """What the columns of x are called where they came without names."""
-    return ["x"] if width == 1 else [f"x{number}" for number in range(width)]
 
 
 def load_columns(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.data import datasets, numbers
 from service.data.analysis import MOST_READ
 from service.data.datasets import NewDataset
-from service.data.numbers import INLINE_TARGET, Arrays, inline_features
+from service.data.numbers import Arrays
 from service.errors import InvalidRequest, ObjectMissing
 from service.storage import Storage
 from service.store import datasets as stored
@@ -46,7 +46,7 @@ class Sample:
         """The request's rows as a new dataset; None where they are of a stored one."""
         if self.dataset_id is not None or self.arrays is None:
             return None
-        return datasets.inline_dataset(storage, self.arrays, quota)
+        return datasets.inline_dataset(storage, self.arrays, quota, [*self.features, self.target])
 
     def lock_dataset(self, session: Session, new: NewDataset | None) -> UUID:
         """The dataset, which nobody can delete until the transaction ends. Raises InvalidRequest when it is gone."""
@@ -62,9 +62,9 @@ def sample_for_job(database: Database, storage: Storage, request: JobRequest) ->
     """Raises InvalidRequest where a request does not fit the dataset it names."""
     if isinstance(request.dataset, InlineData):
         arrays = Arrays.of(request.dataset)
-        features = inline_features(arrays.x.shape[1])
-        spreads = spreads_of(np.column_stack([arrays.x, arrays.y]), [*features, INLINE_TARGET])
-        return Sample(len(arrays.y), features, INLINE_TARGET, arrays, spreads)
+        *features, target = request.dataset.names
+        spreads = spreads_of(np.column_stack([arrays.x, arrays.y]), [*features, target])
+        return Sample(len(arrays.y), features, target, arrays, spreads)
     with _translated_faults(request):
         try:
             return _stored(storage, request, request.dataset, _dataset(database, request.dataset.id))

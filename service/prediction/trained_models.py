@@ -13,6 +13,7 @@ from service.store import records
 from service.store.tables import Job
 from slope.data import Array, Scaler, initial_parameters
 from slope.spec import Fault
+from slope.spec.data import default_features
 from slope.spec.overflow import FLOAT32_LIMIT
 from slope.trained import TrainedModel
 
@@ -50,7 +51,7 @@ def _model(job: Job, weights: list[float], bias: float | None, epoch: int | None
         bias=bias,
         dtype=job.training_spec.dtype,
         target=job.target,
-        features=None if job.dataset.is_inline else job.features,
+        features=None if job.dataset.is_inline and job.features == default_features(len(weights)) else job.features,
         scaler=scaler_of(job),
         epoch=epoch,
     )

@@ -21,7 +21,7 @@ def to_sklearn(model: TrainedModel) -> Any:
     weights, bias = model.in_own_units
     regression = LinearRegression(fit_intercept=bias is not None)
     regression.coef_ = weights
-    regression.intercept_ = 0.0 if bias is None else bias
+    regression.intercept_ = np.float64(0.0 if bias is None else bias)
     regression.n_features_in_ = len(weights)
     if model.features is not None:
         regression.feature_names_in_ = np.array(model.features, object)

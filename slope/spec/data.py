@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     FailFast,
     Field,
     TypeAdapter,
@@ -92,6 +93,25 @@ def _refuse_ragged(matrix: Matrix) -> None:
 Rows = Annotated[Vector | Matrix, WrapValidator(_rows)]
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise invalid((), "The name has a character that cannot be printed")
+    return name
+
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+DEFAULT_TARGET = "y"
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+def default_features(width: int) -> list[str]:
+    """What the columns of x are called where they come without names."""
+    return ["x"] if width == 1 else [f"x{number}" for number in range(width)]
+
+
 class InlineData(Part):
     """Rows written into the request."""
 
@@ -99,6 +119,27 @@ class InlineData(Part):
     """N numbers (one feature), or N rows of D numbers."""
     y: Annotated[Vector, WrapValidator(_numbers)] = Field(examples=[[2.0, 4.0, 6.0]])
     """The N targets."""
+    features: Annotated[list[ColumnName], FewFaults] | None = Field(
+        default=None, examples=[["hours"]], exclude_if=_is_none
+    )
+    """Names of the D features; `x`, or `x0`, `x1` and so on, where none are given."""
+    target: ColumnName | None = Field(default=None, examples=["price"], exclude_if=_is_none)
+    """Name of y; `y` where none is given."""
+
+    @property
+    def rows(self) -> int:
+        return len(self.y)
+
+    @property
+    def width(self) -> int:
+        """How many features there are."""
+        return width_of(self.x)
+
+    @property
+    def names(self) -> list[str]:
+        """Of all columns, the target's the last."""
+        features = default_features(self.width) if self.features is None else self.features
+        return [*features, self.target or DEFAULT_TARGET]
 
     @model_validator(mode="after")
     def _has_as_many_rows_as_targets(self) -> Self:
@@ -108,13 +149,18 @@ class InlineData(Part):
             raise invalid(("y",), f"y has {len(self.y)} numbers, x has {len(self.x)} rows")
         return self
 
-    @property
-    def rows(self) -> int:
-        return len(self.y)
-
-    @property
-    def features(self) -> int:
-        return width_of(self.x)
+    @model_validator(mode="after")
+    def _names_each_column_once(self) -> Self:
+        if self.features is not None and len(self.features) != self.width:
+            raise invalid(("features",), f"There are {len(self.features)} names for {self.width} features")
+        *features, target = self.names
+        seen = {target}
+        for index, name in enumerate(features):
+            if name in seen:
+                where = ("target",) if self.features is None else ("features", index)
+                raise invalid(where, "The name is that of the target and of a feature, or of two features")
+            seen.add(name)
+        return self
 
 
 class DatasetReference(Part):

@@ -53,7 +53,7 @@ class JobRequest(Part):
     def _fits_its_data(self) -> Self:
         spec, data = self.hyperparameters, self.dataset
         if isinstance(data, InlineData):
-            refuse_misfits(self, data.rows, data.features)
+            refuse_misfits(self, data.rows, data.width)
         if isinstance(data, InlineData) and spec.dtype == "float32":
             refuse_overflow(("dataset", "x"), data.x)
             refuse_overflow(("dataset", "y"), data.y)

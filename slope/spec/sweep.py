@@ -108,7 +108,7 @@ class SweepRequest(Part):
         data = self.dataset
         for index, job in enumerate(self.jobs):
             if isinstance(data, InlineData):
-                self.check(index, job, data.rows, data.features)
+                self.check(index, job, data.rows, data.width)
         if isinstance(data, InlineData) and any(spec.dtype == "float32" for spec in self._specs):
             refuse_overflow(("dataset", "x"), data.x)
             refuse_overflow(("dataset", "y"), data.y)

@@ -70,13 +70,15 @@ def test_scikit_learn_s_own_checks_pass(estimator: SlopeRegressor, check: Any) -
     check(estimator)
 
 
-def test_its_parameters_are_the_hyperparameters_with_their_defaults() -> None:
+def test_its_parameters_are_all_hyperparameters_with_their_defaults_but_for_standardized_data() -> None:
     spec = TrainingSpec()
     ours = {name: each.default for name, each in signature(SlopeRegressor).parameters.items()}
     assert {name: ours.pop(name) for name in ("url", "timeout")} == {"url": "http://127.0.0.1:8000", "timeout": 3600.0}
-    assert {name: getattr(spec, name) for name in ours if name not in ("optimizer", "schedule")} == {
-        name: value for name, value in ours.items() if name not in ("optimizer", "schedule")
-    }
+    assert set(ours) == set(TrainingSpec.model_fields)
+    assert ours.pop("standardize") is True
+    for name in ("optimizer", "schedule", "frozen", "record"):
+        assert ours.pop(name) is None  # the service's own
+    assert {name: getattr(spec, name) for name in ours} == ours
 
 
 def test_it_finds_what_linear_regression_finds() -> None:

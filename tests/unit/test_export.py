@@ -203,4 +203,5 @@ def test_a_regression_without_names_takes_plain_arrays() -> None:
     regression = skops.io.loads(to_skops(TrainedModel("job", np.array([2.0, -1.0]), None, "float64", "y")))
     assert regression.predict([[3.0, 1.0]]).tolist() == [5.0]
     assert regression.intercept_ == 0.0
+    assert type(regression.intercept_) is np.float64
     assert not regression.fit_intercept

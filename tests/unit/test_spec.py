@@ -136,8 +136,32 @@ def test_the_largest_number_of_float32_is_accepted_and_the_first_that_rounds_to_
 
 
 def test_plain_numbers_are_rows_of_one() -> None:
-    assert (InlineData(x=[1.0, 2.0], y=[3.0, 4.0]).rows, InlineData(x=[1.0, 2.0], y=[3.0, 4.0]).features) == (2, 1)
-    assert (InlineData(x=[[1.0, 2.0]], y=[3.0]).rows, InlineData(x=[[1.0, 2.0]], y=[3.0]).features) == (1, 2)
+    assert (InlineData(x=[1.0, 2.0], y=[3.0, 4.0]).rows, InlineData(x=[1.0, 2.0], y=[3.0, 4.0]).width) == (2, 1)
+    assert (InlineData(x=[[1.0, 2.0]], y=[3.0]).rows, InlineData(x=[[1.0, 2.0]], y=[3.0]).width) == (1, 2)
+
+
+def test_columns_that_come_with_a_request_have_the_names_it_gives_them() -> None:
+    x, y = [[1.0, 2.0]], [3.0]
+    assert InlineData(x=[1.0], y=y).names == ["x", "y"]
+    assert InlineData(x=x, y=y).names == ["x0", "x1", "y"]
+    assert InlineData(x=x, y=y, features=["hours", "rooms"], target="price").names == ["hours", "rooms", "price"]
+
+
+@pytest.mark.parametrize(
+    ("names", "pointer"),
+    [
+        ({"features": ["hours"]}, "/dataset/features"),
+        ({"features": ["hours", "hours"]}, "/dataset/features/1"),
+        ({"features": ["hours", "y"]}, "/dataset/features/1"),
+        ({"features": ["hours", "price"], "target": "price"}, "/dataset/features/1"),
+        ({"target": "x0"}, "/dataset/target"),
+        ({"features": ["hours", ""]}, "/dataset/features/1"),
+        ({"features": ["hours", "a\x00b"]}, "/dataset/features/1"),
+        ({"features": ["hours", "h" * 201]}, "/dataset/features/1"),
+    ],
+)
+def test_names_of_columns_are_as_many_as_columns_and_all_different(names: dict[str, Any], pointer: str) -> None:
+    assert pointers({"dataset": {"x": [[1.0, 2.0]], "y": [3.0]} | names}) == [pointer]
 
 
 def test_whole_numbers_are_numbers() -> None:
