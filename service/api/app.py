@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service.api import problems
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
+from service.api.guards.accepting import with_one_answer
 from service.api.guards.normalization import Addresses, HeadAsGet, ListHeaders
 from service.api.guards.origins import OriginGuard
 from service.api.guards.query_parameters import with_strict_queries
@@ -102,9 +103,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         health,
     ):
         # What is included is matched twice, router by router.
-        app.router.routes.extend(
-            with_strict_queries(large_bodies.with_threaded_bodies(noun.router.routes, body_limiter))
-        )
+        routes = large_bodies.with_threaded_bodies(noun.router.routes, body_limiter)
+        app.router.routes.extend(with_one_answer(with_strict_queries(routes)))
     complete_document(app)
     return app
 

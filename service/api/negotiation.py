@@ -27,33 +27,34 @@ MEDIA_TYPES = {
     "dot": "text/vnd.graphviz",
     "mermaid": "text/vnd.mermaid",
     "text": "text/plain",
+    "html": "text/html",
+    "event-stream": "text/event-stream",
 }
 """By the name that the query parameter `format` has for each. A skops file is a zip archive."""
 _LONGEST_ACCEPT = 4096
 
 
-def choose_format(
-    request: Request, response: Response, offers: Sequence[Format], named: Format | None = None
-) -> Format:
-    """The format that the query names, else the one that Accept prefers.
-
-    Caches are told that the answer depends on Accept. Raises NotAcceptable.
-    """
-    response.headers["Vary"] = "Accept"
+def choose_format(request: Request, offers: Sequence[Format], named: Format | None = None) -> Format:
+    """The format that the query names, else the one that Accept prefers. Raises NotAcceptable."""
     return named or preferred_format(request, offers)
 
 
 def preferred_format(request: Request, offers: Sequence[Format]) -> Format:
     """The format that Accept prefers; the first of those it likes the same. Raises NotAcceptable."""
-    accept = ",".join(request.headers.getlist("accept")) or "*/*"
+    accept = ",".join(request.headers.getlist("accept"))
+    return offers[preferred_index(tuple(MEDIA_TYPES[offer] for offer in offers), accept)]
+
+
+def preferred_index(kinds: tuple[str, ...], accept: str) -> int:
+    """Which of these media types Accept prefers. Raises NotAcceptable."""
     if len(accept) > _LONGEST_ACCEPT:
-        raise NotAcceptable("The Accept header is too long to be read", [MEDIA_TYPES[offer] for offer in offers])
-    return offers[_index_of_preferred(tuple(offers), accept)]
+        raise NotAcceptable("The Accept header is too long to be read", list(kinds))
+    return _index_of_preferred(kinds, accept or "*/*")
 
 
 def json_response(view: BaseModel) -> Response:
     """An answer that is made where this is called: FastAPI would make it on the event loop of an `async` route."""
-    return Response(view.model_dump_json(), media_type=MEDIA_TYPES["json"], headers={"Vary": "Accept"})
+    return Response(view.model_dump_json(), media_type=MEDIA_TYPES["json"])
 
 
 def json_page(items: Iterable[BaseModel], following: object = None) -> Response:
@@ -61,7 +62,7 @@ def json_page(items: Iterable[BaseModel], following: object = None) -> Response:
     data = b",".join(item.model_dump_json().encode() for item in items)
     end = to_json(None if following is None else str(following))
     content = b'{"data":[' + data + b'],"next":' + end + b"}"
-    return Response(content, media_type=MEDIA_TYPES["json"], headers={"Vary": "Accept"})
+    return Response(content, media_type=MEDIA_TYPES["json"])
 
 
 def document_formats(*formats: str) -> dict[int | str, dict[str, object]]:
@@ -71,8 +72,8 @@ def document_formats(*formats: str) -> dict[int | str, dict[str, object]]:
 
 
 @lru_cache(maxsize=64)
-def _index_of_preferred(offers: tuple[str, ...], accept: str) -> int:
-    by_type = {MEDIA_TYPES[offer]: index for index, offer in reversed(list(enumerate(offers)))}  # the last of equals
+def _index_of_preferred(kinds: tuple[str, ...], accept: str) -> int:
+    by_type = {kind: index for index, kind in reversed(list(enumerate(kinds)))}  # the last of equals
     try:
         best = mimeparse.best_match(list(by_type), accept)
     except mimeparse.MimeTypeParseException as error:

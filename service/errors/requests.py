@@ -109,7 +109,7 @@ class NotAcceptable(ServiceError):
     title = "There is no answer of that kind"
 
     def __init__(self, detail: str, offers: list[str]) -> None:
-        super().__init__(f"{detail}: there is {', '.join(sorted(offers))}", headers={"Vary": "Accept"})
+        super().__init__(f"{detail}: there is {', '.join(sorted(offers))}")
 
 
 class UnsupportedMediaType(ServiceError):

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -90,6 +91,71 @@ def test_lines_of_a_list_are_joined_in_their_order_and_others_left() -> None:
         (b"x", b"1"),
         (b"x", b"2"),
     ]
+
+
+# what a client accepts
+
+
+UNREAD = "image/webp, application/xml;q=0.9"
+
+
+def test_no_route_answers_with_what_its_client_does_not_accept(app: FastAPI, client: TestClient) -> None:
+    """Before anything is done: a job is not made whose answer would not be read."""
+    refused = 0
+    for route in app.routes:
+        if not isinstance(route, APIRoute) or route.status_code == 204 or not route.path.startswith(("/v1", "/v2")):
+            continue
+        if route.path.endswith(("/infer", "/graphs", "/predict")):  # these look at the body first
+            continue
+        url = re.sub(r"\{(\w+)\}", lambda found: str(uuid7()) if found[1].endswith("_id") else "0", route.path)
+        for method in route.methods:
+            answer = client.request(method, url, headers={"Accept": UNREAD})
+            assert (answer.status_code, answer.json()["type"]) == (406, "/problems/not-acceptable"), url
+            assert answer.headers["vary"] == "Accept", url
+            refused += 1
+    assert refused > 25
+    assert client.get("/v1/jobs").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "*/*",
+        "application/json",
+        "application/*;q=0.1",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
+        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+        "application/problem+json, application/json",
+        "",
+    ],
+)
+def test_what_clients_usually_accept_is_json(client: TestClient, accept: str) -> None:
+    answer = client.get("/v1/jobs", headers={"Accept": accept})
+
+    assert answer.json() == {"data": [], "next": None}
+    assert answer.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize("accept", [UNREAD, "nonsense", "a" * 5000])
+def test_probes_are_answered_whatever_they_accept(client: TestClient, accept: str) -> None:
+    assert client.get("/livez", headers={"Accept": accept}).json() == {"status": "alive"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/event-stream", "text/event-stream"),
+        ("text/*", "text/event-stream"),
+        ("application/json;q=0.1, text/event-stream", "text/event-stream"),
+        ("text/event-stream;q=0.1, application/json", "application/json"),
+        ("text/event-stream;q=0, */*", "application/json"),
+        ("*/*", "application/json"),
+    ],
+)
+def test_events_come_as_accept_prefers_them(client: TestClient, database: Database, accept: str, kind: str) -> None:
+    head = client.head(f"/v1/jobs/{submit(database)}/events", headers={"Accept": accept})
+
+    assert head.headers["content-type"].partition(";")[0] == kind
 
 
 # preconditions

@@ -56,7 +56,7 @@ def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, 
 
 def stream_file(content: Iterator[bytes] | AsyncIterator[bytes], format: str, name: str) -> Stream:
     """An answer that a browser saves under the name."""
-    headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{name}.{format}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{format}"'}
     return Stream(content, media_type=MEDIA_TYPES[format], headers=headers)
 
 

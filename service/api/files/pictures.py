@@ -48,4 +48,4 @@ def draw_picture(graph: "DrawnGraph", format: GraphFormat, theme: Theme) -> Resp
         raise PicturesMissing from error
     except drawing.NotDrawn as error:
         raise NotDrawn(str(error)) from error
-    return Response(content, media_type=negotiation.MEDIA_TYPES[format], headers={"Vary": "Accept"})
+    return Response(content, media_type=negotiation.MEDIA_TYPES[format])

@@ -25,6 +25,7 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Accept"),
 ]
 _POLICY = b"content-security-policy"
 _PLAIN_POLICY = (_POLICY, b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
@@ -33,7 +34,7 @@ _PLAIN_POLICY = (_POLICY, b"default-src 'none'; style-src 'unsafe-inline'; frame
 _NAME = itemgetter(0)
 
 HEADERS = [*_HEADERS, _PLAIN_POLICY]
-"""What every answer says to a browser, unless it has a policy of its own."""
+"""What every answer says to a browser, unless it has a policy of its own, and to a cache: Accept may refuse any."""
 
 
 class OriginGuard:

@@ -1,15 +1,16 @@
 """Routes for a job's events: a list, or a stream of server-sent events that also tells every epoch."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from service.api.dependencies import DatabaseDep, FeedsDep, Limit, WatchDep
+from service.api.negotiation import preferred_format
 from service.api.polling.feeds import Chunk, Feeds
 from service.api.polling.watch import JobWatch
 from service.api.schemas.events import EventView
@@ -24,6 +25,8 @@ router = APIRouter(prefix="/v1/jobs/{job_id}/events", tags=["records"])
 
 log = structlog.get_logger()
 
+EventsFormat = Literal["json", "event-stream"]
+
 KEEP_ALIVE_SECONDS = 15.0
 _KEEP_ALIVE = b": keep-alive\n"
 """A comment, and no empty line behind it: that would end an event of nothing, which httpx-sse hands on."""
@@ -35,14 +38,18 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
+async def _events_format(request: Request) -> EventsFormat:
+    return preferred_format(request, get_args(EventsFormat))
+
+
 @router.get("", response_model=Page[EventView], responses=_STREAM)
 async def list_events(
     job_id: UUID,
     database: DatabaseDep,
     watch: WatchDep,
     feeds: FeedsDep,
-    accept: Annotated[str, Header()] = "application/json",
-    last_event_id: Annotated[str | None, Header()] = None,
+    format: Annotated[EventsFormat, Depends(_events_format)],
+    last_event_id: Annotated[str | None, Header(description="The last event that was read")] = None,
     after: Annotated[int, Query(ge=0, lt=2**31, description="The last event of the page before")] = 0,
     limit: Limit = 50,
 ) -> Response | Page[EventView]:
@@ -51,7 +58,7 @@ async def list_events(
     With `Accept: text/event-stream` a live stream of `status`, `warning` and `epoch` events, which ends with the final
     status. Reconnect with `Last-Event-ID` and nothing is missed or told twice.
     """
-    if "text/event-stream" not in accept:
+    if format == "json":
         return await run_in_threadpool(_page, database, job_id, after, limit)
     position = Position.parse(last_event_id) if last_event_id else Position()
     await run_in_threadpool(_refuse_missing, database, job_id)

@@ -92,4 +92,4 @@ async def draw_expression(
 
 
 def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json", headers={"Vary": "Accept"})
+    return Response(content, media_type="application/json")

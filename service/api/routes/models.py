@@ -33,10 +33,9 @@ _WRITERS: dict[str, Callable[[TrainedModel], bytes]] = {
 
 async def _model_format(
     request: Request,
-    response: Response,
     format: Annotated[ModelFormat | None, Query(description="What Accept would say, for a link")] = None,
 ) -> ModelFormat:
-    return negotiation.choose_format(request, response, get_args(ModelFormat), format)
+    return negotiation.choose_format(request, get_args(ModelFormat), format)
 
 
 @router.get("/model", response_model=ModelView, responses=negotiation.document_formats("safetensors", "onnx", "skops"))
@@ -63,7 +62,7 @@ def _model(database: Database, storage: Storage, job_id: UUID, epoch: int | None
         model = trained_models.trained_model(session, storage, job_id, epoch)
     if format == "json":
         return json_response(ModelView.model_validate(to_json(model)))
-    headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{job_id}.{format}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{job_id}.{format}"'}
     return Response(_written(model, format), media_type=MEDIA_TYPES[format], headers=headers)
 
 

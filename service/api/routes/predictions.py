@@ -52,10 +52,9 @@ class PredictRequest(Part):
 
 async def _prediction_format(
     request: Request,
-    response: Response,
     format: Annotated[PredictionFormat | None, Query(description="What Accept would say, for a link")] = None,
 ) -> PredictionFormat:
-    return negotiation.choose_format(request, response, get_args(PredictionFormat), format)
+    return negotiation.choose_format(request, get_args(PredictionFormat), format)
 
 
 @router.get("/predictions")

@@ -33,10 +33,9 @@ Points = Annotated[
 
 async def _history_format(
     request: Request,
-    response: Response,
     format: Annotated[HistoryFormat | None, Query(description="What Accept would say, for a link")] = None,
 ) -> HistoryFormat:
-    return negotiation.choose_format(request, response, get_args(HistoryFormat), format)
+    return negotiation.choose_format(request, get_args(HistoryFormat), format)
 
 
 HistoryFormatDep = Annotated[HistoryFormat, Depends(_history_format)]
