@@ -12,9 +12,9 @@ def main() -> None:
 
     with startup.ending_in_a_sentence():
         startup.begin()
-        from worker.app import run  # seconds of it
+        from worker.app import run_worker  # seconds of it
 
-    run(int(sys.argv[1]))
+    run_worker(int(sys.argv[1]))
     atexit._run_exitfuncs()
     os._exit(0)  # all is written: to take torch apart, object by object, would cost seconds of the grace period
 

@@ -18,33 +18,33 @@ from service.store import schema
 from service.store.database import Database
 from slope.optimizers import build_optimizer
 from slope.spec import TrainingSpec
-from worker import listening
-from worker.hearing import CALL, Hearing
-from worker.leaving import LEAVE, Departure
-from worker.lookout import Lookout
-from worker.process import Process, current
+from worker.broker_monitor import POLL, BrokerMonitor
+from worker.poller import JobPoller
+from worker.process import Process, current_process
 from worker.reaper import Reaper
 from worker.rehearsal import rehearse
+from worker.shutdown import STOP, ShutdownGuard
+from worker.transport import install_transport
 
-listening.install()
-app = celery_app(current().settings.broker)
+install_transport()
+app = celery_app(current_process().settings.broker)
 app.conf.include = ["worker.tasks"]
-app.conf.worker_enable_remote_control = current().settings.worker_remote_control
+app.conf.worker_enable_remote_control = current_process().settings.worker_remote_control
 
-_LOOK_SECONDS = 1.0
-_LAST_ROUND_SECONDS = 1.5
-"""How long the end of the worker waits until it is signed off: the database may not answer."""
+_SCHEMA_POLL_SECONDS = 1.0
+_SIGN_OFF_SECONDS = 1.5
+"""How long the end of the worker waits for its sign-off: the database may not answer."""
 _LAST_JOB_SECONDS = 5.0
-"""How long the end of a child waits for a job that is put back, which it had not from Celery."""
+"""How long the end of a child waits until the job that its poller found is put back."""
 _reapers: list[Reaper] = []
 _inherited: list[Process] = []
 
 log = structlog.get_logger()
 
 
-def run(slots: int) -> None:
+def run_worker(slots: int) -> None:
     """Run the worker with this many training processes until it is told to end."""
-    process = current()
+    process = current_process()
     logs.configure_logs(process.settings)
     wait_for_schema(process.database)
     warm_up(process.settings.threads)
@@ -65,13 +65,13 @@ def run(slots: int) -> None:
 
 
 def wait_for_schema(database: Database) -> None:
-    """Return when the database is there, with the schema that this code works with. Tells what it waits for."""
-    known = None
+    """Return when the database is there, with the schema that this code works with. Logs what it waits for."""
+    logged = None
     while missing := _missing(database):
-        if missing != known:
+        if missing != logged:
             log.warning("the worker waits", reason=missing)
-        known = missing
-        sleep(_LOOK_SECONDS)
+        logged = missing
+        sleep(_SCHEMA_POLL_SECONDS)
     database.dispose()  # children are born without connections of ours
 
 
@@ -94,54 +94,54 @@ def warm_up(threads: int) -> None:
 
 @signals.setup_logging.connect
 def _configure_logging(**_: Any) -> None:
-    logs.configure_logs(current().settings)
+    logs.configure_logs(current_process().settings)
 
 
-class Watch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Looks around from when there are children, also while there is no broker yet."""
+class Upkeep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Starts what runs beside Celery when there are children, also while there is no broker yet."""
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, worker: Any) -> None:
-        process = current()
-        hearing = Hearing(process, lambda: worker.consumer.connection is not None)
-        reaper = Reaper(process, worker.pool.num_processes, hearing)
+        process = current_process()
+        monitor = BrokerMonitor(process, lambda: worker.consumer.connection is not None)
+        reaper = Reaper(process, worker.pool.num_processes, monitor)
         _reapers.append(reaper)
-        for each in (Departure(_end), hearing, reaper):
+        for each in (ShutdownGuard(_end), monitor, reaper):
             each.start()
 
 
-app.steps["worker"].add(Watch)
+app.steps["worker"].add(Upkeep)
 
 
 @signals.worker_ready.connect
-def _tell(**_: Any) -> None:
-    process = current()
+def _log_ready(**_: Any) -> None:
+    process = current_process()
     log.info("worker ready", worker_id=str(process.worker_id), devices=[device.name for device in process.devices])
 
 
 @signals.worker_process_init.connect
 def _begin_child(**_: Any) -> None:
-    _inherited.append(current())  # kept for good: its connections are the parent's, and none may be closed here
-    current.cache_clear()
-    process = current()
+    _inherited.append(current_process())  # kept for ever: its connections are the parent's, and none may be closed here
+    current_process.cache_clear()
+    process = current_process()
     warm_up(process.settings.threads)
-    signal.signal(LEAVE, lambda *_: process.leaving.set())
-    lookout = Lookout(process)
-    signal.signal(CALL, lookout.call)
+    signal.signal(STOP, lambda *_: process.stopping.set())
+    poller = JobPoller(process)
+    signal.signal(POLL, poller.wake)
     rehearse(process)
-    lookout.start()
+    poller.start()
 
 
 @signals.worker_process_shutdown.connect
 def _end_child(**_: Any) -> None:
-    """Sent in the child: what it trains now, it trains in the thread of its lookout."""
-    process = current()
-    process.leaving.set()
-    process.turn.acquire(timeout=_LAST_JOB_SECONDS)
+    """Runs in the child. Celery has no task under way then: what still trains was found by the poller."""
+    process = current_process()
+    process.stopping.set()
+    process.training_lock.acquire(timeout=_LAST_JOB_SECONDS)
 
 
 @signals.worker_shutdown.connect
 def _end(**_: Any) -> None:
     for reaper in _reapers:
-        reaper.stop(_LAST_ROUND_SECONDS)
+        reaper.stop(_SIGN_OFF_SECONDS)

@@ -18,8 +18,8 @@ from worker.group_attempt import GroupAttempt
 from worker.heartbeat import Heartbeat, StopReason
 from worker.job_attempt import JobAttempt
 from worker.memory import refuse_beyond
-from worker.patience import Leaving, patiently
 from worker.process import Process
+from worker.retry import ProcessStopping, retry_while_away
 
 log = structlog.get_logger()
 
@@ -41,13 +41,13 @@ def run_attempt(process: Process, lease: JobLease | GroupLease) -> None:
     """Train what was claimed. What is another attempt's now is left alone."""
     with (
         structlog.contextvars.bound_contextvars(**lease.names),
-        Heartbeat(process.database, process.settings, lease, process.leaving) as heartbeat,
+        Heartbeat(process.database, process.settings, lease, process.stopping) as heartbeat,
     ):
         try:
             _train_or_fail(process, lease, heartbeat)
         except LeaseLost:
             log.warning("the work is another attempt's now")
-        except Leaving:
+        except ProcessStopping:
             log.warning("ended without a record: the database is away")
         except StorageFull:
             log.exception("ended without a record: the database has no room")
@@ -59,7 +59,7 @@ def _train_or_fail(process: Process, lease: JobLease | GroupLease, heartbeat: He
 
     try:
         _train(process, lease, heartbeat)
-    except (LeaseLost, Leaving):
+    except (LeaseLost, ProcessStopping):
         raise
     except StorageFull as error:
         fail("storage_full", f"{error.title}: {error.detail}")
@@ -72,7 +72,7 @@ def _train_or_fail(process: Process, lease: JobLease | GroupLease, heartbeat: He
 
 
 def _train(process: Process, lease: JobLease | GroupLease, heartbeat: Heartbeat) -> None:
-    attempt = patiently(lambda: _load(process, lease, heartbeat), process.leaving)
+    attempt = retry_while_away(lambda: _load(process, lease, heartbeat), process.stopping)
     try:
         attempt.train()
     except Interrupted:
@@ -101,8 +101,8 @@ def _stop(process: Process, lease: JobLease | GroupLease, attempt: Attempt, reas
     match reason:
         case "out of time":
             attempt.time_out()
-        case "leaving":
-            with suppress(Leaving):
+        case "stopping":
+            with suppress(ProcessStopping):
                 attempt.settle()
             _write(process, lambda session: lease.put_back(session, "The worker was asked to leave"))
             log.info("put back into the queue")
@@ -116,7 +116,7 @@ def _write(process: Process, action: Callable[[Session], None]) -> None:
             action(session)
             session.commit()
 
-    patiently(write, process.leaving)
+    retry_while_away(write, process.stopping)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

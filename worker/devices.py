@@ -16,7 +16,7 @@ class Device:
     description: str
 
 
-def available() -> list[Device]:
+def available_devices() -> list[Device]:
     """The CPU, and every CUDA device."""
     cuda = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     return [Device("cpu", platform.processor() or platform.machine()), *(Device(f"cuda:{n}", "CUDA") for n in cuda)]

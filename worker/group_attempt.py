@@ -19,8 +19,8 @@ from worker import outcome
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
-from worker.patience import patiently
 from worker.process import Process
+from worker.retry import retry_while_away
 
 _LONG_EPOCH = 0.05
 """Seconds. In an epoch that is longer it is not waited for its end to take out a job that is to be cancelled."""
@@ -98,8 +98,8 @@ class GroupAttempt:
     def _begin(self) -> None:
         """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""
         first = self._first
-        arrays = patiently(
-            lambda: numbers.load_job_data(self._process.storage, first, self._stop_if_asked), self._process.leaving
+        arrays = retry_while_away(
+            lambda: numbers.load_job_data(self._process.storage, first, self._stop_if_asked), self._process.stopping
         )
         self._data = prepare(arrays.x, arrays.y, self._spec)
         self._recorder.know(

@@ -68,14 +68,14 @@ class GroupRecorder:
         """`job_ids` by place."""
         self._database = process.database
         self._settings = process.settings
-        self._leaving = process.leaving
+        self._stopping = process.stopping
         self._lease = lease
         self._job_ids = job_ids
         self._written = dict(job_ids)
         """The jobs that have not ended with a flush."""
         self._progress = progress
         self._facts: dict[int, dict[str, Any]] = {place: {} for place in job_ids}
-        self._writer: Writer[set[UUID]] = Writer(process.leaving)
+        self._writer: Writer[set[UUID]] = Writer(process.stopping)
         self._forget()
 
     @property

@@ -14,7 +14,7 @@ from service.settings import Settings
 from service.store.database import Database
 from service.store.leases import Lease
 
-StopReason = Literal["cancelled", "lease lost", "leaving", "out of time"]
+StopReason = Literal["cancelled", "lease lost", "stopping", "out of time"]
 _LAST_BEAT_SECONDS = 1.0
 """How long the end of the block waits for a beat that is under way: the database may not answer."""
 
@@ -27,11 +27,11 @@ class Heartbeat:
     While the database is away nothing is known: the lease may expire, but only the database can give it to another.
     """
 
-    def __init__(self, database: Database, settings: Settings, lease: Lease, leaving: Event) -> None:
+    def __init__(self, database: Database, settings: Settings, lease: Lease, stopping: Event) -> None:
         self._database = database
         self._settings = settings
         self._lease = lease
-        self._leaving = leaving
+        self._stopping = stopping
         self._reason: StopReason | None = None
         self._cancelled = frozenset[UUID]()
         self._deadline: float | None = None
@@ -44,7 +44,7 @@ class Heartbeat:
         """Why the work must end; None while it may go on."""
         if self._reason is None and self._deadline is not None and monotonic() > self._deadline:
             self._reason = "out of time"
-        return self._reason or ("leaving" if self._leaving.is_set() else None)
+        return self._reason or ("stopping" if self._stopping.is_set() else None)
 
     @property
     def cancelled(self) -> frozenset[UUID]:

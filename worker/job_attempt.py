@@ -25,10 +25,10 @@ from worker import outcome
 from worker.heartbeat import Heartbeat
 from worker.late_analysis import LateAnalysis
 from worker.partitions import Leader
-from worker.patience import patiently
 from worker.process import Process
 from worker.progress import Progress
 from worker.recorder import Recorder
+from worker.retry import retry_while_away
 
 _LOOKS = 0.05
 """Seconds between two looks at whether the analysis is there, when the training has ended before it."""
@@ -63,7 +63,9 @@ class JobAttempt:
         if job.planned.streams:
             self._data = without_rows(job)
         else:
-            arrays = patiently(lambda: numbers.load_job_data(process.storage, job, self._pause), process.leaving)
+            arrays = retry_while_away(
+                lambda: numbers.load_job_data(process.storage, job, self._pause), process.stopping
+            )
             self._data = prepare(arrays.x, arrays.y, spec)
         self._recorder.know(outcome.facts(job, self._data, spec))
         self._training = self._engine()
@@ -183,4 +185,4 @@ def _reduction(process: Process, lease: JobLease, job: Job) -> Callable[[Pause],
     if job.planned.partitions > 1:
         return Leader(process, lease, job).reduce
     data, rows = stream_job_data(process.storage, job, device_for(job.device)), range(job.dataset.rows)
-    return lambda pause: patiently(lambda: data.reduce(rows, pause), process.leaving)
+    return lambda pause: retry_while_away(lambda: data.reduce(rows, pause), process.stopping)

@@ -26,12 +26,12 @@ from slope.run import Interrupted
 from slope.spec.devices import device_for
 from worker.heartbeat import Heartbeat
 from worker.memory import has_memory
-from worker.patience import Leaving, patiently
 from worker.process import Process
+from worker.retry import ProcessStopping, retry_while_away
 
 Result = TypeVar("Result")
 
-_TURN_SECONDS = 2.0
+_HELP_SECONDS = 2.0
 """For so long a helper keeps other jobs from its process."""
 _LONGEST_SILENCE = 60.0
 """Until a broker that was away is asked again."""
@@ -82,7 +82,7 @@ class Reducer:
             if heartbeat.stop_reason is not None:
                 raise Interrupted
 
-        with Heartbeat(process.database, process.settings, lease, process.leaving) as heartbeat:
+        with Heartbeat(process.database, process.settings, lease, process.stopping) as heartbeat:
             return self._data.reduce(lease.rows, go_on)
 
     def _claim(self) -> PartitionLease | None:
@@ -94,7 +94,7 @@ class Reducer:
                 session.commit()
             return lease
 
-        return patiently(claim, self._process.leaving)
+        return retry_while_away(claim, self._process.stopping)
 
     def _finish(
         self, lease: PartitionLease, reduced: bytes, seconds: float, *, and_claim: bool
@@ -109,7 +109,7 @@ class Reducer:
                 session.commit()
             return following
 
-        return patiently(finish, self._process.leaving)
+        return retry_while_away(finish, self._process.stopping)
 
     def _claimed(self, session: Session, token: UUID) -> PartitionLease | None:
         return partitions.claim_partition(session, self._job_id, token, self._process.claimant)
@@ -142,12 +142,12 @@ class Leader:
             if self._reduces(reducer, pause):
                 wait = _SHORTEST_WAIT
             else:  # others have what is left
-                self._process.leaving.wait(wait)
+                self._process.stopping.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
         return self._patiently(self._joined)
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
-        return patiently(action, self._process.leaving)
+        return retry_while_away(action, self._process.stopping)
 
     def _cut(self) -> None:
         job = self._job
@@ -226,10 +226,10 @@ def help_reduce(process: Process, job: Job) -> None:
 
     Others get their turn: after a while the bell is put behind those that wait, and this process is free.
     """
-    until = monotonic() + _TURN_SECONDS
+    until = monotonic() + _HELP_SECONDS
     try:
         Reducer(process, job).reduce(lambda: None, until)
-    except (Interrupted, Leaving):
+    except (Interrupted, ProcessStopping):
         log.info("stopped helping", job_id=str(job.id))
     except Exception as error:
         log.warning("could not help", job_id=str(job.id), error=repr(error))

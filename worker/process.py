@@ -1,4 +1,4 @@
-"""What one process of the worker holds: its identity, its connections, and whether it is to leave."""
+"""What one process of the worker has: its identity, its connections, and whether it is to stop."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from service.storage import Storage, storage_at
 from service.store.database import Database
 from service.store.leases import Claimant
 from slope.spec.devices import requests_served
-from worker.devices import Device, available
+from worker.devices import Device, available_devices
 
 _IDENTITY = "SLOPE_WORKER_ID"
 _forking = Lock()
@@ -32,10 +32,10 @@ class Process:
     devices: list[Device]
     worker_id: UUID
     queue: Queue
-    leaving: Event = field(default_factory=Event)
+    stopping: Event = field(default_factory=Event)
     """Set when this process has been asked to end."""
-    turn: Lock = field(default_factory=Lock)
-    """Held while this process trains: whatever it was told of a job by, it does one after the other."""
+    training_lock: Lock = field(default_factory=Lock)
+    """Locked while this process trains: it does one thing after the other, whether a bell or a poll found it."""
 
     @property
     def storage(self) -> Storage:
@@ -54,8 +54,8 @@ class Process:
     def between_forks(self) -> Iterator[None]:
         """Use the database in a process that forks: not while it does, and SQLite's files are closed afterwards.
 
-        What SQLite knows of its locks, a child inherits: born in the middle of a transaction, it would wait for ever
-        for itself. PostgreSQL's connections are inherited too, but nobody there touches them.
+        What SQLite knows of its locks, a child inherits: born in the middle of a transaction, it would wait for
+        itself for ever. PostgreSQL's connections are inherited too, but nobody there touches them.
         """
         if not self.database.is_sqlite:
             yield
@@ -68,9 +68,9 @@ class Process:
 
 
 @cache
-def current() -> Process:
-    """This process. A child has its parent's worker id, through the environment, and everything else anew."""
+def current_process() -> Process:
+    """This process. A child has its parent's worker id, through the environment, and the rest of its own."""
     settings = get_settings()
     worker_id = UUID(os.environ.setdefault(_IDENTITY, str(uuid7())))
     database, queue = Database(settings.database, owner=worker_id), CeleryQueue(celery_app(settings.broker))
-    return Process(settings, database, available(), worker_id, queue)
+    return Process(settings, database, available_devices(), worker_id, queue)

@@ -1,4 +1,4 @@
-"""Looks around for what got lost, every few seconds, in every worker's main process."""
+"""Finds jobs whose process is gone, every few seconds, in every worker's main process."""
 
 import os
 import socket
@@ -12,49 +12,49 @@ from service.store.tables import Worker
 from service.upkeep import lost_jobs
 from service.upkeep.lost_jobs import Contact
 from slope import __version__
-from worker.hearing import Hearing
+from worker.broker_monitor import BrokerMonitor
 from worker.memory import memory_for_training
+from worker.periodic import PeriodicTask
 from worker.process import Process
-from worker.rounds import Rounds
 
 
 class Reaper:
-    """Registers the worker, gives its sign of life, takes jobs from the dead, and signs off.
+    """Registers the worker, gives its sign of life, takes jobs from processes that died, and signs off.
 
     It never waits for the broker: a worker that hears nothing lives all the same.
     """
 
-    def __init__(self, process: Process, slots: int, hearing: Hearing) -> None:
+    def __init__(self, process: Process, slots: int, monitor: BrokerMonitor) -> None:
         """`slots` is how many jobs the worker trains at once."""
         self._process = process
         self._slots = slots
-        self._hearing = hearing
+        self._monitor = monitor
         self._contact = Contact(process.settings.lease_seconds, is_trusted=True)
         pause = min(process.settings.reap_seconds, self._contact.longest_pause)
-        self._rounds = Rounds("reaper", self._round, pause, at_end=self._sign_off)
+        self._task = PeriodicTask("reaper", self._run, pause, at_end=self._sign_off)
 
     def start(self) -> None:
-        self._rounds.start()
+        self._task.start()
 
     def stop(self, seconds: float) -> None:
         """Sign off, if the database answers within this many seconds. Otherwise others notice its silence."""
-        self._rounds.stop(seconds)
+        self._task.stop(seconds)
 
-    def look_around(self) -> None:
-        """One round. Several reapers may do the same at once: each guard lets one of them win."""
+    def run_once(self) -> None:
+        """Take what is lost. Several reapers may do so at the same time: each guard lets one of them win."""
         database, crashes = self._process.database, self._process.settings.max_crashes
         orphans = self._orphans()
         self._contact.note_answer()
         released = lost_jobs.release_jobs(database, orphans, max_crashes=crashes)
         released += lost_jobs.release_expired(database, self._contact, max_crashes=crashes)
         if released:
-            self._hearing.hurry()
+            self._monitor.check_soon()
 
     def _orphans(self) -> list[RunningJob]:
         """Jobs of this worker whose process has died. They need not wait for their lease to expire."""
         with self._process.database.writing() as session:
             self._contact.note_answer()  # as often as there is one: the database may be far away
-            if not workers.touch_worker(session, self._process.worker_id, hears=self._hearing.hears):
+            if not workers.touch_worker(session, self._process.worker_id, hears=self._monitor.hears_broker):
                 workers.add_worker(session, self._row())
             running = lost_leases.jobs_of_worker(session, self._process.worker_id)
             session.commit()
@@ -70,13 +70,13 @@ class Reaper:
             devices=[asdict(device) for device in self._process.devices],
             slots=self._slots,
             memory=memory_for_training(self._process.settings, self._slots),
-            hears_broker=self._hearing.hears,
+            hears_broker=self._monitor.hears_broker,
         )
 
-    def _round(self) -> None:
+    def _run(self) -> None:
         try:
             with self._process.between_forks():
-                self.look_around()
+                self.run_once()
         except Exception:
             self._contact.lose()
             raise

@@ -12,9 +12,9 @@ from service.store import events, records
 from service.store.leases import JobLease
 from slope.health import Finding
 from slope.records import EpochRecord, StepRecord, epoch_columns, joined_steps
-from worker.patience import patiently
 from worker.process import Process
 from worker.progress import Progress
+from worker.retry import retry_while_away
 from worker.writer import Writer
 
 _MOST_NUMBERS = 2_000_000
@@ -43,11 +43,11 @@ class Recorder:
     def __init__(self, process: Process, lease: JobLease, progress: Progress) -> None:
         self._database = process.database
         self._settings = process.settings
-        self._leaving = process.leaving
+        self._stopping = process.stopping
         self._lease = lease
         self._progress = progress
         self._facts: dict[str, Any] = {}
-        self._writer: Writer[set[UUID]] = Writer(process.leaving)
+        self._writer: Writer[set[UUID]] = Writer(process.stopping)
         self._forget()
 
     @property
@@ -111,7 +111,7 @@ class Recorder:
         """Write the rest and end the job."""
         self.settle()
         batch = self._batch()
-        patiently(lambda: self._finish(batch, status, detail, values), self._leaving)
+        retry_while_away(lambda: self._finish(batch, status, detail, values), self._stopping)
 
     def _batch(self) -> _Batch:
         """Everything that was kept. It is kept no more."""

@@ -8,7 +8,7 @@ from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from worker.app import app
 from worker.dispatch import take_work
-from worker.process import current
+from worker.process import current_process
 
 log = structlog.get_logger()
 
@@ -21,8 +21,8 @@ def train(job_id: str) -> None:
     except ValueError:
         log.warning("a bell for no job", job_id=job_id)
         return
-    process = current()
-    with process.turn:
+    process = current_process()
+    with process.training_lock:
         try:
             take_work(process, named)
         except (DatabaseUnavailable, SchemaMissing, StorageFull) as error:  # the reaper rings again

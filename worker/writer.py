@@ -7,7 +7,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from worker.patience import patiently
+from worker.retry import retry_while_away
 
 Answer = TypeVar("Answer")
 
@@ -22,8 +22,8 @@ class Writer(Generic[Answer]):
     at most one is under way, and its answer comes with the call after it.
     """
 
-    def __init__(self, leaving: Event) -> None:
-        self._leaving = leaving
+    def __init__(self, stopping: Event) -> None:
+        self._stopping = stopping
         self._under_way: Future[Answer] | None = None
         self.took = 0.0
         """Seconds that the last write took the database."""
@@ -47,7 +47,7 @@ class Writer(Generic[Answer]):
         return [under_way.result()] if under_way else []
 
     def _write(self, action: Callable[[], Answer]) -> Answer:
-        return patiently(lambda: self._timed(action), self._leaving)
+        return retry_while_away(lambda: self._timed(action), self._stopping)
 
     def _timed(self, action: Callable[[], Answer]) -> Answer:
         """One try: a database that was away is not slow for that."""

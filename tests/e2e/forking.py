@@ -6,8 +6,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from service.store import schema, workers
-from worker.hearing import Hearing
-from worker.process import Process, current
+from worker.broker_monitor import BrokerMonitor
+from worker.process import Process, current_process
 from worker.reaper import Reaper
 
 _CHILDREN = 30
@@ -27,14 +27,14 @@ class Silence:
 
 
 def main() -> None:
-    parent = current()
+    parent = current_process()
     schema.upgrade(parent.database)
     parent.database.dispose()
     process = replace(parent, queue=Silence())
-    hearing = Hearing(process, lambda: False)
-    reaper = Reaper(process, slots=1, hearing=hearing)
-    reaper.look_around()
-    for each in (reaper, hearing):
+    monitor = BrokerMonitor(process, lambda: False)
+    reaper = Reaper(process, slots=1, monitor=monitor)
+    reaper.run_once()
+    for each in (reaper, monitor):
         each.start()
     for _ in range(_CHILDREN):
         if (child := os.fork()) == 0:
@@ -47,8 +47,8 @@ def main() -> None:
 
 def _write() -> int:
     """What a child does when it is born and has a job."""
-    current.cache_clear()
-    process: Process = current()
+    current_process.cache_clear()
+    process: Process = current_process()
     with process.database.writing() as session:
         known = workers.touch_worker(session, process.worker_id)
         session.commit()

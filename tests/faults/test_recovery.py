@@ -93,7 +93,7 @@ def test_a_job_whose_return_to_the_queue_was_not_answered_is_there_once(process:
     job_id = submit(process.database, work.long())
     mine = claim(process.database, job_id, worker_id=process.worker_id)
     assert mine
-    process.leaving.set()
+    process.stopping.set()
 
     with losing_answers(process.database, 1):
         run_attempt(process, mine)

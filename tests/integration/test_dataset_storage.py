@@ -28,7 +28,7 @@ from service.store.tables import Dataset, Job, Worker, object_name
 from service.upkeep import doctor, garbage
 from slope.engines.costs import COSTS, Cost
 from slope.spec import InlineData
-from worker.hearing import Hearing
+from worker.broker_monitor import BrokerMonitor
 from worker.memory import memory_for_training
 from worker.process import Process
 from worker.reaper import Reaper
@@ -216,7 +216,7 @@ def test_a_worker_refuses_at_once_what_it_has_not_the_memory_for(
     job_id = submit(database, LECTURE)
     chosen = process.settings.model_copy(update={"worker_memory": 10})
     chosen_process = replace(process, settings=chosen)
-    Reaper(chosen_process, 1, Hearing(chosen_process, lambda: True)).look_around()
+    Reaper(chosen_process, 1, BrokerMonitor(chosen_process, lambda: True)).run_once()
 
     train(job_id)
 

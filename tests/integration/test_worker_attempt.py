@@ -54,19 +54,19 @@ class AtStep(Event):
         return super().is_set()
 
 
-def leaving_at(number: int) -> AtStep:
+def stopping_at(number: int) -> AtStep:
     """The wish that the process leaves, from a step on."""
-    leaving = AtStep(number, lambda: leaving.set())
-    return leaving
+    stopping = AtStep(number, lambda: stopping.set())
+    return stopping
 
 
 @pytest.fixture
 def run(settings: Settings, database: Database) -> Callable[..., JobLease]:
     """One attempt at a job by a worker of its own, with these settings."""
 
-    def run(job_id: UUID, leaving: Event | None = None, **different: Any) -> JobLease:
+    def run(job_id: UUID, stopping: Event | None = None, **different: Any) -> JobLease:
         chosen = settings.model_copy(update=different)
-        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), leaving or Event())
+        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), stopping or Event())
         mine = claim(database, job_id, worker_id=process.worker_id)
         assert mine
         run_attempt(process, mine)
@@ -324,10 +324,10 @@ def test_short_epochs_without_a_step_to_ask_before_are_left_all_the_same(
         if ending == "cancelled":
             change(database, lambda session: jobs.ask_to_cancel(session, job_id))
         elif ending == "put back":
-            leaving.set()
+            stopping.set()
 
-    leaving = AtStep(20, act)
-    run(job_id, leaving, beat_seconds=0.05)
+    stopping = AtStep(20, act)
+    run(job_id, stopping, beat_seconds=0.05)
 
     job = read(database, job_id)
     status = {"cancelled": "cancelled", "timeout": "failed", "put back": "queued"}[ending]
@@ -382,18 +382,18 @@ def test_a_job_is_left_while_its_data_is_loaded(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     wanted = request() | ({"timeout_seconds": 0.3} if ending == "timeout" else {})
-    job_id, leaving = submit(database, wanted), Event()
+    job_id, stopping = submit(database, wanted), Event()
 
     def endless(*_: Any) -> Iterator[Arrays]:
         if ending == "cancelled":
             change(database, lambda session: jobs.ask_to_cancel(session, job_id))
         elif ending == "put back":
-            leaving.set()
+            stopping.set()
         while True:
             yield Arrays(np.empty((0, 1)), np.empty(0))
 
     monkeypatch.setattr("service.data.numbers.read_batches", endless)
-    run(job_id, leaving, beat_seconds=0.05)
+    run(job_id, stopping, beat_seconds=0.05)
 
     job = read(database, job_id)
     status = {"cancelled": "cancelled", "timeout": "failed", "put back": "queued"}[ending]
@@ -446,7 +446,7 @@ def test_a_run_that_was_cut_anywhere_and_resumed_leaves_the_bits_of_one_that_was
     run(whole)
 
     for number in cuts:
-        run(cut, leaving_at(number), flush_epochs=flush_epochs, flush_seconds=NEVER)
+        run(cut, stopping_at(number), flush_epochs=flush_epochs, flush_seconds=NEVER)
         if read(database, cut).is_final:
             break
         assert read(database, cut).status == "queued"

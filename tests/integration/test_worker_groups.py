@@ -54,9 +54,9 @@ class AtStep(Event):
         return super().is_set()
 
 
-def leaving_at(number: int) -> AtStep:
-    leaving = AtStep(number, lambda: leaving.set())
-    return leaving
+def stopping_at(number: int) -> AtStep:
+    stopping = AtStep(number, lambda: stopping.set())
+    return stopping
 
 
 def sweep(rates: list[float] = RATES, **shared: Any) -> dict[str, Any]:
@@ -67,9 +67,9 @@ def sweep(rates: list[float] = RATES, **shared: Any) -> dict[str, Any]:
 def run(settings: Settings, database: Database) -> Callable[..., None]:
     """One attempt at a job's group by a worker of its own, with these settings."""
 
-    def run(job_id: UUID, leaving: Event | None = None, **different: Any) -> None:
+    def run(job_id: UUID, stopping: Event | None = None, **different: Any) -> None:
         chosen = settings.model_copy(update=different)
-        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), leaving or Event())
+        process = Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), stopping or Event())
         mine = claim_group_of(database, job_id, worker_id=process.worker_id)
         assert mine
         run_attempt(process, mine)
@@ -176,7 +176,7 @@ def test_a_group_that_was_cut_anywhere_and_resumed_leaves_the_bits_of_one_that_w
     cut = jobs_of(database, submit_sweep(database, sweep(**shared)))
 
     for number in cuts:
-        run(cut[0].id, leaving_at(number), flush_epochs=2, flush_seconds=NEVER)
+        run(cut[0].id, stopping_at(number), flush_epochs=2, flush_seconds=NEVER)
         assert {read(database, job.id).status for job in cut} == {"queued"}
     run(cut[-1].id, flush_epochs=2, flush_seconds=NEVER)
 
@@ -275,8 +275,8 @@ def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
                 seen.append(read(database, jobs[1].id).status)
             return super().is_set()
 
-    leaving = Watching(5, lambda: service.jobs.jobs.cancel_job(database, jobs[1].id))
-    run(jobs[0].id, leaving, beat_seconds=0.02)
+    stopping = Watching(5, lambda: service.jobs.jobs.cancel_job(database, jobs[1].id))
+    run(jobs[0].id, stopping, beat_seconds=0.02)
 
     assert seen == ["cancelled"]
     assert read(database, jobs[0].id).status == "succeeded"
@@ -370,16 +370,16 @@ def test_a_group_is_left_while_its_data_is_loaded(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     wanted = sweep() | ({"timeout_seconds": 0.3} if ending == "timeout" else {})
-    jobs, leaving = jobs_of(database, submit_sweep(database, wanted)), Event()
+    jobs, stopping = jobs_of(database, submit_sweep(database, wanted)), Event()
 
     def endless(*_: Any) -> Iterator[Arrays]:
         if ending == "put back":
-            leaving.set()
+            stopping.set()
         while True:
             yield Arrays(np.empty((0, 1)), np.empty(0))
 
     monkeypatch.setattr("service.data.numbers.read_batches", endless)
-    run(jobs[0].id, leaving, beat_seconds=0.05)
+    run(jobs[0].id, stopping, beat_seconds=0.05)
 
     expected = ("failed", "timeout") if ending == "timeout" else ("queued", None)
     assert {(job.status, job.error_code) for job in (read(database, job.id) for job in jobs)} == {expected}
@@ -416,7 +416,7 @@ def test_what_goes_wrong_for_one_job_ends_that_job_and_the_others_leave_their_bi
     rates = np.geomspace(0.001, 0.03, 7).tolist()
     whole, spoilt = (jobs_of(database, submit_sweep(database, sweep(rates))) for _ in range(2))
     run(whole[0].id)
-    run(spoilt[0].id, leaving_at(15), flush_epochs=2, flush_seconds=NEVER)
+    run(spoilt[0].id, stopping_at(15), flush_epochs=2, flush_seconds=NEVER)
     change(database, lambda session: spoil(session.get_one(Job, spoilt[guilty].id)))
 
     while waiting := [job.id for job in spoilt if read(database, job.id).status == "queued"]:

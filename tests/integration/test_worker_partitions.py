@@ -23,8 +23,8 @@ from service.store.partitions import PartitionLease
 from service.store.tables import Job, Partition
 from slope.engines.partitioned import PartitionedData
 from worker.attempt import run_attempt
+from worker.broker_monitor import BrokerMonitor
 from worker.dispatch import take_work
-from worker.hearing import Hearing
 from worker.job_attempt import JobAttempt
 from worker.process import Process
 from worker.reaper import Reaper
@@ -54,9 +54,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def other(process: Process, queue: FakeQueue) -> Process:
     """Another worker. Both are alive, and have one slot."""
-    other = replace(process, worker_id=uuid7(), leaving=Event())
+    other = replace(process, worker_id=uuid7(), stopping=Event())
     for each in (process, other):
-        Reaper(each, 1, Hearing(each, lambda: True)).look_around()
+        Reaper(each, 1, BrokerMonitor(each, lambda: True)).run_once()
     queue.rung.clear()
     return other
 
@@ -256,13 +256,13 @@ def test_a_leader_that_is_to_leave_puts_back_the_job_and_its_partition(
     database: Database, process: Process, reduced: list[range]
 ) -> None:
     job_id = submit(database, REQUEST)
-    leaving = Event()
-    leader = replace(process, leaving=leaving)
+    stopping = Event()
+    leader = replace(process, stopping=stopping)
     original = PartitionedData.reduce
 
     def leave(self: PartitionedData, rows: range, pause: Callable[[], None]) -> Any:
         if len(reduced) == 3:
-            leaving.set()
+            stopping.set()
         return original(self, rows, pause)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -351,7 +351,7 @@ def test_a_helper_gives_others_their_turn(
     database: Database, process: Process, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = led(database)
-    monkeypatch.setattr("worker.partitions._TURN_SECONDS", 0.0)
+    monkeypatch.setattr("worker.partitions._HELP_SECONDS", 0.0)
     queue.rung.clear()
 
     take_work(process, job_id)

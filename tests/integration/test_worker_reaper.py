@@ -25,21 +25,21 @@ from service.store.database import Database, now
 from service.store.leases import JobLease
 from service.store.tables import Job, Worker
 from service.upkeep import lost_jobs
-from worker.hearing import Hearing
+from worker.broker_monitor import BrokerMonitor
 from worker.process import Process
 from worker.reaper import Reaper
 
 
 class Watch:
-    """A worker's reaper and its hearing, one after the other instead of side by side."""
+    """A worker's reaper and its monitor, one after the other instead of side by side."""
 
     def __init__(self, process: Process, slots: int = 1) -> None:
-        self.hearing = Hearing(process, lambda: True)
-        self.reaper = Reaper(process, slots, self.hearing)
+        self.monitor = BrokerMonitor(process, lambda: True)
+        self.reaper = Reaper(process, slots, self.monitor)
 
-    def look_around(self) -> None:
-        self.reaper.look_around()
-        self.hearing.look_around()
+    def run_once(self) -> None:
+        self.reaper.run_once()
+        self.monitor.run_once()
 
 
 class Clock:
@@ -88,15 +88,15 @@ def live_workers(database: Database) -> list[tuple[int, int, list[str]]]:
 
 def test_a_round_registers_the_worker_and_keeps_it_alive(reaper: Watch, database: Database) -> None:
     for _ in range(2):
-        reaper.look_around()
+        reaper.run_once()
         assert live_workers(database) == [(os.getpid(), 3, ["cpu"])]
 
 
 def test_a_worker_whose_row_was_lost_registers_again(reaper: Watch, database: Database) -> None:
-    reaper.look_around()
+    reaper.run_once()
     change(database, lambda session: session.execute(delete(Worker)))
 
-    reaper.look_around()
+    reaper.run_once()
 
     assert len(live_workers(database)) == 1
 
@@ -109,7 +109,7 @@ def test_a_job_of_a_dead_process_of_this_worker_is_taken_up_at_once(
     job_id = submit(database)
     assert claim(database, job_id, worker_id=process.worker_id, process_id=dead.pid, lease_seconds=3600)
 
-    reaper.look_around()
+    reaper.run_once()
 
     job = read(database, job_id)
     assert (job.status, job.crashes) == ("queued", 1)
@@ -122,7 +122,7 @@ def test_a_job_of_a_living_process_is_left_alone(
     job_id = submit(database)
     assert claim(database, job_id, worker_id=process.worker_id, process_id=child, lease_seconds=3600)
 
-    reaper.look_around()
+    reaper.run_once()
 
     assert read(database, job_id).status == "running"
     assert queue.rung == []
@@ -133,7 +133,7 @@ def test_a_job_of_another_worker_is_left_alone_until_its_lease_expires(
 ) -> None:
     running, expired = claimed(database, lease_seconds=3600), claimed(database, lease_seconds=-1)
 
-    reaper.look_around()
+    reaper.run_once()
 
     assert read(database, running.job_id).status == "running"
     assert read(database, expired.job_id).status == "queued"
@@ -147,7 +147,7 @@ def test_a_job_that_died_too_often_is_given_up_and_not_rung_for(
     for _ in range(process.settings.max_crashes):
         assert claim(database, job_id, lease_seconds=-1)
         queue.rung.clear()
-        reaper.look_around()
+        reaper.run_once()
 
     assert (read(database, job_id).status, read(database, job_id).error_code) == ("failed", "worker_lost")
     assert queue.rung == []
@@ -157,8 +157,8 @@ def test_a_bell_that_was_never_rung_is_rung(reaper: Watch, queue: FakeQueue, dat
     job_id = submit(database, request() | {"device": "cuda"})
     change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
 
-    reaper.look_around()
-    reaper.look_around()
+    reaper.run_once()
+    reaper.run_once()
 
     assert queue.rung == [(job_id, "cuda")], "once: the second round knows of the first"
 
@@ -170,7 +170,7 @@ def test_a_bell_that_is_still_in_its_queue_is_not_rung_again(
     queue.ring(job_id, "auto")
     long_silent(database)
 
-    reaper.look_around()
+    reaper.run_once()
 
     assert queue.rung == [(job_id, "auto")]
 
@@ -179,17 +179,17 @@ def test_a_bell_that_is_in_no_queue_any_more_is_rung_again(reaper: Watch, queue:
     older, newer = submit(database), submit(database)
     long_silent(database)
 
-    reaper.look_around()
+    reaper.run_once()
 
     assert queue.rung == [(older, "auto"), (newer, "auto")]
-    reaper.look_around()
+    reaper.run_once()
     assert len(queue.rung) == 2
 
 
 def test_a_bell_that_was_rung_just_now_is_waited_for(reaper: Watch, queue: FakeQueue, database: Database) -> None:
     submit(database)
 
-    reaper.look_around()
+    reaper.run_once()
 
     assert queue.rung == []
 
@@ -200,10 +200,10 @@ def test_a_broker_that_is_down_is_tried_again_in_the_next_round(
     job_id = submit(database)
     change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
     queue.is_up = False
-    reaper.look_around()
+    reaper.run_once()
     queue.is_up, queue.rung = True, []
 
-    reaper.look_around()
+    reaper.run_once()
 
     assert queue.rung == [(job_id, "auto")]
 
@@ -217,7 +217,7 @@ def look_for_a_lease(reapers: list[Watch], clock: Clock) -> None:
     """Rounds of them all, one a second, until one more would be the first after a lease of good contact."""
     for _ in range(ceil(LEASE)):
         for reaper in reapers:
-            reaper.look_around()
+            reaper.run_once()
         clock.moment += 1.0
 
 
@@ -236,13 +236,13 @@ def test_reapers_whose_database_was_away_leave_a_worker_its_job_that_was_away_fr
     clock.moment += FROZEN
 
     for reaper in reapers:
-        reaper.look_around()
+        reaper.run_once()
     assert read(database, mine.job_id).status == "running"
 
     change(database, lambda session: mine.beat(session, LEASE))
     look_for_a_lease(reapers, clock)
     for reaper in reapers:
-        reaper.look_around()
+        reaper.run_once()
     assert (read(database, mine.job_id).status, read(database, mine.job_id).crashes) == ("running", 0)
 
 
@@ -255,7 +255,7 @@ def test_reapers_whose_database_was_away_take_a_job_whose_worker_stays_away(
     look_for_a_lease(reapers, clock)
     assert read(database, mine.job_id).status == "running"
     for reaper in reapers:
-        reaper.look_around()
+        reaper.run_once()
     assert (read(database, mine.job_id).status, read(database, mine.job_id).crashes) == ("queued", 1)
 
 
@@ -265,15 +265,15 @@ def test_a_reaper_that_got_an_error_for_an_answer_waits_a_lease_before_it_takes_
     hurried = replace(process, settings=process.settings.model_copy(update={"reap_seconds": 0.01}))
     watch, rounds, mine = Watch(hurried), Semaphore(0), claimed(database, lease_seconds=-1)
     reaper = watch.reaper
-    look = reaper.look_around
+    look = reaper.run_once
 
-    def look_around(failures: list[Exception]) -> None:
+    def run_once(failures: list[Exception]) -> None:
         rounds.release()
         if failures:
             raise failures.pop()
         look()
 
-    monkeypatch.setattr(reaper, "look_around", partial(look_around, [ConnectionError("for the test")]))
+    monkeypatch.setattr(reaper, "run_once", partial(run_once, [ConnectionError("for the test")]))
     reaper.start()
     assert all(rounds.acquire(timeout=30) for _ in range(5))
     reaper.stop(30)
@@ -281,7 +281,7 @@ def test_a_reaper_that_got_an_error_for_an_answer_waits_a_lease_before_it_takes_
 
     clock.moment += 1
     look_for_a_lease([watch], clock)
-    reaper.look_around()
+    reaper.run_once()
     assert read(database, mine.job_id).status == "queued"
 
 
@@ -312,7 +312,7 @@ def test_a_job_of_a_dead_process_is_taken_up_at_once_whatever_the_database_did(
     assert claim(database, job_id, worker_id=process.worker_id, process_id=dead.pid, lease_seconds=3600)
     clock.moment += FROZEN
 
-    reaper.look_around()
+    reaper.run_once()
 
     assert read(database, job_id).status == "queued"
 
@@ -361,10 +361,10 @@ def test_a_worker_looks_for_lost_bells_until_it_is_stopped_whatever_goes_wrong(
 
     queue.at_ring = fail_once
     hurried = replace(process, settings=process.settings.model_copy(update={"reap_seconds": 0.01}))
-    hearing = Hearing(hurried, lambda: True)
+    monitor = BrokerMonitor(hurried, lambda: True)
 
-    hearing.start()
+    monitor.start()
     assert found.wait(30)
-    hearing.stop(30)
+    monitor.stop(30)
 
     assert queue.rung == [(job_id, "auto")]

@@ -20,7 +20,7 @@ from service.store.group_leases import GroupLease
 from service.store.leases import JobLease
 from service.store.partitions import cut_job
 from service.store.tables import Job
-from worker.process import Process, current
+from worker.process import Process, current_process
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def tasks(process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The module as a worker loads it, with this test's process for its own."""
     monkeypatch.setenv("SLOPE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("SLOPE_WORKER_ID", str(process.worker_id))
-    for cached in (get_settings, current):
+    for cached in (get_settings, current_process):
         cached.cache_clear()
     import worker.tasks
 
-    for cached in (get_settings, current):
+    for cached in (get_settings, current_process):
         cached.cache_clear()
-    monkeypatch.setattr(worker.tasks, "current", lambda: process)
+    monkeypatch.setattr(worker.tasks, "current_process", lambda: process)
     return worker.tasks
 
 
@@ -178,7 +178,7 @@ def test_a_database_that_is_away_is_left_to_the_reaper(
 ) -> None:
     job_id = submit(database)
     away = Database(f"postgresql://x@/x?host={tmp_path}")
-    monkeypatch.setattr(tasks, "current", lambda: replace(process, database=away))
+    monkeypatch.setattr(tasks, "current_process", lambda: replace(process, database=away))
 
     tasks.train(str(job_id))
 

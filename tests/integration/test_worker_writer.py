@@ -17,8 +17,8 @@ from service.store.database import Database
 from service.store.tables import Epoch, Step
 from worker import group_recorder, recorder, writer
 from worker.attempt import run_attempt
-from worker.patience import Leaving
 from worker.process import Process
+from worker.retry import ProcessStopping
 from worker.writer import Writer
 
 HISTORY = {"epochs": 60, "batch_size": 2, "optimizer": {"name": "adam"}, "shuffle": True, "record": {"steps": "all"}}
@@ -95,7 +95,7 @@ def test_a_write_after_a_slow_one_goes_on_beside_and_its_answer_comes_with_the_n
     assert not slow.is_busy
 
 
-@pytest.mark.parametrize("error", [LeaseLost(), Leaving(), MemoryError()])
+@pytest.mark.parametrize("error", [LeaseLost(), ProcessStopping(), MemoryError()])
 def test_what_a_write_beside_raises_is_raised_by_the_next(beside: None, error: Exception) -> None:
     slow = Writer[int](Event())
 
@@ -206,17 +206,17 @@ def test_a_job_that_is_put_back_is_put_back_after_the_flush_that_is_under_way(
 ) -> None:
     plain, job_id = submit(database, request(**HISTORY)), submit(database, request(**HISTORY))
     train(process, plain)
-    leaving = Event()
+    stopping = Event()
     write = recorder.write_records
 
     def leave(*arguments: Any) -> None:
-        leaving.set()
+        stopping.set()
         sleep(0.1)
         write(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(recorder, "write_records", leave)
-        train(replace(process, leaving=leaving), job_id, flush_epochs=5)
+        train(replace(process, stopping=stopping), job_id, flush_epochs=5)
     done = read(database, job_id)
     assert (done.status, done.epochs_done) == ("queued", len(rows(database, job_id)[0]))
     assert done.epochs_done >= 5

@@ -8,60 +8,60 @@ import psutil
 import structlog
 
 from service.upkeep import lost_jobs
+from worker.periodic import PeriodicTask
 from worker.process import Process
-from worker.rounds import Rounds
 
-CALL = signal.SIGURG
-"""Tells a child to look for jobs in SQL. One that cannot hear it yet ignores it, as it does by default."""
+POLL = signal.SIGURG
+"""Tells a child to look for jobs in SQL. One that does not handle it yet ignores it, as it does by default."""
 _MISSES = 2
-"""After this many rounds without the broker, one after the other, the worker counts as deaf."""
+"""After this many checks in a row without the broker, the worker does without bells."""
 
 log = structlog.get_logger()
 
 
-class Hearing:
-    """Asks the broker in every round, in a thread of its own: the answer may take seconds."""
+class BrokerMonitor:
+    """Asks the broker every few seconds, in a thread of its own: the answer may take seconds."""
 
     def __init__(self, process: Process, is_connected: Callable[[], bool]) -> None:
         """`is_connected` tells whether the worker's consumer of bells has a connection."""
         self._process = process
         self._is_connected = is_connected
         self._misses = 0
-        self._rounds = Rounds("hearing", self.look_around, process.settings.reap_seconds)
+        self._task = PeriodicTask("broker monitor", self.run_once, process.settings.reap_seconds)
 
     @property
-    def hears(self) -> bool:
+    def hears_broker(self) -> bool:
         return self._misses < _MISSES
 
     def start(self) -> None:
-        self._rounds.start()
+        self._task.start()
 
-    def hurry(self) -> None:
+    def check_soon(self) -> None:
         """Ring immediately for what a reaper has put back."""
-        self._rounds.hurry()
+        self._task.run_soon()
 
     def stop(self, seconds: float) -> None:
-        self._rounds.stop(seconds)
+        self._task.stop(seconds)
 
-    def look_around(self) -> None:
-        """One round."""
+    def run_once(self) -> None:
+        """Ask once. Without the broker the children poll; with it, lost bells are rung again."""
         can_ring = self._process.queue.is_reachable()
         self._note(can_ring and self._is_connected())
-        if not self.hears:
-            self._call_children()
+        if not self.hears_broker:
+            self._wake_pollers()
         if can_ring:
             with self._process.between_forks():
                 lost_jobs.ring_again(self._process.database, self._process.queue)
 
     def _note(self, has_heard: bool) -> None:
-        heard_before = self.hears
+        heard_before = self.hears_broker
         self._misses = 0 if has_heard else self._misses + 1
-        if heard_before and not self.hears:
+        if heard_before and not self.hears_broker:
             log.warning("the broker is away: queued jobs are looked for in the database")
-        elif self.hears and not heard_before:
+        elif self.hears_broker and not heard_before:
             log.info("the broker is back")
 
-    def _call_children(self) -> None:
+    def _wake_pollers(self) -> None:
         for child in psutil.Process().children():
             with suppress(psutil.NoSuchProcess):
-                child.send_signal(CALL)
+                child.send_signal(POLL)

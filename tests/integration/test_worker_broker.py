@@ -12,8 +12,8 @@ from workbench import LECTURE, FakeQueue, jobs_of, read, request, submit, submit
 
 from service.store import workers
 from service.store.database import Database
-from worker.hearing import Hearing
-from worker.lookout import Lookout
+from worker.broker_monitor import BrokerMonitor
+from worker.poller import JobPoller
 from worker.process import Process
 from worker.reaper import Reaper
 
@@ -42,13 +42,13 @@ def connected() -> Connected:
 
 
 @pytest.fixture
-def hearing(process: Process, connected: Connected) -> Hearing:
-    return Hearing(process, connected)
+def monitor(process: Process, connected: Connected) -> BrokerMonitor:
+    return BrokerMonitor(process, connected)
 
 
-def says_it_hears(hearing: Hearing, process: Process) -> bool:
+def says_it_hears(monitor: BrokerMonitor, process: Process) -> bool:
     """What stands in SQL after the worker's next sign of life."""
-    Reaper(process, 1, hearing).look_around()
+    Reaper(process, 1, monitor).run_once()
     with process.database.reading() as session:
         [(worker, _)] = workers.list_workers(session)
     return worker.hears_broker
@@ -69,44 +69,44 @@ def heard_by(child: subprocess.Popen[str]) -> str:
     return child.communicate("\n")[0]
 
 
-def test_a_worker_with_a_broker_hears_and_calls_nobody(hearing: Hearing, process: Process) -> None:
+def test_a_worker_with_a_broker_hears_and_calls_nobody(monitor: BrokerMonitor, process: Process) -> None:
     with training_process() as child:
         for _ in range(3):
-            hearing.look_around()
-        assert says_it_hears(hearing, process)
+            monitor.run_once()
+        assert says_it_hears(monitor, process)
         assert heard_by(child) == ""
 
 
 @pytest.mark.parametrize("is_up", [False, True], ids=["broker away", "consumer without a connection"])
 def test_a_worker_that_hears_no_bells_says_so_and_calls_its_children(
-    hearing: Hearing, process: Process, queue: FakeQueue, connected: Connected, is_up: bool
+    monitor: BrokerMonitor, process: Process, queue: FakeQueue, connected: Connected, is_up: bool
 ) -> None:
     queue.is_up, connected.now = is_up, False
 
     with training_process() as child:
-        hearing.look_around()
-        assert says_it_hears(hearing, process), "one miss is none"
-        hearing.look_around()
-        assert not says_it_hears(hearing, process)
+        monitor.run_once()
+        assert says_it_hears(monitor, process), "one miss is none"
+        monitor.run_once()
+        assert not says_it_hears(monitor, process)
         assert heard_by(child) == "called\n"
 
 
 def test_a_worker_whose_broker_is_back_hears_again(
-    hearing: Hearing, process: Process, queue: FakeQueue, connected: Connected
+    monitor: BrokerMonitor, process: Process, queue: FakeQueue, connected: Connected
 ) -> None:
     queue.is_up = connected.now = False
     for _ in range(5):
-        hearing.look_around()
+        monitor.run_once()
     queue.is_up = connected.now = True
-    hearing.look_around()
-    assert says_it_hears(hearing, process)
+    monitor.run_once()
+    assert says_it_hears(monitor, process)
 
 
-def test_a_child_that_does_not_listen_yet_survives_a_call(hearing: Hearing, connected: Connected) -> None:
+def test_a_child_that_does_not_listen_yet_survives_a_call(monitor: BrokerMonitor, connected: Connected) -> None:
     connected.now = False
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         for _ in range(3):
-            hearing.look_around()
+            monitor.run_once()
         child.communicate(b"\n")
         assert child.returncode == 0
 
@@ -117,7 +117,7 @@ def test_who_looks_trains_all_that_is_queued_one_after_the_other(process: Proces
     sweep = submit_sweep(database, SWEEP)
     patient = process.settings.model_copy(update={"reap_seconds": 1000.0})
 
-    Lookout(replace(process, settings=patient)).look()
+    JobPoller(replace(process, settings=patient)).poll()
 
     trained = [read(database, job_id) for job_id in alone] + jobs_of(database, sweep)
     assert [(job.status, job.attempt) for job in trained] == len(trained) * [("succeeded", 1)]
@@ -126,9 +126,9 @@ def test_who_looks_trains_all_that_is_queued_one_after_the_other(process: Proces
 
 def test_who_looks_waits_for_its_turn(process: Process, database: Database) -> None:
     job_id = submit(database, LECTURE)
-    looking = Thread(target=Lookout(process).look)
+    looking = Thread(target=JobPoller(process).poll)
 
-    with process.turn:
+    with process.training_lock:
         looking.start()
         looking.join(0.2)
         assert read(database, job_id).status == "queued", "the process trains another"
@@ -139,8 +139,8 @@ def test_who_looks_waits_for_its_turn(process: Process, database: Database) -> N
 
 def test_who_leaves_takes_no_job(process: Process, database: Database) -> None:
     job_id = submit(database, LECTURE)
-    process.leaving.set()
+    process.stopping.set()
 
-    Lookout(process).look()
+    JobPoller(process).poll()
 
     assert read(database, job_id).attempt == 0

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, InternalError, Operat
 
 from service.errors import DatabaseError, LeaseLost, StorageFull
 from service.store.failures import translated_errors
-from worker.patience import Leaving, patiently
+from worker.retry import ProcessStopping, retry_while_away
 
 
 class Impatient(Event):
@@ -48,9 +48,9 @@ def away(error: type[OperationalError | InterfaceError] = OperationalError, reas
 
 
 def test_what_succeeds_is_done_once_without_waiting() -> None:
-    leaving = Impatient()
-    assert patiently(failing(0, away()), leaving) == "done"
-    assert leaving.pauses == []
+    stopping = Impatient()
+    assert retry_while_away(failing(0, away()), stopping) == "done"
+    assert stopping.pauses == []
 
 
 def cut_off() -> Exception:
@@ -63,30 +63,30 @@ def cut_off() -> Exception:
     [away(), away(InterfaceError), away(reason="database is locked"), away(reason="no such table: jobs"), cut_off()],
 )
 def test_a_database_that_is_away_is_tried_again_at_growing_intervals(error: Exception) -> None:
-    leaving = Impatient()
-    assert patiently(failing(7, error), leaving) == "done"
-    assert leaving.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+    stopping = Impatient()
+    assert retry_while_away(failing(7, error), stopping) == "done"
+    assert stopping.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
 
 
 def test_who_is_asked_to_leave_while_waiting_leaves() -> None:
-    leaving = Impatient(set_after=3)
-    with pytest.raises(Leaving):
-        patiently(failing(1000, away()), leaving)
-    assert len(leaving.pauses) == 3
+    stopping = Impatient(set_after=3)
+    with pytest.raises(ProcessStopping):
+        retry_while_away(failing(1000, away()), stopping)
+    assert len(stopping.pauses) == 3
 
 
 @pytest.mark.parametrize("original", [Exception("database or disk is full"), DiskFull("could not extend file")])
 def test_a_full_disk_is_not_waited_for(original: Exception) -> None:
-    leaving = Impatient()
+    stopping = Impatient()
     with pytest.raises(StorageFull, match=str(original)):
-        patiently(failing(1, OperationalError("INSERT", {}, original)), leaving)
-    assert leaving.pauses == []
+        retry_while_away(failing(1, OperationalError("INSERT", {}, original)), stopping)
+    assert stopping.pauses == []
 
 
 @pytest.mark.parametrize("error", [LeaseLost(), IntegrityError("INSERT", {}, Exception("twice")), ValueError("wrong")])
 def test_what_waiting_does_not_mend_is_raised_at_once(error: Exception) -> None:
-    leaving = Impatient()
+    stopping = Impatient()
     with pytest.raises((type(error), DatabaseError)) as raised:
-        patiently(failing(1, error), leaving)
+        retry_while_away(failing(1, error), stopping)
     assert error in (raised.value, raised.value.__cause__)
-    assert leaving.pauses == []
+    assert stopping.pauses == []

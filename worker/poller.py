@@ -1,4 +1,4 @@
-"""A training process that looks for queued jobs in SQL itself, for its worker hears no bells."""
+"""A training process that looks for queued jobs in SQL itself, while its worker hears no bells."""
 
 from queue import SimpleQueue
 from threading import Thread
@@ -11,16 +11,16 @@ from service.store import jobs
 from worker.dispatch import take_work
 from worker.process import Process
 
-_CALLS = 3
-"""A call holds for this many rounds of the main process."""
+_PERIODS = 3
+"""The main process wakes the poller once a period; after this many without a call it stops looking."""
 _CHOICE = 16
 """Jobs to choose from: others choose among the same ones, and whoever is late takes the next."""
 
 log = structlog.get_logger()
 
 
-class Lookout:
-    """A thread of a training process that sleeps until it is called. The process trains one job at a time all the same.
+class JobPoller:
+    """A thread of a training process that sleeps until it is woken. The process trains one job at a time all the same.
 
     Celery hands out nothing while its broker is away: its main process is waiting for a connection.
     """
@@ -28,27 +28,27 @@ class Lookout:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._calls = SimpleQueue[None]()  # a handler of signals may put into it, whatever it interrupts
-        self._thread = Thread(target=self._run, name="lookout", daemon=True)
+        self._thread = Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def call(self, *_: Any) -> None:
-        """Look soon. Handles a signal."""
+    def wake(self, *_: Any) -> None:
+        """Poll soon. Handles a signal."""
         if self._calls.empty():
             self._calls.put(None)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Train queued jobs, one after the other, until there is none or the call was long ago."""
-        until = monotonic() + _CALLS * self._process.settings.reap_seconds
+        until = monotonic() + _PERIODS * self._process.settings.reap_seconds
         while self._train_one() and monotonic() < until:
             pass
 
     def _train_one(self) -> bool:
         """Whether there was a job to be had."""
         process = self._process
-        with process.turn:
-            if process.leaving.is_set():
+        with process.training_lock:
+            if process.stopping.is_set():
                 return False
             with process.database.reading() as session:
                 queued = jobs.queued(session, process.requests_served, limit=_CHOICE)
@@ -58,6 +58,6 @@ class Lookout:
         while True:
             self._calls.get()
             try:
-                self.look()
-            except Exception as error:  # it is called again
+                self.poll()
+            except Exception as error:  # it is woken again
                 log.warning("could not look for jobs", error=repr(error))

@@ -56,7 +56,7 @@ class Channel(redis.Channel):
             callbacks[queue] = _only_bells(callbacks[queue], queue)
 
 
-def install() -> None:
+def install_transport() -> None:
     redis.Channel.QoS = QoS
     redis.Transport.Channel = Channel
     redis.loads = _readable  # type: ignore[assignment, attr-defined]

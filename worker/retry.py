@@ -1,4 +1,4 @@
-"""Waiting for a database that is away: when it is back, a worker goes on where it was, for its token still holds."""
+"""Trying again while the database or the storage is away: the worker then goes on where it was, for its token holds."""
 
 from collections.abc import Callable
 from threading import Event
@@ -16,12 +16,15 @@ _LONGEST_PAUSE = 2.0
 log = structlog.get_logger()
 
 
-class Leaving(Exception):
+class ProcessStopping(Exception):
     """The process was asked to end while it waited."""
 
 
-def patiently(action: Callable[[], Result], leaving: Event) -> Result:
-    """Do something as soon as database and storage let us. Raises Leaving, and StorageFull, which no waiting mends."""
+def retry_while_away(action: Callable[[], Result], stopping: Event) -> Result:
+    """Do something as soon as the database and the storage answer.
+
+    Raises ProcessStopping, and StorageFull immediately: no waiting makes room.
+    """
     pause = _FIRST_PAUSE
     while True:
         try:
@@ -30,6 +33,6 @@ def patiently(action: Callable[[], Result], leaving: Event) -> Result:
             log.warning("the database is away", error=str(error), next_try_in=pause)
         except StorageUnavailable as error:
             log.warning("the storage is away", error=repr(error.__cause__), next_try_in=pause)
-        if leaving.wait(pause):
-            raise Leaving
+        if stopping.wait(pause):
+            raise ProcessStopping
         pause = min(2 * pause, _LONGEST_PAUSE)

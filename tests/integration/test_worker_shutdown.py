@@ -6,11 +6,11 @@ import sys
 
 WAITING = """
 import ctypes, signal
-from worker import leaving
+from worker import shutdown
 
-leaving._GRACE_SECONDS = 0.2
+shutdown._GRACE_SECONDS = 0.2
 signal.signal(signal.SIGTERM, lambda *_: None)  # as Celery's: a flag that somebody has to look at
-leaving.Departure(lambda: print("signed off", flush=True)).start()
+shutdown.ShutdownGuard(lambda: print("signed off", flush=True)).start()
 print("waits", flush=True)
 while True:
     ctypes.CDLL(None).sleep(60)

@@ -10,18 +10,18 @@ from time import sleep
 import psutil
 import structlog
 
-LEAVE = signal.SIGUSR2
+STOP = signal.SIGUSR2
 """Tells a child to put its job back."""
 _ASKED = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 _GRACE_SECONDS = 5.0
-"""After which the process does not wait any more for Celery, nor for the broker, the database or the storage."""
+"""How long the process waits for Celery, which may be waiting for the broker, the database or the storage."""
 
 log = structlog.get_logger()
 os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # a child's signals are not its parent's
 
 
-class Departure:
-    """Notices in a thread of its own that the process was asked to end, and sees to it that it does.
+class ShutdownGuard:
+    """Notices in a thread of its own that the process was asked to end, and makes sure that it does.
 
     A handler of the signal alone would not do: it runs when the main thread comes back from where it waits.
     """
@@ -32,7 +32,7 @@ class Departure:
         self._signals, end = os.pipe()
         os.set_blocking(end, False)
         signal.set_wakeup_fd(end, warn_on_full_buffer=False)
-        self._thread = Thread(target=self._run, name="departure", daemon=True)
+        self._thread = Thread(target=self._run, name="shutdown", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -40,15 +40,15 @@ class Departure:
     def _run(self) -> None:
         while not _ASKED & set(os.read(self._signals, 64)):
             pass
-        ask_children_to_leave()
+        stop_children()
         sleep(_GRACE_SECONDS)
-        log.warning("ends without having been let go: something does not answer")
+        log.warning("the worker ends by force: something that it waits for does not answer")
         self._at_end()
         os._exit(os.EX_OK)
 
 
-def ask_children_to_leave() -> None:
+def stop_children() -> None:
     """Let running jobs be put back; the worker then ends as soon as its tasks have."""
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
-            child.send_signal(LEAVE)
+            child.send_signal(STOP)

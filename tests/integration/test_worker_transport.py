@@ -15,7 +15,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from service.queue import CeleryQueue, celery_app
-from worker import listening
+from worker.transport import install_transport
 
 Hear = Callable[[], list[UUID]]
 
@@ -33,7 +33,7 @@ def hear(broker: Redis, broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.setattr(transport, name, getattr(transport, name))  # so that it is put back
     monkeypatch.setattr(transport.Channel, "QoS", transport.Channel.QoS)
     monkeypatch.setattr(transport.Transport, "Channel", transport.Transport.Channel)
-    listening.install()
+    install_transport()
     app, heard = celery_app(broker_url), list[UUID]()
 
     def note(body: Any, message: Any) -> None:
