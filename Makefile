@@ -52,7 +52,8 @@ clean:
 .venv/test: .venv/server tests/generators/requirements.txt tests/generators/package-lock.json
 	$(INSTALL) --editable '.[server,pictures,docs,test]'
 	-$(BIN)/python tests/generators/install.py
-	-@command -v ip >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && apt-get install -qq iproute2; }
+	-@{ command -v ip && command -v pgbouncer; } >/dev/null || test "$$(id -u)" != 0 \
+	  || { apt-get update -qq && apt-get install -qq --no-install-recommends iproute2 pgbouncer; }
 	touch $@
 
 .venv/bench: .venv/test

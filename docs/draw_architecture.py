@@ -19,8 +19,10 @@ FLOORS = (
     ("jobs", "upkeep"),
     ("data",),
     ("store",),
+    ("startup",),
     ("storage", "logs"),
-    ("queue", "settings", "errors"),
+    ("queue", "settings", "errors", "private"),
+    ("addresses",),
     ("slope",),
 )
 _SAYS = {
@@ -33,8 +35,11 @@ _SAYS = {
     "upkeep": "lost jobs, garbage, doctor",
     "data": "datasets, uploads",
     "store": "the only place with SQL",
+    "startup": "how a process begins",
     "storage": "objects by name",
     "queue": "the bell",
+    "private": "files for one user",
+    "addresses": "URLs that are set",
     "slope": "the library: spec, engines, graph, tables, client",
 }
 

@@ -129,7 +129,9 @@ class Database:
     def _postgresql(self, owner: UUID | None, server: Server | None, *, longest: float = inf, **options: Any) -> Engine:
         defaults = _TCP | {"connect_timeout": CONNECT_SECONDS} if server else _TCP
         limits = {name: value for name, value in defaults.items() if name not in self.url.query}
-        engine = create_engine(self.url, pool_timeout=self._pool_seconds, connect_args=limits, **options)
+        url = self.url.difference_update_query(["prepare_threshold"])  # no word of libpq: it is set below
+        engine = create_engine(url, pool_timeout=self._pool_seconds, connect_args=limits, **options)
+        event.listen(engine, "connect", _prepare_nothing_behind_a_pooler)
         if owner:
             event.listen(engine, "do_connect", partial(_name_connection, owner))
         if server:
@@ -196,6 +198,16 @@ def _name_connection(
 ) -> None:
     """Late, for a child has its parent's engine and a process id of its own."""
     parameters["application_name"] = connection_name(owner, os.getpid())
+
+
+def _prepare_nothing_behind_a_pooler(connection: Any, _record: object) -> None:
+    """PgBouncer gives each transaction to another process of the server, which has not what one before has prepared.
+
+    It names processes of its own. Without a pooler prepared statements save four fifths of a poll.
+    """
+    if connection.execute("SELECT pg_backend_pid()").fetchone()[0] != connection.info.backend_pid:
+        connection.prepare_threshold = None
+    connection.rollback()
 
 
 def _connect(
