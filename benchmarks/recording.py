@@ -56,7 +56,7 @@ def _compare_with_mlflow() -> None:
     ours, theirs = "Slope: epoch rows", "MLflow: log_batch"
     with tempfile.TemporaryDirectory(prefix="slope-bench-") as folder:
         database = Database(f"sqlite:///{folder}/slope.db")
-        schema.upgrade(database)
+        schema.upgrade_schema(database)
         client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
         run_id = client.create_run(client.create_experiment("bench")).info.run_id
         ways = {

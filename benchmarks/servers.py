@@ -63,7 +63,7 @@ class Servers:
         name = f"slope_{self._databases}"
         url = f"sqlite:///{self._folder / name}.db" if kind == "SQLite" else self._create_database(name)
         database = Database(url)
-        schema.upgrade(database)
+        schema.upgrade_schema(database)
         database.dispose()
         return url
 

@@ -109,7 +109,7 @@ class _Bench:
     def __init__(self, folder: Path) -> None:
         settings = Settings(data_dir=folder)
         self._database = Database(settings.database)
-        schema.upgrade(self._database)
+        schema.upgrade_schema(self._database)
         self._storage = storage_at(settings.storage)
         self._process = Process(settings, self._database, [Device("cpu", "the bench's")], uuid7(), Silent())
         self._request = {"dataset": {"x": _X.tolist(), "y": _Y.tolist()}, "hyperparameters": _SHARED}

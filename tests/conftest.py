@@ -241,7 +241,7 @@ def _client(url: str, command: str) -> None:
 
 def _migrate(url: URL) -> None:
     database = Database(url.render_as_string(hide_password=False))
-    schema.upgrade(database)
+    schema.upgrade_schema(database)
     database.dispose()
 
 

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +35,33 @@ def test_the_contracts_between_the_packages_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 broken" in done.stdout
     assert " 0 kept" not in done.stdout
+
+
+def public_functions(file: Path) -> set[str]:
+    """The functions of a module that others call."""
+    body = ast.parse(file.read_text()).body
+    functions = [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return {node.name for node in functions if not node.name.startswith("_") and not is_registered(node)}
+
+
+def is_registered(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether the function is a route or a command, which HTTP and the command line give its name."""
+    calls = [each for each in function.decorator_list if isinstance(each, ast.Call)]
+    return any(isinstance(each.func, ast.Attribute) and each.func.attr in REGISTERED for each in calls)
+
+
+REGISTERED = {"get", "post", "delete", "patch", "put", "api_route", "command", "callback"}
+OFTEN = {"main"}
+"""What a program begins with is called that everywhere."""
+
+
+def test_a_search_for_a_public_function_finds_one_definition() -> None:
+    defined = defaultdict(list)
+    for package in ("service", "worker"):
+        for file in (ROOT / package).rglob("*.py"):
+            for name in public_functions(file) - OFTEN:
+                defined[name].append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in defined.items() if len(files) > 1} == {}
 
 
 def imports_from(package: str, file: Path) -> set[tuple[str, str]]:
@@ -84,7 +112,7 @@ from service.store import schema
 from service.store.database import Database
 
 url = f"sqlite:///{sys.argv[1]}/slope.db"
-schema.upgrade(Database(url))
+schema.upgrade_schema(Database(url))
 app = create_app(Settings(database_url=url, storage_url="", broker_url=f"redis+socket://{sys.argv[1]}/none.sock"))
 at_start = "torch" in sys.modules
 job = {"dataset": {"x": [1, 2], "y": [2, 4]}, "predict": [3]}

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problems: whatever goes wrong, the answer has one shape and no part of the input."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -10,9 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
-from service.api.guards.normalization import allowed_methods
 from service.errors import (
     AddressNotFound,
     BodyTooLarge,
@@ -98,7 +98,7 @@ def _http_exception(request: Request, error: Exception) -> ServiceError:
         case BodyTooLarge.status:
             return BodyTooLarge()
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            return MethodNotAllowed(allowed_methods(request.app.routes, request.scope))
+            return MethodNotAllowed(_allowed_methods(request.app.routes, request.scope))
         case HTTPStatus.NOT_FOUND:
             return AddressNotFound()
     return _unexpected(request, error)
@@ -113,3 +113,12 @@ def _out_of_order(request: Request, error: Exception) -> ServiceError:
 def _unexpected(request: Request, error: Exception) -> ServiceError:
     log.error("unexpected error", path=request.url.path, exc_info=error)
     return ServiceError()
+
+
+def _allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> str:
+    """The methods of all routes of a path: each route knows but its own."""
+    methods: set[str] = set()
+    for route in routes:
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

@@ -99,7 +99,7 @@ def upgrade(data_dir: DataDir = None) -> None:
 
     with startup.ending_in_a_sentence():
         settings = startup.begin()
-        schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
+        schema.upgrade_schema(Database(settings.database), storage=storage_at(settings.storage))
     console.print("The schema is up to date.")
 
 

@@ -31,7 +31,7 @@ def run_service(host: str, port: int, workers: int) -> None:
     """Run broker, API and worker until SIGINT or SIGTERM. Exits with a sentence when it cannot."""
     settings = startup.begin()
     with _lock(settings.data_dir), supervisor.runtime_folder() as folder, _listen(host, port) as listener:
-        schema.upgrade(Database(settings.database), storage=storage_at(settings.storage))
+        schema.upgrade_schema(Database(settings.database), storage=storage_at(settings.storage))
         _supervise(settings, host, listener, workers, folder)
 
 

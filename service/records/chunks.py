@@ -49,7 +49,7 @@ def thinned_epochs(database: Database, job_id: UUID, *, after: int = -1, points:
     with database.reading() as session:
         epochs = EpochReader.of_job(session, job_id)
         points = max(_FEWEST, most_records(points, epochs.numbers))
-        chosen = stored.thinned_epochs(session, job_id, after, points)
+        chosen = stored.select_thinned_epochs(session, job_id, after, points)
     return History(epochs.features, _chosen(database, job_id, chosen, _chunk_size(epochs.numbers)))
 
 

@@ -51,7 +51,7 @@ class Batch:
     """Whether what follows the position is this for ever, whatever happens to the job."""
 
 
-def following(session: Session, job_id: UUID, position: Position) -> Batch:
+def next_batch(session: Session, job_id: UUID, position: Position) -> Batch:
     """The next items of the stream, all from one moment of the database."""
     job = jobs.get_outline(session, job_id)
     size = max(1, min(_BATCH, _NUMBERS // records.numbers_of_epoch(job.features)))
@@ -65,7 +65,7 @@ def following(session: Session, job_id: UUID, position: Position) -> Batch:
     return Batch(items, job.version, is_last=job.is_final)
 
 
-def page(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Event], int | None]:
+def list_events(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Event], int | None]:
     """Events ascending, without the epochs, and the event after which the next page begins."""
     jobs.get_outline(session, job_id)  # or there is none
     found = events.events_after(session, job_id, after, limit + 1)

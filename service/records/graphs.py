@@ -70,7 +70,7 @@ class Origin:
         return RowsOfSteps(self.source.rows, self.spec, epoch)
 
 
-def of_expression(request: GraphRequest) -> "DrawnGraph":
+def graph_of_expression(request: GraphRequest) -> "DrawnGraph":
     """The graph of a formula. Raises InvalidRequest for an exponent that turns out too large."""
     from slope.graph.formula import graph_of
 
@@ -80,7 +80,7 @@ def of_expression(request: GraphRequest) -> "DrawnGraph":
         raise InvalidRequest(str(fault), [Fault(str(fault), "/expression")]) from fault
 
 
-def of_step(
+def graph_of_step(
     database: Database,
     storage: Storage,
     job_id: UUID,
@@ -104,7 +104,7 @@ def of_step(
     rows = batches[step]
     shown = _row_of(rows, row)
     _refuse_other_features(features, len(origin.source.features))
-    batch = batch_of(replay.prepared(storage, origin.source), origin.spec, rows)
+    batch = batch_of(replay.prepared_data(storage, origin.source), origin.spec, rows)
     traced = StepTrace(origin.spec, record.parameters, batch, left)
     if not traced.bears_out(record.gradient, to_the_bit=origin.is_exact):
         raise _differs(origin, record)
@@ -114,7 +114,7 @@ def of_step(
     return StepGraph(replace(graph, title=title), record, rows, shown)
 
 
-def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, limit: int) -> "Audit":
+def audit_epoch(database: Database, storage: Storage, job_id: UUID, epoch: int, *, limit: int) -> "Audit":
     """Which rows moved the model in an epoch. Raises EpochNotFound, EpochTooLong, ReplayDiffers, GradientDiffers."""
     from slope.graph.audit import EpochAudit
 
@@ -126,7 +126,7 @@ def audit(database: Database, storage: Storage, job_id: UUID, epoch: int, *, lim
         _refuse_too_long(origin, len(batches))
         steps = pages.read_steps(session, storage, job, epoch, after=-1, limit=len(batches)).records
         left = _left_before(session, storage, origin, job, epoch, 0)
-    taken = EpochAudit(replay.prepared(storage, origin.source), origin.spec, left)
+    taken = EpochAudit(replay.prepared_data(storage, origin.source), origin.spec, left)
     for each in steps:
         if is_called_off():
             raise ClientGone

@@ -161,7 +161,7 @@ def _replayed_steps(
         raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
     if not window:
         return iter(())
-    return (_as_row(job, step) for step in replay.steps(session, storage, job, epoch, window, through=through))
+    return (_as_row(job, step) for step in replay.replay_steps(session, storage, job, epoch, window, through=through))
 
 
 def _rows_of_epoch(job: Job, epoch: int) -> RowsOfSteps:

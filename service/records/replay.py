@@ -68,7 +68,7 @@ def _spec_of(text: str) -> TrainingSpec:
     key=lambda storage, source: source,
     lock=Lock(),
 )
-def prepared(storage: Storage, source: Source) -> TrainingData:
+def prepared_data(storage: Storage, source: Source) -> TrainingData:
     """The data as the job trains on it; it never changes, and is kept for the next step that is asked for."""
     arrays = numbers.load_columns(storage, source.object_id, source.rows, source.features, source.target)
     return prepare(arrays.x, arrays.y, source.training_spec)
@@ -81,7 +81,7 @@ def round_as_the_worker() -> None:
     torch.set_num_threads(get_settings().threads)
 
 
-def steps(
+def replay_steps(
     session: Session, storage: Storage, job: Job, epoch: int, window: range, *, through: int
 ) -> "Iterator[StepRecord]":
     """Some steps of an epoch that was at least begun, computed as they are taken.
@@ -147,7 +147,7 @@ def _run_of(session: Session, storage: Storage, job: Job) -> "Run | FusedMember"
     if job.planned.streams:
         reduce = _reduction(session, storage, job)
         return Reduced(len(job.features), reduce, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
-    data = prepared(storage, Source.of(job))
+    data = prepared_data(storage, Source.of(job))
     if job.place is not None and job.group_width is not None:
         return FusedMember(data, spec, job.place, job.group_width, pause=_pause)
     return build(job.planned.engine, data, spec, keeps_steps=_keeps_none, interrupted=is_called_off)

@@ -25,7 +25,7 @@ _FLOAT8 = 701
 """What PostgreSQL calls a double, in the head of an array."""
 
 
-def insert(session: Session, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
+def insert_rows(session: Session, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
     """Add M rows to a table; row i belongs to `job_ids[i]`."""
     connection = session.connection()
     if connection.dialect.name == "postgresql":

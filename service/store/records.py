@@ -29,12 +29,12 @@ def written_by_one(session: Session, refuse_lost: Callable[[], object]) -> Itera
 
 def add_epochs(session: Session, job_ids: JobIds, epochs: EpochColumns) -> None:
     """Row i is of the job `job_ids[i]`."""
-    bulk.insert(session, Epoch.__tablename__, job_ids, epochs.arrays())
+    bulk.insert_rows(session, Epoch.__tablename__, job_ids, epochs.arrays())
 
 
 def add_steps(session: Session, job_ids: JobIds, steps: StepColumns) -> None:
     """Row i is of the job `job_ids[i]`."""
-    bulk.insert(session, Step.__tablename__, job_ids, steps.arrays())
+    bulk.insert_rows(session, Step.__tablename__, job_ids, steps.arrays())
 
 
 def add_snapshots(session: Session, snapshots: list[dict[str, Any]]) -> None:
@@ -71,7 +71,7 @@ def epochs_among(session: Session, job_id: UUID, epochs: Sequence[int]) -> list[
     return list(session.scalars(query))
 
 
-def thinned_epochs(session: Session, job_id: UUID, epoch: int, count: int) -> list[int]:
+def select_thinned_epochs(session: Session, job_id: UUID, epoch: int, count: int) -> list[int]:
     """At most `count` (4 or more) of the epochs that follow the given one: enough to draw their losses by.
 
     They are divided into equal stretches, and of each the first and the last are taken and those with the least and

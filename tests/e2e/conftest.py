@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _cluster(folder: Path, postgresql: "PostgreSQL", server_folder: Path) -> Iterator[Cluster]:
     with postgresql.database() as url:
         database = Database(url.render_as_string(hide_password=False))
-        schema.upgrade(database)
+        schema.upgrade_schema(database)
         database.dispose()
         broker = Broker(folder, server_folder / "e2e.sock")
         with Cluster(folder, url.render_as_string(hide_password=False), broker) as cluster:

@@ -28,7 +28,7 @@ class Silence:
 
 def main() -> None:
     parent = current_process()
-    schema.upgrade(parent.database)
+    schema.upgrade_schema(parent.database)
     parent.database.dispose()
     process = replace(parent, queue=Silence())
     monitor = BrokerMonitor(process, lambda: False)

@@ -51,7 +51,7 @@ class Stage:
     def __enter__(self) -> Self:
         self.database = Database(self._url)
         self._stack.callback(self.database.dispose)
-        schema.upgrade(self.database)
+        schema.upgrade_schema(self.database)
         self._start_broker()
         self.queue = CeleryQueue(celery_app(self._broker.url))
         self.environment = (

@@ -206,14 +206,14 @@ def test_a_stream_of_events_ends_when_the_database_goes(
 ) -> None:
     job_id = submit(database)
     url, headers = f"/v1/jobs/{job_id}/events", {"accept": "text/event-stream"}
-    following = feed.following
+    following = feed.next_batch
     asked: list[UUID] = []
 
     def once(session: Session, job_id: UUID, position: feed.Position) -> feed.Batch:
         asked.append(job_id)
         return following(session, job_id, position) if len(asked) == 1 else gone()
 
-    monkeypatch.setattr(feed, "following", once)
+    monkeypatch.setattr(feed, "next_batch", once)
     with capture_logs() as logged:
         told = client.get(url, headers=headers)
 

@@ -21,7 +21,7 @@ from workbench import LECTURE, change, claim, claimed, problem_of, read, request
 import service.api.polling.feeds
 import service.api.routes.events
 import service.records.feed
-from service.records.feed import Position, following
+from service.records.feed import Position, next_batch
 from service.store import events, jobs
 from service.store.database import Database
 from service.store.leases import JobLease
@@ -215,7 +215,7 @@ def test_whatever_happens_between_two_readings_everything_is_told_once_and_in_or
                 assert mine
             case "read":
                 with database.reading() as session:
-                    batch = following(session, job_id, position)
+                    batch = next_batch(session, job_id, position)
                 assert not batch.is_last
                 for item in batch.items[: data.draw(st.integers(0, len(batch.items)))]:
                     seen.append(sort_of(item))
@@ -225,7 +225,7 @@ def test_whatever_happens_between_two_readings_everything_is_told_once_and_in_or
     is_last = False
     while not is_last:
         with database.reading() as session:
-            batch = following(session, job_id, position)
+            batch = next_batch(session, job_id, position)
         is_last = batch.is_last
         for item in batch.items:
             seen.append(sort_of(item))
@@ -474,7 +474,7 @@ def test_a_history_that_many_read_is_made_once(
 
 def test_those_who_ask_at_once_share_one_query(app: FastAPI, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id, read_ = trained(LECTURE), []
-    make = service.records.feed.following
+    make = service.records.feed.next_batch
     monkeypatch.setattr(service.records.feed, "following", lambda *of: read_.append(of) or make(*of))
 
     async def scenario() -> None:

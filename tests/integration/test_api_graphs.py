@@ -229,7 +229,7 @@ def test_data_is_prepared_once_for_steps_that_are_recorded_and_those_that_are_no
 
     monkeypatch.setattr("service.records.replay.numbers", SimpleNamespace(load_columns=load))
     job_id = trained(request(seed=1914))
-    service.records.replay.prepared.cache.clear()
+    service.records.replay.prepared_data.cache.clear()
     graph_of(client, job_id, 0, 0)
     assert client.get(f"/v1/jobs/{job_id}/epochs/0/audit").status_code == 200
 

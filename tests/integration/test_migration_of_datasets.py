@@ -19,7 +19,7 @@ Y = np.array([0.0, -0.0, 2.5e-310])
 @pytest.fixture
 def old_database(own_database: Database) -> Database:
     """With the schema of the time when a dataset was two blobs."""
-    schema.downgrade(own_database, "0001")
+    schema.downgrade_schema(own_database, "0001")
     return own_database
 
 
@@ -52,9 +52,9 @@ def blobs(database: Database) -> set[tuple[bytes, bytes, int]]:
 def test_blobs_become_objects_of_the_same_bits_and_jobs_keep_their_records(old_database: Database) -> None:
     job_id = add_job(old_database, add_dataset(old_database, X, Y))
 
-    schema.upgrade(old_database, storage=storage())
+    schema.upgrade_schema(old_database, storage=storage())
 
-    schema.check(old_database)
+    schema.check_schema(old_database)
     with old_database.reading() as session:
         job = jobs.find_job(session, job_id)
         assert job is not None
@@ -67,7 +67,7 @@ def test_blobs_become_objects_of_the_same_bits_and_jobs_keep_their_records(old_d
 def test_datasets_that_are_the_same_become_one(old_database: Database) -> None:
     job_ids = [add_job(old_database, add_dataset(old_database, X[:, :1], Y)) for _ in range(3)]
 
-    schema.upgrade(old_database, storage=storage())
+    schema.upgrade_schema(old_database, storage=storage())
 
     with old_database.reading() as session:
         found = [jobs.find_job(session, job_id) for job_id in job_ids]
@@ -79,9 +79,9 @@ def test_objects_become_blobs_again(old_database: Database) -> None:
     add_job(old_database, add_dataset(old_database, X, Y))
     add_dataset(old_database, X[:, :1], Y)
     before = blobs(old_database)
-    schema.upgrade(old_database, storage=storage())
+    schema.upgrade_schema(old_database, storage=storage())
 
-    schema.downgrade(old_database, "0001", storage=storage())
+    schema.downgrade_schema(old_database, "0001", storage=storage())
 
     assert blobs(old_database) == before
     with old_database.writer.begin() as connection:
@@ -95,7 +95,7 @@ def test_datasets_that_share_an_object_keep_the_older_schema_away(own_database: 
     _insert(own_database, "datasets", row | {"id": dataset_id, "object_id": shared, "columns": "[]"})
 
     with pytest.raises(ValueError, match=f"{dataset_id} has its numbers in another"):
-        schema.downgrade(own_database, "0009")
+        schema.downgrade_schema(own_database, "0009")
 
 
 def test_without_a_storage_nothing_is_moved_and_nothing_lost(old_database: Database) -> None:
@@ -103,7 +103,7 @@ def test_without_a_storage_nothing_is_moved_and_nothing_lost(old_database: Datab
     before = blobs(old_database)
 
     with pytest.raises(ValueError, match="needs the storage"):
-        schema.upgrade(old_database)
+        schema.upgrade_schema(old_database)
 
     assert blobs(old_database) == before
 

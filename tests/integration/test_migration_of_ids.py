@@ -51,21 +51,21 @@ def test_all_rows_are_the_same_when_the_migration_is_taken_back_and_made_again(o
     before = everything(own_database)
     assert all(before[table] for table in ("datasets", "jobs", "epochs", "steps", "events", "partitions", "sweeps"))
 
-    schema.downgrade(own_database, "0008")
-    schema.upgrade(own_database)
+    schema.downgrade_schema(own_database, "0008")
+    schema.upgrade_schema(own_database)
 
     assert everything(own_database) == before
-    schema.check(own_database)
+    schema.check_schema(own_database)
 
 
 def test_ids_without_dashes_become_those_of_the_api(own_database: Database) -> None:
     job_id = fill(own_database)
-    schema.downgrade(own_database, "0008")
+    schema.downgrade_schema(own_database, "0008")
     old = job_id.hex if own_database.is_sqlite else job_id
     assert values_of(own_database, "SELECT id FROM jobs") == {old}
     assert values_of(own_database, "SELECT job_id FROM epochs") == {old}
 
-    schema.upgrade(own_database)
+    schema.upgrade_schema(own_database)
 
     new = str(job_id) if own_database.is_sqlite else job_id
     assert values_of(own_database, "SELECT id FROM jobs") == {new}
@@ -74,8 +74,8 @@ def test_ids_without_dashes_become_those_of_the_api(own_database: Database) -> N
 
 def test_foreign_keys_hold_after_the_migration(own_database: Database) -> None:
     job_id = fill(own_database)
-    schema.downgrade(own_database, "0008")
-    schema.upgrade(own_database)
+    schema.downgrade_schema(own_database, "0008")
+    schema.upgrade_schema(own_database)
 
     with pytest.raises(IntegrityError), own_database.writer.begin() as connection:
         connection.exec_driver_sql(f"INSERT INTO snapshots VALUES ('{uuid4()}', 0, '')")
@@ -88,8 +88,8 @@ def test_sqlite_finds_nothing_wrong_with_the_migrated_file(own_database: Databas
     if not own_database.is_sqlite:
         pytest.skip("PostgreSQL renames a column, and no more")
     fill(own_database)
-    schema.downgrade(own_database, "0008")
-    schema.upgrade(own_database)
+    schema.downgrade_schema(own_database, "0008")
+    schema.upgrade_schema(own_database)
 
     assert values_of(own_database, "PRAGMA integrity_check") == {"ok"}
     assert values_of(own_database, "PRAGMA foreign_key_check") == set()

@@ -47,7 +47,7 @@ def said(*words: str) -> str:
 
 def newer(file: Path) -> None:
     database = Database(f"sqlite:///{file}")
-    schema.upgrade(database)
+    schema.upgrade_schema(database)
     with database.writer.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     database.dispose()
@@ -59,7 +59,7 @@ def no_database(file: Path) -> None:
 
 def cut_short(file: Path) -> None:
     database = Database(f"sqlite:///{file}")
-    schema.upgrade(database)
+    schema.upgrade_schema(database)
     database.dispose()
     file.write_bytes(file.read_bytes()[:9000])
 
@@ -120,7 +120,7 @@ def test_a_postgresql_database_that_is_not_in_utf8_is_refused(postgresql: Any, q
     url = postgresql.url.set(database=name).render_as_string(hide_password=False)
     database = Database(url)
     with pytest.raises(DatabaseNotUnicode) as refused:
-        schema.upgrade(database)
+        schema.upgrade_schema(database)
     found = list(doctor.diagnose(get_settings(), database, queue))
     database.dispose()
     postgresql.execute(f"DROP DATABASE {name} WITH (FORCE)")

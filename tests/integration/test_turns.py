@@ -128,8 +128,8 @@ def test_a_request_that_hangs_up_stops_what_is_computed_for_it(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     work = Work()
-    monkeypatch.setattr(service.records.graphs, "of_step", lambda *_, **__: work())
-    monkeypatch.setattr(service.records.graphs, "audit", lambda *_, **__: work())
+    monkeypatch.setattr(service.records.graphs, "graph_of_step", lambda *_, **__: work())
+    monkeypatch.setattr(service.records.graphs, "audit_epoch", lambda *_, **__: work())
     monkeypatch.setattr("service.records.pages.page_of_steps", lambda *_, **__: work())
     path = path.format(id=UUID(int=1))
 

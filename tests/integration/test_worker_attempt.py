@@ -560,8 +560,8 @@ def test_a_connection_that_is_cut_within_a_flush_costs_nothing(
     other = Database(database.url.render_as_string(hide_password=False))
     mine = claim(database, cut)
     event.listen(database.writer, "before_cursor_execute", update)
-    bulk_insert = bulk.insert
-    monkeypatch.setattr(bulk, "insert", insert)
+    bulk_insert = bulk.insert_rows
+    monkeypatch.setattr(bulk, "insert_rows", insert)
     assert mine
     chosen = Settings(flush_epochs=2, flush_seconds=NEVER, beat_seconds=NEVER)
     run_attempt(Process(chosen, database, [Device("cpu", "the test's")], uuid7(), FakeQueue()), mine)

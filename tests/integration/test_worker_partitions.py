@@ -421,7 +421,7 @@ def test_a_full_batch_of_large_data_has_no_graph(
     job_id = submit(database, REQUEST)
     train(process, job_id)
     monkeypatch.setattr("service.records.graphs.MAX_AUDITED_NUMBERS", 95)
-    monkeypatch.setattr("service.records.replay.prepared", lambda *_: pytest.fail("the data was loaded"))
+    monkeypatch.setattr("service.records.replay.prepared_data", lambda *_: pytest.fail("the data was loaded"))
 
     problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/3/steps/0/graph"), 422)
 

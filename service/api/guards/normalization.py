@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Iterable
 
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint
-from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LISTS = {b"accept", b"accept-encoding", b"if-match", b"if-none-match", b"prefer"}
@@ -86,12 +85,3 @@ class HeadAsGet:
                     await checkpoint()
 
             await self._app({**scope, "method": "GET"}, receive, without_body)
-
-
-def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> str:
-    """The methods of all routes of a path: each route knows but its own."""
-    methods: set[str] = set()
-    for route in routes:
-        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

@@ -66,7 +66,7 @@ class Feeds:
 
     def _read(self, job_id: UUID, position: Position) -> Chunk:
         with self._database.reading() as session:
-            batch = feed.following(session, job_id, position)
+            batch = feed.next_batch(session, job_id, position)
         events = []
         for item in batch.items:
             position = position.after(item)

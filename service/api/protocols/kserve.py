@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from service.api.request_bodies.json_body import Foreign, parse_body
+from service.api.schemas.kserve import Datatype, datatype_of
 from service.errors import InvalidRequest, MalformedRequest
 from service.prediction import trained_models
 from slope.data import Array
@@ -21,9 +22,6 @@ from slope.spec.data import Rows
 from slope.spec.faults import pointer as pointer_to
 from slope.trained import TrainedModel
 
-Datatype = Literal[
-    "FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"
-]  # fmt: skip
 _LETTERS = {"FP": "f", "INT": "i", "UINT": "u"}
 
 
@@ -94,10 +92,6 @@ def answer_inference(model: TrainedModel, body: bytes, header_length: int | None
     output["parameters"] = {"binary_data_size": len(content)}
     header = json.dumps(answer).encode()
     return InferenceAnswer(header + content, len(header))
-
-
-def datatype_of(model: TrainedModel) -> Datatype:
-    return "FP32" if model.dtype == "float32" else "FP64"
 
 
 def _read(body: bytes, header_length: int | None) -> tuple[InferenceRequest, bytes]:

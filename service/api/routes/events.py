@@ -103,5 +103,5 @@ def _refuse_missing(database: Database, job_id: UUID) -> None:
 
 def _page(database: Database, job_id: UUID, after: int, limit: int) -> Page[EventView]:
     with database.reading() as session:
-        found, following = feed.page(session, job_id, after=after, limit=limit)
+        found, following = feed.list_events(session, job_id, after=after, limit=limit)
     return Page(data=[EventView.of(event) for event in found], next=None if following is None else str(following))

@@ -45,7 +45,7 @@ async def get_step_graph(
     chosen = format or preferred_picture(request)
 
     def answer() -> Response:
-        found = graphs.of_step(database, storage, job_id, epoch, step, row=row, features=expand or ())
+        found = graphs.graph_of_step(database, storage, job_id, epoch, step, row=row, features=expand or ())
         return _json(step_graph_json(found)) if chosen == "json" else draw_picture(found.graph, chosen, theme)
 
     return await turn(answer)
@@ -67,7 +67,7 @@ async def audit_epoch(
     """
 
     def answer() -> Response:
-        found = graphs.audit(database, storage, job_id, epoch, limit=limit)
+        found = graphs.audit_epoch(database, storage, job_id, epoch, limit=limit)
         return _json(AuditView.model_validate(found).model_dump_json().encode())
 
     return await turn(answer)
@@ -85,7 +85,7 @@ async def draw_expression(
     chosen = format or preferred_picture(request)
 
     def answer() -> Response:
-        graph = graphs.of_expression(formula)
+        graph = graphs.graph_of_expression(formula)
         return _json(graph_json(graph)) if chosen == "json" else draw_picture(graph, chosen, theme)
 
     return await turn(answer)

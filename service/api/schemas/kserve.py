@@ -4,9 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.api.protocols.kserve import Datatype, datatype_of
 from service.api.schemas.view import SparseView, View
 from slope.trained import TrainedModel
+
+Datatype = Literal[
+    "FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"
+]  # fmt: skip
+
+
+def datatype_of(model: TrainedModel) -> Datatype:
+    return "FP32" if model.dtype == "float32" else "FP64"
 
 
 class LiveView(View):
