@@ -7,17 +7,25 @@ from service.errors.requests import InvalidRequest
 
 
 class InvalidTable(InvalidRequest):
+    """The file is no table that can be learnt from as it is. `errors` name the row and the column, and `detail` the
+    option that helps."""
+
     type = "invalid-table"
     title = "The table cannot be taken"
 
 
 class TableTooLarge(ServiceError):
+    """The table has more numbers, or takes more memory or time to be read, than the operator allows. Send fewer
+    rows or columns."""
+
     status = 413
     type = "table-too-large"
     title = "The table is too large"
 
 
 class DatasetNotFound(ServiceError):
+    """There is no dataset with this id: it was deleted, or never was. `GET /v1/datasets` lists all."""
+
     status = 404
     type = "dataset-not-found"
     title = "There is no such dataset"
@@ -27,6 +35,8 @@ class DatasetNotFound(ServiceError):
 
 
 class DatasetIsUsed(ServiceError):
+    """A job has learnt from the dataset, or is to. Delete its jobs first."""
+
     status = 409
     type = "dataset-is-used"
     title = "The dataset is in use"
@@ -36,6 +46,9 @@ class DatasetIsUsed(ServiceError):
 
 
 class QuotaReached(ServiceError):
+    """All datasets together would take more than SLOPE_MAX_STORED_BYTES. Delete datasets, or jobs with data of
+    their own."""
+
     status = 507
     type = "quota-reached"
     title = "All datasets together may take no more room"

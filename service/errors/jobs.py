@@ -7,6 +7,8 @@ from service.errors.requests import InvalidRequest
 
 
 class JobNotFound(ServiceError):
+    """There is no job with this id: it was deleted, or never was. `GET /v1/jobs` lists all."""
+
     status = 404
     type = "job-not-found"
     title = "There is no such job"
@@ -16,6 +18,8 @@ class JobNotFound(ServiceError):
 
 
 class JobIsFinal(ServiceError):
+    """The job has ended: there is nothing to cancel."""
+
     status = 409
     type = "job-is-final"
     title = "The job has ended"
@@ -25,6 +29,9 @@ class JobIsFinal(ServiceError):
 
 
 class JobHasChanged(ServiceError):
+    """The job has another ETag than `If-Match` names: somebody has changed it, or it went on. Nothing was done:
+    look at it, and ask again."""
+
     status = 412
     type = "job-has-changed"
     title = "The job is not as the request expects it"
@@ -34,6 +41,8 @@ class JobHasChanged(ServiceError):
 
 
 class JobIsRunning(ServiceError):
+    """A running job cannot be deleted. Cancel it, wait until it has ended, and delete it then."""
+
     status = 409
     type = "job-is-running"
     title = "The job is running"
@@ -43,12 +52,16 @@ class JobIsRunning(ServiceError):
 
 
 class JobHasNoModel(ServiceError):
+    """The job has not succeeded, or not yet. Wait until its status is `succeeded`; `error` says why it failed."""
+
     status = 409
     type = "job-has-no-model"
     title = "The job has no model yet"
 
 
 class ExportNotInstalled(ServiceError):
+    """A library that writes this format is not installed. The operator installs it, or ask for another format."""
+
     status = 501
     type = "export-not-installed"
     title = "This service cannot write that format"
@@ -58,11 +71,17 @@ class ExportNotInstalled(ServiceError):
 
 
 class TooManyNumbers(InvalidRequest):
+    """The job, or the sweep, would record more numbers than SLOPE_MAX_RECORDED_NUMBERS. Record fewer:
+    `record.every`, or `record.steps` `none`."""
+
     type = "too-many-numbers"
     title = "More numbers would be kept than may be"
 
 
 class TooLargeForWorkers(InvalidRequest):
+    """No worker has the memory that this job needs. Ask for another engine, or for fewer rows, or start a larger
+    worker."""
+
     type = "too-large-for-workers"
     title = "No worker has the memory for this job"
 
@@ -72,6 +91,8 @@ class LeaseLost(Exception):
 
 
 class SweepNotFound(ServiceError):
+    """There is no sweep with this id: it was deleted, or never was. `GET /v1/sweeps` lists all."""
+
     status = 404
     type = "sweep-not-found"
     title = "There is no such sweep"
@@ -81,6 +102,8 @@ class SweepNotFound(ServiceError):
 
 
 class SweepIsFinal(ServiceError):
+    """All jobs of the sweep have ended: there is nothing to cancel."""
+
     status = 409
     type = "sweep-is-final"
     title = "All jobs of the sweep have ended"
@@ -90,6 +113,8 @@ class SweepIsFinal(ServiceError):
 
 
 class SweepIsRunning(ServiceError):
+    """A job of the sweep runs. Cancel the sweep, wait until it has ended, and delete it then."""
+
     status = 409
     type = "sweep-is-running"
     title = "The sweep is running"

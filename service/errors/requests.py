@@ -4,18 +4,26 @@ from service.errors.base import ServiceError
 
 
 class InvalidRequest(ServiceError):
+    """The request can be read, and something in it is not allowed. `errors` point at each fault: mend them, and
+    send it again."""
+
     status = 422
     type = "invalid-request"
     title = "The request is not valid"
 
 
 class MalformedRequest(ServiceError):
+    """The request is not HTTP, or its body not what it says it is: JSON that does not parse, a compressed body that
+    breaks off. Look at what your client really sends."""
+
     status = 400
     type = "malformed-request"
     title = "The request cannot be read"
 
 
 class AddressNotFound(ServiceError):
+    """No call has this address. `/docs` and `/openapi.json` list all calls."""
+
     status = 404
     type = "not-found"
     title = "Not Found"
@@ -25,6 +33,8 @@ class AddressNotFound(ServiceError):
 
 
 class MethodNotAllowed(ServiceError):
+    """The address is right, and the method is not: `Allow` names those there are."""
+
     status = 405
     type = "method-not-allowed"
     title = "Method Not Allowed"
@@ -34,6 +44,9 @@ class MethodNotAllowed(ServiceError):
 
 
 class HostNotKnown(ServiceError):
+    """The request's `Host` is none of the names that the service goes by, as where a page's name was pointed at it.
+    The operator lists further names in SLOPE_ALLOWED_HOSTS."""
+
     status = 421
     type = "host-not-known"
     title = "The service does not go by that name"
@@ -44,6 +57,9 @@ class HostNotKnown(ServiceError):
 
 
 class ForeignPage(ServiceError):
+    """A browser says that a page of another site asks for a change. The operator lists the origins that may in
+    SLOPE_ALLOWED_ORIGINS."""
+
     status = 403
     type = "foreign-page"
     title = "A page of another site may not ask for this"
@@ -54,6 +70,9 @@ class ForeignPage(ServiceError):
 
 
 class BodyTooLarge(ServiceError):
+    """The body is larger than SLOPE_MAX_BODY_SIZE, or an upload than SLOPE_MAX_UPLOAD_SIZE. Upload large data as a
+    dataset, and name it in the job by its id."""
+
     status = 413
     type = "body-too-large"
     title = "The body is too large"
@@ -63,6 +82,9 @@ class BodyTooLarge(ServiceError):
 
 
 class BodyNotRead(ServiceError):
+    """There was no memory, or no process, to read a large body. Nothing was changed: send it again in a moment, or
+    a smaller one."""
+
     status = 503
     type = "body-not-read"
     title = "The service could not read the body"
@@ -76,6 +98,8 @@ class BodyNotRead(ServiceError):
 
 
 class HeadTooLarge(ServiceError):
+    """The request line and the headers are together larger than 64 KB. Send fewer cookies and filters."""
+
     status = 431
     type = "head-too-large"
     title = "The request's headers are too large"
@@ -85,6 +109,8 @@ class HeadTooLarge(ServiceError):
 
 
 class TooSlow(ServiceError):
+    """The request stopped, or came too slowly, before its end. Nothing was changed: send it again."""
+
     status = 408
     type = "too-slow"
     title = "The request did not arrive in time"
@@ -94,6 +120,9 @@ class TooSlow(ServiceError):
 
 
 class TooManyRequests(ServiceError):
+    """The service has as many requests in work as it takes (SLOPE_MAX_CONNECTIONS). Wait as long as `Retry-After`
+    says, and repeat yours."""
+
     status = 503
     type = "too-many-requests"
     title = "The service is busy"
@@ -104,6 +133,8 @@ class TooManyRequests(ServiceError):
 
 
 class NotAcceptable(ServiceError):
+    """`Accept` names no kind of answer that this call gives. `detail` lists those there are; `*/*` takes any."""
+
     status = 406
     type = "not-acceptable"
     title = "There is no answer of that kind"
@@ -113,12 +144,18 @@ class NotAcceptable(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
+    """The body's `Content-Type` or `Content-Encoding` is not one that this call takes. `detail` names those that it
+    takes."""
+
     status = 415
     type = "unsupported-media-type"
     title = "The body is of a kind this call does not take"
 
 
 class TooBusy(ServiceError):
+    """As many replays, graphs, pictures and audits as the service takes are computed or wait. Wait as long as
+    `Retry-After` says, and repeat yours."""
+
     status = 503
     type = "too-busy"
     title = "Too many ask for long work at once"
@@ -140,6 +177,8 @@ class ClientGone(ServiceError):
 
 
 class IdempotencyKeyReused(ServiceError):
+    """An Idempotency-Key is for one request and its repetitions. Make a new key for a new request."""
+
     status = 422
     type = "idempotency-key-reused"
     title = "The idempotency key was used for another request"
@@ -149,6 +188,9 @@ class IdempotencyKeyReused(ServiceError):
 
 
 class IdempotencyKeyInFlight(ServiceError):
+    """The first request with this Idempotency-Key has not been answered yet. Repeat yours in a moment: it is then
+    told the same."""
+
     status = 409
     type = "idempotency-key-in-flight"
     title = "A request with this idempotency key is being handled"

@@ -14,6 +14,9 @@ class DatabaseError(ServiceError):
 
 
 class DatabaseUnavailable(DatabaseError):
+    """The database does not answer. Wait as long as `Retry-After` says, and repeat the request, with an
+    Idempotency-Key if it makes a job."""
+
     status = 503
     type = "database-unavailable"
     title = "The database is not available"
@@ -28,6 +31,8 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class SchemaMissing(DatabaseError):
+    """The database has no tables yet, or those of another version. The operator runs `slope db upgrade`."""
+
     status = 503
     type = "schema-missing"
     title = "The database has no schema"
@@ -68,6 +73,9 @@ class DatabaseNotUnicode(DatabaseError):
 
 
 class StorageFull(ServiceError):
+    """The disk of the database or of the datasets is full. Nothing was changed: delete jobs or datasets, or make
+    room."""
+
     status = 507
     type = "storage-full"
     title = "There is no room left"
@@ -78,6 +86,9 @@ class StorageFull(ServiceError):
 
 
 class StorageUnavailable(ServiceError):
+    """The folder or bucket of the datasets does not answer. Wait as long as `Retry-After` says, and repeat the
+    request."""
+
     status = 503
     type = "storage-unavailable"
     title = "The storage of datasets is not available"
@@ -89,6 +100,8 @@ class StorageUnavailable(ServiceError):
 
 
 class ObjectMissing(ServiceError):
+    """The numbers of a dataset are not in the storage. All processes need the same SLOPE_STORAGE_URL."""
+
     type = "object-missing"
     title = "The numbers of a dataset are not where they were kept"
 
