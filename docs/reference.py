@@ -9,10 +9,9 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from service import errors
 from service.api.app import create_app
 from service.commands.cli import app as command
-from service.errors import ServiceError
+from service.errors import error_kinds
 from service.settings import Settings
 from slope.spec import TrainingSpec, optimizers, schedules
 from slope.spec.training import EarlyStopping, Recording
@@ -28,12 +27,11 @@ def settings() -> Iterator[str]:
 
 def problems() -> Iterator[str]:
     yield from ("# Error codes", "")
-    yield "The `type` of a problem is `/problems/` and its code. Its `detail` says what happened and what to do."
-    yield from ("", "| code | status | title | when |", "|---|---|---|---|")
-    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, ServiceError)]
-    for kind in sorted(kinds, key=lambda each: (each.status, each.type)):
-        when = _in_cell(kind.__doc__ or "") if kind.__doc__ != ServiceError.__doc__ else ""
-        yield f"| `{kind.type}` | {kind.status} | {kind.title} | {when} |"
+    yield "The `type` of a problem is `/problems/` and its code, an address of the service that says what is said here."
+    yield "Its `detail` says what happened this time."
+    yield from ("", "| code | status | title | what it means, and what to do |", "|---|---|---|---|")
+    for kind in error_kinds().values():
+        yield f"| `{kind.type}` | {kind.status} | {kind.title} | {_in_cell(kind.meaning())} |"
 
 
 def hyperparameters() -> Iterator[str]:

@@ -37,6 +37,7 @@ from service.api.routes import (
     plan,
     predictions,
     records,
+    start,
     sweeps,
 )
 from service.api.turns import Turns
@@ -101,6 +102,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         mlflow,
         devices,
         health,
+        start,
     ):
         # What is included is matched twice, router by router.
         routes = large_bodies.with_threaded_bodies(noun.router.routes, body_limiter)

@@ -1,6 +1,6 @@
 """The errors of the service, by noun. Each is a sentence, and carries its HTTP status and problem type (RFC 9457)."""
 
-from service.errors.base import ServiceError
+from service.errors.base import ServiceError, error_kinds
 from service.errors.datasets import DatasetIsUsed, DatasetNotFound, InvalidTable, QuotaReached, TableTooLarge
 from service.errors.jobs import (
     ExportNotInstalled,
@@ -112,4 +112,5 @@ __all__ = [
     "TooManyRequests",
     "TooSlow",
     "UnsupportedMediaType",
+    "error_kinds",
 ]

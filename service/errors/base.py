@@ -1,12 +1,14 @@
 """What all errors of the service are: a sentence, with its HTTP status and problem type (RFC 9457)."""
 
+from inspect import getdoc
 from typing import ClassVar
 
 from slope.spec import Fault
 
 
 class ServiceError(Exception):
-    """Something the caller should know. `faults` point at the values that are wrong."""
+    """Something unforeseen happened in the service: its log has the details. What was asked for may or may not be done.
+    Look, repeat the request if it is not, and tell the operator."""
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal-error"
@@ -20,7 +22,24 @@ class ServiceError(Exception):
         faults: list[Fault] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
+        """`faults` point at the values that are wrong."""
         super().__init__(detail)
         self.detail = detail
         self.faults = faults or []
         self.headers = headers or {}
+
+    @classmethod
+    def meaning(cls) -> str:
+        """What has happened where such an error is told, and what to do."""
+        return " ".join((getdoc(cls) or "").split())
+
+
+def error_kinds() -> dict[str, type[ServiceError]]:
+    """Every kind of problem by its type, in the order of their statuses."""
+    kinds: dict[str, type[ServiceError]] = {}
+    waiting = [ServiceError]
+    while waiting:
+        kind = waiting.pop(0)
+        kinds.setdefault(kind.type, kind)
+        waiting += kind.__subclasses__()
+    return dict(sorted(kinds.items(), key=lambda each: (each[1].status, each[0])))

@@ -43,6 +43,8 @@ class SchemaMissing(DatabaseError):
 
 
 class SchemaNewer(DatabaseError):
+    """The database was made by a newer version of Slope. The operator upgrades Slope, or goes back to a backup."""
+
     status = 503
     type = "schema-newer"
     title = "The database was made by a newer Slope"
@@ -53,6 +55,8 @@ class SchemaNewer(DatabaseError):
 
 
 class DatabaseDamaged(DatabaseError):
+    """The database's file is damaged, or is none. The operator runs `slope doctor`, and goes back to a backup."""
+
     status = 503
     type = "database-damaged"
     title = "The database is damaged"
@@ -63,6 +67,9 @@ class DatabaseDamaged(DatabaseError):
 
 
 class DatabaseNotUnicode(DatabaseError):
+    """The database cannot store every character: its encoding is not UTF-8. The operator makes one with UTF-8, and
+    moves what there is."""
+
     status = 503
     type = "database-not-unicode"
     title = "The database does not take every text"
