@@ -26,6 +26,11 @@ class TrainedModel:
     epoch: int | None = None
     """The epoch after which the model was so; None for the one that the job ended with."""
 
+    @property
+    def dtype_of_x(self) -> Literal["float32", "float64"]:
+        """What must hold the numbers of x: they are standardized in doubles."""
+        return "float64" if self.scaler else self.dtype
+
     def predict(self, x: Array) -> Array:
         """Predictions (N) for x (N × D), computed in the model's dtype, all rows together.
 

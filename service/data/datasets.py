@@ -159,6 +159,11 @@ def get_dataset(session: Session, dataset_id: UUID) -> Dataset:
     return dataset
 
 
+def largest_numbers(dataset: Dataset) -> dict[str, float]:
+    """Of each column, by its name and without a sign."""
+    return {column["name"]: max(abs(column["min"] or 0.0), abs(column["max"] or 0.0)) for column in dataset.columns}
+
+
 def list_datasets(
     session: Session, *, name: str | None, before: UUID | None, limit: int
 ) -> tuple[list[Dataset], UUID | None]:

@@ -22,7 +22,7 @@ from slope.analysis import Spread, precision_warnings, spreads_of
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
 from slope.spec.job import refuse_misfits
 from slope.spec.names import no_such
-from slope.spec.overflow import FLOAT32_LIMIT
+from slope.spec.overflow import infinite_from
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ def _dataset(database: Database, dataset_id: UUID) -> Dataset:
 def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, dataset: Dataset) -> Sample:
     features, target = _chosen(reference, [column["name"] for column in dataset.columns])
     refuse_misfits(request, dataset.rows, len(features))
-    if request.hyperparameters.dtype == "float32":
-        _refuse_overflow(dataset, {*features, target})
+    _refuse_overflow(dataset, [*features, target], request.hyperparameters.dtype)
     is_small = dataset.rows * (len(features) + 1) <= MOST_READ
     arrays = numbers.load_columns(storage, dataset.object_id, dataset.rows, features, target) if is_small else None
     return Sample(dataset.rows, features, target, arrays, _spreads(dataset, [*features, target]), dataset.id)
@@ -93,12 +92,9 @@ def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, 
 
 def _spreads(dataset: Dataset, names: Sequence[str]) -> list[Spread]:
     """From what was found when the dataset was read in."""
-    known = {column["name"]: column for column in dataset.columns}
-    return [
-        Spread(name, max(abs(column["min"] or 0.0), abs(column["max"] or 0.0)), column["deviation"] or 0.0)
-        for name in names
-        for column in [known[name]]
-    ]
+    largest = datasets.largest_numbers(dataset)
+    deviations = {column["name"]: column["deviation"] or 0.0 for column in dataset.columns}
+    return [Spread(name, largest[name], deviations[name]) for name in names]
 
 
 def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[str], str]:
@@ -119,10 +115,11 @@ def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[s
     return features, target
 
 
-def _refuse_overflow(dataset: Dataset, chosen: set[str]) -> None:
-    for column in dataset.columns:
-        if column["name"] in chosen and max(abs(column["min"]), abs(column["max"])) >= FLOAT32_LIMIT:
-            detail = "The dataset has numbers too large for float32; use float64"
+def _refuse_overflow(dataset: Dataset, names: Sequence[str], dtype: str) -> None:
+    largest, limit = datasets.largest_numbers(dataset), infinite_from(dtype)
+    for name in names:
+        if largest[name] >= limit:
+            detail = f"The column {name} of the dataset has numbers too large for {dtype}; use dtype float64"
             raise invalid(("hyperparameters", "dtype"), detail)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from service.data import numbers
+from service.data.datasets import largest_numbers
 from service.errors import InvalidRequest
 from service.jobs import jobs
 from service.prediction import trained_models
@@ -23,7 +24,7 @@ from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.faults import FewFaults
 from slope.spec.names import no_such
-from slope.spec.overflow import FLOAT32_LIMIT
+from slope.spec.overflow import infinite_from
 from slope.spec.part import Part
 from slope.trained import TrainedModel
 
@@ -106,8 +107,7 @@ def score_dataset(
         )
         dataset = _dataset(session, reference.id)
         features, target = _chosen(job, dataset, reference)
-        if after.dtype == "float32" and after.scaler is None:
-            _refuse_overflow(dataset, features)
+        _refuse_overflow(dataset, features, after.dtype_of_x)
         absent = _absent(features, dataset)
     there = [name for name in features if name not in absent]
     parts = numbers.read_columns(storage, dataset.object_id, [*there, *([target] if target is not None else [])])
@@ -159,11 +159,11 @@ def _with_zeros(parts: Iterator[Array], indices: list[int]) -> Iterator[Array]:
     return (np.insert(part, before, 0.0, axis=1) for part in parts) if indices else parts
 
 
-def _refuse_overflow(dataset: Dataset, features: list[str]) -> None:
-    used = set(features)
-    for column in dataset.columns:
-        if column["name"] in used and max(abs(column["min"]), abs(column["max"])) >= FLOAT32_LIMIT:
-            raise _at("/dataset", f"The column {column['name']} has numbers too large for a model of float32")
+def _refuse_overflow(dataset: Dataset, features: list[str], dtype: str) -> None:
+    largest, limit = largest_numbers(dataset), infinite_from(dtype)
+    for name in features:
+        if largest.get(name, 0.0) >= limit:  # a category that is absent is 0
+            raise _at("/dataset", f"The column {name} has numbers too large for a model of {dtype}")
 
 
 def _at(pointer: str, detail: str) -> InvalidRequest:

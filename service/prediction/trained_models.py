@@ -14,7 +14,7 @@ from service.store.tables import Job
 from slope.data import Array, Scaler, initial_parameters
 from slope.spec import Fault
 from slope.spec.data import default_features
-from slope.spec.overflow import FLOAT32_LIMIT
+from slope.spec.overflow import infinite_from
 from slope.trained import TrainedModel
 
 
@@ -37,9 +37,9 @@ def scaler_of(job: Job) -> Scaler | None:
 
 def predict_rows(model: TrainedModel, x: Array, pointer: str = "") -> Array:
     """Predictions (N) for x (N × D), which stands at the pointer. Raises InvalidRequest for too large a number."""
-    if model.dtype == "float32" and model.scaler is None and (np.abs(x) >= FLOAT32_LIMIT).any():
-        row = int(np.argmax((np.abs(x) >= FLOAT32_LIMIT).any(axis=1)))
-        detail = f"Row {row} has a number too large for float32"
+    too_large = np.abs(x) >= infinite_from(model.dtype_of_x)
+    if too_large.any():
+        detail = f"Row {int(np.argmax(too_large.any(axis=1)))} has a number too large for {model.dtype_of_x}"
         raise InvalidRequest(detail, [Fault(detail, pointer)])
     return model.predict(x)
 

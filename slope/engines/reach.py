@@ -3,7 +3,7 @@
 import sys
 
 from slope.spec import TrainingSpec
-from slope.spec.overflow import FLOAT32_LIMIT
+from slope.spec.overflow import infinite_from
 
 
 def in_double(spec: TrainingSpec) -> TrainingSpec:
@@ -13,7 +13,7 @@ def in_double(spec: TrainingSpec) -> TrainingSpec:
 
 def largest_number(spec: TrainingSpec) -> float:
     """From here on a number of the job's dtype counts as infinite."""
-    return FLOAT32_LIMIT if spec.dtype == "float32" else sys.float_info.max
+    return min(infinite_from(spec.dtype), sys.float_info.max)
 
 
 def largest_loss(spec: TrainingSpec, rows: int) -> float:

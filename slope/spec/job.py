@@ -51,12 +51,10 @@ class JobRequest(Part):
 
     @model_validator(mode="after")
     def _fits_its_data(self) -> Self:
-        spec, data = self.hyperparameters, self.dataset
+        data = self.dataset
         if isinstance(data, InlineData):
             refuse_misfits(self, data.rows, data.width)
-        if isinstance(data, InlineData) and spec.dtype == "float32":
-            refuse_overflow(("dataset", "x"), data.x)
-            refuse_overflow(("dataset", "y"), data.y)
+            refuse_overflow(self.hyperparameters.dtype, ("dataset",), {"x": data.x, "y": data.y})
         return self
 
 
@@ -76,5 +74,4 @@ def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:
             ("hyperparameters", "validation_fraction"),
             f"Of {rows} rows it must leave at least one to train on and one to validate with",
         )
-    if spec.dtype == "float32":
-        refuse_overflow(("predict",), request.predict)
+    refuse_overflow(spec.dtype, ("predict",), request.predict)

@@ -110,6 +110,5 @@ class TrainingSpec(Part):
 
     @model_validator(mode="after")
     def _fits_its_dtype(self) -> Self:
-        if self.dtype == "float32":
-            refuse_overflow((), self.model_dump())
+        refuse_overflow(self.dtype, (), self.model_dump())
         return self
