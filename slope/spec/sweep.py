@@ -106,12 +106,12 @@ class SweepRequest(Part):
     @model_validator(mode="after")
     def _fits_its_data(self) -> Self:
         data = self.dataset
-        if not isinstance(data, InlineData):
-            return self
-        for index, job in enumerate(self.jobs):
-            self.check(index, job, data.rows, data.width)
-        for dtype in {spec.dtype for spec in self._specs}:
-            refuse_overflow(dtype, ("dataset",), {"x": data.x, "y": data.y})
+        for index, job in enumerate(self.jobs):  # they are made here, whatever the data: what is wrong with one is told
+            if isinstance(data, InlineData):
+                self.check(index, job, data.rows, data.width)
+        if isinstance(data, InlineData):
+            for dtype in {spec.dtype for spec in self._specs}:
+                refuse_overflow(dtype, ("dataset",), {"x": data.x, "y": data.y})
         return self
 
     def check(self, index: int, job: JobRequest, rows: int, features: int) -> None:
