@@ -150,6 +150,7 @@ def upload(
     header: Annotated[bool | None, typer.Option(help="Whether row 0 of CSV names the columns")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Of CSV: what stands between cells")] = None,
     decimal: Annotated[str | None, typer.Option(help="Of CSV: . or ,")] = None,
+    thousands: Annotated[str | None, typer.Option(help="Of CSV: the sign between thousands, as in 1,234")] = None,
     charset: Annotated[str | None, typer.Option(help="Of text, as windows-1252; else UTF-8")] = None,
     missing: Annotated[list[str] | None, typer.Option(help="Word of CSV for nothing, as ?; again for more")] = None,
     nulls: Annotated[str | None, typer.Option(help="Empty cells: refuse, drop, mean or zero")] = None,
@@ -162,7 +163,8 @@ def upload(
     """Keep a table as a dataset, for jobs to name by its id, and print what is in it."""
     from slope.client import Client
 
-    csv = {"header": header, "delimiter": delimiter, "decimal": decimal, "charset": charset, "missing": missing}
+    csv: dict[str, Any] = {"header": header, "delimiter": delimiter, "decimal": decimal, "charset": charset}
+    csv |= {"thousands": thousands, "missing": missing}
     cells = {"nulls": nulls, "infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
     with _client_errors(url), Client(url) as client:
         console.print_json(data=client.upload(file, name=name, **csv, **cells))

@@ -12,8 +12,8 @@ _UPLOAD_SECONDS = 900.0
 def upload(file: Path | str, *, name: str | None = None, **options: Any) -> Call[Json]:
     """Keep a file as a dataset: .csv, .tsv, .ndjson, .json, .parquet or .arrow, also with .gz or .zst behind it.
 
-    Options are those of `POST /v1/datasets`: header, delimiter, decimal, charset, missing, nulls, infinities,
-    text, one_hot, index, format.
+    Options are those of `POST /v1/datasets`: header, delimiter, decimal, thousands, charset, missing, nulls,
+    infinities, text, one_hot, index, format.
     """
     wanted = {"name": name, **options}
     with Path(file).open("rb") as opened:

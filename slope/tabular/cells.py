@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from slope.data import Array
-from slope.tabular.faults import BadTable
+from slope.tabular.faults import BadTable, WordFound
 from slope.tabular.plain import plain_column
 from slope.tabular.source import type_of
 from slope.tabular.stored import doubles
@@ -17,6 +17,7 @@ EXACT = 2**53
 """Whole numbers up to here are doubles; of those beyond only some."""
 _IN_FULL = 10**21
 """Whole numbers below have all of their digits in a name; so has every integer of 64 bits."""
+INEXACT = "The whole number is not exact in float64"
 _NO_NUMBER = (
     "The cell is not a number: make columns of a column's words by one_hot=, or leave columns of words out by text=drop"
 )
@@ -28,7 +29,7 @@ def as_numbers(column: pa.Array, name: str, row: int) -> Array:
     column = plain_column(column)
     if type_of(column.type) == "text":
         first = pc.index(pc.is_valid(column), True).as_py()
-        raise BadTable(_NO_NUMBER, row=row + max(first, 0), column=name)
+        raise WordFound(_NO_NUMBER, row=row + max(first, 0), column=name)
     if pa.types.is_integer(column.type):
         _refuse_inexact(column, name, row)
     if pa.types.is_decimal(column.type):
@@ -108,4 +109,4 @@ def _refuse_inexact(column: Any, name: str, row: int) -> None:
         return
     for place, value in enumerate(column.to_pylist()):
         if value is not None and int(float(value)) != value:
-            raise BadTable("The whole number is not exact in float64", row=row + place, column=name)
+            raise BadTable(INEXACT, row=row + place, column=name)

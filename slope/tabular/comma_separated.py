@@ -1,13 +1,9 @@
 """CSV: Arrow parses it; what a cell may be is settled by the first block, and held against all that follow."""
 
-import codecs
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from slope.tabular.beginning import LEFT_OUT, notes_of, read_beginning
 from slope.tabular.cells import name_of
-from slope.tabular.faults import BadOption, BadTable, TableTooLarge
-from slope.tabular.header import NOTHING, has_header
-from slope.tabular.reading import Limits, Reading, fold_name
+from slope.tabular.faults import BadTable, TableTooLarge, WordFound
+from slope.tabular.header import NOTHING
+from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, FieldsChanged, Source, check_names, type_of
 from slope.tabular.stored import is_wide
 from slope.tabular.threads import read_ahead
@@ -26,16 +23,21 @@ from slope.tabular.threads import read_ahead
 _SPAN = 4 * 1024 * 1024
 """Bytes that a reader takes at a time, and has in memory with what they become."""
 _DIGITS = 30
-_LEFT_OUT = "\0"
-"""Begins what columns are called that are not read: no name can have it."""
-_COMPARED = 100
-"""Rows that the first is compared with: whether it is a header."""
+_BESIDE = ((" ", ""), ("", " "), (" ", " "))
+_BLANKS = [" " * count for count in range(3, 20)]
+_LONG = r"^\s*[+-]?\d{16,}\s*$"
+"""A whole number that may be no double."""
+_HINTS = (
+    (r"-?\d{1,3}([,.' \u00a0\u202f]\d{3})+([.,]\d*)?", "name the sign between thousands by thousands=, or "),
+    (r"-?\d+,\d+", "say decimal=, where a comma stands in numbers, or "),
+)
+"""By what the cell is like."""
 _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|-?inf")
 """What begins with 0 is a code, as that of a place is, and stays as it is written."""
 
 
 _NO_NUMBER = (
-    "The cell is not a number: name a word that stands for nothing by missing=, make columns of a column's words by"
+    "The cell is not a number: {}name a word that stands for nothing by missing=, make columns of a column's words by"
     " one_hot=, or leave columns of words out by text=drop"
 )
 
@@ -47,19 +49,18 @@ class CommaSeparated(Source):
         self._path = path
         self._reading = reading
         self._limits = limits
-        first, lines, below = _first_rows(path, reading, limits)
-        found = reading.header
-        _refuse_other_delimiters(first, below, reading)
-        is_header = has_header([first, *below], reading) if found is None else found
-        self._names = _names(first, below, reading) if is_header else [f"c{number}" for number in range(len(first))]
-        self._skipped = lines if is_header else 0
-        named = [name for name in self._names if not name.startswith(_LEFT_OUT)]
+        self.empty_words = [*sorted(word for word in NOTHING if word.isalpha()), *reading.missing]
+        found = read_beginning(path, reading, limits)
+        is_header = found.has_header(reading)
+        self._names = found.names(reading) if is_header else [f"c{number}" for number in range(len(found.first))]
+        self._skipped = found.lines if is_header else 0
+        named = [name for name in self._names if not name.startswith(LEFT_OUT)]
         check_names(named, limits)
-        self.notes = _left_out(self._names)
+        self.notes = notes_of(self._names)
         with self._telling_faults(), self._open({}, use_threads=False) as reader:
             self.fields = [Field(field.name, type_of(field.type)) for field in reader.schema if field.name in named]
             unnamed = reader.schema.field(self._names[-1])
-        if unnamed.name.startswith(_LEFT_OUT) and unnamed.type != pa.null():
+        if unnamed.name.startswith(LEFT_OUT) and unnamed.type != pa.null():
             raise BadTable(f"Column {len(self._names) - 1} has no name")
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -69,7 +70,7 @@ class CommaSeparated(Source):
         try:
             yield from self._in_spans(types)
         except pa.ArrowInvalid:
-            if self._reading.text == "drop" and self._find_words():
+            if self._find_words() and self._reading.text == "drop":
                 raise FieldsChanged from None
             with self._telling_faults(), self._open(types, use_threads=False) as reader:  # alone it counts the rows
                 for _ in reader:
@@ -95,9 +96,15 @@ class CommaSeparated(Source):
             return False
         return True
 
-    def integers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        with suppress(pa.ArrowInvalid), self._open({name: pa.int64() for name in names}, use_threads=False) as reader:
-            yield from reader
+    def whole_numbers(self, names: Sequence[str]) -> Iterator[tuple[int, str, int]]:
+        row = 0
+        with suppress(pa.ArrowInvalid), self._open(dict.fromkeys(names, pa.string()), use_threads=False) as reader:
+            for batch in reader:
+                for name in names:
+                    column = batch.column(name)
+                    for place in pc.indices_nonzero(pc.match_substring_regex(column, _LONG)).to_pylist():
+                        yield row + place, name, int(column[place].as_py())
+                row += batch.num_rows
 
     def spellings(self, words: set[str]) -> dict[str, str]:
         """A file of text has no types: a column is of numbers, or of truths, when all of its words are."""
@@ -162,13 +169,24 @@ class CommaSeparated(Source):
             include_columns=list(types),
             decimal_point=self._reading.decimal,
             strings_can_be_null=True,
-            null_values=[*NOTHING, *self._reading.missing],
+            null_values=_nothing(self._reading, self._names),
         )
         parse = arrow_csv.ParseOptions(delimiter=self._reading.delimiter)
         return {"read_options": read, "parse_options": parse, "convert_options": convert}
 
     def _telling_faults(self) -> "_Telling":
         return _Telling(self._names, 1 + self._skipped)
+
+
+def _nothing(reading: Reading, names: Sequence[str]) -> list[str]:
+    """Words for nothing, with a space beside them too: Arrow compares them before it leaves spaces out.
+
+    Not in a wide table: each column has a search tree of its own for them, of 100 kB.
+    """
+    words = [*NOTHING, *reading.missing]
+    if is_wide(names):
+        return words
+    return [*words, *(f"{before}{word}{behind}" for word in words for before, behind in _BESIDE), *_BLANKS]
 
 
 def _number_name(word: str) -> str:
@@ -194,8 +212,11 @@ class _Telling:
         found = re.search(r"Row #(\d+)", said)
         row = int(found[1]) - self._first_row if found else None
         if found := re.match(r"In CSV column #(\d+)", said):
-            detail = "The cell is not UTF-8" if "invalid UTF8" in said else _NO_NUMBER
-            return BadTable(detail, row=row, column=self._names[int(found[1])])
+            column = self._names[int(found[1])]
+            if "invalid UTF8" in said:
+                return BadTable("The cell is not UTF-8", row=row, column=column)
+            hint = next((hint for like, hint in _HINTS if re.search(f"invalid value '{like}'", said)), "")
+            return WordFound(_NO_NUMBER.format(hint), row=row, column=column)
         if found := re.search(r"Expected (\d+) columns, got (\d+)", said):
             return BadTable(f"The row has {found[2]} cells, the table {found[1]} columns", row=row)
         if "straddling" in said or "out of sync" in said:
@@ -216,69 +237,3 @@ def _spans(path: Path, row_bytes: int) -> Iterator[slice]:
             yield slice(start, begin + whole)
             start = begin + whole
     yield slice(start, size)
-
-
-def _first_rows(path: Path, reading: Reading, limits: Limits) -> tuple[list[str], int, list[list[str]]]:
-    """The cells of the first row, how many lines they end, and some rows below."""
-    with path.open("rb") as file:
-        begin = file.read(limits.row_bytes)
-    if (place := begin.find(b"\0", 0, 1024)) >= 0:
-        raise BadTable(
-            f"The byte at {place} (from 0) is 0, as in UTF-16: name the file's charset, as in charset=utf-16"
-        )
-    text = codecs.getincrementaldecoder("utf-8-sig")().decode(begin)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=reading.delimiter)
-    csv.field_size_limit(limits.row_bytes)
-    try:
-        first = next((row for row in lines if row), None)
-    except csv.Error as error:
-        raise BadTable("The first row cannot be read as CSV") from error
-    if first is None:
-        raise BadTable("The table has no rows")
-    ended = lines.line_num
-    if ended and len(begin) == limits.row_bytes and sum(map(len, first)) >= len(text) - len(first) - 2:
-        raise TableTooLarge("The first row is too long, or a quote is never closed")
-    return first, ended, _some_rows(lines, is_cut=len(begin) == limits.row_bytes)
-
-
-def _names(first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading) -> list[str]:
-    """Of a header, white space folded. What is left out: an index without a name, and empty columns at the right."""
-    names = [fold_name(name) for name in first]
-    for place in reversed(range(len(names))):
-        if names[place] or any(row[place].strip() for row in below if place < len(row)):
-            break
-        names[place] = f"{_LEFT_OUT}{place}"
-    if not names[0] and len(names) > 1:
-        names[0] = "index" if reading.index == "keep" else f"{_LEFT_OUT}0"
-    return names
-
-
-def _left_out(names: Sequence[str]) -> list[str]:
-    notes = ["Column 0 has no name, as an index that was written along: it was left out, and index=keep takes it"]
-    empty = ["Columns at the right have no name and are empty: they were left out"]
-    return notes * names[0].startswith(_LEFT_OUT) + empty * names[-1].startswith(_LEFT_OUT)
-
-
-def _refuse_other_delimiters(first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading) -> None:
-    """Where the first row has one cell, and another sign is in it as often as in all below; these may have commas."""
-    if first[0].strip().lower().startswith("sep=") and len(first[0]) <= len("sep=;"):
-        raise BadOption("The first line says sep=…: leave it out, and name the delimiter by this option", "delimiter")
-    if len(first) > 1:
-        return
-    rows = [reading.delimiter.join(row) for row in [first, *below] if row]
-    for sign, word in ((";", "semicolons"), ("\t", "tabs"), (",", "commas"), ("|", "bars")):
-        counts = {row.count(sign) for row in rows} if sign not in (reading.delimiter, reading.decimal) else {0}
-        if len(rows) > 1 and len(counts) == 1 and 0 not in counts:
-            detail = (
-                f"The first row has one cell, and {word} in it, as often as the others: say which delimiter they have"
-            )
-            has_commas = reading.delimiter == "," and any("," in row for row in rows)
-            also = "; and decimal=, where a comma stands in numbers" if has_commas else ""
-            raise BadOption(detail + also, "delimiter")
-
-
-def _some_rows(lines: Iterator[list[str]], *, is_cut: bool) -> list[list[str]]:
-    rows: list[list[str]] = []
-    with suppress(csv.Error):
-        rows.extend(row for row in islice(lines, _COMPARED) if row)
-    return rows[:-1] if is_cut and len(rows) < _COMPARED else rows

@@ -17,6 +17,10 @@ class BadTable(Exception):
         return _again, (type(self), self.detail, self.row, self.column)
 
 
+class WordFound(BadTable):
+    """A word where a number should be."""
+
+
 class TableTooLarge(BadTable):
     """A table, or a part of one, beyond what is allowed."""
 

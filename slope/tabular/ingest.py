@@ -1,6 +1,7 @@
 """From a file that somebody has sent to a table as it is stored."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from slope.data import Array
-from slope.tabular.cells import EXACT, as_numbers
+from slope.tabular.cells import EXACT, INEXACT
 from slope.tabular.columnar import Arrow, Parquet
 from slope.tabular.comma_separated import CommaSeparated
-from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.faults import BadTable, TableTooLarge, WordFound
 from slope.tabular.json_document import JsonDocument
 from slope.tabular.json_lines import JsonLines
 from slope.tabular.layout import Layout, layout_of
@@ -22,6 +23,7 @@ from slope.tabular.spaces import SPACES, fold
 from slope.tabular.stored import TableWriter
 from slope.tabular.summary import Column, Kind, Summarizer, Summary
 from slope.tabular.text import make_utf8
+from slope.tabular.thousands import join_thousands
 from slope.tabular.threads import Part, PartWorkers
 
 _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
@@ -50,6 +52,8 @@ def open_source(path: Path, format: Format, reading: Reading, limits: Limits) ->
         make_utf8(path, reading.charset, limits)
     if format == "csv" and reading.delimiter in SPACES:
         reading = replace(reading, delimiter=fold(path, reading.delimiter, limits.row_bytes))
+    if format == "csv" and reading.thousands:
+        join_thousands(path, reading, limits.row_bytes)
     return _SOURCES[format](path, reading, limits)
 
 
@@ -59,9 +63,26 @@ def take_in(source: Source, target: Path, reading: Reading, limits: Limits, sent
     At no time is more of it in memory than a few batches, but of a JSON document.
     """
     try:
-        return _taken_in(source, target, reading, limits, sent_bytes)
-    except FieldsChanged:  # once at most: then all of the table has been looked through
-        return _taken_in(source, target, reading, limits, sent_bytes)
+        try:
+            return _taken_in(source, target, reading, limits, sent_bytes)
+        except FieldsChanged:  # once at most: then all of the table has been looked through
+            return _taken_in(source, target, reading, limits, sent_bytes)
+    except WordFound as fault:
+        raise _among(fault, source, reading) from None
+
+
+def _among(fault: WordFound, source: Source, reading: Reading) -> WordFound:
+    """The fault with all columns that have words, and with what counts as nothing."""
+    names = [each.name for each in source.fields if each.type == "text" and each.name not in reading.one_hot]
+    columns = f". Columns with words are {_listed(names)}" if len(names) > 1 else ""
+    known = f". These words count as empty: {', '.join(source.empty_words)}" if source.empty_words else ""
+    told = WordFound(f"{fault.detail}{columns}{known}")
+    told.row, told.column = fault.row, fault.column
+    return told
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_TOLD]) + f" and {len(names) - _MOST_TOLD:,} more" * (len(names) > _MOST_TOLD)
 
 
 def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, sent_bytes: int) -> Summary:
@@ -91,19 +112,17 @@ def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, se
 
 def _left_out(source: Source, layout: Layout) -> list[str]:
     names = [field.name for field in source.fields if field.name not in layout.order]
-    told = ", ".join(names[:_MOST_TOLD]) + f" and {len(names) - _MOST_TOLD:,} more" * (len(names) > _MOST_TOLD)
-    detail = f"Columns of something else than numbers were left out, as text=drop says: {told}"
+    detail = f"Columns of something else than numbers were left out, as text=drop says: {_listed(names)}"
     return [f"{detail}. missing=? takes one of numbers in which ? stands for nothing"] if names else []
 
 
 def _refuse_rounded(source: Source, summary: Summary) -> None:
     """Whole numbers in text are read as doubles; where those are so large that one may be rounded, read them again."""
-    large = [each for each in summary.columns if each.type == "integer" and _may_be_rounded(each)]
-    row = 0
-    for batch in source.integers([each.name for each in large]) if large else ():
-        for each in large:
-            as_numbers(batch.column(each.name), each.name, row)
-        row += batch.num_rows
+    large = [each.name for each in summary.columns if each.type in ("integer", "number") and _may_be_rounded(each)]
+    for row, name, number in source.whole_numbers(large) if large else ():
+        with suppress(OverflowError):  # of a number that has been treated as infinite
+            if int(float(number)) != number:
+                raise BadTable(INEXACT, row=row, column=name)
 
 
 def _may_be_rounded(column: Column) -> bool:

@@ -29,6 +29,8 @@ class Reading:
     """Of CSV: words for nothing, besides the usual ones."""
     index: Literal["drop", "keep"] = "drop"
     """Columns that a frame had as its index: leave them out, or read them as others."""
+    thousands: str = ""
+    """Of CSV: the sign between the thousands of a number, as `,` in 1,234.5; none by default."""
     charset: str | None = None
     """Of CSV, NDJSON and JSON: how the file has its characters; None refuses what is not UTF-8."""
 

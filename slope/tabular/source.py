@@ -36,11 +36,14 @@ class Source(Protocol):
     notes: Sequence[str] = ()
     """What was decided about the table that its sender may not expect."""
 
+    empty_words: Sequence[str] = ()
+    """Words that stand for nothing, as are told."""
+
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The columns of these names, some rows at a time; categories as strings. Raises BadTable and FieldsChanged."""
 
-    def integers(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Columns of whole numbers as such, where `batches` has them as doubles, which may have rounded them."""
+    def whole_numbers(self, names: Sequence[str]) -> Iterator[tuple[int, str, int]]:
+        """Large whole numbers by row and column, where `batches` has them as doubles, which may be rounded."""
         return iter(())
 
     def spellings(self, words: set[str]) -> dict[str, str]:

@@ -381,3 +381,95 @@ def test_whole_numbers_are_exact_in_every_format_or_refused_in_all(tmp_path: Pat
             with pytest.raises(BadTable) as told:
                 taken(tmp_path, written(table, format), format, header=True)
             assert (told.value.row, told.value.column) == (bad, "a"), format
+
+
+def test_columns_of_words_are_told_together_with_the_words_that_count_as_empty(tmp_path: Path) -> None:
+    late = b"7,1,2,3,4\n" * 40 + b"7,w,2,v,4\n"
+    bodies: dict[Format, bytes] = {
+        "csv": b"a,b,c,d,e\n" + late,
+        "json": b'{"a":[1],"b":["w"],"c":[2],"d":["v"]}',
+        "ndjson": b'{"a":1,"b":"w","c":2,"d":"v"}',
+    }
+    for format, body in bodies.items():
+        with pytest.raises(BadTable, match="Columns with words are b, d") as told:
+            ingested(tmp_path, body, format, Limits(row_bytes=128), missing=("?",))
+        assert told.value.column == "b"
+        assert ("count as empty: NA, NULL, NaN, nan, null, ?" in told.value.detail) == (format == "csv")
+
+
+def ingested(folder: Path, body: bytes, format: Format, limits: Limits, **options: Any) -> dict[str, list[float]]:
+    (folder / "body").write_bytes(body)
+    summary = ingest(folder / "body", format, folder / "table", Reading(**options), limits)
+    table = pq.read_table(folder / "table")
+    return {column.name: table[column.name].to_pylist() for column in summary.columns}
+
+
+EUROPE = {"delimiter": ";", "decimal": ","}
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "expected"),
+    [
+        (b'a,b\n"1,234",2\n"5,678.5",3\n', {"thousands": ","}, [1234, 5678.5]),
+        ("a;b\n1 234,5;2\n5\u00a0678;1\u202f000\n".encode(), {"thousands": " ", **EUROPE}, [1234.5, 5678]),
+        (b"a;b\n1.234.567,5;2\n-5.678;3\n", {"thousands": ".", **EUROPE}, [1234567.5, -5678]),
+        (b"a,b\n1'234.5,2\n17,3\n", {"thousands": "'"}, [1234.5, 17]),
+        (b"a\tb\n1,234\t2\n56\t3\n", {"thousands": ",", "delimiter": "\t"}, [1234, 56]),
+    ],
+)  # fmt: skip
+def test_a_sign_may_stand_between_thousands_where_it_is_named(
+    tmp_path: Path, body: bytes, options: dict[str, str], expected: list[float]
+) -> None:
+    assert taken(tmp_path, body, "csv", **options)["a"] == expected
+    with pytest.raises(BadTable, match="thousands="):
+        taken(tmp_path, body, "csv", **options | {"thousands": ""})
+
+
+def test_what_is_no_number_as_a_whole_keeps_its_signs(tmp_path: Path) -> None:
+    body = b'place,y\n"1,234 Road",1\n"12,34",2\n"1,234",3\n'
+
+    assert list(taken(tmp_path, body, "csv", thousands=",", one_hot=("place",))) == [
+        *("place=1,234 Road", "place=12,34", "place=1234", "y")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "delimiter"),
+    [
+        (b'"a","b"\n"1",3,5\n"2",4,6\n', ","),
+        (b'"a" "b"\n"Mazda RX4" 3 5\n"Datsun" 4 6\n', " "),
+        (b"a,b\n3,5,\n4,6,\n", ","),
+        (b"a,b,\n3,5\n4,6\n", ","),
+        (b"a;b;;\n3;5;;\n4;6; ;\n", ";"),
+        (b"sep=;\r\na;b\r\n3;5\r\n4;6\r\n", ";"),
+        (b'\xef\xbb\xbf"sep=,"\na,b\n3,5\n4,6\n', ","),
+    ],
+)
+def test_what_programs_write_around_a_table_is_left_out(tmp_path: Path, body: bytes, delimiter: str) -> None:
+    assert taken(tmp_path, body, "csv", delimiter=delimiter) == {"a": [3, 4], "b": [5, 6]}
+
+
+@pytest.mark.parametrize("cell", ["?", " ?", "? ", " ? ", '"?"', " NA", "NA ", " ", "      "])
+def test_words_for_nothing_may_have_spaces_beside_them(tmp_path: Path, cell: str) -> None:
+    body = f"a,b\n1,{cell}\n2,3\n".encode()
+
+    assert taken(tmp_path, body, "csv", missing=("?",), nulls="drop") == {"a": [2], "b": [3]}
+
+
+WHOLE = (2**53 + 1, 2**63 + 1, 2**64 - 1, 10**20 + 1, -(2**60) - 1)
+
+
+@pytest.mark.parametrize("number", WHOLE)
+@pytest.mark.parametrize("before", ["1", "1.5"])
+@pytest.mark.parametrize("format", ["csv", "json", "ndjson"])
+def test_a_whole_number_that_no_double_is_is_refused_among_any_others(
+    tmp_path: Path, format: Format, before: str, number: int
+) -> None:
+    bodies: dict[Format, str] = {
+        "csv": f"a,y\n{before},1\n{number},2\n",
+        "json": f'[{{"a":{before},"y":1}},{{"a":{number},"y":2}}]',
+        "ndjson": f'{{"a":{before},"y":1}}\n{{"a":{number},"y":2}}\n',
+    }
+    with pytest.raises(BadTable, match="not exact in float64") as told:
+        taken(tmp_path, bodies[format].encode(), format)
+    assert (told.value.row, told.value.column) == (1, "a")

@@ -45,6 +45,9 @@ def _reading(
     one_hot: Annotated[list[Name] | None, Query(description="Columns to become one for each of their values")] = None,
     missing: Annotated[list[str] | None, Query(description="Of CSV: words for nothing, besides NA and others")] = None,
     index: Annotated[Literal["drop", "keep"], Query(description="Columns that pandas had as an index")] = "drop",
+    thousands: Annotated[
+        Literal[",", ".", " ", "'", "_"] | None, Query(description="Of CSV: the sign between thousands, as in 1,234.5")
+    ] = None,
     charset: Annotated[str | None, Query(description="Of text, as utf-16 or windows-1252; else UTF-8")] = None,
 ) -> Reading:
     """As the query says; without a delimiter where it says none."""
@@ -62,6 +65,7 @@ def _reading(
         tuple(map(fold_name, one_hot or ())),
         words,
         index,
+        thousands or "",
         charset,
     )
 
