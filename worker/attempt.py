@@ -1,4 +1,4 @@
-"""One attempt at what a lease is for, a job or a group of jobs: it ends in SQL, however it ends."""
+"""One attempt at a job or a group of jobs. However it ends, SQL says so."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +17,7 @@ from slope.run import Interrupted
 from worker.group_attempt import GroupAttempt
 from worker.heartbeat import Heartbeat, StopReason
 from worker.job_attempt import JobAttempt
-from worker.memory import refuse_beyond
+from worker.memory import check_memory
 from worker.process import Process
 from worker.retry import ProcessStopping, retry_while_away
 
@@ -38,7 +38,7 @@ class Attempt(Protocol):
 
 
 def run_attempt(process: Process, lease: JobLease | GroupLease) -> None:
-    """Train what was claimed. What is another attempt's now is left alone."""
+    """Train what was claimed. What has become another attempt's is left alone."""
     with (
         structlog.contextvars.bound_contextvars(**lease.names),
         Heartbeat(process.database, process.settings, lease, process.stopping) as heartbeat,
@@ -88,7 +88,7 @@ def _load(process: Process, lease: JobLease | GroupLease, heartbeat: Heartbeat) 
         memory = workers.memory_of_worker(session, process.worker_id)
         moment = now(session)
     first = jobs[0]
-    refuse_beyond(memory, first.planned)
+    check_memory(memory, first.planned)
     if first.timeout_seconds is not None:
         assert first.started_at  # the claim has set it
         heartbeat.limit(first.timeout_seconds - (moment - first.started_at).total_seconds())
@@ -104,7 +104,7 @@ def _stop(process: Process, lease: JobLease | GroupLease, attempt: Attempt, reas
         case "stopping":
             with suppress(ProcessStopping):
                 attempt.settle()
-            _write(process, lambda session: lease.put_back(session, "The worker was asked to leave"))
+            _write(process, lambda session: lease.put_back(session, "The worker was stopped, the job will go on"))
             log.info("put back into the queue")
         case _:
             raise LeaseLost

@@ -1,4 +1,4 @@
-"""One attempt at a group: the jobs of a sweep that train as one batch of models, each with an end of its own."""
+"""An attempt at a group: the jobs of a sweep that train as one batch of models, each with an end of its own."""
 
 from typing import NamedTuple
 
@@ -23,16 +23,16 @@ from worker.process import Process
 from worker.retry import retry_while_away
 
 _LONG_EPOCH = 0.05
-"""Seconds. In an epoch that is longer it is not waited for its end to take out a job that is to be cancelled."""
+"""Seconds. A job that is to be cancelled is taken out in the middle of an epoch that is longer than this."""
 
 _SLOWER = 10
-"""A step of a wide group takes some ten times as long as a job's own: snapshots come so much oftener."""
+"""A step of a wide group takes some ten times as long as one of a job: snapshots come ten times as often."""
 
 log = structlog.get_logger()
 
 
 class Observation(NamedTuple):
-    """What is looked at of an epoch to tell how a model does."""
+    """What the health of a model is seen from after an epoch."""
 
     epoch: int
     loss: float
@@ -96,14 +96,14 @@ class GroupAttempt:
         self._recorder.settle()
 
     def _begin(self) -> None:
-        """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""
+        """Load the data, and go on from the last checkpoints. Raises Interrupted, for it may take long."""
         first = self._first
         arrays = retry_while_away(
             lambda: numbers.load_job_data(self._process.storage, first, self._stop_if_asked), self._process.stopping
         )
         self._data = prepare(arrays.x, arrays.y, self._spec)
-        self._recorder.know(
-            {place: outcome.facts(job, self._data, self._specs[place]) for place, job in self._jobs.items()}
+        self._recorder.set_columns(
+            {place: outcome.start_columns(job, self._data, self._specs[place]) for place, job in self._jobs.items()}
         )
         self._training = Fused(
             self._data,
@@ -118,7 +118,7 @@ class GroupAttempt:
         self._boundary = self._training.states()
 
     def _take(self, found: Round) -> None:
-        """Note a round: its numbers, its ends, and whoever is cancelled meanwhile."""
+        """Record a round: its numbers, the jobs that ended in it, and those that are to be cancelled."""
         ended = [place for place in found.places.tolist() if self._training.has_ended(place)]
         keeps_all = keeps_epoch(self._spec, self._training.epoch - 1)
         kept = np.arange(len(found.places)) if keeps_all else np.flatnonzero(np.isin(found.places, ended))
@@ -142,25 +142,26 @@ class GroupAttempt:
         for place, loss, norm in numbers:
             seen = Observation(self._training.epoch - 1, loss, norm)
             if findings := self._health[place].examine(seen):
-                self._recorder.tell(place, findings)
+                self._recorder.add_findings(place, findings)
 
     def _diverge(self, place: int, step: int) -> None:
         sentence = f"The numbers stopped being finite in epoch {self._training.epoch - 1}, step {step}"
-        detail = f"{sentence}: {outcome.when_diverged(self._specs[place])}"
+        detail = f"{sentence}: {outcome.divergence_remedy(self._specs[place])}"
         self._recorder.end(place, "failed", sentence, error_code="diverged", error_detail=detail)
 
     def _succeed(self, place: int) -> None:
         stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early(place) else None
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
-        values = outcome.result(job, trained, self._data, spec)
-        self._recorder.tell(place, self._health[place].conclude())
-        self._recorder.tell(place, outcome.far_from_minimum(outcome.ending_of(values["analysis"], spec), spec))
+        values = outcome.result_columns(job, trained, self._data, spec)
+        ending = outcome.ending_from_analysis(values["analysis"], spec)
+        self._recorder.add_findings(place, self._health[place].conclude())
+        self._recorder.add_findings(place, outcome.ending_findings(ending, spec))
         self._recorder.end(place, "succeeded", stopped, **values)
 
     def _pause(self) -> None:
         """Called before every step. Raises Interrupted where all are to stop.
 
-        Whoever is cancelled is taken out, if the states are known that are written for the others.
+        Jobs that are to be cancelled are taken out, if the states that are written for the others are known.
         """
         if self._boundary is not None and self._cancelled():
             self._drop_cancelled()

@@ -1,4 +1,4 @@
-"""How far the jobs of a group are: worker.progress for all of them at once, by place."""
+"""How far the jobs of a group are: what worker.progress is for one job. A place is the index of a job in its group."""
 
 from collections.abc import Iterable
 from typing import Any

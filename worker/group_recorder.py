@@ -23,7 +23,7 @@ from worker.process import Process
 from worker.writer import Writer
 
 _MOST_ROWS = 50_000
-"""So many epoch rows are kept in memory before they are written, whatever the clock says."""
+"""This many epoch rows are kept in memory before they are written, whatever the clock says."""
 _REST = 2.0
 """A flush is due when this many times the last one's duration has passed: a slow database slows training by a third."""
 _LONGEST_REST = 2.0
@@ -42,10 +42,10 @@ class _Batch:
     rows: list[dict[str, Any]]
     """Columns of every job that has not ended before."""
     waiting: int
-    """How many epochs it is further than the batch before."""
+    """Epochs since the last batch."""
 
     def is_written(self, leased: Mapping[UUID, LeasedJob]) -> bool:
-        """Whether SQL stands where it would lead: who goes on has its epochs, and who ends has ended."""
+        """Whether SQL has it already: the jobs that go on have its epochs, and those that end have ended."""
         ending = {ending.job_id for ending in self.endings}
         done = {row["id"]: row["epochs_done"] for row in self.rows if row["id"] not in ending}
         stands = {job_id: job.epochs_done for job_id, job in leased.items()}
@@ -53,7 +53,7 @@ class _Batch:
 
 
 class GroupRecorder:
-    """Collects the rounds of a group and flushes them every so often, beside the training where that takes long.
+    """Collects the rounds of a group and flushes them every so often, while the training goes on where that takes long.
 
     Every write waits for a database that is away, and raises LeaseLost when the jobs have become another attempt's.
     """
@@ -74,18 +74,18 @@ class GroupRecorder:
         self._written = dict(job_ids)
         """The jobs that have not ended with a flush."""
         self._progress = progress
-        self._facts: dict[int, dict[str, Any]] = {place: {} for place in job_ids}
+        self._columns: dict[int, dict[str, Any]] = {place: {} for place in job_ids}
         self._writer: Writer[set[UUID]] = Writer(process.stopping)
         self._forget()
 
     @property
     def running(self) -> list[int]:
-        """The places of the jobs that have not ended, nor end with the next flush."""
+        """The places of the jobs that have not ended, and do not end with the next flush."""
         return [place for place in self._written if place not in self._endings]
 
-    def know(self, facts: Mapping[int, dict[str, Any]]) -> None:
+    def set_columns(self, columns: Mapping[int, dict[str, Any]]) -> None:
         """Columns of the jobs, by place, that this attempt knows before anything is recorded."""
-        self._facts = dict(facts)
+        self._columns = dict(columns)
 
     @property
     def is_due(self) -> bool:
@@ -112,8 +112,8 @@ class GroupRecorder:
             {"job_id": self._job_ids[place], "epoch": epoch, "state": states[place].tobytes()} for place in places
         ]
 
-    def tell(self, place: int, findings: list[Finding]) -> None:
-        """Keep what is to be told about the run's health."""
+    def add_findings(self, place: int, findings: list[Finding]) -> None:
+        """Record what is peculiar about a job's run."""
         self._findings += [(self._job_ids[place], finding) for finding in findings]
 
     def end(self, place: int, status: str, detail: str | None = None, **values: Any) -> None:
@@ -130,8 +130,9 @@ class GroupRecorder:
     def flush(self, states: Array | None) -> set[UUID]:
         """Write what has come since the last flush and extend the lease. The jobs that are to be cancelled.
 
-        `states` are all models' after the last epoch that was noted; None where all jobs end. Where this goes on beside
-        the training, the answer is that of the flush before.
+        `states` are all models' after the last epoch that was noted; None where all jobs end.
+
+        Where the training goes on meanwhile, the result is that of the flush before.
         """
         if not self._written:
             return set()
@@ -143,13 +144,13 @@ class GroupRecorder:
         self._writer.settle()
 
     def _batch(self, states: Array | None) -> _Batch:
-        """Everything that was kept. It is kept no more, and nobody has to be told of who ends with it."""
+        """Everything that was collected, and forget it; also the jobs that end with it."""
         rows = [self._row(place, states) for place in self._written]
         endings = list(self._endings.values())
         batch = _Batch(self._epochs, self._steps, self._snapshots, self._findings, endings, rows, self._waiting)
         for place in self._endings:
             del self._written[place]
-        self._facts = {place: {} for place in self._written}  # they are written once
+        self._columns = {place: {} for place in self._written}  # they are written once
         self._forget()
         return batch
 
@@ -162,7 +163,7 @@ class GroupRecorder:
         self._waiting = self._rows = 0
 
     def _flush(self, batch: _Batch) -> set[UUID]:
-        """The jobs' rows last, for whoever holds them keeps the heartbeat waiting until the commit.
+        """The jobs' rows last: while they are locked, the heartbeat waits for the commit.
 
         Whether they are still this attempt's decides whether all of it may be written.
         """
@@ -194,7 +195,7 @@ class GroupRecorder:
     def _write_jobs(self, session: Session, batch: _Batch) -> None:
         """Their progress first: their events count the epochs that stand there."""
         extend_jobs(session, batch.rows, self._settings.lease_seconds)
-        alike: dict[tuple[str, str], dict[UUID, str]] = defaultdict(dict)  # a job is told each code once
+        alike: dict[tuple[str, str], dict[UUID, str]] = defaultdict(dict)  # a job has each code at most once
         for job_id, finding in batch.findings:
             alike[finding.code, finding.level][job_id] = finding.detail
         for (code, level), details in alike.items():
@@ -204,7 +205,7 @@ class GroupRecorder:
 
     def _row(self, place: int, states: Array | None) -> dict[str, Any]:
         known = {"id": self._job_ids[place], "checkpoint": None if states is None else states[place].tobytes()}
-        return known | self._facts[place] | self._progress.columns(place)
+        return known | self._columns[place] | self._progress.columns(place)
 
     def _owners(self, parts: tuple[Indices, ...]) -> list[UUID]:
         return [self._job_ids[place] for place in np.concatenate(parts).tolist()]

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 class Heartbeat:
     """A thread that beats while the block runs.
 
-    While the database is away nothing is known: the lease may expire, but only the database can give it to another.
+    While the database is away, the work goes on: the lease may expire, but only the database can give it to another.
     """
 
     def __init__(self, database: Database, settings: Settings, lease: Lease, stopping: Event) -> None:

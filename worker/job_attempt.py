@@ -30,7 +30,7 @@ from worker.progress import Progress
 from worker.recorder import Recorder
 from worker.retry import retry_while_away
 
-_LOOKS = 0.05
+_ANALYSIS_PAUSE = 0.05
 """Seconds between two looks at whether the analysis is there, when the training has ended before it."""
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class JobAttempt:
                 lambda: numbers.load_job_data(process.storage, job, self._pause), process.stopping
             )
             self._data = prepare(arrays.x, arrays.y, spec)
-        self._recorder.know(outcome.facts(job, self._data, spec))
+        self._recorder.set_columns(outcome.start_columns(job, self._data, spec))
         self._training = self._engine()
         if job.checkpoint:
             self._training.restore(job.checkpoint)
@@ -95,7 +95,7 @@ class JobAttempt:
         def reductions(pause: Pause) -> Reductions:
             found = reduce(pause).reductions(spec)
             self._data, self._reduction = replace(self._data, scaler=found.scaler), found.training
-            self._recorder.know(outcome.facts(job, self._data, spec))
+            self._recorder.set_columns(outcome.start_columns(job, self._data, spec))
             return found
 
         features = len(job.features)
@@ -108,7 +108,7 @@ class JobAttempt:
             last = self._train_epochs()
         except Diverged as error:
             self._recorder.keep_steps(error.steps)
-            detail = f"{error}: {outcome.when_diverged(self._spec)}"
+            detail = f"{error}: {outcome.divergence_remedy(self._spec)}"
             self._finish("failed", str(error), error_code="diverged", error_detail=detail)
         except Interrupted:
             if self._heartbeat.stop_reason != "cancelled":
@@ -128,14 +128,14 @@ class JobAttempt:
         record = None
         for record in self._training.epochs():
             self._recorder.advance(record)
-            self._recorder.tell(self._health.examine(record))
+            self._recorder.add_findings(self._health.examine(record))
             if keeps_epoch(self._spec, record.epoch):
-                self._recorder.keep(record)
+                self._recorder.keep_epoch(record)
             if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
                 self._recorder.keep_snapshot(self._training.epoch, self._training.checkpoint())
-            self._learn(wait=0.0)
+            self._take_analysis(wait=0.0)
             self._flush_when_due()
-        while not self._learn(wait=_LOOKS):
+        while not self._take_analysis(wait=_ANALYSIS_PAUSE):
             self._flush_when_due()
             self._pause()
         return record
@@ -144,24 +144,24 @@ class JobAttempt:
         if self._recorder.is_due:
             self._heartbeat.cancel(self._recorder.flush(self._training.checkpoint()))
 
-    def _learn(self, *, wait: float) -> bool:
+    def _take_analysis(self, *, wait: float) -> bool:
         """Take the analysis when it has come; whether there is none to wait for any more."""
         if self._analysis is None:
             return True
         if not self._analysis.wait(wait):
             return False
         self._job.analysis = self._analysis.document
-        self._recorder.know_besides({"analysis": self._job.analysis})
-        self._recorder.tell(self._analysis.findings)
+        self._recorder.add_columns({"analysis": self._job.analysis})
+        self._recorder.add_findings(self._analysis.findings)
         self._analysis = None
         return True
 
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not keeps_epoch(self._spec, last.epoch):
-            self._recorder.keep(last)
-        values = outcome.result(self._job, self._training.result, self._data, self._spec)
-        self._recorder.tell(self._health.conclude())
-        self._recorder.tell(outcome.far_from_minimum(self._ending(values), self._spec))
+            self._recorder.keep_epoch(last)
+        values = outcome.result_columns(self._job, self._training.result, self._data, self._spec)
+        self._recorder.add_findings(self._health.conclude())
+        self._recorder.add_findings(outcome.ending_findings(self._ending(values), self._spec))
         stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None
         self._finish("succeeded", stopped, **values)
 
@@ -171,13 +171,13 @@ class JobAttempt:
 
     def _ending(self, values: dict[str, Any]) -> Ending | None:
         if self._reduction is None:
-            return outcome.ending_of(values["analysis"], self._spec)
+            return outcome.ending_from_analysis(values["analysis"], self._spec)
         if (
             analysis_seconds(len(self._reduction.triangle), self._reduction.features)
             > self._process.settings.analysis_seconds
         ):
             return None
-        return outcome.ending_of_reduction(self._reduction, self._data.scaler, self._training.result, self._spec)
+        return outcome.ending_from_reduction(self._reduction, self._data.scaler, self._training.result, self._spec)
 
 
 def _reduction(process: Process, lease: JobLease, job: Job) -> Callable[[Pause], ReducedPartition]:

@@ -1,4 +1,4 @@
-"""The analysis that was too long for the answer to the job's request: it is made beside the training."""
+"""The analysis that would have kept the client waiting: it is made while the job trains."""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -42,9 +42,9 @@ class LateAnalysis:
 
     @property
     def findings(self) -> list[Finding]:
-        """What would have been told when the job was submitted."""
+        """The warnings that the job would have had when it was submitted."""
         return [Finding("analysis", "warning", each) for each in warnings_for(self._spec, self._found)]
 
     def _analyse(self) -> None:
-        with suppress(MemoryError):  # the training may have enough; it does without
+        with suppress(MemoryError):  # the training may have enough, and needs no analysis
             self._found = analyse(self._data, self._spec)

@@ -11,7 +11,7 @@ _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memor
 
 
 def memory_for_training(settings: Settings, slots: int) -> int:
-    """Bytes beside what a process has anyhow: as the setting says, or a slot's part of the machine or container."""
+    """Bytes besides what an idle process has: as the setting says, or a slot's part of the machine or container."""
     if settings.worker_memory is not None:
         return settings.worker_memory
     return max(0, _limit() // slots - psutil.Process().memory_info().rss)
@@ -22,7 +22,7 @@ def has_memory(memory: int | None, plan: Plan) -> bool:
     return memory is None or (plan.memory_bytes or 0) <= memory
 
 
-def refuse_beyond(memory: int | None, plan: Plan) -> None:
+def check_memory(memory: int | None, plan: Plan) -> None:
     """Raise MemoryError where a training that may take this many bytes has not enough for a plan."""
     if not has_memory(memory, plan):
         raise MemoryError(f"it needs {plan.memory_bytes:,} bytes, and a training here may take {memory:,}")

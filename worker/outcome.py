@@ -1,4 +1,4 @@
-"""What is told of a job beside its records: what its worker knows from the start, and what came out of it."""
+"""What a job has besides its records: what its worker knows from the start, and what came out of it."""
 
 from dataclasses import asdict
 from typing import Any
@@ -16,7 +16,7 @@ from slope.spec.data import as_matrix
 from slope.spec.devices import device_for
 
 
-def when_diverged(spec: TrainingSpec) -> str:
+def divergence_remedy(spec: TrainingSpec) -> str:
     """What to do about it."""
     limit = "max_stable_learning_rate" if spec.batch_size == "full" else "max_stable_learning_rate_per_row"
     is_known = spec.loss == "squared_error" and isinstance(spec.optimizer, SGD)
@@ -24,7 +24,7 @@ def when_diverged(spec: TrainingSpec) -> str:
     return remedy if spec.standardize else f"{remedy}, or standardize the data"
 
 
-def facts(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
+def start_columns(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
     """Columns that an attempt knows from its start. Of data read in parts, what depends on its scale comes later."""
     if spec.standardize and data.scaler is None:
         return {"assigned_device": device_for(job.device)}
@@ -36,7 +36,7 @@ def facts(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
     }
 
 
-def result(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
+def result_columns(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
     """Columns of a job that has succeeded."""
     return {
         "weights": trained.weights,
@@ -46,13 +46,13 @@ def result(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec
     }
 
 
-def far_from_minimum(ending: Ending | None, spec: TrainingSpec) -> list[Finding]:
-    """What is to be told of how a run ended, if anything is."""
+def ending_findings(ending: Ending | None, spec: TrainingSpec) -> list[Finding]:
+    """A warning where a run ended far from the minimum."""
     detail = ending and shortfall(spec, ending)
     return [Finding("far_from_minimum", "warning", detail)] if detail else []
 
 
-def ending_of(analysis: dict[str, Any] | None, spec: TrainingSpec) -> Ending | None:
+def ending_from_analysis(analysis: dict[str, Any] | None, spec: TrainingSpec) -> Ending | None:
     """From the analysis of a job that has succeeded, as SQL has it."""
     if not (analysis and analysis["exact"] and analysis["reached"]):
         return None
@@ -60,7 +60,7 @@ def ending_of(analysis: dict[str, Any] | None, spec: TrainingSpec) -> Ending | N
     return Ending.of(spec, Analysis(**analysis | {"exact": exact, "reached": came}))
 
 
-def ending_of_reduction(
+def ending_from_reduction(
     found: Reduction, scaler: Scaler | None, trained: Parameters, spec: TrainingSpec
 ) -> Ending | None:
     """Of data that was read in parts."""
@@ -77,7 +77,7 @@ def _predict(job: Job, parameters: Parameters, data: TrainingData, spec: Trainin
 def _analysis_of(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec) -> dict[str, Any] | None:
     """What was known at submission, and how far the run came."""
     known = job.analysis
-    if known is None or len(data.y) == 0:  # the data went by
+    if known is None or len(data.y) == 0:  # the data was read in parts, and is not kept
         return known
     exact = known["exact"] and known["exact"]["loss"]
     came = reached(data, spec, np.array(trained.weights), trained.bias, exact)

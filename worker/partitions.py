@@ -32,11 +32,11 @@ from worker.retry import ProcessStopping, retry_while_away
 Result = TypeVar("Result")
 
 _HELP_SECONDS = 2.0
-"""For so long a helper keeps other jobs from its process."""
+"""How long a helper keeps other jobs from its process."""
 _LONGEST_SILENCE = 60.0
-"""Until a broker that was away is asked again."""
+"""Seconds until a broker that was away is asked again, at most."""
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.01, 0.25
-"""Between two looks of a leader who has nothing to take."""
+"""Seconds between two looks of a leader that has nothing to take."""
 
 log = structlog.get_logger()
 
@@ -122,7 +122,7 @@ class Reducer:
 
 
 class Leader:
-    """Sees to it that all partitions of a claimed job are reduced, by others or by itself."""
+    """Makes sure that all partitions of a claimed job are reduced, by others or by itself."""
 
     def __init__(self, process: Process, lease: JobLease, job: Job) -> None:
         self._process = process
@@ -157,7 +157,7 @@ class Leader:
             session.commit()
 
     def _left(self) -> int:
-        """How many partitions are not reduced. Tells with the job how many are, where that has changed."""
+        """How many partitions are not reduced. Records with the job how many are, where that has changed."""
         with self._process.database.writing() as session:
             done, left = partitions.count_partitions(session, self._job.id)
             if done != self._done:
@@ -180,7 +180,7 @@ class Leader:
 
 
 class _Bell:
-    """Calls others to a job again and again, for they may become free; not while bells wait that nobody has heard."""
+    """Rings for a job again and again, for others may become free; not while bells wait that nobody has heard."""
 
     def __init__(self, process: Process, job: Job) -> None:
         self._process = process
@@ -189,13 +189,13 @@ class _Bell:
         self._next: float | None = None
 
     def ring(self) -> None:
-        """Unless it is too early for it. A broker that is away is asked less and less: it takes seconds to say no."""
+        """Ring, unless it is too early. A broker that is away takes seconds to fail: it is asked less and less."""
         if self._next is not None and monotonic() < self._next:
             return
         try:
             is_heard = self._is_heard()
         except Exception as error:  # whatever it was: nobody's help is needed
-            log.warning("nobody could be called", error=repr(error))
+            log.warning("the bell for helpers was not rung", error=repr(error))
             is_heard = False
         self._pause = self._process.settings.reap_seconds if is_heard else min(2 * self._pause, _LONGEST_SILENCE)
         self._next = monotonic() + self._pause

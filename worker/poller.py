@@ -51,7 +51,7 @@ class JobPoller:
             if process.stopping.is_set():
                 return False
             with process.database.reading() as session:
-                queued = jobs.queued(session, process.requests_served, limit=_CHOICE)
+                queued = jobs.queued_jobs(session, process.requests_served, limit=_CHOICE)
             return any(take_work(process, job_id) for job_id in queued)
 
     def _run(self) -> None:

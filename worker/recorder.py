@@ -18,7 +18,7 @@ from worker.retry import retry_while_away
 from worker.writer import Writer
 
 _MOST_NUMBERS = 2_000_000
-"""So many are kept in memory while a slow database is written to; then the training waits for it."""
+"""This many are kept in memory while a slow database is written to; then the training waits for it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class _Batch:
 
     progress: Progress
     waiting: int
-    """How many epochs it is further than the batch before."""
+    """Epochs since the last batch."""
     epochs: list[EpochRecord]
     steps: list[Sequence[StepRecord]]
     snapshots: list[dict[str, Any]]
@@ -35,7 +35,7 @@ class _Batch:
 
 
 class Recorder:
-    """Collects records and flushes them every so often, beside the training where that takes long.
+    """Collects records and flushes them every so often, while the training goes on where that takes long.
 
     Every write waits for a database that is away, and raises LeaseLost when the job has become another attempt's.
     """
@@ -46,7 +46,7 @@ class Recorder:
         self._stopping = process.stopping
         self._lease = lease
         self._progress = progress
-        self._facts: dict[str, Any] = {}
+        self._columns: dict[str, Any] = {}
         self._writer: Writer[set[UUID]] = Writer(process.stopping)
         self._forget()
 
@@ -54,13 +54,13 @@ class Recorder:
     def epochs_done(self) -> int:
         return self._progress.epochs_done
 
-    def know(self, facts: dict[str, Any]) -> None:
-        """Columns of the job that this attempt knows before anything is recorded, in the place of what it knew."""
-        self._facts = facts
+    def set_columns(self, columns: dict[str, Any]) -> None:
+        """Write these columns of the job with every flush, in the place of those set before."""
+        self._columns = columns
 
-    def know_besides(self, facts: dict[str, Any]) -> None:
-        """Write these columns as well from now on."""
-        self._facts = self._facts | facts
+    def add_columns(self, columns: dict[str, Any]) -> None:
+        """Write these columns as well."""
+        self._columns = self._columns | columns
 
     @property
     def is_due(self) -> bool:
@@ -75,7 +75,7 @@ class Recorder:
         self._progress = self._progress.after(record)
         self._waiting += 1
 
-    def keep(self, record: EpochRecord) -> None:
+    def keep_epoch(self, record: EpochRecord) -> None:
         """Keep the numbers of an epoch."""
         self._epochs.append(record)
         self.keep_steps(record.steps)
@@ -91,14 +91,14 @@ class Recorder:
         self._snapshots.append({"job_id": self._lease.job_id, "epoch": epoch, "state": state})
         self._numbers += len(state) // 8
 
-    def tell(self, findings: list[Finding]) -> None:
-        """Keep what is to be told about the run's health."""
+    def add_findings(self, findings: list[Finding]) -> None:
+        """Record what is peculiar about the run."""
         self._findings.extend(findings)
 
     def flush(self, checkpoint: bytes) -> set[UUID]:
         """Write what has come since the last flush and extend the lease. The job, if it is to be cancelled.
 
-        Where this goes on beside the training, the answer is that of the flush before.
+        Where the training goes on meanwhile, the result is that of the flush before.
         """
         batch = self._batch()
         return set[UUID]().union(*self._writer.write(lambda: self._flush(batch, checkpoint)))
@@ -114,7 +114,7 @@ class Recorder:
         retry_while_away(lambda: self._finish(batch, status, detail, values), self._stopping)
 
     def _batch(self) -> _Batch:
-        """Everything that was kept. It is kept no more."""
+        """Everything that was collected, and forget it."""
         batch = _Batch(self._progress, self._waiting, self._epochs, self._steps, self._snapshots, self._findings)
         self._forget()
         return batch
@@ -144,14 +144,14 @@ class Recorder:
             session.commit()
 
     def _write(self, session: Session, batch: _Batch, **values: Any) -> set[UUID]:
-        """The job's row last, for whoever has changed it keeps the heartbeat waiting until the commit.
+        """The job's row last: once it is changed, the heartbeat waits for the commit.
 
         Its guard decides whether all of it may be written.
         """
         with records.written_by_one(session, lambda: self._epochs_written(session)):
             write_records(session, self._lease.job_id, batch.epochs, batch.steps)
             records.add_snapshots(session, batch.snapshots)
-        values = asdict(batch.progress) | self._facts | values
+        values = asdict(batch.progress) | self._columns | values
         cancelled = self._lease.extend(session, self._settings.lease_seconds, **values)
         for finding in batch.findings:
             events.add_warning(session, self._lease.job_id, finding.detail, level=finding.level, code=finding.code)

@@ -1,4 +1,4 @@
-"""A job that nobody asked for and that is taken back: the first real one finds everything loaded and connected."""
+"""A job that is trained and rolled back, so that the first real one finds everything loaded and connected."""
 
 from dataclasses import asdict
 from random import random
@@ -31,8 +31,8 @@ log = structlog.get_logger()
 
 
 def rehearse(process: Process) -> None:
-    """Claim, train, record and end a job in a transaction that is not committed. What fails is left to real jobs."""
-    own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
+    """Claim, train, record and end a job in a transaction that is not committed. An error is left to real jobs."""
+    own = random()  # of several that rehearse the same content, one would wait for another  # noqa: S311
     rows = datasets.inline_dataset(process.storage, Arrays(np.array([[0.0], [own]]), np.array([0.0, 1.0])))
     try:
         with ensure_stored(process.database, rows), process.database.writing() as session:

@@ -22,10 +22,10 @@ log = structlog.get_logger()
 
 
 class QoS(redis.QoS):
-    """Counts a message as acknowledged even when the broker could not be told: a bell that rings twice does no harm.
+    """Counts a message as acknowledged even when the broker did not hear of it: a bell that rings twice does no harm.
 
-    A worker takes as many messages as it has places, and kombu never frees the place of one that it could not
-    acknowledge. One was lost with every connection that broke at the wrong moment: in the end the worker was deaf.
+    A worker takes only so many messages at a time, and kombu keeps counting one that it could not acknowledge. Every
+    connection that broke at the wrong moment cost one of them: in the end the worker took no more messages.
     """
 
     def ack(self, delivery_tag: Any) -> None:

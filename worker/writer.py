@@ -1,4 +1,4 @@
-"""Writing beside the training, where the database is slow."""
+"""Writing while the training goes on, where the database is slow."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,22 +9,22 @@ from typing import Generic, TypeVar
 
 from worker.retry import retry_while_away
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 _SLOW = 0.1
 """Seconds. After a write that took longer, training does not wait for the next."""
 
 
-class Writer(Generic[Answer]):
+class Writer(Generic[Result]):
     """Does one write after the other, each as soon as the database answers.
 
     Where the last was quick, the next is done while the caller waits. Where it was slow, the next goes on in a thread:
-    at most one is under way, and its answer comes with the call after it.
+    at most one is under way, and its result comes with the next call.
     """
 
     def __init__(self, stopping: Event) -> None:
         self._stopping = stopping
-        self._under_way: Future[Answer] | None = None
+        self._under_way: Future[Result] | None = None
         self.took = 0.0
         """Seconds that the last write took the database."""
         self.ended_at = monotonic()
@@ -33,34 +33,34 @@ class Writer(Generic[Answer]):
     def is_busy(self) -> bool:
         return self._under_way is not None and not self._under_way.done()
 
-    def write(self, action: Callable[[], Answer]) -> list[Answer]:
-        """Begin a write when the one before has ended. The answers that have come by then; raises what they raised."""
-        answers = self.settle()
+    def write(self, action: Callable[[], Result]) -> list[Result]:
+        """Begin a write when the last one has ended. The results since the last call; raises what a write raised."""
+        results = self.settle()
         if self.took < _SLOW:
-            return [*answers, self._write(action)]
-        self._under_way = _beside(lambda: self._write(action))
-        return answers
+            return [*results, self._write(action)]
+        self._under_way = _in_thread(lambda: self._write(action))
+        return results
 
-    def settle(self) -> list[Answer]:
-        """Wait until nothing is under way. The answer of what was."""
+    def settle(self) -> list[Result]:
+        """Wait until nothing is under way. The result of what was."""
         under_way, self._under_way = self._under_way, None
         return [under_way.result()] if under_way else []
 
-    def _write(self, action: Callable[[], Answer]) -> Answer:
+    def _write(self, action: Callable[[], Result]) -> Result:
         return retry_while_away(lambda: self._timed(action), self._stopping)
 
-    def _timed(self, action: Callable[[], Answer]) -> Answer:
+    def _timed(self, action: Callable[[], Result]) -> Result:
         """One try: a database that was away is not slow for that."""
         began = monotonic()
-        answer = action()
+        result = action()
         self.ended_at = monotonic()
         self.took = self.ended_at - began
-        return answer
+        return result
 
 
-def _beside(action: Callable[[], Answer]) -> Future[Answer]:
+def _in_thread(action: Callable[[], Result]) -> Future[Result]:
     """Do something in a thread, which does not keep its process from ending."""
-    future: Future[Answer] = Future()
+    future: Future[Result] = Future()
 
     def run() -> None:
         try:

@@ -100,7 +100,7 @@ def versions_of(session: Session | Connection, job_ids: Sequence[UUID]) -> dict[
 
 
 def add_job(session: Session, job: Job, warnings: Sequence[str] = ()) -> None:
-    """Put a new job in the queue, with what is peculiar of it."""
+    """Put a new job in the queue, with its warnings."""
     job.event_count = 1 + len(warnings)
     session.add(job)
     session.flush()
@@ -146,13 +146,13 @@ def oldest_queued(session: Session) -> dict[str, datetime]:
     return {row.device: row.oldest for row in session.execute(query.group_by(Job.device))}
 
 
-def queued(session: Session, devices: Sequence[str], *, limit: int) -> list[UUID]:
+def queued_jobs(session: Session, devices: Sequence[str], *, limit: int) -> list[UUID]:
     """Jobs that ask for one of the devices and that nobody has claimed, oldest first."""
     query = select(Job.id).where(Job.status == "queued", Job.device.in_(devices))
     return list(session.scalars(query.order_by(Job.id).limit(limit)))
 
 
-def unheard(session: Session, *, silent_seconds: float, limit: int) -> list[Unheard]:
+def unheard_jobs(session: Session, *, silent_seconds: float, limit: int) -> list[Unheard]:
     """Queued jobs whose last bell is so long ago that it may be lost, or was never rung; oldest first.
 
     Of a group only the first: one bell wakes all of it.

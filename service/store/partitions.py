@@ -45,7 +45,7 @@ class PartitionLease(Lease):
         return set()
 
     def finish(self, session: Session, reduced: bytes, seconds: float) -> None:
-        """Keep what the partition was reduced to. The token stays, so that it can be said again."""
+        """Keep what the partition was reduced to. The token stays, so that this can be repeated."""
         self.write(session, Partition.number, lease_until=None, reduced=reduced, seconds=seconds)
 
     def put_back(self, session: Session) -> None:

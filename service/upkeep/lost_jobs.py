@@ -110,7 +110,7 @@ def _is_still_unbroken(contact: Contact) -> bool:
 def ring_again(database: Database, queue: Queue) -> list[UUID]:
     """Ring for queued jobs that nobody has heard of, and for those whose bell is in no queue any more."""
     with database.reading() as session:
-        unheard = jobs.unheard(session, silent_seconds=SILENT_SECONDS, limit=_MOST_BELLS)
+        unheard = jobs.unheard_jobs(session, silent_seconds=SILENT_SECONDS, limit=_MOST_BELLS)
     waiting = {device: queue.waiting(device) for device in {job.device for job in unheard if job.rung_before}}
     lost = [job for job in unheard if not job.rung_before or waiting[job.device] == 0]
     return _ring(database, queue, lost)

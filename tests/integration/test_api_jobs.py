@@ -181,7 +181,7 @@ def test_a_job_is_accepted_while_the_broker_is_down(client: TestClient, queue: F
 
     assert answer.status_code == 202
     with database.reading() as session:
-        [unheard] = jobs.unheard(session, silent_seconds=3600, limit=10)
+        [unheard] = jobs.unheard_jobs(session, silent_seconds=3600, limit=10)
     assert str(unheard.job_id) == answer.json()["id"]
 
 

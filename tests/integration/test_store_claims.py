@@ -367,9 +367,9 @@ def test_a_job_is_unheard_of_when_its_bell_was_lost_or_rung_long_ago(database: D
     change(database, lambda session: jobs.note_ring(session, [unrung], heard=False))
 
     with database.reading() as session:
-        at_once_due = jobs.unheard(session, silent_seconds=60, limit=10)
-        later_due = jobs.unheard(session, silent_seconds=-1, limit=10)
-        oldest = jobs.unheard(session, silent_seconds=-1, limit=1)
+        at_once_due = jobs.unheard_jobs(session, silent_seconds=60, limit=10)
+        later_due = jobs.unheard_jobs(session, silent_seconds=-1, limit=10)
+        oldest = jobs.unheard_jobs(session, silent_seconds=-1, limit=1)
 
     assert at_once_due == [Unheard(unrung, "auto", rung_before=False)]
     assert later_due == [Unheard(silent, "cuda", rung_before=True), *at_once_due]
@@ -383,7 +383,7 @@ def test_a_bell_that_was_rung_is_not_due_until_it_was_silent(database: Database)
     change(database, lambda session: jobs.note_ring(session, [job_id], heard=True))
 
     with database.reading() as session:
-        assert jobs.unheard(session, silent_seconds=60, limit=10) == []
+        assert jobs.unheard_jobs(session, silent_seconds=60, limit=10) == []
         rung_at = read(database, job_id).rung_at
         assert rung_at
         assert abs((now(session) - rung_at).total_seconds()) < 30
