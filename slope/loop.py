@@ -81,6 +81,8 @@ class Loop(Run):
             if not (isinstance(error, ArithmeticError) or "without overflow" in str(error)):
                 raise
             self._lose_parameters()
+        if self._scheduler and self._rate_moves_within_epochs:
+            self._scheduler.step()
 
     def _move(self, x: Tensor, y: Tensor) -> None:
         if isinstance(self.spec.optimizer, LBFGS):
@@ -118,7 +120,8 @@ class Training(Loop):
     ) -> None:
         """`interrupted` is asked before every step, and before every evaluation of lbfgs."""
         model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler)), spec, device)
-        super().__init__(model, spec, keeps_steps=keeps_steps, interrupted=interrupted)
+        steps = steps_per_epoch(len(data.y), spec)
+        super().__init__(model, spec, keeps_steps=keeps_steps, interrupted=interrupted, steps=steps)
         self._x, self._y = self._tensor(data.x), self._tensor(data.y)
         self._validation = (self._tensor(data.validation_x), self._tensor(data.validation_y))
         is_fixed = not spec.shuffle and self._x.numel() <= _KEPT_NUMBERS

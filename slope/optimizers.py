@@ -55,8 +55,10 @@ def build_optimizer(parameters: list[Tensor], spec: TrainingSpec, *, fused: bool
     return _OPTIMIZERS[spec.optimizer.name](parameters, lr=spec.learning_rate, **options)
 
 
-def build_scheduler(optimizer: torch.optim.Optimizer, spec: TrainingSpec) -> lr_scheduler.LRScheduler | None:
-    """The scheduler to be stepped after every epoch; None for a constant rate."""
+def build_scheduler(
+    optimizer: torch.optim.Optimizer, spec: TrainingSpec, steps: int
+) -> lr_scheduler.LRScheduler | None:
+    """The scheduler to be stepped after every epoch, or every step, of which an epoch has so many; None without one."""
     match spec.schedule:
         case Constant():
             return None
@@ -65,6 +67,7 @@ def build_scheduler(optimizer: torch.optim.Optimizer, spec: TrainingSpec) -> lr_
         case Exponential(gamma=gamma):
             return lr_scheduler.ExponentialLR(optimizer, gamma)
         case Cosine(T_max=length, eta_min=lowest):
-            return lr_scheduler.CosineAnnealingLR(optimizer, length or spec.epochs, lowest)
+            whole = spec.epochs * (steps if spec.schedule_counts_steps else 1)
+            return lr_scheduler.CosineAnnealingLR(optimizer, length or whole, lowest)
         case InverseScaling(power=power):
-            return lr_scheduler.LambdaLR(optimizer, lambda epoch: (epoch + 1) ** -power)
+            return lr_scheduler.LambdaLR(optimizer, lambda count: (count + 1) ** -power)

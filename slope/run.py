@@ -29,8 +29,9 @@ class Run(ABC):
         keeps_steps: Callable[[int], bool] = lambda epoch: True,
         interrupted: Callable[[], bool] = lambda: False,
         optimizer: torch.optim.Optimizer | None = None,
+        steps: int = 1,
     ) -> None:
-        """`keeps_steps` says of an epoch whether its steps are recorded.
+        """`keeps_steps` says of an epoch whether its steps are recorded; `steps` is how many an epoch has.
 
         `interrupted` is asked before every epoch, whatever engine trains it, and by the engine within a long one.
         """
@@ -40,7 +41,8 @@ class Run(ABC):
         self._interrupted = interrupted
         self._model = model
         self._optimizer = optimizer or build_optimizer(model.learnable, spec)
-        self._scheduler = build_scheduler(self._optimizer, spec)
+        self._scheduler = build_scheduler(self._optimizer, spec, steps)
+        self._rate_moves_within_epochs = spec.schedule_counts_steps and steps > 1
         self._patience = Patience.of(spec)
 
     def epochs(self, until: int | None = None) -> Iterator[EpochRecord]:
@@ -50,7 +52,7 @@ class Run(ABC):
             self._pause()
             record = self._train_epoch()
             self._epoch += 1
-            if self._scheduler:
+            if self._scheduler and not self._rate_moves_within_epochs:
                 self._scheduler.step()
             if self._patience:
                 self._patience.judge(record)
@@ -90,7 +92,7 @@ class Run(ABC):
 
     @property
     def learning_rate(self) -> float:
-        """Of the epoch to be trained next."""
+        """Of the first step of the epoch to be trained next."""
         return float(self._optimizer.param_groups[0]["lr"])
 
     def checkpoint(self) -> bytes:

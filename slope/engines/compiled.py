@@ -60,13 +60,13 @@ class Compiled(Descent):
 
     def _descend(self, theta: Array, order: Indices, step: int, sums: Array) -> float:
         """Move θ over rows in an order, of which the first begins a step; the sum of the losses. Raises Diverged."""
-        velocity = self._velocity()
+        velocity, steps = self._velocity(), range(step, step - (-len(order) // self._size))
         taken, loss = self._kernels.descend(
             self._design.x,
             self._design.targets,
             order,
             self._size,
-            self.learning_rate,
+            self._step_rates(steps),
             self.spec.huber_delta if self.spec.loss == "huber" else 0.0,
             self.spec.l2,
             self._design.offset,
@@ -80,7 +80,7 @@ class Compiled(Descent):
             moving := np.zeros_like(theta) if velocity is None else velocity,
             sums,
         )
-        if taken < -(-len(order) // self._size):
+        if taken < len(steps):
             raise Diverged(self.epoch, step + taken, [])
         if taken and self._sgd.momentum:
             self._keep_velocity(moving)

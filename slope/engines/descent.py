@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from slope.data import Array, Indices, TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
+from slope.engines.rates import learning_rates
 from slope.engines.reach import in_double, largest_number
 from slope.engines.reduced import validation_loss
 from slope.engines.reduction import Reduction
@@ -79,7 +80,8 @@ class Descent(Run):
     ) -> None:
         double = in_double(spec)
         model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler)), double, device)
-        super().__init__(model, double, keeps_steps=keeps_steps, interrupted=interrupted)
+        self._steps = steps_per_epoch(len(data.y), spec)
+        super().__init__(model, double, keeps_steps=keeps_steps, interrupted=interrupted, steps=self._steps)
         assert isinstance(spec.optimizer, SGD)  # the plan sees to it
         self._optimizer.step()  # without gradients it moves nothing; a scheduler wants it called before its own
         self._sgd = spec.optimizer
@@ -89,7 +91,9 @@ class Descent(Run):
         self._design = Design.of(data, spec)
         self._largest = largest_number(spec)
         self._size = batch_rows(len(data.y), spec)
-        self._steps = steps_per_epoch(len(data.y), spec)
+        self._rates = learning_rates([spec], self._steps)
+        if self._rate_moves_within_epochs:
+            self._scheduler = None  # asked for the rate of each of a million steps, it would take most of the time
 
     @abstractmethod
     def _follow_epoch(self) -> tuple[Sums, Sequence[StepRecord]]:
@@ -118,6 +122,16 @@ class Descent(Run):
             seconds=perf_counter() - started,
             steps=steps,
         )
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self._step_rates(range(1))[0])
+
+    def _step_rates(self, steps: range) -> Array:
+        """The learning rates of some steps of the epoch to be trained next; one where all have the same."""
+        if not self._rate_moves_within_epochs:
+            return np.array([super().learning_rate])
+        return self._rates(self.epoch * self._steps + np.arange(steps.start, steps.stop))
 
     def _theta(self) -> Array:
         """The parameters that learn (K)."""

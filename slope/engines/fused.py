@@ -59,7 +59,9 @@ class Fused:
         self._models = Models(self._specs, features, device, data.scaler)
         leaves = [leaf.detach() for leaf in self._models.learnable]
         self._update = build_update(leaves, [spec.optimizer for spec in self._specs])
-        self._rates = learning_rates(self._specs)
+        self._steps = steps_per_epoch(len(data.y), self._spec)
+        self._rates = learning_rates(self._specs, self._steps)
+        self._known_rates: tuple[int, Tensor] | None = None
         self._clip = self._models.vector(lambda spec: spec.clip_norm or np.inf) if self._spec.clip_norm else None
         self._patience = GroupPatience.of(self._specs, features)
         self._data = data
@@ -99,7 +101,6 @@ class Fused:
 
     def replayed(self, place: int, steps: range) -> Iterator[StepRecord]:
         """Some steps of a model in the epoch to be trained next, all finite; the run cannot go on afterwards."""
-        rates, first = self._rates_now(), self.epoch * steps_per_epoch(len(self._data.y), self._spec)
         if self._spec.zero_gradients == "epoch":
             self._zero_gradients()
         for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
@@ -110,7 +111,7 @@ class Fused:
             if step in steps:
                 gradient, parameters = self._models.gradient().of(place), self._models.parameters().of(place)
                 yield StepRecord(self.epoch, step, loss, gradient, parameters)
-            self._move(rates, first + step)
+            self._move(step)
 
     def parameters(self, place: int) -> Parameters:
         """The parameters of a model as they stand."""
@@ -165,20 +166,25 @@ class Fused:
         ]
 
     def _train_epoch(self) -> Round:
-        steps = steps_per_epoch(len(self._data.y), self._spec)
-        recorder = RoundRecorder(self._models, self.epoch, steps, keep_steps=self._keeps_steps(self.epoch))
-        rates = self._rates_now()
+        recorder = RoundRecorder(self._models, self.epoch, self._steps, keep_steps=self._keeps_steps(self.epoch))
         if self._spec.zero_gradients == "epoch":
             self._zero_gradients()
         for step, (x, y) in enumerate(self._batches()):
             if step:
                 self._pause()
             recorder.step(self._backpropagate(x, y))
-            self._move(rates, self.epoch * steps + step)
-        return recorder.round(self._live, self._rates(self.epoch), self._validation_loss())
+            self._move(step)
+        return recorder.round(self._live, self._rates(self._count(0)), self._validation_loss())
 
-    def _rates_now(self) -> Tensor:
-        return torch.from_numpy(self._rates(self.epoch)).to(self._models.weights.detach())
+    def _count(self, step: int) -> int:
+        """What the schedule has counted before a step of the epoch to be trained next."""
+        return self.epoch * self._steps + step if self._spec.schedule_counts_steps else self.epoch
+
+    def _rates_of(self, step: int) -> Tensor:
+        count = self._count(step)
+        if self._known_rates is None or self._known_rates[0] != count:
+            self._known_rates = count, torch.from_numpy(self._rates(count)).to(self._models.weights.detach())
+        return self._known_rates[1]
 
     def _backpropagate(self, x: Tensor, y: Tensor) -> Tensor:
         if self._spec.zero_gradients == "step":
@@ -187,13 +193,13 @@ class Fused:
         loss.backward(torch.ones_like(loss))  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _move(self, rates: Tensor, count: int) -> None:
+    def _move(self, step: int) -> None:
         gradients = [leaf.grad for leaf in self._models.learnable if leaf.grad is not None]
         if self._clip is not None:
             norms = torch.stack([g.square().reshape(-1, g.shape[-1]).sum(0) for g in gradients]).sum(0).sqrt()
             for gradient in gradients:
                 gradient.mul_((self._clip / (norms + 1e-6)).clamp(max=1.0))
-        self._update.step(gradients, rates, count)
+        self._update.step(gradients, self._rates_of(step), self.epoch * self._steps + step)
 
     def _zero_gradients(self) -> None:
         for leaf in self._models.learnable:

@@ -80,6 +80,7 @@ def likeness(spec: TrainingSpec, rows: int) -> Hashable:
         (spec.epochs, batch, spec.shuffle, spec.validation_fraction, spec.standardize),
         spec.seed if spec.shuffle or is_split else None,
         (spec.dtype, spec.loss, spec.fit_bias, *sorted(spec.frozen), spec.zero_gradients),
-        (optimizer.name, *(getattr(optimizer, flag, None) for flag in flags), spec.schedule.name),
+        (optimizer.name, *(getattr(optimizer, flag, None) for flag in flags)),
+        (spec.schedule.name, spec.schedule_counts_steps),
         (spec.early_stopping is None, spec.clip_norm is None, spec.record.steps, spec.record.every),
     )

@@ -71,7 +71,7 @@ def _fetch(x, targets, row):
 
 
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")
-def _descend_singly(x, targets, order, rate, delta, l2, offset, largest, decay, theta, sums):
+def _descend_singly(x, targets, order, rates, delta, l2, offset, largest, decay, theta, sums):
     """Steps of one row each, without momentum: all of a step in two passes over its numbers."""
     features, learned, losses = x.shape[1], len(theta), 0.0
     for i in range(len(order)):
@@ -88,6 +88,7 @@ def _descend_singly(x, targets, order, rate, delta, l2, offset, largest, decay, 
         loss, slope = _loss_and_slope(residual, delta)
         if not loss + penalty < largest:
             return i, losses
+        rate = rates[i] if len(rates) > 1 else rates[0]
         losses += loss + penalty
         if l2 == 0.0 and decay == 0.0:
             for d in range(features):
@@ -106,7 +107,7 @@ def _descend_singly(x, targets, order, rate, delta, l2, offset, largest, decay, 
 
 @_compiled(
     types.Tuple((int64, float64))(
-        *(_MATRIX, _VECTOR, _ORDER, int64, float64, float64, float64, float64, float64, float64),
+        *(_MATRIX, _VECTOR, _ORDER, int64, _VECTOR, float64, float64, float64, float64, float64),
         *(float64, float64, boolean, boolean, float64[::1], float64[::1], float64[::1]),
     )
 )
@@ -115,7 +116,7 @@ def descend(
     targets,  # N
     order,  # of the rows
     batch,  # rows of a step; the last one may have fewer
-    rate,
+    rates,  # of each step, or one of all
     delta,  # of Huber's loss; 0 for squares
     l2,
     offset,  # what a frozen parameter adds to every loss
@@ -134,7 +135,7 @@ def descend(
     It ends before the first step whose loss, times its rows, is not below `largest`.
     """
     if batch == 1 and momentum == 0.0:
-        return _descend_singly(x, targets, order, rate, delta, l2, offset, largest, decay, theta, sums)
+        return _descend_singly(x, targets, order, rates, delta, l2, offset, largest, decay, theta, sums)
     features, learned = x.shape[1], len(theta)
     together = max(1, _GATHERED // batch) * batch
     rows, aims = np.ones((together, learned)), np.empty(together)
@@ -167,7 +168,7 @@ def descend(
             if not loss + penalty * count < largest:
                 return steps, losses
             losses += loss / count + penalty
-            scale = 1.0 / count
+            rate, scale = rates[steps if len(rates) > 1 else 0], 1.0 / count
             for d in range(learned):
                 gradient[d] *= scale
                 if d < features:

@@ -28,6 +28,8 @@ def _blocked(work: Work, device: str) -> Obstacles:
     spec = work.spec
     if spec.loss != "squared_error":
         yield f"it needs the loss squared_error, not {spec.loss}"
+    if spec.schedule_counts_steps and work.steps > 1:
+        yield "it needs one learning rate for all steps of an epoch (schedule.per)"
     yield from _beyond_descent(spec)
     if isinstance(spec.optimizer, SGD):
         if spec.optimizer.momentum:

@@ -1,9 +1,10 @@
-"""The learning rates of K models in any epoch, in closed form: no state, so that an epoch stands by itself.
+"""The learning rates of K models in any epoch or step, in closed form: no state, so that an epoch stands by itself.
 
 The schedules are those of torch.optim.lr_scheduler, whose recursions give the same to rounding.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,25 +12,29 @@ from slope.data import Array
 from slope.spec import Cosine, Exponential, InverseScaling, Step, TrainingSpec
 
 
-def learning_rates(specs: Sequence[TrainingSpec]) -> Callable[[int], Array]:
-    """The K rates as a function of the epoch. All schedules are of one kind."""
+def learning_rates(specs: Sequence[TrainingSpec], steps: int) -> Callable[[Any], Array]:
+    """The K rates as a function of what the schedules, all of one kind, count: epochs, or steps, `steps` an epoch.
+
+    Of one model it may be asked for many counts together.
+    """
     base = np.array([spec.learning_rate for spec in specs])
     match specs[0].schedule:
         case Step():
             sizes, gammas = _vector(specs, "step_size"), _vector(specs, "gamma")
-            return lambda epoch: base * gammas ** (epoch // sizes)
+            return lambda count: base * gammas ** (count // sizes)
         case Exponential():
             gammas = _vector(specs, "gamma")
-            return lambda epoch: base * gammas**epoch
+            return lambda count: base * gammas**count
         case Cosine():
             lowest = _vector(specs, "eta_min")
-            lengths = np.array([getattr(spec.schedule, "T_max", None) or spec.epochs for spec in specs])
-            return lambda epoch: lowest + (base - lowest) * ((1 + np.cos(np.pi * epoch / lengths)) / 2)
+            whole = steps if specs[0].schedule_counts_steps else 1
+            lengths = np.array([getattr(spec.schedule, "T_max", None) or spec.epochs * whole for spec in specs])
+            return lambda count: lowest + (base - lowest) * ((1 + np.cos(np.pi * count / lengths)) / 2)
         case InverseScaling():
             powers = _vector(specs, "power")
-            return lambda epoch: base * float(epoch + 1) ** -powers
+            return lambda count: base * (count + 1.0) ** -powers
         case _:
-            return lambda epoch: base
+            return lambda count: base
 
 
 def _vector(specs: Sequence[TrainingSpec], name: str) -> Array:

@@ -82,6 +82,10 @@ class TrainingSpec(Part):
     """Every epoch by default, and every step while that is a million numbers or less."""
 
     @property
+    def schedule_counts_steps(self) -> bool:
+        return not isinstance(self.schedule, Constant) and self.schedule.per == "step"
+
+    @property
     def learns_bias(self) -> bool:
         return self.fit_bias and "bias" not in self.frozen
 

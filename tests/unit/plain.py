@@ -46,7 +46,8 @@ def train(
         b = torch.tensor(start[1], dtype=dtype, requires_grad="bias" not in settings["frozen"])
     learnable = [p for p in (w, b) if p is not None and p.requires_grad]
     optimizer = make_optimizer(learnable, settings)
-    scheduler = make_scheduler(optimizer, settings)
+    per = settings["schedule"].get("per", "epoch")
+    scheduler = make_scheduler(optimizer, settings, len(batches(0)) if per == "step" else 1)
 
     def forward_and_backward(rows: list[int]) -> Tensor:
         if settings["zero_gradients"] == "step":
@@ -72,8 +73,10 @@ def train(
                 optimizer.step(lambda rows=rows: forward_and_backward(rows))
             else:
                 optimizer.step()
+            if scheduler is not None and per == "step":
+                scheduler.step()
         epoch.parameters = parameters(w, b)
-        if scheduler is not None:
+        if scheduler is not None and per == "epoch":
             scheduler.step()
     return epochs
 
@@ -106,7 +109,8 @@ def make_optimizer(learnable: list[Tensor], settings: dict[str, Any]) -> torch.o
     return optimizers[options.pop("name")](learnable, lr=settings["learning_rate"], **options)
 
 
-def make_scheduler(optimizer: torch.optim.Optimizer, settings: dict[str, Any]) -> Any:
+def make_scheduler(optimizer: torch.optim.Optimizer, settings: dict[str, Any], counted: int) -> Any:
+    """`counted`: of what the schedule counts, how much an epoch has."""
     options = dict(settings["schedule"])
     name = options.pop("name")
     if name == "step":
@@ -114,7 +118,7 @@ def make_scheduler(optimizer: torch.optim.Optimizer, settings: dict[str, Any]) -
     if name == "exponential":
         return lr_scheduler.ExponentialLR(optimizer, gamma=options["gamma"])
     if name == "cosine":
-        length = options["T_max"] or settings["epochs"]
+        length = options["T_max"] or settings["epochs"] * counted
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=length, eta_min=options["eta_min"])
     if name == "inverse_scaling":
         return lr_scheduler.LambdaLR(optimizer, lambda epoch: (epoch + 1) ** -options["power"])

@@ -31,6 +31,7 @@ SCHEDULES: list[dict[str, Any]] = [
     {"name": "cosine"},
     {"name": "inverse_scaling"},
 ]
+PER_STEP = [each | {"per": "step"} for each in SCHEDULES[1:]]
 OPTIMIZERS: list[dict[str, Any]] = [
     SGD,
     {"name": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
@@ -93,6 +94,7 @@ BY_ENGINE = {
             "l2": L2,
             "clip_norm": st.sampled_from([None, 1.0]),
             "zero_gradients": st.sampled_from(["step", "epoch", "never"]),
+            "schedule": st.sampled_from(SCHEDULES + PER_STEP),
         }
     ),
     "blocked": cases({"batch_size": SIZES, "optimizer": DECAYING, "l2": L2, "shuffle": st.booleans()}),
@@ -105,6 +107,7 @@ BY_ENGINE = {
             "shuffle": st.booleans(),
             "loss": st.sampled_from(["squared_error", "huber"]),
             "huber_delta": st.just(0.5),
+            "schedule": st.sampled_from(SCHEDULES + PER_STEP),
         }
     ),
 }

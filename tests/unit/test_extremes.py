@@ -55,12 +55,13 @@ OPTIMIZERS = st.one_of(
         line_search_fn=st.sampled_from([None, "strong_wolfe"]),
     ),
 )
+PER = st.sampled_from(["epoch", "step"])
 SCHEDULES = st.one_of(
     _named("constant"),
-    _named("step", step_size=counts, gamma=factor),
-    _named("exponential", gamma=factor),
-    _named("cosine", T_max=st.none() | counts, eta_min=size),
-    _named("inverse_scaling", power=positive),
+    _named("step", step_size=counts, gamma=factor, per=PER),
+    _named("exponential", gamma=factor, per=PER),
+    _named("cosine", T_max=st.none() | counts, eta_min=size, per=PER),
+    _named("inverse_scaling", power=positive, per=PER),
 )
 SPECS = st.fixed_dictionaries(
     {

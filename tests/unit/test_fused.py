@@ -81,7 +81,8 @@ def groups(draw: st.DrawFn) -> tuple[dict[int, TrainingSpec], int]:
     if clips:
         own["clip_norm"] = st.floats(0.01, 5.0)
     own["optimizer"] = OPTIMIZERS[kind].map(lambda options: {"name": NAMES.get(kind, kind)} | options)
-    own["schedule"] = SCHEDULES[schedule].map(lambda options: {"name": schedule} | options)
+    per = {} if schedule == "constant" else {"per": draw(st.sampled_from(["epoch", "step"]))}
+    own["schedule"] = SCHEDULES[schedule].map(lambda options: {"name": schedule} | options | per)
     members = draw(st.lists(st.fixed_dictionaries(own), min_size=1, max_size=4))
     places = draw(st.permutations(range(6)))[: len(members)]
     specs = [TrainingSpec.model_validate(shared | member) for member in members]
@@ -293,6 +294,8 @@ def test_settings_that_share_data_and_batches_form_groups() -> None:
         TrainingSpec(batch_size=10, shuffle=False),
         TrainingSpec(batch_size="full"),
         TrainingSpec(learning_rate=0.3, engine="eager"),
+        TrainingSpec.model_validate({"schedule": {"name": "cosine", "per": "epoch"}}),
+        TrainingSpec.model_validate({"schedule": {"name": "cosine", "per": "step"}}),
     ]
     assert groups_of(specs, rows=8, features=1) == [[0, 1], [6, 7]]
     assert "lbfgs" in (obstacle(specs[2]) or "")

@@ -41,6 +41,7 @@ SCHEDULES = {
     "cosine": {"name": "cosine", "T_max": 2, "eta_min": 0.001},
     "inverse_scaling": {"name": "inverse_scaling", "power": 0.6},
 }
+SCHEDULES |= {f"{name} per step": each | {"per": "step"} for name, each in SCHEDULES.items() if name != "constant"}
 LOSSES = ["squared_error", "absolute_error", "huber"]
 BATCH_SIZES = [1, 3, "full"]  # of 10 rows: 3 leaves a short last batch
 EXTRAS: list[dict[str, Any]] = [
@@ -409,7 +410,14 @@ def test_the_learning_rate_of_an_epoch_follows_the_formula_of_its_schedule(name:
         "inverse_scaling": lambda epoch: 0.1 / (epoch + 1) ** 0.6,
     }
     records, _ = run(training_of(X, Y, spec_of(epochs=6, learning_rate=0.1, schedule=SCHEDULES[name], batch_size=13)))
-    assert [record.learning_rate for record in records] == pytest.approx([rates[name](epoch) for epoch in range(6)])
+    rate = rates[name.removesuffix(" per step")]  # a step an epoch
+    assert [record.learning_rate for record in records] == pytest.approx([rate(epoch) for epoch in range(6)])
+
+
+def test_a_cosine_that_counts_steps_falls_over_the_steps_of_the_whole_run() -> None:
+    spec = spec_of(epochs=5, learning_rate=0.1, schedule={"name": "cosine", "per": "step"}, batch_size=5)
+    rates = [record.learning_rate for record in training_of(X, Y, spec).epochs()]
+    assert rates == pytest.approx([0.1 * (1 + math.cos(math.pi * 3 * epoch / 15)) / 2 for epoch in range(5)])
 
 
 def test_a_cosine_without_a_length_falls_over_the_whole_run() -> None:
@@ -554,14 +562,25 @@ def test_an_interrupted_epoch_leaves_no_record_and_is_trained_again_from_the_che
 # Another program for the same mathematics
 
 
+@pytest.mark.parametrize(
+    ("schedule", "theirs_of"),
+    [
+        ("constant", {"learning_rate": "constant"}),
+        ({"name": "inverse_scaling", "power": 0.25, "per": "step"}, {"learning_rate": "invscaling", "power_t": 0.25}),
+    ],
+    ids=["constant", "inverse scaling"],
+)
 @pytest.mark.parametrize("penalty", [0.0, 0.03])
 @pytest.mark.parametrize("fit_bias", [True, False])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_scikit_learn_reaches_the_same_weights_with_the_same_steps(loss: str, fit_bias: bool, penalty: float) -> None:
-    """Its squared loss and its penalty carry a factor ½; its Huber and absolute losses do not."""
+def test_scikit_learn_reaches_the_same_weights_with_the_same_steps(
+    loss: str, fit_bias: bool, penalty: float, schedule: Any, theirs_of: dict[str, Any]
+) -> None:
+    """As the table of docs/reference/names.md has it: its squared loss and its penalty carry a factor ½, others not."""
     rate = 0.01
     spec = spec_of(
-        epochs=20, learning_rate=rate, loss=loss, l2=penalty, fit_bias=fit_bias, huber_delta=0.5, dtype="float64"
+        **{"epochs": 20, "learning_rate": rate, "schedule": schedule, "fit_bias": fit_bias, "dtype": "float64"},
+        **{"loss": loss, "l2": penalty, "huber_delta": 0.5},
     )
     options = {
         "squared_error": {"loss": "squared_error", "eta0": 2 * rate, "alpha": penalty},
@@ -569,12 +588,20 @@ def test_scikit_learn_reaches_the_same_weights_with_the_same_steps(loss: str, fi
         "huber": {"loss": "huber", "epsilon": 0.5, "eta0": rate, "alpha": 2 * penalty},
     }
     theirs = SGDRegressor(
-        **options[loss], penalty="l2", learning_rate="constant", shuffle=False, tol=None, max_iter=20,
-        fit_intercept=fit_bias,
-    ).fit(X, Y)  # fmt: skip
+        **options[loss], **theirs_of, penalty="l2", shuffle=False, tol=None, max_iter=20, fit_intercept=fit_bias
+    ).fit(X, Y)
     *_, last = training_of(X, Y, spec).epochs()
     assert last.parameters.weights == pytest.approx(theirs.coef_.tolist(), abs=1e-10)
     assert (last.parameters.bias or 0.0) == pytest.approx(theirs.intercept_[0] if fit_bias else 0.0, abs=1e-10)
+
+
+def test_inverse_scaling_per_step_is_scikit_learn_s_of_the_lecture() -> None:
+    spec = spec_of(
+        **{"epochs": 2, "learning_rate": 0.01, "schedule": {"name": "inverse_scaling", "per": "step"}},
+        **{"fit_bias": False, "dtype": "float64"},
+    )
+    *_, last = training_of(np.array([[1.0], [2.0], [3.0]]), np.array([2.0, 4.0, 6.0]), spec).epochs()
+    assert last.parameters.weights == pytest.approx([0.53452987], abs=1e-8)
 
 
 def test_an_epoch_record_is_the_sum_of_its_steps() -> None:

@@ -31,6 +31,7 @@ SCHEDULES: list[dict[str, Any]] = [
     {"name": "cosine"},
     {"name": "inverse_scaling"},
 ]
+SCHEDULES += [each | {"per": "step"} for each in SCHEDULES[1:]]
 SNAPSHOT_EVERY = 3
 
 random = np.random.default_rng(5)
@@ -69,7 +70,7 @@ def assert_replays(spec: TrainingSpec) -> None:
         assert replayed(spec, snapshots, epoch, range(len(wanted))) == wanted
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda part: part["name"])
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 def test_every_epoch_replays_to_the_same_bits(optimizer: dict[str, Any], schedule: dict[str, Any]) -> None:
     assert_replays(spec_of(optimizer=optimizer, schedule=schedule))
