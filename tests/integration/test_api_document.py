@@ -89,3 +89,11 @@ def test_every_answer_that_has_a_body_says_what_it_holds(document: Json) -> None
         for status, answer in operation["responses"].items():
             assert status in ("204", "304") or answer["content"], operation["operationId"]
             assert all(media["schema"] for media in answer.get("content", {}).values()), operation["operationId"]
+
+
+def test_the_headers_that_a_poll_reads_are_documented(document: Json) -> None:
+    parameters = document["paths"]["/v1/jobs/{job_id}"]["get"]["parameters"]
+
+    headers = [each["name"] for each in parameters if each["in"] == "header"]
+
+    assert headers == ["If-None-Match", "Prefer"]
