@@ -26,7 +26,7 @@ from service.errors import (
     StorageFull,
 )
 from slope.spec import Fault, faults_of
-from slope.spec.faults import MOST_FAULTS
+from slope.spec.faults import MOST_FAULTS, pointer, sentence
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ def _validation_error(_request: Request, error: Exception) -> ServiceError:
     if errors[0]["type"] == "json_invalid":
         return MalformedRequest(f"The body is not JSON: {errors[0]['ctx']['error']} at {errors[0]['loc'][-1]}")
     in_body = [error | {"loc": error["loc"][1:]} for error in errors if error["loc"][0] == "body"]
-    elsewhere = [Fault(e["msg"], "/" + "/".join(map(str, e["loc"]))) for e in errors if e["loc"][0] != "body"]
+    elsewhere = [Fault(sentence(e), pointer(e["loc"])) for e in errors if e["loc"][0] != "body"]
     faults = elsewhere + faults_of(in_body, error.body)
     at_least = "At least " if len(errors) >= MOST_FAULTS else ""
     count = f"{at_least}{len(errors)} things are" if len(errors) > 1 else "One thing is"

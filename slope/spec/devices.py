@@ -1,11 +1,23 @@
 """What a job may ask for as its device, and what that comes down to."""
 
+import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$")]
+from slope.spec.faults import invalid
+
+_DEVICE = r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$"
+
+
+def _refuse_unknown(value: Any) -> Any:
+    if isinstance(value, str) and not re.search(_DEVICE, value):
+        raise invalid((), "Input should be auto, cpu, cuda, or one GPU by its number, as cuda:0")
+    return value
+
+
+Device = Annotated[str, Field(pattern=_DEVICE), BeforeValidator(_refuse_unknown)]
 
 
 def device_for(request: str) -> str:

@@ -98,6 +98,14 @@ def faults_of(errors: Sequence[Any], document: Any, *, limit: int = MOST_FAULTS)
 def sentence(error: Any) -> str:
     """What is wrong, without the value: of all of Pydantic's sentences only that of an unknown name repeats it."""
     match error["type"]:
+        case "missing" if error["loc"] in ((), ("body",)):
+            return "The body is empty: send JSON"
+        case "uuid_parsing" | "uuid_type":
+            return "Input should be an id as answers have it, like 0199a20a-32d3-7725-8abe-b61c9657a327"
+        case "int_parsing":
+            return "Input should be a whole number"
+        case "float_parsing":
+            return "Input should be a number"
         case "union_tag_invalid":
             return f"The name should be one of {error['ctx']['expected_tags']}"
         case "union_tag_not_found":

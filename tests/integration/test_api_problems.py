@@ -411,3 +411,27 @@ def test_the_documentation_needs_no_other_host(client: TestClient, path: str) ->
     assert links
     for link in links:
         assert client.get(link).status_code == 200, link
+
+
+# messages for people
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer", "words"),
+    [
+        ("POST", "/v1/jobs", b"", "", "The body is empty"),
+        ("POST", "/v1/graphs", b"", "", "The body is empty"),
+        ("GET", "/v1/jobs/lecture", None, "/path/job_id", "like 0199a20a-"),
+        ("GET", "/v1/jobs?dataset_id=cars", None, "/query/dataset_id", "like 0199a20a-"),
+        ("POST", "/v1/jobs", b'{"dataset": {"id": "cars"}}', "/dataset/id", "like 0199a20a-"),
+        ("GET", "/v1/jobs?limit=ten", None, "/query/limit", "a whole number"),
+        ("POST", "/v1/jobs", b'{"dataset": {"x": [1], "y": [1]}, "device": "gpu"}', "/device", "as cuda:0"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words(
+    client: TestClient, method: str, path: str, body: bytes | None, pointer: str, words: str
+) -> None:
+    problem = problem_of(client.request(method, path, content=body, headers={"Content-Type": "application/json"}), 422)
+
+    assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
+    assert words in problem["detail"]
