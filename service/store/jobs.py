@@ -40,7 +40,7 @@ class Unheard:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs to list; None does not filter, and neither do no statuses."""
+    """Which jobs to list. None, and an empty tuple of statuses, do not filter."""
 
     statuses: tuple[str, ...] = ()
     name: str | None = None
@@ -50,12 +50,12 @@ class Filters:
 
 
 class Outline(NamedTuple):
-    """What is to be known of a job whose records are read."""
+    """What whoever reads a job's records needs to know of the job."""
 
     version: int
     status: str
     features: int
-    """How many."""
+    """Their number."""
 
     @property
     def is_final(self) -> bool:
@@ -75,7 +75,7 @@ def find_job(session: Session, job_id: UUID, *, with_events: bool = False) -> Jo
 
 
 def find_job_for_replay(session: Session, job_id: UUID) -> Job | None:
-    """A job with what its steps are computed again from; to ask for more is an error."""
+    """A job with the columns that its steps are computed again from; reading another column is an error."""
     return session.get(Job, job_id, options=[_FOR_REPLAY])
 
 
@@ -141,7 +141,7 @@ def count_by_status(session: Session) -> dict[str, int]:
 
 
 def oldest_queued(session: Session) -> dict[str, datetime]:
-    """By the device that was asked for: since when the oldest queued job has been there."""
+    """Since when the oldest queued job has been there, by the device that it asks for."""
     query = select(Job.device, func.min(Job.created_at).label("oldest")).where(Job.status == "queued")
     return {row.device: row.oldest for row in session.execute(query.group_by(Job.device))}
 
@@ -153,7 +153,7 @@ def queued_jobs(session: Session, devices: Sequence[str], *, limit: int) -> list
 
 
 def unheard_jobs(session: Session, *, silent_seconds: float, limit: int) -> list[Unheard]:
-    """Queued jobs whose last bell is so long ago that it may be lost, or was never rung; oldest first.
+    """Queued jobs whose bell was never rung, or long enough ago to be lost; oldest first.
 
     Of a group only the first: one bell wakes all of it.
     """

@@ -55,7 +55,7 @@ def largest_memory(session: Session, device: str) -> int | None:
 
 
 def count_slots(session: Session, device: str) -> int:
-    """How many jobs the live workers that have a device train at once."""
+    """How many jobs the live workers that have a device train at the same time."""
     return sum(worker.slots for worker, alive in list_workers(session) if alive and device in _names(worker))
 
 
@@ -69,5 +69,5 @@ def live_devices(session: Session) -> dict[str, bool]:
 
 
 def _names(worker: Worker) -> set[str]:
-    """Of its devices."""
+    """The names of its devices."""
     return {device["name"] for device in worker.devices}

@@ -64,7 +64,7 @@ def release_expired(database: Database, contact: Contact, *, max_crashes: int) -
 
 
 def watch_and_release(database: Database, contact: Contact, *, max_crashes: int) -> list[UUID]:
-    """The same, but wait until the contact was long enough, if there is anything to take."""
+    """The same, but wait until the contact was long enough, if any lease has run out."""
     while _expired_jobs(database):
         released = release_expired(database, contact, max_crashes=max_crashes)
         if contact.is_unbroken:
@@ -102,7 +102,7 @@ def _expired_jobs(database: Database) -> list[RunningJob]:
 
 
 def _is_still_unbroken(contact: Contact) -> bool:
-    """Asked when a transaction has begun: leases are held against the moment of its begin, however long it takes."""
+    """Asked when a transaction has begun: leases are compared with the moment of its begin, however long it takes."""
     contact.note_answer()
     return contact.is_unbroken
 

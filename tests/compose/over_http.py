@@ -10,7 +10,7 @@ from typing import Any
 from slope.client import Client
 
 LECTURE = json.loads((Path(__file__).parents[1] / "lecture.json").read_text())
-PATIENCE_SECONDS = 120.0
+LIMIT_SECONDS = 120.0
 
 
 def ready(client: Client, workers: str) -> None:
@@ -27,7 +27,7 @@ def ready(client: Client, workers: str) -> None:
 
 def lecture(client: Client) -> None:
     """The lecture's job has the lecture's numbers, every one of them."""
-    job = client.wait(client.submit(lecture_request())["id"], timeout=PATIENCE_SECONDS)
+    job = client.wait(client.submit(lecture_request())["id"], timeout=LIMIT_SECONDS)
     expect(job["status"], "succeeded")
     epochs = list(client.epochs(job["id"]))
     expect(len(epochs), len(LECTURE["records"]))
@@ -70,12 +70,12 @@ def goes_on(client: Client, job_id: str, epochs_done: str) -> None:
 
 def cancel(client: Client, job_id: str) -> None:
     client.cancel(job_id)
-    expect(client.wait(job_id, timeout=PATIENCE_SECONDS)["status"], "cancelled")
+    expect(client.wait(job_id, timeout=LIMIT_SECONDS)["status"], "cancelled")
     ok("the job was cancelled")
 
 
 def succeeds(client: Client, job_id: str) -> None:
-    job = client.wait(job_id, timeout=PATIENCE_SECONDS)
+    job = client.wait(job_id, timeout=LIMIT_SECONDS)
     expect(job["status"], "succeeded")
     ok(f"the job succeeded, in attempt {job['attempt']}")
 
@@ -96,7 +96,7 @@ def lecture_request() -> dict[str, Any]:
 
 
 def wait_until(condition: Callable[[], bool], complaint: Callable[[], str]) -> None:
-    deadline = monotonic() + PATIENCE_SECONDS
+    deadline = monotonic() + LIMIT_SECONDS
     while not condition():
         if monotonic() > deadline:
             sys.exit(f"FAILED: {complaint()}")

@@ -1,4 +1,4 @@
-"""Programs of the product as processes of their own, and patience with what they do."""
+"""Programs of the product as processes of their own, and how long to wait for what they do."""
 
 import ctypes
 import json
@@ -18,7 +18,7 @@ import psutil
 
 Answer = TypeVar("Answer")
 
-PATIENCE_SECONDS = 60.0
+LIMIT_SECONDS = 60.0
 _SESSION = uuid4().hex[:12]
 _numbers = count()
 _LIBC = ctypes.CDLL(None)
@@ -107,7 +107,7 @@ class Program:
     def wait(self) -> int:
         """Its exit code when it has ended."""
         try:
-            return self.process.wait(PATIENCE_SECONDS)
+            return self.process.wait(LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self._command} does not end:\n{self.log}") from None
 
@@ -126,7 +126,7 @@ def module(
     return Program(folder, sys.executable, "-m", *command, environment=environment, descriptors=descriptors)
 
 
-def until(condition: Callable[[], Answer], seconds: float = PATIENCE_SECONDS) -> Answer:
+def until(condition: Callable[[], Answer], seconds: float = LIMIT_SECONDS) -> Answer:
     """The first answer of the condition that is true in the sense of `if`. The deadline only ends a test that fails."""
     deadline = monotonic() + seconds
     while not (answer := condition()):

@@ -22,7 +22,7 @@ from faults.work import Damage, Json
 Make = Callable[[], Json]
 Cut = Callable[[SpreadStage, Make], Trial]
 
-_PATIENCE = 100.0
+_LIMIT_SECONDS = 100.0
 """Seconds to wait for what comes back late: the figure tells how late."""
 _DELAY, _LOSS = 0.1, 0.05
 """Of each packet, in each direction."""
@@ -74,13 +74,13 @@ def worker_cut_off_three_times(stage: SpreadStage, _: Make, *, seconds: float = 
     job_id = stage.submit(make())
     recoveries = []
     for share in (0.05, 0.3, 0.55):
-        until(lambda share=share: work.recorded(stage.database, job_id) > share * expected, _PATIENCE)
+        until(lambda share=share: work.recorded(stage.database, job_id) > share * expected, _LIMIT_SECONDS)
         worker = until(lambda: stage.worker_of(job_id))
         with stage.cut(stage.host_of(worker)):
             started, before = monotonic(), work.recorded(stage.database, job_id)
             recoveries.append(_seconds_to_next_epoch(stage, job_id, started, before) or 0.0)
             sleep(max(0.0, started + seconds - monotonic()))
-    stage.wait(job_id, _PATIENCE)
+    stage.wait(job_id, _LIMIT_SECONDS)
     figures = {"attempts": float(work.row(stage.database, job_id).attempt)}
     return Trial(stage.inspect(job_id, make), max(recoveries), figures)
 
@@ -114,7 +114,7 @@ def api_cut_from_database(stage: SpreadStage, make: Make, *, ways: Ways = "both"
         with stage.cut(stage.api_host, ways=ways, port=DATABASE_PORT):
             sleep(seconds)
         whole = monotonic()
-        until(lambda: probe.all_are_well(whole), _PATIENCE)
+        until(lambda: probe.all_are_well(whole), _LIMIT_SECONDS)
         sleep(1.0)
     assert not probe.wrong(), probe.wrong()
     figures = {"slowest answer": probe.slowest(), "slowest /livez": probe.slowest("/livez")}
@@ -132,7 +132,7 @@ def stream_cut_off(stage: SpreadStage, make: Make, *, ways: Ways = "both") -> Tr
     until(lambda: first.epochs)
     started = monotonic()
     with stage.cut(stage.api_host, ways=ways, port=DATABASE_PORT):
-        until(lambda: first.has_ended, _PATIENCE)
+        until(lambda: first.has_ended, _LIMIT_SECONDS)
         ended = monotonic() - started
     second, recovery = _read_on(stage, job_id, first)
     assert not first.error, first.error
@@ -150,7 +150,7 @@ def workers_cut_from_broker(stage: SpreadStage, make: Make, *, ways: Ways = "bot
         sleep(seconds)
         recovery, posted, slowest = _seconds_to_train_what_is_posted(stage)
         until(lambda: len(stage.api.readiness.get("without_broker", ())) == len(stage.worker_hosts))
-    until(lambda: stage.api.is_ready, _PATIENCE)
+    until(lambda: stage.api.is_ready, _LIMIT_SECONDS)
     damage = sum((stage.inspect(job_id, work.small) for job_id in posted), stage.inspect(running, make))
     return _untaken(stage, running, Trial(damage, recovery, {"slowest POST": slowest}))
 
@@ -161,7 +161,7 @@ def api_cut_from_broker(stage: SpreadStage, make: Make, *, ways: Ways = "both") 
     with stage.cut(stage.api_host, ways=ways, port=BROKER_PORT):
         recovery, posted, slowest = _seconds_to_train_what_is_posted(stage)
         readiness = stage.api.readiness
-    until(lambda: stage.api.is_ready, _PATIENCE)
+    until(lambda: stage.api.is_ready, _LIMIT_SECONDS)
     damage = sum((stage.inspect(job_id, work.small) for job_id in posted), stage.inspect(running, make))
     assert readiness["status"] == "degraded", readiness
     return _untaken(stage, running, Trial(damage, recovery, {"slowest POST": slowest}))
@@ -183,15 +183,15 @@ def slow_line(stage: SpreadStage, _: Make) -> Trial:
 def _read_on(stage: SpreadStage, job_id: UUID, first: Reader) -> tuple[Reader, float]:
     """Another reader that has come to the end, and how long it took until it was let in."""
     started = monotonic()
-    second = until(lambda: _let_in(Reader(stage.api.url, job_id, first.position)), _PATIENCE)
+    second = until(lambda: _let_in(Reader(stage.api.url, job_id, first.position)), _LIMIT_SECONDS)
     recovery = monotonic() - started
-    until(lambda: second.has_ended, _PATIENCE)
+    until(lambda: second.has_ended, _LIMIT_SECONDS)
     assert not second.error, second.error
     return second, recovery
 
 
 def _let_in(reader: Reader) -> Reader | None:
-    until(lambda: reader.status or reader.has_ended, _PATIENCE)
+    until(lambda: reader.status or reader.has_ended, _LIMIT_SECONDS)
     return reader if reader.status in (200, 204) else None
 
 
@@ -203,13 +203,13 @@ def _seconds_to_train(stage: SpreadStage, worker: Program) -> float:
         stage.submit(work.small())
         return len(worker.logged("training")) > before
 
-    until(has_begun, _PATIENCE)
+    until(has_begun, _LIMIT_SECONDS)
     return monotonic() - started
 
 
 def _seconds_to_next_epoch(stage: SpreadStage, job_id: UUID, since: float, before: int) -> float | None:
     """Until more than `before` epochs stand in SQL; None when the job had nothing more to record."""
-    until(lambda: _has_gone_on(stage, job_id, before), _PATIENCE)
+    until(lambda: _has_gone_on(stage, job_id, before), _LIMIT_SECONDS)
     return monotonic() - since if work.recorded(stage.database, job_id) > before else None
 
 
@@ -227,7 +227,7 @@ def _seconds_until(*conditions: Callable[[], bool], since: float) -> list[float]
                 moments[number] = monotonic() - since
         return len(moments) == len(conditions)
 
-    until(all_have, _PATIENCE)
+    until(all_have, _LIMIT_SECONDS)
     return [moments[number] for number in range(len(conditions))]
 
 
@@ -239,12 +239,12 @@ def _seconds_to_train_what_is_posted(stage: SpreadStage) -> tuple[float, list[UU
         posted.append(stage.submit(work.small()))
         slowest = max(slowest, monotonic() - started)
     started = monotonic()
-    until(lambda: all(work.recorded(stage.database, job_id) for job_id in posted), _PATIENCE)
+    until(lambda: all(work.recorded(stage.database, job_id) for job_id in posted), _LIMIT_SECONDS)
     return monotonic() - started, posted, slowest
 
 
 def _seconds_of_training(stage: SpreadStage, job_id: UUID) -> float:
-    stage.wait(job_id, 2 * _PATIENCE)
+    stage.wait(job_id, 2 * _LIMIT_SECONDS)
     job = work.row(stage.database, job_id)
     assert job.started_at
     assert job.finished_at

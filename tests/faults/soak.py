@@ -43,13 +43,13 @@ class Result:
         )
 
 
-def run(stage: Stage, jobs: int, patience: float = 1800.0) -> Result:
+def run(stage: Stage, jobs: int, limit_seconds: float = 1800.0) -> Result:
     expected = stage.reference(work.small)
     started = monotonic()
     killer = Killer(stage)
     with killer, ThreadPoolExecutor(8) as threads:
         ids = list(threads.map(lambda _: stage.submit(work.small()), range(jobs)))
-        until(lambda: _waiting(stage) == 0, patience)
+        until(lambda: _waiting(stage) == 0, limit_seconds)
     seconds = monotonic() - started
     damages = [work.damage(stage.database, job, expected) + work.events_damage(stage.database, job) for job in ids]
     total = sum(damages, work.Damage())

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import psutil
-from e2e.processes import PATIENCE_SECONDS, Program, module, until
+from e2e.processes import LIMIT_SECONDS, Program, module, until
 from e2e.services import Api, Broker
 
 from faults import work
@@ -128,7 +128,7 @@ class Stage:
         """Let a random time pass: it is the moment of the fault, and nothing is waited for."""
         sleep(self.random.uniform(0, longest))
 
-    def wait(self, job_id: UUID, seconds: float = 2 * PATIENCE_SECONDS) -> str:
+    def wait(self, job_id: UUID, seconds: float = 2 * LIMIT_SECONDS) -> str:
         """The status of a job when it has ended."""
 
         def ended() -> str | None:
@@ -159,7 +159,7 @@ class Stage:
         def has_gone_on() -> bool:
             return self._recorded(job_id) > before or work.row(self.database, job_id).is_final
 
-        until(has_gone_on, 2 * PATIENCE_SECONDS)
+        until(has_gone_on, 2 * LIMIT_SECONDS)
         return monotonic() - started if self._recorded(job_id) > before else None
 
     def inspect(self, job_id: UUID, make: Callable[[], Json]) -> Damage:

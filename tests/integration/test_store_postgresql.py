@@ -20,7 +20,7 @@ from service.store import database as connections
 from service.store import jobs, postgresql
 from service.store.database import Database
 
-_PATIENCE = 60.0
+_LIMIT_SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def standstill(database: Database) -> Iterator[None]:
 
 
 def _when_it_answers(database: Database, ask: Callable[[Database], Any]) -> Any:
-    until = monotonic() + _PATIENCE
+    until = monotonic() + _LIMIT_SECONDS
     while True:
         try:
             return ask(database)
@@ -140,7 +140,7 @@ def test_while_a_server_is_known_to_be_silent_nobody_waits(
 ) -> None:
     read_one(far)
     host.hold()
-    monkeypatch.setattr(postgresql, "ASK_AGAIN", 10 * _PATIENCE)
+    monkeypatch.setattr(postgresql, "ASK_AGAIN", 10 * _LIMIT_SECONDS)
     with pytest.raises(DatabaseUnavailable):
         read_one(far)
     asked: list[int] = []
@@ -194,7 +194,7 @@ def test_a_patient_one_waits_for_a_server_that_stands_still(postgresql_url: str)
         asking.start()
         asking.join(2.0)  # the impatient would have left long since
         assert asking.is_alive()
-    asking.join(_PATIENCE)
+    asking.join(_LIMIT_SECONDS)
     database.dispose()
 
     assert answers == [1]
