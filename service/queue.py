@@ -65,7 +65,7 @@ def _transport(broker_url: str) -> tuple[str, dict[str, Any]]:
 class CeleryQueue:
     """Rings through Celery, by the task's name: the service does not know the worker's code.
 
-    After a ring that failed it does not ring for some seconds: whoever submits jobs does not wait for each of them.
+    After a ring that failed it pauses for some seconds: a client that submits many jobs does not wait for each of them.
     """
 
     def __init__(self, app: Celery) -> None:

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     in the data folder by default. Signs such as `@ / ? # %` in a password or a path are written as `%40`, `%2F`, …"""
     storage_url: Annotated[str, AfterValidator(addresses.storage)] = ""
     """Where datasets are kept: a folder (`/srv/slope`, or `file:///srv/slope`), or `s3://bucket/prefix`; by default the
-    folder `objects` beside an embedded database, or in the data folder. API and workers need to see the same."""
+    folder `objects` next to an embedded database, or in the data folder. API and workers need to see the same."""
     broker_url: Annotated[str, AfterValidator(addresses.broker)] = ""
     """URL of Redis or Valkey, the bell that wakes workers; by default that of a running `slope serve`, or port 6379."""
 
@@ -108,9 +108,9 @@ class Settings(BaseSettings):
     upload_seconds: float = Field(default=600.0, gt=0)
     """How long reading one upload may take, once it has arrived."""
     spool_dir: Folder | None = None
-    """Where uploads wait to be read; by default a folder beside the one where datasets are kept."""
+    """Where uploads wait to be read; by default a folder next to the one where datasets are kept."""
     max_connections: int = Field(default=1000, ge=1)
-    """Requests that the API has in work at once, streams and long polls among them; more are answered 503."""
+    """Requests that the API works on at the same time, streams and long polls among them; more are answered 503."""
     request_seconds: int = Field(default=10, ge=1)
     """How long a client may keep the API waiting for a request's head, or for the next 1,000 bytes of its body."""
     max_recorded_numbers: int = Field(default=100_000_000, ge=1)
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     """Most weights of a sweep: settings × features."""
 
     replays_at_once: int = Field(default=2, ge=1)
-    """Replays, graphs of steps, pictures and audits that are computed at once."""
+    """Replays, graphs of steps, pictures and audits that are computed at the same time."""
     replays_waiting: int = Field(default=8, ge=0)
     """How many more wait for their turn; beyond them the answer is 503."""
     replay_seconds: float = Field(default=60.0, gt=0)
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     worker_memory: ByteSize | None = None
     """Memory that one training may take, as in `2GiB`; by default its part of the worker's machine or container."""
     worker_remote_control: bool = False
-    """Whether workers obey Celery's commands from the broker (`inspect`, `control`), from whoever can write to it."""
+    """Whether workers obey Celery's commands from the broker (`inspect`, `control`), from all who can write to it."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of one training. The bits of a large sum depend on it: keep it the same in every process."""
     lease_seconds: float = Field(default=6.0, gt=0)

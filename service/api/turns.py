@@ -1,4 +1,4 @@
-"""Work that takes long takes turns: few at a time in threads of their own, few that wait, and none for who has gone."""
+"""Long work takes turns: few at a time in threads of their own, few that wait, and none for a client that has gone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -32,7 +32,7 @@ class Turns:
         *arguments: Arguments.args,
         **named: Arguments.kwargs,
     ) -> Answer:
-        """What the work gives, when its turn has come. Raises TooBusy at once where too many wait, and ClientGone."""
+        """What the work gives when its turn has come. Raises TooBusy where too many wait, and ClientGone."""
         if self._taken >= self._most:
             raise TooBusy(self._most)
         return await self._do(leaving, lambda: work(*arguments, **named))

@@ -50,7 +50,7 @@ def main(
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Jobs trained at once")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Jobs trained at the same time")] = 1,
     data_dir: DataDir = None,
 ) -> None:
     """Run API, worker and broker on this machine until Ctrl-C."""
@@ -81,7 +81,7 @@ def api(
 
 
 @app.command()
-def worker(workers: Annotated[int, typer.Option(min=1, max=256, help="Jobs trained at once")] = 1) -> NoReturn:
+def worker(workers: Annotated[int, typer.Option(min=1, max=256, help="Jobs trained at the same time")] = 1) -> NoReturn:
     """Run a worker alone; database and broker as SLOPE_DATABASE_URL and SLOPE_BROKER_URL say."""
     _need_server()
     _become("worker", str(workers))
@@ -136,7 +136,7 @@ def submit(
     with _client_errors(url), Client(url) as client:
         job = client.submit(request)
         if wait:
-            typer.echo(f"Job {job['id']} is {job['status']}.", err=True)  # whoever stops waiting can look for it
+            typer.echo(f"Job {job['id']} is {job['status']}.", err=True)  # who stops waiting can look it up
             job = client.wait(job["id"], timeout=math.inf)
     console.print_json(data=job)
     if wait and job["status"] != "succeeded":

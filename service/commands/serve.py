@@ -75,7 +75,7 @@ def _announcer(address: str, data_dir: Path) -> Callable[[], None]:
 
     def announce() -> None:
         nonlocal announced
-        if not announced and _answers(f"{address}/livez"):
+        if not announced and _is_up(f"{address}/livez"):
             announced = True
             console.print(f"Slope listens on {address}, and all calls are at {address}/docs", soft_wrap=True)
             console.print(f"Its data is in {data_dir}. Ctrl-C ends it.", soft_wrap=True)
@@ -83,7 +83,7 @@ def _announcer(address: str, data_dir: Path) -> Callable[[], None]:
     return announce
 
 
-def _answers(url: str) -> bool:
+def _is_up(url: str) -> bool:
     try:
         with _direct.open(url, timeout=1):
             return True

@@ -1,4 +1,4 @@
-"""Who makes the analysis of a job: the API for its answer, the worker beside the training, or nobody."""
+"""Who makes the analysis of a job: the API for its answer, the worker during the training, or nobody."""
 
 from service.settings import Settings
 from slope.analysis import analysis_seconds

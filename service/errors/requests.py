@@ -49,7 +49,7 @@ class HostNotKnown(ServiceError):
 
     status = 421
     type = "host-not-known"
-    title = "The service does not go by that name"
+    title = "The service is not known by that name"
 
     def __init__(self) -> None:
         detail = "The request's Host is none of the service's names: its operator adds it to SLOPE_ALLOWED_HOSTS"
@@ -91,7 +91,7 @@ class BodyNotRead(ServiceError):
 
     def __init__(self) -> None:
         detail = (
-            "The process that reads large bodies did not start or was ended, as where there is no memory:"
+            "The process that reads large bodies did not start or was ended, perhaps for lack of memory:"
             " nothing was changed; send the body again in a moment, or a smaller one"
         )
         super().__init__(detail, headers={"Retry-After": "2"})
@@ -128,7 +128,7 @@ class TooManyRequests(ServiceError):
     title = "The service is busy"
 
     def __init__(self) -> None:
-        detail = "It has as many requests in work as it takes at once: repeat yours in a moment"
+        detail = "It works on as many requests as it takes at a time: repeat yours in a moment"
         super().__init__(detail, headers={"Retry-After": "1"})
 
 
@@ -158,7 +158,7 @@ class TooBusy(ServiceError):
 
     status = 503
     type = "too-busy"
-    title = "Too many ask for long work at once"
+    title = "Too much long work is asked for"
 
     def __init__(self, most: int) -> None:
         detail = f"{most} replays, graphs, pictures and audits are under way or wait: ask again in a moment"
@@ -173,7 +173,7 @@ class ClientGone(ServiceError):
     title = "The client has gone"
 
     def __init__(self) -> None:
-        super().__init__("The client has closed its connection: the work was called off")
+        super().__init__("The client has closed its connection: the work was stopped")
 
 
 class IdempotencyKeyReused(ServiceError):

@@ -73,7 +73,7 @@ def submit_job(
 def rehearse_submission(database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
     """Submit a job and take it back: the first client then finds everything loaded and connected."""
     queue.is_reachable()
-    own = random()  # the same content, rehearsed by several at once, would make one wait for another  # noqa: S311
+    own = random()  # the same content, rehearsed by several processes at the same time, would make one wait for another  # noqa: S311
     request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
     drafted = draft_job(database, storage, request, settings)
     new = drafted.sample.new_dataset(storage)
@@ -152,7 +152,7 @@ def waiting_reason(session: Session, job: Job) -> str | None:
 
 
 def waiting_reasons(session: Session, found: Sequence[Job]) -> list[str | None]:
-    """The same of many, for which the workers are looked at once."""
+    """The same for many jobs, with one look at the workers."""
     if not any(job.status == "queued" for job in found):
         return [None] * len(found)
     devices = workers.live_devices(session)

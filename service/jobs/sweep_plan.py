@@ -25,7 +25,7 @@ from slope.spec.faults import pointer
 from slope.spec.sweep import MAX_COPIED
 
 _SECONDS_PER_ROW, _SECONDS_PER_JOB = 20e-6, 10e-3
-"""What a recorded row took on two cores, and a job of its own beside its training."""
+"""What a recorded row took on two cores, and a job of its own besides its training."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ def sample_for_sweep(database: Database, storage: Storage, request: SweepRequest
 
 
 def plan_members(request: SweepRequest, sample: Sample, settings: Settings, memory: int | None = None) -> list[Member]:
-    """The jobs, planned for workers with so many bytes, and analysed. What is the same for many is computed once."""
+    """The jobs, planned for workers with this many bytes, and analysed. What is the same for many is computed once."""
     rows, features = sample.rows, len(sample.features)
     _refuse_wide(len(request.jobs), sample, settings)
     specs = [job.hyperparameters for job in request.jobs]
-    places = _places(specs, rows, features)
+    places = _group_places(specs, rows, features)
     plans = _plans(request, places, rows, features, memory)
     refuse_too_many_numbers("sweep", sum(each.recorded_numbers for each in plans), settings)
     analyses = _analyses(specs, sample.arrays, settings.analysis_seconds) if sample.arrays else {}
@@ -102,7 +102,7 @@ def _refuse_misfits(request: SweepRequest, sample: Sample) -> None:
         raise InvalidRequest("The sweep does not fit its dataset", faults) from error
 
 
-def _places(specs: Sequence[TrainingSpec], rows: int, features: int) -> dict[int, GroupPlace]:
+def _group_places(specs: Sequence[TrainingSpec], rows: int, features: int) -> dict[int, GroupPlace]:
     """By index of the setting; those that are left out train alone."""
     places: dict[int, GroupPlace] = {}
     for group in groups_of(specs, rows, features):

@@ -28,7 +28,7 @@ from slope.engines.plan import Plan
 from slope.spec import SweepRequest
 
 _MOST_BELLS = 100
-"""So many bells are rung before the request is answered; the reaper rings the others within a second or two."""
+"""This many bells are rung before the request is answered; the reaper rings the others within a second or two."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def has_validation(sweep: Sweep) -> bool:
 def rank_jobs(
     session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int
 ) -> tuple[list[Job], Rank | None]:
-    """The jobs from the smallest loss up, and the place behind which the next page begins."""
+    """The jobs from the smallest loss up, and the rank after which the next page begins."""
     found = sweeps.select_ranked(session, sweep_id, by, after=after, limit=limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], Rank(getattr(last, sweeps.RANKED[by].key), last.id) if last else None

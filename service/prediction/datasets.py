@@ -97,7 +97,7 @@ def score_dataset(
 ) -> Scoring:
     """Features default to the job's own, the target to the job's if the dataset has it.
 
-    Raises JobHasNoModel, EpochNotFound, InvalidRequest, ObjectMissing and StorageUnavailable, at once.
+    Raises JobHasNoModel, EpochNotFound, InvalidRequest, ObjectMissing and StorageUnavailable before it returns.
     """
     with database.reading() as session:
         job = jobs.get_job(session, job_id)
@@ -154,7 +154,7 @@ def _column_of(category: str) -> str:
 
 
 def _with_zeros(parts: Iterator[Array], indices: list[int]) -> Iterator[Array]:
-    """With columns of zeros, so that they have these indices."""
+    """With columns of zeros inserted, which then have these indices."""
     before = [index - earlier for earlier, index in enumerate(indices)]
     return (np.insert(part, before, 0.0, axis=1) for part in parts) if indices else parts
 

@@ -101,7 +101,7 @@ def as_tuples(job_ids: Sequence[UUID], columns: Columns) -> list[tuple[Any, ...]
 
 
 def _values(column: NDArray[Any] | None, count: int) -> list[Any]:
-    """Numbers, and vectors as JSON. All vectors are written at once, and then cut."""
+    """Numbers, and vectors as JSON. All vectors are written in one go, and then cut."""
     if column is None:
         return [None] * count
     if column.ndim == 1:

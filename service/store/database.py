@@ -1,4 +1,4 @@
-"""Connections. On SQLite writers begin at once (BEGIN IMMEDIATE), so that none fails or loses an update halfway."""
+"""Connections. On SQLite a writer waits for its turn when it begins, so that none fails or loses an update halfway."""
 
 import importlib
 import importlib.util
@@ -40,7 +40,7 @@ _TCP: dict[str, Any] = {
 }
 """Of connections to PostgreSQL, unless its URL says otherwise: one whose cable is pulled fails within 5 s."""
 _SILENT = "5s"
-"""PostgreSQL ends a writer that is silent in a transaction for so long: its host may be gone, and its locks are not."""
+"""PostgreSQL ends a writer that is silent for this long: its host may be gone while its locks remain."""
 _BEGIN = text(
     "SELECT clock_timestamp() FROM set_config('idle_in_transaction_session_timeout', :silence, true) AS silence,"
     " set_config('lock_timeout', :turn, true) AS turn"
@@ -54,7 +54,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, owner: UUID | None = None, fails_fast: bool = False) -> None:
-        """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found there.
+        """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found.
 
         `fails_fast`: raise within 5 s rather than wait for a database that does not answer.
         """
@@ -165,7 +165,7 @@ class Database:
 
 
 class _WriteTurns:
-    """Who has waited in vain for a turn to write has waited for those behind, too: their threads are needed."""
+    """After a wait for a turn to write that was in vain, the next ones wait less: their threads are needed."""
 
     def __init__(self) -> None:
         self._seconds = _TURN_SECONDS
@@ -217,7 +217,7 @@ def _connect(
 
 
 def _use_wal(connection: Any) -> None:
-    """Several processes may open a new file at once, and for this one change SQLite does not wait for its turn."""
+    """Several processes may open a new file together, and for this one change SQLite does not wait for its turn."""
     until = monotonic() + BUSY_TIMEOUT
     while True:
         try:
@@ -254,6 +254,6 @@ def now(session: Session) -> datetime:
 
 
 def later(session: Session, seconds: float) -> Any:
-    """The moment so many seconds from when the statement runs, however long its transaction has lasted by then."""
+    """The moment this many seconds after the statement runs, however long its transaction has lasted by then."""
     span = timedelta(seconds=seconds)
     return now(session) + span if session.get_bind().dialect.name == "sqlite" else func.clock_timestamp() + span

@@ -40,7 +40,7 @@ def with_content(connection: Connection, content_hash: str) -> UUID | None:
 
 
 def stored_bytes(session: Session) -> int:
-    """What all datasets take in the storage. Nobody else who asks can add one until the transaction ends."""
+    """What all datasets take in the storage. Nobody else can add one within a quota until the transaction ends."""
     _take_lock(session, _ADDING)
     objects = select(func.max(Dataset.size).label("size")).group_by(Dataset.object_id).subquery()
     return session.scalar(select(func.coalesce(func.sum(objects.c.size), 0))) or 0

@@ -65,7 +65,7 @@ def _add(session: Session, job_id: UUID, **values: Any) -> None:
 
 
 def _add_many(session: Session, details: Mapping[UUID, str | None], shared: dict[str, Any]) -> None:
-    """A statement takes so many ids as it has room for."""
+    """Some ids in a statement: it has room for no more."""
     job_ids = list(details)
     for start in range(0, len(job_ids), _MOST_IDS):
         _write(session, Job.id.in_(job_ids[start : start + _MOST_IDS]), details, shared)

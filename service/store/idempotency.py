@@ -1,4 +1,4 @@
-"""Idempotency keys: one transaction at a time holds one, and what was made with it is found by it.
+"""Idempotency keys: one transaction at a time has one locked, and what was made with it is found by it.
 
 Jobs and sweeps have keys of their own: the same key for both is two.
 """
@@ -16,9 +16,9 @@ _SEEDS: dict[type[Job] | type[Sweep], int] = {Job: 0, Sweep: 1}
 
 
 def lock_key(session: Session, kind: type[Job] | type[Sweep], key: str) -> bool:
-    """Hold a key until the transaction ends. False when another transaction holds it.
+    """Lock a key until the transaction ends. False when another transaction has it locked.
 
-    SQLite has one writer at a time: whoever asks there holds everything already.
+    SQLite has one writer at a time: whoever writes there has locked everything already.
     """
     if session.get_bind().dialect.name == "sqlite":
         return True

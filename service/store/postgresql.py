@@ -1,7 +1,7 @@
 """Whether PostgreSQL answers: nobody waits for a server that is frozen or cut off, nor for an answer that was lost.
 
-A statement may take long; a server that stands still must not hold those who ask it. So whoever has waited for a second
-asks, on a new connection, whether the server is there and works on the statement.
+A statement may take long; a server that stands still must not keep its clients waiting. So a client that has waited
+for a second asks, on a new connection, whether the server is there and works on the statement.
 """
 
 from collections.abc import Generator
@@ -91,7 +91,7 @@ class Server:
         return connection
 
     def refuse_while_silent(self) -> None:
-        """Raise while the server is known not to answer. Every now and then, whoever comes asks it again."""
+        """Raise while the server is known not to answer. Every now and then one client asks it again."""
         if self.is_silent and (monotonic() < self._ask_again_at or self._state_of(0) is None):
             raise OperationalError("the database does not answer")
 

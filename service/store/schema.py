@@ -18,7 +18,7 @@ from service.store.failures import translated_errors
 
 @translated_errors()
 def upgrade_schema(database: Database, revision: str = "head", *, storage: Storage | None = None) -> None:
-    """Bring the schema to a revision, in one transaction. Safe to call from several processes at once.
+    """Bring the schema to a revision, in one transaction. Safe to call from several processes at the same time.
 
     The storage is for migrations that move what was in SQL before; an empty database needs none.
     """

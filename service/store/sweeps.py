@@ -1,4 +1,4 @@
-"""Sweeps, and questions and changes about all of their jobs at once."""
+"""Sweeps, and questions and changes about all of their jobs together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RANKED = {"loss": Job.loss_last, "validation_loss": Job.loss_validation}
 
 @dataclass(frozen=True)
 class Rank:
-    """A place in a ranking: the loss there, and the job, for losses may be equal."""
+    """A position in a ranking: the loss there, and the job, for losses may be equal."""
 
     loss: float
     job_id: UUID
@@ -62,7 +62,7 @@ def count_epochs(session: Session, sweep_ids: Sequence[UUID]) -> dict[UUID, tupl
 
 
 def select_ranked(session: Session, sweep_id: UUID, by: str, *, after: Rank | None, limit: int) -> list[Job]:
-    """At most `limit` jobs from the smallest loss up, behind a place; without those that have none, failed or ended."""
+    """At most `limit` jobs from the smallest loss up, after a rank; without those that have none, failed or ended."""
     loss = RANKED[by]
     query = select(Job).where(Job.sweep_id == sweep_id, Job.status.not_in(("failed", "cancelled")), loss.is_not(None))
     if after is not None:
@@ -93,5 +93,5 @@ def remove_sweep(session: Session, sweep_id: UUID) -> set[UUID] | None:
 
 
 def _lock(session: Session, condition: ColumnElement[bool]) -> None:
-    """Let nobody change these jobs until the transaction ends. All who hold many take them in this order."""
+    """Let nobody change these jobs until the transaction ends. All who lock many lock them in this order."""
     session.execute(select(Job.id).where(condition).order_by(Job.id).with_for_update())

@@ -44,15 +44,15 @@ class Bounds:
     seconds: int
     """Seconds that a client may keep it waiting for a head, or for the next 1,000 bytes of a body."""
     requests: int
-    """In work at once."""
+    """Worked on at the same time."""
     connections: int
-    """Open at once: beyond, the one that has been idle longest gives way."""
+    """Open at the same time: for one more, the one that has been idle longest is closed."""
     root_path: str = ""
     """Where a proxy has the service among others."""
 
 
 def bounds_of(settings: Settings, descriptors: int) -> Bounds:
-    """What a process takes on that may have so many descriptors: some are for files, the database and the broker."""
+    """What a process takes on that may have this many descriptors: some are for files, the database and the broker."""
     connections = max(descriptors - _OTHER_DESCRIPTORS, descriptors // 2)
     return Bounds(settings.request_seconds, min(settings.max_connections, connections), connections, settings.root_path)
 
@@ -127,7 +127,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.tasks) >= self._bounds.requests and self.url not in self._always_served:
             raise TooManyRequests
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise MalformedRequest("So many requests are not sent before an answer has come")
+            raise MalformedRequest(
+                "The connection has sent too many requests before an answer: wait for answers, then send more"
+            )
         self._head_size, self._in_body, self._seconds_left = 0, True, self._bounds.seconds
         super().on_headers_complete()
 

@@ -112,7 +112,7 @@ class JobResponses:
 
 
 class Versions:
-    """Reads the versions of jobs, of many at once: whoever asks while one query runs shares the next.
+    """Reads the versions of many jobs by one query: a poll that comes while one runs waits for the next.
 
     No answer is older than its question. A query that is lost ends, as all that the database is asked.
     """

@@ -77,7 +77,7 @@ class JobWatch:
         """Whether the database answered."""
         try:
             seen = await to_thread.run_sync(self._query, list(self._waiters), limiter=self._thread)
-        except ServiceError as error:  # whoever waits asks again when time is up, and is told
+        except ServiceError as error:  # each waiter asks again when its time is up, and then has the error
             log.warning("cannot watch the jobs", error=str(error))
             return False
         for job_id in list(self._waiters):

@@ -1,1 +1,1 @@
-"""Bodies of requests: their limit, their coding, and JSON that is read beside the event loop."""
+"""Bodies of requests: their limit, their coding, and JSON that is read outside the event loop."""

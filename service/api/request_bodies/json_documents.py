@@ -1,7 +1,7 @@
 """JSON documents of many megabytes, read while others are answered.
 
 The parser reads a text in one go, and nobody else runs meanwhile, in whatever thread: 60 MB took all of the process for
-2.7 s. So a large text is parsed in a process of its own, and put together here in small pieces.
+2.7 s. So a large text is parsed in a process of its own, and put together here in small parts.
 """
 
 import json
@@ -24,7 +24,7 @@ _COMMAND = [sys.executable, "-I", "-S", str(Path(__file__).with_name("json_reade
 def read_json(content: bytes) -> Any:
     """What a JSON text says. Raises MalformedRequest, and BodyNotRead where the fault is ours."""
     if len(content) >= LARGE:
-        return _apart(content)
+        return _parsed_in_a_process(content)
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
@@ -74,7 +74,7 @@ def _dict(parts: Iterator[Part]) -> dict[str, Any]:
     return found
 
 
-def _apart(content: bytes) -> Any:
+def _parsed_in_a_process(content: bytes) -> Any:
     try:
         with subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin
@@ -90,7 +90,7 @@ def _apart(content: bytes) -> Any:
 
 
 def _parts(pipe: IO[bytes]) -> Iterator[Part]:
-    """Without an end: whoever asks for more than came has no whole document. Raises BodyNotRead."""
+    """Without an end: a document that is cut off raises. Raises BodyNotRead."""
     while True:
         size = int.from_bytes(_whole(pipe, 8))
         yield marshal.loads(_whole(pipe, size))  # noqa: S302 - our own program wrote it

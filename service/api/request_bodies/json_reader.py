@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 PIECE = 20_000
-"""Values that are put together at once: about a millisecond's work."""
+"""Values that are put together in one go: about a millisecond's work."""
 
 Part = tuple[str, Any]
 END: Part = ("end", None)

@@ -1,4 +1,4 @@
-"""JSON bodies of many kilobytes are read and checked in a thread: FastAPI does it in the loop that serves everybody.
+"""JSON bodies of many kilobytes are read and checked in a thread: FastAPI would keep the event loop from all others.
 
 What is checked is handed to FastAPI as the body, and is not checked again.
 """
@@ -21,12 +21,12 @@ from service.errors import MalformedRequest
 LARGE = 128 * 1024
 """Bytes; smaller ones take 6 ms at most."""
 AT_ONCE = 2
-"""Bodies that are read at once."""
+"""Bodies that are read at the same time."""
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
 def with_threaded_bodies(routes: Iterable[BaseRoute], limiter: CapacityLimiter) -> Iterator[BaseRoute]:
-    """Copies of routes, those that take JSON reading it so. The limiter says how many bodies are read at once."""
+    """Copies of routes, those that take JSON reading it so; the limiter says how many at the same time."""
     for route in map(copy, routes):
         if isinstance(route, APIRoute) and route.body_field is not None:
             model = route.body_field.field_info.annotation

@@ -22,7 +22,7 @@ from slope.tabular.text import codec_of
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 AT_ONCE = 2
-"""Uploads that are read at once; others wait, on the disk."""
+"""Uploads that are read at the same time; others wait, on the disk."""
 _DELIMITER = r"""^([^\w"'.+\-\r\n]|whitespace)$"""
 _BODIES: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES}
 _BODIES["text/csv"]["example"] = "hours,score\n1,52.5\n2,57\n3,61.5\n"

@@ -24,7 +24,7 @@ Seen = TypeVar("Seen")
 _ANSWER_SECONDS = 3.0
 """What has not answered by then counts as not answering."""
 _threads = CapacityLimiter(6)
-"""Threads of their own, for two questions at once: some may hang for a while."""
+"""Threads of their own, for two questions at a time: some may take a while."""
 
 
 class Liveness(BaseModel):
@@ -54,7 +54,7 @@ async def livez() -> Liveness:
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
 async def readyz(response: Response, database: DatabaseDep, storage: StorageDep, queue: QueueDep) -> Readiness:
-    """Whether jobs are accepted (database and storage answer) and run at once (so do the broker and a worker)."""
+    """Whether jobs are accepted (database and storage answer) and run immediately (so do the broker and a worker)."""
     alive, can_store, broker = await asyncio.gather(
         _in_time(lambda: _live_workers(database)), _in_time(lambda: _can_store(storage)), _in_time(queue.is_reachable)
     )

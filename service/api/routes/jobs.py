@@ -120,7 +120,7 @@ async def get_job(job_id: UUID, request: Request) -> Response:
 
 @router.post("/{job_id}/cancel", status_code=202)
 def cancel_job(job_id: UUID, database: DatabaseDep, if_match: IfMatchDep) -> JobView:
-    """Cancel a job: at once while it waits, at its next flush while it runs."""
+    """Cancel a job: immediately while it waits, at its next flush while it runs."""
     return JobView.of(jobs.cancel_job(database, job_id, if_match))
 
 

@@ -79,8 +79,8 @@ async def predict(
 ) -> Response:
     """Predict any rows with the job's model, before training and after it or after a recorded epoch.
 
-    Points `x` are computed one by one as training computes them, to the bit. The rows of a `dataset` are computed many
-    at once, to rounding, and sent as they are computed; where it has the target with the residual y − after, and with
+    Points `x` are computed one by one as training computes them, to the bit. The rows of a `dataset` are computed in
+    batches, to rounding, and sent as they are computed; where it has the target with the residual y − after, and with
     the fit (mean squared error and R²) behind them in JSON and in Parquet's footer (as `fit`). As JSON, CSV, NDJSON
     (an item a line), an Arrow stream or Parquet.
     """
@@ -119,7 +119,7 @@ def _scored(scored: Scoring, format: PredictionFormat) -> Iterator[bytes]:
 
 
 def _document(scored: Scoring) -> Iterator[bytes]:
-    """A ScoringView, of which little is ever there at once."""
+    """A ScoringView, of which little is in memory at any time."""
     yield b'{"data":['
     for part in scored:
         yield (b"," if part.start else b"") + to_json(_rows(part))[1:-1]

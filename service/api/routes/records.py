@@ -27,7 +27,7 @@ LimitOrAll = Annotated[
 ]
 
 Points = Annotated[
-    int | None, Query(ge=4, le=10_000, description="At most so many, the extremes of the loss among them")
+    int | None, Query(ge=4, le=10_000, description="At most this many, the extremes of the loss among them")
 ]
 
 

@@ -76,7 +76,7 @@ def get_sweep(
 
 @router.post("/{sweep_id}/cancel", status_code=202)
 def cancel_sweep(sweep_id: UUID, database: DatabaseDep) -> SweepView:
-    """Cancel all jobs of a sweep that have not ended: at once while they wait, within a second while they run."""
+    """Cancel all jobs of a sweep that have not ended: immediately while they wait, within a second while they run."""
     sweeps.cancel_sweep(database, sweep_id)
     with database.reading() as session:
         return SweepView.of(sweeps.get_sweep(session, sweep_id))

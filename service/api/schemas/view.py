@@ -37,7 +37,7 @@ class DocumentedAs:
 
 
 LONG = 100
-"""Items on a page leave out vectors, tables and lists of more than so many: they are null."""
+"""Items on a page leave out vectors, tables and lists of more items than this: they are null."""
 
 
 def shortened(value: Any) -> Any:

@@ -20,7 +20,7 @@ class WorkerView(View):
     alive: bool
     devices: list[DeviceView]
     slots: int
-    """Jobs it trains at once."""
+    """Jobs it trains at the same time."""
     memory: int | None
     """Bytes that one training may take."""
     hears_broker: bool

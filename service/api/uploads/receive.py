@@ -48,10 +48,10 @@ _OTHERS = (
 """By words in media types: what people have tables in that is not read here."""
 _NO_TABLES = ("text/plain", "application/x-www-form-urlencoded")
 """What pages of other sites can send without asking first (CORS), and what no table is. A form with a file, and a body
-of no type, can be sent so as well: they are told by where they come from."""
+of no type, can be sent so as well: they are content_type by where they come from."""
 _NAME_LENGTH = 200
 _PIECE = 1024 * 1024
-"""So much is collected before it is written."""
+"""Bytes that are collected before they are written."""
 
 
 @dataclass(frozen=True)
@@ -65,31 +65,35 @@ class Received:
     name: str | None
     """As the file of a form is called, without what only says how it is compressed."""
     parameters: dict[str, str]
-    """What its media type says beside the type, as in `text/csv; charset=utf-16; header=absent`."""
+    """What its media type says besides the type, as in `text/csv; charset=utf-16; header=absent`."""
 
 
 @asynccontextmanager
 async def received_file(request: Request, spool: Path, named: Format | None) -> AsyncIterator[Received]:
-    """The body of a request as a file that lasts as long as the block. A format that is named beats what is told.
+    """The body of a request as a file that lasts as long as the block. A format that is named has precedence.
 
     Not where the type is that of text or of an HTML form: a page of another site would have a table taken for one.
 
     Raises UnsupportedMediaType, MalformedRequest, StorageFull, and StorageUnavailable.
     """
-    told = request.headers.get("content-type", "")
+    content_type = request.headers.get("content-type", "")
     encoding = _encoding(request.headers.get("content-encoding", ""))
-    part = FilePart(told) if _media_type(told) == "multipart/form-data" else None
+    part = FilePart(content_type) if _media_type(content_type) == "multipart/form-data" else None
     if part is None:
-        format = named if named and _media_type(told) not in _NO_TABLES else _format(told, "")
+        format = named if named and _media_type(content_type) not in _NO_TABLES else _format(content_type, "")
     with translated_disk_errors(), _folder(spool) as folder:
         path = folder / "body"
         await _write(request, path, part)
         if part:
             format = named or _format(part.content_type, part.filename)
             encoding = encoding or _COMPRESSED.get(_endings(part.filename)[-1])
-            told = part.content_type
-        is_tab = _media_type(told) == "text/tab-separated-values" or bool(part and "tsv" in _endings(part.filename))
-        yield Received(path, format, encoding, is_tab, _name(part.filename) if part else None, _parameters(told))
+            content_type = part.content_type
+        is_tab = _media_type(content_type) == "text/tab-separated-values" or bool(
+            part and "tsv" in _endings(part.filename)
+        )
+        yield Received(
+            path, format, encoding, is_tab, _name(part.filename) if part else None, _parameters(content_type)
+        )
 
 
 async def _write(request: Request, path: Path, part: FilePart | None) -> None:
@@ -131,8 +135,8 @@ def _format(content_type: str, filename: str) -> Format:
     return found
 
 
-def _encoding(told: str) -> Encoding | None:
-    kind = told.strip().lower()
+def _encoding(content_type: str) -> Encoding | None:
+    kind = content_type.strip().lower()
     if kind in ("", "identity"):
         return None
     if kind not in _COMPRESSED:

@@ -22,7 +22,7 @@ class Worker(Table):
     devices: Mapped[list[Any]]
     """`[{"name": "cpu", "description": …}]`"""
     slots: Mapped[int]
-    """Jobs it trains at once."""
+    """Jobs it trains at the same time."""
     memory: Mapped[int | None]
     """Bytes that one training may take."""
     hears_broker: Mapped[bool] = mapped_column(default=True, server_default=true())
