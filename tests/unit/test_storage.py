@@ -179,7 +179,7 @@ def test_a_folder_that_cannot_be_made_is_not_available(tmp_path: Path) -> None:
 
 
 def test_a_bucket_that_does_not_answer_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.storage._RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("service.storage._RETRY", {"max_retries": 0})
     monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
