@@ -94,7 +94,7 @@ def test_a_body_of_no_type_from_another_site_is_refused_for_where_it_comes_from(
 
 def test_a_format_is_named_for_bytes_and_for_forms(client: TestClient) -> None:
     kind = {"Content-Type": "application/octet-stream"}
-    assert client.post("/v1/datasets?format=csv", content=CSV, headers=kind).status_code == 201
+    assert client.post("/v1/datasets?format=csv&name=table.txt", content=CSV, headers=kind).status_code == 201
     form = {"file": ("table.txt", CSV, "text/plain")}
     assert client.post("/v1/datasets?format=csv", files=form).status_code == 200
 
