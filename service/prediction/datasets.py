@@ -28,6 +28,8 @@ from slope.spec.overflow import infinite_from
 from slope.spec.part import Part
 from slope.trained import TrainedModel
 
+_MOST_TOLD = 20
+"""Categories that are named."""
 _ROWS_AT_ONCE = 10_000
 
 
@@ -128,6 +130,8 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
     columns = {column["name"] for column in dataset.columns}
     features = job.features if reference.features is None else reference.features
     absent = _absent(features, dataset)
+    if reference.features is None:
+        _refuse_unseen(job, dataset)
     for index, name in enumerate(features):
         if name not in columns and name not in absent:
             at = "/dataset" if reference.features is None else f"/dataset/features/{index}"
@@ -142,11 +146,29 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
 
 
 def _absent(features: list[str], dataset: Dataset) -> set[str]:
-    """Categories that no row of the dataset has, while it has others of their column, all known to the job."""
+    """Categories that no row of the dataset has, while it has others of their column."""
     names = {column["name"] for column in dataset.columns}
-    here = {column["name"] for column in dataset.columns if column["type"] == "category"}
-    known = {_column_of(name) for name in here} - {_column_of(name) for name in here - set(features)}
-    return {name for name in features if name not in names and "=" in name and _column_of(name) in known}
+    here = {_column_of(column["name"]) for column in dataset.columns if column["type"] == "category"}
+    return {name for name in features if name not in names and "=" in name and _column_of(name) in here}
+
+
+def _refuse_unseen(job: Job, dataset: Dataset) -> None:
+    """Raise InvalidRequest for categories that the job's own data has not, of columns that it learnt from.
+
+    One that the job left out on purpose, to compare the others with it, is among its data.
+    """
+    split = {_column_of(name) for name in job.features if "=" in name}
+    seen = {column["name"] for column in job.dataset.columns} | set(job.features)
+    here = [column["name"] for column in dataset.columns if column["type"] == "category"]
+    unseen = [name for name in here if _column_of(name) in split and name not in seen]
+    if unseen:
+        known = [name for name in sorted(seen) if "=" in name and _column_of(name) in split]
+        detail = f"The dataset has categories that the job has not seen: {_listed(unseen)}. It knows {_listed(known)}"
+        raise _at("/dataset", f"{detail}: leave the rows of others out")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_TOLD]) + f" and {len(names) - _MOST_TOLD:,} more" * (len(names) > _MOST_TOLD)
 
 
 def _column_of(category: str) -> str:

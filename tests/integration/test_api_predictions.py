@@ -166,6 +166,24 @@ def test_a_category_that_new_rows_lack_is_0_in_all_of_them(client: TestClient, t
     assert [row["after"] for row in decoded(predict(client, job_id, dataset={"id": blind}), "json")] == whole[1:2]
 
 
+@pytest.mark.parametrize("rows", ["Rome,2\nParis,4\n", "Rome,2\nOslo,3\nParis,4\n", "Paris,4\n"])
+def test_a_category_that_the_job_has_not_seen_is_told(client: TestClient, trained: Trained, rows: str) -> None:
+    train = upload(client, "city,rooms,rent\nRome,2,900\nOslo,3,1500\n")
+    job_id = trained({"dataset": {"id": train, "target": "rent"}, "hyperparameters": {"epochs": 2}})
+
+    problem = problem_of(predict(client, job_id, dataset={"id": upload(client, f"city,rooms\n{rows}")}), 422)
+
+    assert "not seen: city=Paris" in problem["detail"]
+
+
+def test_a_category_that_the_job_left_out_is_no_unseen_one(client: TestClient, trained: Trained) -> None:
+    train = upload(client, "city,rooms,rent\nRome,2,900\nOslo,3,1500\n")
+    chosen = {"id": train, "features": ["city=Rome", "rooms"], "target": "rent"}
+    job_id = trained({"dataset": chosen, "hyperparameters": {"epochs": 2}})
+
+    assert len(decoded(predict(client, job_id, dataset={"id": train}), "json")) == 2
+
+
 @pytest.mark.parametrize("body", ["city,rooms\nRome,2\nParis,4\n", "rooms\n2\n"])
 def test_a_category_is_not_taken_for_absent_where_others_are_not_known(
     client: TestClient, trained: Trained, body: str
