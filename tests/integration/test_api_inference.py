@@ -17,8 +17,8 @@ from workbench import LECTURE, FakeQueue, request, submit
 from service.api import examples
 from service.api.app import create_app
 from service.api.protocols import kserve
-from service.api.protocols.kserve import Datatype
 from service.api.protocols.mlflow import Invocation, matrix_of
+from service.api.schemas.kserve import Datatype
 from service.errors import InvalidRequest
 from service.settings import Settings
 from service.store.database import Database
@@ -170,6 +170,69 @@ def test_members_that_are_not_known_are_ignored_as_the_protocol_says(
     of_the_output = {"name": "y", "parameters": {"classification": 1}, "shape": None}
     answer = infer(client, job_id, **told, inputs=[tensor(priority=1)], outputs=[of_the_output])
     assert answer.json()["outputs"][0]["data"] == expected
+
+
+def columns(**changes: Json) -> list[Json]:
+    """A frame as MLServer's PandasCodec sends it, with a column of words."""
+    features = [
+        {"name": f"x{index}", "shape": [3, 1], "datatype": "FP64", "data": [row[index] for row in ROWS]}
+        for index in range(2)
+    ]
+    words = {"name": "city", "shape": [3, 1], "datatype": "BYTES", "data": ["Bonn", None, "Kiel"]}
+    return [tensor | changes.get(tensor["name"], {}) for tensor in (words, *reversed(features))]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"x0": {"shape": [3]}, "x1": {"data": [[row[1]] for row in ROWS]}},
+        {"city": {"data": [None, "?", {}], "shape": [7, 7]}},
+        {"city": {"name": "x"}},
+    ],
+    ids=["as they are sent", "flat and nested", "another column of anything", "another column that is called x"],
+)
+def test_a_tensor_for_each_column_of_a_frame_is_found_by_its_name(
+    client: TestClient, job_id: UUID, expected: list[float], changes: dict[str, Json]
+) -> None:
+    answer = infer(client, job_id, inputs=columns(**changes), parameters={"content_type": "pd"})
+    assert answer.json()["outputs"][0]["data"] == expected
+
+
+def test_the_bytes_of_several_tensors_come_one_behind_the_other(
+    client: TestClient, job_id: UUID, expected: list[float]
+) -> None:
+    rows = np.array(ROWS)
+    parts = [b"\x04\x00\x00\x00Bonn", rows[:, 1].astype("<f4").tobytes(), rows[:, 0].tobytes()]
+    told = columns(x1={"datatype": "FP32"})
+    for each, part in zip(told, parts, strict=True):
+        each.pop("data")
+        each["parameters"] = {"binary_data_size": len(part)}
+    header = json.dumps({"inputs": told}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(header))}
+
+    def ask(content: bytes) -> Response:
+        return client.post(f"/v2/models/{job_id}/infer", content=header + content, headers=headers)
+
+    assert ask(b"".join(parts)).json()["outputs"][0]["data"] == expected
+    problem(ask(b"".join(parts)[:-1]), 422, "/inputs/2/parameters/binary_data_size")
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"x1": {"name": "x0"}}, "/inputs"),
+        ({"x1": {"name": "z"}}, "/inputs"),
+        ({"x0": {"shape": [1, 3]}}, "/inputs/2/shape"),
+        ({"x0": {"shape": [2, 1]}}, "/inputs/2/data"),
+        ({"x0": {"shape": [2, 1], "data": [1.0, 2.0]}}, "/inputs/1/shape"),
+        ({"x1": {"data": [1.0, None, 2.0]}}, "/inputs/1/data/1"),
+        ({"x1": {"datatype": "BYTES"}}, "/inputs/1/datatype"),
+        ({"x1": {"datatype": "INT8"}}, "/inputs/1/data/2"),
+    ],
+)
+def test_a_wrong_column_is_pointed_at(client: TestClient, job_id: UUID, changes: dict[str, Json], pointer: str) -> None:
+    problem(infer(client, job_id, inputs=columns(**changes)), 422, pointer)
 
 
 _SHAPES = st.lists(st.integers(0, 4), min_size=2, max_size=2)
