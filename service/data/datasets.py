@@ -72,6 +72,8 @@ class NewDataset:
 
     def adopt(self, session: Session) -> UUID:
         """The dataset of this table, new or not, which nobody can delete until the transaction ends."""
+        if self._is_inline and (known := datasets.lock_inline(session, self.content_hash)):
+            return known  # by one query: most jobs that bring their data bring what is there
         object_id = datasets.lock_content(session, self.content_hash)
         known = None if object_id is None else self._known(session)
         if known is not None:

@@ -475,7 +475,7 @@ def test_a_history_that_many_read_is_made_once(
 def test_those_who_ask_at_once_share_one_query(app: FastAPI, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id, read_ = trained(LECTURE), []
     make = service.records.feed.next_batch
-    monkeypatch.setattr(service.records.feed, "following", lambda *of: read_.append(of) or make(*of))
+    monkeypatch.setattr(service.records.feed, "next_batch", lambda *of: read_.append(of) or make(*of))
 
     async def scenario() -> None:
         feeds = app.state.feeds
