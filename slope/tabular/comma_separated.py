@@ -67,6 +67,7 @@ class CommaSeparated(Source):
         types = {name: pa.float64() for name in numbers} | {name: pa.string() for name in categories}
         booleans = {field.name for field in self.fields if field.type == "boolean"}
         types |= {name: pa.bool_() for name in numbers if name in booleans}
+        types |= {name: pa.null() for name in self._names[1:] if name.startswith(LEFT_OUT)}  # and are so to the end
         try:
             yield from self._in_spans(types)
         except pa.ArrowInvalid:
@@ -213,6 +214,8 @@ class _Telling:
         row = int(found[1]) - self._first_row if found else None
         if found := re.match(r"In CSV column #(\d+)", said):
             column = self._names[int(found[1])]
+            if column.startswith(LEFT_OUT):
+                return BadTable(f"Column {found[1]} has no name", row=row)
             if "invalid UTF8" in said:
                 return BadTable("The cell is not UTF-8", row=row, column=column)
             hint = next((hint for like, hint in _HINTS if re.search(f"invalid value '{like}'", said)), "")

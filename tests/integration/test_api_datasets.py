@@ -301,6 +301,27 @@ def test_a_body_of_no_known_kind_is_refused(
     problem_of(post(client, CSV, kind, headers=headers), status)
 
 
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "workbook"),
+        ("application/vnd.ms-excel", "workbook"),
+        ("application/vnd.oasis.opendocument.spreadsheet", "workbook"),
+        ("application/zip", "archive"),
+        ("application/x-7z-compressed", "archive"),
+    ],
+)
+def test_what_people_have_tables_in_is_called_that(client: TestClient, kind: str, word: str) -> None:
+    answers = [
+        post(client, b"PK\x03\x04", kind),
+        client.post("/v1/datasets", files={"file": ("rents", b"PK\x03\x04", kind)}),
+    ]
+
+    for answer in answers:
+        assert word in problem_of(answer, 415)["detail"]
+    assert "xlsx" in problem_of(post(client, b"PK\x03\x04" + bytes(26) + b"xl/workbook.xml"), 422)["detail"]
+
+
 def test_a_dataset_that_does_not_exist_has_no_rows(client: TestClient) -> None:
     problem_of(client.get(f"/v1/datasets/{uuid4()}/rows"), 404)
 

@@ -53,6 +53,13 @@ def test_several_columns_may_have_their_first_words_far_down(tmp_path: Path) -> 
     assert taken(tmp_path, body, "csv", text="drop") == {"x": [2] * 201}
 
 
+@some
+@given(st.integers(0, 200))
+def test_a_column_without_a_name_is_empty_to_its_end_or_told(tmp_path: Path, before: int) -> None:
+    with pytest.raises(BadTable, match="Column 2 has no name"):
+        taken(tmp_path, b"a,b,\n" + b"1,2,\n" * before + b"1,2,3\n1,2,\n", "csv")
+
+
 def test_a_word_far_down_is_told_where_words_are_not_left_out(tmp_path: Path) -> None:
     with pytest.raises(BadTable, match=r"missing=.*text=drop") as told:
         taken(tmp_path, b"x,y\n" + b"1,2\n" * 200 + b"1,?\n", "csv")
