@@ -15,15 +15,15 @@ from slope.spec.graph import GraphRequest
 
 router = APIRouter(prefix="/v1", tags=["graphs"])
 
-Place = Annotated[int, Path(ge=0, lt=2**31)]
+Number = Annotated[int, Path(ge=0, lt=2**31)]
 MAX_EXPANDED = 50
 
 
 @router.get("/jobs/{job_id}/epochs/{epoch}/steps/{step}/graph", response_model=StepGraphView, responses=DOCUMENTED)
 async def get_step_graph(
     job_id: UUID,
-    epoch: Place,
-    step: Place,
+    epoch: Number,
+    step: Number,
     request: Request,
     database: DatabaseDep,
     storage: StorageDep,
@@ -54,7 +54,7 @@ async def get_step_graph(
 @router.get("/jobs/{job_id}/epochs/{epoch}/audit", response_model=AuditView)
 async def audit_epoch(
     job_id: UUID,
-    epoch: Place,
+    epoch: Number,
     database: DatabaseDep,
     storage: StorageDep,
     turn: TurnDep,
