@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from subprocess import PIPE
+from tempfile import TemporaryFile
 
 from slope.calling_off import is_called_off
 
@@ -34,11 +35,14 @@ class NotDrawn(RuntimeError):
 
 def draw(dot: str, kind: str) -> bytes:
     """A picture (`svg` or `png`) of a program in the language of Graphviz. Raises NotInstalled and NotDrawn."""
-    with subprocess.Popen(_command(kind), stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
-        try:
-            picture, said = _communicate(process, dot.encode())
-        finally:
-            process.kill()
+    with TemporaryFile() as program:  # of a pipe, Python 3.11 sends no more once a wait for the answer has ended
+        program.write(dot.encode())
+        program.seek(0)
+        with subprocess.Popen(_command(kind), stdin=program, stdout=PIPE, stderr=PIPE) as process:
+            try:
+                picture, said = _communicate(process)
+            finally:
+                process.kill()
     if process.returncode == _MISSING:
         raise NotInstalled
     if process.returncode:
@@ -46,13 +50,12 @@ def draw(dot: str, kind: str) -> bytes:
     return picture
 
 
-def _communicate(process: "subprocess.Popen[bytes]", dot: bytes) -> tuple[bytes, bytes]:
+def _communicate(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
     """What the process writes and says. Raises NotDrawn when it takes too long, or nobody wants it any more."""
-    end, unsent = time.monotonic() + _SECONDS, dot or None
+    end = time.monotonic() + _SECONDS
     while time.monotonic() < end and not is_called_off():
         with suppress(subprocess.TimeoutExpired):  # and is asked again, without losing what it has said so far
-            return process.communicate(unsent, timeout=_LOOKS)
-        unsent = None
+            return process.communicate(timeout=_LOOKS)
     raise NotDrawn(f"Graphviz has not finished after {_SECONDS} s: the graph is too large to draw")
 
 

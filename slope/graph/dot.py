@@ -11,6 +11,10 @@ from slope.graph.palette import THEMES, Palette
 FONT = "DejaVu Sans"
 """Wider than most: who lacks it sees its text in another, with room to spare."""
 
+_MANY = 150
+"""Of more nodes the arrows are straight and less is tried to keep them apart: else Graphviz may take minutes."""
+_IN_HASTE = "splines=line; mclimit=0.2; nslimit=2; nslimit1=2"
+
 _TABLE_OF = 3
 """From this many on, the numbers of one tensor are drawn as the rows of a table."""
 
@@ -58,6 +62,8 @@ class _Drawing:
         colours = self._palette
         yield "digraph {"
         yield f'  rankdir=LR; ranksep=0.6; nodesep=0.25; pad=0.2; bgcolor="{colours.background}"; fontname="{FONT}"'
+        if len(self._graph.nodes) > _MANY:
+            yield f"  {_IN_HASTE}"
         yield f'  label=<{self._legend()}>; labelloc=b; labeljust=l; fontcolor="{colours.faint}"; fontsize=10'
         yield f'  node [shape=plain, fontname="{FONT}", fontsize=12, fontcolor="{colours.ink}"]'
         yield f'  edge [fontname="{FONT}", fontsize=10, color="{colours.line}", arrowsize=0.7]'

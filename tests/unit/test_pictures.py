@@ -13,6 +13,7 @@ import torch
 from slope import drawing
 from slope.calling_off import called_off_when
 from slope.data import prepare
+from slope.expression import MAX_OPERATIONS
 from slope.graph import DrawnGraph, trace
 from slope.graph.dot import pieces_of
 from slope.graph.figures import figure
@@ -240,3 +241,20 @@ def test_a_picture_that_nobody_wants_any_more_is_not_waited_for(monkeypatch: pyt
     answers = iter([False, True])
     with called_off_when(lambda: next(answers)), pytest.raises(drawing.NotDrawn):
         drawing.draw("digraph {}", "svg")
+
+
+def test_a_program_for_graphviz_that_fills_a_pipe_arrives_whole_however_late_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = "import sys, time; time.sleep(3 * float(sys.argv[1])); print(len(sys.stdin.read()), end='')"
+    looks = str(drawing._LOOKS)
+    monkeypatch.setattr(drawing, "_command", lambda kind: [sys.executable, "-c", late, looks])
+    assert drawing.draw("x" * 2**20, "svg") == str(2**20).encode()
+
+
+def test_a_formula_of_as_many_operations_as_there_may_be_is_drawn() -> None:
+    statements = (MAX_OPERATIONS - 1) // 6
+    graph = graph_of("c = a + b\n" + "c = c*0.5 + sin(a)*b - c/3\n" * statements + "c", {"a": -0.4, "b": 0.2})
+    picture = ET.fromstring(graph.svg())
+    drawn = {element.get("id", "").rpartition("-")[2] for element in picture.iter()}
+    assert set(pieces_of(graph)) <= drawn
