@@ -33,6 +33,13 @@ def _refuse_what_is_no_origin(origins: tuple[str, ...]) -> tuple[str, ...]:
     return origins
 
 
+def _user_folder() -> Path:
+    try:
+        return user_data_path("slope")
+    except RuntimeError:  # whoever we are has no home: refused by that name
+        return Path("~")
+
+
 def _absolute(folder: Path) -> Path:
     try:
         str(folder).encode()
@@ -76,7 +83,7 @@ class Settings(BaseSettings):
         env_prefix=_OURS, env_ignore_empty=True, frozen=True, use_attribute_docstrings=True
     )
 
-    data_dir: Folder = Field(default_factory=lambda: user_data_path("slope"), validate_default=True)
+    data_dir: Folder = Field(default_factory=_user_folder, validate_default=True)
     """Folder of the embedded database and broker. Nobody but the user that Slope runs as can read what is in it."""
     database_url: Annotated[str, AfterValidator(addresses.database)] = ""
     """SQLAlchemy URL of PostgreSQL (`postgresql://user@host/name`) or SQLite (`sqlite:////folder/file`); a SQLite file

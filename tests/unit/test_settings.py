@@ -1,6 +1,7 @@
 """Settings: what is taken as people write it, what is refused with a sentence, and that no sentence tells a secret."""
 
 import os
+import pwd
 import re
 from pathlib import Path
 
@@ -162,6 +163,17 @@ def test_a_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Path, "expanduser", nobody)
     assert "name another folder" in refusal(monkeypatch, "SLOPE_DATA_DIR", "~/slope")
+
+
+def test_a_user_whom_the_system_does_not_know_is_told_to_name_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(user_id: int) -> None:
+        raise KeyError(user_id)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(WrongSettings, match=r"SLOPE_DATA_DIR=~ cannot be used: .* name another folder"):
+        get_settings()
 
 
 def test_a_folder_whose_name_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
