@@ -79,6 +79,8 @@ def _in_full(document: dict[str, Any]) -> dict[str, Any]:
     document["security"] = []  # whoever reaches the service may ask
     for operations in document["paths"].values():
         for operation in operations.values():
+            for each in operation.get("parameters", []):
+                each.setdefault("description", _PARAMETERS.get(each["name"].lower(), ""))
             responses = operation["responses"]
             responses.pop("422", None)
             responses |= {"4XX": _PROBLEM, "default": _PROBLEM}
@@ -124,6 +126,19 @@ def _require_discriminators(schema: dict[str, Any], schemas: dict[str, Any]) -> 
         kind["required"] = sorted({member, *kind.get("required", [])})
 
 
+_PARAMETERS = {
+    "job_id": "The `id` of a job",
+    "dataset_id": "The `id` of a dataset",
+    "sweep_id": "The `id` of a sweep",
+    "epoch": "Counted from 0",
+    "step": "Counted from 0 in its epoch",
+    "name": "The whole name",
+    "prefer": "`wait=N`: the answer may take up to N seconds, 60 at most, to tell more",
+    "if-match": "Do it only to a job that has one of these ETags",
+    "if-none-match": "ETags that are known already: 304 where the job has one of them",
+    "inference-header-content-length": "Bytes of JSON, behind which there are those of tensors",
+}
+"""What parameters are that say nothing themselves: they mean the same in every call."""
 _PROBLEM = {
     "description": "A problem (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="ProblemView")}}},

@@ -37,6 +37,7 @@ class DatasetToPredict(Part):
     """A stored dataset, and which of its columns are what."""
 
     id: UUID = Field(strict=False)
+    """As the upload's answer has it."""
     features: Annotated[list[str], FewFaults] | None = None
     """Names of the columns that are x, in the order of the job's features; the columns of their names by default."""
     target: str | None = None

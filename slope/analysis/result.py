@@ -17,8 +17,11 @@ class Exact:
     """
 
     weights: list[float]
+    """In the data's own units."""
     bias: float | None
+    """In the data's own units; None where there is none."""
     loss: float
+    """Of the space trained in, as the run's losses are."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,13 @@ class Analysis:
     """What the training rows say before any step. None is what does not exist, or what float64 cannot hold."""
 
     exact: Exact | None
+    """The least-squares solution."""
     r_squared: float | None
     """Of the exact solution on the training rows; None when y has nothing to explain: it is constant, or all zero."""
     rank: int
     """Of the design, its columns scaled to one size, by the tolerance of numpy.linalg.matrix_rank."""
     rows: int
+    """Those trained on."""
     columns: int
     """The parameters that learn: a weight per feature, and the bias."""
     condition_number: float | None
@@ -55,6 +60,7 @@ class Analysis:
     It is sufficient, not necessary: the least over the rows of 2/(2·‖(xᵢ, 1)‖² + 2·l2) ≤ 2/λ_max of that row's loss.
     """
     notes: list[str]
+    """Sentences: what is peculiar of the data."""
     r_squared_kind: RSquaredKind = "centred"
     """Uncentred, 1 − Σ(y − ŷ)²/Σy², where the model has no bias, as NIST, R and statsmodels have it."""
     reached: Reached | None = None

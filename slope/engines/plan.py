@@ -41,10 +41,13 @@ class EngineOption:
     """A way to do a job, what it would cost, and why it is out of the question, if it is."""
 
     engine: str
+    """Its name."""
     applies: bool
+    """Whether it can do the job."""
     why: str
     """What it does, or what stands in its way."""
     estimated_seconds: float | None = None
+    """On this machine, about."""
     memory_bytes: int | None = None
     """Most that the data and the engine take besides what the process needs in any case."""
 
@@ -52,12 +55,17 @@ class EngineOption:
 @dataclass(frozen=True)
 class Plan:
     engine: str
+    """Its name."""
     why: str
+    """Why it was chosen."""
     steps: int
     """Updates in all."""
     steps_recorded: bool
+    """Whether every step is kept."""
     recorded_numbers: int
+    """How many numbers are kept in all."""
     estimated_seconds: float
+    """On this machine, about."""
     recorded_bytes: int | None = None
     """Of those numbers and the keys of their rows, without the database's own overhead."""
     memory_bytes: int | None = None

@@ -167,6 +167,7 @@ class DatasetReference(Part):
     """A stored dataset, and which of its columns to learn from."""
 
     id: UUID = Field(strict=False)
+    """As the upload's answer has it."""
     features: Annotated[list[str], FewFaults] | None = None
     """Names of the columns that become x; all but the target by default."""
     target: str | None = None

@@ -39,15 +39,19 @@ class JobRequest(Part):
     """One training job: what to learn from, how, and where."""
 
     name: Name | None = Field(default=None, examples=["lecture"])
+    """For people, and to find it by."""
     dataset: Annotated[InlineData | DatasetReference, BeforeValidator(choose_dataset)]
+    """Rows, or a stored dataset."""
     hyperparameters: TrainingSpec = TrainingSpec()
     """Those that are left out have their defaults."""
     predict: Rows = Field(default=[], max_length=MAX_PREDICT, examples=[[4.0]])
     """Points to predict before and after training: numbers, or rows of D numbers."""
     device: Device = "auto"
+    """Where to train: `auto`, `cpu`, `cuda`, or `cuda:N`."""
     timeout_seconds: Annotated[float, Field(gt=0)] | None = None
     """The job fails when it has not ended this long after it first began to run."""
     metadata: Metadata = Field(default={}, examples=[{"course": "autograd"}])
+    """Words to find it by."""
 
     @model_validator(mode="after")
     def _fits_its_data(self) -> Self:

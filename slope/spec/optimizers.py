@@ -14,10 +14,15 @@ class SGD(Part):
     """Gradient descent: w ← w − learning_rate · gradient, with optional momentum."""
 
     name: Literal["sgd"] = "sgd"
+    """Which optimizer."""
     momentum: NonNegative = 0.0
+    """Part of the last update that goes into the next."""
     dampening: float = 0.0
+    """Part of the gradient that the momentum leaves out."""
     weight_decay: NonNegative = 0.0
+    """Penalty on all parameters, added to the gradient."""
     nesterov: bool = False
+    """Whether the momentum looks ahead."""
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
@@ -28,47 +33,75 @@ class SGD(Part):
 
 class Adam(Part):
     name: Literal["adam"]
+    """Which optimizer."""
     betas: Betas = Field(default=[0.9, 0.999])
+    """Decay of the averages of the gradient and of its square."""
     eps: NonNegative = 1e-8
+    """Added to the denominator."""
     weight_decay: NonNegative = 0.0
+    """Penalty on all parameters."""
     amsgrad: bool = False
+    """Whether the greatest average of squares is kept."""
 
 
 class AdamW(Part):
     name: Literal["adamw"]
+    """Which optimizer."""
     betas: Betas = Field(default=[0.9, 0.999])
+    """Decay of the averages of the gradient and of its square."""
     eps: NonNegative = 1e-8
+    """Added to the denominator."""
     weight_decay: NonNegative = 0.01
+    """Penalty on all parameters."""
     amsgrad: bool = False
+    """Whether the greatest average of squares is kept."""
 
 
 class RMSprop(Part):
     name: Literal["rmsprop"]
+    """Which optimizer."""
     alpha: NonNegative = 0.99
+    """Decay of the average of the gradient's square."""
     eps: NonNegative = 1e-8
+    """Added to the denominator."""
     weight_decay: NonNegative = 0.0
+    """Penalty on all parameters, added to the gradient."""
     momentum: NonNegative = 0.0
+    """Part of the last update that goes into the next."""
     centered: bool = False
+    """Whether the square is of the gradient less its average."""
 
 
 class Adagrad(Part):
     name: Literal["adagrad"]
+    """Which optimizer."""
     lr_decay: NonNegative = 0.0
+    """How the rate falls from step to step."""
     weight_decay: NonNegative = 0.0
+    """Penalty on all parameters, added to the gradient."""
     initial_accumulator_value: NonNegative = 0.0
+    """Of the sum of the gradient's squares."""
     eps: NonNegative = 1e-10
+    """Added to the denominator."""
 
 
 class LBFGS(Part):
     """Limited-memory BFGS; each step evaluates the loss up to `max_eval` times."""
 
     name: Literal["lbfgs"]
+    """Which optimizer."""
     max_iter: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Most iterations of a step."""
     max_eval: Annotated[int, Field(ge=1, le=1250)] | None = None
+    """Most evaluations of the loss in a step; by default 1.25 × `max_iter`."""
     tolerance_grad: NonNegative = 1e-7
+    """A step ends below this gradient."""
     tolerance_change: NonNegative = 1e-9
+    """A step ends below this change."""
     history_size: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many updates it remembers."""
     line_search_fn: Literal["strong_wolfe"] | None = None
+    """How far to go along a direction."""
 
 
 _Kinds = SGD | Adam | AdamW | RMSprop | Adagrad | LBFGS

@@ -51,7 +51,9 @@ class SweepRequest(Part):
     """Many training jobs on one dataset, that differ in hyperparameters."""
 
     name: Name | None = Field(default=None, examples=["rates"])
+    """For people."""
     dataset: Annotated[InlineData | DatasetReference, BeforeValidator(choose_dataset)]
+    """Rows, or a stored dataset."""
     hyperparameters: TrainingSpec = TrainingSpec()
     """What all jobs have in common."""
     grid: Grid | None = Field(default=None, examples=[{"learning_rate": [0.001, 0.01, 0.1], "l2": [0.0, 0.1]}])
@@ -59,7 +61,9 @@ class SweepRequest(Part):
     settings: Annotated[list[Overrides], Field(min_length=1, max_length=MAX_SETTINGS), FewFaults] | None = None
     """Instead of a grid: the hyperparameters of each job that are its own."""
     predict: Rows = Field(default=[], max_length=MAX_PREDICT)
+    """Points that every job predicts before and after training."""
     device: Device = "auto"
+    """Where to train: `auto`, `cpu`, `cuda`, or `cuda:N`."""
     timeout_seconds: Positive | None = None
     """A job fails when it has not ended this long after it first began to run."""
     metadata: Metadata = {}

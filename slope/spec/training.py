@@ -35,13 +35,16 @@ class EarlyStopping(Part):
     """Stop after `patience` epochs in which the loss did not fall by more than `min_delta`."""
 
     patience: Count = 10
+    """Epochs without a fall that are waited."""
     min_delta: NonNegative = 0.0
+    """What counts as a fall."""
 
 
 class Recording(Part):
     """Which steps and epochs are kept. What is not kept is recomputed when it is asked for."""
 
     steps: Literal["auto", "all", "none"] = "auto"
+    """`auto` keeps every step while that is a million numbers or less."""
     every: Count = 1
     """Keep every n-th epoch; the first and the last always."""
 
@@ -50,32 +53,48 @@ class TrainingSpec(Part):
     """How to train: everything that, with the data, determines every number of the run."""
 
     epochs: Annotated[int, Field(ge=1, le=MAX_EPOCHS)] = 10
+    """Passes over the data."""
     learning_rate: Positive = 0.01
+    """Of the first epoch."""
     batch_size: BatchSize = 1
     """Rows a step; more than there are means all of them, as "full" does."""
     shuffle: bool = False
+    """Whether the rows come in another order in every epoch."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
+    """Of all that is drawn: the order of rows, initial values, the rows that are held back."""
     optimizer: Optimizer = SGD()
     """Plain gradient descent by default."""
     schedule: Schedule = Constant()
     """The same rate in every epoch by default."""
     loss: Loss = "squared_error"
+    """Of a row: (ŷ − y)², |ŷ − y|, or Huber's."""
     huber_delta: Positive = 1.0
+    """Where Huber's loss turns from a square into a line."""
     l1: NonNegative = 0.0
+    """Penalty on the weights: l1·‖w‖₁."""
     l2: NonNegative = 0.0
+    """Penalty on the weights: l2·‖w‖²."""
     fit_bias: bool = True
+    """Whether the model has a bias."""
     initial_weights: InitialWeights = "zeros"
     """Numbers are in the data's units, standardized or not, as a job's own `weights` are, and zeros beside them, too;
     what is drawn is drawn for the data as it is trained on."""
     initial_bias: InitialBias = "zeros"
+    """A number, or how it is chosen."""
     frozen: Annotated[list[Parameter], FewFaults] = Field(default=[])
     """Parameters that do not learn: their `requires_grad` is false, their gradient null."""
     zero_gradients: Literal["step", "epoch", "never"] = "step"
+    """When gradients are set to zero; in between they add up, as autograd has it."""
     standardize: bool = False
+    """Whether the columns are brought to mean 0 and deviation 1 for training."""
     validation_fraction: Fraction = 0.0
+    """Part of the rows that is held back, and that no step learns from."""
     early_stopping: EarlyStopping | None = None
+    """When to stop before the last epoch."""
     clip_norm: Positive | None = None
+    """Longer gradients are cut to this norm."""
     dtype: Literal["float32", "float64"] = "float32"
+    """In which the steps are computed."""
     engine: Engine = "auto"
     """How the steps are computed: `auto` takes the fastest way that applies, and the plain loop below a second."""
     record: Recording = Recording()

@@ -97,3 +97,18 @@ def test_the_headers_that_a_poll_reads_are_documented(document: Json) -> None:
     headers = [each["name"] for each in parameters if each["in"] == "header"]
 
     assert headers == ["If-None-Match", "Prefer"]
+
+
+def test_every_field_and_every_parameter_is_described(document: Json) -> None:
+    asked = [each for operation in operations(document) for each in operation.get("parameters", [])]
+    schemas = document["components"]["schemas"]
+
+    assert [each["name"] for each in asked if not each.get("description")] == []
+    fields = [
+        (of, name, field) for of, schema in schemas.items() for name, field in schema.get("properties", {}).items()
+    ]
+    assert [f"{of}.{name}" for of, name, field in fields if not is_told(field)] == []
+
+
+def is_told(field: Json) -> bool:
+    return bool(field.get("description") or field.keys() & {"$ref", "const"})

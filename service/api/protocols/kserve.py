@@ -34,14 +34,18 @@ class RequestParameters(Foreign):
 
 class OutputTensor(Foreign):
     name: Literal["y"]
+    """`y`."""
     parameters: OutputParameters = OutputParameters()
 
 
 class InferenceRequest(Foreign):
     id: str | None = None
+    """Comes back with the answer."""
     parameters: RequestParameters = RequestParameters()
     inputs: Annotated[list[Tensor], Field(min_length=1), FewFaults]
+    """The tensor `x`, or a tensor for each feature."""
     outputs: list[OutputTensor] = Field(default=[], max_length=1)
+    """What is asked for; `y` if nothing is."""
 
     @property
     def wants_bytes(self) -> bool:

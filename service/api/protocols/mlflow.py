@@ -52,6 +52,7 @@ class SplitFrame(Foreign):
     columns: Annotated[list[str | int], FailFast()]
     """Names of the features, in any order and among others; or numbers, and the features come in their own order."""
     index: list[Any] = []
+    """Ignored."""
     data: Annotated[list[list[Any]], FailFast()]
     """Numbers in the columns of the features, and anything in others."""
 
@@ -60,7 +61,9 @@ class Invocation(Foreign):
     """Rows to predict, in exactly one of four shapes."""
 
     dataframe_split: SplitFrame | None = None
+    """A frame: names of columns, and rows."""
     dataframe_records: Annotated[list[Record], FewFaults] | None = None
+    """A frame: an object for each row."""
     instances: Annotated[list[Number] | list[list[Number]] | list[Record] | None, WrapValidator(_rows_or_records)] = (
         None
     )

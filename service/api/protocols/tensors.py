@@ -47,7 +47,9 @@ class OtherTensor(Foreign):
     """A column of words or of truth values: it is no feature, and left out."""
 
     name: str
+    """Of the column."""
     datatype: Literal["BOOL", "BYTES"]
+    """What is in it."""
     parameters: InputParameters = InputParameters()
 
 

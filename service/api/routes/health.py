@@ -29,6 +29,7 @@ _threads = CapacityLimiter(6)
 
 class Liveness(BaseModel):
     status: Literal["alive"] = "alive"
+    """It answers."""
 
 
 class Readiness(BaseModel):
@@ -37,9 +38,11 @@ class Readiness(BaseModel):
     status: State
     """`degraded`: jobs are accepted, and run when what is missing is back."""
     database: bool
+    """Whether it answers."""
     storage: bool
     """Whether datasets can be kept and read."""
     broker: bool
+    """Whether it answers."""
     workers: int
     """How many are alive."""
     without_broker: list[UUID]

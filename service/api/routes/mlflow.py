@@ -25,6 +25,7 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["inference"])
 
 class InvocationAnswer(View):
     predictions: list[float | None]
+    """One for each row; numbers that are not finite are null."""
 
 
 @router.post("/invocations", openapi_extra=document_body(Invocation, INVOCATIONS, "text/csv"))

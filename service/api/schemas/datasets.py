@@ -12,6 +12,7 @@ from slope.tabular.summary import Kind
 
 class ColumnView(View):
     name: str = Field(examples=["bmi"])
+    """As jobs name it."""
     type: Kind
     """What it was made from; its numbers are float64 whatever that was."""
     count: int
@@ -19,17 +20,24 @@ class ColumnView(View):
     nulls: int
     """Cells of the file that had no finite number, and were dropped or filled as was asked for."""
     min: float
+    """Of its numbers."""
     max: float
+    """Of its numbers."""
     mean: float | None
+    """Of its numbers; null where it is beyond float64."""
     deviation: float | None
     """Of the population."""
 
 
 class DatasetView(View):
     id: UUID
+    """By which jobs name it."""
     name: str | None
+    """As its sender calls it."""
     rows: int
+    """How many."""
     columns: list[ColumnView]
+    """In their order."""
     content_hash: str
     """SHA-256 over names and numbers: the same for the same table, whatever format it came in."""
     size: int
@@ -39,6 +47,7 @@ class DatasetView(View):
     inline: bool
     """Whether it came with a job: then it goes with the last job that uses it."""
     created_at: datetime
+    """When it was kept."""
 
     @classmethod
     def of(cls, row: Dataset) -> "DatasetView":

@@ -14,15 +14,19 @@ class EventView(View):
     seq: int
     """Counts the job's events from 1."""
     kind: Literal["status", "warning"] = Field(examples=["status"])
+    """A change of the status, or a warning."""
     level: Literal["info", "warning", "error"]
+    """How bad it is."""
     code: str | None
     """What kind of warning, for programs."""
     at: datetime
+    """When it happened."""
     epochs_done: int
     """How many epochs the job had behind it."""
     status: JobStatus | None
     """The new one, of a change of status."""
     detail: str | None
+    """In words."""
 
     @classmethod
     def of(cls, row: Event) -> "EventView":

@@ -17,8 +17,11 @@ class SummaryView(View):
     """Many numbers in place of one."""
 
     count: int
+    """How many there are."""
     minimum: float
+    """The least."""
     maximum: float
+    """The greatest."""
     norm: float
     """Euclidean."""
 
@@ -30,6 +33,7 @@ class NodeView(View):
     """A number of the forward pass, or some, and the derivative of the result with respect to it."""
 
     id: str = Field(examples=["n1"])
+    """By which edges name it."""
     kind: Literal["leaf", "constant", "operation", "others"]
     """`leaf`: a parameter that autograd follows; `others`: the rows of the batch that are not shown, as one."""
     operation: str = Field(examples=["multiply"])
@@ -37,7 +41,9 @@ class NodeView(View):
     symbol: str
     """The operation as it is written."""
     name: str | None = Field(examples=["w"])
+    """Of a parameter, a constant or an input."""
     value: NumbersView
+    """Of the forward pass."""
     shape: list[int]
     """Of the tensor that the node stands in."""
     index: list[int] | None
@@ -47,6 +53,7 @@ class NodeView(View):
     upstream: NumbersView
     """The gradient that arrives here, summed over all ways."""
     requires_grad: bool
+    """Whether a gradient goes there."""
     grad: NumbersView
     """What is left in a parameter's `.grad`."""
     grad_before: NumbersView
@@ -57,7 +64,9 @@ class EdgeView(View):
     """One way of a number into an operation. On the way back product = local · upstream of the target."""
 
     source: str
+    """The node that goes in."""
     target: str
+    """The operation."""
     local: NumbersView
     """The local derivative ∂(target)/∂(source); null where no gradient goes, or the edge stands for a chain."""
     product: NumbersView
@@ -68,9 +77,13 @@ class GraphView(View):
     """Nodes in the order of the forward pass, the result last; edges from operand to operation."""
 
     title: str
+    """What it is the graph of."""
     loss: NumbersView
+    """The result."""
     nodes: list[NodeView]
+    """In the order of the forward pass."""
     edges: list[EdgeView]
+    """From operand to operation."""
     notes: list[str]
     """What a reader should know: numbers that are not finite, gradients that accumulate."""
 
@@ -79,7 +92,9 @@ class StepGraphView(GraphView):
     """The graph of a step. Its leaves have the recorded gradient in `.grad`, to the bit where the engine is eager."""
 
     epoch: int
+    """Counted from 0."""
     step: int
+    """Counted from 0 in its epoch."""
     rows: list[int]
     """Indices in the dataset of the rows of this step's batch."""
     row: int
@@ -104,6 +119,7 @@ class ContributionView(View):
     row: int
     """Index in the dataset."""
     step: int
+    """The step of the epoch whose batch it was in."""
     gradient: ParametersView
     """The row's part of the epoch's mean gradient."""
     norm: float
@@ -120,6 +136,7 @@ class AuditView(View):
     others: ParametersView
     """The sum of the rows that are not listed."""
     others_count: int
+    """How many those are."""
     penalties: ParametersView
     """What l1 and l2 contributed."""
     left_before: ParametersView

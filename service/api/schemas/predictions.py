@@ -7,8 +7,11 @@ from slope.fit import Fit
 
 class PredictionView(View):
     x: list[float]
+    """The point."""
     before: float | None
+    """What the model before training says."""
     after: float | None
+    """What the model says that was asked for."""
 
     @classmethod
     def of(cls, prediction: Prediction) -> "PredictionView":
@@ -19,7 +22,9 @@ class ScoredRowView(SparseView):
     row: int
     """Of the dataset, counted from 0."""
     before: float | None
+    """What the model before training says."""
     after: float | None
+    """What the model says that was asked for."""
     y: float | None = None
     """The target, where the dataset has it."""
     residual: float | None = None
@@ -28,6 +33,7 @@ class ScoredRowView(SparseView):
 
 class FitView(View):
     mean_squared_error: float | None
+    """Of the predictions, against the target."""
     r_squared: float | None
     """1 − Σ(y − ŷ)² / Σ(y − ȳ)², of a model without a bias, too, as scikit-learn has it; null when y is constant."""
 
@@ -38,10 +44,13 @@ class FitView(View):
 
 class FitsView(View):
     before: FitView
+    """Of the model before training."""
     after: FitView
+    """Of the model that was asked for."""
 
 
 class ScoringView(Page[ScoredRowView]):
     rows: int
+    """How many were predicted."""
     fit: FitsView | None
     """How well the target was predicted, where the dataset has it."""

@@ -18,11 +18,15 @@ class RankedView(View):
     """A job in the ranking of its sweep."""
 
     job_id: UUID
+    """Its job."""
     status: JobStatus = Field(examples=["succeeded"])
+    """Where it is in its life."""
     settings: Hyperparameters = Field(examples=[{"learning_rate": 0.01}])
     """Its values of the hyperparameters in which the jobs of the sweep differ."""
     epochs_done: int
+    """How many epochs are recorded."""
     loss: LossView
+    """How well it fits."""
 
     @classmethod
     def of(cls, job: Job, swept: list[str]) -> "RankedView":
@@ -33,17 +37,24 @@ class RankedView(View):
 
 class SweepProgressView(View):
     jobs_ended: int
+    """How many have ended."""
     jobs: int
+    """How many there are."""
     epochs_done: int
+    """Of all jobs together."""
     epochs: int
     """At most: jobs that stop early or fail train fewer."""
 
 
 class SweepView(View):
     id: UUID
+    """By which calls name it."""
     name: str | None
+    """As its sender calls it."""
     metadata: dict[str, str]
+    """As its sender gave it, and every job's."""
     created_at: datetime
+    """When it was accepted."""
     hyperparameters: Hyperparameters
     """What the jobs have in common."""
     swept: list[str] = Field(examples=[["l2", "learning_rate"]])
@@ -51,6 +62,7 @@ class SweepView(View):
     counts: dict[JobStatus, int] = Field(examples=[{"running": 1000, "failed": 24}])
     """How many of the jobs have each status."""
     progress: SweepProgressView
+    """How far its jobs are."""
 
     @classmethod
     def of(cls, summary: SweepSummary) -> "SweepView":
@@ -65,6 +77,7 @@ class SweepView(View):
 
 class RankedSweepView(SweepView):
     ranked_by: Literal["loss", "validation_loss"] = Field(examples=["validation_loss"])
+    """Which loss orders the ranking."""
     ranking: Page[RankedView]
     """From the smallest loss up, without the jobs that have none yet, and those that failed or were cancelled."""
 

@@ -49,5 +49,6 @@ def shortened(value: Any) -> Any:
 
 class Page(View, Generic[Item]):
     data: list[Item]
+    """The items."""
     next: str | None = None
     """Where the next page goes on; null on the last."""

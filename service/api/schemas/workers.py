@@ -9,16 +9,24 @@ from service.store.tables import Worker
 
 class DeviceView(View):
     name: str
+    """As a job asks for it: `cpu`, `cuda:0`."""
     description: str
+    """What it is."""
 
 
 class WorkerView(View):
     id: UUID
+    """Of this process of a worker."""
     hostname: str
+    """Of its machine."""
     process_id: int
+    """On that machine."""
     version: str
+    """Of Slope."""
     alive: bool
+    """Whether its last sign of life is fresh."""
     devices: list[DeviceView]
+    """That it trains on."""
     slots: int
     """Jobs it trains at the same time."""
     memory: int | None
@@ -26,8 +34,11 @@ class WorkerView(View):
     hears_broker: bool
     """Whether bells reach it. It looks for jobs in the database while they do not."""
     started_at: datetime
+    """When it started."""
     seen_at: datetime
+    """When it last gave a sign of life."""
     stopped_at: datetime | None
+    """When it left, if it did so in order."""
 
     @classmethod
     def of(cls, row: Worker, *, alive: bool) -> "WorkerView":
