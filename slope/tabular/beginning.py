@@ -37,8 +37,8 @@ class Beginning:
             if names[place] or any(row[place].strip() for row in self.below if place < len(row)):
                 break
             names[place] = f"{LEFT_OUT}{place}"
-        if not names[0] and len(names) > 1:
-            names[0] = "index" if reading.index == "keep" else f"{LEFT_OUT}0"
+        for place in range(next((place for place, name in enumerate(names) if name), 0)):  # an index of several levels
+            names[place] = f"index{place or ''}" if reading.index == "keep" else f"{LEFT_OUT}{place}"
         return names
 
     def aligned(self) -> "Beginning":

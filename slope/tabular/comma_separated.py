@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ class CommaSeparated(Source):
         types = {name: pa.float64() for name in numbers} | {name: pa.string() for name in categories}
         booleans = {field.name for field in self.fields if field.type == "boolean"}
         types |= {name: pa.bool_() for name in numbers if name in booleans}
-        types |= {name: pa.null() for name in self._names[1:] if name.startswith(LEFT_OUT)}  # and are so to the end
+        at_right = takewhile(lambda name: name.startswith(LEFT_OUT), reversed(self._names))
+        types |= dict.fromkeys(at_right, pa.null())  # and they are empty to the end
         try:
             yield from self._in_spans(types)
         except pa.ArrowInvalid:

@@ -12,7 +12,7 @@ from slope.data import Array
 from slope.tabular.cells import EXACT, INEXACT
 from slope.tabular.columnar import Arrow, Parquet
 from slope.tabular.comma_separated import CommaSeparated
-from slope.tabular.faults import BadTable, TableTooLarge, WordFound
+from slope.tabular.faults import BadOption, BadTable, TableTooLarge, WordFound
 from slope.tabular.json_document import JsonDocument
 from slope.tabular.json_lines import JsonLines
 from slope.tabular.layout import Layout, layout_of
@@ -53,6 +53,8 @@ def open_source(path: Path, format: Format, reading: Reading, limits: Limits) ->
     if format == "csv" and reading.delimiter in SPACES:
         reading = replace(reading, delimiter=fold(path, reading.delimiter, limits.row_bytes))
     if format == "csv" and reading.thousands:
+        if reading.thousands == reading.decimal:
+            raise BadOption("The sign between thousands is that of decimals too: say which one it is", "thousands")
         join_thousands(path, reading, limits.row_bytes)
     return _SOURCES[format](path, reading, limits)
 

@@ -425,6 +425,12 @@ def test_a_sign_may_stand_between_thousands_where_it_is_named(
         taken(tmp_path, body, "csv", **options | {"thousands": ""})
 
 
+def test_one_sign_does_not_stand_for_thousands_and_decimals(tmp_path: Path) -> None:
+    with pytest.raises(BadOption) as told:
+        taken(tmp_path, b"a;b\n1,234;2\n", "csv", thousands=",", **EUROPE)
+    assert told.value.option == "thousands"
+
+
 def test_what_is_no_number_as_a_whole_keeps_its_signs(tmp_path: Path) -> None:
     body = b'place,y\n"1,234 Road",1\n"12,34",2\n"1,234",3\n'
 
@@ -440,6 +446,7 @@ def test_what_is_no_number_as_a_whole_keeps_its_signs(tmp_path: Path) -> None:
         (b'"a" "b"\n"Mazda RX4" 3 5\n"Datsun" 4 6\n', " "),
         (b"a,b\n3,5,\n4,6,\n", ","),
         (b"a,b,\n3,5\n4,6\n", ","),
+        (b",,a,b\n0,x,3,5\n0,y,4,6\n", ","),
         (b"a;b;;\n3;5;;\n4;6; ;\n", ";"),
         (b"sep=;\r\na;b\r\n3;5\r\n4;6\r\n", ";"),
         (b'\xef\xbb\xbf"sep=,"\na,b\n3,5\n4,6\n', ","),
