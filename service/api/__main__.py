@@ -56,7 +56,8 @@ def main() -> None:
         server_header=False,
     )
     # uvicorn's own `fd` takes the socket for a Unix one and leaves Nagle's algorithm on: 40 ms an answer.
-    Server(config).run(None if arguments.fd is None else [socket.socket(fileno=arguments.fd)])
+    with suppress(KeyboardInterrupt):  # uvicorn hands Ctrl-C on when all is done
+        Server(config).run(None if arguments.fd is None else [socket.socket(fileno=arguments.fd)])
 
 
 def _raise_descriptors() -> int:

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -345,6 +347,22 @@ def test_a_refused_client_does_not_hold_up_the_end_of_the_server() -> None:
 
 
 # how many
+
+
+def test_the_log_is_told_once_in_a_while_that_requests_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedProtocol, "_told_at", -inf)
+
+    async def test(service: Service) -> None:
+        await (await service.client()).sends(HOLD)
+        await service.until(lambda: bool(service.seen))
+        for _ in range(3):
+            refused = await service.client()
+            await refused.sends(GET.replace(b"livez", b"v1/jobs"))
+            assert (await refused.answer())[0] == 503
+
+    with capture_logs() as told:
+        run(test, requests=1)
+    assert [line["event"] for line in told] == ["as many requests are in work as may be: more are answered 503"]
 
 
 def test_requests_in_work_are_counted_and_idle_connections_are_not() -> None:

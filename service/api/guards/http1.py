@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import Sized
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, cast
+from math import inf
+from time import monotonic
+from typing import Any, ClassVar, cast
 
 import httptools
+import structlog
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -34,7 +37,10 @@ LINGER_SECONDS = 5
 UNREAD_SECONDS = 60
 """How long a client may take nothing of its answer."""
 _OTHER_DESCRIPTORS = 128
+_TELL_AGAIN_SECONDS = 10.0
 _ALWAYS_SERVED = b"/livez"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,9 @@ class _InTurn(FlowControl):
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
+
+    _told_at: ClassVar[float] = -inf
+    """When the log was told last that there are too many requests."""
 
     def __init__(
         self,
@@ -125,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_size + self._piece_size > MAX_HEAD and self._size_of_head() > MAX_HEAD:
             raise HeadTooLarge
         if len(self.tasks) >= self._bounds.requests and self.url not in self._always_served:
-            raise TooManyRequests
+            raise self._too_many()
         if len(self.pipeline) >= MAX_PIPELINED:
             raise MalformedRequest(
                 "The connection has sent too many requests before an answer: wait for answers, then send more"
@@ -208,6 +217,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(TooSlow())
         else:
             self.transport.close()
+
+    def _too_many(self) -> TooManyRequests:
+        """The log says so every few seconds while it lasts: an operator would look for the reason in vain."""
+        if monotonic() > BoundedProtocol._told_at + _TELL_AGAIN_SECONDS:
+            BoundedProtocol._told_at = monotonic()
+            log.warning("as many requests are in work as may be: more are answered 503", requests=self._bounds.requests)
+        return TooManyRequests()
 
     def _refuse(self, error: ServiceError) -> None:
         """Answer with a problem, unless an answer is under way or was given, and close."""
