@@ -84,9 +84,8 @@ def test_foreign_keys_hold_after_the_migration(own_database: Database) -> None:
     assert values_of(own_database, "SELECT job_id FROM epochs UNION SELECT job_id FROM steps") == set()
 
 
+@pytest.mark.parametrize("own_database", ["sqlite"], indirect=True)
 def test_sqlite_finds_nothing_wrong_with_the_migrated_file(own_database: Database) -> None:
-    if not own_database.is_sqlite:
-        pytest.skip("PostgreSQL renames a column, and no more")
     fill(own_database)
     schema.downgrade_schema(own_database, "0008")
     schema.upgrade_schema(own_database)
