@@ -153,7 +153,7 @@ WRONG_BODIES: dict[str, tuple[Any, str]] = {
     "hyperparameters in a list": (but(H, []), H),
     "an optimizer without a name": (named({"momentum": 0.9}), f"{H}/optimizer"),
     "an unknown optimizer": (named({"name": SECRET}), f"{H}/optimizer"),
-    "an optimizer in words": (named("adam"), f"{H}/optimizer"),
+    "an optimizer in words": (named("adm"), f"{H}/optimizer"),
     "an optimizer's wrong number": (named({"name": "adam", "betas": [0.9, 1.5]}), f"{H}/optimizer/betas/1"),
     "a rule within the optimizer": (named({"name": "sgd", "nesterov": True}), f"{H}/optimizer/nesterov"),
     "a schedule's missing number": (but(f"{H}/schedule", {"name": "exponential"}), f"{H}/schedule/gamma"),

@@ -1,7 +1,7 @@
 """Queries are strict: what a route does not know is refused, and so is what it would read only one of."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, cast, get_args, get_origin
@@ -85,10 +85,10 @@ class _Strict:
         self._known = {field.alias: _is_list(field.field_info.annotation) for field in fields}
         self._families = families
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["query_string"] and (faults := list(self._faults(QueryParams(scope["query_string"])))):
             raise _refusal(faults)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _faults(self, query: QueryParams) -> Iterator[Fault]:
         for name, count in Counter(name for name, _ in query.multi_items()).items():
