@@ -14,6 +14,7 @@ from celery.exceptions import SecurityWarning
 from service import logs
 from service.errors import ServiceError
 from service.queue import celery_app, queue_for
+from service.startup import sentence
 from service.store import schema
 from service.store.database import Database
 from slope.optimizers import build_optimizer
@@ -79,7 +80,7 @@ def _missing(database: Database) -> str | None:
     try:
         is_current = schema.is_current(database)
     except ServiceError as error:
-        return f"The database does not answer: {error}"
+        return sentence(error)
     return None if is_current else "The database has another schema than this version needs: run `slope db upgrade`"
 
 
