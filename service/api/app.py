@@ -14,16 +14,13 @@ from starlette.middleware.cors import CORSMiddleware
 from service.api import problems
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
-from service.api.guards.accepting import with_one_answer
 from service.api.guards.normalization import Addresses, HeadAsGet, ListHeaders
 from service.api.guards.origins import OriginGuard
-from service.api.guards.query_parameters import with_strict_queries
+from service.api.guards.route_guards import with_one_answer, with_strict_queries
 from service.api.polling.feeds import Feeds
 from service.api.polling.responses import JobResponses
 from service.api.polling.watch import JobWatch
-from service.api.request_bodies import large_bodies
-from service.api.request_bodies.body_limit import BodyLimit
-from service.api.request_bodies.content_coding import Decoding
+from service.api.request_bodies.incoming import THREADED_AT_ONCE, BodyLimit, Decoding, with_threaded_bodies
 from service.api.routes import (
     datasets,
     devices,
@@ -87,7 +84,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
     app.state.job_responses = JobResponses(app.state.database, app.state.watch)
     problems.install_problems(app)
-    body_limiter = CapacityLimiter(large_bodies.AT_ONCE)
+    body_limiter = CapacityLimiter(THREADED_AT_ONCE)
     for noun in (
         jobs,
         datasets,
@@ -105,7 +102,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         start,
     ):
         # What is included is matched twice, router by router.
-        routes = large_bodies.with_threaded_bodies(noun.router.routes, body_limiter)
+        routes = with_threaded_bodies(noun.router.routes, body_limiter)
         app.router.routes.extend(with_one_answer(with_strict_queries(routes)))
     complete_document(app)
     return app

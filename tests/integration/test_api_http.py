@@ -21,7 +21,7 @@ from workbench import FakeQueue, problem_of, request, submit
 
 from service.api.app import create_app
 from service.api.guards.normalization import join_lists
-from service.api.request_bodies.content_coding import Decoding
+from service.api.request_bodies.incoming import Decoding
 from service.settings import Settings
 from service.store.database import Database
 from slope import __version__

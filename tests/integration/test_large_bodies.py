@@ -16,7 +16,7 @@ from workbench import problem_of
 
 from service.api.protocols.kserve import InferenceRequest
 from service.api.protocols.mlflow import Invocation
-from service.api.request_bodies import json_body, json_documents, json_reader, large_bodies
+from service.api.request_bodies import incoming, json_body, json_documents, json_reader
 from service.api.request_bodies.json_body import parse_body
 from service.api.request_bodies.json_documents import LARGE, join_parts, read_json
 from service.api.request_bodies.json_reader import parts_of_document
@@ -101,7 +101,7 @@ def test_a_body_means_the_same_whatever_its_size(client: TestClient, rows: int) 
         )
 
     whole = json.dumps(job(rows))
-    assert (len(whole) >= large_bodies.LARGE, len(whole) >= LARGE) == (rows > 3, rows == 40_000)
+    assert (len(whole) >= incoming.THREADED, len(whole) >= LARGE) == (rows > 3, rows == 40_000)
     plan = post(job(rows))
     assert plan.status_code == 200, plan.text
     assert plan.json()["plan"]["steps"] == rows
@@ -120,9 +120,9 @@ def test_a_body_means_the_same_whatever_its_size(client: TestClient, rows: int) 
 
 def test_a_large_body_is_not_read_in_the_loop(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
-    read = large_bodies.read_json
+    read = incoming.read_json
     monkeypatch.setattr(
-        large_bodies, "read_json", lambda body: (threads.append(threading.current_thread().name), read(body))[1]
+        incoming, "read_json", lambda body: (threads.append(threading.current_thread().name), read(body))[1]
     )
 
     assert client.post("/v1/plan", content=json.dumps(job(5_000)), headers=JSON).status_code == 200

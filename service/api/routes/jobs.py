@@ -21,7 +21,7 @@ from service.api.dependencies import (
 )
 from service.api.documentation import document_headers
 from service.api.examples import JOB_REQUESTS
-from service.api.guards.query_parameters import Family
+from service.api.guards.route_guards import Family
 from service.api.polling.responses import IfMatchDep, JobResponses, matches_etag
 from service.api.schemas.jobs import JobView
 from service.api.schemas.view import Page

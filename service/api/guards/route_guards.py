@@ -1,19 +1,26 @@
-"""Queries are strict: what a route does not know is refused, and so is what it would read only one of."""
+"""What a route refuses before anything is done: queries and Accept headers that it cannot meet.
+
+A query is strict: a parameter that the route does not know is refused, and one that comes twice where only one counts.
+"""
 
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, cast, get_args, get_origin
 
 from fastapi import Request, params
+from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.datastructures import QueryParams
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.negotiation import preferred_index
 from service.errors import InvalidRequest
 from slope.spec import Fault
 from slope.spec.faults import pointer
@@ -115,3 +122,38 @@ def _all(dependant: Dependant) -> Iterator[Dependant]:
     yield dependant
     for each in dependant.dependencies:
         yield from _all(each)
+
+
+def with_one_answer(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """Copies of routes, each refusing clients that do not accept its only kind of answer.
+
+    Routes that have several kinds choose by themselves.
+    """
+    for route in map(copy, routes):
+        if isinstance(route, APIRoute) and (kind := _only_kind(route)):
+            route.app = _Accepting(route.app, kind)
+        yield route
+
+
+class _Accepting:
+    def __init__(self, app: ASGIApp, kind: str) -> None:
+        self._app = app
+        self._kind = kind
+        self._usual = (b"*/*", kind.encode())
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Raises NotAcceptable."""
+        for name, value in scope["headers"]:
+            if name == b"accept" and value not in self._usual:
+                preferred_index((self._kind,), value.decode("latin-1"))
+        return self._app(scope, receive, send)
+
+
+def _only_kind(route: APIRoute) -> str | None:
+    """None where there are several kinds or none, and of probes: what looks after a service is never refused."""
+    has_choice = "content" in route.responses.get(HTTPStatus.OK, {})
+    if route.status_code == HTTPStatus.NO_CONTENT or "health" in route.tags or has_choice:
+        return None
+    chosen = route.response_class
+    response: type[Response] = chosen.value if isinstance(chosen, DefaultPlaceholder) else chosen
+    return response.media_type
