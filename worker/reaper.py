@@ -25,7 +25,7 @@ class Reaper:
     """
 
     def __init__(self, process: Process, slots: int, monitor: BrokerMonitor) -> None:
-        """`slots` is how many jobs the worker trains at once."""
+        """`slots` is how many jobs the worker trains at the same time."""
         self._process = process
         self._slots = slots
         self._monitor = monitor

@@ -48,7 +48,7 @@ class Ending:
 def ending_of_triangle(
     triangle: Array, rows: int, spec: TrainingSpec, start: Learned, learned: Learned
 ) -> Ending | None:
-    """Of full-batch descent on so many rows, which a triangle over the columns 1, x and y stands for."""
+    """Of full-batch descent on this many rows, which a triangle over the columns 1, x and y stands for."""
     size = float(np.square(triangle[:, -1]).sum()) / rows
     variance = float(np.square(triangle[1:, -1]).sum()) / rows  # the first row is the direction of the ones
     spread = variance if spec.fit_bias else size

@@ -1,4 +1,4 @@
-"""A job request: data, hyperparameters, and what to do beside the training."""
+"""A job request: data, hyperparameters, and what to do besides the training."""
 
 from typing import Annotated, Any, Self
 

@@ -21,7 +21,7 @@ _READ_AT_ONCE = 128 * 1024
 _PAGE = 1024 * 1024
 """Bytes that a page of Parquet seldom exceeds; one of every column that is read is in memory."""
 _DECODER = 128 * 1024
-"""Bytes that decompressing one column takes beside them."""
+"""Bytes that decompressing one column takes besides them."""
 _DECODED = 128 * 1024 * 1024
 """This many bytes of columns are decoded side by side; a wider table is decoded some columns at a time."""
 
@@ -53,7 +53,7 @@ class Parquet(Source):
                 yield _plain(batch.select(names))
 
     def _groups(self, names: Sequence[str]) -> list[list[str]]:
-        """Names of columns that are read at once. A page of each is decoded, and may have a whole row group of it."""
+        """Names of columns that are read together. A page of each is decoded, and may have a whole row group of it."""
         with self._open() as file:
             metadata = file.metadata
             group = metadata.row_group(0) if metadata.num_row_groups and len(names) * _PAGE > _DECODED else None
@@ -117,7 +117,7 @@ def _renamed(batches: Iterator[pa.RecordBatch], names: Sequence[str]) -> Iterato
 
 
 def _shared(names: Sequence[str], count: int) -> list[list[str]]:
-    """The names in so many groups, or in one of each."""
+    """The names in this many groups, or in one of each."""
     size = -(-len(names) // count) or 1
     return [list(names[start : start + size]) for start in range(0, len(names), size)] or [[]]
 

@@ -37,7 +37,7 @@ _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
 _MOST_TOLD = 20
 """Columns that are named as left out."""
 _TIMES_AS_LARGE = 8
-"""What is stored may be so many times what was sent before it is compressed. A digit and a comma become four."""
+"""What is stored may be this many times what was sent before it is compressed. A digit and a comma become four."""
 
 
 def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: Limits) -> Summary:

@@ -42,7 +42,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What reading it may take: bytes of memory beside what the process begins with, and seconds."""
+    """What reading it may take: bytes of memory besides what the process begins with, and seconds."""
 
     limits: Limits
     memory: int
@@ -170,7 +170,7 @@ def _spare_memory() -> None:
 
 
 def _limit(memory: int) -> None:
-    """Let the process have so many bytes more than it has."""
+    """Let the process have this many bytes more than it has."""
     pages = int(Path("/proc/self/statm").read_text().split()[5]) if Path("/proc/self/statm").exists() else 0
     used = pages * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

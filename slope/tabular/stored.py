@@ -31,7 +31,7 @@ _PAGE = 128 * 1024
 
 
 class TableWriter:
-    """Writes a table part by part. Beyond so many bytes as they are, all of it is compressed."""
+    """Writes a table part by part. Beyond this many bytes as they are, all of it is compressed."""
 
     def __init__(self, sink: "Path | pa.BufferOutputStream", names: Sequence[str], plain: float = math.inf) -> None:
         self._schema = pa.schema([pa.field(name, pa.float64(), nullable=False) for name in names])
