@@ -66,7 +66,9 @@ def _train_or_fail(process: Process, lease: JobLease | GroupLease, heartbeat: He
     except Exception as error:
         log.exception("the attempt failed")
         if _is_out_of_memory(error):
-            fail("out_of_memory", f"The worker has not enough memory for this job: {error}")
+            fail(
+                "out_of_memory", f"The worker lacks memory for this job ({error}): ask for fewer rows or another engine"
+            )
         else:
             fail("internal", f"{type(error).__name__}: {error}")
 

@@ -86,7 +86,7 @@ class GroupAttempt:
         log.info("the attempt has ended the group", epochs_done=self._training.epoch)
 
     def time_out(self) -> None:
-        detail = f"The job had not ended after {self._first.timeout_seconds:g} seconds"
+        detail = outcome.timeout_detail(self._first.timeout_seconds)
         for place in self._recorder.running:
             self._recorder.end(place, "failed", detail, error_code="timeout", error_detail=detail)
         self._recorder.flush(None)

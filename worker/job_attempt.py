@@ -118,7 +118,7 @@ class JobAttempt:
             self._succeed(last)
 
     def time_out(self) -> None:
-        detail = f"The job had not ended after {self._job.timeout_seconds:g} seconds"
+        detail = outcome.timeout_detail(self._job.timeout_seconds)
         self._finish("failed", detail, error_code="timeout", error_detail=detail)
 
     def settle(self) -> None:

@@ -24,6 +24,11 @@ def divergence_remedy(spec: TrainingSpec) -> str:
     return remedy if spec.standardize else f"{remedy}, or standardize the data"
 
 
+def timeout_detail(seconds: float | None) -> str:
+    """What happened to a job that ran longer than it may, and what to do."""
+    return f"The job had not ended after {seconds:g} seconds: raise timeout_seconds, or ask for fewer epochs"
+
+
 def start_columns(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
     """Columns that an attempt knows from its start. Of data read in parts, what depends on its scale comes later."""
     if spec.standardize and data.scaler is None:

@@ -202,7 +202,7 @@ def _client_errors(url: str) -> Iterator[None]:
     except (Problem, ValueError) as error:
         _fail(str(error))
     except HTTPError as error:
-        _fail(f"There is no answer from {url}: {error}")
+        _fail(f"There is no answer from {url} ({error}): start the service by `slope serve`, or name another by --url")
 
 
 def _read(file: TextIO) -> Any:

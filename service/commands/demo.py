@@ -66,7 +66,7 @@ def _address(process: "subprocess.Popen[str]") -> str:
     for line in process.stdout:
         if found := re.search(r"http://\S+:\d+", line):
             return found[0]
-    sys.exit("The service did not start")
+    sys.exit("The service did not start: what stands above says why")
 
 
 def _wait_until_ready(url: str) -> None:

@@ -31,7 +31,7 @@ class DatasetNotFound(ServiceError):
     title = "There is no such dataset"
 
     def __init__(self, dataset_id: UUID) -> None:
-        super().__init__(f"There is no dataset {dataset_id}")
+        super().__init__(f"There is no dataset {dataset_id}: GET /v1/datasets lists those there are")
 
 
 class DatasetIsUsed(ServiceError):

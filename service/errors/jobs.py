@@ -14,7 +14,7 @@ class JobNotFound(ServiceError):
     title = "There is no such job"
 
     def __init__(self, job_id: UUID) -> None:
-        super().__init__(f"There is no job {job_id}")
+        super().__init__(f"There is no job {job_id}: GET /v1/jobs lists those there are")
 
 
 class JobIsFinal(ServiceError):
@@ -98,7 +98,7 @@ class SweepNotFound(ServiceError):
     title = "There is no such sweep"
 
     def __init__(self, sweep_id: UUID) -> None:
-        super().__init__(f"There is no sweep {sweep_id}")
+        super().__init__(f"There is no sweep {sweep_id}: GET /v1/sweeps lists those there are")
 
 
 class SweepIsFinal(ServiceError):

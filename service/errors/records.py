@@ -48,7 +48,7 @@ class GradientDiffers(ServiceError):
 
 
 class EpochTooLong(InvalidRequest):
-    """The epoch has more steps than are taken apart in one request."""
+    """The epoch has more steps than are taken apart in one request. Look at graphs of single steps."""
 
     type = "epoch-too-long"
     title = "The epoch is too long to be taken apart"

@@ -78,7 +78,7 @@ class BodyTooLarge(ServiceError):
     title = "The body is too large"
 
     def __init__(self) -> None:
-        super().__init__("The body is larger than this service takes")
+        super().__init__("The body is larger than this service takes: send less, or large data as a dataset of its own")
 
 
 class BodyNotRead(ServiceError):
@@ -105,7 +105,8 @@ class HeadTooLarge(ServiceError):
     title = "The request's headers are too large"
 
     def __init__(self) -> None:
-        super().__init__("The request line and the headers are together larger than 64 KB")
+        detail = "The request line and the headers are together larger than 64 KB: send fewer cookies and filters"
+        super().__init__(detail)
 
 
 class TooSlow(ServiceError):

@@ -39,7 +39,8 @@ class SchemaMissing(DatabaseError):
     advice = "Run `slope db upgrade`"
 
     def __init__(self, cause: object) -> None:
-        super().__init__(cause, detail="Create it with `slope db upgrade`", headers={"Retry-After": "10"})
+        detail = "It has no tables, or those of another version: its operator runs `slope db upgrade`"
+        super().__init__(cause, detail=detail, headers={"Retry-After": "10"})
 
 
 class SchemaNewer(DatabaseError):
@@ -51,7 +52,8 @@ class SchemaNewer(DatabaseError):
     advice = "Install that version, or restore a copy that this one has made"
 
     def __init__(self, revision: str) -> None:
-        super().__init__(f"this one does not know the schema {revision}", detail="Its operator installs that version")
+        detail = "This version does not know its tables: its operator installs the newer one, or restores a backup"
+        super().__init__(f"this one does not know the schema {revision}", detail=detail)
 
 
 class DatabaseDamaged(DatabaseError):
@@ -63,7 +65,7 @@ class DatabaseDamaged(DatabaseError):
     advice = "Restore the file from a copy"
 
     def __init__(self, cause: object) -> None:
-        super().__init__(cause, detail="Its operator restores it from a copy")
+        super().__init__(cause, detail="Its file cannot be read: its operator restores it from a backup")
 
 
 class DatabaseNotUnicode(DatabaseError):
@@ -76,7 +78,8 @@ class DatabaseNotUnicode(DatabaseError):
     advice = "Make another with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
 
     def __init__(self, encoding: str) -> None:
-        super().__init__(f"its encoding is {encoding}, not UTF8", detail="Its operator makes another")
+        detail = f"Its encoding is {encoding}: its operator makes another database, in UTF-8"
+        super().__init__(f"its encoding is {encoding}, not UTF8", detail=detail)
 
 
 class StorageFull(ServiceError):
@@ -102,7 +105,7 @@ class StorageUnavailable(ServiceError):
     advice = "Check SLOPE_STORAGE_URL, and that every process may write there"
 
     def __init__(self) -> None:
-        detail = "Nothing was changed or lost; repeat the request in a moment"
+        detail = "It does not answer. Nothing was changed or lost: repeat the request in a moment"
         super().__init__(detail, headers={"Retry-After": "5"})
 
 

@@ -17,7 +17,7 @@ EXACT = 2**53
 """Whole numbers up to here are doubles; of those beyond only some."""
 _IN_FULL = 10**21
 """Whole numbers below have all of their digits in a name; so has every integer of 64 bits."""
-INEXACT = "The whole number is not exact in float64"
+INEXACT = "The whole number is not exact in float64: leave its column out of the file"
 _NO_NUMBER = (
     "The cell is not a number: make columns of a column's words by one_hot=, or leave columns of words out by text=drop"
 )

@@ -10,7 +10,7 @@ from typing import Any
 import ijson
 import pyarrow as pa
 
-from slope.tabular.cells import name_of
+from slope.tabular.cells import INEXACT, name_of
 from slope.tabular.faults import BadTable, TableTooLarge, nested_values
 from slope.tabular.reading import Limits, Reading, fold_name
 from slope.tabular.source import Field, FieldType, Source, check_names, is_needed
@@ -216,7 +216,7 @@ class _Column:
         if self._is_category:
             return self._code(name_of(value) or "")
         if isinstance(value, int) and float(value) != value:
-            raise BadTable("The whole number is not exact in float64", row=len(self), column=self.name)
+            raise BadTable(INEXACT, row=len(self), column=self.name)
         return float(value)
 
     def _code(self, word: str) -> int:

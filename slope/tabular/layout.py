@@ -70,7 +70,7 @@ def layout_of(source: Source, reading: Reading, limits: Limits) -> Layout:
     taken = {field.name for field in numbers} | set(reading.one_hot)
     order = [name for name in names if name in taken]
     if not order:
-        raise BadTable("The table has no column of numbers")
+        raise BadTable("The table has no column of numbers: columns of words become some by one_hot=")
     spellings = _spellings(source, reading, limits)
     categories = {name: sorted(set(words.values())) for name, words in spellings.items()}
     layout = Layout(numbers, categories, spellings, order, reading)
@@ -91,7 +91,7 @@ def _spellings(source: Source, reading: Reading, limits: Limits) -> dict[str, di
             words = pc.unique(as_words(batch.column(name), name, row))
             values.update(word for word in words.to_pylist() if word is not None)
             if len(values) > limits.categories:
-                detail = f"The column has more than {limits.categories:,} different values"
+                detail = f"The column has more than {limits.categories:,} different values: leave it out of one_hot="
                 raise TableTooLarge(detail, column=name)
         row += batch.num_rows
     return {name: source.spellings(values) for name, values in found.items()}
@@ -132,7 +132,12 @@ class _Treated:
             "The cell has no number: it is empty, or has a word that counts as empty, as NA does; fill such cells by"
             " nulls=mean or nulls=zero, or leave their rows out by nulls=drop",
         )
-        self._refuse(infinite, self._reading.infinities, "The number is not finite: see infinities=drop, mean or zero")
+        self._refuse(
+            infinite,
+            self._reading.infinities,
+            "The number is not finite; fill such cells by infinities=mean or zero, or leave their rows out by"
+            " infinities=drop",
+        )
         kept = self._kept(nulls, infinite, len(columns[0]))
         counts = [int(missing.sum()) for missing, part in zip(nulls, parts, strict=True) for _ in part]
         filled = [

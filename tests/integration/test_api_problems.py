@@ -167,7 +167,10 @@ def test_a_database_without_tables_asks_its_operator_for_them(empty_database: Da
     url = empty_database.url.render_as_string(hide_password=False)
     with TestClient(create_app(Settings(database_url=url), FakeQueue())) as client:
         problem = problem_of(client.get("/v1/jobs"), 503)
-    assert (problem["type"], problem["detail"]) == ("/problems/schema-missing", "Create it with `slope db upgrade`")
+    assert (problem["type"], problem["detail"]) == (
+        "/problems/schema-missing",
+        "It has no tables, or those of another version: its operator runs `slope db upgrade`",
+    )
 
 
 def test_a_job_that_would_record_too_much_is_refused(settings: Settings, queue: FakeQueue, database: Database) -> None:

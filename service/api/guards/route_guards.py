@@ -58,11 +58,9 @@ class Family:
             if self.has(name)
         ]
         if any("\0" in key + value for key, value in found):
-            raise _refusal([Fault("There can be no NUL in it", f"/query/{self.name}")])
+            raise _refusal([Fault("It should not contain the character NUL", f"/query/{self.name}")])
         if len(found) > self.most:
-            raise _refusal(
-                [Fault(f"There are {len(found)} of it, and at most {self.most} can be", f"/query/{self.name}")]
-            )
+            raise _refusal([Fault(f"It is given {len(found)} times; {self.most} are allowed", f"/query/{self.name}")])
         return tuple(found)
 
     def documented(self) -> dict[str, Any]:
@@ -102,7 +100,7 @@ class _Strict:
             if name not in self._known and not any(family.has(name) for family in self._families):
                 yield Fault(self._unknown(name), pointer(["query", name]))
             elif count > 1 and not self._known.get(name, False):
-                yield Fault("It is given more than once, and only one can count", pointer(["query", name]))
+                yield Fault("It is given more than once: give it once", pointer(["query", name]))
 
     def _unknown(self, name: str) -> str:
         known = [*self._known, *(f"{family.name}[key]" for family in self._families)]

@@ -73,7 +73,7 @@ class _Decoded:
             piece = self._piece()
             self._has_ended = not (self._more or self._waiting or len(piece) == _PIECE)
             if self._has_ended and self._has_begun and not self._decoder.eof:
-                raise MalformedRequest("The body ends before what is compressed in it does")
+                raise MalformedRequest("The compressed body breaks off before its end: send it again, whole")
             if piece or self._has_ended:
                 return {"type": "http.request", "body": piece, "more_body": not self._has_ended}
         return await self._receive()
@@ -165,7 +165,7 @@ def _reading(model: type[BaseModel], handle: _Handler, limiter: CapacityLimiter)
         try:
             body = await request.body()
         except ClientDisconnect as error:
-            raise MalformedRequest("The body ended before its end") from error
+            raise MalformedRequest("The body broke off before its end: send it again, whole") from error
         if len(body) >= THREADED and is_json(request):
             request._json = await to_thread.run_sync(_checked, model, body, limiter=limiter)
         return await handle(request)

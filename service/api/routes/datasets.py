@@ -79,7 +79,7 @@ def _completed(reading: Reading, file: Received) -> Reading:
     usual = "\t" if file.is_tab_separated else ";" if reading.decimal == "," else ","
     header, charset = file.parameters.get("header", "").lower(), file.parameters.get("charset")
     if header and header not in _HEADERS:
-        raise UnsupportedMediaType("The media type says of the header neither present nor absent")
+        raise UnsupportedMediaType("In the media type, header should be present or absent")
     if charset is not None and codec_of(charset) is None:
         raise UnsupportedMediaType(f"{_UNKNOWN_CHARSET}: {charset}")
     return replace(

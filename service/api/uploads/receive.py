@@ -106,7 +106,7 @@ async def _write(request: Request, path: Path, part: FilePart | None) -> None:
                     await run_in_threadpool(file.write, waiting)
                     waiting = bytearray()
         except ClientDisconnect as error:
-            raise MalformedRequest("The body ended before its end") from error
+            raise MalformedRequest("The body broke off before its end: send it again, whole") from error
         await run_in_threadpool(file.write, waiting)
     if part:
         part.finish()
