@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from slope.data import Array
-from slope.tabular.moments import Moments
+from slope.tabular.summary import Moments
 
 
 class Fit:

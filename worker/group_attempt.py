@@ -14,7 +14,7 @@ from slope.engines.plan import keeps_epoch, snapshot_interval
 from slope.engines.rounds import Round
 from slope.health import Health
 from slope.run import Interrupted
-from slope.spec.devices import device_for
+from slope.spec.job import device_for
 from worker import outcome
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder

@@ -20,7 +20,7 @@ from slope.engines.reduction import Reduction
 from slope.health import Health
 from slope.records import Diverged, EpochRecord
 from slope.run import Interrupted, Run
-from slope.spec.devices import device_for
+from slope.spec.job import device_for
 from worker import outcome
 from worker.heartbeat import Heartbeat
 from worker.late_analysis import LateAnalysis

@@ -13,7 +13,7 @@ from slope.health import Finding
 from slope.model import Parameters, predict_singly
 from slope.spec import SGD, TrainingSpec
 from slope.spec.data import as_matrix
-from slope.spec.devices import device_for
+from slope.spec.job import device_for
 
 
 def divergence_remedy(spec: TrainingSpec) -> str:

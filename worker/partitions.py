@@ -23,7 +23,7 @@ from service.store.tables import Job
 from slope.engines.partitioned import ReducedPartition, join_partitions
 from slope.engines.reduced import Pause
 from slope.run import Interrupted
-from slope.spec.devices import device_for
+from slope.spec.job import device_for
 from worker.heartbeat import Heartbeat
 from worker.memory import has_memory
 from worker.process import Process

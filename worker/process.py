@@ -15,7 +15,7 @@ from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
 from service.store.database import Database
 from service.store.leases import Claimant
-from slope.spec.devices import requests_served
+from slope.spec.job import requests_served
 from worker.devices import Device, available_devices
 
 _IDENTITY = "SLOPE_WORKER_ID"

@@ -15,7 +15,7 @@ from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.spec import Fault, JobRequest, TrainingSpec
-from slope.spec.devices import device_for
+from slope.spec.job import device_for
 
 LITTLE_MEMORY = 64 * 1024 * 1024
 """Every worker has this many bytes: what takes less needs no query."""

@@ -24,7 +24,7 @@ from service.store.database import Database, now
 from service.store.jobs import Filters, Outline, Predictions
 from service.store.tables import Job
 from slope.spec import InlineData, JobRequest
-from slope.spec.devices import device_for
+from slope.spec.job import device_for
 
 Found = TypeVar("Found")
 

@@ -22,7 +22,7 @@ from slope.analysis import Spread, precision_warnings, spreads_of
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
 from slope.spec.job import refuse_misfits
 from slope.spec.names import no_such
-from slope.spec.overflow import infinite_from
+from slope.spec.part import infinite_from
 
 
 @dataclass(frozen=True)

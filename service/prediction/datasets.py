@@ -24,8 +24,7 @@ from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.faults import FewFaults
 from slope.spec.names import no_such
-from slope.spec.overflow import infinite_from
-from slope.spec.part import Part
+from slope.spec.part import Part, infinite_from
 from slope.trained import TrainedModel
 
 _MOST_TOLD = 20

@@ -14,7 +14,7 @@ from service.store.tables import Job
 from slope.data import Array, Scaler, initial_parameters
 from slope.spec import Fault
 from slope.spec.data import default_features
-from slope.spec.overflow import infinite_from
+from slope.spec.part import infinite_from
 from slope.trained import TrainedModel
 
 

@@ -1,9 +1,7 @@
 """The truth beside the run: the exact solution, the stability limits, and what they mean."""
 
-from slope.analysis.analysis import analyse, loss_of, r_squared, reached
-from slope.analysis.cost import analysis_seconds
-from slope.analysis.notes import warnings_for
-from slope.analysis.precision import Spread, precision_warnings, spreads_of
+from slope.analysis.analysis import analyse, analysis_seconds, loss_of, r_squared, reached
+from slope.analysis.notes import Spread, precision_warnings, spreads_of, warnings_for
 from slope.analysis.result import Analysis, Exact, Reached
 from slope.analysis.shortfall import Ending, ending_of_triangle, shortfall
 

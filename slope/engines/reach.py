@@ -3,7 +3,7 @@
 import sys
 
 from slope.spec import TrainingSpec
-from slope.spec.overflow import infinite_from
+from slope.spec.part import infinite_from
 
 
 def in_double(spec: TrainingSpec) -> TrainingSpec:

@@ -1,9 +1,8 @@
 """The language all floors speak: a training job as its sender writes it. Free of torch."""
 
 from slope.spec.data import DatasetReference, InlineData
-from slope.spec.devices import Device
 from slope.spec.faults import Fault, faults_of, invalid
-from slope.spec.job import JobRequest
+from slope.spec.job import Device, JobRequest
 from slope.spec.optimizers import (
     LBFGS,
     SGD,

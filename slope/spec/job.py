@@ -1,14 +1,14 @@
 """A job request: data, hyperparameters, and what to do besides the training."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from slope.spec.data import DatasetReference, InlineData, Rows, width_of
-from slope.spec.devices import Device
 from slope.spec.faults import FewFaults, invalid
-from slope.spec.overflow import refuse_overflow
-from slope.spec.part import Part
+from slope.spec.part import Part, refuse_overflow
 from slope.spec.training import TrainingSpec
 
 MAX_PREDICT = 10_000
@@ -25,6 +25,16 @@ Metadata = Annotated[
     Field(max_length=50),
     FewFaults,
 ]
+_DEVICE = r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$"
+
+
+def _refuse_unknown_device(value: Any) -> Any:
+    if isinstance(value, str) and not re.search(_DEVICE, value):
+        raise invalid((), "Input should be auto, cpu, cuda, or one GPU by its number, as cuda:0")
+    return value
+
+
+Device = Annotated[str, Field(pattern=_DEVICE), BeforeValidator(_refuse_unknown_device)]
 
 
 def choose_dataset(value: Any) -> Any:
@@ -79,3 +89,17 @@ def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:
             f"Of {rows} rows it must leave at least one to train on and one to validate with",
         )
     refuse_overflow(spec.dtype, ("predict",), request.predict)
+
+
+def device_for(request: str) -> str:
+    """The device that a request gets: `cpu` or `cuda:N`.
+
+    `auto` is the CPU: a linear model's step is too small to gain from a transfer to the GPU, and the CPU's bits are
+    those of the plain loop.
+    """
+    return {"auto": "cpu", "cuda": "cuda:0"}.get(request, request)
+
+
+def requests_served(devices: Sequence[str]) -> list[str]:
+    """What a job may ask for and get where there are these devices: `auto`, each by its name, and `cuda` for any."""
+    return [request for request in ("auto", "cuda", *devices) if device_for(request) in devices]

@@ -1,6 +1,7 @@
-"""What every part of a request has in common: nothing unknown, nothing coerced, nothing changed."""
+"""What every part of a request has in common: nothing unknown, nothing coerced, nothing changed, nothing infinite."""
 
 from itertools import islice
+from math import inf
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -14,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from slope.spec.faults import MOST_FAULTS, lines_of
+from slope.spec.faults import MOST_FAULTS, Location, invalid, lines_of
 from slope.spec.names import no_such
 
 Positive = Annotated[float, Field(gt=0)]
@@ -25,6 +26,9 @@ MAX_COUNT = 2**53 - 1
 """Up to here every reader of JSON has whole numbers exactly, and what is computed from them stays in their types."""
 
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+
+FLOAT32_LIMIT = 3.4028235677973366e38
+"""From here on a number rounds to infinity in float32."""
 
 
 def _from_bare_name(value: Any) -> Any:
@@ -85,3 +89,24 @@ class Part(BaseModel):
             return line
         detail = no_such("field", str(location[0]), cls.model_fields)
         return line | {"type": PydanticCustomError("slope", "{detail}", {"detail": detail})}
+
+
+def infinite_from(dtype: str) -> float:
+    """From here on a double is infinite in a dtype."""
+    return FLOAT32_LIMIT if dtype == "float32" else inf
+
+
+def refuse_overflow(dtype: str, location: Location, numbers: list[Any] | dict[str, Any]) -> None:
+    """Refuse the first number, however nested, that the dtype cannot hold."""
+    limit = infinite_from(dtype)
+    if limit < inf:
+        _refuse_from(limit, location, numbers)
+
+
+def _refuse_from(limit: float, location: Location, numbers: list[Any] | dict[str, Any]) -> None:
+    for key, value in numbers.items() if isinstance(numbers, dict) else enumerate(numbers):
+        if isinstance(value, float):
+            if abs(value) >= limit:
+                raise invalid((*location, key), "The number is too large for float32; use dtype float64")
+        elif isinstance(value, list | dict):
+            _refuse_from(limit, (*location, key), value)

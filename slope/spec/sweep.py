@@ -10,10 +10,10 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import to_json
 
 from slope.spec.data import DatasetReference, InlineData, Rows
-from slope.spec.devices import Device
 from slope.spec.faults import FewFaults, Location, invalid, sentence
 from slope.spec.job import (
     MAX_PREDICT,
+    Device,
     JobRequest,
     Metadata,
     Name,
@@ -21,8 +21,7 @@ from slope.spec.job import (
     refuse_misfits,
 )
 from slope.spec.names import no_such
-from slope.spec.overflow import refuse_overflow
-from slope.spec.part import Part, Positive
+from slope.spec.part import Part, Positive, refuse_overflow
 from slope.spec.training import TrainingSpec
 
 MAX_SETTINGS = 10_000

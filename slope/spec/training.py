@@ -6,8 +6,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from slope.spec.faults import FewFaults, invalid
 from slope.spec.optimizers import LBFGS, SGD, Optimizer
-from slope.spec.overflow import refuse_overflow
-from slope.spec.part import Count, Fraction, NonNegative, Part, Positive
+from slope.spec.part import Count, Fraction, NonNegative, Part, Positive, refuse_overflow
 from slope.spec.schedules import Constant, Schedule
 
 MAX_EPOCHS = 10_000_000

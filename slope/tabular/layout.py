@@ -11,10 +11,9 @@ from slope.data import Array
 from slope.spec.names import no_such
 from slope.tabular.cells import as_numbers, as_words, indicators
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge
-from slope.tabular.moments import Moments
 from slope.tabular.reading import Limits, Reading, Treatment
 from slope.tabular.source import Field, Source, check_names
-from slope.tabular.summary import Kind
+from slope.tabular.summary import Kind, Moments
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slope.spec.devices import device_for, requests_served
+from slope.spec.job import device_for, requests_served
 
 
 @pytest.mark.parametrize(

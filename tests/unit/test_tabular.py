@@ -19,11 +19,10 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 
 from slope.tabular.faults import BadTable
 from slope.tabular.ingest import ingest
-from slope.tabular.moments import Moments
 from slope.tabular.reading import FORMATS, Format, Limits, Reading
 from slope.tabular.source import sized
 from slope.tabular.stored import NUMBERS_AT_ONCE, TableWriter, partitions, read, read_rows
-from slope.tabular.summary import Summary
+from slope.tabular.summary import Moments, Summary
 
 Table = dict[str, list[float]]
 
