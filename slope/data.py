@@ -126,7 +126,7 @@ def centre_of_targets(mean: float, deviation: float, spec: TrainingSpec) -> floa
 def float32_spacing(largest: float) -> float:
     """Between neighbours in float32, at a number."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.float32_spacing(np.float32(largest)))
+        return float(np.spacing(np.float32(largest)))
 
 
 def coarseness(largest: float, deviation: float) -> float:

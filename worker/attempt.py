@@ -1,15 +1,22 @@
-"""One attempt at a job or a group of jobs. However it ends, SQL says so."""
+"""What a bell is for: a job or a group of jobs to train, or data of a job that another reduces with help.
+
+However an attempt to train ends, SQL says so.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 import torch
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost, StorageFull
+from service.store import jobs as stored
 from service.store import workers
+from service.store.claims import claim_group, claim_job
 from service.store.database import now
 from service.store.group_leases import GroupLease
 from service.store.leases import JobLease
@@ -17,9 +24,11 @@ from slope.run import Interrupted
 from worker.group_attempt import GroupAttempt
 from worker.heartbeat import Heartbeat, StopReason
 from worker.job_attempt import JobAttempt
-from worker.memory import check_memory
-from worker.process import Process
+from worker.partitions import help_reduce, may_help
+from worker.process import Process, check_memory
 from worker.retry import ProcessStopping, retry_while_away
+
+Work = Callable[[], None]
 
 log = structlog.get_logger()
 
@@ -35,6 +44,30 @@ class Attempt(Protocol):
 
     def settle(self) -> None:
         """Wait until what is being written is written."""
+
+
+def take_work(process: Process, job_id: UUID) -> bool:
+    """Find what a bell for a job is for, in one transaction, and do it. False when there is nothing to do."""
+    with process.database.writing() as session:
+        work = _find_work(session, process, job_id)
+        session.commit()
+    if work is None:
+        return False
+    work()
+    return True
+
+
+def _find_work(session: Session, process: Process, job_id: UUID) -> Work | None:
+    """The claim of a job by itself first: most bells are for one, and it takes one statement."""
+    if lease := claim_job(session, job_id, process.claimant):
+        return partial(run_attempt, process, lease)
+    job = stored.find_job(session, job_id)
+    if job is None:
+        return None
+    if job.group_id:
+        together = claim_group(session, job.group_id, process.claimant)
+        return partial(run_attempt, process, together) if together else None
+    return partial(help_reduce, process, job) if may_help(session, process, job) else None
 
 
 def run_attempt(process: Process, lease: JobLease | GroupLease) -> None:

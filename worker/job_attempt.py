@@ -23,7 +23,6 @@ from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from worker import outcome
 from worker.heartbeat import Heartbeat
-from worker.late_analysis import LateAnalysis
 from worker.partitions import Leader
 from worker.process import Process
 from worker.progress import Progress
@@ -49,7 +48,7 @@ class JobAttempt:
         self._spec = job.training_spec
         self._reduction: Reduction | None = None
         """Of data that is read in parts, from when it has been."""
-        self._analysis: LateAnalysis | None = None
+        self._analysis: outcome.LateAnalysis | None = None
         keeps_every_step = job.planned.steps_recorded and self._spec.record.every == 1
         size = (job.dataset.rows, len(job.features))
         interval = snapshot_interval(self._spec, *size, job.planned.engine)
@@ -71,7 +70,7 @@ class JobAttempt:
         self._training = self._engine()
         if job.checkpoint:
             self._training.restore(job.checkpoint)
-        self._analysis = LateAnalysis.of(job, self._data, spec, process.settings)
+        self._analysis = outcome.LateAnalysis.of(job, self._data, spec, process.settings)
         log.info("training", from_epoch=self._training.epoch)
 
     def _pause(self) -> None:

@@ -1,12 +1,26 @@
 """What a job has besides its records: what its worker knows from the start, and what came out of it."""
 
+from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from threading import Thread
+from typing import Any, Self
 
 import numpy as np
 
+from service.data.numbers import analysis_is_late
+from service.settings import Settings
 from service.store.tables import Job
-from slope.analysis import Analysis, Ending, Exact, Reached, ending_of_triangle, reached, shortfall
+from slope.analysis import (
+    Analysis,
+    Ending,
+    Exact,
+    Reached,
+    analyse,
+    ending_of_triangle,
+    reached,
+    shortfall,
+    warnings_for,
+)
 from slope.data import Scaler, TrainingData, initial_parameters
 from slope.engines.reduction import Reduction
 from slope.health import Finding
@@ -87,3 +101,42 @@ def _analysis_of(job: Job, trained: Parameters, data: TrainingData, spec: Traini
     exact = known["exact"] and known["exact"]["loss"]
     came = reached(data, spec, np.array(trained.weights), trained.bias, exact)
     return known | {"reached": asdict(came)}
+
+
+class LateAnalysis:
+    """The analysis that would have kept the client waiting: it is made while the job trains.
+
+    It works in a thread of its own, most of the time in LAPACK, which lets others work.
+    """
+
+    def __init__(self, data: TrainingData, spec: TrainingSpec) -> None:
+        self._data = data
+        self._spec = spec
+        self._found: Analysis | None = None
+        self._thread = Thread(target=self._analyse, name="analysis", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def of(cls, job: Job, data: TrainingData, spec: TrainingSpec, settings: Settings) -> Self | None:
+        """None where the job has its analysis, is one of a sweep, or has too much data for it."""
+        is_late = len(data.y) > 0 and analysis_is_late(job.dataset.rows, len(job.features), settings)
+        return cls(data, spec) if is_late and job.analysis is None and job.sweep_id is None else None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most this long. Whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def document(self) -> dict[str, Any] | None:
+        """As the job has it. None where there is none."""
+        return asdict(self._found) if self._found else None
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The warnings that the job would have had when it was submitted."""
+        return [Finding("analysis", "warning", each) for each in warnings_for(self._spec, self._found)]
+
+    def _analyse(self) -> None:
+        with suppress(MemoryError):  # the training may have enough, and needs no analysis
+            self._found = analyse(self._data, self._spec)

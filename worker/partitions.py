@@ -25,8 +25,7 @@ from slope.engines.reduced import Pause
 from slope.run import Interrupted
 from slope.spec.job import device_for
 from worker.heartbeat import Heartbeat
-from worker.memory import has_memory
-from worker.process import Process
+from worker.process import Process, has_memory
 from worker.retry import ProcessStopping, retry_while_away
 
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from service.store import jobs
-from worker.dispatch import take_work
+from worker.attempt import take_work
 from worker.process import Process
 
 _PERIODS = 3

@@ -1,13 +1,15 @@
-"""What one process of the worker has: its identity, its connections, and whether it is to stop."""
+"""What one process of the worker has: its identity, its connections, its memory, and whether it is to stop."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from threading import Event, Lock
 from uuid import UUID
 
+import psutil
 from uuid_utils.compat import uuid7
 
 from service.queue import CeleryQueue, Queue, celery_app
@@ -15,10 +17,12 @@ from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
 from service.store.database import Database
 from service.store.leases import Claimant
+from slope.engines.plan import Plan
 from slope.spec.job import requests_served
 from worker.devices import Device, available_devices
 
 _IDENTITY = "SLOPE_WORKER_ID"
+_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _forking = Lock()
 os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release)
 
@@ -74,3 +78,27 @@ def current_process() -> Process:
     worker_id = UUID(os.environ.setdefault(_IDENTITY, str(uuid7())))
     database, queue = Database(settings.database, owner=worker_id), CeleryQueue(celery_app(settings.broker))
     return Process(settings, database, available_devices(), worker_id, queue)
+
+
+def memory_for_training(settings: Settings, slots: int) -> int:
+    """Bytes besides what an idle process has: as the setting says, or a slot's part of the machine or container."""
+    if settings.worker_memory is not None:
+        return settings.worker_memory
+    return max(0, _limit() // slots - psutil.Process().memory_info().rss)
+
+
+def has_memory(memory: int | None, plan: Plan) -> bool:
+    """Whether a training that may take this many bytes has enough for a plan; None is not known."""
+    return memory is None or (plan.memory_bytes or 0) <= memory
+
+
+def check_memory(memory: int | None, plan: Plan) -> None:
+    """Raise MemoryError where a training that may take this many bytes has not enough for a plan."""
+    if not has_memory(memory, plan):
+        raise MemoryError(f"it needs {plan.memory_bytes:,} bytes, and a training here may take {memory:,}")
+
+
+def _limit() -> int:
+    """Of the container where there is one, otherwise of the machine."""
+    limits = [file.read_text().strip() for file in _CGROUPS if file.exists()]
+    return min([psutil.virtual_memory().total, *(int(limit) for limit in limits if limit.isdecimal())])

@@ -13,9 +13,8 @@ from service.upkeep import lost_jobs
 from service.upkeep.lost_jobs import Contact
 from slope import __version__
 from worker.broker_monitor import BrokerMonitor
-from worker.memory import memory_for_training
 from worker.periodic import PeriodicTask
-from worker.process import Process
+from worker.process import Process, memory_for_training
 
 
 class Reaper:

@@ -7,7 +7,7 @@ import structlog
 from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from worker.app import app
-from worker.dispatch import take_work
+from worker.attempt import take_work
 from worker.process import current_process
 
 log = structlog.get_logger()

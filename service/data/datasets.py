@@ -11,12 +11,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data.numbers import Arrays, delete_numbers, release_numbers
+from service.data.numbers import Arrays, delete_numbers, object_name, release_numbers
 from service.errors import DatasetIsUsed, DatasetNotFound, QuotaReached
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now
-from service.store.tables import Dataset, object_name
+from service.store.tables import Dataset
 from slope.spec.data import DEFAULT_TARGET, default_features
 from slope.tabular.summary import Summary, summarize
 
@@ -188,7 +188,7 @@ def list_rows(
     count = min(limit, max(1, MOST_NUMBERS_ON_A_PAGE // len(names)), dataset.rows - start)
     if count <= 0:
         return [], None
-    with storage.open(dataset.object_name) as file:
+    with storage.open(object_name(dataset.object_id)) as file:
         matrix = stored.read_rows(file, names, range(start, start + count))
     end = start + count
     return [dict(zip(names, row, strict=True)) for row in matrix.tolist()], end - 1 if end < dataset.rows else None

@@ -11,17 +11,26 @@ import numpy as np
 import structlog
 
 from service.errors import ServiceError
+from service.settings import Settings
 from service.storage import Storage
 from service.store.datasets import Removed
-from service.store.tables import Job, object_name
+from service.store.tables import Job
+from slope.analysis import analysis_seconds
 from slope.data import Array
 from slope.spec import InlineData
 from slope.spec.data import Matrix, Vector
 
 _PIECE = 20_000
 """Rows that become an array in one go."""
+MOST_READ = 10_000_000
+"""A stored dataset of more numbers is not read when a job is submitted, only when it is trained on."""
 
 log = structlog.get_logger()
+
+
+def object_name(object_id: UUID) -> str:
+    """What an object with the numbers of datasets is called in the storage."""
+    return f"{object_id}.parquet"
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,12 @@ class Arrays:
 def _array(rows: Vector | Matrix) -> Array:
     """Piece by piece, so that other threads have their turn: ten million numbers take NumPy half a second."""
     return np.concatenate([np.array(rows[start : start + _PIECE], float) for start in range(0, len(rows), _PIECE)])
+
+
+def analysis_is_late(rows: int, features: int, settings: Settings) -> bool:
+    """Whether the worker makes the analysis of a job: it takes too long for an answer, but not altogether."""
+    is_read, seconds = rows * (features + 1) <= MOST_READ, analysis_seconds(rows, features)
+    return is_read and settings.analysis_seconds < seconds <= settings.worker_analysis_seconds
 
 
 def load_columns(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from service.data.analysis import analysis_is_late
+from service.data.numbers import analysis_is_late
 from service.errors import InvalidRequest, TooLargeForWorkers, TooManyNumbers
 from service.jobs.training_data import Sample, sample_for_job
 from service.settings import Settings

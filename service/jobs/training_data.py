@@ -10,9 +10,8 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from service.data import datasets, numbers
-from service.data.analysis import MOST_READ
 from service.data.datasets import NewDataset
-from service.data.numbers import Arrays
+from service.data.numbers import MOST_READ, Arrays
 from service.errors import InvalidRequest, ObjectMissing
 from service.storage import Storage
 from service.store import datasets as stored

@@ -12,7 +12,6 @@ from service.data import numbers
 from service.storage import Storage, StoredObject
 from service.store import datasets as stored
 from service.store.database import Database, now
-from service.store.tables import object_name
 
 _GRACE = timedelta(hours=1)
 """An object is there before its row is; no upload takes as long as this between the two."""
@@ -40,7 +39,7 @@ def _unused_rows(database: Database, storage: Storage) -> list[str]:
             session.commit()
         if removed and not removed.is_named:
             numbers.delete_numbers(storage, removed.object_id)
-            deleted.append(object_name(removed.object_id))
+            deleted.append(numbers.object_name(removed.object_id))
     return deleted
 
 
@@ -69,7 +68,7 @@ def _object_id(name: str) -> UUID | None:
         object_id = UUID(name.partition(".")[0])
     except ValueError:
         return None
-    return object_id if name == object_name(object_id) else None
+    return object_id if name == numbers.object_name(object_id) else None
 
 
 def _uploads(spool: Path) -> list[str]:

@@ -22,6 +22,7 @@ from workbench import (
 )
 
 from service.api.examples import SWEEP_REQUESTS
+from service.data.numbers import object_name
 from service.store import workers
 from service.store.database import Database
 from service.store.idempotency import lock_key
@@ -343,7 +344,7 @@ def test_a_sweep_is_deleted_with_its_jobs_and_data_but_not_while_it_runs(
     change(database, lambda session: session.execute(update(Job).where(Job.id == first.id).values(status="running")))
     assert problem_of(client.delete(f"/v1/sweeps/{sweep_id}"), 409)["type"] == "/problems/sweep-is-running"
     change(database, lambda session: session.execute(update(Job).where(Job.id == first.id).values(status="succeeded")))
-    assert storage().open(first.dataset.object_name)
+    assert storage().open(object_name(first.dataset.object_id))
 
     assert client.delete(f"/v1/sweeps/{sweep_id}").status_code == 204
 

@@ -18,19 +18,18 @@ from workbench import LECTURE, FakeQueue, change, problem_of, read, request, row
 from service.api.app import create_app
 from service.data import datasets
 from service.data.datasets import inline_dataset
-from service.data.numbers import Arrays
+from service.data.numbers import Arrays, object_name
 from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.storage import Folder, storage_at
 from service.store import workers
 from service.store.database import Database, now
-from service.store.tables import Dataset, Job, Worker, object_name
+from service.store.tables import Dataset, Job, Worker
 from service.upkeep import doctor, garbage
 from slope.engines.costs import COSTS, Cost
 from slope.spec import InlineData
 from worker.broker_monitor import BrokerMonitor
-from worker.memory import memory_for_training
-from worker.process import Process
+from worker.process import Process, memory_for_training
 from worker.reaper import Reaper
 
 LARGE = b"x,y\n" + b"".join(b"%d.5,%d\n" % (n, n) for n in range(200_000))

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from workbench import LECTURE, abandoned, change, claimed, columns, read, request, rows_of_every_table, storage, submit
 
 import service.jobs.jobs
-from service.data.numbers import load_job_data
+from service.data.numbers import load_job_data, object_name
 from service.store import events, jobs, lost_leases
 from service.store.database import Database
 from service.store.jobs import Filters
 from service.store.leases import JobLease
-from service.store.tables import Job, object_name
+from service.store.tables import Job
 from slope.engines.plan import plan
 from slope.spec import JobRequest
 

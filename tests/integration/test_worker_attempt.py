@@ -644,7 +644,7 @@ def test_a_job_that_waits_for_its_analysis_is_cancelled(
         change(database, lambda session: jobs.ask_to_cancel(session, job_id))
         let_go.wait(30)
 
-    monkeypatch.setattr("worker.late_analysis.analyse", endless)
+    monkeypatch.setattr("worker.outcome.analyse", endless)
     run(job_id, **LATE, beat_seconds=0.01)
     let_go.set()
 

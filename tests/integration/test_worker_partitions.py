@@ -22,9 +22,8 @@ from service.store.leases import Claimant
 from service.store.partitions import PartitionLease
 from service.store.tables import Job, Partition
 from slope.engines.partitioned import PartitionedData
-from worker.attempt import run_attempt
+from worker.attempt import run_attempt, take_work
 from worker.broker_monitor import BrokerMonitor
-from worker.dispatch import take_work
 from worker.job_attempt import JobAttempt
 from worker.process import Process
 from worker.reaper import Reaper

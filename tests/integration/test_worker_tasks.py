@@ -115,7 +115,7 @@ def test_what_a_bell_is_for_is_found_in_one_transaction(
     for engine in {database.writer, database.reader}:
         event.listen(engine, "begin", note)
     for action in ("run_attempt", "help_reduce"):
-        monkeypatch.setattr(f"worker.dispatch.{action}", lambda _, work: found.append(type(work)))
+        monkeypatch.setattr(f"worker.attempt.{action}", lambda _, work: found.append(type(work)))
 
     tasks.train(str(job_id))
 
@@ -140,7 +140,7 @@ def failing_claims(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("worker.dispatch.claim_job", fail)
+    monkeypatch.setattr("worker.attempt.claim_job", fail)
 
 
 @pytest.mark.parametrize("reason", ["connection refused", "database or disk is full", "no such table: jobs"])

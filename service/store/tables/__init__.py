@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy maps them, by noun. Migrations create them; a test holds the two together."""
 
 from service.store.tables.base import Table
-from service.store.tables.datasets import Dataset, object_name
+from service.store.tables.datasets import Dataset
 from service.store.tables.jobs import Job, Partition, Sweep
 from service.store.tables.records import Epoch, Event, Snapshot, Step
 from service.store.tables.workers import Worker
@@ -17,5 +17,4 @@ __all__ = [
     "Sweep",
     "Table",
     "Worker",
-    "object_name",
 ]

@@ -10,13 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from service.store.tables.base import Table
 
 
-def object_name(object_id: UUID) -> str:
-    """What an object with the numbers of datasets is called in the storage."""
-    return f"{object_id}.parquet"
-
-
 class Dataset(Table):
-    """Named columns to learn from. The numbers are an object of the storage; see slope.tabular.stored."""
+    """Named columns to learn from. The numbers are an object of the storage; see service.data.numbers."""
 
     __tablename__ = "datasets"
     __table_args__ = (Index(None, "content_hash"), Index(None, "object_id", "size"))
@@ -36,7 +31,3 @@ class Dataset(Table):
     """Bytes in the storage."""
     notes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """Sentences: what was decided about the file that its sender may not expect."""
-
-    @property
-    def object_name(self) -> str:
-        return object_name(self.object_id)
