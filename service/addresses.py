@@ -16,7 +16,7 @@ _KNOWN_BROKERS = {"redis", "rediss", "redis+socket", "sentinel"}
 _ENCODE = "signs such as @ / ? # % in a user, a password or a path have to be written as %40, %2F, %3F, %23, %25"
 
 
-def database(url: str) -> str:
+def normalize_database_url(url: str) -> str:
     """A URL as SQLAlchemy takes it, of a database that Slope knows. Raises ValueError."""
     if not url:
         return url
@@ -29,7 +29,7 @@ def database(url: str) -> str:
     return f"{driver}{url[len(parsed.drivername) :]}"
 
 
-def storage(url: str) -> str:
+def normalize_storage_url(url: str) -> str:
     """The URL of a folder or a bucket; a path is one, too. Raises ValueError."""
     if not url:
         return url
@@ -37,7 +37,7 @@ def storage(url: str) -> str:
         return Path(url).as_uri()
     parts = _split(url)
     if parts.scheme == "file" and (parts.netloc not in ("", "localhost") or not parts.path.startswith("/")):
-        raise ValueError("a folder is named from the root: file:///srv/slope, with three strokes, or /srv/slope")
+        raise ValueError("a folder is named from the root: file:///srv/slope, with three slashes, or /srv/slope")
     if parts.scheme == "file" and (parts.query or parts.fragment):
         raise ValueError(_ENCODE)
     if parts.scheme != "file" and not _is_bucket(url):
@@ -45,7 +45,7 @@ def storage(url: str) -> str:
     return url
 
 
-def broker(url: str) -> str:
+def normalize_broker_url(url: str) -> str:
     """The URL of a Redis or a Valkey as kombu takes it. Raises ValueError."""
     if not url:
         return url
@@ -57,7 +57,7 @@ def broker(url: str) -> str:
     return f"{scheme}://{rest}"
 
 
-def of_sqlite(file: Path) -> str:
+def sqlite_url(file: Path) -> str:
     """The URL of a SQLite database."""
     return URL.create("sqlite", database=str(file)).render_as_string()
 
@@ -68,7 +68,7 @@ def sqlite_file(database_url: str) -> Path | None:
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
-def of_socket(path: Path) -> str:
+def socket_url(path: Path) -> str:
     """The URL of a broker on a Unix socket."""
     return f"redis+socket://{quote(str(path))}"
 
@@ -87,7 +87,7 @@ def _database(url: str) -> URL:
 
 
 def _split(url: str) -> SplitResult:
-    """With a port that is a number: what is left of a password with strokes is none."""
+    """With a port that is a number: what is left of a password with slashes is none."""
     try:
         parts = urlsplit(url)
         _ = parts.port

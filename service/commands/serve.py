@@ -54,7 +54,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _supervise(settings: Settings, host: str, listener: socket.socket, workers: int, folder: Path) -> None:
     socket_path = folder / "broker.sock"
-    broker_url = addresses.of_socket(socket_path)
+    broker_url = addresses.socket_url(socket_path)
     environment = os.environ | {"SLOPE_BROKER_URL": broker_url}
     children = [
         supervisor.broker_child(socket_path, folder),

@@ -52,10 +52,10 @@ def test_whatever_a_data_folder_is_called_the_database_and_the_datasets_are_in_i
 
 @given(path=PATHS)
 def test_whatever_a_socket_is_called_its_broker_is_found_there(path: Path) -> None:
-    url = addresses.of_socket(path)
+    url = addresses.socket_url(path)
     parts = url_to_parts(url.replace("redis+socket", "socket"))
 
-    assert addresses.broker(url) == url
+    assert addresses.normalize_broker_url(url) == url
     assert (f"/{parts.path}", parts.query) == (str(path), {})
 
 
