@@ -23,11 +23,11 @@ from slope.data import Array
 from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.faults import FewFaults
-from slope.spec.names import no_such
+from slope.spec.names import listed, no_such
 from slope.spec.part import Part, infinite_from
 from slope.trained import TrainedModel
 
-_MOST_TOLD = 20
+_MOST_NAMED = 20
 """Categories that are named."""
 _ROWS_AT_ONCE = 10_000
 
@@ -163,12 +163,9 @@ def _refuse_unseen(job: Job, dataset: Dataset) -> None:
     unseen = [name for name in here if _column_of(name) in split and name not in seen]
     if unseen:
         known = [name for name in sorted(seen) if "=" in name and _column_of(name) in split]
-        detail = f"The dataset has categories that the job has not seen: {_listed(unseen)}. It knows {_listed(known)}"
+        what, instead = listed(unseen, _MOST_NAMED), listed(known, _MOST_NAMED)
+        detail = f"The dataset has categories that the job has not seen: {what}. It knows {instead}"
         raise _at("/dataset", f"{detail}: leave the rows of others out")
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_MOST_TOLD]) + f" and {len(names) - _MOST_TOLD:,} more" * (len(names) > _MOST_TOLD)
 
 
 def _column_of(category: str) -> str:

@@ -11,9 +11,10 @@ from slope.analysis.least_squares import Reduced, powers_of_two, stable_rate
 from slope.analysis.result import Analysis
 from slope.data import COARSE, Array, TrainingData, batch_rows, coarseness, float32_spacing
 from slope.spec import SGD, Constant, TrainingSpec
+from slope.spec.names import listed
 
 DWARFING = 1e3
-"""How many times as large as another a column may be before it is told."""
+"""How many times as large as another a column may be before a note says so."""
 _MOST_NAMED = 5
 """Columns that a sentence names."""
 
@@ -71,9 +72,8 @@ def _decades(x: Array) -> Array:
 
 
 def _named(indices: NDArray[np.int64]) -> str:
-    """Feature 2 is; Features 0, 2 are; no more than five by index."""
-    rest = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
-    names = ", ".join(map(str, indices[:5])) + rest
+    """Feature 2 is; Features 0, 2 are."""
+    names = listed(list(map(str, indices)), _MOST_NAMED)
     return f"Feature {names} is" if len(indices) == 1 else f"Features {names} are"
 
 
@@ -168,8 +168,7 @@ def precision_warnings(spec: TrainingSpec, features: Sequence[Spread], target: S
     )
     if not coarse:
         return []
-    worst, rest = coarse[0], len(coarse) - _MOST_NAMED
-    names = ", ".join(each.name for each in coarse[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    worst, names = coarse[0], listed([each.name for each in coarse], _MOST_NAMED)
     return [
         f"float32 is too coarse for {names}: at {worst.largest:.6g}, the largest number of {worst.name}, its numbers "
         f"are {float32_spacing(worst.largest):.3g} apart, and the column's deviation is {worst.deviation:.3g}. "

@@ -1,12 +1,13 @@
-"""What to say where nothing has a name: the nearest that something has, or all of them."""
+"""Names in messages: the nearest to one that nothing has, and the first of many."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
 _LONGEST_COMPARED = 64
 """Characters of a name that is compared with those that are known."""
 _MOST_COMPARED = 1_000
-_MOST_TOLD = 40
+_MOST_LISTED = 40
+"""Known names: of more none is listed."""
 
 
 def no_such(kind: str, name: str, known: Collection[str], where: str = "here") -> str:
@@ -14,11 +15,17 @@ def no_such(kind: str, name: str, known: Collection[str], where: str = "here") -
     return f"There is no such {kind} {where}{_instead(name, known)}"
 
 
+def listed(names: Sequence[str], most: int) -> str:
+    """The first names, and how many others there are."""
+    others = len(names) - most
+    return ", ".join(names[:most]) + (f" and {others:,} more" if others > 0 else "")
+
+
 def _instead(name: str, known: Collection[str]) -> str:
     is_compared = len(name) <= _LONGEST_COMPARED and len(known) <= _MOST_COMPARED
     folded = {each.lower(): each for each in known} if is_compared else {}
     if near := get_close_matches(name.lower(), folded, 1):
         return f": did you mean `{folded[near[0]]}`?"
-    if len(known) > _MOST_TOLD:
+    if len(known) > _MOST_LISTED:
         return ""
     return f": there is {', '.join(sorted(known))}" if known else ", nor any other"

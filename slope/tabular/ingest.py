@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from slope.data import Array
+from slope.spec.names import listed
 from slope.tabular.cells import EXACT, INEXACT
 from slope.tabular.columnar import Arrow, Parquet
 from slope.tabular.comma_separated import CommaSeparated
@@ -34,10 +35,11 @@ _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
     "arrow": Arrow,
 }
 
-_MOST_TOLD = 20
+_MOST_NAMED = 20
 """Columns that are named as left out."""
 _TIMES_AS_LARGE = 8
-"""What is stored may be this many times what was sent before it is compressed. A digit and a comma become four."""
+"""What is stored may be this many times as large as what was sent before it is compressed: a digit and a comma become
+eight bytes."""
 
 
 def ingest(path: Path, format: Format, target: Path, reading: Reading, limits: Limits) -> Summary:
@@ -76,15 +78,11 @@ def take_in(source: Source, target: Path, reading: Reading, limits: Limits, sent
 def _among(fault: WordFound, source: Source, reading: Reading) -> WordFound:
     """The fault with all columns that have words, and with what counts as nothing."""
     names = [each.name for each in source.fields if each.type == "text" and each.name not in reading.one_hot]
-    columns = f". Columns with words are {_listed(names)}" if len(names) > 1 else ""
+    columns = f". Columns with words are {listed(names, _MOST_NAMED)}" if len(names) > 1 else ""
     known = f". These words count as empty: {', '.join(source.empty_words)}" if source.empty_words else ""
-    told = WordFound(f"{fault.detail}{columns}{known}")
-    told.row, told.column = fault.row, fault.column
-    return told
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_MOST_TOLD]) + f" and {len(names) - _MOST_TOLD:,} more" * (len(names) > _MOST_TOLD)
+    named = WordFound(f"{fault.detail}{columns}{known}")
+    named.row, named.column = fault.row, fault.column
+    return named
 
 
 def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, sent_bytes: int) -> Summary:
@@ -114,7 +112,7 @@ def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, se
 
 def _left_out(source: Source, layout: Layout) -> list[str]:
     names = [field.name for field in source.fields if field.name not in layout.order]
-    detail = f"Columns of something else than numbers were left out, as text=drop says: {_listed(names)}"
+    detail = f"Columns of something else than numbers were left out, as text=drop says: {listed(names, _MOST_NAMED)}"
     return [f"{detail}. missing=? takes one of numbers in which ? stands for nothing"] if names else []
 
 

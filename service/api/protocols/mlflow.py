@@ -20,6 +20,7 @@ from slope.data import Array
 from slope.spec import Fault, invalid
 from slope.spec.data import Rows
 from slope.spec.faults import FewFaults, Location, pointer, sentence
+from slope.spec.names import listed
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Record = dict[str, Any]
@@ -123,7 +124,7 @@ def _of_frame(frame: SplitFrame, features: Sequence[str]) -> Array:
 def _of_records(records: list[Record], name: str, features: Sequence[str]) -> Array:
     for number, record in enumerate(records):
         if missing := [feature for feature in features if feature not in record]:
-            raise _at((name, number), f"There is no {_named(missing)}")
+            raise _at((name, number), f"There is no {listed(missing, _MOST_NAMED)}")
     return _matrix([_column([record[feature] for record in records], (name,), feature) for feature in features])
 
 
@@ -136,7 +137,7 @@ def _of_instances(instances: list[float] | list[list[float]] | list[Record], fea
 
 def _of_columns(columns: Columns, features: Sequence[str]) -> Array:
     if missing := [feature for feature in features if feature not in columns]:
-        raise _at(("inputs",), f"There is no {_named(missing)}")
+        raise _at(("inputs",), f"There is no {listed(missing, _MOST_NAMED)}")
     found = [_column(columns[feature], ("inputs", feature)) for feature in features]
     for feature, numbers in zip(features, found, strict=True):
         if len(numbers) != len(found[0]):
@@ -169,7 +170,7 @@ def _indices(columns: Sequence[str | int], features: Sequence[str], location: Lo
     """Where each feature is among the columns."""
     counts = Counter(columns)
     if wrong := [feature for feature in features if counts[feature] != 1]:
-        raise _at(location, f"There must be one column {_named(wrong)}")
+        raise _at(location, f"There must be one column {listed(wrong, _MOST_NAMED)}")
     indices = {name: index for index, name in enumerate(columns)}
     return [indices[feature] for feature in features]
 
@@ -185,11 +186,6 @@ def _number(cell: str, location: Location) -> float:
     if not math.isfinite(value):
         raise _at(location, f"Row {location[0]}, column {location[1]}: this is not a finite number")
     return value
-
-
-def _named(features: Sequence[str]) -> str:
-    rest = f" and {len(features) - _MOST_NAMED} more" if len(features) > _MOST_NAMED else ""
-    return ", ".join(features[:_MOST_NAMED]) + rest
 
 
 def _at(location: Location, detail: str) -> InvalidRequest:

@@ -20,6 +20,7 @@ from slope.data import Array
 from slope.spec import Fault
 from slope.spec.data import Rows
 from slope.spec.faults import pointer as pointer_to
+from slope.spec.names import listed
 
 _LETTERS = {"FP": "f", "INT": "i", "UINT": "u"}
 _MOST_NAMED = 5
@@ -119,9 +120,7 @@ def _find_features(inputs: Sequence[_Input], features: Sequence[str]) -> list[_I
     """The tensor of each feature."""
     counts = Counter(each.tensor.name for each in inputs)
     if wrong := [feature for feature in features if counts[feature] != 1]:
-        rest = f" and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
-        named = ", ".join(wrong[:_MOST_NAMED]) + rest
-        detail = f"There must be one tensor {named}, or a single tensor x of all features"
+        detail = f"There must be one tensor {listed(wrong, _MOST_NAMED)}, or a single tensor x of all features"
         raise _invalid(detail, "/inputs" if len(inputs) > 1 else "/inputs/0/name")
     by_name = {each.tensor.name: each for each in inputs}
     return [by_name[feature] for feature in features]
