@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
 
 
 async def rate(address: tuple[str, int], question: bytes, status: bytes, connections: int, count: int) -> float:
-    """Answers per second, on so many connections, each asking so many times."""
+    """Answers per second, on `connections` connections, each of which asks `count` times."""
     length = _length_of_answer(address, question)
     loop = asyncio.get_running_loop()
     made = [

@@ -130,7 +130,7 @@ def request(
 
 
 def has_workers(api: HTTPConnection, count: int) -> bool:
-    """Whether a service is ready, and so many workers are alive."""
+    """Whether a service is ready, and this many workers are alive."""
     readiness = request(api, "GET", "/readyz")[1]
     return readiness.get("status") == "ready" and readiness["workers"] == count
 

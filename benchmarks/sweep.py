@@ -30,7 +30,7 @@ from worker.process import Process
 
 _SETTINGS, _ROWS, _FEATURES, _EPOCHS = 1024, 256, 8, 200
 _SAMPLE = 4
-"""So many of the settings are trained alone, spread over all of them; the time of all is so many times theirs."""
+"""This many of the settings are trained alone, spread over all of them; the time of all is computed from theirs."""
 _REPEATS = 2
 _RATES = np.geomspace(1e-4, 0.3, _SETTINGS).tolist()
 _RANDOM = np.random.RandomState(0)

@@ -9,7 +9,7 @@ _OURS = {"slope.db", "slope.db-shm", "slope.db-wal", "objects", "spool", "serve.
 
 
 def keep_private() -> None:
-    """Let all that this process and its children make be private, whatever the shell has told them."""
+    """Let all files that this process and its children make be private, whatever umask the shell has set."""
     os.umask(0o077)
 
 

@@ -85,13 +85,13 @@ class Settings(BaseSettings):
 
     data_dir: Folder = Field(default_factory=_user_folder, validate_default=True)
     """Folder of the embedded database and broker. Nobody but the user that Slope runs as can read what is in it."""
-    database_url: Annotated[str, AfterValidator(addresses.database)] = ""
+    database_url: Annotated[str, AfterValidator(addresses.normalize_database_url)] = ""
     """SQLAlchemy URL of PostgreSQL (`postgresql://user@host/name`) or SQLite (`sqlite:////folder/file`); a SQLite file
     in the data folder by default. Signs such as `@ / ? # %` in a password or a path are written as `%40`, `%2F`, …"""
-    storage_url: Annotated[str, AfterValidator(addresses.storage)] = ""
+    storage_url: Annotated[str, AfterValidator(addresses.normalize_storage_url)] = ""
     """Where datasets are kept: a folder (`/srv/slope`, or `file:///srv/slope`), or `s3://bucket/prefix`; by default the
     folder `objects` next to an embedded database, or in the data folder. API and workers need to see the same."""
-    broker_url: Annotated[str, AfterValidator(addresses.broker)] = ""
+    broker_url: Annotated[str, AfterValidator(addresses.normalize_broker_url)] = ""
     """URL of Redis or Valkey, the bell that wakes workers; by default that of a running `slope serve`, or port 6379."""
 
     allowed_hosts: Names = ()
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
         """The database URL with its default filled in."""
         if self.database_url:
             return self.database_url
-        return addresses.of_sqlite(self.data_dir / "slope.db")
+        return addresses.sqlite_url(self.data_dir / "slope.db")
 
     @property
     def storage(self) -> str:
@@ -209,8 +209,8 @@ def misspelt_settings(environment: Mapping[str, str] = os.environ) -> dict[str, 
     Others with our prefix are left alone: Compose has its own, and Kubernetes sets SLOPE_PORT beside a service `slope`.
     """
     known = {f"{_OURS}{name.upper()}" for name in Settings.model_fields} | _FOR_OTHERS
-    strangers = [name for name in environment if name.upper().startswith(_OURS) and name.upper() not in known]
-    nearest = {name: get_close_matches(name.upper(), known - _FOR_OTHERS, n=1, cutoff=0.85) for name in strangers}
+    unknown = [name for name in environment if name.upper().startswith(_OURS) and name.upper() not in known]
+    nearest = {name: get_close_matches(name.upper(), known - _FOR_OTHERS, n=1, cutoff=0.85) for name in unknown}
     return {name: found[0] for name, found in nearest.items() if found}
 
 

@@ -10,7 +10,7 @@
     atom    = number | name | function "(" sum { "," sum } ")" | "(" sum ")"
 
 Read by precedence climbing (Pratt, "Top down operator precedence", 1973). Nothing is ever evaluated as Python, and each
-fault is told with the place of the character where it begins.
+fault is reported with the position of the character where it begins.
 """
 
 import math
@@ -49,23 +49,23 @@ _ASSIGNMENTS = {"=", *(f"{operator}=" for operator in _BINDING)}
 
 
 class ExpressionFault(ValueError):
-    """What is wrong with an expression, and the place of the character where it begins, counted from 0."""
+    """What is wrong with an expression, and the position of the character where it begins, counted from 0."""
 
-    def __init__(self, sentence: str, place: int) -> None:
-        super().__init__(f"{sentence}, at character {place}")
-        self.place = place
+    def __init__(self, sentence: str, position: int) -> None:
+        super().__init__(f"{sentence}, at character {position}")
+        self.position = position
 
 
 @dataclass(frozen=True)
 class Number:
     value: float
-    place: int
+    position: int
 
 
 @dataclass(frozen=True)
 class Name:
     name: str
-    place: int
+    position: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Operation:
 
     operator: str
     operands: "tuple[Expression, ...]"
-    place: int
+    position: int
 
 
 Expression = Number | Name | Operation
@@ -86,7 +86,7 @@ class Statement:
 
     name: str | None
     expression: Expression
-    place: int
+    position: int
 
 
 Program = tuple[Statement, ...]
@@ -101,13 +101,13 @@ def parse(text: str) -> Program:
 
 
 def names_in(program: Program) -> dict[str, int]:
-    """The names that a formula needs values for, in the order of their first places, with these."""
+    """The names that a formula needs values for, in the order of their first positions, with these."""
     found: dict[str, int] = {}
     computed: set[str] = set()
     for statement in program:
         for part in parts_of(statement.expression):
             if isinstance(part, Name) and part.name not in computed:
-                found.setdefault(part.name, part.place)
+                found.setdefault(part.name, part.position)
         computed |= {statement.name} if statement.name else set()
     return found
 
@@ -131,7 +131,7 @@ class _Token(NamedTuple):
     kind: str
     """`number`, `name`, `sign`, `separator`, or `end`."""
     text: str
-    place: int
+    position: int
 
     def __str__(self) -> str:
         return {"": "the end", "\n": "the end of the line"}.get(self.text, f'"{self.text}"')
@@ -155,19 +155,19 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _all_tokens(text: str) -> Iterator[_Token]:
-    place = 0
-    while (place := _after_space(text, place)) < len(text):
-        found = _TOKEN.match(text, place)
+    position = 0
+    while (position := _after_space(text, position)) < len(text):
+        found = _TOKEN.match(text, position)
         if not found:
-            raise ExpressionFault(f"{_described(text[place])} has no meaning here", place)
+            raise ExpressionFault(f"{_described(text[position])} has no meaning here", position)
         assert found.lastgroup
-        yield _Token(found.lastgroup, found[0], place)
-        place = found.end()
+        yield _Token(found.lastgroup, found[0], position)
+        position = found.end()
     yield _Token("end", "", len(text))
 
 
-def _after_space(text: str, place: int) -> int:
-    found = _SPACE.match(text, place)
+def _after_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
     assert found
     return found.end()
 
@@ -193,28 +193,28 @@ class _Parser:
             _refuse_lost(statements[-1])
             statements.append(self._statement())
         if self._token.kind != "end":
-            raise ExpressionFault(f"Expected an operator instead of {self._token}", self._token.place)
+            raise ExpressionFault(f"Expected an operator instead of {self._token}", self._token.position)
         return tuple(statements)
 
     def _statement(self) -> Statement:
         """An expression; or a name and what it is to stand for, which may be what it stood for and something more."""
-        place, expression = self._token.place, self._expression(0)
+        position, expression = self._token.position, self._expression(0)
         sign = self._token
         if sign.text not in _ASSIGNMENTS:
-            return Statement(None, expression, place)
+            return Statement(None, expression, position)
         if not isinstance(expression, Name):
-            raise ExpressionFault("Only a name can be given a value", sign.place)
+            raise ExpressionFault("Only a name can be given a value", sign.position)
         self._advance()
         result = self._expression(0)
         if operator := sign.text[:-1]:
             result = self._operation(sign._replace(text=operator), expression, result)
-        return Statement(expression.name, result, place)
+        return Statement(expression.name, result, position)
 
     def _expression(self, binding: int) -> Expression:
         """As much as holds together more tightly than `binding`."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise ExpressionFault(f"The expression is nested more than {MAX_DEPTH} deep", self._token.place)
+            raise ExpressionFault(f"The expression is nested more than {MAX_DEPTH} deep", self._token.position)
         left = self._operand()
         while (operator := self._token).kind == "sign" and (own := _BINDING.get(operator.text, 0)) > binding:
             self._advance()
@@ -235,17 +235,17 @@ class _Parser:
         if token.text in ("-", "+"):
             operand = self._expression(_SIGN)
             return operand if token.text == "+" else self._operation(token, operand)
-        raise ExpressionFault(f"Expected a number, a name or a bracket instead of {token}", token.place)
+        raise ExpressionFault(f"Expected a number, a name or a bracket instead of {token}", token.position)
 
     def _call(self, function: _Token) -> Expression:
         if function.text not in FUNCTIONS:
             known = ", ".join(sorted(FUNCTIONS))
-            raise ExpressionFault(f'There is no function "{function.text}": there is {known}', function.place)
+            raise ExpressionFault(f'There is no function "{function.text}": there is {known}', function.position)
         opening, arguments = self._advance(), [self._expression(0)]
         while len(arguments) < FUNCTIONS[function.text]:
             if self._token.text != ",":
                 detail = f'"{function.text}" takes {FUNCTIONS[function.text]} numbers with a comma in between'
-                raise ExpressionFault(detail, self._token.place)
+                raise ExpressionFault(detail, self._token.position)
             self._advance()
             arguments.append(self._expression(0))
         self._close(opening)
@@ -258,17 +258,17 @@ class _Parser:
 
     def _close(self, opening: _Token) -> None:
         if self._token.text != ")":
-            detail = f'Expected ")" for the bracket at {opening.place} instead of {self._token}'
-            raise ExpressionFault(detail, self._token.place)
+            detail = f'Expected ")" for the bracket at {opening.position} instead of {self._token}'
+            raise ExpressionFault(detail, self._token.position)
         self._advance()
 
     def _operation(self, operator: _Token, *operands: Expression) -> Operation:
         self._operations += 1
         if self._operations > MAX_OPERATIONS:
-            raise ExpressionFault(f"The expression has more than {MAX_OPERATIONS} operations", operator.place)
+            raise ExpressionFault(f"The expression has more than {MAX_OPERATIONS} operations", operator.position)
         if operator.text == "**":
             _refuse_huge_power(operands[1])
-        return Operation(operator.text, operands, operator.place)
+        return Operation(operator.text, operands, operator.position)
 
     def _advance(self) -> _Token:
         token = self._token
@@ -280,26 +280,26 @@ class _Parser:
 def _number(token: _Token) -> Number:
     value = float(token.text)
     if not math.isfinite(value):
-        raise ExpressionFault("The number is larger than a double can hold", token.place)
-    return Number(value, token.place)
+        raise ExpressionFault("The number is larger than a double can hold", token.position)
+    return Number(value, token.position)
 
 
 def _name(token: _Token) -> Name:
     if token.text in FUNCTIONS:
-        raise ExpressionFault(f'The function "{token.text}" needs its argument in brackets', token.place)
-    return Name(token.text, token.place)
+        raise ExpressionFault(f'The function "{token.text}" needs its argument in brackets', token.position)
+    return Name(token.text, token.position)
 
 
 def _refuse_lost(statement: Statement) -> None:
     if statement.name is None:
-        raise ExpressionFault("Only the last value may be without a name: this one would be lost", statement.place)
+        raise ExpressionFault("Only the last value may be without a name: this one would be lost", statement.position)
 
 
 def _refuse_huge_power(exponent: Expression) -> None:
     """Exponents that are computed are looked at when they are."""
     value = constant(exponent)
     if value is not None and abs(value) > MAX_POWER:
-        raise ExpressionFault(f"The largest power is {MAX_POWER}", exponent.place)
+        raise ExpressionFault(f"The largest power is {MAX_POWER}", exponent.position)
 
 
 def constant(expression: Expression) -> float | None:

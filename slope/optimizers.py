@@ -58,7 +58,7 @@ def build_optimizer(parameters: list[Tensor], spec: TrainingSpec, *, fused: bool
 def build_scheduler(
     optimizer: torch.optim.Optimizer, spec: TrainingSpec, steps: int
 ) -> lr_scheduler.LRScheduler | None:
-    """The scheduler to be stepped after every epoch, or every step, of which an epoch has this many, or None."""
+    """The scheduler to be stepped after every epoch, or after every step; `steps` are in an epoch. None without one."""
     match spec.schedule:
         case Constant():
             return None

@@ -24,8 +24,8 @@ log = structlog.get_logger()
 class QoS(redis.QoS):
     """Counts a message as acknowledged even when the broker did not hear of it: a bell that rings twice does no harm.
 
-    A worker takes few messages at a time, and kombu keeps counting one that it could not acknowledge. Every
-    connection that broke at the wrong moment cost one of them: in the end the worker took no more messages.
+    A worker takes a limited number of messages at a time, and kombu keeps counting one that it could not acknowledge.
+    Every connection that broke at the wrong moment cost one of them: in the end the worker took no more messages.
     """
 
     def ack(self, delivery_tag: Any) -> None:

@@ -71,7 +71,7 @@ def _raise_descriptors() -> int:
 
 
 def _rehearse(app: FastAPI) -> None:
-    """Whatever fails is left to real requests, and told to them. What is loaded by then is never garbage."""
+    """What fails here fails for real requests too, which answer with it. What is loaded by then is never garbage."""
     state = app.state
     with suppress(ServiceError):
         jobs.rehearse_submission(state.database, state.storage, state.queue, state.settings)

@@ -108,7 +108,7 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _leave_out_a_default_that_is_an_object(schema: dict[str, Any]) -> None:
-    """Programs that make clients drop an operation for it. Descriptions tell it."""
+    """Generators of clients leave out an operation that has one. The descriptions say what the default is."""
     if isinstance(schema.get("default"), dict) and schema.keys() & _KINDS:
         del schema["default"]
 

@@ -36,7 +36,7 @@ _Translation = Callable[[Request, Exception], ServiceError]
 
 def install_problems(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
-    handlers: dict[type[Exception], _Translation] = {
+    translations: dict[type[Exception], _Translation] = {
         ServiceError: _as_it_is,
         RequestValidationError: _validation_error,
         HTTPException: _http_exception,
@@ -45,8 +45,8 @@ def install_problems(app: FastAPI) -> None:
         SchemaMissing: _as_it_is,
         Exception: _unexpected,
     }
-    for kind, handler in handlers.items():
-        app.add_exception_handler(kind, _handler(handler))
+    for kind, translate in translations.items():
+        app.add_exception_handler(kind, _handler(translate))
 
 
 def problem_response(scope: Scope, error: ServiceError) -> JSONResponse:
@@ -116,7 +116,7 @@ def _unexpected(request: Request, error: Exception) -> ServiceError:
 
 
 def _allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> str:
-    """The methods of all routes of a path: each route knows but its own."""
+    """The methods of all routes of a path: each route knows only its own."""
     methods: set[str] = set()
     for route in routes:
         if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:

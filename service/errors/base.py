@@ -30,7 +30,7 @@ class ServiceError(Exception):
 
     @classmethod
     def meaning(cls) -> str:
-        """What has happened where such an error is told, and what to do."""
+        """What has happened where a problem has this type, and what to do."""
         return " ".join((getdoc(cls) or "").split())
 
 

@@ -189,8 +189,8 @@ class IdempotencyKeyReused(ServiceError):
 
 
 class IdempotencyKeyInFlight(ServiceError):
-    """The first request with this Idempotency-Key has not been answered yet. Repeat yours in a moment: it is then
-    told the same."""
+    """The first request with this Idempotency-Key has not been answered yet. Repeat yours in a moment: it
+    then gets the same answer."""
 
     status = 409
     type = "idempotency-key-in-flight"

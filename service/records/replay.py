@@ -86,8 +86,8 @@ def replay_steps(
 ) -> "Iterator[StepRecord]":
     """Some steps of an epoch that was at least begun, computed as they are taken.
 
-    `through` is how many steps of the epoch one caller waits for. Raises ReplayTooLong and ReplayDiffers, before
-    the first.
+    `through` is how many steps of the epoch somebody waits for before the first is sent. Raises ReplayTooLong and
+    ReplayDiffers before the first.
     """
     training = _training_near(session, storage, job, epoch, through)
     _advance(session, job, training, epoch)
@@ -113,7 +113,7 @@ def _training_near(session: Session, storage: Storage, job: Job, epoch: int, thr
 
 
 def _refuse_too_long(job: Job, epochs: int, through: int) -> None:
-    """Before anything is read or computed: this many epochs, and steps of the next, would be computed again."""
+    """Before anything is read or computed: these epochs, and steps of the next, would be computed again."""
     settings, numbers = get_settings(), job.dataset.rows * (len(job.features) + 1)
     if numbers > settings.replay_numbers and not job.planned.streams:
         raise _too_long(f"The data has {numbers:,} numbers, and would be read; {settings.replay_numbers:,}")

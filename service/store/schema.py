@@ -26,7 +26,7 @@ def upgrade_schema(database: Database, revision: str = "head", *, storage: Stora
         if not database.is_sqlite:  # a SQLite writer is alone as it is
             condition.refuse_other_encodings(connection)
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(732001)")
-        is_at_head(connection)
+        is_at_head(connection)  # raises SchemaNewer
         command.upgrade(config(connection, storage), revision)
 
 
@@ -51,11 +51,11 @@ def is_current(database: Database) -> bool:
 
 
 def is_at_head(connection: Connection) -> bool:
-    """The same, of a connection."""
+    """Whether the schema at a connection is the one of this version. Raises SchemaNewer where it is a later one."""
     scripts = ScriptDirectory.from_config(config(connection))
     found = set(MigrationContext.configure(connection).get_current_heads())
-    if strangers := found - {script.revision for script in scripts.walk_revisions()}:
-        raise SchemaNewer(", ".join(sorted(strangers)))
+    if unknown := found - {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaNewer(", ".join(sorted(unknown)))
     return found == set(scripts.get_heads())
 
 

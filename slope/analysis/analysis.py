@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from slope.analysis.least_squares import (
     Problem,
-    held,
+    finite_or_none,
     minimum,
     powers_of_two,
     rank_and_condition,
@@ -94,8 +94,8 @@ def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
         rows=len(data.y),
         columns=problem.design.shape[1],
         condition_number=condition_number,
-        max_stable_learning_rate=held(stable_rate(reduced, 2.0)) if squared else None,
-        max_stable_learning_rate_per_row=held(stable_rate_per_row(problem)) if squared else None,
+        max_stable_learning_rate=finite_or_none(stable_rate(reduced, 2.0)) if squared else None,
+        max_stable_learning_rate_per_row=finite_or_none(stable_rate_per_row(problem)) if squared else None,
         notes=[],
     )
     return replace(analysis, notes=list(notes_on(data, spec, analysis, reduced)))

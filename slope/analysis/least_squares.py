@@ -86,7 +86,7 @@ def rank_and_condition(reduced: Reduced) -> tuple[int, float | None]:
     inverse = directions.T / values * (own / sizes)[:, None]
     if rank < len(sizes) or reduced.basis is not None or not np.isfinite(inverse).all():
         return rank, None
-    return rank, held(norm(reduced.rows / own) * norm(inverse))
+    return rank, finite_or_none(norm(reduced.rows / own) * norm(inverse))
 
 
 def minimum(reduced: Reduced) -> Array:
@@ -182,6 +182,6 @@ def norm(matrix: Array) -> np.float64:
     return np.float64(np.linalg.svd(matrix, compute_uv=False)[0])
 
 
-def held(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """A positive number, or None where float64 could not hold it."""
     return float(value) if 0 < value < math.inf else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 RSquaredKind = Literal["centred", "uncentred"]
-"""What a fit is held against: the mean of y, or nothing where the model has no bias, and so could not give the mean."""
+"""What a fit is compared with: the mean of y, or 0 where the model has no bias, and so could not give the mean."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Reached:
     """How far a run came: its final parameters on the rows trained on. None is what float64 cannot hold."""
 
     loss: float | None
-    """mean((Xw + b − y)²) + l2·‖w‖², to be held against that of the exact solution."""
+    """mean((Xw + b − y)²) + l2·‖w‖², to be compared with that of the exact solution."""
     excess_loss: float | None
     """By how much it is above the exact solution's."""
     r_squared: float | None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slope.analysis.least_squares import Problem, held, minimum, reduce, stable_rate
+from slope.analysis.least_squares import Problem, finite_or_none, minimum, reduce, stable_rate
 from slope.analysis.notes import stable_limit
 from slope.analysis.result import Analysis
 from slope.data import Array
@@ -48,7 +48,7 @@ class Ending:
 def ending_of_triangle(
     triangle: Array, rows: int, spec: TrainingSpec, start: Learned, learned: Learned
 ) -> Ending | None:
-    """Of full-batch descent on this many rows, which a triangle over the columns 1, x and y stands for."""
+    """Of full-batch descent on `rows` rows, which a triangle over the columns 1, x and y stands for."""
     size = float(np.square(triangle[:, -1]).sum()) / rows
     variance = float(np.square(triangle[1:, -1]).sum()) / rows  # the first row is the direction of the ones
     spread = variance if spec.fit_bias else size
@@ -64,7 +64,7 @@ def ending_of_triangle(
     with np.errstate(all="ignore"):
         few = reduce(_problem(triangle * (len(triangle) / rows) ** 0.5, spec, start))
         came, best = numbers(*learned), numbers(*_completed(minimum(few), spec, start))
-    return Ending(*came, *best, held(stable_rate(few, 2.0))) if np.isfinite([*came, *best]).all() else None
+    return Ending(*came, *best, finite_or_none(stable_rate(few, 2.0))) if np.isfinite([*came, *best]).all() else None
 
 
 def shortfall(spec: TrainingSpec, ending: Ending) -> str | None:

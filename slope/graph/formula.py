@@ -111,7 +111,7 @@ def _power(base: Tensor, exponent: Expression, power: Tensor) -> Tensor:
     if written is not None:
         return torch.pow(base, int(written) if written.is_integer() else written)
     if abs(power.item()) > MAX_POWER:
-        raise ExpressionFault(f"The power is {power.item():g}, and the largest is {MAX_POWER}", exponent.place)
+        raise ExpressionFault(f"The power is {power.item():g}, and the largest is {MAX_POWER}", exponent.position)
     return torch.pow(base, power)
 
 

@@ -95,8 +95,8 @@ class StepTrace:
 
 def batch_of(data: TrainingData, spec: TrainingSpec, rows: Sequence[int]) -> Batch:
     """The rows of a batch, given by their indices in the dataset, as training sees them: in memory of their own."""
-    places = np.searchsorted(data.rows, rows)
-    x, y = (torch.tensor(values[places], dtype=torch_dtype(spec)) for values in (data.x, data.y))
+    indices = np.searchsorted(data.rows, rows)
+    x, y = (torch.tensor(values[indices], dtype=torch_dtype(spec)) for values in (data.x, data.y))
     return Batch(x.contiguous(), y, rows)
 
 

@@ -37,9 +37,9 @@ class GraphRequest(Part):
         except ExpressionFault as fault:
             raise invalid(("expression",), str(fault)) from fault
         names, computed = names_in(program), computed_in(program)
-        for name, place in names.items():
+        for name, position in names.items():
             if name not in self.values:
-                raise invalid(("expression",), f'The name "{name}" has no value, at character {place}')
+                raise invalid(("expression",), f'The name "{name}" has no value, at character {position}')
         for name in self.values:
             if name not in names:
                 raise invalid(("values", name), f'"{name}" is {_stranger(name, computed)}')

@@ -38,7 +38,7 @@ Device = Annotated[str, Field(pattern=_DEVICE), BeforeValidator(_refuse_unknown_
 
 
 def choose_dataset(value: Any) -> Any:
-    """Choose the kind of dataset by its id, so that the faults of only that kind are told."""
+    """Choose the kind of dataset by its id, so that only the faults of that kind are reported."""
     if isinstance(value, InlineData | DatasetReference):
         return value
     kind = DatasetReference if isinstance(value, dict) and "id" in value else InlineData

@@ -22,7 +22,7 @@ class Step(Part):
     name: Literal["step"]
     """Which schedule."""
     step_size: Count
-    """Epochs between two falls."""
+    """Epochs, or steps, between two falls."""
     gamma: Factor = 0.1
     """What the rate is multiplied by."""
     per: Per = "epoch"

@@ -109,7 +109,9 @@ class SweepRequest(Part):
     @model_validator(mode="after")
     def _fits_its_data(self) -> Self:
         data = self.dataset
-        for index, job in enumerate(self.jobs):  # they are made here, whatever the data: what is wrong with one is told
+        for index, job in enumerate(
+            self.jobs
+        ):  # they are made here, whatever the data: what is wrong with one is reported
             if isinstance(data, InlineData):
                 self.check(index, job, data.rows, data.width)
         if isinstance(data, InlineData):

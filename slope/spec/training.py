@@ -21,7 +21,7 @@ def _word_or_value(value: Any) -> str:
     return "word" if isinstance(value, str) else "value"
 
 
-# A discriminator, so that a wrong value is told once and not once for every branch.
+# A discriminator, so that a wrong value is reported once and not once for every branch.
 BatchSize = Annotated[
     Annotated[Count, Tag("value")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_value)
 ]
@@ -34,9 +34,9 @@ class EarlyStopping(Part):
     """Stop after `patience` epochs in which the loss did not fall by more than `min_delta`."""
 
     patience: Count = 10
-    """Epochs without a fall that are waited."""
+    """This many epochs in a row may pass without a fall of the loss."""
     min_delta: NonNegative = 0.0
-    """What counts as a fall."""
+    """A fall is by more than this."""
 
 
 class Recording(Part):

@@ -33,12 +33,13 @@ class Beginning:
     def names(self, reading: Reading) -> list[str]:
         """Of a header. What is left out: an index without a name, and empty columns at the right."""
         names = [fold_name(name) for name in self.first]
-        for place in reversed(range(len(names))):
-            if names[place] or any(row[place].strip() for row in self.below if place < len(row)):
+        for column in reversed(range(len(names))):
+            if names[column] or any(row[column].strip() for row in self.below if column < len(row)):
                 break
-            names[place] = f"{LEFT_OUT}{place}"
-        for place in range(next((place for place, name in enumerate(names) if name), 0)):  # an index of several levels
-            names[place] = f"index{place or ''}" if reading.index == "keep" else f"{LEFT_OUT}{place}"
+            names[column] = f"{LEFT_OUT}{column}"
+        first_named = next((column for column, name in enumerate(names) if name), 0)
+        for column in range(first_named):  # an index, which may have several levels
+            names[column] = f"index{column or ''}" if reading.index == "keep" else f"{LEFT_OUT}{column}"
         return names
 
     def aligned(self) -> "Beginning":
@@ -61,7 +62,7 @@ def read_beginning(path: Path, reading: Reading, limits: Limits) -> Beginning:
     csv.field_size_limit(limits.row_bytes)
     try:
         first = next((row for row in lines if row), None)
-        if first and _told_delimiter(first, reading) == reading.delimiter:
+        if first and _declared_delimiter(first, reading) == reading.delimiter:
             first = next((row for row in lines if row), None)
     except csv.Error as error:
         raise BadTable("The first row cannot be read as CSV") from error
@@ -84,9 +85,9 @@ def notes_of(names: Sequence[str]) -> list[str]:
 def _text(path: Path, limits: Limits) -> str:
     with path.open("rb") as file:
         begin = file.read(limits.row_bytes)
-    if (place := begin.find(b"\0", 0, 1024)) >= 0:
+    if (offset := begin.find(b"\0", 0, 1024)) >= 0:
         raise BadTable(
-            f"The byte at {place} (from 0) is 0, as in UTF-16: name the file's charset, as in charset=utf-16"
+            f"The byte at {offset} (from 0) is 0, as in UTF-16: name the file's charset, as in charset=utf-16"
         )
     return codecs.getincrementaldecoder("utf-8-sig")().decode(begin)
 
@@ -105,7 +106,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _told_delimiter(first: Sequence[str], reading: Reading) -> str | None:
+def _declared_delimiter(first: Sequence[str], reading: Reading) -> str | None:
     """What a line `sep=;` says, which Excel takes for itself."""
     line = reading.delimiter.join(first).strip(" ")
     return line[4] if line.lower().startswith("sep=") and len(line) == len("sep=;") else None
@@ -114,7 +115,7 @@ def _told_delimiter(first: Sequence[str], reading: Reading) -> str | None:
 def _refuse_other_delimiters(found: Beginning, reading: Reading) -> None:
     """Where the first row has one cell, and another sign is in it as often as in all below; these may have commas."""
     first = found.first
-    if _told_delimiter(first, reading) or first[0].strip().lower() == "sep=":
+    if _declared_delimiter(first, reading) or first[0].strip().lower() == "sep=":
         raise BadOption("The first line says sep=…: leave it out, and name the delimiter by this option", "delimiter")
     if len(first) > 1:
         return

@@ -56,7 +56,7 @@ def _as_strings(column: pa.Array, name: str, row: int) -> pa.Array:
         raise BadTable(f"Values of the type {column.type} cannot be categories", column=name) from None
     except pa.ArrowInvalid:
         values = enumerate(column.to_pylist())
-        bad = next((place for place, value in values if isinstance(value, bytes) and not _is_utf8(value)), 0)
+        bad = next((index for index, value in values if isinstance(value, bytes) and not _is_utf8(value)), 0)
         raise BadTable("The cell is not UTF-8", row=row + bad, column=name) from None
 
 
@@ -89,10 +89,10 @@ def name_of(value: bool | int | float | Decimal | None) -> str | None:
 
 def indicators(words: pa.Array, spellings: dict[str, str], categories: list[str]) -> list[Array]:
     """For each category 1 where one of its spellings is and 0 elsewhere; NaN where there is nothing."""
-    places = pc.index_in(words, pa.array(list(spellings), pa.string())).to_numpy(zero_copy_only=False).astype(float)
-    missing = np.isnan(places)
+    indices = pc.index_in(words, pa.array(list(spellings), pa.string())).to_numpy(zero_copy_only=False).astype(float)
+    missing = np.isnan(indices)
     codes = np.array([categories.index(name) for name in spellings.values()] or [0])
-    found = codes[np.where(missing, 0, places).astype(int)]
+    found = codes[np.where(missing, 0, indices).astype(int)]
     return [np.where(missing, np.nan, found == number) for number in range(len(categories))]
 
 
@@ -107,6 +107,6 @@ def _refuse_inexact(column: Any, name: str, row: int) -> None:
     bounds = pc.min_max(column).as_py()
     if bounds["min"] is None or -EXACT <= bounds["min"] <= bounds["max"] <= EXACT:
         return
-    for place, value in enumerate(column.to_pylist()):
+    for index, value in enumerate(column.to_pylist()):
         if value is not None and int(float(value)) != value:
-            raise BadTable(INEXACT, row=row + place, column=name)
+            raise BadTable(INEXACT, row=row + index, column=name)

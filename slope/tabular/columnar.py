@@ -31,7 +31,7 @@ class Parquet(Source):
 
     def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         self._path = path
-        with _telling_faults("Parquet"), self._open() as file:
+        with _translated_faults("Parquet"), self._open() as file:
             self.fields, self.notes = _fields(file.schema_arrow, reading, limits)
             self._originals = {fold_name(name): name for name in file.schema_arrow.names}
             rows = file.metadata.num_rows
@@ -40,7 +40,7 @@ class Parquet(Source):
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         names = [*numbers, *categories]
-        with _telling_faults("Parquet"):
+        with _translated_faults("Parquet"):
             groups = self._groups([self._originals[name] for name in names])
             rows = rows_at_once(len(self.fields))
             parts = [self._read(group, rows, len(groups[0])) for group in groups]
@@ -57,7 +57,7 @@ class Parquet(Source):
         with self._open() as file:
             metadata = file.metadata
             group = metadata.row_group(0) if metadata.num_row_groups and len(names) * _PAGE > _DECODED else None
-            columns = [group.column(place) for place in range(group.num_columns)] if group else []
+            columns = [group.column(index) for index in range(group.num_columns)] if group else []
         sizes = {column.path_in_schema: min(column.total_uncompressed_size, _PAGE) for column in columns}
         taken = sum(sizes[name] + _DECODER for name in names if name in sizes)
         return _shared(names, 1 + taken // _DECODED)
@@ -73,7 +73,7 @@ class Arrow(Source):
 
     def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         self._path = path
-        with _telling_faults("Arrow"), self._mapped() as file:
+        with _translated_faults("Arrow"), self._mapped() as file:
             self._schema = self._open(file).schema
             self.fields, self.notes = _fields(self._schema, reading, limits)
             self._originals = {fold_name(name): name for name in self._schema.names}
@@ -81,7 +81,7 @@ class Arrow(Source):
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         names = [*numbers, *categories]
         originals = [self._originals[name] for name in names]
-        with _telling_faults("Arrow"):
+        with _translated_faults("Arrow"):
             longest = max((batch.num_rows for batch in self._read(originals[:1])), default=0)
             groups = _shared(originals, 1 + longest * len(names) * 8 // _DECODED)
             yield from _renamed(_together(self._path, [self._read(group) for group in groups]), names)
@@ -117,7 +117,7 @@ def _renamed(batches: Iterator[pa.RecordBatch], names: Sequence[str]) -> Iterato
 
 
 def _shared(names: Sequence[str], count: int) -> list[list[str]]:
-    """The names in this many groups, or in one of each."""
+    """The names in `count` groups, or one in each."""
     size = -(-len(names) // count) or 1
     return [list(names[start : start + size]) for start in range(0, len(names), size)] or [[]]
 
@@ -150,7 +150,7 @@ def _index_of(schema: pa.Schema) -> set[str]:
 
 
 @contextmanager
-def _telling_faults(format: str) -> Iterator[None]:
+def _translated_faults(format: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowMemoryError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""CSV: Arrow parses it; what a cell may be is settled by the first block, and held against all that follow."""
+"""CSV: Arrow parses it; the first block settles what a cell may be, and all that follow are checked against it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ _HINTS = (
 )
 """By what the cell is like."""
 _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|-?inf")
-"""What begins with 0 is a code, as that of a place is, and stays as it is written."""
+"""What begins with 0 is a code, as a postal code is, and stays as it is written."""
 
 
 _NO_NUMBER = (
@@ -44,7 +44,7 @@ _NO_NUMBER = (
 
 
 class CommaSeparated(Source):
-    """A CSV file in UTF-8, its columns told apart by any one character."""
+    """A CSV file in UTF-8, its columns separated by any one character."""
 
     def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         self._path = path
@@ -58,7 +58,7 @@ class CommaSeparated(Source):
         named = [name for name in self._names if not name.startswith(LEFT_OUT)]
         check_names(named, limits)
         self.notes = notes_of(self._names)
-        with self._telling_faults(), self._open({}, use_threads=False) as reader:
+        with self._translated_faults(), self._open({}, use_threads=False) as reader:
             self.fields = [Field(field.name, type_of(field.type)) for field in reader.schema if field.name in named]
             unnamed = reader.schema.field(self._names[-1])
         if unnamed.name.startswith(LEFT_OUT) and unnamed.type != pa.null():
@@ -75,7 +75,7 @@ class CommaSeparated(Source):
         except pa.ArrowInvalid:
             if self._find_words() and self._reading.text == "drop":
                 raise FieldsChanged from None
-            with self._telling_faults(), self._open(types, use_threads=False) as reader:  # alone it counts the rows
+            with self._translated_faults(), self._open(types, use_threads=False) as reader:  # alone it counts the rows
                 for _ in reader:
                     pass
             raise
@@ -105,8 +105,8 @@ class CommaSeparated(Source):
             for batch in reader:
                 for name in names:
                     column = batch.column(name)
-                    for place in pc.indices_nonzero(pc.match_substring_regex(column, _LONG)).to_pylist():
-                        yield row + place, name, int(column[place].as_py())
+                    for index in pc.indices_nonzero(pc.match_substring_regex(column, _LONG)).to_pylist():
+                        yield row + index, name, int(column[index].as_py())
                 row += batch.num_rows
 
     def spellings(self, words: set[str]) -> dict[str, str]:
@@ -131,7 +131,7 @@ class CommaSeparated(Source):
                 break
             yield from (table.combine_chunks() if is_wide(self._names) else table).to_batches()
             start = span.stop
-        if start < self._path.stat().st_size:  # something may be wrong in what is left, and is told when it is reached
+        if start < self._path.stat().st_size:  # what is wrong in the rest is reported when it is reached
             yield from self._in_blocks(types, start)
 
     def _read_span(self, types: dict[str, pa.DataType], span: slice) -> pa.Table | None:
@@ -177,8 +177,8 @@ class CommaSeparated(Source):
         parse = arrow_csv.ParseOptions(delimiter=self._reading.delimiter)
         return {"read_options": read, "parse_options": parse, "convert_options": convert}
 
-    def _telling_faults(self) -> "_Telling":
-        return _Telling(self._names, 1 + self._skipped)
+    def _translated_faults(self) -> "_TranslatedFaults":
+        return _TranslatedFaults(self._names, 1 + self._skipped)
 
 
 def _nothing(reading: Reading, names: Sequence[str]) -> list[str]:
@@ -197,7 +197,7 @@ def _number_name(word: str) -> str:
     return name_of(int(word) if is_whole and len(word) < _DIGITS else float(word)) or word
 
 
-class _Telling:
+class _TranslatedFaults:
     """Turns what Arrow says into what we say, without the value: it would be a part of somebody's data."""
 
     def __init__(self, names: Sequence[str], first_row: int) -> None:

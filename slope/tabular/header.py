@@ -26,8 +26,8 @@ def has_header(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
     if "word" not in kinds:
         return False
     names, again, numbers = False, False, []
-    for place, (cell, kind) in enumerate(zip(first, kinds, strict=True)):
-        below = [row[place] for row in rows[1:] if place < len(row)]
+    for index, (cell, kind) in enumerate(zip(first, kinds, strict=True)):
+        below = [row[index] for row in rows[1:] if index < len(row)]
         found = {kind_of(each, reading) for each in below} - {"nothing"}
         names |= kind in ("word", "truth") and bool(found) and not found & {"word", kind}
         again |= kind == "word" and cell in below

@@ -78,7 +78,7 @@ def layout_of(source: Source, reading: Reading, limits: Limits) -> Layout:
 
 
 def _is_taken(field: Field, reading: Reading) -> bool:
-    """A column of text is left out by option; otherwise it is read as numbers, and the first cell that is none told."""
+    """A column of text is left out by option; otherwise it is read as numbers, and its first word reported."""
     return field.type != "text" or reading.text == "refuse"
 
 
@@ -150,10 +150,10 @@ class _Treated:
         """Tell of the first row that has one, and there of the first column."""
         if treatment != "refuse":
             return
-        found = [(int(mask.argmax()), place) for place, mask in enumerate(masks) if mask.any()]
+        found = [(int(mask.argmax()), index) for index, mask in enumerate(masks) if mask.any()]
         if found:
-            row, place = min(found)
-            raise BadTable(detail, row=self._row + row, column=self._fields[place])
+            row, index = min(found)
+            raise BadTable(detail, row=self._row + row, column=self._fields[index])
 
     def _kept(self, nulls: Sequence[Array], infinite: Sequence[Array], rows: int) -> Array:
         dropped = np.zeros(rows, bool)

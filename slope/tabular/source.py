@@ -1,4 +1,4 @@
-"""What every format is read as: fields, and batches of Arrow columns. What is wrong with the names is told here."""
+"""What every format is read as: fields, and batches of Arrow columns. What is wrong with the names is reported here."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Field:
 
 
 class FieldsChanged(Exception):
-    """Raised while a table is read when its first block told too little of it: its fields are others now."""
+    """Raised while a table is read when its first block said too little of it: its fields are others now."""
 
 
 class Source(Protocol):
@@ -37,7 +37,7 @@ class Source(Protocol):
     """What was decided about the table that its sender may not expect."""
 
     empty_words: Sequence[str] = ()
-    """Words that stand for nothing, as are told."""
+    """Words that stand for nothing, as messages list them."""
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The columns of these names, some rows at a time; categories as strings. Raises BadTable and FieldsChanged."""
@@ -72,15 +72,15 @@ def check_names(names: Sequence[str], limits: Limits) -> None:
     if len(names) > limits.columns:
         raise TableTooLarge(f"The table has {len(names):,} columns; {limits.columns:,} are allowed")
     seen: set[str] = set()
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if not name:
-            raise BadTable(f"Column {place} has no name")
+            raise BadTable(f"Column {index} has no name")
         if len(name) > limits.name_length:
-            raise BadTable(f"The name of column {place} is longer than {limits.name_length} characters")
+            raise BadTable(f"The name of column {index} is longer than {limits.name_length} characters")
         if "\0" in name or not name.isprintable():
-            raise BadTable(f"The name of column {place} has a character that cannot be printed")
+            raise BadTable(f"The name of column {index} has a character that cannot be printed")
         if name in seen:
-            raise BadTable(f"Column {place} has the same name as an earlier one", column=name)
+            raise BadTable(f"Column {index} has the same name as an earlier one", column=name)
         seen.add(name)
 
 

@@ -1,4 +1,4 @@
-"""Cells that are told apart by spaces, several in a row, as columns of text are lined up."""
+"""Cells with one space or several between them, as columns of text are lined up."""
 
 import re
 from pathlib import Path

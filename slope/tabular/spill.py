@@ -1,4 +1,4 @@
-"""Tables too wide to be decoded as a whole: some columns at a time go to the disk, and are put together from there."""
+"""Tables too wide to be decoded in one go: some columns at a time are laid on the disk, and put together from there."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack

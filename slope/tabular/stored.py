@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from pyarrow import NativeFile
 
 NUMBERS_AT_ONCE = 1_000_000
-"""So many numbers of a table, 8 MB of them, are in memory at a time."""
+"""This many numbers of a table, 8 MB of them, are in memory at a time."""
 _WIDE = 1_000
 """Columns. What is noted of each of them in each group, or batch, of rows takes room too."""
 _READS = 4
-"""Of as many: 2 MB stay in the processor's cache on their way to whoever asks for them."""
+"""Parts in which those are read: 2 MB stay in the processor's cache on their way to whoever asks for them."""
 _PAGE = 128 * 1024
-"""So many numbers, a page of 1 MB, are encoded in one go."""
+"""This many numbers, a page of 1 MB, are encoded in one go."""
 
 
 class TableWriter:
-    """Writes a table part by part. Beyond this many bytes as they are, all of it is compressed."""
+    """Writes a table part by part. Beyond `plain` bytes of numbers, all of it is compressed."""
 
     def __init__(self, sink: "Path | pa.BufferOutputStream", names: Sequence[str], plain: float = math.inf) -> None:
         self._schema = pa.schema([pa.field(name, pa.float64(), nullable=False) for name in names])
@@ -148,8 +148,8 @@ def rows_at_once(width: int) -> int:
 
 def _matrix(part: Any, names: Sequence[str]) -> Array:
     matrix = np.empty((part.num_rows, len(names)), order="F")  # column by column, as it is stored
-    for place, name in enumerate(names):
-        matrix[:, place] = part.column(name).to_numpy()
+    for index, name in enumerate(names):
+        matrix[:, index] = part.column(name).to_numpy()
     return matrix
 
 

@@ -36,7 +36,7 @@ def codec_of(charset: str) -> str | None:
 
 def make_utf8(path: Path, charset: str | None, limits: Limits) -> None:
     """Let a file be UTF-8, or raise BadTable with the first byte that is not of its charset."""
-    codec = codec_of(charset or _told_by_mark(path) or "utf-8") or "utf-8"
+    codec = codec_of(charset or _marked_charset(path) or "utf-8") or "utf-8"
     if codec in ("utf-8", "ascii"):
         with path.open("rb") as source:
             _decode(source, codec, charset, None, limits)
@@ -47,7 +47,7 @@ def make_utf8(path: Path, charset: str | None, limits: Limits) -> None:
     written.rename(path)
 
 
-def _told_by_mark(path: Path) -> str | None:
+def _marked_charset(path: Path) -> str | None:
     """The charset that a file's byte order mark is of, where it is not UTF-8."""
     with path.open("rb") as file:
         begin = file.read(4)

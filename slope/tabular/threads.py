@@ -1,4 +1,4 @@
-"""A table in parts, on more than one core: several are read at the same time, and each is worked on by several."""
+"""A table in parts, on more than one core: several parts are read together, and several things done with each."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence

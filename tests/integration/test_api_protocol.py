@@ -349,8 +349,8 @@ def test_a_refused_client_does_not_hold_up_the_end_of_the_server() -> None:
 # how many
 
 
-def test_the_log_is_told_once_in_a_while_that_requests_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BoundedProtocol, "_told_at", -inf)
+def test_the_log_says_once_in_a_while_that_requests_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedProtocol, "_logged_at", -inf)
 
     async def test(service: Service) -> None:
         await (await service.client()).sends(HOLD)

@@ -194,7 +194,7 @@ def test_what_is_no_formula_is_refused_at_the_character_where_it_goes_wrong(kind
     text, place = HOSTILE[kind]
     with pytest.raises(ExpressionFault) as refused:
         parse(text)
-    assert refused.value.place == place
+    assert refused.value.position == place
     assert str(refused.value).endswith(f", at character {place}")
     assert str(refused.value).isascii()  # no look-alike is shown as what it looks like
 
@@ -204,7 +204,7 @@ def test_any_text_is_a_formula_or_a_fault_within_it(text: str) -> None:
     try:
         parse(text)
     except ExpressionFault as fault:
-        assert 0 <= fault.place <= len(text)  # noqa: PT017
+        assert 0 <= fault.position <= len(text)  # noqa: PT017
 
 
 def test_the_functions_are_those_that_are_told() -> None:

@@ -1,5 +1,5 @@
 """HTTP/1.1 as uvicorn speaks it, with bounds: on the size of a head, on how long clients may keep it waiting, on
-requests in work and on open connections. Whatever is beyond them is told as a problem, before any work is done.
+requests in work and on open connections. Whatever is beyond them is answered with a problem, before any work is done.
 
 A connection waits for its client for some seconds: a tick takes one of them, and a body that comes gives some back.
 Nothing is set or cancelled for a request that comes in one piece.
@@ -37,7 +37,7 @@ LINGER_SECONDS = 5
 UNREAD_SECONDS = 60
 """How long a client may take nothing of its answer."""
 _OTHER_DESCRIPTORS = 128
-_TELL_AGAIN_SECONDS = 10.0
+_LOG_AGAIN_SECONDS = 10.0
 _ALWAYS_SERVED = b"/livez"
 
 log = structlog.get_logger()
@@ -78,8 +78,8 @@ class _InTurn(FlowControl):
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    _told_at: ClassVar[float] = -inf
-    """When the log was told last that there are too many requests."""
+    _logged_at: ClassVar[float] = -inf
+    """When the log last said that there are too many requests."""
 
     def __init__(
         self,
@@ -219,9 +219,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _too_many(self) -> TooManyRequests:
-        """The log says so every few seconds while it lasts: an operator would look for the reason in vain."""
-        if monotonic() > BoundedProtocol._told_at + _TELL_AGAIN_SECONDS:
-            BoundedProtocol._told_at = monotonic()
+        """The log says so every ten seconds while it lasts, so that an operator finds the reason."""
+        if monotonic() > BoundedProtocol._logged_at + _LOG_AGAIN_SECONDS:
+            BoundedProtocol._logged_at = monotonic()
             log.warning("as many requests are in work as may be: more are answered 503", requests=self._bounds.requests)
         return TooManyRequests()
 

@@ -50,9 +50,8 @@ class Feeds:
         making = self._making.get(point)
         if making is None:
             making = self._making[point] = asyncio.create_task(self._make(point))
-            making.add_done_callback(
-                lambda task: task.cancelled() or task.exception()
-            )  # whoever still waits has the error
+            # Looked at here, or asyncio would complain of an error that nobody waits for any more.
+            making.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(making)  # who leaves does not take it from the others
 
     async def _make(self, point: _Point) -> Chunk:

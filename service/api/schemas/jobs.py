@@ -100,7 +100,7 @@ class ScaledView(View):
 
 class ErrorView(View):
     code: str
-    """`diverged`, `out_of_memory`, `worker_lost`, `timeout`, `invalid` or `internal`."""
+    """`diverged`, `out_of_memory`, `worker_lost`, `timeout`, `storage_full` or `internal`."""
     detail: str | None
     """What happened, and what to do."""
 

@@ -26,7 +26,7 @@ class SparseView(View):
 
 
 class DocumentedAs:
-    """For OpenAPI: a document of ours is of the form of this model, of which no object is made of it."""
+    """For OpenAPI: this model describes the dictionary. No object of the model is made."""
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model

@@ -48,7 +48,7 @@ _OTHERS = (
 """By words in media types: what people have tables in that is not read here."""
 _NO_TABLES = ("text/plain", "application/x-www-form-urlencoded")
 """What pages of other sites can send without asking first (CORS), and what no table is. A form with a file, and a body
-of no type, can be sent so as well: they are content_type by where they come from."""
+of no type, can be sent so as well: those are refused by where they come from."""
 _NAME_LENGTH = 200
 _PIECE = 1024 * 1024
 """Bytes that are collected before they are written."""
@@ -135,8 +135,8 @@ def _format(content_type: str, filename: str) -> Format:
     return found
 
 
-def _encoding(content_type: str) -> Encoding | None:
-    kind = content_type.strip().lower()
+def _encoding(content_encoding: str) -> Encoding | None:
+    kind = content_encoding.strip().lower()
     if kind in ("", "identity"):
         return None
     if kind not in _COMPRESSED:
