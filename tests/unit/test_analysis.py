@@ -359,9 +359,8 @@ def test_coefficients_and_r_squared_are_those_that_nist_certifies(name: str, sta
     np.testing.assert_allclose(solution(analysis), coefficients, rtol=1e-8)
     assert (analysis.r_squared_kind, analysis.r_squared) == (kind, pytest.approx(explained, rel=1e-13))
     if not standardize:
-        came = reached(
-            data, spec, np.array(coefficients[: data.x.shape[1]]), [*coefficients, None][data.x.shape[1]], None
-        )
+        weights, bias = coefficients[: data.x.shape[1]], coefficients[-1] if spec.fit_bias else None
+        came = reached(data, spec, np.array(weights), bias, None)
         assert came.r_squared == pytest.approx(explained, rel=1e-12)
 
 

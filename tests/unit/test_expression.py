@@ -207,6 +207,6 @@ def test_any_text_is_a_formula_or_a_fault_within_it(text: str) -> None:
         assert 0 <= fault.position <= len(text)  # noqa: PT017
 
 
-def test_the_functions_are_those_that_are_told() -> None:
-    told = GraphRequest.model_fields["expression"].description or ""
-    assert [name for name in FUNCTIONS if not re.search(rf"\b{name}\b", told)] == []
+def test_the_description_of_a_request_names_every_function() -> None:
+    description = GraphRequest.model_fields["expression"].description or ""
+    assert [name for name in FUNCTIONS if not re.search(rf"\b{name}\b", description)] == []
