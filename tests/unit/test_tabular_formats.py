@@ -131,7 +131,7 @@ WRITERS: list[tuple[Format, Callable[[Written], bytes]]] = [
 
 
 def plainly(table: Written) -> tuple[list[list[str]], list[int], str]:
-    """The columns by Python alone, with zeros for nothing: their bits, how many had nothing, and the hash of these columns."""
+    """The columns by Python alone, with zeros for nothing: their bits, how many had nothing, and their content hash."""
     columns = [
         np.array([0.0 if value is None else float(value) for value in values]) for values in table.columns.values()
     ]
