@@ -50,7 +50,8 @@ def test_what_the_documentation_backs_up_can_be_restored(serve: Serve, newcomer:
     _run("docs/how-to/back-up.md", serve, newcomer)
     with Serve(newcomer / "slope-restored") as restored, restored.start().client as client:
         assert client.job(job["id"])["weights"] == job["weights"]
-        assert client.submit({"dataset": job["dataset"]})["status"] == "queued"
+        again = client.wait(client.submit({"dataset": {"id": job["dataset"]["id"]}})["id"])
+        assert again["weights"] == job["weights"]
 
 
 def _run(document: str, serve: Service, home: Path) -> None:
