@@ -1,11 +1,16 @@
 """The documentation is built from the code and from pages whose links lead somewhere, without a network."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+_PATH = re.compile(r"`((?:docs|migrations|service|slope|tests|worker)/[\w/.]+)`")
+_ENTRY = re.compile(r"(?<!/)\b(\w+\.py)\b|^ *(\w+)/ ", re.MULTILINE)
 
 
 def test_the_site_is_built_and_every_link_leads_somewhere() -> None:
@@ -24,3 +29,35 @@ def test_every_relative_link_of_the_readme_leads_to_a_file() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/explanation/architecture.md"])
+def test_the_pages_on_the_house_name_only_what_is_there(page: str) -> None:
+    paths = _PATH.findall((ROOT / page).read_text())
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("package", ["slope", "service", "worker"])
+def test_the_tree_of_the_guide_names_only_what_is_in_its_package(package: str) -> None:
+    tree = (ROOT / "CONTRIBUTING.md").read_text().split("```")[1]
+    (part,) = re.findall(rf"^{package}/.*\n(?: .*\n)+", tree, re.MULTILINE)
+    there = {path.name for path in (ROOT / package).rglob("*")} | {package}
+    assert [name for found in _ENTRY.findall(part) if (name := "".join(found)) not in there] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_picture_of_the_house_has_the_arrows_that_are_in_the_code(theme: str) -> None:
+    """`python docs/draw_architecture.py` draws it anew."""
+    code = runpy.run_path(str(ROOT / "docs" / "draw_architecture.py"))
+    drawn = re.findall(
+        r"<title>(\w+)&#45;&gt;(\w+)</title>", (ROOT / f"docs/graphs/architecture-{theme}.svg").read_text()
+    )
+    assert set(drawn) == code["_reduced"](code["_imports"]())
+
+
+def test_commands_are_run_by_a_test_or_say_why_not() -> None:
+    """Blocks of `sh` are run as they are printed (e2e/test_documents.py); `console` has a shortened answer, too."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    kinds = {kind for page in pages for kind in re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE)}
+    assert not kinds & {"bash", "shell", "zsh"}
