@@ -26,7 +26,7 @@ from worker.heartbeat import Heartbeat, StopReason
 from worker.job_attempt import JobAttempt
 from worker.partitions import help_reduce, may_help
 from worker.process import Process, check_memory
-from worker.retry import ProcessStopping, retry_while_away
+from worker.waiting import ProcessStopping, retry_while_away
 
 Work = Callable[[], None]
 

@@ -20,7 +20,7 @@ from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
 from worker.process import Process
-from worker.retry import retry_while_away
+from worker.waiting import retry_while_away
 
 _LONG_EPOCH = 0.05
 """Seconds. A job that is to be cancelled is taken out in the middle of an epoch that is longer than this."""

@@ -20,7 +20,7 @@ from slope.engines.rounds import Round
 from slope.health import Finding
 from worker.group_progress import GroupProgress
 from worker.process import Process
-from worker.writer import Writer
+from worker.waiting import Writer
 
 _MOST_ROWS = 50_000
 """This many epoch rows are kept in memory before they are written, whatever the clock says."""

@@ -27,7 +27,7 @@ from worker.partitions import Leader
 from worker.process import Process
 from worker.progress import Progress
 from worker.recorder import Recorder
-from worker.retry import retry_while_away
+from worker.waiting import retry_while_away
 
 _ANALYSIS_PAUSE = 0.05
 """Seconds between two looks at whether the analysis is there, when the training has ended before it."""

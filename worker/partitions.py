@@ -26,7 +26,7 @@ from slope.run import Interrupted
 from slope.spec.job import device_for
 from worker.heartbeat import Heartbeat
 from worker.process import Process, has_memory
-from worker.retry import ProcessStopping, retry_while_away
+from worker.waiting import ProcessStopping, retry_while_away
 
 Result = TypeVar("Result")
 

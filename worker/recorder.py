@@ -14,8 +14,7 @@ from slope.health import Finding
 from slope.records import EpochRecord, StepRecord, epoch_columns, joined_steps
 from worker.process import Process
 from worker.progress import Progress
-from worker.retry import retry_while_away
-from worker.writer import Writer
+from worker.waiting import Writer, retry_while_away
 
 _MOST_NUMBERS = 2_000_000
 """This many are kept in memory while a slow database is written to; then the training waits for it."""

@@ -1,4 +1,7 @@
-"""Writing while the training goes on, where the database is slow."""
+"""Waiting for a database or a storage that is away, and training on while a slow one writes.
+
+Whoever waits goes on where it was, for its token holds.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -7,12 +10,40 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from worker.retry import retry_while_away
+import structlog
+
+from service.errors import DatabaseUnavailable, SchemaMissing, StorageUnavailable
 
 Result = TypeVar("Result")
 
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
 _SLOW = 0.1
 """Seconds. After a write that took longer, training does not wait for the next."""
+
+log = structlog.get_logger()
+
+
+class ProcessStopping(Exception):
+    """The process was asked to end while it waited."""
+
+
+def retry_while_away(action: Callable[[], Result], stopping: Event) -> Result:
+    """Do something as soon as the database and the storage answer.
+
+    Raises ProcessStopping, and StorageFull immediately: no waiting makes room.
+    """
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return action()
+        except (DatabaseUnavailable, SchemaMissing) as error:
+            log.warning("the database is away", error=str(error), next_try_in=pause)
+        except StorageUnavailable as error:
+            log.warning("the storage is away", error=repr(error.__cause__), next_try_in=pause)
+        if stopping.wait(pause):
+            raise ProcessStopping
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class Writer(Generic[Result]):
