@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from inspect import getdoc
 from json import dumps
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from pydantic import BaseModel
@@ -40,7 +40,8 @@ def hyperparameters() -> Iterator[str]:
     yield from _fields(TrainingSpec)
     kinds = [each for module in (optimizers, schedules) for each in _parts_of(module)]
     for kind in (EarlyStopping, Recording, *kinds):
-        yield from ("", f"## {kind.__name__}", "", getdoc(kind) if kind.__doc__ else "")
+        yield from ("", f"## {kind.__name__}", "", (getdoc(kind) or "") if kind.__doc__ else "")
+        yield from ("", "```json", _example_of(kind), "```")
         yield from _fields(kind)
 
 
@@ -69,12 +70,15 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
 
 
 def _fields(model: type[BaseModel]) -> Iterator[str]:
-    yield from ("", "| field | default | takes | example |", "|---|---|---|---|")
+    has_examples = model is TrainingSpec
+    head = "| field | default | takes | example |" if has_examples else "| field | default | takes |"
+    yield from ("", head, "|---|---|---|---|" if has_examples else "|---|---|---|")
     properties = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
         said = _in_cell(field.description or "")
         takes = "; ".join(part for part in (_takes(properties[name]), said) if part)
-        yield f"| `{name}` | {_default(field)} | {takes} | {_example(model, name)} |"
+        cells = [f"`{name}`", _default(field), takes, *([_example(name)] if has_examples else [])]
+        yield f"| {' | '.join(cells)} |"
 
 
 def _parts_of(module: Any) -> list[type[BaseModel]]:
@@ -149,13 +153,34 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
-def _example(model: type[BaseModel], name: str) -> str:
-    """JSON that the model takes: the page cannot be built with an example that it refuses."""
-    if model is not TrainingSpec:
-        return ""
+_WITHOUT_DEFAULTS: dict[str, Any] = {"gamma": 0.99, "step_size": 50}
+
+
+def _example(name: str) -> str:
+    """JSON that a job takes: the page cannot be built with an example that it refuses."""
     example = {name: _EXAMPLES[name]}
-    model.model_validate(example)
+    TrainingSpec.model_validate(example)
     return f"`{dumps(example)}`"
+
+
+def _example_of(kind: type[BaseModel]) -> str:
+    """A part of the hyperparameters with all its fields, at their defaults where they have any."""
+    needed = {name: _needed(field, name) for name, field in kind.model_fields.items() if field.is_required()}
+    inside = kind.model_validate(needed).model_dump(mode="json")
+    example = {_field_of(kind): inside}
+    TrainingSpec.model_validate(example)
+    return dumps(example)
+
+
+def _field_of(kind: type[BaseModel]) -> str:
+    """The hyperparameter that such a part is the value of."""
+    by_module = {optimizers.__name__: "optimizer", schedules.__name__: "schedule"}
+    return {EarlyStopping: "early_stopping", Recording: "record"}.get(kind) or by_module[kind.__module__]
+
+
+def _needed(field: FieldInfo, name: str) -> Any:
+    """The one value of a literal, or one from our list."""
+    return get_args(field.annotation)[0] if name == "name" else _WITHOUT_DEFAULTS[name]
 
 
 def _parameters(parameters: list[dict[str, Any]]) -> Iterator[str]:
