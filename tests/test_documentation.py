@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from service.settings import Settings
+
 ROOT = Path(__file__).parents[1]
+_SETTING = re.compile(r"SLOPE_[A-Z_]+[A-Z]")
 _PATH = re.compile(r"`((?:docs|migrations|service|slope|tests|worker)/[\w/.]+)`")
 _ENTRY = re.compile(r"(?<!/)\b(\w+\.py)\b|^ *(\w+)/ ", re.MULTILINE)
 
@@ -61,3 +64,11 @@ def test_commands_are_run_by_a_test_or_say_why_not() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     kinds = {kind for page in pages for kind in re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE)}
     assert not kinds & {"bash", "shell", "zsh"}
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    """As a field, or as a variable of docker-compose.yml."""
+    known = {f"SLOPE_{name.upper()}" for name in Settings.model_fields}
+    known |= set(_SETTING.findall((ROOT / "docker-compose.yml").read_text()))
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    assert {name for page in pages for name in _SETTING.findall(page.read_text())} <= known
