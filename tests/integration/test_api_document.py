@@ -81,7 +81,14 @@ def test_the_filter_by_metadata_is_documented(document: Json) -> None:
     asked = {each["name"]: each for each in document["paths"]["/v1/jobs"]["get"]["parameters"]}
 
     assert asked["metadata"]["style"] == "deepObject"
+    assert asked["metadata"]["example"] == {}, "what /docs sends as it stands finds every job"
     assert asked["metadata"]["schema"]["additionalProperties"] == {"type": "string"}
+
+
+def test_the_name_of_an_upload_is_not_that_of_a_search(document: Json) -> None:
+    [name] = [each for each in document["paths"]["/v1/datasets"]["post"]["parameters"] if each["name"] == "name"]
+
+    assert "What to call it" in name["description"]
 
 
 def test_every_answer_that_has_a_body_says_what_it_holds(document: Json) -> None:

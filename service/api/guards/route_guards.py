@@ -77,6 +77,7 @@ class Family:
                 "maxProperties": self.most,
                 "title": self.name.capitalize(),
             },
+            "example": {},  # or Swagger's form is filled with members that nothing has
         }
 
     def has(self, name: str) -> bool:

@@ -107,7 +107,7 @@ async def upload_dataset(
     settings: SettingsDep,
     reading: Annotated[Reading, Depends(_reading)],
     format: Annotated[Format | None, Query(description="In the place of what the content type says")] = None,
-    name: Annotated[Name | None, Query()] = None,
+    name: Annotated[Name | None, Query(description="What to call it; else as the file of a form is called")] = None,
 ) -> DatasetView:
     """Keep a table as a dataset: CSV, NDJSON, JSON, Parquet or Arrow, as the body or as the one file of a form.
 
