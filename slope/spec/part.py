@@ -83,11 +83,24 @@ class Part(BaseModel):
         return known | dict(islice(unknown, MOST_FAULTS))
 
     @classmethod
+    def _holder_of(cls, name: str) -> str | None:
+        """The field whose value is a part that has a field of this name."""
+        for outer, field in cls.model_fields.items():
+            for kind in (field.annotation, *get_args(field.annotation)):
+                if isinstance(kind, type) and issubclass(kind, Part) and name in kind.model_fields:
+                    return outer
+        return None
+
+    @classmethod
     def _with_hint(cls, line: InitErrorDetails) -> InitErrorDetails:
         location, problem = line["loc"], line["type"]
         if str(getattr(problem, "type", problem)) != "extra_forbidden" or len(location) != 1:
             return line
-        detail = no_such("field", str(location[0]), cls.model_fields)
+        name = str(location[0])
+        if holder := cls._holder_of(name):
+            detail = f"There is no such field here: it belongs in `{holder}`"
+        else:
+            detail = no_such("field", name, cls.model_fields)
         return line | {"type": PydanticCustomError("slope", "{detail}", {"detail": detail})}
 
 

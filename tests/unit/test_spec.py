@@ -683,6 +683,19 @@ def test_an_unknown_field_is_told_with_the_nearest_or_with_all(part: dict[str, A
 
 
 @pytest.mark.parametrize(
+    ("part", "pointer", "holder"),
+    [
+        ({"epochs": 5}, "/epochs", "hyperparameters"),
+        ({"x": [1.0], "y": [1.0]}, "/y", "dataset"),
+        ({"hyperparameters": {"momentum": 0.9}}, "/hyperparameters/momentum", "optimizer"),
+        ({"hyperparameters": {"patience": 3}}, "/hyperparameters/patience", "early_stopping"),
+    ],
+)
+def test_a_field_of_a_part_is_told_with_that_part(part: dict[str, Any], pointer: str, holder: str) -> None:
+    assert f"it belongs in `{holder}`" in told({**two_rows([0.0, 1.0]), **part})[pointer]
+
+
+@pytest.mark.parametrize(
     ("kind", "name"),
     [("optimizer", "adam"), ("optimizer", "lbfgs"), ("schedule", "cosine"), ("schedule", "constant")],
 )
