@@ -11,7 +11,7 @@ from httpx2 import TransportError
 
 from slope.client import calls, dataset_calls, graph_calls, sweep_calls
 from slope.client.client import LOOPBACK, TIMEOUT_SECONDS
-from slope.client.exchange import Call, Download, Listing, Request
+from slope.client.exchange import Call, Download, Listing, Request, with_scheme
 from slope.client.problem import Json, checked
 
 Parameters = ParamSpec("Parameters")
@@ -73,7 +73,7 @@ class AsyncClient:
     """Talks to one service. Use it as an asynchronous context manager, or close it."""
 
     def __init__(self, url: str = "http://127.0.0.1:8000") -> None:
-        self._http = httpx2.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, mounts=_DIRECT)
+        self._http = httpx2.AsyncClient(base_url=with_scheme(url), timeout=TIMEOUT_SECONDS, mounts=_DIRECT)
 
     async def __aenter__(self) -> Self:
         return self

@@ -124,6 +124,11 @@ def _retry_after(response: httpx2.Response) -> float:
     return float(value) if value.isascii() and value.isdigit() else 0.0
 
 
+def with_scheme(url: str) -> str:
+    """The address of a service as a URL. Without a scheme, as in `localhost:8000`, it is one of HTTP."""
+    return url if "://" in url else f"http://{url}"
+
+
 def key_header(idempotency_key: str | None) -> dict[str, str]:
     """With a key of its own where none is given: so the request can be made again."""
     return {"Idempotency-Key": idempotency_key or uuid4().hex}

@@ -53,6 +53,21 @@ def test_the_clients_have_the_same_calls() -> None:
         assert getattr(Client, name).__doc__ == getattr(AsyncClient, name).__doc__ != None  # noqa: E711
 
 
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("localhost:8000", "http://localhost:8000"),
+        ("127.0.0.1:8000/slope", "http://127.0.0.1:8000/slope/"),
+        ("https://slope.example/", "https://slope.example/"),
+    ],
+)
+def test_an_address_without_a_scheme_is_one_of_http(
+    client: type[Client] | type[AsyncClient], told: str, meant: str
+) -> None:
+    assert str(client(told)._http.base_url).rstrip("/") == meant.rstrip("/")
+
+
 def test_items_come_from_all_pages(asking: Callable[[Handler], Ask]) -> None:
     asked: list[str] = []
 
