@@ -159,7 +159,8 @@ def _all_tokens(text: str) -> Iterator[_Token]:
     while (position := _after_space(text, position)) < len(text):
         found = _TOKEN.match(text, position)
         if not found:
-            raise ExpressionFault(f"{_described(text[position])} has no meaning here", position)
+            power = ": powers are written with **" if text[position] == "^" else ""
+            raise ExpressionFault(f"{_described(text[position])} has no meaning here{power}", position)
         assert found.lastgroup
         yield _Token(found.lastgroup, found[0], position)
         position = found.end()

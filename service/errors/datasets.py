@@ -42,7 +42,8 @@ class DatasetIsUsed(ServiceError):
     title = "The dataset is in use"
 
     def __init__(self) -> None:
-        super().__init__("A job has learnt from this dataset, or is to: delete its jobs first")
+        detail = "A job has learnt from this dataset, or is to: delete its jobs first, which /v1/jobs?dataset_id= lists"
+        super().__init__(detail)
 
 
 class QuotaReached(ServiceError):

@@ -215,7 +215,8 @@ def _row_of(rows: list[int], row: int | None) -> int:
         return rows[0]
     if row not in rows:
         few = ", ".join(map(str, rows[:10])) + f" and {len(rows) - 10} more" * (len(rows) > 10)
-        detail = f"Row {row} is not in the batch of this step, which has {few}"
+        held = "row" if len(rows) == 1 else "rows"
+        detail = f"Row {row} is not in the batch of this step: that has {held} {few}"
         raise InvalidRequest(detail, [Fault(detail, "/query/row")])
     return row
 

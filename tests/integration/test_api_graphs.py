@@ -188,6 +188,14 @@ def test_what_a_step_does_not_have_is_told_with_a_pointer(
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
 
+def test_of_a_row_that_is_not_in_the_batch_those_are_told_that_are(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/0/steps/2/graph?row=0"), 422)
+
+    assert problem["errors"][0]["detail"].endswith("that has row 2")
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

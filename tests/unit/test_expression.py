@@ -199,6 +199,11 @@ def test_what_is_no_formula_is_refused_at_the_character_where_it_goes_wrong(kind
     assert str(refused.value).isascii()  # no look-alike is shown as what it looks like
 
 
+def test_who_writes_a_power_as_others_do_is_told_how_it_is_written_here() -> None:
+    with pytest.raises(ExpressionFault, match=r"powers are written with \*\*, at character 1"):
+        parse("x^2")
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_a_formula_or_a_fault_within_it(text: str) -> None:
     try:
