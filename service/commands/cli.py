@@ -37,7 +37,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell it and end")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit")
     ] = False,
 ) -> None:
     """Train linear regressions as a service."""
@@ -147,6 +147,9 @@ def submit(
 def upload(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, NDJSON, JSON, Parquet or Arrow")],
     name: Annotated[str | None, typer.Option(help="What to call the dataset")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="csv, ndjson, json, parquet or arrow [default: as the file's name ends]")
+    ] = None,
     header: Annotated[bool | None, typer.Option(help="Whether row 0 of CSV names the columns")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Of CSV: what stands between cells")] = None,
     decimal: Annotated[str | None, typer.Option(help="Of CSV: . or ,")] = None,
@@ -167,7 +170,7 @@ def upload(
     csv |= {"thousands": thousands, "missing": missing}
     cells = {"nulls": nulls, "infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
     with _client_errors(url), Client(url) as client:
-        console.print_json(data=client.upload(file, name=name, **csv, **cells))
+        console.print_json(data=client.upload(file, name=name, format=format, **csv, **cells))
 
 
 @app.command()
