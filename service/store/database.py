@@ -2,13 +2,11 @@
 
 import importlib
 import importlib.util
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from math import inf
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -19,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from service.store.failures import translated_errors
-from service.store.postgresql import CONNECT_SECONDS, Server
+from service.store.postgresql import Server, postgresql_engine
 
 Arguments = ParamSpec("Arguments")
 Seen = TypeVar("Seen")
@@ -30,15 +28,6 @@ _TURN_SECONDS, _SHORT_TURN_SECONDS = 4.0, 0.2
 """Seconds of waiting to write that a database which fails fast allows; the second on SQLite, after one such wait."""
 _QUERY_SECONDS = 2.0
 """A small query that takes longer counts as lost, where the database fails fast."""
-_TCP: dict[str, Any] = {
-    "client_encoding": "utf8",  # whatever PGCLIENTENCODING says
-    "connect_timeout": 5,
-    "keepalives_idle": 2,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5000,
-}
-"""Of connections to PostgreSQL, unless its URL says otherwise: one whose cable is pulled fails within 5 s."""
 _SILENT = "5s"
 """PostgreSQL ends a writer that is silent for this long: its host may be gone while its locks remain."""
 _BEGIN = text(
@@ -67,10 +56,11 @@ class Database:
             self._query_engine = self._sqlite(None, query_only=True)
         else:
             server = Server() if fails_fast else None
-            self.writer = self._postgresql(owner, server, pool_pre_ping=True, pool_size=20, max_overflow=20)
+            engine = partial(postgresql_engine, self.url, owner=owner, server=server, pool_seconds=self._pool_seconds)
+            self.writer = engine(pool_pre_ping=True, pool_size=20, max_overflow=20)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._query_engine = self._postgresql(
-                owner, server, longest=_QUERY_SECONDS, isolation_level="AUTOCOMMIT", pool_size=5, max_overflow=5
+            self._query_engine = engine(
+                longest=_QUERY_SECONDS, isolation_level="AUTOCOMMIT", pool_size=5, max_overflow=5
             )
 
     @contextmanager
@@ -126,18 +116,6 @@ class Database:
         """How long a connection that is free is waited for."""
         return 2.0 if self._fails_fast else 30.0
 
-    def _postgresql(self, owner: UUID | None, server: Server | None, *, longest: float = inf, **options: Any) -> Engine:
-        defaults = _TCP | {"connect_timeout": CONNECT_SECONDS} if server else _TCP
-        limits = {name: value for name, value in defaults.items() if name not in self.url.query}
-        url = self.url.difference_update_query(["prepare_threshold"])  # no word of libpq: it is set below
-        engine = create_engine(url, pool_timeout=self._pool_seconds, connect_args=limits, **options)
-        event.listen(engine, "connect", _prepare_nothing_behind_a_pooler)
-        if owner:
-            event.listen(engine, "do_connect", partial(_name_connection, owner))
-        if server:
-            event.listen(engine, "do_connect", partial(_connect, server, longest))
-        return engine
-
     def _sqlite(self, begin: Callable[[Connection], None] | None, *, query_only: bool = False) -> Engine:
         """Without a BEGIN every query is a transaction by itself."""
         if self.url.database:
@@ -186,34 +164,6 @@ def _begin_writing(connection: Connection) -> None:
 
 def _begin_reading(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
-
-
-def connection_name(owner: UUID, process_id: int) -> str:
-    """What PostgreSQL calls the connections of one process."""
-    return f"slope {owner} {process_id}"
-
-
-def _name_connection(
-    owner: UUID, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
-) -> None:
-    """Late, for a child has its parent's engine and a process id of its own."""
-    parameters["application_name"] = connection_name(owner, os.getpid())
-
-
-def _prepare_nothing_behind_a_pooler(connection: Any, _record: object) -> None:
-    """PgBouncer gives each transaction to another process of the server, which has not what one before has prepared.
-
-    It names processes of its own. Without a pooler prepared statements save four fifths of a poll.
-    """
-    if connection.execute("SELECT pg_backend_pid()").fetchone()[0] != connection.info.backend_pid:
-        connection.prepare_threshold = None
-    connection.rollback()
-
-
-def _connect(
-    server: Server, longest: float, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
-) -> Any:
-    return server.connect(parameters, longest=longest)
 
 
 def _use_wal(connection: Any) -> None:

@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, case, select, text, true, update
 from sqlalchemy.orm import Session
 
 from service.store import events
-from service.store.database import connection_name, now
+from service.store.database import now
 from service.store.leases import RELEASED, JobLease, ended_columns
 from service.store.partitions import release_partitions
+from service.store.postgresql import connection_name
 from service.store.tables import Job
 
 
