@@ -27,6 +27,6 @@ def make_folder(folder: Path) -> None:
 
 
 def _close(path: Path, mode: int) -> None:
-    with suppress(PermissionError):  # it is another's
+    with suppress(PermissionError, FileNotFoundError):  # it is another's; or SQLite has taken its log away meanwhile
         if path.stat().st_mode & 0o077:
             path.chmod(mode)

@@ -1,5 +1,6 @@
 """Content negotiation (RFC 9110): which of the offered representations a client is given."""
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TypeVar
@@ -32,6 +33,7 @@ MEDIA_TYPES = {
 }
 """By the name that the query parameter `format` has for each. A skops file is a zip archive."""
 _LONGEST_ACCEPT = 4096
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def choose_format(request: Request, offers: Sequence[Format], named: Format | None = None) -> Format:
@@ -49,7 +51,7 @@ def preferred_index(kinds: tuple[str, ...], accept: str) -> int:
     """Which of these media types Accept prefers. Raises NotAcceptable."""
     if len(accept) > _LONGEST_ACCEPT:
         raise NotAcceptable("The Accept header is too long to be read", list(kinds))
-    return _index_of_preferred(kinds, accept or "*/*")
+    return _index_of_preferred(kinds, _plain(accept) or "*/*")
 
 
 def json_response(view: BaseModel) -> Response:
@@ -69,6 +71,12 @@ def document_formats(*formats: str) -> dict[int | str, dict[str, object]]:
     """For OpenAPI: the answer may come in these formats, too."""
     content = {MEDIA_TYPES[format]: {"schema": {"type": "string", "format": "binary"}} for format in formats}
     return {200: {"content": content}}
+
+
+def _plain(accept: str) -> str:
+    """In small letters, for case tells no types apart; without empty elements, and values in quotes."""
+    elements = _QUOTED.sub("", accept.lower()).split(",")
+    return ",".join(element for element in elements if element.strip())
 
 
 @lru_cache(maxsize=64)

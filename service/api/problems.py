@@ -52,7 +52,7 @@ def install_problems(app: FastAPI) -> None:
 def problem_response(scope: Scope, error: ServiceError) -> JSONResponse:
     """The error as a problem, in the form of that address: clients of the Open Inference Protocol look for `error`."""
     body: dict[str, Any] = {
-        "type": f"{scope.get('root_path', '')}/problems/{error.type}",
+        "type": f"{_root_path(scope)}/problems/{error.type}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
@@ -62,6 +62,12 @@ def problem_response(scope: Scope, error: ServiceError) -> JSONResponse:
     if get_route_path(scope).startswith("/v2"):
         body["error"] = error.detail
     return JSONResponse(body, error.status, error.headers, media_type="application/problem+json")
+
+
+def _root_path(scope: Scope) -> str:
+    """The service's own; an application within it, as that of the files of `/docs`, adds its address to the other."""
+    root: str = scope.get("app_root_path", scope.get("root_path", ""))
+    return root
 
 
 def _handler(translate: _Translation) -> Callable[[Request, Exception], JSONResponse]:

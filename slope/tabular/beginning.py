@@ -30,11 +30,12 @@ class Beginning:
     def has_header(self, reading: Reading) -> bool:
         return has_header([self.first, *self.below], reading) if reading.header is None else reading.header
 
-    def names(self, reading: Reading) -> list[str]:
-        """Of a header. What is left out: an index without a name, and empty columns at the right."""
-        names = [fold_name(name) for name in self.first]
-        for column in reversed(range(len(names))):
-            if names[column] or any(row[column].strip() for row in self.below if column < len(row)):
+    def names(self, reading: Reading, *, is_header: bool) -> list[str]:
+        """What is left out: empty columns at the right, and under a header an index without a name."""
+        cells = [fold_name(cell) for cell in self.first]
+        names = cells if is_header else [f"c{column}" for column in range(len(cells))]
+        for column in reversed(range(len(cells))):
+            if cells[column] or any(row[column].strip() for row in self.below if column < len(row)):
                 break
             names[column] = f"{LEFT_OUT}{column}"
         first_named = next((column for column, name in enumerate(names) if name), 0)
@@ -129,6 +130,13 @@ def _refuse_other_delimiters(found: Beginning, reading: Reading) -> None:
             has_commas = reading.delimiter == "," and any("," in row for row in rows)
             also = "; and decimal=, where a comma stands in numbers" if has_commas else ""
             raise BadOption(detail + also, "delimiter")
+    parts = [row.split() for row in rows]
+    if len(rows) > 1 < len(parts[0]) and all(len(row) == len(parts[0]) and _are_numbers(row) for row in parts[1:]):
+        raise BadOption("The rows are numbers with spaces in between: say delimiter=whitespace", "delimiter")
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return all(map(_is_number, cells))
 
 
 def _some_rows(lines: Iterator[list[str]], *, is_cut: bool) -> list[list[str]]:

@@ -30,7 +30,7 @@ def as_numbers(column: pa.Array, name: str, row: int) -> Array:
     if type_of(column.type) == "text":
         first = pc.index(pc.is_valid(column), True).as_py()
         raise WordFound(_NO_NUMBER, row=row + max(first, 0), column=name)
-    if pa.types.is_integer(column.type):
+    if pa.types.is_integer(column.type) or _is_whole_decimal(column.type):
         _refuse_inexact(column, name, row)
     if pa.types.is_decimal(column.type):
         column = pc.cast(column, pa.string())  # from there Arrow rounds to the nearest double
@@ -101,6 +101,11 @@ def _values(distinct: pa.Array) -> list[Any]:
     if pa.types.is_float32(distinct.type) or pa.types.is_float16(distinct.type):
         return [None if value is None else float(str(value)) for value in distinct.to_numpy(zero_copy_only=False)]
     return list(distinct.to_pylist())
+
+
+def _is_whole_decimal(kind: pa.DataType) -> bool:
+    """As databases have large identifiers, which are to be exact as integers are."""
+    return bool(pa.types.is_decimal(kind) and kind.scale <= 0)
 
 
 def _refuse_inexact(column: Any, name: str, row: int) -> None:

@@ -128,11 +128,14 @@ def _together(path: Path, groups: Sequence[Iterator[pa.RecordBatch]]) -> Iterato
 
 def _fields(schema: pa.Schema, reading: Reading, limits: Limits) -> tuple[list[Field], list[str]]:
     """The columns that are read, and what is to be said of those that are not."""
-    check_names([fold_name(name) for name in schema.names], limits)
+    unnamed = {name for name in schema.names[:1] if not fold_name(name) and len(schema.names) > 1}
+    check_names([fold_name(name) for name in schema.names if name not in unnamed], limits)
     index = set() if reading.index == "keep" else _index_of(schema) - set(reading.one_hot)
     if index == set(schema.names):
         index = set()
     left_out = [f'The column "{name}" is the index of a frame and was left out: index=keep takes it' for name in index]
+    left_out += ["Column 0 has no name, as an index that was written along: it was left out"] * len(unnamed)
+    index |= unnamed
     fields = [field for field in schema if field.name not in index]
     for field in fields:
         if pa.types.is_nested(plain_type(field.type)) and is_needed(fold_name(field.name), reading):

@@ -1,7 +1,7 @@
 """CSV: Arrow parses it; the first block settles what a cell may be, and all that follow are checked against it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import takewhile
@@ -53,16 +53,19 @@ class CommaSeparated(Source):
         self.empty_words = [*sorted(word for word in NOTHING if word.isalpha()), *reading.missing]
         found = read_beginning(path, reading, limits)
         is_header = found.has_header(reading)
-        self._names = found.names(reading) if is_header else [f"c{number}" for number in range(len(found.first))]
+        self._names = found.names(reading, is_header=is_header)
         self._skipped = found.lines if is_header else 0
         named = [name for name in self._names if not name.startswith(LEFT_OUT)]
         check_names(named, limits)
         self.notes = notes_of(self._names)
         with self._translated_faults(), self._open({}, use_threads=False) as reader:
             self.fields = [Field(field.name, type_of(field.type)) for field in reader.schema if field.name in named]
+            empty = {field.name for field in reader.schema if pa.types.is_null(field.type)} & {*named}
             unnamed = reader.schema.field(self._names[-1])
         if unnamed.name.startswith(LEFT_OUT) and unnamed.type != pa.null():
             raise BadTable(f"Column {len(self._names) - 1} has no name")
+        if empty and reading.text == "drop" and path.stat().st_size > limits.row_bytes:
+            self._find_words(empty)  # before the first empty cell is told
 
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         types = {name: pa.float64() for name in numbers} | {name: pa.string() for name in categories}
@@ -73,17 +76,17 @@ class CommaSeparated(Source):
         try:
             yield from self._in_spans(types)
         except pa.ArrowInvalid:
-            if self._find_words() and self._reading.text == "drop":
+            if self._find_words({field.name for field in self.fields}) and self._reading.text == "drop":
                 raise FieldsChanged from None
             with self._translated_faults(), self._open(types, use_threads=False) as reader:  # alone it counts the rows
                 for _ in reader:
                     pass
             raise
 
-    def _find_words(self) -> bool:
+    def _find_words(self, among: Collection[str]) -> bool:
         """Look through the whole table for words in columns that have none in the first block: they are of text."""
         kinds = {"number": pa.float64(), "integer": pa.float64(), "boolean": pa.bool_()}
-        left = {field.name: kinds[field.type] for field in self.fields if field.type != "text"}
+        left = {field.name: kinds[field.type] for field in self.fields if field.type != "text" and field.name in among}
         words: set[str] = set()
         with suppress(pa.ArrowInvalid), self._open(dict.fromkeys(left, pa.string()), use_threads=False) as reader:
             for batch in reader:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from slope.tabular.cells import INEXACT, name_of
 from slope.tabular.faults import BadTable, TableTooLarge, nested_values
 from slope.tabular.reading import Limits, Reading, fold_name
-from slope.tabular.source import Field, FieldType, Source, check_names, is_needed
+from slope.tabular.source import Field, FieldType, Source, check_names, is_needed, other_type
 from slope.tabular.stored import doubles
 from slope.tabular.text import open_text
 
@@ -189,8 +189,7 @@ class _Column:
         if event != "null":
             self._event = self._event or event
             if self._event != event:
-                detail = f"The value is not a {_TYPES[self._event]} as in earlier rows"
-                raise BadTable(detail, row=len(self), column=self.name)
+                raise other_type(_TYPES[self._event], len(self), self.name)
         if isinstance(value, Decimal):
             value = _double(value)
         self._are_whole = self._are_whole and not isinstance(value, float)

@@ -11,7 +11,7 @@ import pyarrow.json as arrow_json
 
 from slope.tabular.faults import BadTable, TableTooLarge, nested_values
 from slope.tabular.reading import Limits, Reading, fold_name
-from slope.tabular.source import Field, FieldsChanged, FieldType, Source, check_names, is_needed, type_of
+from slope.tabular.source import Field, FieldsChanged, FieldType, Source, check_names, is_needed, other_type, type_of
 from slope.tabular.text import begin_of, open_text
 
 _LONG = re.compile(rb":\s*-?\d{16,}\s*[,}]")
@@ -156,7 +156,7 @@ class JsonLines(Source):
                 self._nested.add(name)
                 kinds[name] = "text"
             elif kind != "null" and (kinds.setdefault(name, kind), kind) not in _ALIKE:
-                return BadTable(f"The value is not a {kinds[name]} as in earlier rows", row=row, column=name)
+                return other_type(kinds[name], row, name)
             elif kind == "number":
                 kinds[name] = "number"
             seen.add(name)

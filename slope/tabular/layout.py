@@ -11,7 +11,7 @@ from slope.data import Array
 from slope.spec.names import no_such
 from slope.tabular.cells import as_numbers, as_words, indicators
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge
-from slope.tabular.reading import Limits, Reading, Treatment
+from slope.tabular.reading import Limits, Reading, Treatment, fold_name
 from slope.tabular.source import Field, Source, check_names
 from slope.tabular.summary import Kind, Moments
 
@@ -93,7 +93,8 @@ def _spellings(source: Source, reading: Reading, limits: Limits) -> dict[str, di
                 detail = f"The column has more than {limits.categories:,} different values: leave it out of one_hot="
                 raise TableTooLarge(detail, column=name)
         row += batch.num_rows
-    return {name: source.spellings(values) for name, values in found.items()}
+    names = {name: source.spellings(values) for name, values in found.items()}
+    return {name: {word: fold_name(value) for word, value in values.items()} for name, values in names.items()}
 
 
 def _with_means(source: Source, layout: Layout) -> Layout:

@@ -67,6 +67,13 @@ def is_needed(name: str, reading: Reading) -> bool:
     return reading.text == "refuse" or name in reading.one_hot
 
 
+def other_type(kind: FieldType, row: int, column: str) -> BadTable:
+    """Of a value in JSON that is not of the type of those before it."""
+    earlier = {"number": "a number", "integer": "a number", "boolean": "true or false", "text": "a word"}[kind]
+    detail = f"The value is not {earlier}, as in earlier rows: a column of JSON has one type, and null for nothing"
+    return BadTable(detail, row=row, column=column)
+
+
 def check_names(names: Sequence[str], limits: Limits) -> None:
     """Raise BadTable for names that are missing, double or too long, and TableTooLarge for too many."""
     if len(names) > limits.columns:

@@ -357,6 +357,16 @@ def test_the_media_type_says_of_the_header_and_the_charset_what_the_query_does_n
     assert [error["pointer"] for error in problem["errors"]] == ["/query/charset"]
 
 
+@pytest.mark.parametrize(
+    ("name", "word"), [("r.xlsx", "workbook"), ("R.XLS", "workbook"), ("r.ods", "workbook"), ("r.zip", "archive")]
+)
+def test_a_file_of_no_named_type_is_called_what_its_name_says(client: TestClient, name: str, word: str) -> None:
+    """As curl sends files."""
+    sent = {"file": (name, b"PK\x03\x04", "application/octet-stream")}
+
+    assert word in problem_of(client.post("/v1/datasets", files=sent), 415)["detail"]
+
+
 def test_the_file_of_a_form_is_told_by_its_own_part_and_name(client: TestClient) -> None:
     tabs = b"a\tb\n1\t2\n3\t4.5\n"
     by_name = client.post("/v1/datasets", files={"file": ("d.tsv", tabs, "application/octet-stream")})

@@ -126,7 +126,10 @@ def test_no_route_answers_with_what_its_client_does_not_accept(app: FastAPI, cli
         "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
         "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
         "application/problem+json, application/json",
+        "Application/JSON",
+        'image/png; name="a, \\"b", application/json',
         "",
+        " , ,",
     ],
 )
 def test_what_clients_usually_accept_is_json(client: TestClient, accept: str) -> None:

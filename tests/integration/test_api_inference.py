@@ -189,8 +189,17 @@ def columns(**changes: Json) -> list[Json]:
         {"x0": {"shape": [3]}, "x1": {"data": [[row[1]] for row in ROWS]}},
         {"city": {"data": [None, "?", {}], "shape": [7, 7]}},
         {"city": {"name": "x"}},
+        {"city": {"datatype": "FP32", "data": [1.0, None, 2.0]}},
+        {"city": {"datatype": "BF16", "shape": [-1, 2, 3, 4], "data": {}}},
     ],
-    ids=["as they are sent", "flat and nested", "another column of anything", "another column that is called x"],
+    ids=[
+        "as they are sent",
+        "flat and nested",
+        "another column of anything",
+        "another column that is called x",
+        "another column of numbers and gaps",
+        "another column of another type and shape",
+    ],
 )
 def test_a_tensor_for_each_column_of_a_frame_is_found_by_its_name(
     client: TestClient, job_id: UUID, expected: list[float], changes: dict[str, Json]

@@ -43,6 +43,16 @@ def test_a_data_folder_that_others_could_read_is_closed_with_all_that_is_in_it(t
     assert (rights(data), rights(data / "objects"), rights(data / "slope.db")) == ("700", "700", "600")
 
 
+def test_a_file_may_go_while_a_data_folder_is_made_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SQLite's log does when another process closes the database."""
+    log = tmp_path / "slope.db-wal"
+    monkeypatch.setattr(Path, "iterdir", lambda _folder: iter([log]))
+
+    private.make_folder(tmp_path)
+
+    assert not log.exists()
+
+
 def test_a_folder_with_other_things_in_it_is_left_as_it_is_but_for_ours(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

@@ -53,6 +53,15 @@ def test_several_columns_may_have_their_first_words_far_down(tmp_path: Path) -> 
     assert taken(tmp_path, body, "csv", text="drop") == {"x": [2] * 201}
 
 
+def test_a_column_that_is_empty_for_long_may_have_words_at_last(tmp_path: Path) -> None:
+    """More rows than are checked before the rest is read."""
+    body = b"x,note,y\n" + b"1,,2\n" * 300_000 + b"3,word,4\n"
+
+    found = taken(tmp_path, body, "csv", Limits(), text="drop")
+
+    assert (list(found), len(found["x"]), found["y"][-1]) == (["x", "y"], 300_001, 4)
+
+
 @some
 @given(st.integers(0, 200))
 def test_a_column_without_a_name_is_empty_to_its_end_or_told(tmp_path: Path, before: int) -> None:

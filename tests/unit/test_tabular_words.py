@@ -243,6 +243,7 @@ def test_metadata_that_is_none_of_pandas_is_no_index(tmp_path: Path) -> None:
         (b",a,b\n0,1,2\n1,3,5\n", {"a": [1, 3], "b": [2, 5]}),
         (b"a,b,\n1,2,\n3,5,\n", {"a": [1, 3], "b": [2, 5]}),
         (b'"Price\n(EUR)",x\xc2\xa0y\n1,2\n3,4\n', {"Price (EUR)": [1, 3], "x y": [2, 4]}),
+        (b"1,2,\n3,5,\n", {"c0": [1, 3], "c1": [2, 5]}),
     ],
 )
 def test_columns_without_a_name_that_nobody_meant_are_left_out_and_white_space_is_folded(
@@ -255,6 +256,27 @@ def test_columns_without_a_name_that_nobody_meant_are_left_out_and_white_space_i
 def test_a_column_that_has_no_name_but_numbers_is_refused(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(BadTable, match="has no name"):
         taken(tmp_path, body, "csv")
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_an_index_that_was_read_from_csv_without_a_name_is_left_out_and_said(tmp_path: Path, format: Format) -> None:
+    """As polars and Arrow read what pandas writes by `to_csv`."""
+    body = written({"": [0, 1], "a": [1, 3], "b": [2, 5]}, format)
+
+    assert taken(tmp_path, body, format) == {"a": [1, 3], "b": [2, 5]}
+    notes = ingest(tmp_path / "body", format, tmp_path / "table", Reading(), Limits()).notes
+    assert ["no name" in note for note in notes] == [True]
+    with pytest.raises(BadTable, match="Column 1 has no name"):
+        taken(tmp_path, written({"a": [1, 3], "": [0, 1]}, format), format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_white_space_in_the_names_of_categories_is_folded(tmp_path: Path, format: Format) -> None:
+    table = {"town": ["New\nYork", " New  York", "Bonn"], "y": [1, 2, 3]}
+
+    found = taken(tmp_path, written(table, format), format, one_hot=("town",))
+
+    assert found == {"town=Bonn": [0, 0, 1], "town=New York": [1, 1, 0], "y": [1, 2, 3]}
 
 
 def test_an_index_without_a_name_is_said_to_be_left_out_and_can_be_kept(tmp_path: Path) -> None:
@@ -272,6 +294,8 @@ def test_an_index_without_a_name_is_said_to_be_left_out_and_can_be_kept(tmp_path
         b"sep=;\na;b\n1;2\n",
         b"1;2\n3;4\n",
         b"a;b\n1,5;2\n1;2\n",
+        b"a b\n1 2\n3 4.5\n",
+        b" 1  2\n 3  4\n",
     ],
 )
 def test_another_delimiter_is_noticed(tmp_path: Path, body: bytes) -> None:
@@ -334,6 +358,19 @@ def test_decimals_are_rounded_to_the_nearest_double(tmp_path: Path) -> None:
     found = taken(tmp_path, bytes(sink.getvalue()), "parquet", nulls="drop")
 
     assert found == {"a": [float(value) for value in values if value is not None]}
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(38, 0), pa.decimal256(60, 0)], ids=str)
+def test_a_decimal_without_decimals_is_a_whole_number_and_exact(tmp_path: Path, kind: pa.DataType) -> None:
+    """As databases have large identifiers."""
+    exact, inexact = (
+        written({"a": pa.array(map(Decimal, values), kind)}, "arrow") for values in ([10**22, 3], [1, 2**53 + 1])
+    )
+
+    assert taken(tmp_path, exact, "arrow") == {"a": [1e22, 3]}
+    with pytest.raises(BadTable, match="not exact") as told:
+        taken(tmp_path, inexact, "arrow")
+    assert (told.value.row, told.value.column) == (1, "a")
 
 
 def test_a_whole_number_that_no_double_is_is_refused_in_json(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ https://github.com/kserve/open-inference-protocol
 
 import json
 import math
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -66,8 +67,8 @@ class InferenceAnswer:
 
 def answer_inference(model: TrainedModel, body: bytes, header_length: int | None) -> InferenceAnswer:
     """Raises MalformedRequest and InvalidRequest."""
-    request, tail = _read(body, header_length)
     features = model.features or default_features(len(model.weights))
+    request, tail = _read(body, header_length, {"x", *features})
     y = trained_models.predict_rows(model, read_rows(request.inputs, tail, features), "/inputs/0")
     output: dict[str, Any] = {"name": "y", "shape": [len(y)], "datatype": datatype_of(model)}
     answer = {"model_name": model.job_id, "outputs": [output]} | ({"id": request.id} if request.id else {})
@@ -80,9 +81,9 @@ def answer_inference(model: TrainedModel, body: bytes, header_length: int | None
     return InferenceAnswer(header + content, len(header))
 
 
-def _read(body: bytes, header_length: int | None) -> tuple[InferenceRequest, bytes]:
-    """The request, and the bytes behind it."""
+def _read(body: bytes, header_length: int | None, inputs: Set[str]) -> tuple[InferenceRequest, bytes]:
+    """The request, and the bytes behind it. Of tensors that have other names than these only the size is read."""
     end = len(body) if header_length is None else header_length
     if not 0 <= end <= len(body):
         raise MalformedRequest("The body is shorter than Inference-Header-Content-Length says")
-    return parse_body(InferenceRequest, body[:end]), body[end:]
+    return parse_body(InferenceRequest, body[:end], inputs), body[end:]

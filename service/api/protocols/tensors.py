@@ -7,11 +7,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 
 from service.api.request_bodies.json_body import Foreign
 from service.api.schemas.kserve import Datatype
@@ -45,11 +45,11 @@ class InputTensor(Foreign):
 
 
 class OtherTensor(Foreign):
-    """A column of words or of truth values: it is no feature, and left out."""
+    """A column that is no feature is left out, whatever is in it; one of words or of truth values can be none."""
 
     name: str
     """Of the column."""
-    datatype: Literal["BOOL", "BYTES"]
+    datatype: str
     """What is in it."""
     parameters: InputParameters = InputParameters()
 
@@ -59,7 +59,18 @@ def _kind(value: Any) -> str:
     return "other" if datatype in ("BOOL", "BYTES") else "numbers"
 
 
-Tensor = Annotated[Annotated[InputTensor, Tag("numbers")] | Annotated[OtherTensor, Tag("other")], Discriminator(_kind)]
+def _unless_left_out(value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """A tensor of another name than the context has is no feature."""
+    name = value.get("name") if isinstance(value, dict) else None
+    is_left_out = isinstance(name, str) and info.context is not None and name not in info.context
+    return OtherTensor.model_validate(value) if is_left_out else read(value)
+
+
+Tensor = Annotated[
+    Annotated[InputTensor, Tag("numbers")] | Annotated[OtherTensor, Tag("other")],
+    Discriminator(_kind),
+    WrapValidator(_unless_left_out),
+]
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ def read_rows(tensors: Sequence[InputTensor | OtherTensor], tail: bytes, feature
     inputs = list(_inputs(tensors, tail))
     if is_whole:
         return _matrix(inputs[0], len(features))
-    chosen = _find_features(inputs, features)
+    chosen = _find_features(inputs, features, "/inputs" if len(tensors) > 1 else "/inputs/0/name")
     columns = [_column(each) for each in chosen]
     for column, each in zip(columns, chosen, strict=True):
         if len(column) != len(columns[0]):
@@ -116,12 +127,12 @@ def _inputs(tensors: Sequence[InputTensor | OtherTensor], tail: bytes) -> Iterat
         start += size or 0
 
 
-def _find_features(inputs: Sequence[_Input], features: Sequence[str]) -> list[_Input]:
-    """The tensor of each feature."""
+def _find_features(inputs: Sequence[_Input], features: Sequence[str], pointer: str) -> list[_Input]:
+    """The tensor of each feature. The pointer is for one that is missing, or there twice."""
     counts = Counter(each.tensor.name for each in inputs)
     if wrong := [feature for feature in features if counts[feature] != 1]:
         detail = f"There must be one tensor {listed(wrong, _MOST_NAMED)}, or a single tensor x of all features"
-        raise _invalid(detail, "/inputs" if len(inputs) > 1 else "/inputs/0/name")
+        raise _invalid(detail, pointer)
     by_name = {each.tensor.name: each for each in inputs}
     return [by_name[feature] for feature in features]
 

@@ -18,13 +18,13 @@ class Foreign(Part):
     model_config = ConfigDict(extra="ignore")
 
 
-def parse_body(kind: type[Body], content: bytes) -> Body:
-    """Raises MalformedRequest and InvalidRequest."""
+def parse_body(kind: type[Body], content: bytes, context: object = None) -> Body:
+    """`context` is for the validators. Raises MalformedRequest and InvalidRequest."""
     document = read_json(content) if len(content) >= LARGE else None
     try:
         if document is None:
-            return kind.model_validate_json(content)
-        return kind.model_validate(document)
+            return kind.model_validate_json(content, context=context)
+        return kind.model_validate(document, context=context)
     except ValidationError as error:
         errors = error.errors(include_url=False)
         if errors[0]["type"] == "json_invalid":

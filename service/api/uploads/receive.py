@@ -42,10 +42,10 @@ _ENDINGS: dict[str, Format] = {
 }
 _COMPRESSED: dict[str, Encoding] = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd", "gz": "gzip", "zst": "zstd"}
 _OTHERS = (
-    (("excel", "spreadsheet"), "a workbook is not read, save its sheet as CSV; "),
-    (("zip", "compressed", "archive"), "an archive is not read, send the file that is in it; "),
+    (("excel", "spreadsheet", ".xls", ".ods"), "a workbook is not read, save its sheet as CSV; "),
+    (("zip", "compressed", "archive", ".tar", ".7z"), "an archive is not read, send the file that is in it; "),
 )
-"""By words in media types: what people have tables in that is not read here."""
+"""By words in media types and endings of names: what people have tables in that is not read here."""
 _NO_TABLES = ("text/plain", "application/x-www-form-urlencoded")
 """What pages of other sites can send without asking first (CORS), and what no table is. A form with a file, and a body
 of no type, can be sent so as well: those are refused by where they come from."""
@@ -127,7 +127,8 @@ def _format(content_type: str, filename: str) -> Format:
     found = MEDIA_TYPES.get(kind) or next((_ENDINGS[end] for end in _endings(filename) if end in _ENDINGS), None)
     if found is None:
         known = ", ".join(MEDIA_TYPES)
-        advice = next((advice for words, advice in _OTHERS if any(word in kind for word in words)), "")
+        said = f"{kind}.{_endings(filename)[-1]}"
+        advice = next((advice for words, advice in _OTHERS if any(word in said for word in words)), "")
         raise UnsupportedMediaType(
             f"The body is {kind or 'of no named type'}: {advice}send one of {known}; "
             "or name the format in the query, as in format=csv, and send it as application/octet-stream or in a form"
