@@ -15,13 +15,13 @@ from uuid_utils.compat import uuid7
 from benchmarks import servers
 from benchmarks.comparison import Aim, compare, in_turns
 from benchmarks.servers import Servers
-from service.data.numbers import INLINE_TARGET
 from service.store import datasets, jobs, records, schema
 from service.store.bulk import COPY_HEADER, COPY_TRAILER, as_binary, as_tuples
 from service.store.database import Database, now
 from service.store.tables import Epoch, Job
 from slope.columns import EpochColumns
 from slope.spec import TrainingSpec
+from slope.spec.data import DEFAULT_TARGET
 
 _ROWS, _FEATURES, _FLUSH = 1_000_000, 10, 10_000
 _NUMBERS = 9 + 3 * _FEATURES
@@ -143,7 +143,7 @@ def _job(database: Database) -> UUID:
             created_at=now(session),
             dataset_id=dataset_id,
             features=["x"],
-            target=INLINE_TARGET,
+            target=DEFAULT_TARGET,
             spec=spec.model_dump(mode="json"),
             predict=[],
             device="cpu",

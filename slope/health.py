@@ -1,10 +1,16 @@
 """The health of a run, from its epoch records: what ails it, each thing said once, and what to do about it."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from slope.columns import EpochColumns
+from slope.data import Array, Indices
+from slope.records import EpochTable
 from slope.spec import TrainingSpec
 
 GROWING_EPOCHS = 5
@@ -62,6 +68,42 @@ class Health:
         self._reported.update(finding.code for finding in findings)
         return findings
 
+    def examine_block(self, block: Sequence[Observed]) -> list[Finding]:
+        """What these epochs show for the first time: the same as of each of them in turn.
+
+        They are looked at one by one only where something is found in them.
+        """
+        if not isinstance(block, EpochTable) or self._previous is None or self._finds_in(block.columns):
+            return [finding for record in block for finding in self.examine(record)]
+        self._observe_all(block)
+        return []
+
+    def _finds_in(self, rows: EpochColumns) -> bool:
+        """Whether any of the epochs has a symptom that has not been reported; see `_symptoms`."""
+        growing, still = self._runs_in(rows.loss)
+        best = np.minimum(np.minimum.accumulate(rows.loss), self._best)
+        symptoms = {
+            "loss_growing": (growing >= GROWING_EPOCHS) & (rows.loss > 2 * best),
+            "loss_still": still >= STILL_EPOCHS,
+            "gradient_vanished": rows.gradient_norm <= VANISHED * (self._first_norm or 0.0),
+        }
+        return any(found.any() for code, found in symptoms.items() if code not in self._reported)
+
+    def _observe_all(self, block: EpochTable) -> None:
+        """As `_observe` does with each of them."""
+        losses = block.columns.loss
+        growing, still = self._runs_in(losses)
+        self._growing, self._still = int(growing[-1]), int(still[-1])
+        self._best = min(self._best, float(losses.min()))
+        self._previous = block[-1]
+
+    def _runs_in(self, losses: Array) -> tuple[Indices, Indices]:
+        """For how many epochs in a row the loss has grown, and stood still, at each of them."""
+        assert self._previous is not None  # whoever asks has looked
+        before = np.append(self._previous.loss, losses[:-1])
+        still = np.abs(losses - before) <= STILL * np.abs(before)
+        return _runs(losses > before, self._growing), _runs(still, self._still)
+
     def conclude(self) -> list[Finding]:
         """What the end of a run that has succeeded takes back: a loss that had grown, and fell again."""
         last = self._previous
@@ -104,3 +146,10 @@ class Health:
             return None
         detail = f"The gradient has vanished in epoch {record.epoch} (norm {norm:.3g}, first {first:.3g})"
         return Finding(code, "info", f"{detail}: the run is at a minimum, or on a flat stretch of its loss.")
+
+
+def _runs(mask: NDArray[np.bool_], before: int) -> Indices:
+    """How many true values end at each, one after another; `before` of them stand before the first."""
+    index = np.arange(len(mask))
+    last_false = np.maximum.accumulate(np.where(mask, -1, index))
+    return index - last_false + np.where(last_false < 0, before, 0)

@@ -1,15 +1,18 @@
 """The textbook loop: forward, backward, update, and a record of each."""
 
+import io
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from slope.data import Array, TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
 from slope.model import LinearModel, Parameters, torch_dtype
+from slope.optimizers import build_optimizer, build_scheduler
 from slope.recorder import EpochRecorder
 from slope.records import EpochRecord, StepRecord
 from slope.run import Run
@@ -26,6 +29,58 @@ def train_epochs(data: TrainingData, spec: TrainingSpec) -> Iterator[EpochRecord
 
 class Loop(Run):
     """A run that takes one step after another through autograd, whatever its batches are made of."""
+
+    def __init__(
+        self,
+        model: LinearModel,
+        spec: TrainingSpec,
+        *,
+        steps: int = 1,
+        optimizer: torch.optim.Optimizer | None = None,
+        **options: Any,
+    ) -> None:
+        """`steps` is how many an epoch has."""
+        super().__init__(spec, **options)
+        self._model = model
+        self._optimizer = optimizer or build_optimizer(model.learnable, spec)
+        self._scheduler = build_scheduler(self._optimizer, spec, steps)
+        self._rate_moves_within_epochs = spec.schedule_counts_steps and steps > 1
+
+    @property
+    def parameters(self) -> Parameters:
+        return self._model.parameters()
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the first step of the epoch to be trained next."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def checkpoint(self) -> bytes:
+        state = {
+            "epoch": self.epoch,
+            "parameters": [leaf.detach() for leaf in self._model.leaves],
+            "gradients": [leaf.grad for leaf in self._model.leaves],
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": self._scheduler.state_dict() if self._scheduler else None,
+            "patience": self._patience.state() if self._patience else None,
+        }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        return buffer.getvalue()
+
+    def restore(self, checkpoint: bytes) -> None:
+        device = self._model.weights.device
+        state: dict[str, Any] = torch.load(io.BytesIO(checkpoint), weights_only=True, map_location=device)
+        self._epoch = state["epoch"]
+        with torch.no_grad():
+            for leaf, value, gradient in zip(self._model.leaves, state["parameters"], state["gradients"], strict=True):
+                leaf.copy_(value)
+                leaf.grad = gradient
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._scheduler:
+            self._scheduler.load_state_dict(state["scheduler"])
+        if self._patience:
+            self._patience.restore(state["patience"])
 
     def replayed(self, steps: range) -> Iterator[StepRecord]:
         self._begin_epoch()
@@ -49,6 +104,12 @@ class Loop(Run):
 
     @abstractmethod
     def _validation_loss(self) -> float | None: ...
+
+    def _train(self, end: int) -> Sequence[EpochRecord]:
+        record = self._train_epoch()
+        if self._scheduler and not self._rate_moves_within_epochs:
+            self._scheduler.step()
+        return [record]
 
     def _train_epoch(self) -> EpochRecord:
         recorder, learning_rate = self._recorder(), self.learning_rate
@@ -114,14 +175,12 @@ class Training(Loop):
         data: TrainingData,
         spec: TrainingSpec,
         *,
-        keeps_steps: Callable[[int], bool] = lambda epoch: True,
-        interrupted: Callable[[], bool] = lambda: False,
         device: torch.device | str = "cpu",
+        **options: Any,
     ) -> None:
         """`interrupted` is asked before every step, and before every evaluation of lbfgs."""
         model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler)), spec, device)
-        steps = steps_per_epoch(len(data.y), spec)
-        super().__init__(model, spec, keeps_steps=keeps_steps, interrupted=interrupted, steps=steps)
+        super().__init__(model, spec, steps=steps_per_epoch(len(data.y), spec), **options)
         self._x, self._y = self._tensor(data.x), self._tensor(data.y)
         self._validation = (self._tensor(data.validation_x), self._tensor(data.validation_y))
         is_fixed = not spec.shuffle and self._x.numel() <= _KEPT_NUMBERS
@@ -129,7 +188,7 @@ class Training(Loop):
 
     def _recorder(self) -> EpochRecorder:
         steps = steps_per_epoch(len(self._y), self.spec)
-        return EpochRecorder(self._model, self.epoch, steps, keep_steps=self._keeps_steps(self.epoch))
+        return EpochRecorder(self._model, self.epoch, steps, keep_steps=self._keeps_steps_of(self.epoch))
 
     def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
         if self._kept_batches is not None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from slope.columns import EpochColumns, StepColumns, join_columns
-from slope.data import Array
+from slope.data import Array, Indices
 from slope.model import Parameters
 
 
@@ -70,9 +70,71 @@ class StepTable(Sequence[StepRecord]):
         if isinstance(index, slice):
             return StepTable(self.columns.at(np.arange(len(self))[index]))
         rows = self.columns
-        gradient = Parameters(_list_at(rows.gradient_weights, index), _number_at(rows.gradient_bias, index))
-        parameters = Parameters(_list_at(rows.weights, index), _number_at(rows.bias, index))
+        gradient = _parameters_at(rows.gradient_weights, rows.gradient_bias, index)
+        parameters = _parameters_at(rows.weights, rows.bias, index)
         return StepRecord(int(rows.epoch[index]), int(rows.step[index]), float(rows.loss[index]), gradient, parameters)
+
+
+class EpochTable(Sequence[EpochRecord]):
+    """Epochs kept as columns, with as many steps each where those are kept. It reads like a list of records."""
+
+    def __init__(self, columns: EpochColumns, steps: StepColumns | None) -> None:
+        self.columns = columns
+        self.steps = steps
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @overload
+    def __getitem__(self, index: int) -> EpochRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> "EpochTable": ...
+    def __getitem__(self, index: int | slice) -> "EpochRecord | EpochTable":
+        if isinstance(index, slice):
+            return self.at(np.arange(len(self))[index])
+        rows = self.columns
+        index = range(len(self))[index]
+        steps_kept = [] if self.steps is None else StepTable(self.steps.at(self._steps_of(index)))
+        return EpochRecord(
+            epoch=int(rows.epoch[index]),
+            loss=float(rows.loss[index]),
+            last_loss=float(rows.last_loss[index]),
+            validation_loss=_number_at(rows.validation_loss, index),
+            gradient_mean=_parameters_at(rows.gradient_mean_weights, rows.gradient_mean_bias, index),
+            gradient_last=_parameters_at(rows.gradient_last_weights, rows.gradient_last_bias, index),
+            gradient_norm=float(rows.gradient_norm[index]),
+            parameters=_parameters_at(rows.weights, rows.bias, index),
+            learning_rate=float(rows.learning_rate[index]),
+            seconds=float(rows.seconds[index]),
+            steps=steps_kept,
+        )
+
+    def at(self, chosen: Indices) -> "EpochTable":
+        """Some of the epochs."""
+        steps = self.steps
+        if steps is not None and len(chosen):
+            steps = steps.at(np.concatenate([self._steps_of(index) for index in chosen]))
+        return EpochTable(self.columns.at(chosen), steps)
+
+    def _steps_of(self, index: int) -> Indices:
+        assert self.steps is not None  # whoever asks has looked
+        each = len(self.steps) // len(self)
+        return np.arange(index * each, (index + 1) * each)
+
+
+def numbers_of(block: Sequence[EpochRecord], name: str) -> list[Any]:
+    """A number of each of the records."""
+    if isinstance(block, EpochTable):
+        column = getattr(block.columns, name)
+        return [None] * len(block) if column is None else column.tolist()
+    return [getattr(record, name) for record in block]
+
+
+def steps_of(block: Sequence[EpochRecord]) -> list[Sequence[StepRecord]]:
+    """The steps that were kept of some epochs, in as few parts as may be."""
+    if isinstance(block, EpochTable):
+        return [] if block.steps is None else [StepTable(block.steps)]
+    return [record.steps for record in block if record.steps]
 
 
 def epoch_columns(records: Sequence[EpochRecord]) -> EpochColumns:
@@ -92,6 +154,13 @@ def epoch_columns(records: Sequence[EpochRecord]) -> EpochColumns:
         learning_rate=_numbers([record.learning_rate for record in records]),
         seconds=_numbers([record.seconds for record in records]),
     )
+
+
+def joined_epochs(parts: Sequence[Sequence[EpochRecord]]) -> EpochColumns:
+    """All the records of some parts as columns, in their order; at least one, and all of the same model."""
+    if not any(isinstance(part, EpochTable) for part in parts):
+        return epoch_columns([record for part in parts for record in part])
+    return join_columns([part.columns if isinstance(part, EpochTable) else epoch_columns(part) for part in parts])
 
 
 def joined_steps(parts: Sequence[Sequence[StepRecord]]) -> StepColumns:
@@ -120,6 +189,10 @@ def _numbers(values: Sequence[Any]) -> Array:
 
 def _optional(values: Sequence[Any]) -> Array | None:
     return None if values[0] is None else _numbers(values)
+
+
+def _parameters_at(weights: Array | None, bias: Array | None, index: int) -> Parameters:
+    return Parameters(_list_at(weights, index), _number_at(bias, index))
 
 
 def _list_at(rows: Array | None, index: int) -> list[float] | None:

@@ -10,7 +10,7 @@ from service.store.group_leases import GroupLease
 from service.store.tables import Job
 from slope.data import Array, TrainingData, prepare
 from slope.engines.fused import Fused
-from slope.engines.plan import keeps_epoch, snapshot_interval
+from slope.engines.plan import snapshot_interval
 from slope.engines.rounds import Round
 from slope.health import Health
 from slope.run import Interrupted
@@ -109,7 +109,7 @@ class GroupAttempt:
             self._data,
             self._specs,
             self._width,
-            keeps_steps=lambda epoch: first.planned.steps_recorded and keeps_epoch(self._spec, epoch),
+            keeps_steps=first.planned.steps_recorded,
             pause=self._pause,
             device=device_for(first.device),
         )
@@ -120,7 +120,7 @@ class GroupAttempt:
     def _take(self, found: Round) -> None:
         """Record a round: its numbers, the jobs that ended in it, and those that are to be cancelled."""
         ended = [place for place in found.places.tolist() if self._training.has_ended(place)]
-        keeps_all = keeps_epoch(self._spec, self._training.epoch - 1)
+        keeps_all = self._spec.keeps_epoch(self._training.epoch - 1)
         kept = np.arange(len(found.places)) if keeps_all else np.flatnonzero(np.isin(found.places, ended))
         self._recorder.advance(found, kept)
         self._examine(found)

@@ -1,9 +1,10 @@
 """An attempt at a job: load its data, train on from its checkpoint, and end it the way it ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import structlog
 
 from service.data import numbers
@@ -12,13 +13,13 @@ from service.store.leases import JobLease
 from service.store.tables import Job
 from slope.analysis import Ending, analysis_seconds
 from slope.data import TrainingData, prepare
-from slope.engines.build import build
+from slope.engines.build import build, build_reduced
 from slope.engines.partitioned import ReducedPartition
-from slope.engines.plan import keeps_epoch, snapshot_interval
-from slope.engines.reduced import Pause, Reduced, Reductions
+from slope.engines.plan import snapshot_interval
+from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Reduction
 from slope.health import Health
-from slope.records import Diverged, EpochRecord
+from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from worker import outcome
@@ -80,15 +81,12 @@ class JobAttempt:
     def _engine(self) -> Run:
         job, spec, device = self._job, self._spec, device_for(self._job.device)
 
-        def keeps_steps(epoch: int) -> bool:
-            return job.planned.steps_recorded and keeps_epoch(spec, epoch)
-
-        def interrupted() -> bool:
-            return self._heartbeat.stop_reason is not None
-
+        options: dict[str, Any] = {
+            "keeps_steps": job.planned.steps_recorded,
+            "interrupted": lambda: self._heartbeat.stop_reason is not None,
+        }
         if not job.planned.streams:
-            engine = job.planned.engine
-            return build(engine, self._data, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
+            return build(job.planned.engine, self._data, spec, device=device, **options)
         reduce = _reduction(self._process, self._lease, job)
 
         def reductions(pause: Pause) -> Reductions:
@@ -97,8 +95,7 @@ class JobAttempt:
             self._recorder.set_columns(outcome.start_columns(job, self._data, spec))
             return found
 
-        features = len(job.features)
-        return Reduced(features, reductions, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
+        return build_reduced(len(job.features), reductions, spec, **options)
 
     def train(self) -> None:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over, and Interrupted."""
@@ -124,20 +121,41 @@ class JobAttempt:
         self._recorder.settle()
 
     def _train_epochs(self) -> EpochRecord | None:
-        record = None
-        for record in self._training.epochs():
-            self._recorder.advance(record)
-            self._recorder.add_findings(self._health.examine(record))
-            if keeps_epoch(self._spec, record.epoch):
-                self._recorder.keep_epoch(record)
-            if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
-                self._recorder.keep_snapshot(self._training.epoch, self._training.checkpoint())
-            self._take_analysis(wait=0.0)
-            self._flush_when_due()
+        last = None
+        while self._training.epoch < self._spec.epochs and not self._training.stopped_early:
+            for block in self._training.blocks(until=self._next_snapshot()):
+                last = block[-1]
+                self._take(block)
+            self._keep_snapshot_when_due()
         while not self._take_analysis(wait=_ANALYSIS_PAUSE):
             self._flush_when_due()
             self._pause()
-        return record
+        return last
+
+    def _take(self, block: Sequence[EpochRecord]) -> None:
+        self._recorder.advance(block)
+        self._recorder.add_findings(self._health.examine_block(block))
+        self._recorder.keep_epochs(self._kept_of(block))
+        self._take_analysis(wait=0.0)
+        self._flush_when_due()
+
+    def _kept_of(self, block: Sequence[EpochRecord]) -> Sequence[EpochRecord]:
+        """The epochs whose records are kept."""
+        if self._spec.record.every == 1:
+            return block
+        chosen = [index for index, epoch in enumerate(numbers_of(block, "epoch")) if self._spec.keeps_epoch(epoch)]
+        return block.at(np.array(chosen, int)) if isinstance(block, EpochTable) else [block[index] for index in chosen]
+
+    def _next_snapshot(self) -> int:
+        """The epoch before which the state is kept next, or the end."""
+        interval = self._snapshot_interval
+        if interval is None:
+            return self._spec.epochs
+        return min((self._training.epoch // interval + 1) * interval, self._spec.epochs)
+
+    def _keep_snapshot_when_due(self) -> None:
+        if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
+            self._recorder.keep_snapshot(self._training.epoch, self._training.checkpoint())
 
     def _flush_when_due(self) -> None:
         if self._recorder.is_due:
@@ -156,8 +174,8 @@ class JobAttempt:
         return True
 
     def _succeed(self, last: EpochRecord | None) -> None:
-        if last and not keeps_epoch(self._spec, last.epoch):
-            self._recorder.keep_epoch(last)
+        if last and not self._spec.keeps_epoch(last.epoch):
+            self._recorder.keep_epochs([last])
         values = outcome.result_columns(self._job, self._training.result, self._data, self._spec)
         self._recorder.add_findings(self._health.conclude())
         self._recorder.add_findings(outcome.ending_findings(self._ending(values), self._spec))

@@ -1,10 +1,11 @@
 """How far a run is: the columns of its job that grow with every epoch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from service.store.tables import Job
-from slope.records import EpochRecord
+from slope.records import EpochRecord, numbers_of
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,18 @@ class Progress:
     def of(cls, job: Job) -> Self:
         return cls(**{name: getattr(job, name) for name in cls.__dataclass_fields__})
 
-    def after(self, record: EpochRecord) -> Self:
-        """The progress one epoch later."""
+    def after(self, block: Sequence[EpochRecord]) -> Self:
+        """The progress some epochs later: at least one."""
+        last, losses = block[-1], numbers_of(block, "loss")
+        known = [] if self.loss_best is None else [self.loss_best]
         return replace(
             self,
-            epochs_done=record.epoch + 1,
-            seconds=self.seconds + record.seconds,
-            loss_first=record.loss if self.loss_first is None else self.loss_first,
-            loss_last=record.loss,
-            loss_best=record.loss if self.loss_best is None else min(self.loss_best, record.loss),
-            loss_validation=record.validation_loss,
-            weights=record.parameters.weights,
-            bias=record.parameters.bias,
+            epochs_done=last.epoch + 1,
+            seconds=self.seconds + sum(numbers_of(block, "seconds")),
+            loss_first=losses[0] if self.loss_first is None else self.loss_first,
+            loss_last=last.loss,
+            loss_best=min([*known, *losses]),
+            loss_validation=last.validation_loss,
+            weights=last.parameters.weights,
+            bias=last.parameters.bias,
         )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.store import events, records
 from service.store.leases import JobLease
 from slope.health import Finding
-from slope.records import EpochRecord, StepRecord, epoch_columns, joined_steps
+from slope.records import EpochRecord, StepRecord, joined_epochs, joined_steps, steps_of
 from worker.process import Process
 from worker.progress import Progress
 from worker.waiting import Writer, retry_while_away
@@ -27,7 +27,7 @@ class _Batch:
     progress: Progress
     waiting: int
     """Epochs since the last batch."""
-    epochs: list[EpochRecord]
+    epochs: list[Sequence[EpochRecord]]
     steps: list[Sequence[StepRecord]]
     snapshots: list[dict[str, Any]]
     findings: list[Finding]
@@ -69,21 +69,24 @@ class Recorder:
         waited = monotonic() - self._writer.ended_at
         return waited >= self._settings.flush_seconds or self._waiting >= self._settings.flush_epochs
 
-    def advance(self, record: EpochRecord) -> None:
-        """Note that an epoch is done."""
-        self._progress = self._progress.after(record)
-        self._waiting += 1
+    def advance(self, block: Sequence[EpochRecord]) -> None:
+        """Note that some epochs are done: at least one."""
+        self._progress = self._progress.after(block)
+        self._waiting += len(block)
 
-    def keep_epoch(self, record: EpochRecord) -> None:
-        """Keep the numbers of an epoch."""
-        self._epochs.append(record)
-        self.keep_steps(record.steps)
-        width = len(record.parameters.weights or []) + 4
-        self._numbers += width * (3 + 2 * len(record.steps))
+    def keep_epochs(self, block: Sequence[EpochRecord]) -> None:
+        """Keep the numbers of some epochs."""
+        if not block:
+            return
+        self._epochs.append(block)
+        for steps in steps_of(block):
+            self.keep_steps(steps)
+        self._numbers += 3 * len(block) * _width(block[0])
 
     def keep_steps(self, steps: Sequence[StepRecord]) -> None:
         if steps:
             self._steps.append(steps)
+            self._numbers += 2 * len(steps) * _width(steps[0])
 
     def keep_snapshot(self, epoch: int, state: bytes) -> None:
         """Keep the state before an epoch."""
@@ -119,7 +122,7 @@ class Recorder:
         return batch
 
     def _forget(self) -> None:
-        self._epochs: list[EpochRecord] = []
+        self._epochs: list[Sequence[EpochRecord]] = []
         self._steps: list[Sequence[StepRecord]] = []
         self._snapshots: list[dict[str, Any]] = []
         self._findings: list[Finding] = []
@@ -157,10 +160,18 @@ class Recorder:
         return cancelled
 
 
-def write_records(session: Session, job_id: UUID, epochs: list[EpochRecord], steps: list[Sequence[StepRecord]]) -> None:
-    """Write the records of one job; the steps in the parts they came in."""
+def _width(record: EpochRecord | StepRecord) -> int:
+    """About how many numbers a vector of it has, and others beside it."""
+    return len(record.parameters.weights or ()) + 4
+
+
+def write_records(
+    session: Session, job_id: UUID, epochs: list[Sequence[EpochRecord]], steps: list[Sequence[StepRecord]]
+) -> None:
+    """Write the records of one job, in the parts they came in."""
     if epochs:
-        records.add_epochs(session, [job_id] * len(epochs), epoch_columns(epochs))
+        rows = joined_epochs(epochs)
+        records.add_epochs(session, [job_id] * len(rows), rows)
     if steps:
         columns = joined_steps(steps)
         records.add_steps(session, [job_id] * len(columns), columns)

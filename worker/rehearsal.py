@@ -49,8 +49,8 @@ def _play(session: Session, process: Process, dataset_id: UUID) -> None:
     [claimed] = lease.jobs_to_train(session)
     arrays = numbers.load_job_data(process.storage, claimed)
     [record] = train_epochs(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
-    lease.extend(session, process.settings.lease_seconds, **asdict(Progress().after(record)))
-    write_records(session, job.id, [record], [record.steps])
+    lease.extend(session, process.settings.lease_seconds, **asdict(Progress().after([record])))
+    write_records(session, job.id, [[record]], [record.steps])
     lease.finish(session, "succeeded")
 
 

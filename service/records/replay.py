@@ -139,27 +139,22 @@ def _too_long(what: str) -> ReplayTooLong:
 
 def _run_of(session: Session, storage: Storage, job: Job) -> "Run | FusedMember":
     """A run that stands at its start."""
-    from slope.engines.build import build
+    from slope.engines.build import build, build_reduced
     from slope.engines.fused_member import FusedMember
-    from slope.engines.reduced import Reduced
 
     spec = job.training_spec
     if job.planned.streams:
         reduce = _reduction(session, storage, job)
-        return Reduced(len(job.features), reduce, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
+        return build_reduced(len(job.features), reduce, spec, keeps_steps=False, interrupted=is_called_off)
     data = prepared_data(storage, Source.of(job))
     if job.place is not None and job.group_width is not None:
         return FusedMember(data, spec, job.place, job.group_width, pause=_pause)
-    return build(job.planned.engine, data, spec, keeps_steps=_keeps_none, interrupted=is_called_off)
+    return build(job.planned.engine, data, spec, keeps_steps=False, interrupted=is_called_off)
 
 
 def _pause() -> None:
     if is_called_off():
         raise ClientGone
-
-
-def _keeps_none(_epoch: int) -> bool:
-    return False
 
 
 def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause], Reductions]":

@@ -1,24 +1,20 @@
 """From the name of an engine to a run of it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from slope.data import TrainingData
-from slope.engines.blocked import Blocked
 from slope.engines.compiled import Compiled
 from slope.engines.composed import Composed
-from slope.engines.reduced import Reduced, reductions_of
+from slope.engines.reduced import Pause, Reduced, Reductions, reductions_of
+from slope.engines.reduced_loop import ReducedLoop
 from slope.loop import Training
 from slope.run import Run
-from slope.spec import TrainingSpec
+from slope.spec import LBFGS, TrainingSpec
 
-_BY_ROWS: dict[str, type[Training | Blocked | Composed | Compiled]] = {
-    "eager": Training,
-    "blocked": Blocked,
-    "composed": Composed,
-    "compiled": Compiled,
-}
+_COMPILED: dict[str, type[Compiled]] = {"composed": Composed, "compiled": Compiled}
 
 
 def build(
@@ -26,13 +22,22 @@ def build(
     data: TrainingData,
     spec: TrainingSpec,
     *,
-    keeps_steps: Callable[[int], bool] = lambda epoch: True,
+    keeps_steps: bool = True,
     interrupted: Callable[[], bool] = lambda: False,
     device: torch.device | str = "cpu",
 ) -> Run:
-    """A run of a job by an engine that the plan found to apply."""
+    """A run of a job by an engine that the plan found to apply. Only the reference trains on the device."""
+    options: dict[str, Any] = {"keeps_steps": keeps_steps, "interrupted": interrupted}
+    if engine == "eager":
+        return Training(data, spec, device=device, **options)
     if engine == "reduced":
-        reduce = reductions_of(data, device)
-        features = data.x.shape[1]
-        return Reduced(features, reduce, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
-    return _BY_ROWS[engine](data, spec, keeps_steps=keeps_steps, interrupted=interrupted, device=device)
+        return build_reduced(data.x.shape[1], reductions_of(data, device), spec, **options)
+    return _COMPILED[engine](data, spec, **options)
+
+
+def build_reduced(
+    features: int, reduce: Callable[[Pause], Reductions], spec: TrainingSpec, **options: Any
+) -> Reduced | ReducedLoop:
+    """A run on what data is reduced to when the first epoch begins."""
+    kind = ReducedLoop if isinstance(spec.optimizer, LBFGS) else Reduced
+    return kind(features, reduce, spec, **options)

@@ -5,19 +5,19 @@ residual of the epoch is an affine function of where it started as well; their s
 the triangle of all of them. With both at hand an epoch costs K² for its parameters, losses and gradients.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from slope.data import Array
+from slope.engines import loading
 from slope.engines.compiled import Compiled
-from slope.engines.descent import Sums
+from slope.engines.descent import Block
+from slope.engines.kernel_columns import EpochNumbers, StepNumbers
+from slope.engines.reach import largest_number
 from slope.engines.reduction import CHUNK_ROWS, FIRST_ROWS, join
-from slope.records import StepRecord
 
 _PART = 2**28
 """This many multiplications, some tenths of a second, are made between two questions whether to stop."""
@@ -41,29 +41,39 @@ class Composed(Compiled):
     _map: tuple[float, Map | None] | None = None
     """The learning rate for which it was composed, and the map, if there is one."""
 
-    def _follow_epoch(self) -> tuple[Sums, Sequence[StepRecord]]:
-        if (sums := self._follow_map()) is not None:
-            return sums, []
-        return super()._follow_epoch()
+    def _block_length(self, end: int) -> int:
+        """No more epochs than have one learning rate, and so one map."""
+        rates = self._rates_of(super()._block_length(end))[:, 0]
+        return int(np.append(rates != rates[0], True).argmax())
 
-    def _follow_map(self) -> Sums | None:
+    def _follow(self, epochs: int) -> Block:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._follow_map(epochs) or super()._follow(epochs)
+
+    def _follow_map(self, epochs: int) -> Block | None:
         """None where a number along the way is not finite, or may not have been."""
-        rate, theta = self.learning_rate, self._theta()
+        state, rate = self._state, float(self._rates_of(1)[0, 0])
         if (map_ := self._map_at(rate)) is None:
             return None
-        start = np.append(theta, 1.0)
-        moved, before_last = map_.moves @ start, theta + map_.moves_before_last @ start
-        loss = float(np.square(map_.triangle @ np.append(theta, -1.0)).sum())
-        if not (loss * self._size < self._largest and np.isfinite(moved).all() and np.isfinite(before_last).all()):
+        theta = state.theta.copy()
+        before, moved, before_last = (np.empty((epochs, len(theta))) for _ in range(3))
+        losses, follow = np.empty(epochs), loading.composition(self._pause).follow
+        follow(map_.moves, map_.moves_before_last, map_.triangle, theta, before, moved, before_last, losses)
+        sound = (losses * self._size).max() < largest_number(self.spec)
+        if not (sound and np.isfinite(moved).all() and np.isfinite(before_last).all()):
             return None
-        last_loss, last_gradient = self._differentiated(before_last, *self._last_batch)
-        self._place(theta + moved)
-        return Sums(self._steps, loss, -moved / rate, last_loss, last_gradient)
-
-    @cached_property
-    def _last_batch(self) -> tuple[Tensor, Tensor]:
-        last = slice((self._steps - 1) * self._size, None)
-        return torch.from_numpy(self._data.x[last].copy()), torch.from_numpy(self._data.y[last].copy())
+        last_losses, last_gradients = self._evaluate(self._design, before_last, int(self._last_rows[0]))
+        mean = -moved / (rate * self._steps)
+        found = EpochNumbers(
+            loss=losses / self._steps,
+            gradient_mean=mean,
+            gradient_norm=np.linalg.norm(mean, axis=1),
+            theta=before + moved,
+            last=np.column_stack([before_last, last_gradients, last_gradients, last_losses]),
+        )
+        state.theta, state.gradient, state.steps = theta, last_gradients[-1], state.steps + epochs * self._steps
+        nothing = StepNumbers.room(0, len(theta))
+        return Block(self._orders(epochs), found, nothing, self._validate(found.theta), epochs, 0)
 
     def _map_at(self, rate: float) -> Map | None:
         if self._map is None or self._map[0] != rate:
@@ -72,17 +82,18 @@ class Composed(Compiled):
 
     def _composed(self, rate: float) -> Map | None:
         """None where the steps grow beyond what a double holds."""
+        compose = loading.composition(self._pause).compose
         learned, last = self._design.parameters, (self._steps - 1) * self._size
         moves, before_last = np.zeros((learned, learned + 1)), np.zeros((learned, learned + 1))
         triangle = torch.zeros(learned + 1, learned + 1, dtype=torch.float64)
         for chunk in self._chunks(last):
             if chunk.start == last:
                 before_last = moves.copy()
-            rows = self._design.rows(chunk)
+            rows = self._design.with_ones(chunk)
             residuals, targets = np.empty((len(rows), learned + 1)), self._design.targets[chunk]
             for part in self._parts(len(rows)):
                 self._pause()
-                self._kernels.compose(rows[part], targets[part], self._size, rate, moves, residuals[part])
+                compose(rows[part], targets[part], self._size, rate, moves, residuals[part])
             if not np.isfinite(residuals).all() or not np.isfinite(moves).all():
                 return None
             residuals[:, -1] *= -1

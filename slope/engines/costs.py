@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from slope.data import batch_rows, steps_per_epoch, training_rows
-from slope.spec import Constant, Step, TrainingSpec
+from slope.spec import LBFGS, SGD, Adam, AdamW, Constant, Step, TrainingSpec
 
 MOST_NUMBERS_AT_ONCE = 10_000_000
 """Data of more numbers is read in parts by an engine that needs it only once."""
@@ -93,33 +93,43 @@ def _reduced(work: Work) -> Cost:
     start = 1e-3 + work.rows * (0.2e-9 * columns**2 + 0.5e-9 * columns)
     order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
     data = 64_000_000 + order if work.reads_in_parts else work.data_bytes
-    return Cost(start, 200e-6 + 2e-9 * columns**2, data + 8 * columns * (3 * 2**15 + 16 * columns))
-
-
-def _blocked(work: Work) -> Cost:
-    block, group = max(32, work.batch), max(2**14, work.batch)
-    epoch = 400e-6 + work.rows * (60e-9 + 40e-9 * work.parameters)
-    memory = 8 * group * (2 * min(block, 64) + 12 * work.parameters) + 24 * work.parameters**2 * (group // block)
-    return Cost(0.0, epoch, work.data_bytes + memory + 4 * work.step_bytes)
+    epoch = _BLOCKED + 2e-9 * columns**2 + _update(work) if not _uses_torch(work) else 300e-6 + 2e-9 * columns**2
+    return Cost(_LOADING + start, epoch, data + 8 * columns * (3 * 2**15 + 16 * columns) + _BLOCK_BYTES)
 
 
 def _composed(work: Work) -> Cost:
     columns = work.parameters + 1
-    maps = _rates(work.spec) * work.rows * (0.8e-9 * columns**2 + 2e-9 * columns)
-    memory = 8 * columns * (8 * 2**15 + work.batch + 8 * columns)
-    return Cost(_LOADING + maps, 150e-6 + 2e-9 * columns**2, work.data_bytes + memory)
+    maps = _rates(work.spec) * (300e-6 + work.rows * (0.8e-9 * columns**2 + 2e-9 * columns))
+    memory = 8 * columns * (8 * 2**15 + work.batch + 8 * columns) + _BLOCK_BYTES
+    epoch = _BLOCKED + 2e-9 * columns**2 + 50e-9 * columns * min(work.batch, work.rows)
+    return Cost(_LOADING + maps, epoch, work.data_bytes + memory)
 
 
 def _compiled(work: Work) -> Cost:
-    shuffling = 25e-9 if work.spec.shuffle else 0.0
-    epoch = 150e-6 + work.rows * (15e-9 + 4e-9 * work.parameters + shuffling)
-    return Cost(_LOADING, epoch, work.data_bytes + 16 * work.rows + 8 * work.parameters * (work.batch + 512))
+    row = 15e-9 + 4e-9 * work.parameters + (25e-9 if work.spec.shuffle else 0.0)
+    recorded = 6e-9 * work.parameters if work.keeps_steps else 0.0
+    epoch = _BLOCKED + work.rows * row + work.steps * (_update(work) + recorded)
+    return Cost(_LOADING, epoch, work.data_bytes + 16 * work.rows + _BLOCK_BYTES + 4 * work.step_bytes)
+
+
+def _update(work: Work) -> float:
+    """Seconds for one, in compiled code."""
+    match work.spec.optimizer:
+        case SGD():
+            return 5e-9 + 2e-9 * work.parameters
+        case Adam() | AdamW():
+            return 100e-9 + 10e-9 * work.parameters  # two powers, and a root for each parameter
+        case _:
+            return 10e-9 + 10e-9 * work.parameters
+
+
+def _uses_torch(work: Work) -> bool:
+    return isinstance(work.spec.optimizer, LBFGS)
 
 
 COSTS: dict[str, Callable[[Work], Cost]] = {
     "eager": _eager,
     "reduced": _reduced,
-    "blocked": _blocked,
     "composed": _composed,
     "compiled": _compiled,
 }
@@ -131,8 +141,12 @@ def replay_seconds(engine: str, spec: TrainingSpec, rows: int, features: int, ep
     return cost.start + cost.epoch * epochs
 
 
-_LOADING = 0.7
-"""Of compiled code, once in each process."""
+_LOADING = 1e-3
+"""Before the first epoch: of a block that is tried, and of code that is loaded with the process."""
+_BLOCKED = 150e-9
+"""Of an epoch in compiled code, beside its steps: its record, and its share of what a block of them costs."""
+_BLOCK_BYTES = 64_000_000
+"""Of the records of a block, and what is made of them."""
 
 
 def _rates(spec: TrainingSpec) -> int:

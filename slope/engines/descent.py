@@ -1,193 +1,353 @@
-"""What the engines of gradient descent share: they follow the parameters that learn, as one vector, in float64."""
+"""Descent in compiled code: some epochs at a time, tens of nanoseconds a row.
 
-import math
+The kernels take the steps one after another, as the textbook does, and write down what they find. Autograd looks over
+their shoulder: it is given points that they came through, all of a short run and an even sample of a long one, and a
+gradient that differs from its own ends the run.
+"""
+
+import io
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from slope.data import Array, Indices, TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
+from slope.columns import EpochColumns, StepColumns
+from slope.data import Array, Indices, batch_rows, epoch_order, steps_per_epoch
+from slope.engines import loading, points
+from slope.engines.descent_rules import BUFFERS, Limits, Update
+from slope.engines.design import Design
+from slope.engines.kernel_columns import EpochNumbers, StepNumbers
 from slope.engines.rates import learning_rates
-from slope.engines.reach import in_double, largest_number
-from slope.engines.reduced import validation_loss
-from slope.engines.reduction import Reduction
-from slope.model import LinearModel, Parameters
-from slope.recorder import are_all_finite
-from slope.records import Diverged, EpochRecord, StepRecord
-from slope.run import Run
-from slope.spec import SGD, TrainingSpec
+from slope.engines.reach import largest_number
+from slope.model import Parameters
+from slope.records import Diverged, EpochRecord, EpochTable, StepRecord, StepTable
+from slope.run import Interrupted, Run
+from slope.spec import TrainingSpec
 
-
-@dataclass(frozen=True)
-class Design:
-    """The rows as what learns sees them: x (N × the weights that learn), targets (N), what is frozen taken off."""
-
-    x: Array
-    targets: Array
-    learns_bias: bool
-    offset: float
-    """What the penalty of frozen weights adds to every loss."""
-
-    @classmethod
-    def of(cls, data: TrainingData, spec: TrainingSpec) -> "Design":
-        weights, bias = initial_parameters(data.x.shape[1], spec, data.scaler)
-        x, targets, offset = data.x, data.y, 0.0
-        if "weights" in spec.frozen:
-            x, targets = np.empty((len(targets), 0)), targets - data.x @ weights
-            offset = spec.l2 * math.hypot(*weights) ** 2
-        if "bias" in spec.frozen:
-            targets = targets - (bias or 0.0)
-        return cls(_contiguous(x), _contiguous(targets), spec.learns_bias, offset)
-
-    @property
-    def parameters(self) -> int:
-        """How many learn."""
-        return int(self.x.shape[1]) + self.learns_bias
-
-    def rows(self, chosen: slice | Indices) -> Array:
-        """Some rows, with a 1 for the bias: n × K."""
-        x = self.x[chosen]
-        return np.column_stack([x, np.ones(len(x))]) if self.learns_bias else np.ascontiguousarray(x)
+_BLOCK_SECONDS = 0.05
+"""The epochs of a block take about this long."""
+_BLOCK_NUMBERS = 2**20
+"""Most numbers that the records of a block have, or the order of its rows, unless one epoch has more."""
+_REPLAYED_STEPS = 2**12
+"""Steps that are replayed together."""
+_RATES = 1024
+"""Learning rates that are computed together."""
+_CHUNK_ROWS = 2**18
+"""Rows between two questions whether to stop: some hundredths of a second."""
 
 
 @dataclass
-class Sums:
-    """Of an epoch: its steps' losses and gradients (K), and the last step's."""
+class State:
+    """All that the rest of a run depends on, between two steps."""
 
-    steps: int
-    loss: float
+    theta: Array
+    """K: the parameters that learn."""
     gradient: Array
-    last_loss: float
-    last_gradient: Parameters
+    """K: what the leaves' `.grad` hold."""
+    buffers: Array
+    """3 × K: what the update left for the next."""
+    steps: int = 0
+    """Taken in the whole run."""
+
+    @classmethod
+    def at(cls, theta: Array, initial: float = 0.0) -> "State":
+        return cls(theta, np.zeros_like(theta), np.full((BUFFERS, len(theta)), initial))
+
+    def copy(self) -> "State":
+        return State(self.theta.copy(), self.gradient.copy(), self.buffers.copy(), self.steps)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What was found of E epochs. Behind `finished`, or after a number that is not finite, it holds nothing."""
+
+    orders: Indices
+    epochs: EpochNumbers
+    steps: StepNumbers
+    validation: Array | None
+    finished: int
+    """Epochs whose steps have all been taken."""
+    broken_step: int
+    """Of the epoch after those: where its loss was not finite."""
 
 
 class Descent(Run):
-    """SGD on the rows themselves. Everything is a function of (seed, epoch) and the parameters before the epoch."""
+    """Any loss, update, schedule and penalty but those of lbfgs; in float64 on the CPU."""
 
-    def __init__(
-        self,
-        data: TrainingData,
-        spec: TrainingSpec,
-        *,
-        keeps_steps: Callable[[int], bool] = lambda epoch: True,
-        interrupted: Callable[[], bool] = lambda: False,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        double = in_double(spec)
-        model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler)), double, device)
-        self._steps = steps_per_epoch(len(data.y), spec)
-        super().__init__(model, double, keeps_steps=keeps_steps, interrupted=interrupted, steps=self._steps)
-        assert isinstance(spec.optimizer, SGD)  # the plan sees to it
-        self._optimizer.step()  # without gradients it moves nothing; a scheduler wants it called before its own
-        self._sgd = spec.optimizer
-        self._leaves = [leaf.detach() for leaf in model.learnable]
-        """The same memory, unseen by autograd."""
-        self._data = data
-        self._design = Design.of(data, spec)
-        self._largest = largest_number(spec)
-        self._size = batch_rows(len(data.y), spec)
+    def __init__(self, rows: int, start: Parameters, spec: TrainingSpec, **options: Any) -> None:
+        """`rows` are those of an epoch, as they are or as what stands for them."""
+        super().__init__(spec, **options)
+        self._start = start
+        self._rows, self._size, self._steps = rows, batch_rows(rows, spec), steps_per_epoch(rows, spec)
         self._rates = learning_rates([spec], self._steps)
-        if self._rate_moves_within_epochs:
-            self._scheduler = None  # asked for the rate of each of a million steps, it would take most of the time
-
-    @abstractmethod
-    def _follow_epoch(self) -> tuple[Sums, Sequence[StepRecord]]:
-        """Move the parameters through an epoch. Raises Diverged at a loss that is not finite, and Interrupted."""
-
-    def _train_epoch(self) -> EpochRecord:
-        started, learning_rate = perf_counter(), self.learning_rate
-        with np.errstate(over="ignore", invalid="ignore"):
-            sums, steps = self._follow_epoch()
-            held_back = self._validation_loss()
-        mean = self._as_gradient(sums.gradient / sums.steps)
-        norm, loss = math.hypot(*(mean.weights or ()), mean.bias or 0.0), sums.loss / sums.steps
-        numbers, parameters = (loss, norm, held_back or 0.0), self.parameters
-        if not (are_all_finite(parameters, self._largest) and all(abs(number) < self._largest for number in numbers)):
-            raise Diverged(self.epoch, sums.steps - 1, list(steps))
-        return EpochRecord(
-            epoch=self.epoch,
-            loss=loss,
-            last_loss=sums.last_loss,
-            validation_loss=held_back,
-            gradient_mean=mean,
-            gradient_last=sums.last_gradient,
-            gradient_norm=norm,
-            parameters=parameters,
-            learning_rate=learning_rate,
-            seconds=perf_counter() - started,
-            steps=steps,
-        )
+        self._length = 1
+        """Epochs that take as long as a block should."""
+        self._kept_state: State | None = None
 
     @property
-    def learning_rate(self) -> float:
-        return float(self._step_rates(range(1))[0])
+    @abstractmethod
+    def _design(self) -> Design:
+        """What it descends on. May take long at first, and raise Interrupted."""
 
-    def _step_rates(self, steps: range) -> Array:
-        """The learning rates of some steps of the epoch to be trained next; one where all have the same."""
-        if not self._rate_moves_within_epochs:
-            return np.array([super().learning_rate])
-        return self._rates(self.epoch * self._steps + np.arange(steps.start, steps.stop))
+    @property
+    @abstractmethod
+    def _validation(self) -> Design | None:
+        """What it is validated on, without penalties. May take long at first, and raise Interrupted."""
 
-    def _theta(self) -> Array:
-        """The parameters that learn (K)."""
-        return np.concatenate([leaf.cpu().numpy().reshape(-1) for leaf in self._leaves])
+    @property
+    def _state(self) -> State:
+        if self._kept_state is None:
+            initial = getattr(self.spec.optimizer, "initial_accumulator_value", 0.0)
+            self._kept_state = State.at(self._design.vector(self._design.start), initial)
+        return self._kept_state
 
-    def _place(self, theta: Array) -> None:
-        """Let the model have these parameters."""
-        start = 0
-        for leaf in self._leaves:
-            part = theta[start : start + leaf.numel()].reshape(leaf.shape)
-            if leaf.is_cpu:
-                leaf.numpy()[...] = part  # a tenth of the time of copy_
-            else:
-                leaf.copy_(torch.from_numpy(part))
-            start += leaf.numel()
+    @property
+    def parameters(self) -> Parameters:
+        if self._kept_state is None:
+            return self._start
+        weights, bias = self._design.models(self._state.theta[None])
+        return Parameters(weights[0].tolist(), None if bias is None else float(bias[0]))
 
-    def _as_gradient(self, vector: Array) -> Parameters:
-        weights, bias = vector[: self._design.x.shape[1]], self._design.learns_bias
-        learns = "weights" not in self.spec.frozen
-        return Parameters(weights.tolist() if learns else None, float(vector[-1]) if bias else None)
+    def checkpoint(self) -> bytes:
+        state = self._kept_state
+        kept: dict[str, Any] = {"epoch": self._epoch, "patience": self._patience.state() if self._patience else None}
+        if state is not None:
+            arrays = {"theta": state.theta, "gradient": state.gradient, "buffers": state.buffers}
+            kept |= {name: torch.from_numpy(array) for name, array in arrays.items()} | {"steps": state.steps}
+        buffer = io.BytesIO()
+        torch.save(kept, buffer)
+        return buffer.getvalue()
 
-    def _order(self) -> Indices:
-        """Of the rows in the epoch to be trained next."""
-        return epoch_order(len(self._data.y), self.spec, self.epoch)
+    def restore(self, checkpoint: bytes) -> None:
+        kept: dict[str, Any] = torch.load(io.BytesIO(checkpoint), weights_only=True)
+        self._epoch = kept["epoch"]
+        if "theta" in kept:
+            theta, gradient, buffers = (kept[name].numpy().copy() for name in ("theta", "gradient", "buffers"))
+            self._kept_state = State(theta, gradient, buffers, kept["steps"])
+        if self._patience:
+            self._patience.restore(kept["patience"])
 
-    def _step(self, theta: Array, rows: Indices) -> tuple[float, Parameters]:
-        """The loss of a batch and its gradient by autograd."""
-        x, y = (torch.from_numpy(values[rows]) for values in (self._data.x, self._data.y))
-        return self._differentiated(theta, x, y)
+    def replayed(self, steps: range) -> Iterator[StepRecord]:
+        position, orders = np.array([0, 0, self._state.steps]), self._orders(1)
+        end, epochs = min(steps.stop, self._steps), EpochNumbers.room(1, self._design.parameters)
+        nothing = StepNumbers.room(0, self._design.parameters)
+        if not self._descend(orders, position, min(steps.start, end), epochs, nothing):
+            return
+        for start in range(steps.start, end, _REPLAYED_STEPS):
+            stop = min(start + _REPLAYED_STEPS, end)
+            found = StepNumbers.room(stop - start, self._design.parameters)
+            is_finite = self._descend(orders, position, stop, epochs, found, first_kept=start)
+            taken = stop - start if is_finite else int(position[1]) - start
+            yield from StepTable(self._step_columns(found, start).at(np.arange(taken)))
+            if not is_finite:
+                return
 
-    def _differentiated(self, theta: Array, x: Tensor, y: Tensor) -> tuple[float, Parameters]:
-        """The same for rows on the CPU."""
-        self._place(theta)
-        for leaf in self._model.learnable:
-            leaf.grad = None
-        device = self._model.weights.device
-        loss = self._model.loss(x.to(device), y.to(device))
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item(), self._model.gradient()
+    def _train(self, end: int) -> Sequence[EpochRecord]:
+        epochs, before, started = self._block_length(end), self._state.copy(), perf_counter()
+        try:
+            block = self._follow(epochs)
+            while (sound := self._sound_epochs(block)) < epochs:
+                self._kept_state = before.copy()
+                if sound == 0:
+                    raise self._diverged(block)
+                epochs = sound
+                block = self._follow(epochs)  # the same once more, so that the run stands where they end
+            self._check(block)
+        except Interrupted:
+            self._kept_state = before
+            raise
+        seconds = perf_counter() - started
+        self._length = max(1, min(2 * epochs, int(epochs * _BLOCK_SECONDS / seconds)))
+        return self._table(block, seconds / epochs)
+
+    def _block_length(self, end: int) -> int:
+        """Epochs of the next block: alike in whether their steps are kept."""
+        numbers = 3 * self._design.parameters + 8
+        if self._keeps_steps:
+            end = min(end, self._next_kept_epoch(end))
+            if self._keeps_steps_of(self._epoch):
+                numbers += self._steps * (2 * self._design.parameters + 1)
+        if self.spec.shuffle and self._steps > 1:
+            numbers += self._rows
+        if self._rate_counts > 1:
+            numbers += self._steps
+        return min(self._length, end - self._epoch, max(1, _BLOCK_NUMBERS // numbers))
+
+    def _next_kept_epoch(self, end: int) -> int:
+        """Where a block has to end, for the steps of the next epoch are kept and those of this one are not, or not."""
+        every = self.spec.record.every
+        if every == 1:
+            return end
+        if self._keeps_steps_of(self._epoch):
+            return self._epoch + 1
+        return min((self._epoch // every + 1) * every, max(self._epoch + 1, self.spec.epochs - 1))
+
+    def _follow(self, epochs: int) -> Block:
+        """Move the run through some epochs. Raises Interrupted."""
+        state, parameters = self._state, self._design.parameters
+        orders, position = self._orders(epochs), np.array([0, 0, state.steps])
+        keeps = self._keeps_steps_of(self._epoch)
+        found = EpochNumbers.room(epochs, parameters)
+        steps = StepNumbers.room(epochs * self._steps if keeps else 0, parameters)
+        self._descend(orders, position, epochs * self._steps, found, steps)
+        finished, broken_step, state.steps = map(int, position)
+        return Block(orders, found, steps, self._validate(found.theta[:finished]), finished, broken_step)
+
+    def _validate(self, thetas: Array) -> Array | None:
+        """The losses of the rows held back, if there are any."""
+        return self._evaluate(self._validation, thetas)[0] if self._validation else None
+
+    def _evaluate(self, design: Design, thetas: Array, start: int = 0) -> tuple[Array, Array]:
+        """The losses (M) and gradients (M × K) of the rows from one on, at M points."""
+        found = np.empty(len(thetas)), np.empty_like(thetas)
+        loading.evaluation(self._pause)(design.x, design.targets, start, design.objective, thetas, *found)
+        return found
+
+    def _descend(
+        self,
+        orders: Indices,
+        position: Indices,
+        end: int,
+        epochs: EpochNumbers,
+        steps: StepNumbers,
+        first_kept: int = 0,
+    ) -> bool:
+        """Take steps up to one, counted from the first epoch's first: whether their losses are finite."""
+        design, state = self._design, self._state
+        descend, shape = loading.descent(design.parameters, self._pause)
+        objective, update = design.objective, Update.of(self.spec)
+        limits = Limits.of(self.spec, largest_number(self.spec) / (design.rows or 1))
+        rates = self._rates_of(len(epochs.loss))
+        chunk = max(1, _CHUNK_ROWS // self._size)
+        while (left := end - (position[0] * self._steps + position[1])) > 0:
+            is_finite = descend(
+                shape,
+                design.x,
+                design.targets,
+                orders,
+                self._size,
+                objective,
+                update,
+                limits,
+                rates,
+                min(int(left), chunk),
+                first_kept,
+                position,
+                state.theta,
+                state.gradient,
+                state.buffers,
+                self._sums,
+                epochs,
+                steps,
+            )
+            if not is_finite:
+                return False
+            self._pause()
+        return True
 
     @cached_property
-    def _validation(self) -> Callable[[], float | None]:
-        if self.spec.loss != "squared_error":
-            return self._validation_by_rows
-        held_back = [(self._data.validation_x, self._data.validation_y)]
-        reduction = Reduction.of(held_back, self._data.x.shape[1], pause=self._pause)
-        return lambda: validation_loss(reduction, self.parameters)
+    def _sums(self) -> Array:
+        return np.zeros(self._design.parameters + 1)
 
-    def _validation_loss(self) -> float | None:
-        return self._validation()
+    def _rates_of(self, epochs: int) -> Array:
+        """The learning rates of this many epochs from here: epochs × 1, or × the steps of an epoch."""
+        start, count = self._epoch * self._rate_counts, epochs * self._rate_counts
+        first, last = start // _RATES, (start + count - 1) // _RATES
+        # Always as many together: where an array ends, a power may be rounded in another way.
+        parts = [self._rates(np.arange(part * _RATES, (part + 1) * _RATES)) for part in range(first, last + 1)]
+        rates = np.concatenate([np.broadcast_to(part, _RATES) for part in parts])
+        return rates[start - first * _RATES :][:count].reshape(epochs, -1)
 
-    def _validation_by_rows(self) -> float | None:
-        x, y = (torch.from_numpy(values) for values in (self._data.validation_x, self._data.validation_y))
-        with torch.no_grad():
-            return self._model.row_loss(x, y).item() if len(y) else None
+    @property
+    def _rate_counts(self) -> int:
+        """How often in an epoch the learning rate changes, if it does."""
+        return self._steps if self.spec.schedule_counts_steps else 1
 
+    def _orders(self, epochs: int) -> Indices:
+        """The rows as the epochs from here visit them: epochs × N, or 0 × 0 where they keep their order."""
+        if not self.spec.shuffle or self._steps == 1:
+            return np.empty((0, 0), np.int64)
+        order = [epoch_order(self._rows, self.spec, self._epoch + epoch) for epoch in range(epochs)]
+        return np.array(order)
 
-def _contiguous(values: Array) -> Array:
-    return np.ascontiguousarray(values, dtype=np.float64)
+    def _sound_epochs(self, block: Block) -> int:
+        """How many epochs come before the first that has a number that is not finite, or stand at an early stop."""
+        found, largest = block.epochs, largest_number(self.spec)
+        with np.errstate(invalid="ignore"):
+            sound = np.abs(found.theta[: block.finished]).max(axis=1) < largest
+            for numbers in (found.loss, found.gradient_norm):
+                sound &= np.abs(numbers[: block.finished]) < largest
+            if block.validation is not None:
+                sound &= np.abs(block.validation) < largest
+        count = block.finished if sound.all() else int(sound.argmin())
+        if self._patience is None:
+            return count
+        watched = found.loss if block.validation is None else block.validation
+        return self._patience.epochs_left(watched[:count].tolist())
+
+    def _diverged(self, block: Block) -> Diverged:
+        """The end of the first epoch of a block."""
+        step, taken = (self._steps - 1, self._steps) if block.finished else (block.broken_step, block.broken_step)
+        if len(block.steps.loss) == 0:
+            return Diverged(self._epoch, step, [])
+        columns = self._step_columns(block.steps, 0).at(np.arange(taken))
+        finite = (np.abs(block.steps.gradient[:taken]) < largest_number(self.spec)).all(axis=1)
+        return Diverged(self._epoch, step, StepTable(columns.at(np.flatnonzero(finite))))
+
+    def _check(self, block: Block) -> None:
+        """Hold gradients of the block against autograd's."""
+        last, parameters = block.epochs.last, self._design.parameters
+        thetas, gradients = last[:, :parameters], last[:, parameters : 2 * parameters]
+
+        def batches(chosen: Indices) -> Indices:
+            rows = self._last_rows
+            return block.orders[chosen][:, rows] if len(block.orders) else np.tile(rows, (len(chosen), 1))
+
+        points.check(self._design, thetas, gradients, None if self._steps == 1 else batches)
+
+    @property
+    def _last_rows(self) -> Indices:
+        """The rows of an epoch's last step, in its order."""
+        return np.arange((self._steps - 1) * self._size, self._rows)
+
+    def _table(self, block: Block, seconds: float) -> EpochTable:
+        found, design, epochs = block.epochs, self._design, len(block.epochs.loss)
+        mean_weights, mean_bias = design.gradients(found.gradient_mean)
+        last_weights, last_bias = design.gradients(found.last[:, 2 * design.parameters : -1])
+        weights, bias = design.models(found.theta)
+        columns = EpochColumns(
+            epoch=np.arange(self._epoch, self._epoch + epochs),
+            loss=found.loss,
+            last_loss=found.last[:, -1],
+            validation_loss=block.validation,
+            gradient_mean_weights=mean_weights,
+            gradient_mean_bias=mean_bias,
+            gradient_last_weights=last_weights,
+            gradient_last_bias=last_bias,
+            gradient_norm=found.gradient_norm,
+            weights=weights,
+            bias=bias,
+            learning_rate=self._rates_of(epochs)[:, 0],
+            seconds=np.full(epochs, seconds),
+        )
+        return EpochTable(columns, self._step_columns(block.steps, 0) if len(block.steps.loss) else None)
+
+    def _step_columns(self, found: StepNumbers, first: int) -> StepColumns:
+        """Of steps from one on, counted from the first step of the epoch to be trained next."""
+        counted = np.arange(first, first + len(found.loss))
+        gradient_weights, gradient_bias = self._design.gradients(found.gradient)
+        weights, bias = self._design.models(found.theta)
+        return StepColumns(
+            epoch=self._epoch + counted // self._steps,
+            step=counted % self._steps,
+            loss=found.loss,
+            gradient_weights=gradient_weights,
+            gradient_bias=gradient_bias,
+            weights=weights,
+            bias=bias,
+        )

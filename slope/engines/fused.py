@@ -41,7 +41,7 @@ class Fused:
         specs: Mapping[int, TrainingSpec],
         width: int,
         *,
-        keeps_steps: Callable[[int], bool] = lambda epoch: True,
+        keeps_steps: bool = True,
         pause: Callable[[], None] = lambda: None,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -166,7 +166,9 @@ class Fused:
         ]
 
     def _train_epoch(self) -> Round:
-        recorder = RoundRecorder(self._models, self.epoch, self._steps, keep_steps=self._keeps_steps(self.epoch))
+        recorder = RoundRecorder(
+            self._models, self.epoch, self._steps, keep_steps=self._keeps_steps and self._spec.keeps_epoch(self.epoch)
+        )
         if self._spec.zero_gradients == "epoch":
             self._zero_gradients()
         for step, (x, y) in enumerate(self._batches()):

@@ -25,7 +25,7 @@ class FusedMember:
         pause: Callable[[], None] = lambda: None,
     ) -> None:
         self._place = place
-        self._group = Fused(data, {place: spec}, width, keeps_steps=lambda epoch: False, pause=pause)
+        self._group = Fused(data, {place: spec}, width, keeps_steps=False, pause=pause)
 
     def epochs(self, until: int) -> Iterator[Round]:
         """Train on to an epoch."""

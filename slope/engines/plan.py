@@ -9,6 +9,7 @@ from slope.data import steps_per_epoch, training_rows
 from slope.engines.costs import COSTS, Cost, Work
 from slope.engines.obstacles import obstacles
 from slope.spec import TrainingSpec
+from slope.spec.training import FORMER_ENGINES
 
 AUTO_RECORDED_NUMBERS = 1_000_000
 """Up to here `record.steps = auto` keeps every step."""
@@ -18,18 +19,17 @@ REPLAYED_STEPS = 20_000
 REPLAYED_SECONDS = 2.0
 """The same for engines whose steps cost less."""
 
-EAGER_SECONDS = 1.0
+EAGER_SECONDS = 0.05
 """A job that the reference does in less is left to it."""
 
 _METHODS = {
     "eager": "The reference: every step through PyTorch's autograd, bit-equal to the plain loop",
     "reduced": "One pass over the data leaves as many rows as there are parameters, with the same loss and gradient",
-    "blocked": "Blocks of steps by a triangular solve, and their gradients by one call of autograd",
     "composed": "An epoch in a fixed order is one affine map of the parameters, composed once",
-    "compiled": "Every step in compiled code; the gradients that are looked at through autograd",
+    "compiled": "Every step in compiled code, and its gradients held against autograd's",
     "fused": "The jobs of a sweep as one batch of models, with one call of autograd a step",
 }
-_WITHOUT_STEPS = ("composed", "compiled")
+_WITHOUT_STEPS = ("composed",)
 
 
 class EngineDoesNotApply(ValueError):
@@ -80,7 +80,8 @@ class Plan:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """From what a job keeps of it. Another version may have written it: what this one does not know is left out."""
-        return cls(**{field.name: document[field.name] for field in fields(cls) if field.name in document})
+        known = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        return cls(**known | {"engine": FORMER_ENGINES.get(known["engine"], known["engine"])})
 
 
 def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto", memory: int | None = None) -> Plan:
@@ -170,11 +171,6 @@ def _work(spec: TrainingSpec, rows: int, features: int) -> Work:
     in_steps = _epochs_kept(spec) * bare.steps * _numbers_per_step(spec, features)
     keeps_steps = spec.record.steps == "all" or (spec.record.steps == "auto" and in_steps <= AUTO_RECORDED_NUMBERS)
     return Work(spec, bare.rows, features, keeps_steps)
-
-
-def keeps_epoch(spec: TrainingSpec, epoch: int) -> bool:
-    """Whether the record of an epoch is kept: every n-th, the first and the last."""
-    return epoch % spec.record.every == 0 or epoch == spec.epochs - 1
 
 
 def snapshot_interval(spec: TrainingSpec, rows: int, features: int = 1, engine: str = "eager") -> int:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from slope.spec.faults import FewFaults, invalid
 from slope.spec.optimizers import LBFGS, SGD, Optimizer
@@ -14,7 +14,12 @@ MAX_SEED = 2**32 - 1
 
 Parameter = Literal["weights", "bias"]
 Loss = Literal["squared_error", "absolute_error", "huber"]
-Engine = Literal["auto", "eager", "reduced", "blocked", "composed", "compiled", "fused"]
+Engine = Annotated[
+    Literal["auto", "eager", "reduced", "composed", "compiled", "fused"],
+    BeforeValidator(lambda name: FORMER_ENGINES.get(name, name) if isinstance(name, str) else name),
+]
+FORMER_ENGINES = {"blocked": "compiled"}
+"""Names that jobs of earlier versions have, and what does their work now."""
 
 
 def _word_or_value(value: Any) -> str:
@@ -106,6 +111,10 @@ class TrainingSpec(Part):
     @property
     def learns_bias(self) -> bool:
         return self.fit_bias and "bias" not in self.frozen
+
+    def keeps_epoch(self, epoch: int) -> bool:
+        """Whether the record of an epoch is kept: every n-th, the first and the last."""
+        return epoch % self.record.every == 0 or epoch == self.epochs - 1
 
     @model_validator(mode="after")
     def _leaves_something_to_learn(self) -> Self:

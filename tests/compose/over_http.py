@@ -44,7 +44,12 @@ def lecture(client: Client) -> None:
 def begin(client: Client, epochs: str) -> None:
     """Print the id of a job of so many epochs, once it has trained some of them."""
     request = lecture_request()
-    request["hyperparameters"] |= {"epochs": int(epochs), "batch_size": "full", "record": {"steps": "none"}}
+    request["hyperparameters"] |= {
+        "epochs": int(epochs),
+        "batch_size": "full",
+        "engine": "eager",
+        "record": {"steps": "none"},
+    }
     job_id = client.submit(request)["id"]
     wait_until(lambda: client.job(job_id)["progress"]["epochs_done"] > 0, lambda: f"not begun: {client.job(job_id)}")
     print(job_id)

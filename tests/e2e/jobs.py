@@ -30,7 +30,7 @@ def request(**hyperparameters: Any) -> Json:
     }
 
 
-def some_seconds(epochs: int = 100) -> Json:
+def some_seconds(epochs: int = 100, engine: str = "eager") -> Json:
     """A job of some seconds. Every bit of it hangs on the optimizer's state and on the order of the batches."""
     rows = 100
     return {
@@ -40,6 +40,7 @@ def some_seconds(epochs: int = 100) -> Json:
         },
         "hyperparameters": {
             "epochs": epochs,
+            "engine": engine,
             "shuffle": True,
             "optimizer": {"name": "adam"},
             "record": {"steps": "none"},
@@ -49,7 +50,7 @@ def some_seconds(epochs: int = 100) -> Json:
 
 def endless() -> Json:
     """A job that no test waits for."""
-    return request(epochs=10_000_000, record={"steps": "none", "every": 10})
+    return request(epochs=10_000_000, engine="eager", record={"steps": "none", "every": 10})
 
 
 def statuses(job: Json) -> list[str]:

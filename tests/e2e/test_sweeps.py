@@ -15,7 +15,7 @@ RATES = [0.001 * (number + 1) for number in range(8)]
 
 def sweep() -> Json:
     """Eight settings of some seconds. Every bit hangs on the optimizer's state and on the order of the batches."""
-    return some_seconds(epochs=60) | {"grid": {"learning_rate": RATES}}
+    return some_seconds(epochs=60, engine="fused") | {"grid": {"learning_rate": RATES}}
 
 
 def jobs_of(client: Client, sweep_id: str) -> list[Json]:
@@ -42,7 +42,8 @@ def test_a_worker_killed_in_the_middle_of_a_sweep_costs_no_epoch_and_no_bit(serv
 
 
 def test_a_sweep_that_runs_is_cancelled_and_keeps_its_records(serve: Serve) -> None:
-    wanted = request(epochs=10_000_000, record={"steps": "none", "every": 100}) | {"grid": {"learning_rate": RATES}}
+    endless = request(epochs=10_000_000, engine="fused", record={"steps": "none", "every": 100})
+    wanted = endless | {"grid": {"learning_rate": RATES}}
     with serve.client as client:
         sweep_id = client.submit_sweep(wanted)["id"]
         until(lambda: client.sweep(sweep_id)["progress"]["epochs_done"])

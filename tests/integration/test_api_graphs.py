@@ -114,7 +114,7 @@ def test_a_record_of_an_engine_that_rounds_otherwise_is_held_to_rounding(
     client: TestClient, trained: Trained, database: Database, change: float, status: int
 ) -> None:
     job_id = trained(LECTURE)
-    plan = workbench.read(database, job_id).plan | {"engine": "blocked"}
+    plan = workbench.read(database, job_id).plan | {"engine": "compiled"}
 
     def as_if_rounded(session: Session) -> None:
         session.execute(update(Job).where(Job.id == job_id).values(plan=plan))
@@ -138,7 +138,7 @@ def _assert_is_explained(client: TestClient, job_id: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "batch_size"), [("reduced", "full"), ("blocked", 1), ("blocked", 2), ("composed", 2), ("compiled", 1)]
+    ("engine", "batch_size"), [("reduced", "full"), ("compiled", 2), ("composed", 2), ("compiled", 1)]
 )
 def test_a_job_of_any_engine_is_explained(
     client: TestClient, trained: Trained, engine: str, batch_size: int | str

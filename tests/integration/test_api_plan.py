@@ -115,7 +115,7 @@ def test_without_a_bias_r_squared_is_uncentred_in_plan_and_job(client: TestClien
 
 def test_all_engines_are_told_with_their_cost_or_what_stands_in_their_way(client: TestClient) -> None:
     told = client.post("/v1/plan", json=request(epochs=7, batch_size=3, l1=0.1)).json()["candidates"]
-    assert [each["engine"] for each in told] == ["eager", "reduced", "blocked", "composed", "compiled", "fused"]
+    assert [each["engine"] for each in told] == ["eager", "reduced", "composed", "compiled", "fused"]
     eager, reduced = told[:2]
     assert eager["applies"]
     assert eager["estimated_seconds"] > 0
@@ -133,15 +133,14 @@ def test_an_engine_that_does_not_apply_is_refused_before_anything_is_queued(
     client: TestClient, database: Database
 ) -> None:
     for path in ("/v1/plan", "/v1/jobs"):
-        problem = problem_of(client.post(path, json=request(engine="blocked", l1=0.1)), 422)
-        detail = "The engine blocked does not apply: it needs steps without l1"
+        problem = problem_of(client.post(path, json=request(engine="composed", l1=0.1)), 422)
+        detail = "The engine composed does not apply: it needs steps without l1"
         assert problem["errors"] == [{"detail": detail, "pointer": "/hyperparameters/engine"}]
     assert client.get("/v1/jobs").json()["data"] == []
 
 
 ENGINES: dict[str, dict[str, Any]] = {
     "reduced": {"optimizer": {"name": "adam"}},
-    "blocked": {"batch_size": 1, "shuffle": True},
     "composed": {"batch_size": 1},
     "compiled": {"batch_size": 1, "shuffle": True},
 }

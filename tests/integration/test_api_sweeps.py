@@ -120,7 +120,7 @@ def test_a_sweep_that_is_wrong_anywhere_is_refused_whole(
 
 
 def test_an_engine_that_does_not_apply_is_refused_where_it_was_asked_for(client: TestClient) -> None:
-    wanted = request() | {"settings": [{}, {"engine": "blocked", "loss": "huber"}]}
+    wanted = request() | {"settings": [{}, {"engine": "composed", "loss": "huber"}]}
     problem = problem_of(client.post("/v1/sweeps", json=wanted), 422)
     assert [error["pointer"] for error in problem["errors"]] == ["/settings/1/engine"]
     assert "squared_error" in problem["errors"][0]["detail"]

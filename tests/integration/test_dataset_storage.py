@@ -204,7 +204,7 @@ def test_auto_takes_an_engine_that_workers_have_the_memory_for(
     worker(database, 10**8)
 
     plan = client.post("/v1/plan", json=wanted).json()["plan"]
-    assert plan["engine"] == "reduced"
+    assert plan["engine"] == "compiled"
     assert "eager needs 1,000,000,000 bytes" in plan["why"]
     assert client.post("/v1/jobs", json=wanted).json()["plan"] == plan
 

@@ -151,7 +151,7 @@ def test_descent_on_real_data_is_the_plain_loop_s_to_the_bit_and_ends_at_the_exa
     database: Database, trained: Trained, optimizer: dict[str, Any], epochs: int
 ) -> None:
     rate = 0.9 * stable_rate(database, diabetes())
-    wanted = diabetes(optimizer=optimizer, epochs=epochs, learning_rate=rate)
+    wanted = diabetes(optimizer=optimizer, epochs=epochs, learning_rate=rate, engine="eager")
     x = torch.tensor(wanted["dataset"]["x"], dtype=torch.float64)
     y = torch.tensor(wanted["dataset"]["y"], dtype=torch.float64)
     w = torch.zeros(10, dtype=torch.float64, requires_grad=True)
@@ -261,7 +261,7 @@ def test_a_job_that_diverges_fails_and_keeps_every_finite_number(database: Datab
 
 
 def test_a_running_job_is_cancelled_at_its_next_flush(database: Database, run: Run) -> None:
-    job_id = submit(database, request(epochs=10_000, batch_size=2))
+    job_id = submit(database, request(epochs=10_000, batch_size=2, engine="eager"))
 
     def cancel() -> None:
         assert change(database, lambda session: jobs.ask_to_cancel(session, job_id))
@@ -278,7 +278,7 @@ def test_a_running_job_is_cancelled_at_its_next_flush(database: Database, run: R
 
 
 def test_a_job_whose_epoch_is_long_is_cancelled_by_the_heartbeat(database: Database, run: Run) -> None:
-    job_id = submit(database, request(epochs=10_000_000, record={"steps": "none", "every": 10_000_000}))
+    job_id = submit(database, request(epochs=10_000_000, engine="eager", record={"steps": "none", "every": 10_000_000}))
 
     def cancel() -> None:
         assert change(database, lambda session: jobs.ask_to_cancel(session, job_id))
@@ -290,7 +290,9 @@ def test_a_job_whose_epoch_is_long_is_cancelled_by_the_heartbeat(database: Datab
 
 
 def test_a_job_that_is_out_of_time_fails_and_keeps_its_records(database: Database, run: Run) -> None:
-    wanted = request(epochs=10_000_000, record={"steps": "none", "every": 1000}) | {"timeout_seconds": 0.2}
+    wanted = request(epochs=10_000_000, engine="eager", record={"steps": "none", "every": 1000}) | {
+        "timeout_seconds": 0.2
+    }
     job_id = submit(database, wanted)
 
     run(job_id)
@@ -497,7 +499,7 @@ def test_a_run_whose_worker_died_goes_on_from_its_last_flush(database: Database,
 def test_an_attempt_that_lost_its_lease_writes_nothing_more(
     database: Database, run: Run, noticing: dict[str, Any]
 ) -> None:
-    endless = {"epochs": 10_000_000, "record": {"steps": "none", "every": 10_000_000}}
+    endless = {"epochs": 10_000_000, "engine": "eager", "record": {"steps": "none", "every": 10_000_000}}
     job_id = submit(database, request(**(endless if noticing["beat_seconds"] < 1 else {"epochs": 12})))
     seen: list[Any] = []
 

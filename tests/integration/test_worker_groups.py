@@ -288,7 +288,7 @@ def test_a_whole_sweep_is_cancelled(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, long_epoch: float
 ) -> None:
     monkeypatch.setattr("worker.group_attempt._LONG_EPOCH", long_epoch)
-    sweep_id = submit_sweep(database, sweep(epochs=100_000, record={"steps": "none", "every": 1000}))
+    sweep_id = submit_sweep(database, sweep(epochs=100_000, engine="fused", record={"steps": "none", "every": 1000}))
     jobs = jobs_of(database, sweep_id)
 
     with capture_logs() as told:
@@ -299,7 +299,9 @@ def test_a_whole_sweep_is_cancelled(
 
 
 def test_a_group_that_is_out_of_time_fails(database: Database, run: Run) -> None:
-    wanted = sweep(epochs=1_000_000, record={"steps": "none", "every": 10**6}) | {"timeout_seconds": 0.3}
+    wanted = sweep(epochs=1_000_000, engine="fused", record={"steps": "none", "every": 10**6}) | {
+        "timeout_seconds": 0.3
+    }
     jobs = jobs_of(database, submit_sweep(database, wanted))
 
     run(jobs[0].id)

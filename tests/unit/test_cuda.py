@@ -46,8 +46,6 @@ def test_the_gpu_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str
     ("engine", "changes"),
     [
         ("reduced", {"batch_size": "full", "optimizer": {"name": "adam"}, "learning_rate": 0.1}),
-        ("blocked", {"batch_size": 1, "shuffle": True}),
-        ("blocked", {"batch_size": 16, "l2": 0.1}),
     ],
 )
 def test_engines_on_the_gpu_agree_with_the_cpu_in_float64(engine: str, changes: dict[str, Any]) -> None:

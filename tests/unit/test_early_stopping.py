@@ -28,7 +28,7 @@ def epochs_until_exhausted(patience: Patience, records: Iterable[EpochRecord]) -
     for record in records:
         if patience.exhausted:
             break
-        patience.judge(record)
+        patience.judge([record])
         judged += 1
     return judged
 

@@ -2,17 +2,18 @@
 
 from concurrent.futures import Future
 from contextlib import nullcontext
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from slope.data import TrainingData, prepare
 from slope.engines import loading
 from slope.engines.build import build
+from slope.engines.descent import Descent
+from slope.engines.points import GradientsDiffer
 from slope.loop import Training
 from slope.records import Diverged, EpochRecord, StepRecord
 from slope.run import Interrupted
@@ -77,14 +78,11 @@ def cases(draw: st.DrawFn, changes: dict[str, st.SearchStrategy[Any]]) -> Case:
 
 SIZES = st.one_of(st.integers(1, 5), st.sampled_from([16, 33, 40, 1000]))
 L2 = st.sampled_from([0.0, 0.1])
-DECAYING = st.sampled_from([SGD, {"name": "sgd", "weight_decay": 0.05}])
-MOMENTUM = st.sampled_from(
-    [
-        SGD,
-        {"name": "sgd", "momentum": 0.9, "dampening": 0.1},
-        {"name": "sgd", "momentum": 0.5, "nesterov": True, "weight_decay": 0.1},
-    ]
-)
+MOMENTUM: list[dict[str, Any]] = [
+    {"name": "sgd", "momentum": 0.9, "dampening": 0.1},
+    {"name": "sgd", "momentum": 0.5, "nesterov": True, "weight_decay": 0.1},
+    {"name": "sgd", "weight_decay": 0.05},
+]
 BY_ENGINE = {
     "reduced": cases(
         {
@@ -97,21 +95,23 @@ BY_ENGINE = {
             "schedule": st.sampled_from(SCHEDULES + PER_STEP),
         }
     ),
-    "blocked": cases({"batch_size": SIZES, "optimizer": DECAYING, "l2": L2, "shuffle": st.booleans()}),
     "composed": cases({"batch_size": SIZES}),
     "compiled": cases(
         {
-            "batch_size": SIZES,
-            "optimizer": MOMENTUM,
+            "batch_size": SIZES | st.just("full"),
+            "optimizer": st.sampled_from([*OPTIMIZERS, *MOMENTUM]),
+            "l1": st.sampled_from([0.0, 0.01]),
             "l2": L2,
+            "clip_norm": st.sampled_from([None, 1.0]),
+            "zero_gradients": st.sampled_from(["step", "step", "epoch", "never"]),
             "shuffle": st.booleans(),
-            "loss": st.sampled_from(["squared_error", "huber"]),
+            "loss": st.sampled_from(["squared_error", "huber", "absolute_error"]),
             "huber_delta": st.just(0.5),
             "schedule": st.sampled_from(SCHEDULES + PER_STEP),
         }
     ),
 }
-KEEPS_STEPS = ("reduced", "blocked")
+KEEPS_STEPS = ("reduced", "compiled")
 
 
 @pytest.mark.parametrize("engine", BY_ENGINE)
@@ -121,11 +121,18 @@ def test_an_engine_gives_the_numbers_of_the_plain_loop(engine: str) -> None:
     def agrees(case: Case) -> None:
         spec, data = case
         theirs, ours = list(Training(data, spec).epochs()), list(build(engine, data, spec).epochs())
+        assume(not has_vanished(theirs))
         if spec.dtype == "float64" or spec.early_stopping is None:  # which epoch is the best may hang on rounding
             assert len(ours) == len(theirs)
         assert_alike(ours, theirs, TOLERANCE[spec.dtype])
 
     agrees()
+
+
+def has_vanished(records: list[EpochRecord]) -> bool:
+    """Whether a gradient is what rounding leaves of 0: adam and its like make steps of any such noise."""
+    gradients = [numbers_of(*record.gradient_last, *record.gradient_mean) for record in records]
+    return any(0 < abs(number) < 1e-12 for gradient in gradients for number in gradient if number is not None)
 
 
 def assert_alike(ours: list[EpochRecord], theirs: list[EpochRecord], tolerance: float) -> None:
@@ -165,7 +172,6 @@ LONG = 40_000
 """Rows: more than one chunk, group or stretch of any engine."""
 TYPICAL: dict[str, dict[str, Any]] = {
     "reduced": {"batch_size": "full", "learning_rate": 0.1, "optimizer": {"name": "adam"}},
-    "blocked": {"batch_size": 3, "shuffle": True, "l2": 0.01},
     "composed": {"batch_size": 3},
     "compiled": {"shuffle": True, "optimizer": {"name": "sgd", "momentum": 0.9}},
 }
@@ -245,7 +251,11 @@ EVERY = BY_ENGINE | {
 
 
 @pytest.mark.parametrize("engine", EVERY)
-def test_a_run_is_left_before_any_epoch_and_goes_on_without_losing_one(engine: str) -> None:
+def test_a_run_is_left_before_any_epoch_and_goes_on_without_losing_one(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slope.engines.descent._BLOCK_SECONDS", 0.0)  # a block is one epoch
+
     @settings(max_examples=25, deadline=None)
     @given(EVERY[engine], st.integers(0, 5))
     def is_left(case: Case, epoch: int) -> None:
@@ -265,7 +275,7 @@ def test_a_run_is_left_before_any_epoch_and_goes_on_without_losing_one(engine: s
 
 @pytest.mark.parametrize(
     ("engine", "batch_size"),
-    [("eager", 1000), ("reduced", "full"), ("blocked", 1), ("composed", 1), ("composed", 1000), ("compiled", 1000)],
+    [("eager", 1000), ("reduced", "full"), ("composed", 1), ("composed", 1000), ("compiled", 1000)],
 )
 def test_within_a_long_epoch_a_run_is_asked_every_so_many_rows(engine: str, batch_size: Any) -> None:
     rows, asked = 2**19, list[bool]()
@@ -276,14 +286,15 @@ def test_within_a_long_epoch_a_run_is_asked_every_so_many_rows(engine: str, batc
         asked.append(True)
         return False
 
-    list(build(engine, data, spec, keeps_steps=lambda epoch: False, interrupted=interrupted).epochs())
+    list(build(engine, data, spec, keeps_steps=False, interrupted=interrupted).epochs())
     assert len(asked) > rows // 2**18
 
 
 @pytest.mark.parametrize("engine", ["composed", "compiled"])
 def test_a_run_is_asked_while_its_loops_are_compiled(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    endless: Future[ModuleType] = Future()
-    monkeypatch.setattr(loading, "_loading", lambda: endless)
+    endless: Future[Any] = Future()
+    for loop in ("_loaded_descent", "_loaded_composition"):
+        monkeypatch.setattr(loading, loop, lambda *shape: endless)
     spec = TrainingSpec(epochs=1, learning_rate=1e-9, batch_size=1)
     asked = iter([False] * 3)
 
@@ -293,13 +304,13 @@ def test_a_run_is_asked_while_its_loops_are_compiled(engine: str, monkeypatch: p
                 engine,
                 prepare(np.ones((4, 1)), np.ones(4), spec),
                 spec,
-                keeps_steps=lambda epoch: False,
+                keeps_steps=False,
                 interrupted=lambda: next(asked, True),
             ).epochs()
         )
 
 
-@pytest.mark.parametrize(("engine", "batch_size"), [("reduced", "full"), ("blocked", 2), ("composed", 3)])
+@pytest.mark.parametrize(("engine", "batch_size"), [("reduced", "full"), ("composed", 3)])
 def test_of_wide_data_fewer_rows_are_done_between_two_questions_and_the_numbers_are_the_same(
     engine: str, batch_size: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,8 +325,9 @@ def test_of_wide_data_fewer_rows_are_done_between_two_questions_and_the_numbers_
         asked.append(True)
         return False
 
+    list(build(engine, data, spec).epochs())  # loads the code, and waits for it
     at_once, count = list(build(engine, data, spec, interrupted=interrupted).epochs()), len(asked)
-    for name in ("reduction._PART", "composed._PART", "blocked._GROUP_WORK"):
+    for name in ("reduction._PART", "composed._PART"):
         monkeypatch.setattr(f"slope.engines.{name}", 2**14)
     in_parts = list(build(engine, data, spec, interrupted=interrupted).epochs())
 
@@ -352,7 +364,6 @@ def test_a_run_that_is_asked_to_stop_leaves_in_the_middle_of_an_epoch(engine: st
 
 DIVERGING: dict[str, dict[str, Any]] = {
     "reduced": {"batch_size": "full", "learning_rate": 3.0},
-    "blocked": {"batch_size": 2, "learning_rate": 0.9, "shuffle": True},
     "composed": {"batch_size": 2, "learning_rate": 0.9},
     "compiled": {"batch_size": 2, "learning_rate": 0.9, "shuffle": True},
 }
@@ -415,7 +426,7 @@ def test_weights_that_hardly_move_have_a_mean_gradient_with_all_digits() -> None
         assert mine.gradient_mean.weights == pytest.approx(its.gradient_mean.weights, rel=1e-10)
 
 
-@pytest.mark.parametrize("engine", ["composed", "blocked", "compiled"])
+@pytest.mark.parametrize("engine", ["composed", "compiled"])
 def test_numbers_that_overflow_for_other_starts_do_not_harm_this_one(engine: str) -> None:
     """From its fixed point descent does not move, however wild it would be from everywhere else."""
     x = np.linspace(1, 2, 4000)[:, None]
@@ -426,3 +437,28 @@ def test_numbers_that_overflow_for_other_starts_do_not_harm_this_one(engine: str
     for record in build(engine, data, spec).epochs():
         assert record.loss == 0
         assert record.parameters.weights == [2.0]
+
+
+@pytest.mark.parametrize(("engine", "batch_size"), [("reduced", "full"), ("compiled", "full"), ("compiled", 3)])
+def test_a_gradient_that_autograd_does_not_find_ends_the_run(
+    engine: str, batch_size: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Descent._descend
+
+    def take_wrongly(self: Descent, orders: Any, position: Any, end: int, epochs: Any, *others: Any) -> bool:
+        is_finite = take(self, orders, position, end, epochs, *others)
+        epochs.last[:, self._design.parameters] *= 1 + 1e-6  # of the gradient's first number
+        return is_finite
+
+    monkeypatch.setattr(Descent, "_descend", take_wrongly)
+    spec, data = typical(engine, batch_size=batch_size, shuffle=False)
+    with pytest.raises(GradientsDiffer, match="by autograd"):
+        list(build(engine, data, spec).blocks())
+
+
+@pytest.mark.parametrize("engine", ["reduced", "compiled", "composed"])
+def test_the_numbers_do_not_depend_on_how_many_epochs_a_block_has(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, data = typical(engine, epochs=40, early_stopping=None)
+    together = list(build(engine, data, spec, keeps_steps=False).epochs())
+    monkeypatch.setattr("slope.engines.descent._BLOCK_SECONDS", 0.0)
+    assert without_time(list(build(engine, data, spec, keeps_steps=False).epochs())) == without_time(together)

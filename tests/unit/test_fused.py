@@ -185,11 +185,11 @@ def test_a_member_that_diverges_breaks_where_it_would_alone_and_leaves_the_other
     settings = {"epochs": 40, "batch_size": batch_size, "dtype": "float64"}
     rates = [0.01, 1e9, 0.02, 1e150, 50.0]
     specs = {i: TrainingSpec.model_validate(settings | {"learning_rate": rate}) for i, rate in enumerate(rates)}
-    together = fused(specs, 5, keeps_steps=lambda epoch: keeps_steps)
+    together = fused(specs, 5, keeps_steps=keeps_steps)
     rounds = list(together.epochs())
 
     for place, spec in specs.items():
-        records, error, _ = alone(spec, keeps_steps=lambda epoch: keeps_steps)
+        records, error, _ = alone(spec, keeps_steps=keeps_steps)
         found = epochs_of(rounds, place)
         assert (0 if found is None else len(found)) == len(records)
         if records and found:
@@ -214,7 +214,7 @@ def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
     row = data.draw(st.integers(0, len(whole) - 1))
     epoch, step = int(whole.epoch[row]), int(whole.step[row])
 
-    again = fused({place: specs[place]}, width, keeps_steps=lambda epoch: False)
+    again = fused({place: specs[place]}, width, keeps_steps=False)
     for _ in again.epochs() if epoch else []:
         if again.epoch == epoch:
             break

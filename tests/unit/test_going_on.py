@@ -48,7 +48,6 @@ RATE = {"learning_rate": 0.003}
 BATCHES: dict[str, list[int | str]] = {
     "eager": [1, 7, "full"],
     "reduced": ["full"],
-    "blocked": [1, 7],
     "composed": [1, 7],
     "compiled": [1, 7],
     "fused": [1, 7, "full"],

@@ -3,10 +3,12 @@
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slope.health import GROWING_EPOCHS, STILL_EPOCHS, Finding, Health
 from slope.model import Parameters
-from slope.records import EpochRecord
+from slope.records import EpochRecord, EpochTable, epoch_columns
 from slope.spec import TrainingSpec
 
 
@@ -85,3 +87,22 @@ def test_standardized_data_is_not_to_be_standardized() -> None:
         growth = [2.0**epoch for epoch in range(GROWING_EPOCHS + 2)]
         [found] = [each for epoch, loss in enumerate(growth) for each in health.examine(record(epoch, loss))]
         assert ("standardize" in found.detail) == (not standardize)
+
+
+LOSSES = st.lists(st.sampled_from([1.0, 1.0 + 1e-12, 1.5, 2.0, 4.0, 8.0, 0.5]), min_size=1, max_size=80)
+
+
+@given(LOSSES, st.lists(st.sampled_from([1.0, 0.5, 1e-9]), min_size=80, max_size=80), st.lists(st.integers(1, 80)))
+def test_blocks_of_epochs_show_what_each_of_them_would(
+    losses: list[float], norms: list[float], cuts: list[int]
+) -> None:
+    records = [record(epoch, loss, norm) for epoch, (loss, norm) in enumerate(zip(losses, norms, strict=False))]
+    singly, together = Health(set(), TrainingSpec()), Health(set(), TrainingSpec())
+    ends = sorted({min(cut, len(records)) for cut in cuts} | {len(records)})
+    blocks = [records[start:end] for start, end in pairwise([0, *ends])]
+
+    expected = [finding for each in records for finding in singly.examine(each)]
+    found = [finding for block in blocks for finding in together.examine_block(EpochTable(epoch_columns(block), None))]
+
+    assert found == expected
+    assert together.conclude() == singly.conclude()

@@ -21,6 +21,7 @@ from slope.model import Parameters, predict_singly
 from slope.records import Diverged, EpochRecord, StepRecord
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
+from slope.spec.training import Recording
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # two noisy cores
 
@@ -328,7 +329,7 @@ def test_divergence_names_the_step_of_the_plain_programs_first_loss_that_is_not_
     spec = spec_of(epochs=100, learning_rate=3.0, batch_size=batch_size)
     epochs = plain_run(X, Y, spec)
     assert epochs[-1].parameters is None
-    records, diverged = run(training_of(X, Y, spec, keeps_steps=lambda epoch: keeps_steps))
+    records, diverged = run(training_of(X, Y, spec, keeps_steps=keeps_steps))
     assert (diverged.epoch, diverged.step) == (len(epochs) - 1, len(epochs[-1].steps) - 1)
     assert [record.epoch for record in records] == list(range(diverged.epoch))
     assert len(diverged.steps) == (diverged.step if keeps_steps else 0)
@@ -366,10 +367,11 @@ def test_what_is_recorded_does_not_depend_on_which_steps_are_kept(
 ) -> None:
     spec = spec_of(**options)
     kept, where = run(training_of(*dataset, spec))
-    for keeps in (lambda epoch: False, lambda epoch: epoch % 2 == 1):
-        others, other_where = run(training_of(*dataset, spec, keeps_steps=keeps))
+    for every, keeps in ((1, False), (2, True)):
+        sparse = spec.model_copy(update={"record": Recording(every=every)})
+        others, other_where = run(training_of(*dataset, sparse, keeps_steps=keeps))
         assert [record_bits(record) for record in others] == [record_bits(record) for record in kept]
-        assert [bool(record.steps) for record in others] == [keeps(record.epoch) for record in others]
+        assert [bool(record.steps) for record in others] == [keeps and sparse.keeps_epoch(r.epoch) for r in others]
         assert str(other_where) == str(where)
 
 

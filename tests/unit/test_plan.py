@@ -1,11 +1,11 @@
-"""The plan: the fastest engine that applies, the plain loop where it takes no second, and the reasons in words."""
+"""The plan: the fastest engine that applies, the plain loop where it hardly takes time, and the reasons in words."""
 
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from slope.engines.plan import EngineDoesNotApply, Plan, candidates, plan, snapshot_interval
+from slope.engines.plan import EAGER_SECONDS, EngineDoesNotApply, Plan, candidates, plan, snapshot_interval
 from slope.spec import TrainingSpec
 
 MILLION = 10**6
@@ -28,11 +28,13 @@ def planned(rows: int, features: int = 10, device: str = "auto", **changes: Any)
         (MILLION, {"epochs": 5, "shuffle": True}, "compiled"),
         (MILLION, {"epochs": 5, "loss": "huber"}, "compiled"),
         (MILLION, {"epochs": 5, "optimizer": {"name": "sgd", "momentum": 0.9}}, "compiled"),
+        (MILLION, {"epochs": 5, "shuffle": True, "record": {"steps": "all"}}, "compiled"),
+        (40_000, {"epochs": 1}, "compiled"),
+        (MILLION, {"epochs": 1, "optimizer": {"name": "adam"}}, "compiled"),
+        (MILLION, {"epochs": 1, "loss": "absolute_error"}, "compiled"),
+        (3, {"epochs": MILLION, "batch_size": "full"}, "compiled"),
         (MILLION, {"epochs": 5, "schedule": {"name": "inverse_scaling", "per": "step"}}, "compiled"),
-        (MILLION, {"epochs": 5, "shuffle": True, "record": {"steps": "all"}}, "blocked"),
-        (40_000, {"epochs": 1}, "blocked"),
-        (MILLION, {"epochs": 1, "optimizer": {"name": "adam"}}, "eager"),
-        (MILLION, {"epochs": 1, "loss": "absolute_error"}, "eager"),
+        (MILLION, {"epochs": 1, "optimizer": {"name": "lbfgs"}}, "eager"),
     ],
 )
 def test_auto_takes_the_fastest_that_applies(rows: int, changes: dict[str, Any], engine: str) -> None:
@@ -40,15 +42,15 @@ def test_auto_takes_the_fastest_that_applies(rows: int, changes: dict[str, Any],
     assert found.engine == engine
     offered = {each.engine: each for each in candidates(spec_of(**changes), rows, 10)}
     assert offered[engine].estimated_seconds == found.estimated_seconds
-    if found.estimated_seconds > 1:
+    if found.estimated_seconds > EAGER_SECONDS:
         costs = [each.estimated_seconds for each in offered.values() if each.applies]
         assert min(costs) == found.estimated_seconds
 
 
-def test_the_plain_loop_is_taken_wherever_it_costs_under_a_second() -> None:
+def test_the_plain_loop_is_taken_wherever_it_costs_less_than_a_blink() -> None:
     for rows in (10, 100, 1000, 10_000, 100_000):
         eager = candidates(spec_of(epochs=1), rows, 2)[0]
-        assert (planned(rows, 2, epochs=1).engine == "eager") == (eager.estimated_seconds < 1)
+        assert (planned(rows, 2, epochs=1).engine == "eager") == (eager.estimated_seconds < EAGER_SECONDS)
 
 
 def test_auto_takes_what_the_memory_is_enough_for() -> None:
@@ -67,14 +69,14 @@ def test_auto_takes_what_the_memory_is_enough_for() -> None:
 
 
 def test_a_plan_does_not_call_the_plain_loop_the_fastest_where_a_faster_engine_lacks_memory() -> None:
-    spec, size = spec_of(epochs=5, record={"steps": "all"}), (20_000, 1_000)
+    spec, size = spec_of(epochs=1_000, batch_size=100), (1_000, 5)
     needed = {each.engine: each.memory_bytes or 0 for each in candidates(spec, *size) if each.applies}
-    assert needed["eager"] < needed["blocked"]
+    assert needed["eager"] < needed["compiled"]
 
-    found = plan(spec, *size, memory=needed["blocked"] - 1)
+    found = plan(spec, *size, memory=needed["compiled"] - 1)
 
     assert found.engine == "eager"
-    assert f"blocked needs {needed['blocked']:,} bytes of memory" in found.why
+    assert f"compiled needs {needed['compiled']:,} bytes of memory" in found.why
 
 
 def test_a_plan_says_why_and_at_what_cost() -> None:
@@ -88,19 +90,17 @@ def test_a_plan_says_why_and_at_what_cost() -> None:
     [
         ("reduced", {"loss": "huber", "batch_size": "full"}, "the loss squared_error, not huber"),
         ("reduced", {"batch_size": 32}, "the full batch, not 32 of 100 rows"),
-        ("blocked", {"optimizer": {"name": "adam"}}, "the optimizer sgd, not adam"),
-        ("blocked", {"optimizer": {"name": "sgd", "momentum": 0.9}}, "without momentum"),
-        ("blocked", {"l1": 0.1}, "without l1"),
-        ("blocked", {"clip_norm": 1.0}, "clip_norm"),
-        ("blocked", {"zero_gradients": "never"}, "zero_gradients"),
-        ("blocked", {"schedule": {"name": "cosine", "per": "step"}}, "one learning rate for all steps of an epoch"),
+        ("composed", {"optimizer": {"name": "adam"}}, "the optimizer sgd, not adam"),
+        ("composed", {"optimizer": {"name": "sgd", "momentum": 0.9}}, "without momentum"),
+        ("composed", {"l1": 0.1}, "without l1"),
+        ("composed", {"clip_norm": 1.0}, "clip_norm"),
+        ("composed", {"zero_gradients": "never"}, "zero_gradients"),
+        ("composed", {"schedule": {"name": "cosine", "per": "step"}}, "one learning rate for all steps of an epoch"),
         ("composed", {"schedule": {"name": "inverse_scaling", "per": "step"}}, "schedule.per"),
-        ("blocked", {"l2": 100.0}, "more than 90% off a weight"),
         ("composed", {"shuffle": True}, "shuffle"),
         ("composed", {"l2": 0.1}, "penalty"),
         ("composed", {"record": {"steps": "all"}}, "record.steps"),
-        ("compiled", {"loss": "absolute_error"}, "continuous gradient"),
-        ("compiled", {"record": {"steps": "all"}}, "record.steps"),
+        ("compiled", {"optimizer": {"name": "lbfgs"}}, "lbfgs"),
         ("fused", {}, "POST /v1/sweeps"),
     ],
 )
@@ -120,13 +120,13 @@ def test_an_engine_that_does_not_apply_is_refused_with_what_stands_in_the_way(
 def test_compiled_code_runs_on_the_cpu_alone() -> None:
     with pytest.raises(EngineDoesNotApply, match="CPU alone"):
         planned(100, engine="compiled", device="cuda:0")
-    assert planned(MILLION, epochs=5, shuffle=True, device="cuda").engine == "blocked"
+    assert planned(MILLION, epochs=5, shuffle=True, device="cuda").engine == "eager"
 
 
 def test_an_engine_without_step_records_that_is_asked_for_keeps_none() -> None:
     assert planned(100, engine="auto").steps_recorded
-    assert not planned(100, engine="compiled").steps_recorded
-    assert planned(100, engine="blocked").steps_recorded
+    assert not planned(100, engine="composed").steps_recorded
+    assert planned(100, engine="compiled").steps_recorded
 
 
 def test_the_bytes_recorded_are_those_of_the_numbers_and_their_keys() -> None:
@@ -144,7 +144,7 @@ def test_snapshots_lie_as_far_apart_as_two_seconds_of_the_engine() -> None:
 
 
 def test_memory_grows_with_the_data_and_no_more() -> None:
-    for engine in ("reduced", "blocked", "composed", "compiled"):
+    for engine in ("reduced", "compiled", "composed", "compiled"):
         size = {"batch_size": "full"} if engine == "reduced" else {}
         wanted = spec_of(engine=engine, record={"steps": "none"}, **size)
         small, large = (plan(wanted, rows, 10).memory_bytes for rows in (MILLION, 10 * MILLION))
