@@ -12,8 +12,11 @@ FONT = "DejaVu Sans"
 """Wider than most: who lacks it sees its text in another, with room to spare."""
 
 _MANY = 150
-"""Of more nodes the arrows are straight and less is tried to keep them apart: else Graphviz may take minutes."""
-_IN_HASTE = "splines=line; mclimit=0.2; nslimit=2; nslimit1=2"
+_LONG = 1_000
+"""Of more nodes, or of longer edges, the arrows are straight and less is tried to keep them apart."""
+_IN_HASTE = "splines=line; mclimit=0.2; nslimit=0.02; nslimit1=2"
+LONGEST = 12_000
+"""A graph whose edges are longer together is not drawn: Graphviz would take minutes."""
 
 _TABLE_OF = 3
 """From this many on, the numbers of one tensor are drawn as the rows of a table."""
@@ -22,6 +25,25 @@ _TABLE_OF = 3
 def dot_of(graph: Graph, theme: str) -> str:
     """A program for `dot`. Its nodes and edges have the ids that `pieces_of` tells."""
     return "\n".join(_Drawing(graph, THEMES[theme]).lines()) + "\n"
+
+
+def length_of_edges(graph: Graph) -> int:
+    """How many columns of nodes all edges together pass by: Graphviz finds a way through each of them."""
+    sources: dict[str, list[str]] = defaultdict(list)
+    targets: dict[str, list[str]] = defaultdict(list)
+    for edge in graph.edges:
+        sources[edge.target].append(edge.source)
+        targets[edge.source].append(edge.target)
+    missing = {node.id: len(sources[node.id]) for node in graph.nodes}
+    columns = {node.id: 0 for node in graph.nodes}
+    ready = [name for name, count in missing.items() if not count]
+    while ready:
+        name = ready.pop()
+        for target in targets[name]:
+            columns[target] = max(columns[target], columns[name] + 1)
+            missing[target] -= 1
+            ready += [target] * (not missing[target])
+    return sum(max(columns[edge.target] - columns[edge.source] - 1, 0) for edge in graph.edges)
 
 
 def pieces_of(graph: Graph) -> dict[str, list[Node | Edge]]:
@@ -62,7 +84,7 @@ class _Drawing:
         colours = self._palette
         yield "digraph {"
         yield f'  rankdir=LR; ranksep=0.6; nodesep=0.25; pad=0.2; bgcolor="{colours.background}"; fontname="{FONT}"'
-        if len(self._graph.nodes) > _MANY:
+        if len(self._graph.nodes) > _MANY or length_of_edges(self._graph) > _LONG:
             yield f"  {_IN_HASTE}"
         yield f'  label=<{self._legend()}>; labelloc=b; labeljust=l; fontcolor="{colours.faint}"; fontsize=10'
         yield f'  node [shape=plain, fontname="{FONT}", fontsize=12, fontcolor="{colours.ink}"]'

@@ -3,8 +3,8 @@
 from xml.etree import ElementTree as ET
 from zlib import crc32
 
-from slope.drawing import draw
-from slope.graph.dot import FONT, dot_of, pieces_of
+from slope.drawing import NotDrawn, draw
+from slope.graph.dot import FONT, LONGEST, dot_of, length_of_edges, pieces_of
 from slope.graph.figures import sentences_of
 from slope.graph.graph import Graph
 from slope.graph.palette import recoloured
@@ -14,8 +14,8 @@ _FONTS = f"{FONT}, Verdana, Segoe UI, Helvetica, Arial, sans-serif"
 
 
 def svg_of(graph: Graph, theme: str) -> str:
-    """A drawing that says to a screen reader what it shows. Raises slope.drawing.NotInstalled."""
-    dot = dot_of(graph, "light" if theme == "auto" else theme)
+    """A drawing that says to a screen reader what it shows. Raises NotInstalled and NotDrawn of slope.drawing."""
+    dot = _dot_to_draw(graph, theme)
     ET.register_namespace("", _SVG)
     picture = ET.fromstring(draw(dot, "svg"))  # noqa: S314  # our own, from Graphviz
     for text in picture.iter(f"{{{_SVG}}}text"):
@@ -29,8 +29,16 @@ def svg_of(graph: Graph, theme: str) -> str:
 
 
 def png_of(graph: Graph, theme: str) -> bytes:
-    """Raises slope.drawing.NotInstalled."""
-    return draw(dot_of(graph, "light" if theme == "auto" else theme), "png")
+    """Raises NotInstalled and NotDrawn of slope.drawing."""
+    return draw(_dot_to_draw(graph, theme), "png")
+
+
+def _dot_to_draw(graph: Graph, theme: str) -> str:
+    """Raises NotDrawn before Graphviz begins what it would not end in time."""
+    if (length := length_of_edges(graph)) > LONGEST:
+        detail = f"The edges pass by {length:,} nodes, and {LONGEST:,} can be drawn: use a value in fewer places"
+        raise NotDrawn(detail)
+    return dot_of(graph, "light" if theme == "auto" else theme)
 
 
 def _describe(picture: ET.Element, graph: Graph, name: str) -> None:

@@ -21,7 +21,7 @@ from slope.graph.formula import graph_of
 from slope.graph.graph import Summary
 from slope.graph.palette import THEMES
 from slope.graph.step import StepTrace, batch_of
-from slope.graph.svg import png_of
+from slope.graph.svg import png_of, svg_of
 from slope.model import Parameters
 from slope.spec import TrainingSpec
 
@@ -258,3 +258,21 @@ def test_a_formula_of_as_many_operations_as_there_may_be_is_drawn() -> None:
     picture = ET.fromstring(graph.svg())
     drawn = {element.get("id", "").rpartition("-")[2] for element in picture.iter()}
     assert set(pieces_of(graph)) <= drawn
+
+
+def test_a_value_that_is_used_in_many_places_is_drawn() -> None:
+    """Its edges are long: Graphviz, left to itself, is not done after 20 s."""
+    picture = graph_of("x" + "+x" * 100, {"x": 1.0}).svg()
+
+    assert words(picture).count("+") >= 100
+
+
+def test_a_graph_of_edges_that_are_too_long_to_draw_is_refused_before_it_is_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drawing, "_command", lambda _kind: pytest.fail("it was begun"))
+    graph = graph_of("x" + "+x" * MAX_OPERATIONS, {"x": 1.0})
+
+    for draw in (svg_of, png_of):
+        with pytest.raises(drawing.NotDrawn, match="can be drawn"):
+            draw(graph, "light")
