@@ -168,10 +168,14 @@ class RowsOfSteps:
         return steps_per_epoch(training_rows(self.count, self.spec), self.spec)
 
     def __getitem__(self, step: int) -> list[int]:
+        rows: list[int] = self.of_step(step).tolist()
+        return rows
+
+    def of_step(self, step: int) -> Indices:
+        """The same as an array, which is not copied. Raises IndexError."""
         if not 0 <= step < len(self):
             raise IndexError(step)
-        rows: list[int] = self._order[step * self.size : (step + 1) * self.size].tolist()
-        return rows
+        return self._order[step * self.size : (step + 1) * self.size]
 
     def __iter__(self) -> Iterator[list[int]]:
         return map(self.__getitem__, range(len(self)))

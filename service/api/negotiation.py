@@ -61,7 +61,12 @@ def json_response(view: BaseModel) -> Response:
 
 def json_page(items: Iterable[BaseModel], following: object = None) -> Response:
     """The same for a page that may be long: item by item, for one call of 50 MB keeps every other thread waiting."""
-    data = b",".join(item.model_dump_json().encode() for item in items)
+    return page_of_lines((item.model_dump_json() for item in items), following)
+
+
+def page_of_lines(items: Iterable[str], following: object = None) -> Response:
+    """The same of items that are JSON already."""
+    data = ",".join(items).encode()
     end = to_json(None if following is None else str(following))
     content = b'{"data":[' + data + b'],"next":' + end + b"}"
     return Response(content, media_type=MEDIA_TYPES["json"])

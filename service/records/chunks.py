@@ -1,6 +1,6 @@
 """A job's history from its first record to its last: page after page, so that little is held in memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from typing import Generic, TypeVar
@@ -9,13 +9,14 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from service.jobs import jobs
-from service.records.pages import EpochReader, Page, StepWithRows, most_records, open_steps
+from service.records.pages import EpochReader, Page, StepsWithRows, StepWithRows, in_columns, most_records, open_steps
 from service.storage import Storage
 from service.store import records as stored
 from service.store.database import Database
-from service.store.tables import Epoch
+from slope.columns import EpochColumns
 
-Record = TypeVar("Record")
+Records = TypeVar("Records", bound=Sized)
+Item = TypeVar("Item")
 
 ALL = 2**31
 """A limit that no job reaches."""
@@ -26,7 +27,7 @@ _CHUNK_NUMBERS = 2**15
 
 
 @dataclass(frozen=True)
-class History(Generic[Record]):
+class History(Generic[Records]):
     """Records of a model with this many features.
 
     Each chunk is read when it is taken, in a transaction of its own. It raises JobNotFound where the job has been
@@ -34,17 +35,17 @@ class History(Generic[Record]):
     """
 
     features: int
-    chunks: Iterator[Sequence[Record]]
+    chunks: Iterator[Records]
 
 
-def epoch_history(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[Epoch]:
+def epoch_history(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[EpochColumns]:
     """Epochs ascending. Raises JobNotFound."""
     with database.reading() as session:
         epochs = EpochReader.of_job(session, job_id)
     return History(epochs.features, _pages(database, epochs.read, after, limit, _chunk_size(epochs.numbers)))
 
 
-def thinned_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[Epoch]:
+def thinned_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[EpochColumns]:
     """At most this many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
     with database.reading() as session:
         epochs = EpochReader.of_job(session, job_id)
@@ -55,39 +56,40 @@ def thinned_epochs(database: Database, job_id: UUID, *, after: int = -1, points:
 
 def step_history(
     database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, limit: int = ALL
-) -> History[StepWithRows]:
+) -> History[StepsWithRows]:
     """Steps of an epoch ascending, recorded or replayed. Raises JobNotFound, EpochNotFound and ReplayDiffers."""
     with database.reading() as session:
         job = jobs.get_job_for_replay(session, job_id)
         steps = open_steps(session, storage, job, epoch, after=after, limit=limit)
-    return History(len(job.features), _pages(database, steps.read, after, limit, _chunk_size(steps.numbers)))
+    return History(len(job.features), _pages(database, steps.read_columns, after, limit, _chunk_size(steps.numbers)))
 
 
 def thinned_steps(
     database: Database, storage: Storage, job_id: UUID, epoch: int, *, after: int = -1, points: int
-) -> History[StepWithRows]:
+) -> History[StepsWithRows]:
     """At most this many steps, ascending, chosen as `thinned_epochs` chooses epochs. Raises as `step_history` does."""
     with database.reading() as session:
         job = jobs.get_job_for_replay(session, job_id)
         points = max(_FEWEST, most_records(points, stored.numbers_of_step(len(job.features))))
         steps = open_steps(session, storage, job, epoch, after=after, limit=ALL, in_memory=points)
     size = _chunk_size(steps.numbers)
-    pages = _pages(database, steps.read, after, ALL, size)
     count = len(steps.rows) - after - 1
-    if count > points:
-        pages = _in_chunks(_thinned(chain.from_iterable(pages), after + 1, -(-count // (points // 4))), size)
-    return History(len(job.features), pages)
+    if count <= points:
+        return History(len(job.features), _pages(database, steps.read_columns, after, ALL, size))
+    every = chain.from_iterable(_pages(database, steps.read, after, ALL, size))
+    kept = _in_chunks(_thinned(every, after + 1, -(-count // (points // 4))), size)
+    return History(len(job.features), map(in_columns, kept))
 
 
 def _pages(
-    database: Database, read: Callable[[Session, int, int], Page[Record]], after: int, limit: int, size: int
-) -> Iterator[list[Record]]:
+    database: Database, read: Callable[[Session, int, int], Page[Records]], after: int, limit: int, size: int
+) -> Iterator[Records]:
     """All that follows a record, up to a limit, in pages of a size."""
     following: int | None = after
     while following is not None and limit > 0:
         with database.reading() as session:
             page = read(session, following, min(size, limit))
-        if page.records:
+        if len(page.records):
             yield page.records
         following, limit = page.following, limit - len(page.records)
 
@@ -96,11 +98,11 @@ def _chunk_size(numbers: int) -> int:
     return most_records(ALL, numbers, _CHUNK_NUMBERS)
 
 
-def _chosen(database: Database, job_id: UUID, chosen: list[int], size: int) -> Iterator[list[Epoch]]:
+def _chosen(database: Database, job_id: UUID, chosen: list[int], size: int) -> Iterator[EpochColumns]:
     for some in _in_chunks(iter(chosen), size):
         with database.reading() as session:
             jobs.get_outline(session, job_id)
-            chunk = stored.epochs_among(session, job_id, some)
+            chunk = stored.epoch_columns_among(session, job_id, some)
         yield chunk
 
 
@@ -122,6 +124,6 @@ def _loss(each: StepWithRows) -> float:
     return each.step.loss
 
 
-def _in_chunks(items: Iterator[Record], size: int) -> Iterator[list[Record]]:
+def _in_chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
     while chunk := list(islice(items, size)):
         yield chunk

@@ -1,11 +1,12 @@
 """What a job recorded, read in parts: a page is one of them, and a history is one after the other (see chunks)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from service.errors import EpochNotFound
@@ -13,13 +14,14 @@ from service.jobs import jobs
 from service.records import replay
 from service.storage import Storage
 from service.store import records
-from service.store.tables import Epoch, Job, Step
-from slope.data import RowsOfSteps
+from service.store.tables import Job, Step
+from slope.columns import EpochColumns, StepColumns
+from slope.data import Indices, RowsOfSteps
 
 if TYPE_CHECKING:
     from slope.records import StepRecord
 
-Record = TypeVar("Record")
+Records = TypeVar("Records", bound=Sized)
 
 MOST_ROWS = 1_000_000
 """That one answer lists."""
@@ -28,10 +30,10 @@ MOST_NUMBERS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Page(Generic[Record]):
+class Page(Generic[Records]):
     """Records, ascending."""
 
-    records: list[Record]
+    records: Records
     following: int | None
     """The number of the last of them, where others follow it."""
 
@@ -42,6 +44,17 @@ class StepWithRows:
 
     step: Step
     rows: list[int] | None
+
+
+@dataclass(frozen=True)
+class StepsWithRows:
+    """Steps as columns, and the rows of the batch of each; None where they are too many to be listed."""
+
+    steps: StepColumns
+    rows: list[Indices] | None
+
+    def __len__(self) -> int:
+        return len(self.steps)
 
 
 @dataclass(frozen=True)
@@ -61,12 +74,13 @@ class EpochReader:
         """Of one epoch."""
         return records.numbers_of_epoch(self.features)
 
-    def read(self, session: Session, after: int, limit: int) -> Page[Epoch]:
+    def read(self, session: Session, after: int, limit: int) -> Page[EpochColumns]:
         """Raises JobNotFound where nothing is left of the job."""
-        found = records.epochs_after(session, self.job_id, after, limit + 1)
-        if not found:
+        found = records.epoch_columns_after(session, self.job_id, after, limit + 1)
+        if not len(found):
             jobs.get_outline(session, self.job_id)
-        return Page(found[:limit], found[limit - 1].epoch if len(found) > limit else None)
+        page = found.at(np.arange(len(found))[:limit])
+        return Page(page, int(page.epoch[-1]) if len(found) > limit else None)
 
 
 @dataclass(frozen=True)
@@ -84,23 +98,38 @@ class StepReader:
         """Of one step with its rows."""
         return records.numbers_of_step(len(self.job.features)) + self.rows.size
 
-    def read(self, session: Session, after: int, limit: int) -> Page[StepWithRows]:
+    def read(self, session: Session, after: int, limit: int) -> Page[list[StepWithRows]]:
         """Raises JobNotFound where nothing is left of the job."""
-        wanted = range(after + 1, min(after + 1 + limit, len(self.rows)))
+        wanted = self._wanted(after, limit)
         if self.replayed is None:
             found = records.steps_in(session, self.job.id, self.epoch, wanted)
         else:
             found = list(islice(self.replayed, len(wanted)))
+        return Page(list(map(self._with_rows, found)), self._following(session, wanted, len(found), limit))
+
+    def read_columns(self, session: Session, after: int, limit: int) -> Page[StepsWithRows]:
+        """The same as columns."""
+        if self.replayed is not None:
+            page = self.read(session, after, limit)
+            return Page(in_columns(page.records), page.following)
+        wanted = self._wanted(after, limit)
+        found = records.step_columns_in(session, self.job.id, self.epoch, wanted)
+        rows = list(map(self.rows.of_step, wanted[: len(found)])) if self.lists_rows else None
+        return Page(StepsWithRows(found, rows), self._following(session, wanted, len(found), limit))
+
+    def _wanted(self, after: int, limit: int) -> range:
+        return range(after + 1, min(after + 1 + limit, len(self.rows)))
+
+    def _following(self, session: Session, wanted: range, found: int, limit: int) -> int | None:
         if not found:
             jobs.get_outline(session, self.job.id)
-        others_follow = len(found) == limit and wanted.stop < len(self.rows)
-        return Page(list(map(self._with_rows, found)), wanted.stop - 1 if others_follow else None)
+        return wanted.stop - 1 if found == limit and wanted.stop < len(self.rows) else None
 
     def _with_rows(self, step: Step) -> StepWithRows:
         return StepWithRows(step, self.rows[step.step] if self.lists_rows else None)
 
 
-def page_of_epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> Page[Epoch]:
+def page_of_epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> Page[EpochColumns]:
     """At most `limit` epochs, and fewer where the model is wide. Raises JobNotFound."""
     reader = EpochReader.of_job(session, job_id)
     return reader.read(session, after, most_records(limit, reader.numbers))
@@ -108,7 +137,7 @@ def page_of_epochs(session: Session, job_id: UUID, *, after: int, limit: int) ->
 
 def page_of_steps(
     session: Session, storage: Storage, job_id: UUID, epoch: int, *, after: int, limit: int
-) -> Page[StepWithRows]:
+) -> Page[list[StepWithRows]]:
     """At most `limit` steps, and fewer where they have too many numbers or rows. Raises JobNotFound, EpochNotFound."""
     job = jobs.get_job_for_replay(session, job_id)
     most = most_records(limit, records.numbers_of_step(len(job.features)))
@@ -118,7 +147,7 @@ def page_of_steps(
 
 def read_steps(
     session: Session, storage: Storage, job: Job, epoch: int, *, after: int, limit: int
-) -> Page[StepWithRows]:
+) -> Page[list[StepWithRows]]:
     """At most `limit` steps of an epoch, however large. Raises EpochNotFound, ReplayTooLong and ReplayDiffers."""
     reader = open_steps(session, storage, job, epoch, after=after, limit=limit, in_memory=limit)
     return reader.read(session, after, limit)
@@ -136,6 +165,13 @@ def open_steps(
     through = window.start if in_memory is None else window.stop
     replayed = _replayed_steps(session, storage, job, epoch, window, through=through)
     return StepReader(job, epoch, rows, replayed, rows.size * min(in_memory or 1, len(window)) <= MOST_ROWS)
+
+
+def in_columns(found: Sequence[StepWithRows]) -> StepsWithRows:
+    """Steps that were read one by one."""
+    steps = records.columns_of_steps([each.step for each in found])
+    rows = [each.rows for each in found if each.rows is not None]
+    return StepsWithRows(steps, [np.array(each) for each in rows] if len(rows) == len(found) else None)
 
 
 def most_records(limit: int, numbers: int, of: int | None = None) -> int:

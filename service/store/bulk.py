@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import orjson
 import psycopg
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+from service.store.json_vectors import write_vectors
 
 Columns = Mapping[str, NDArray[Any] | None]
 """By name: M numbers, or M vectors of D; None where all are null."""
@@ -101,11 +102,10 @@ def as_tuples(job_ids: Sequence[UUID], columns: Columns) -> list[tuple[Any, ...]
 
 
 def _values(column: NDArray[Any] | None, count: int) -> list[Any]:
-    """Numbers, and vectors as JSON. All vectors are written in one go, and then cut."""
+    """Numbers, and vectors as JSON."""
     if column is None:
         return [None] * count
     if column.ndim == 1:
         values: list[Any] = column.tolist()
         return values
-    text = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    return [f"[{vector}]" for vector in text[2:-2].split("],[")]
+    return write_vectors(column)

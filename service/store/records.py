@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, case, cast, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.store import bulk
+from service.store import bulk, bulk_reading
 from service.store.tables import Dataset, Epoch, Job, Snapshot, Step
 from slope.columns import EpochColumns, StepColumns
 
 JobIds = Sequence[UUID]
+
+_EPOCH_COLUMNS = [field.name for field in fields(EpochColumns)]
+_STEP_COLUMNS = [field.name for field in fields(StepColumns)]
 
 
 @contextmanager
@@ -65,10 +70,19 @@ def epochs_after(session: Session, job_id: UUID, epoch: int, limit: int) -> list
     return list(session.scalars(query))
 
 
-def epochs_among(session: Session, job_id: UUID, epochs: Sequence[int]) -> list[Epoch]:
+def epoch_columns_after(session: Session, job_id: UUID, epoch: int, limit: int) -> EpochColumns:
+    """At most `limit` epochs that follow the given one, ascending."""
+    return _epoch_columns(session, and_(Epoch.job_id == job_id, Epoch.epoch > epoch), limit)
+
+
+def epoch_columns_among(session: Session, job_id: UUID, epochs: Sequence[int]) -> EpochColumns:
     """Those of the epochs that are there, ascending."""
-    query = select(Epoch).where(Epoch.job_id == job_id, Epoch.epoch.in_(epochs)).order_by(Epoch.epoch)
-    return list(session.scalars(query))
+    return _epoch_columns(session, and_(Epoch.job_id == job_id, Epoch.epoch.in_(epochs)), len(epochs))
+
+
+def _epoch_columns(session: Session, here: ColumnElement[bool], limit: int) -> EpochColumns:
+    rows = select(Epoch).where(here).order_by(Epoch.epoch).limit(limit)
+    return EpochColumns(**bulk_reading.select_columns(session, _EPOCH_COLUMNS, rows))  # type: ignore[arg-type]
 
 
 def select_thinned_epochs(session: Session, job_id: UUID, epoch: int, count: int) -> list[int]:
@@ -100,6 +114,20 @@ def steps_in(session: Session, job_id: UUID, epoch: int, window: range) -> list[
     """The recorded steps of an epoch within a window, ascending."""
     query = select(Step).where(Step.job_id == job_id, Step.epoch == epoch)
     return list(session.scalars(query.where(Step.step.between(window.start, window.stop - 1)).order_by(Step.step)))
+
+
+def step_columns_in(session: Session, job_id: UUID, epoch: int, window: range) -> StepColumns:
+    """The recorded steps of an epoch within a window, ascending."""
+    here = and_(Step.job_id == job_id, Step.epoch == epoch, Step.step.between(window.start, window.stop - 1))
+    rows = select(Step).where(here).order_by(Step.step)
+    return StepColumns(**bulk_reading.select_columns(session, _STEP_COLUMNS, rows))  # type: ignore[arg-type]
+
+
+def columns_of_steps(steps: Sequence[Step]) -> StepColumns:
+    """At least one step, all of the same model."""
+    columns = {name: [getattr(step, name) for step in steps] for name in _STEP_COLUMNS}
+    arrays = {name: None if column[0] is None else np.array(column) for name, column in columns.items()}
+    return StepColumns(**arrays)  # type: ignore[arg-type]
 
 
 class RecordedStep(NamedTuple):

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 from workbench import LECTURE, change, claimed, problem_of, request, storage, submit
 
-from service.api.files.columns import epoch_columns
+from service.api.files.columns import epoch_batch, epoch_schema
 from service.api.files.encoding import encode_batches
 from service.errors import JobNotFound
 from service.jobs import jobs
@@ -335,7 +335,7 @@ def test_a_history_is_read_in_chunks(database: Database, monkeypatch: pytest.Mon
     monkeypatch.setattr(chunks, "_CHUNK_NUMBERS", 100)
     job_id = with_losses(database, [1.0] * 50)
 
-    found = [[row.epoch for row in chunk] for chunk in chunks.epoch_history(database, job_id, after=3, limit=20).chunks]
+    found = [chunk.epoch.tolist() for chunk in chunks.epoch_history(database, job_id, after=3, limit=20).chunks]
 
     assert max(map(len, found)) <= 10
     assert [epoch for chunk in found for epoch in chunk] == list(range(4, 24))
@@ -351,11 +351,9 @@ def test_a_history_of_any_length_is_sent_in_the_same_memory(database: Database) 
 def peak_of_sending(database: Database, job_id: UUID, limit: int) -> int:
     """The most bytes that are held at once."""
     found = chunks.epoch_history(database, job_id, limit=limit)
-    schema = epoch_columns([], found.features).schema
+    schema = epoch_schema(found.features)
     tracemalloc.start()
-    sent = sum(
-        map(len, encode_batches("arrow", schema, (epoch_columns(chunk, found.features) for chunk in found.chunks)))
-    )
+    sent = sum(map(len, encode_batches("arrow", schema, (epoch_batch(chunk, schema) for chunk in found.chunks))))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sent > limit * 100 * 8

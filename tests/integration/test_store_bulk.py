@@ -16,7 +16,7 @@ from service.errors import DatabaseError, DatabaseUnavailable
 from service.store import bulk, records
 from service.store.database import Database
 from service.store.tables import Epoch
-from slope.columns import EpochColumns
+from slope.columns import Columns, EpochColumns
 from slope.model import Parameters
 from slope.records import EpochRecord, StepRecord, epoch_columns, step_columns
 
@@ -95,9 +95,17 @@ def test_every_number_is_read_back_to_the_bit(database: Database, history: list[
     with database.reading() as session:
         rows = records.epochs_after(session, job_id, -1, 100)
         read = [step for record in history for step in records.steps_in(session, job_id, record.epoch, range(1))]
+        in_columns = records.epoch_columns_after(session, job_id, -1, 100)
+        steps_in_columns = [records.step_columns_in(session, job_id, record.epoch, range(1)) for record in history]
     assert [written(row) for row in rows] == [given_as(record) for record in history]
+    assert lists(in_columns) == lists(epoch_columns(history))
+    assert [lists(each) for each in steps_in_columns if len(each)] == [lists(step_columns([step])) for step in steps]
     found = [(row.epoch, row.step, row.loss, row.gradient_weights, row.gradient_bias, row.weights) for row in read]
     assert found == [(s.epoch, s.step, s.loss, *s.gradient, s.parameters.weights) for s in steps]
+
+
+def lists(columns: Columns) -> dict[str, list[object] | None]:
+    return {name: None if column is None else column.tolist() for name, column in columns.arrays().items()}
 
 
 def columns(epochs: list[int]) -> EpochColumns:

@@ -3,51 +3,39 @@
 A vector that is not there (the gradient of a frozen parameter) is a null in each of them, and so is a missing bias.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from service.prediction.datasets import Scored
 from service.prediction.points import Prediction
-from service.records.pages import StepWithRows
-from service.store.tables import Epoch
+from service.records.pages import StepsWithRows
+from slope.columns import EpochColumns, StepColumns
 
-_ROWS = pa.list_(pa.int64())
-
-
-def epoch_columns(epochs: Sequence[Epoch], features: int) -> pa.RecordBatch:
-    columns = {
-        "epoch": _integers([row.epoch for row in epochs]),
-        "loss": _doubles([row.loss for row in epochs]),
-        "last_loss": _doubles([row.last_loss for row in epochs]),
-        "validation_loss": _doubles([row.validation_loss for row in epochs]),
-        **_vectors("gradient_mean_weights", [row.gradient_mean_weights for row in epochs], features),
-        "gradient_mean_bias": _doubles([row.gradient_mean_bias for row in epochs]),
-        **_vectors("gradient_last_weights", [row.gradient_last_weights for row in epochs], features),
-        "gradient_last_bias": _doubles([row.gradient_last_bias for row in epochs]),
-        "gradient_norm": _doubles([row.gradient_norm for row in epochs]),
-        **_vectors("weights", [row.weights for row in epochs], features),
-        "bias": _doubles([row.bias for row in epochs]),
-        "learning_rate": _doubles([row.learning_rate for row in epochs]),
-        "seconds": _doubles([row.seconds for row in epochs]),
-    }
-    return pa.RecordBatch.from_pydict(columns)
+_EPOCH_VECTORS = ("gradient_mean_weights", "gradient_last_weights", "weights")
+_STEP_VECTORS = ("gradient_weights", "weights")
+_KINDS = {"epoch": pa.int64(), "step": pa.int64(), "rows": pa.list_(pa.int64())}
+"""What is no double."""
 
 
-def step_columns(steps: Sequence[StepWithRows], features: int) -> pa.RecordBatch:
-    found = [each.step for each in steps]
-    columns = {
-        "epoch": _integers([row.epoch for row in found]),
-        "step": _integers([row.step for row in found]),
-        "rows": pa.array([each.rows for each in steps], _ROWS),
-        "loss": _doubles([row.loss for row in found]),
-        **_vectors("gradient_weights", [row.gradient_weights for row in found], features),
-        "gradient_bias": _doubles([row.gradient_bias for row in found]),
-        **_vectors("weights", [row.weights for row in found], features),
-        "bias": _doubles([row.bias for row in found]),
-    }
-    return pa.RecordBatch.from_pydict(columns)
+def epoch_schema(features: int) -> pa.Schema:
+    return _schema([field.name for field in fields(EpochColumns)], _EPOCH_VECTORS, features)
+
+
+def step_schema(features: int) -> pa.Schema:
+    epoch, step, *others = [field.name for field in fields(StepColumns)]
+    return _schema([epoch, step, "rows", *others], _STEP_VECTORS, features)
+
+
+def epoch_batch(epochs: EpochColumns, schema: pa.Schema) -> pa.RecordBatch:
+    return _batch(epochs.arrays(), len(epochs), schema)
+
+
+def step_batch(found: StepsWithRows, schema: pa.Schema) -> pa.RecordBatch:
+    return _batch({**found.steps.arrays(), "rows": found.rows}, len(found), schema)
 
 
 def prediction_columns(found: Sequence[Prediction]) -> pa.RecordBatch:
@@ -71,8 +59,23 @@ def scored_columns(scored: Scored) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _integers(values: Sequence[int]) -> pa.Array:
-    return pa.array(values, pa.int64())
+def _schema(names: Sequence[str], vectors: Sequence[str], features: int) -> pa.Schema:
+    cells = {name: [f"{name}_{each}" for each in range(features)] if name in vectors else [name] for name in names}
+    return pa.schema([(cell, _KINDS.get(name, pa.float64())) for name in names for cell in cells[name]])
+
+
+def _batch(columns: Mapping[str, Any], count: int, schema: pa.Schema) -> pa.RecordBatch:
+    """What is not there is null."""
+    numbers: dict[str, Any] = {}
+    for name, column in columns.items():
+        is_matrix = isinstance(column, np.ndarray) and column.ndim == 2
+        numbers |= {f"{name}_{each}": row for each, row in enumerate(column.T.copy())} if is_matrix else {name: column}
+    found = [numbers.get(field.name) for field in schema]
+    arrays = [
+        pa.nulls(count, field.type) if column is None else pa.array(column, field.type)
+        for field, column in zip(schema, found, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _doubles(values: Sequence[float | None]) -> pa.Array:

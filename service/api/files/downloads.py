@@ -3,16 +3,14 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel
-
+from service.api.files.lines import epoch_lines, step_lines
 from service.api.files.streaming import Stream
 from service.api.negotiation import MEDIA_TYPES
 from service.api.schemas.predictions import PredictionView
-from service.api.schemas.records import EpochView, StepView
 from service.prediction.points import Prediction
 from service.records.chunks import History
-from service.records.pages import StepWithRows
-from service.store.tables import Epoch
+from service.records.pages import StepsWithRows
+from slope.columns import EpochColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,22 +23,22 @@ Taking = Callable[[Iterator[bytes]], AsyncIterator[bytes]]
 # pyarrow is loaded by the first call that needs it: the process does without it until then.
 
 
-def epochs_file(history: History[Epoch], format: FileFormat, name: str) -> Stream:
+def epochs_file(history: History[EpochColumns], format: FileFormat, name: str) -> Stream:
     """Epochs as lines of JSON, as they are in a page, or in columns."""
     if format == "ndjson":
-        return stream_file(_lines(history, EpochView.of), format, name)
-    from service.api.files.columns import epoch_columns
+        return stream_file(_lines(map(epoch_lines, history.chunks)), format, name)
+    from service.api.files.columns import epoch_batch, epoch_schema
 
-    return stream_file(_table(history, epoch_columns, format), format, name)
+    return stream_file(_table(history, epoch_schema(history.features), epoch_batch, format), format, name)
 
 
-def steps_file(history: History[StepWithRows], format: FileFormat, name: str, each: Taking) -> Stream:
+def steps_file(history: History[StepsWithRows], format: FileFormat, name: str, each: Taking) -> Stream:
     """Steps as lines of JSON, as they are in a page, or in columns; `each` says where they are computed."""
     if format == "ndjson":
-        return stream_file(each(_lines(history, StepView.of)), format, name)
-    from service.api.files.columns import step_columns
+        return stream_file(each(_lines(map(step_lines, history.chunks))), format, name)
+    from service.api.files.columns import step_batch, step_schema
 
-    return stream_file(each(_table(history, step_columns, format)), format, name)
+    return stream_file(each(_table(history, step_schema(history.features), step_batch, format)), format, name)
 
 
 def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> Stream:
@@ -60,15 +58,17 @@ def stream_file(content: Iterator[bytes] | AsyncIterator[bytes], format: str, na
     return Stream(content, media_type=MEDIA_TYPES[format], headers=headers)
 
 
-def _lines(history: History[Any], view: Callable[[Any], BaseModel]) -> Iterator[bytes]:
-    for chunk in history.chunks:
-        yield b"".join(view(item).model_dump_json().encode() + b"\n" for item in chunk)
+def _lines(chunks: Iterator[list[str]]) -> Iterator[bytes]:
+    for lines in chunks:
+        yield "".join(f"{line}\n" for line in lines).encode()
 
 
 def _table(
-    history: History[Any], columns: "Callable[[Any, int], pa.RecordBatch]", format: Literal["csv", "arrow"]
+    history: History[Any],
+    schema: "pa.Schema",
+    batch: "Callable[[Any, pa.Schema], pa.RecordBatch]",
+    format: Literal["csv", "arrow"],
 ) -> Iterator[bytes]:
     from service.api.files.encoding import encode_batches
 
-    schema = columns([], history.features).schema
-    return encode_batches(format, schema, (columns(chunk, history.features) for chunk in history.chunks))
+    return encode_batches(format, schema, (batch(chunk, schema) for chunk in history.chunks))

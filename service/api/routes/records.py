@@ -9,7 +9,8 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from service.api import negotiation
 from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep, TurnDep
 from service.api.files.downloads import Taking, epochs_file, steps_file
-from service.api.negotiation import json_page
+from service.api.files.lines import epoch_lines, step_lines
+from service.api.negotiation import json_page, page_of_lines
 from service.api.schemas.records import EpochView, StepView
 from service.api.schemas.view import Page
 from service.records import chunks, pages
@@ -63,7 +64,7 @@ def list_epochs(
     else:
         found = chunks.epoch_history(database, job_id, after=after, limit=limit or chunks.ALL)
     if format == "json":
-        return json_page(EpochView.of(row) for chunk in found.chunks for row in chunk)
+        return page_of_lines(line for chunk in found.chunks for line in epoch_lines(chunk))
     return epochs_file(found, format, f"{job_id}-epochs")
 
 
@@ -100,7 +101,7 @@ async def list_steps(
         else:
             found = chunks.step_history(database, storage, job_id, epoch, after=after, limit=limit or chunks.ALL)
         if format == "json":
-            return json_page(StepView.of(each) for chunk in found.chunks for each in chunk)
+            return page_of_lines(line for chunk in found.chunks for line in step_lines(chunk))
         return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
 
     return await (run_in_threadpool(answer) if are_recorded else turn(answer))
@@ -114,7 +115,7 @@ def _are_recorded(database: Database, job_id: UUID, epoch: int) -> bool:
 def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Response:
     with database.reading() as session:
         page = pages.page_of_epochs(session, job_id, after=after, limit=limit)
-    return json_page(map(EpochView.of, page.records), page.following)
+    return page_of_lines(epoch_lines(page.records), page.following)
 
 
 def _page_of_steps(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> Response:
