@@ -117,7 +117,7 @@ def _refuse_other_delimiters(found: Beginning, reading: Reading) -> None:
     """Where the first row has one cell, and another sign is in it as often as in all below; these may have commas."""
     first = found.first
     if _declared_delimiter(first, reading) or first[0].strip().lower() == "sep=":
-        raise BadOption("The first line says sep=…: leave it out, and name the delimiter by this option", "delimiter")
+        raise BadOption("The first line says sep=…: leave it out, and say it, as in delimiter=;", "delimiter")
     if len(first) > 1:
         return
     rows = [reading.delimiter.join(row) for row in [first, *found.below] if row]
@@ -130,8 +130,10 @@ def _refuse_other_delimiters(found: Beginning, reading: Reading) -> None:
             has_commas = reading.delimiter == "," and any("," in row for row in rows)
             also = "; and decimal=, where a comma stands in numbers" if has_commas else ""
             raise BadOption(detail + also, "delimiter")
-    parts = [row.split() for row in rows]
-    if len(rows) > 1 < len(parts[0]) and all(len(row) == len(parts[0]) and _are_numbers(row) for row in parts[1:]):
+    names, *below = (row.split() for row in rows)
+    width, widths = len(names), {len(cells) for cells in below}
+    is_of_cells = width > 1 and widths in ({width}, {width + 1})  # R names no column of row names
+    if is_of_cells and all(_are_numbers(cells[-width:]) for cells in below):
         raise BadOption("The rows are numbers with spaces in between: say delimiter=whitespace", "delimiter")
 
 

@@ -111,7 +111,7 @@ class JsonDocument(Source):
             if fold_name(name) in self._columns:
                 raise BadTable("The document has this name twice", column=name)
             if next(events)[0] != "start_array":
-                raise BadTable("The column is not a list", column=name)
+                raise BadTable(f"The column is not a list: {_AS_FROM_PANDAS}", column=name)
             self._read_column(name, events)
         rows = len(next(iter(self._columns.values()), ()))
         for name, column in self._columns.items():
@@ -233,6 +233,7 @@ def _double(number: Decimal) -> float:
     return value
 
 
+_AS_FROM_PANDAS = "send columns as lists, as pandas' to_dict('list') has them, or rows, as its to_dict('records')"
 _NESTED = ("start_map", "start_array")
 _TYPES: dict[str | None, FieldType] = {"number": "number", "boolean": "boolean", "string": "text", "null": "number"}
 _TYPES[None] = "number"

@@ -296,12 +296,19 @@ def test_an_index_without_a_name_is_said_to_be_left_out_and_can_be_kept(tmp_path
         b"a;b\n1,5;2\n1;2\n",
         b"a b\n1 2\n3 4.5\n",
         b" 1  2\n 3  4\n",
+        b'"speed" "dist"\n"1" 4 2\n"2" 4 10\n',
     ],
 )
 def test_another_delimiter_is_noticed(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(BadOption) as told:
         taken(tmp_path, body, "csv")
     assert told.value.option == "delimiter"
+
+
+@pytest.mark.parametrize("body", [b'{"a": {"0": 1, "1": 2}}', b'{"a": 1}'], ids=["to_json of pandas", "a number"])
+def test_columns_that_are_no_lists_are_told_how_pandas_writes_those(tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(BadTable, match=r"to_dict\('list'\)"):
+        taken(tmp_path, body, "json")
 
 
 def test_a_decimal_comma_beside_another_delimiter_is_told_with_it(tmp_path: Path) -> None:
