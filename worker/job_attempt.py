@@ -9,11 +9,13 @@ import structlog
 
 from service.data import numbers
 from service.data.streamed import stream_job_data, without_rows
+from service.data.triangles import ensure_triangle, job_columns
 from service.store.leases import JobLease
 from service.store.tables import Job
 from slope.analysis import Ending, analysis_seconds
 from slope.data import TrainingData, prepare
 from slope.engines.build import build, build_reduced
+from slope.engines.costs import LITTLE_NUMBERS
 from slope.engines.partitioned import ReducedPartition
 from slope.engines.plan import snapshot_interval
 from slope.engines.reduced import Pause, Reductions
@@ -60,7 +62,7 @@ class JobAttempt:
     def _begin(self) -> None:
         """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""
         job, spec, process = self._job, self._spec, self._process
-        if job.planned.streams:
+        if not job.planned.holds_rows:
             self._data = without_rows(job)
         else:
             arrays = retry_while_away(
@@ -85,7 +87,7 @@ class JobAttempt:
             "keeps_steps": job.planned.steps_recorded,
             "interrupted": lambda: self._heartbeat.stop_reason is not None,
         }
-        if not job.planned.streams:
+        if job.planned.holds_rows:
             return build(job.planned.engine, self._data, spec, device=device, **options)
         reduce = _reduction(self._process, self._lease, job)
 
@@ -112,6 +114,7 @@ class JobAttempt:
             self._finish("cancelled", f"Cancelled after {self._recorder.epochs_done} epochs")
         else:
             self._succeed(last)
+            self._ensure_triangle()
 
     def time_out(self) -> None:
         detail = outcome.timeout_detail(self._job.timeout_seconds)
@@ -176,11 +179,20 @@ class JobAttempt:
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not self._spec.keeps_epoch(last.epoch):
             self._recorder.keep_epochs([last])
-        values = outcome.result_columns(self._job, self._training.result, self._data, self._spec)
+        values = outcome.result_columns(self._job, self._training.result, self._data, self._spec, self._reduction)
         self._recorder.add_findings(self._health.conclude())
         self._recorder.add_findings(outcome.ending_findings(self._ending(values), self._spec))
         stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None
         self._finish("succeeded", stopped, **values)
+
+    def _ensure_triangle(self) -> None:
+        """Of a dataset whose rows were read, and which a triangle would have spared some of it."""
+        dataset, process = self._job.dataset, self._process
+        if dataset.is_inline or dataset.rows * (len(self._job.features) + 1) <= LITTLE_NUMBERS:
+            return
+        if not self._job.planned.from_triangle:
+            most = process.settings.triangle_columns
+            ensure_triangle(process.database, process.storage, dataset.id, most, process.stopping.is_set)
 
     def _finish(self, status: str, detail: str | None, **values: Any) -> None:
         self._recorder.finish(status, detail, **values)
@@ -198,7 +210,11 @@ class JobAttempt:
 
 
 def _reduction(process: Process, lease: JobLease, job: Job) -> Callable[[Pause], ReducedPartition]:
-    """How data that is read in parts is reduced, with others or alone."""
+    """How data is reduced that is read in parts, with others or alone, or that its dataset has the triangle of."""
+    if job.planned.from_triangle:
+        with process.database.reading() as session:
+            whole = ReducedPartition.of_columns(job_columns(session, job))
+        return lambda pause: whole
     if job.planned.partitions > 1:
         return Leader(process, lease, job).reduce
     data, rows = stream_job_data(process.storage, job, device_for(job.device)), range(job.dataset.rows)

@@ -18,6 +18,7 @@ from slope.analysis import (
     analyse,
     ending_of_triangle,
     reached,
+    reached_by,
     shortfall,
     warnings_for,
 )
@@ -55,13 +56,15 @@ def start_columns(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str,
     }
 
 
-def result_columns(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec) -> dict[str, Any]:
-    """Columns of a job that has succeeded."""
+def result_columns(
+    job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec, reduction: Reduction | None = None
+) -> dict[str, Any]:
+    """Columns of a job that has succeeded. Without rows its data is what stands for them."""
     return {
         "weights": trained.weights,
         "bias": trained.bias,
         "predictions_after": _predict(job, trained, data, spec),
-        "analysis": _analysis_of(job, trained, data, spec),
+        "analysis": _analysis_of(job, trained, data, spec, reduction),
     }
 
 
@@ -93,13 +96,18 @@ def _predict(job: Job, parameters: Parameters, data: TrainingData, spec: Trainin
     return predict_singly(parameters, points, spec, data.scaler) if points else []
 
 
-def _analysis_of(job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec) -> dict[str, Any] | None:
+def _analysis_of(
+    job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec, reduction: Reduction | None
+) -> dict[str, Any] | None:
     """What was known at submission, and how far the run came."""
     known = job.analysis
-    if known is None or len(data.y) == 0:  # the data was read in parts, and is not kept
-        return known
-    exact = known["exact"] and known["exact"]["loss"]
-    came = reached(data, spec, np.array(trained.weights), trained.bias, exact)
+    if known is None or (reduction is None and len(data.y) == 0):
+        return known  # of data that is read in parts, where all epochs were done before this attempt
+    exact, weights = known["exact"] and known["exact"]["loss"], np.array(trained.weights)
+    if reduction is not None:
+        came = reached_by(reduction, spec, weights, trained.bias, exact)
+    else:
+        came = reached(data, spec, weights, trained.bias, exact)
     return known | {"reached": asdict(came)}
 
 

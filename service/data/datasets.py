@@ -115,7 +115,8 @@ class NewDataset:
     def _description(self) -> dict[str, Any]:
         """What is known of the table, besides its numbers."""
         columns = [asdict(column) for column in self._summary.columns]
-        return {"name": self._name, "columns": columns, "notes": list(self._summary.notes)}
+        triangle = self._summary.triangle and self._summary.triangle.encode()
+        return {"name": self._name, "columns": columns, "notes": list(self._summary.notes), "triangle": triangle}
 
     def _row(self, session: Session, object_id: UUID) -> dict[str, Any]:
         return self._description | {

@@ -48,6 +48,7 @@ def _allowance(settings: Settings) -> Allowance:
         numbers=settings.max_dataset_numbers,
         file_bytes=settings.max_upload_size,
         document_bytes=settings.max_body_size,
+        triangle_columns=settings.triangle_columns,
     )
     return Allowance(limits, settings.upload_memory, settings.upload_seconds)
 

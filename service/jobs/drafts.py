@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.storage import Storage
 from service.store import workers
 from service.store.database import Database
-from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
+from slope.analysis import Analysis, analyse, analyse_columns, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.spec import Fault, JobRequest, TrainingSpec
@@ -41,30 +41,37 @@ def draft_job(database: Database, storage: Storage, request: JobRequest, setting
     spec, sample = request.hyperparameters, sample_for_job(database, storage, request)
     size = (sample.rows, len(sample.features))
     with database.reading() as session:
-        planned = _plan(session, spec, size, request.device)
+        planned = _plan(session, sample, spec, request.device)
         refuse_without_memory(session, planned, request.device)
     refuse_too_many_numbers("job", planned.recorded_numbers, settings)
-    analysis, follows = _analysis(sample, spec, settings), analysis_is_late(*size, settings)
+    follows = sample.analysed_columns(spec) is None and analysis_is_late(*size, settings)
+    analysis = _analysis(sample, spec, settings)
     warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
-    return Draft(request, sample, planned, candidates(spec, *size, request.device), analysis, follows, warnings)
+    has_triangle = sample.reduced_for(spec) is not None
+    options = candidates(spec, *size, request.device, has_triangle=has_triangle)
+    return Draft(request, sample, planned, options, analysis, follows, warnings)
 
 
-def _plan(session: Session, spec: TrainingSpec, size: tuple[int, int], device: str) -> Plan:
+def _plan(session: Session, sample: Sample, spec: TrainingSpec, device: str) -> Plan:
     """By an engine that workers have the memory for, if there is one."""
+    size, has_triangle = (sample.rows, len(sample.features)), sample.reduced_for(spec) is not None
     try:
-        planned = plan(spec, *size, device)
+        planned = plan(spec, *size, device, has_triangle=has_triangle)
         most = memory_of_largest_worker(session, planned, device)
-        return planned if most is None else plan(spec, *size, device, most)
+        return planned if most is None else plan(spec, *size, device, most, has_triangle=has_triangle)
     except EngineDoesNotApply as error:
         raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
 
 
 def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysis | None:
     """None where it would take too long, or the rows are too many to be read now."""
-    arrays = sample.arrays
-    if arrays is None or analysis_seconds(sample.rows, len(sample.features)) > settings.analysis_seconds:
+    features, columns = len(sample.features), sample.analysed_columns(spec)
+    if analysis_seconds(features + 2 if columns else sample.rows, features) > settings.analysis_seconds:
         return None
-    return analyse(prepare(arrays.x, arrays.y, spec), spec)
+    if columns:
+        return analyse_columns(columns, spec)
+    arrays = sample.arrays
+    return None if arrays is None else analyse(prepare(arrays.x, arrays.y, spec), spec)
 
 
 def refuse_too_many_numbers(what: str, numbers: int, settings: Settings) -> None:

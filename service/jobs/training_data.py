@@ -1,8 +1,9 @@
 """What a job learns from: the rows of its request, or columns of a stored dataset, checked against the rest of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
@@ -12,12 +13,15 @@ from sqlalchemy.orm import Session
 from service.data import datasets, numbers
 from service.data.datasets import NewDataset
 from service.data.numbers import MOST_READ, Arrays
+from service.data.triangles import reduced_columns, stands_for_rows
 from service.errors import InvalidRequest, ObjectMissing
 from service.storage import Storage
 from service.store import datasets as stored
 from service.store.database import Database
 from service.store.tables import Dataset
 from slope.analysis import Spread, precision_warnings, spreads_of
+from slope.engines.costs import LITTLE_NUMBERS
+from slope.reduced_rows import ReducedColumns
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
 from slope.spec.job import refuse_misfits
 from slope.spec.names import no_such
@@ -26,16 +30,36 @@ from slope.spec.part import infinite_from
 
 @dataclass(frozen=True)
 class Sample:
-    """Named columns of this many rows. The arrays are None where they are too many to be read beforehand."""
+    """Named columns of this many rows."""
 
     rows: int
     features: list[str]
     target: str
-    arrays: Arrays | None
+    load: Callable[[], Arrays | None]
     spreads: list[Spread]
     """Of the features, and of the target as the last."""
     dataset_id: UUID | None = None
     """None where the rows came with the request."""
+    columns: ReducedColumns | None = None
+    """From the dataset's triangle, if it has one."""
+
+    @cached_property
+    def arrays(self) -> Arrays | None:
+        """Read when they are first asked for; None where they are too many for that."""
+        return self.load()
+
+    @property
+    def numbers(self) -> int:
+        return self.rows * (len(self.features) + 1)
+
+    def reduced_for(self, spec: TrainingSpec) -> ReducedColumns | None:
+        """What stands for the rows that a job trains on, if anything does."""
+        return self.columns if stands_for_rows(spec) else None
+
+    def analysed_columns(self, spec: TrainingSpec) -> ReducedColumns | None:
+        """The same for an analysis: a few rows are read, and those that each bound the rate of training row by row."""
+        is_by_row = spec.batch_size == 1 and self.numbers <= MOST_READ
+        return None if is_by_row or self.numbers <= LITTLE_NUMBERS else self.reduced_for(spec)
 
     def warnings(self, spec: TrainingSpec) -> list[str]:
         """What is lost of the columns in the dtype of a job."""
@@ -63,30 +87,37 @@ def sample_for_job(database: Database, storage: Storage, request: JobRequest) ->
         arrays = Arrays.of(request.dataset)
         *features, target = request.dataset.names
         spreads = spreads_of(np.column_stack([arrays.x, arrays.y]), [*features, target])
-        return Sample(len(arrays.y), features, target, arrays, spreads)
+        return Sample(len(arrays.y), features, target, lambda: arrays, spreads)
     with _translated_faults(request):
-        try:
-            return _stored(storage, request, request.dataset, _dataset(database, request.dataset.id))
-        except ObjectMissing:
-            _dataset(database, request.dataset.id)  # another may have deleted it meanwhile
-            raise
+        return _stored(database, storage, request, request.dataset)
 
 
 def _dataset(database: Database, dataset_id: UUID) -> Dataset:
+    """With its triangle."""
     with database.reading() as session:
-        dataset = stored.find_dataset(session, dataset_id)
+        dataset = stored.find_dataset(session, dataset_id, with_triangle=True)
     if dataset is None:
         raise invalid(("dataset", "id"), f"There is no dataset {dataset_id}")
     return dataset
 
 
-def _stored(storage: Storage, request: JobRequest, reference: DatasetReference, dataset: Dataset) -> Sample:
+def _stored(database: Database, storage: Storage, request: JobRequest, reference: DatasetReference) -> Sample:
+    dataset = _dataset(database, reference.id)
     features, target = _chosen(reference, [column["name"] for column in dataset.columns])
     refuse_misfits(request, dataset.rows, len(features))
     _refuse_overflow(dataset, [*features, target], request.hyperparameters.dtype)
-    is_small = dataset.rows * (len(features) + 1) <= MOST_READ
-    arrays = numbers.load_columns(storage, dataset.object_id, dataset.rows, features, target) if is_small else None
-    return Sample(dataset.rows, features, target, arrays, _spreads(dataset, [*features, target]), dataset.id)
+    columns = reduced_columns(dataset, features, target)
+
+    def load() -> Arrays | None:
+        if dataset.rows * (len(features) + 1) > MOST_READ:
+            return None
+        try:
+            return numbers.load_columns(storage, dataset.object_id, dataset.rows, features, target)
+        except ObjectMissing:
+            _dataset(database, dataset.id)  # another may have deleted it meanwhile
+            raise
+
+    return Sample(dataset.rows, features, target, load, _spreads(dataset, [*features, target]), dataset.id, columns)
 
 
 def _spreads(dataset: Dataset, names: Sequence[str]) -> list[Spread]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from service.data import numbers
 from service.data.streamed import stream_job_data
+from service.data.triangles import job_columns
 from service.errors import ClientGone, ReplayDiffers, ReplayTooLong
 from service.settings import get_settings
 from service.storage import Storage
@@ -115,7 +116,7 @@ def _training_near(session: Session, storage: Storage, job: Job, epoch: int, thr
 def _refuse_too_long(job: Job, epochs: int, through: int) -> None:
     """Before anything is read or computed: these epochs, and steps of the next, would be computed again."""
     settings, numbers = get_settings(), job.dataset.rows * (len(job.features) + 1)
-    if numbers > settings.replay_numbers and not job.planned.streams:
+    if numbers > settings.replay_numbers and job.planned.holds_rows:
         raise _too_long(f"The data has {numbers:,} numbers, and would be read; {settings.replay_numbers:,}")
     seconds = _seconds(job, epochs, through)
     if seconds > settings.replay_seconds:
@@ -143,7 +144,7 @@ def _run_of(session: Session, storage: Storage, job: Job) -> "Run | FusedMember"
     from slope.engines.fused_member import FusedMember
 
     spec = job.training_spec
-    if job.planned.streams:
+    if not job.planned.holds_rows:
         reduce = _reduction(session, storage, job)
         return build_reduced(len(job.features), reduce, spec, keeps_steps=False, interrupted=is_called_off)
     data = prepared_data(storage, Source.of(job))
@@ -162,6 +163,9 @@ def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause
     from slope.engines.partitioned import ReducedPartition, join_partitions
 
     spec = job.training_spec
+    if job.planned.from_triangle:
+        whole = ReducedPartition.of_columns(job_columns(session, job))
+        return lambda pause: whole.reductions(spec)
     if job.planned.partitions > 1:
         found = join_partitions(map(ReducedPartition.decode, partitions.reduced_partitions(session, job.id)))
         return lambda pause: found.reductions(spec)

@@ -15,9 +15,20 @@ _ADDING = int.from_bytes(b"datasets")
 """The lock on PostgreSQL of who adds a dataset within a quota."""
 
 
-def find_dataset(session: Session, dataset_id: UUID) -> Dataset | None:
+def find_dataset(session: Session, dataset_id: UUID, *, with_triangle: bool = False) -> Dataset | None:
     """With what is known of its columns."""
-    return session.get(Dataset, dataset_id, options=[undefer(Dataset.columns)])
+    known = [undefer(Dataset.columns), *([undefer(Dataset.triangle)] if with_triangle else [])]
+    return session.get(Dataset, dataset_id, options=known)
+
+
+def has_triangle(connection: Connection, dataset_id: UUID) -> bool:
+    return bool(connection.scalar(select(Dataset.triangle.is_not(None)).where(Dataset.id == dataset_id)))
+
+
+def keep_triangle(session: Session, dataset_id: UUID, triangle: bytes) -> None:
+    """Keep one where there is none: jobs may have been planned by the one that there is."""
+    without = (Dataset.id == dataset_id, Dataset.triangle.is_(None), ~Dataset.is_inline)
+    session.execute(update(Dataset).where(*without).values(triangle=triangle))
 
 
 def select_datasets(session: Session, *, name: str | None, before: UUID | None, limit: int) -> list[Dataset]:

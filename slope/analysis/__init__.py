@@ -2,6 +2,7 @@
 
 from slope.analysis.analysis import analyse, analysis_seconds, loss_of, r_squared, reached
 from slope.analysis.notes import Spread, precision_warnings, spreads_of, warnings_for
+from slope.analysis.of_triangle import analyse_columns, reached_by
 from slope.analysis.result import Analysis, Exact, Reached
 from slope.analysis.shortfall import Ending, ending_of_triangle, shortfall
 
@@ -12,12 +13,14 @@ __all__ = [
     "Reached",
     "Spread",
     "analyse",
+    "analyse_columns",
     "analysis_seconds",
     "ending_of_triangle",
     "loss_of",
     "precision_warnings",
     "r_squared",
     "reached",
+    "reached_by",
     "shortfall",
     "spreads_of",
     "warnings_for",

@@ -98,7 +98,8 @@ def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
         max_stable_learning_rate_per_row=finite_or_none(stable_rate_per_row(problem)) if squared else None,
         notes=[],
     )
-    return replace(analysis, notes=list(notes_on(data, spec, analysis, reduced)))
+    idle = (data.x == (data.x[0] if spec.learns_bias else 0.0)).all(axis=0)
+    return replace(analysis, notes=list(notes_on(data.x, idle, spec, analysis, reduced)))
 
 
 def _problem(data: TrainingData, spec: TrainingSpec) -> Problem:

@@ -23,6 +23,12 @@ class Problem:
     target: Array
     features: int
     l2: float
+    rows: int | None = None
+    """N, where fewer rows stand for them; otherwise as many as there are."""
+
+    @property
+    def count(self) -> int:
+        return len(self.target) if self.rows is None else self.rows
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Reduced:
 
 def reduce(problem: Problem) -> Reduced:
     """Scale by powers of two, which rounds nothing and keeps squares in range; rotate; factorise."""
-    count, features = len(problem.target), problem.features
+    count, features = problem.count, problem.features
     wide, basis = count < features, None
     exponents, target_exponent = powers_of_two(problem.design), int(powers_of_two(problem.target))
     if wide:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from slope.analysis.least_squares import Reduced, powers_of_two, stable_rate
 from slope.analysis.result import Analysis
-from slope.data import COARSE, Array, TrainingData, batch_rows, coarseness, float32_spacing
+from slope.data import COARSE, Array, batch_rows, coarseness, float32_spacing
 from slope.spec import SGD, Constant, TrainingSpec
 from slope.spec.names import listed
 
@@ -24,8 +24,13 @@ def warnings_for(spec: TrainingSpec, analysis: Analysis | None) -> list[str]:
     return [*_rate_warnings(spec, analysis), *analysis.notes] if analysis else []
 
 
-def notes_on(data: TrainingData, spec: TrainingSpec, analysis: Analysis, reduced: Reduced) -> Iterator[str]:
-    """What is peculiar about the design, the solution and the rates."""
+def notes_on(
+    x: Array, idle: NDArray[np.bool_], spec: TrainingSpec, analysis: Analysis, reduced: Reduced
+) -> Iterator[str]:
+    """What is peculiar about the design, the solution and the rates.
+
+    `x` has D columns of the size of the features, and `idle` says which of these add nothing (D).
+    """
     rank, columns = analysis.rank, analysis.columns
     if rank < columns:
         meaning = "without l2 many minima would be equal" if spec.l2 else "of the many minima the shortest is given"
@@ -33,7 +38,7 @@ def notes_on(data: TrainingData, spec: TrainingSpec, analysis: Analysis, reduced
     if analysis.rows < columns:
         yield f"There are fewer rows ({analysis.rows}) than parameters to learn ({columns})."
     if "weights" not in spec.frozen:
-        yield from _column_notes(data, spec)
+        yield from _column_notes(x, idle if analysis.rows > 1 else np.zeros_like(idle), spec)
     if spec.loss != "squared_error":
         yield f"The exact solution is that of the squared error; the loss trained is {spec.loss}."
     if spec.l1:
@@ -45,13 +50,13 @@ def notes_on(data: TrainingData, spec: TrainingSpec, analysis: Analysis, reduced
     yield from _rate_notes(spec, reduced)
 
 
-def _column_notes(data: TrainingData, spec: TrainingSpec) -> Iterator[str]:
+def _column_notes(x: Array, idle: NDArray[np.bool_], spec: TrainingSpec) -> Iterator[str]:
     biased = spec.learns_bias
-    idle = np.flatnonzero((data.x == (data.x[0] if biased else 0.0)).all(axis=0))
-    if len(idle) and len(data.y) > 1:
-        yield _named(idle) + (" constant: the bias already says as much." if biased else " zero in every row.")
+    if idle.any():
+        meaning = " constant: the bias already says as much." if biased else " zero in every row."
+        yield _named(np.flatnonzero(idle)) + meaning
     if not spec.standardize:
-        yield from _dwarfed(data.x, biased)
+        yield from _dwarfed(x, biased)
 
 
 def _dwarfed(x: Array, biased: bool) -> Iterator[str]:

@@ -62,8 +62,8 @@ def ending_of_triangle(
         return error + spec.l2 * float(np.square(weights).sum()), 1 - error / spread
 
     with np.errstate(all="ignore"):
-        few = reduce(_problem(triangle * (len(triangle) / rows) ** 0.5, spec, start))
-        came, best = numbers(*learned), numbers(*_completed(minimum(few), spec, start))
+        few = reduce(problem_of_triangle(triangle, spec, start, rows))
+        came, best = numbers(*learned), numbers(*completed(minimum(few), spec, start))
     return Ending(*came, *best, finite_or_none(stable_rate(few, 2.0))) if np.isfinite([*came, *best]).all() else None
 
 
@@ -85,18 +85,19 @@ def shortfall(spec: TrainingSpec, ending: Ending) -> str | None:
     )
 
 
-def _problem(triangle: Array, spec: TrainingSpec, start: Learned) -> Problem:
-    """What learns on the one side, what is frozen on the other."""
+def problem_of_triangle(triangle: Array, spec: TrainingSpec, start: Learned, rows: int) -> Problem:
+    """What learns on the one side, what is frozen on the other; of this many rows."""
     ones, x, y = triangle[:, :1], triangle[:, 1:-1], triangle[:, -1]
     weights, bias = start
     if "weights" in spec.frozen:
-        return Problem(ones, y - x @ weights, 0, 0.0)
+        return Problem(ones, y - x @ weights, 0, 0.0, rows)
     if spec.learns_bias:
-        return Problem(np.hstack([x, ones]), y, x.shape[1], spec.l2)
-    return Problem(x, y - ones[:, 0] * (bias or 0.0), x.shape[1], spec.l2)
+        return Problem(np.hstack([x, ones]), y, x.shape[1], spec.l2, rows)
+    return Problem(x, y - ones[:, 0] * (bias or 0.0), x.shape[1], spec.l2, rows)
 
 
-def _completed(learned: Array, spec: TrainingSpec, start: Learned) -> Learned:
+def completed(learned: Array, spec: TrainingSpec, start: Learned) -> Learned:
+    """With what is frozen."""
     weights, bias = start
     return (
         weights if "weights" in spec.frozen else learned[: len(weights)],

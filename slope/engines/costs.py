@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from slope.data import batch_rows, steps_per_epoch, training_rows
 from slope.spec import LBFGS, SGD, Adam, AdamW, Constant, Step, TrainingSpec
 
+LITTLE_NUMBERS = 100_000
+"""This many are read in about a millisecond."""
 MOST_NUMBERS_AT_ONCE = 10_000_000
 """Data of more numbers is read in parts by an engine that needs it only once."""
 PARTITION_NUMBERS = 2**23
@@ -26,11 +28,15 @@ class Work:
     rows: int
     features: int
     keeps_steps: bool
+    has_triangle: bool = False
+    """Whether the data is reduced already."""
 
     @classmethod
-    def of(cls, spec: TrainingSpec, rows: int, features: int, *, keeps_steps: bool) -> "Work":
+    def of(
+        cls, spec: TrainingSpec, rows: int, features: int, *, keeps_steps: bool, has_triangle: bool = False
+    ) -> "Work":
         """Of a dataset of `rows` rows, some of which may be held back."""
-        return cls(spec, training_rows(rows, spec), features, keeps_steps)
+        return cls(spec, training_rows(rows, spec), features, keeps_steps, has_triangle)
 
     @property
     def parameters(self) -> int:
@@ -48,7 +54,7 @@ class Work:
     @property
     def reads_in_parts(self) -> bool:
         """Whether a reduction has never more than a part of the data in memory."""
-        return self.rows * (self.features + 1) > MOST_NUMBERS_AT_ONCE
+        return not self.has_triangle and self.rows * (self.features + 1) > MOST_NUMBERS_AT_ONCE
 
     @property
     def partitions(self) -> int:
@@ -57,6 +63,11 @@ class Work:
             return 1
         by_size = self.rows * (self.features + 1) // PARTITION_NUMBERS
         return max(1, min(by_size, _MOST_PARTITIONS, _JOINED_NUMBERS // (self.features + 2) ** 2))
+
+    @property
+    def is_little(self) -> bool:
+        """Whether reading the data costs next to nothing."""
+        return self.rows * (self.features + 1) <= LITTLE_NUMBERS
 
     @property
     def data_bytes(self) -> int:
@@ -90,9 +101,10 @@ def _eager(work: Work) -> Cost:
 
 def _reduced(work: Work) -> Cost:
     columns = work.features + 2
-    start = 1e-3 + work.rows * (0.2e-9 * columns**2 + 0.5e-9 * columns)
+    passed = 0 if work.has_triangle else work.rows
+    start = 1e-3 + passed * (0.2e-9 * columns**2 + 0.5e-9 * columns)
     order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
-    data = 64_000_000 + order if work.reads_in_parts else work.data_bytes
+    data = 64_000_000 + order if work.reads_in_parts else 8 * passed * (work.features + 1)
     epoch = _BLOCKED + 2e-9 * columns**2 + _update(work) if not _uses_torch(work) else 300e-6 + 2e-9 * columns**2
     return Cost(_LOADING + start, epoch, data + 8 * columns * (3 * 2**15 + 16 * columns) + _BLOCK_BYTES)
 

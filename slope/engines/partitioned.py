@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
-from slope.data import Array, Scaler, centre_of_targets, split_rows
+from slope.data import Array, split_rows
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Reduction
+from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
 
 Batches = Callable[[range], Iterable[tuple[Array, Array]]]
@@ -39,6 +40,13 @@ class ReducedPartition:
         )
 
     @classmethod
+    def of_columns(cls, columns: ReducedColumns) -> Self:
+        """All rows of a dataset, from its triangle; none is held back."""
+        triangle, rows = columns.whole.triangle, columns.whole.rows
+        nothing = Reduction(np.zeros_like(triangle), 0)
+        return cls(Reduction(triangle, rows), nothing, columns.lowest[:-1], columns.highest[:-1])
+
+    @classmethod
     def decode(cls, document: bytes) -> Self:
         """As it was encoded."""
         found = load(document)
@@ -59,14 +67,8 @@ class ReducedPartition:
         """What a job trains and validates on, standardized where it asks for that."""
         if not spec.standardize:
             return Reductions(self.training, self.validation)
-        scaler = self._scaler(spec)
+        scaler = self.training.scaler(self.lowest, self.highest, spec)
         return Reductions(self.training.scaled(scaler), self.validation.scaled(scaler), scaler)
-
-    def _scaler(self, spec: TrainingSpec) -> Scaler:
-        """As slope.data.fit_scaler fits it to the rows, but for rounding."""
-        means = self.training.means if spec.fit_bias else np.zeros_like(self.lowest)
-        deviations = np.where(self.lowest < self.highest, self.training.deviations, 1.0)
-        return Scaler(means, deviations, centre_of_targets(*self.training.target_moments, spec))
 
 
 class PartitionedData:

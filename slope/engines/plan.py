@@ -29,6 +29,10 @@ _METHODS = {
     "compiled": "Every step in compiled code, and its gradients held against autograd's",
     "fused": "The jobs of a sweep as one batch of models, with one call of autograd a step",
 }
+_FROM_TRIANGLE = (
+    "From the dataset's triangle, without a look at its rows: as many rows as there are parameters, with the same loss "
+    "and gradient"
+)
 _WITHOUT_STEPS = ("composed",)
 
 
@@ -74,8 +78,15 @@ class Plan:
     """Whether the data is read in parts and never in memory as a whole."""
     partitions: int = 1
     """In how many the data is reduced, by as many workers as are free."""
+    from_triangle: bool = False
+    """Whether the dataset's triangle stands for its rows, none of which is read."""
     actual_seconds: float | None = None
     """Spent in the epochs so far; null in a plan for a job that is not there yet."""
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether the data is in memory as a whole."""
+        return not (self.streams or self.from_triangle)
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
@@ -84,13 +95,22 @@ class Plan:
         return cls(**known | {"engine": FORMER_ENGINES.get(known["engine"], known["engine"])})
 
 
-def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto", memory: int | None = None) -> Plan:
+def plan(
+    spec: TrainingSpec,
+    rows: int,
+    features: int,
+    device: str = "auto",
+    memory: int | None = None,
+    *,
+    has_triangle: bool = False,
+) -> Plan:
     """The plan for a dataset of `rows` × `features`. Raises EngineDoesNotApply.
 
     `auto` prefers engines that need at most `memory` bytes, if there are any.
     """
-    work = _work(spec, rows, features)
-    candidate, why = _chosen(spec, candidates(spec, rows, features, device), memory)
+    work = _work(spec, rows, features, has_triangle=has_triangle)
+    found = candidates(spec, rows, features, device, has_triangle=has_triangle)
+    candidate, why = _chosen(spec, found, memory, spares_reading=has_triangle and not work.is_little)
     keeps_steps = work.keeps_steps and candidate.engine not in _WITHOUT_STEPS
     kept_epochs = _epochs_kept(spec)
     kept_steps = kept_epochs * work.steps if keeps_steps else 0
@@ -108,12 +128,16 @@ def plan(spec: TrainingSpec, rows: int, features: int, device: str = "auto", mem
         memory_bytes=candidate.memory_bytes,
         streams=reads_in_parts,
         partitions=work.partitions if reads_in_parts else 1,
+        from_triangle=candidate.engine == "reduced" and has_triangle,
     )
 
 
-def candidates(spec: TrainingSpec, rows: int, features: int, device: str = "auto") -> list[EngineOption]:
+def candidates(
+    spec: TrainingSpec, rows: int, features: int, device: str = "auto", *, has_triangle: bool = False
+) -> list[EngineOption]:
     """All engines: what each would cost, or what stands in its way."""
-    return [_candidate(engine, _work(spec, rows, features), device) for engine in _METHODS]
+    work = _work(spec, rows, features, has_triangle=has_triangle)
+    return [_candidate(engine, work, device) for engine in _METHODS]
 
 
 def _candidate(engine: str, work: Work, device: str) -> EngineOption:
@@ -123,18 +147,22 @@ def _candidate(engine: str, work: Work, device: str) -> EngineOption:
         sentence = "; ".join(found)
         return EngineOption(engine, False, sentence[0].upper() + sentence[1:])
     cost: Cost = COSTS[engine](work)
-    return EngineOption(engine, True, _METHODS[engine], cost.seconds(work.spec.epochs), cost.memory)
+    method = _FROM_TRIANGLE if engine == "reduced" and work.has_triangle else _METHODS[engine]
+    return EngineOption(engine, True, method, cost.seconds(work.spec.epochs), cost.memory)
 
 
-def _chosen(spec: TrainingSpec, found: list[EngineOption], memory: int | None) -> tuple[EngineOption, str]:
-    """The candidate, and why it is the one."""
+def _chosen(
+    spec: TrainingSpec, found: list[EngineOption], memory: int | None, *, spares_reading: bool
+) -> tuple[EngineOption, str]:
+    """The candidate, and why it is the one. What costs little is not left to the reference if that must read for it."""
     if spec.engine != "auto":
         (asked,) = (candidate for candidate in found if candidate.engine == spec.engine)
         if not asked.applies:
             raise EngineDoesNotApply(f"The engine {asked.engine} does not apply: {_lowered(asked.why)}")
         return asked, f"Asked for. {asked.why}"
     eager, fitting = found[0], _fitting(found, memory)
-    if eager in fitting and _seconds(eager) < EAGER_SECONDS:
+    is_spared = spares_reading and any(each.engine == "reduced" and each.applies for each in found)
+    if eager in fitting and _seconds(eager) < EAGER_SECONDS and not is_spared:
         return eager, f"{eager.why}; it takes less than {EAGER_SECONDS:g} s"
     best, fastest = min(fitting, key=_seconds), min(filter(_applies, found), key=_seconds)
     if best is not fastest:
@@ -165,12 +193,12 @@ def _lowered(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]
 
 
-def _work(spec: TrainingSpec, rows: int, features: int) -> Work:
+def _work(spec: TrainingSpec, rows: int, features: int, *, has_triangle: bool = False) -> Work:
     """With steps recorded as the spec says: all, none, or as long as there are not too many."""
     bare = Work.of(spec, rows, features, keeps_steps=False)
     in_steps = _epochs_kept(spec) * bare.steps * _numbers_per_step(spec, features)
     keeps_steps = spec.record.steps == "all" or (spec.record.steps == "auto" and in_steps <= AUTO_RECORDED_NUMBERS)
-    return Work(spec, bare.rows, features, keeps_steps)
+    return Work(spec, bare.rows, features, keeps_steps, has_triangle)
 
 
 def snapshot_interval(spec: TrainingSpec, rows: int, features: int = 1, engine: str = "eager") -> int:

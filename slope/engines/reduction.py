@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slope.data import Array, Scaler
+from slope.data import Array
+from slope.reduced_rows import ReducedRows
 
 CHUNK_ROWS = 2**15
 """Rows that are joined at a time. The bits of a triangle depend on it, and not on how the rows were handed over."""
@@ -34,18 +35,13 @@ _MILD = 20.0
 """The condition up to which squaring it is harmless."""
 _VANISHING = 1e-140
 """The squares of smaller columns come near the smallest numbers there are."""
-_CONSTANT = 1e-14
-"""Targets that deviate by less than this fraction of their mean do so by rounding."""
 _NEWS = 1e3
 """A chunk that lengthens a direction of the triangle more than this is factorised."""
 
 
 @dataclass(frozen=True)
-class Reduction:
-    """`rows` rows of D features. `triangle` is (D + 2) × (D + 2), over the columns 1, x and y; float64."""
-
-    triangle: Array
-    rows: int
+class Reduction(ReducedRows):
+    """Rows that are reduced as they come, on any device."""
 
     @classmethod
     def of(
@@ -68,59 +64,6 @@ class Reduction:
         """The reduction of both parts' rows."""
         stacked = torch.from_numpy(np.vstack([self.triangle, other.triangle]))
         return Reduction(_triangle_of(stacked).numpy(), self.rows + other.rows)
-
-    @property
-    def features(self) -> int:
-        return len(self.triangle) - 2
-
-    @property
-    def ones(self) -> Array:
-        """What became of the column of ones: D + 2 numbers, by which the bias is multiplied."""
-        return self.triangle[:, 0]
-
-    @property
-    def x(self) -> Array:
-        """(D + 2) × D."""
-        return self.triangle[:, 1:-1]
-
-    @property
-    def y(self) -> Array:
-        """D + 2 numbers."""
-        return self.triangle[:, -1]
-
-    @property
-    def means(self) -> Array:
-        """Of the D features."""
-        means: Array = self.triangle[0, 1:-1] / self.triangle[0, 0]
-        return means
-
-    @property
-    def deviations(self) -> Array:
-        """Of the D features, of the population. The ones are taken out of them already: nothing cancels."""
-        centred = self.triangle[1:, 1:-1]
-        _, exponents = np.frexp(np.abs(centred).max(axis=0))
-        unit = np.ldexp(centred, -exponents)  # near 1, where squares neither overflow nor vanish
-        deviations: Array = np.ldexp(np.linalg.norm(unit, axis=0) / self.rows**0.5, exponents)
-        return deviations
-
-    @property
-    def target_moments(self) -> tuple[float, float]:
-        """Mean and deviation of the targets; a constant has none but for rounding, which is taken for none."""
-        mean = float(self.triangle[0, -1] / self.triangle[0, 0])
-        with np.errstate(over="ignore"):
-            deviation = float(np.linalg.norm(self.triangle[1:, -1]) / self.rows**0.5)
-        return mean, deviation if deviation > _CONSTANT * abs(mean) else 0.0
-
-    def scaled(self, scaler: Scaler) -> "Reduction":
-        """The reduction of the rows as a scaler leaves them."""
-        triangle = self.triangle.copy()
-        triangle[:, 1:-1] = (self.x - np.outer(self.ones, scaler.means)) / scaler.deviations
-        triangle[:, -1] -= self.ones * scaler.target_mean
-        return Reduction(triangle, self.rows)
-
-    def squared_error(self, weights: Array, bias: float) -> float:
-        """‖Xw + b − y‖² over all rows, as a sum of D + 2 squares: nothing cancels near zero."""
-        return float(np.square(self.x @ weights + bias * self.ones - self.y).sum())
 
 
 def join(triangle: Tensor, chunk: Tensor, pause: Callable[[], None] = lambda: None) -> Tensor:

@@ -26,6 +26,7 @@ from slope.tabular.summary import Column, Kind, Summarizer, Summary
 from slope.tabular.text import make_utf8
 from slope.tabular.thousands import join_thousands
 from slope.tabular.threads import Part, PartWorkers
+from slope.triangle import Triangulation
 
 _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
     "csv": CommaSeparated,
@@ -88,11 +89,12 @@ def _among(fault: WordFound, source: Source, reading: Reading) -> WordFound:
 def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, sent_bytes: int) -> Summary:
     layout = layout_of(source, reading, limits)
     summarizer = Summarizer(layout.names)
+    triangulation = Triangulation(len(layout.names)) if len(layout.names) <= limits.triangle_columns else None
     nulls, kinds = [0] * len(layout.names), layout.types()
     row = 0
     with (
         TableWriter(target, layout.names, _TIMES_AS_LARGE * sent_bytes) as writer,
-        PartWorkers(_works(summarizer, writer)) as workers,
+        PartWorkers(_works(summarizer, writer, triangulation)) as workers,
     ):
         batches = source.batches([field.name for field in layout.numbers], list(layout.categories))
         for batch in sized(batches, len(layout.names)):
@@ -107,7 +109,8 @@ def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, se
         raise BadTable("The table has no rows" if row == 0 else "The table has no rows without empty cells")
     summary = summarizer.summary(kinds, nulls)
     _refuse_rounded(source, summary)
-    return replace(summary, notes=[*source.notes, *_left_out(source, layout)])
+    triangle = triangulation.triangle() if triangulation else None
+    return replace(summary, notes=[*source.notes, *_left_out(source, layout)], triangle=triangle)
 
 
 def _left_out(source: Source, layout: Layout) -> list[str]:
@@ -129,10 +132,13 @@ def _may_be_rounded(column: Column) -> bool:
     return max(abs(column.min or 0), abs(column.max or 0)) >= EXACT
 
 
-def _works(summarizer: Summarizer, writer: TableWriter) -> list[Callable[[Part], None]]:
+def _works(
+    summarizer: Summarizer, writer: TableWriter, triangulation: Triangulation | None
+) -> list[Callable[[Part], None]]:
     """What is done with every part: to hash it takes longer than to write it, and is shared by two."""
     shares = (slice(0, None, 2), slice(1, None, 2))
-    return [*(partial(summarizer.add, share=share) for share in shares), writer.write]
+    works: list[Callable[[Part], None]] = [*(partial(summarizer.add, share=share) for share in shares), writer.write]
+    return works if triangulation is None else [*works, triangulation.add]
 
 
 def _kind(kind: Kind, values: Array) -> Kind:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from slope.triangle import MOST_COLUMNS
+
 Format = Literal["csv", "ndjson", "json", "parquet", "arrow"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Treatment = Literal["refuse", "drop", "mean", "zero"]
@@ -55,3 +57,5 @@ class Limits:
     """Of one row as text; so much is parsed at a time."""
     document_bytes: int = 64 * 1024 * 1024
     """Of a JSON document, which is read as a whole."""
+    triangle_columns: int = MOST_COLUMNS
+    """A table of more columns has no triangle."""

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from slope.data import Array
+from slope.triangle import Triangle
 
 Kind = Literal["number", "integer", "boolean", "category"]
 _ALL = slice(None)
@@ -42,6 +43,8 @@ class Summary:
     """SHA-256 over names and numbers, free of the format they came in."""
     notes: Sequence[str] = ()
     """What was decided about the table that its sender may not expect."""
+    triangle: Triangle | None = None
+    """Of its columns; None where they are too many, or beyond the range of float64."""
 
 
 class Moments:

@@ -31,3 +31,6 @@ class Dataset(Table):
     """Bytes in the storage."""
     notes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """Sentences: what was decided about the file that its sender may not expect."""
+    triangle: Mapped[bytes | None] = mapped_column(deferred=True)
+    """As slope.triangle.Triangle encodes it; none of a table that came with a job, that is too wide, or that was read
+    in before there were any and not used since."""
