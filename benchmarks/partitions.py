@@ -42,7 +42,7 @@ _SPEC = {"epochs": 1, "batch_size": "full", "engine": "reduced", "dtype": "float
 def run() -> None:
     print(f"partitions: {_ROWS:,} × {FEATURES} reduced through workers of one process, PostgreSQL; from claim to end")
     with servers.running() as running:
-        environment = running.environment("PostgreSQL")
+        environment = running.environment("PostgreSQL") | {"SLOPE_TRIANGLE_COLUMNS": "0"}
         with servers.worker(environment), servers.serving("service.api", environment=environment) as api:
             servers.until(lambda: servers.has_workers(api, 1))
             job = _Job(api, _upload(api))
