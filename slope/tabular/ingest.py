@@ -115,8 +115,8 @@ def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, se
 
 def _left_out(source: Source, layout: Layout) -> list[str]:
     names = [field.name for field in source.fields if field.name not in layout.order]
-    detail = f"Columns of something else than numbers were left out, as text=drop says: {listed(names, _MOST_NAMED)}"
-    return [f"{detail}. missing=? takes one of numbers in which ? stands for nothing"] if names else []
+    detail = f"Columns that are not numbers were left out, as text=drop says: {listed(names, _MOST_NAMED)}"
+    return [f"{detail}. Where a word of CSV, as ?, stands for an empty cell, missing=? keeps its column"] if names else []
 
 
 def _refuse_rounded(source: Source, summary: Summary) -> None:
