@@ -115,8 +115,10 @@ def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, se
 
 def _left_out(source: Source, layout: Layout) -> list[str]:
     names = [field.name for field in source.fields if field.name not in layout.order]
+    if not names:
+        return []
     detail = f"Columns that are not numbers were left out, as text=drop says: {listed(names, _MOST_NAMED)}"
-    return [f"{detail}. Where a word of CSV, as ?, stands for an empty cell, missing=? keeps its column"] if names else []
+    return [f"{detail}. Where a word of CSV, as ?, stands for an empty cell, missing=? keeps its column"]
 
 
 def _refuse_rounded(source: Source, summary: Summary) -> None:
