@@ -1,9 +1,9 @@
 """Datasets: adding, listing and deleting them. Their numbers are read in service.data.numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,20 +32,24 @@ class NewDataset:
         self,
         storage: Storage,
         summary: Summary,
-        content: bytes | Path,
+        content: Callable[[], bytes] | Path,
         *,
         name: str | None,
         is_inline: bool,
         quota: int | None = None,
     ) -> None:
-        """`quota` is how many bytes all datasets together may take in the storage."""
+        """`content` is made only where it is needed: most jobs that bring their data bring what is there.
+
+        `quota` is how many bytes all datasets together may take in the storage.
+        """
         self._storage = storage
         self._summary = summary
-        self._content = content
+        self._given = content
         self._name = name
         self._is_inline = is_inline
         self._id = uuid7()
-        self._size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        if isinstance(content, Path):
+            self._size = content.stat().st_size  # now: the file is used up when it is put
         self._quota = quota
         self._is_put = self._may_be_named = False
 
@@ -57,6 +61,15 @@ class NewDataset:
     @property
     def content_hash(self) -> str:
         return self._summary.content_hash
+
+    @cached_property
+    def _content(self) -> bytes | Path:
+        return self._given if isinstance(self._given, Path) else self._given()
+
+    @cached_property
+    def _size(self) -> int:
+        assert isinstance(self._content, bytes)  # that of a file is known from the start
+        return len(self._content)
 
     def put(self) -> None:
         """Let the object be in the storage."""
@@ -151,7 +164,7 @@ def inline_dataset(
     from slope.tabular.stored import encode
 
     names, columns = names or [*default_features(arrays.x.shape[1]), DEFAULT_TARGET], arrays.columns
-    content = encode(names, columns)
+    content = partial(encode, names, columns)
     return NewDataset(storage, summarize(names, columns), content, name=None, is_inline=True, quota=quota)
 
 

@@ -28,12 +28,17 @@ class Draft:
     request: JobRequest
     sample: Sample
     plan: Plan
-    candidates: list[EngineOption]
-    """All engines, with what they would cost or what stands in their way."""
     analysis: Analysis | None
     analysis_follows: bool
     """Whether it takes so long that the worker is to make it."""
     warnings: list[str]
+
+    @property
+    def candidates(self) -> list[EngineOption]:
+        """All engines, with what they would cost or what stands in their way."""
+        spec, sample = self.request.hyperparameters, self.sample
+        has_triangle = sample.reduced_for(spec) is not None
+        return candidates(spec, sample.rows, len(sample.features), self.request.device, has_triangle=has_triangle)
 
 
 def draft_job(database: Database, storage: Storage, request: JobRequest, settings: Settings) -> Draft:
@@ -47,9 +52,7 @@ def draft_job(database: Database, storage: Storage, request: JobRequest, setting
     follows = sample.analysed_columns(spec) is None and analysis_is_late(*size, settings)
     analysis = _analysis(sample, spec, settings)
     warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
-    has_triangle = sample.reduced_for(spec) is not None
-    options = candidates(spec, *size, request.device, has_triangle=has_triangle)
-    return Draft(request, sample, planned, options, analysis, follows, warnings)
+    return Draft(request, sample, planned, analysis, follows, warnings)
 
 
 def _plan(session: Session, sample: Sample, spec: TrainingSpec, device: str) -> Plan:

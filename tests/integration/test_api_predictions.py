@@ -48,7 +48,7 @@ SPEC = {"epochs": 20, "learning_rate": 0.1, "batch_size": "full", "standardize":
 
 def add_dataset(database: Database, columns: dict[str, Array]) -> UUID:
     names, values = [*columns], [*columns.values()]
-    table = NewDataset(storage(), summarize(names, values), encode(names, values), name=None, is_inline=False)
+    table = NewDataset(storage(), summarize(names, values), lambda: encode(names, values), name=None, is_inline=False)
     return change(database, table.adopt)
 
 
