@@ -1,4 +1,4 @@
-"""How far the jobs of a group are: what worker.progress is for one job. A place is the index of a job in its group."""
+"""How far the jobs of a group are: what Progress is for one job. A place is the index of a job in its group."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from service.store.tables import Job
 from slope.columns import EpochColumns
 from slope.data import Indices
-from worker.progress import Progress
+from worker.recorder import Progress
 
 
 class GroupProgress:

@@ -28,8 +28,7 @@ from worker import outcome
 from worker.heartbeat import Heartbeat
 from worker.partitions import Leader
 from worker.process import Process
-from worker.progress import Progress
-from worker.recorder import Recorder
+from worker.recorder import Progress, Recorder
 from worker.waiting import retry_while_away
 
 _ANALYSIS_PAUSE = 0.05

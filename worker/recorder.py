@@ -1,23 +1,57 @@
-"""Writes what training yields: one transaction a flush, guarded by the lease."""
+"""Writes what training yields, and how far it is: one transaction a flush, guarded by the lease."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from service.store import events, records
 from service.store.leases import JobLease
+from service.store.tables import Job
 from slope.health import Finding
-from slope.records import EpochRecord, StepRecord, joined_epochs, joined_steps, steps_of
+from slope.records import EpochRecord, StepRecord, joined_epochs, joined_steps, numbers_of, steps_of
 from worker.process import Process
-from worker.progress import Progress
 from worker.waiting import Writer, retry_while_away
 
 _MOST_NUMBERS = 2_000_000
 """This many are kept in memory while a slow database is written to; then the training waits for it."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Named as the columns are. Losses are the means of an epoch's steps; parameters are as trained."""
+
+    epochs_done: int = 0
+    seconds: float = 0.0
+    loss_first: float | None = None
+    loss_last: float | None = None
+    loss_best: float | None = None
+    loss_validation: float | None = None
+    weights: list[float] | None = None
+    bias: float | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(**{name: getattr(job, name) for name in cls.__dataclass_fields__})
+
+    def after(self, block: Sequence[EpochRecord]) -> Self:
+        """The progress some epochs later: at least one."""
+        last, losses = block[-1], numbers_of(block, "loss")
+        known = [] if self.loss_best is None else [self.loss_best]
+        return replace(
+            self,
+            epochs_done=last.epoch + 1,
+            seconds=self.seconds + sum(numbers_of(block, "seconds")),
+            loss_first=losses[0] if self.loss_first is None else self.loss_first,
+            loss_last=last.loss,
+            loss_best=min([*known, *losses]),
+            loss_validation=last.validation_loss,
+            weights=last.parameters.weights,
+            bias=last.parameters.bias,
+        )
 
 
 @dataclass(frozen=True)

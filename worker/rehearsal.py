@@ -22,8 +22,7 @@ from slope.loop import train_epochs
 from slope.spec import TrainingSpec
 from slope.spec.data import DEFAULT_TARGET, default_features
 from worker.process import Process
-from worker.progress import Progress
-from worker.recorder import write_records
+from worker.recorder import Progress, write_records
 
 _SPEC = TrainingSpec(epochs=1)
 

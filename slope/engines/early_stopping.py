@@ -1,4 +1,4 @@
-"""Early stopping of the K models of a group; the rule is that of slope.early_stopping."""
+"""Early stopping of the K models of a group; the rule is that of slope.run."""
 
 from collections.abc import Sequence
 from typing import Self

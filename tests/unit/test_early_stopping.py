@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from slope.data import prepare
-from slope.early_stopping import Patience
 from slope.loop import Training
 from slope.model import Parameters
 from slope.records import EpochRecord
+from slope.run import Patience
 from slope.spec import TrainingSpec
 
 X = np.arange(1.0, 11.0)[:, None] / 10
