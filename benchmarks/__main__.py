@@ -3,6 +3,7 @@
 import sys
 
 from benchmarks import (
+    answers,
     descent,
     full_batch,
     graph,
@@ -25,6 +26,7 @@ _BENCHMARKS = {
     "ingest": ingest.run,
     "sweep": sweep.run,
     "recording": recording.run,
+    "answers": answers.run,
     "descent": descent.run,
     "steps": steps.run,
     "full_batch": full_batch.run,

@@ -41,7 +41,7 @@ def _compare(running: Servers, kind: str) -> None:
     ours, theirs = "Slope: from arrays", f"bare {'executemany' if kind == 'SQLite' else 'COPY'}, its rows ready"
     with running.database(kind) as database:
         # Flush by flush in turns, each way the same numbers: both see the same weather.
-        bare, recorded = (map(partial(way, database, _job(database)), _flushes(_ROWS)) for way in (_bare, _record))
+        bare, recorded = (map(partial(way, database, add_job(database)), flushes(_ROWS)) for way in (_bare, record))
         ways = {theirs: partial(next, bare), ours: partial(next, recorded)}
         measured = in_turns(_ROWS // _FLUSH, ways)
         compare(measured, theirs, ours, "µs a row", Aim("at least", 0.5))
@@ -61,13 +61,13 @@ def _compare_with_mlflow() -> None:
         run_id = client.create_run(client.create_experiment("bench")).info.run_id
         ways = {
             theirs: lambda: _log_batches(client, run_id) / (_MLFLOW_BATCHES * _MLFLOW_BATCH) * 1e6,
-            ours: lambda: _record(database, _job(database), next(_flushes(_FLUSH))) / _NUMBERS,
+            ours: lambda: record(database, add_job(database), next(flushes(_FLUSH))) / _NUMBERS,
         }
         compare(in_turns(3, ways), theirs, ours, "µs a number", Aim("at least", 20))
         database.dispose()
 
 
-def _flushes(rows: int) -> Iterator[EpochColumns]:
+def flushes(rows: int) -> Iterator[EpochColumns]:
     random = np.random.RandomState(1)
     for start in range(0, rows, _FLUSH):
         numbers, vectors = random.standard_normal((9, _FLUSH)), random.standard_normal((3, _FLUSH, _FEATURES))
@@ -88,7 +88,7 @@ def _flushes(rows: int) -> Iterator[EpochColumns]:
         )
 
 
-def _record(database: Database, job_id: UUID, columns: EpochColumns) -> float:
+def record(database: Database, job_id: UUID, columns: EpochColumns) -> float:
     """Microseconds a row."""
     started = perf_counter()
     with database.writing() as session:
@@ -130,7 +130,7 @@ def _log_batches(client: MlflowClient, run_id: str) -> float:
     return took
 
 
-def _job(database: Database) -> UUID:
+def add_job(database: Database) -> UUID:
     """A job that rows may belong to."""
     spec = TrainingSpec()
     with database.writing() as session:
@@ -142,7 +142,7 @@ def _job(database: Database) -> UUID:
             id=uuid7(),
             created_at=now(session),
             dataset_id=dataset_id,
-            features=["x"],
+            features=[f"x{each}" for each in range(_FEATURES)],
             target=DEFAULT_TARGET,
             spec=spec.model_dump(mode="json"),
             predict=[],
