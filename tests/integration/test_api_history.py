@@ -187,7 +187,7 @@ ACCEPTED: list[tuple[str, str | None]] = [
     ("application/json;q=0.5, text/csv;q=0.4", "application/json"),
     ("*/*;q=0.1, application/x-ndjson", "application/x-ndjson"),
     ("application/json;q=0, */*", "text/csv"),
-    ("TEXT/CSV", None),
+    ("TEXT/CSV", "text/csv"),
     ("image/png", None),
     ("text/csv;q=0", None),
     ("no kind at all", None),
