@@ -14,7 +14,7 @@ import torch
 from slope.data import Array
 from slope.engines import loading
 from slope.engines.compiled import Compiled
-from slope.engines.descent import Block
+from slope.engines.descent_records import Block
 from slope.engines.kernel_columns import EpochNumbers, StepNumbers
 from slope.engines.reach import largest_number
 from slope.engines.reduction import CHUNK_ROWS, FIRST_ROWS, join

@@ -8,7 +8,6 @@ gradient that differs from its own ends the run.
 import io
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
 from typing import Any
@@ -16,16 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from slope.columns import EpochColumns, StepColumns
 from slope.data import Array, Indices, batch_rows, epoch_order, steps_per_epoch
 from slope.engines import loading, points
-from slope.engines.descent_rules import BUFFERS, Limits, Update
+from slope.engines.descent_records import Block, State, epoch_table, step_columns
+from slope.engines.descent_rules import Limits, Update
 from slope.engines.design import Design
 from slope.engines.kernel_columns import EpochNumbers, StepNumbers
 from slope.engines.rates import learning_rates
 from slope.engines.reach import largest_number
 from slope.model import Parameters
-from slope.records import Diverged, EpochRecord, EpochTable, StepRecord, StepTable
+from slope.records import Diverged, EpochRecord, StepRecord, StepTable
 from slope.run import Interrupted, Run
 from slope.spec import TrainingSpec
 
@@ -41,41 +40,6 @@ _CHUNK_ROWS = 2**18
 """Rows between two questions whether to stop: some hundredths of a second."""
 
 
-@dataclass
-class State:
-    """All that the rest of a run depends on, between two steps."""
-
-    theta: Array
-    """K: the parameters that learn."""
-    gradient: Array
-    """K: what the leaves' `.grad` hold."""
-    buffers: Array
-    """3 × K: what the update left for the next."""
-    steps: int = 0
-    """Taken in the whole run."""
-
-    @classmethod
-    def at(cls, theta: Array, initial: float = 0.0) -> "State":
-        return cls(theta, np.zeros_like(theta), np.full((BUFFERS, len(theta)), initial))
-
-    def copy(self) -> "State":
-        return State(self.theta.copy(), self.gradient.copy(), self.buffers.copy(), self.steps)
-
-
-@dataclass(frozen=True)
-class Block:
-    """What was found of E epochs. Behind `finished`, or after a number that is not finite, it holds nothing."""
-
-    orders: Indices
-    epochs: EpochNumbers
-    steps: StepNumbers
-    validation: Array | None
-    finished: int
-    """Epochs whose steps have all been taken."""
-    broken_step: int
-    """Of the epoch after those: where its loss was not finite."""
-
-
 class Descent(Run):
     """Any loss, update, schedule and penalty but those of lbfgs; in float64 on the CPU."""
 
@@ -88,6 +52,8 @@ class Descent(Run):
         self._length = 1
         """Epochs that take as long as a block should."""
         self._kept_state: State | None = None
+        self._next_check = 0
+        """The epoch from which on the gradients of a very large batch are checked again."""
 
     @property
     @abstractmethod
@@ -114,11 +80,9 @@ class Descent(Run):
         return Parameters(weights[0].tolist(), None if bias is None else float(bias[0]))
 
     def checkpoint(self) -> bytes:
-        state = self._kept_state
         kept: dict[str, Any] = {"epoch": self._epoch, "patience": self._patience.state() if self._patience else None}
-        if state is not None:
-            arrays = {"theta": state.theta, "gradient": state.gradient, "buffers": state.buffers}
-            kept |= {name: torch.from_numpy(array) for name, array in arrays.items()} | {"steps": state.steps}
+        if self._kept_state is not None:
+            kept |= self._kept_state.document
         buffer = io.BytesIO()
         torch.save(kept, buffer)
         return buffer.getvalue()
@@ -127,8 +91,9 @@ class Descent(Run):
         kept: dict[str, Any] = torch.load(io.BytesIO(checkpoint), weights_only=True)
         self._epoch = kept["epoch"]
         if "theta" in kept:
-            theta, gradient, buffers = (kept[name].numpy().copy() for name in ("theta", "gradient", "buffers"))
-            self._kept_state = State(theta, gradient, buffers, kept["steps"])
+            self._kept_state = State.of(kept)
+        elif "optimizer" in kept:
+            self._kept_state = State.of_torch(kept, self.spec, self._epoch * self._steps)
         if self._patience:
             self._patience.restore(kept["patience"])
 
@@ -143,7 +108,9 @@ class Descent(Run):
             found = StepNumbers.room(stop - start, self._design.parameters)
             is_finite = self._descend(orders, position, stop, epochs, found, first_kept=start)
             taken = stop - start if is_finite else int(position[1]) - start
-            yield from StepTable(self._step_columns(found, start).at(np.arange(taken)))
+            yield from StepTable(
+                step_columns(found, self._design, self._epoch, self._steps, start).at(np.arange(taken))
+            )
             if not is_finite:
                 return
 
@@ -163,7 +130,7 @@ class Descent(Run):
             raise
         seconds = perf_counter() - started
         self._length = max(1, min(2 * epochs, int(epochs * _BLOCK_SECONDS / seconds)))
-        return self._table(block, seconds / epochs)
+        return epoch_table(block, self._design, self._epoch, self._rates_of(epochs)[:, 0], seconds / epochs)
 
     def _block_length(self, end: int) -> int:
         """Epochs of the next block: alike in whether their steps are kept."""
@@ -277,17 +244,10 @@ class Descent(Run):
 
     def _sound_epochs(self, block: Block) -> int:
         """How many epochs come before the first that has a number that is not finite, or stand at an early stop."""
-        found, largest = block.epochs, largest_number(self.spec)
-        with np.errstate(invalid="ignore"):
-            sound = np.abs(found.theta[: block.finished]).max(axis=1) < largest
-            for numbers in (found.loss, found.gradient_norm):
-                sound &= np.abs(numbers[: block.finished]) < largest
-            if block.validation is not None:
-                sound &= np.abs(block.validation) < largest
-        count = block.finished if sound.all() else int(sound.argmin())
+        count = block.finite_epochs(largest_number(self.spec))
         if self._patience is None:
             return count
-        watched = found.loss if block.validation is None else block.validation
+        watched = block.epochs.loss if block.validation is None else block.validation
         return self._patience.epochs_left(watched[:count].tolist())
 
     def _diverged(self, block: Block) -> Diverged:
@@ -295,12 +255,16 @@ class Descent(Run):
         step, taken = (self._steps - 1, self._steps) if block.finished else (block.broken_step, block.broken_step)
         if len(block.steps.loss) == 0:
             return Diverged(self._epoch, step, [])
-        columns = self._step_columns(block.steps, 0).at(np.arange(taken))
+        columns = step_columns(block.steps, self._design, self._epoch, self._steps).at(np.arange(taken))
         finite = (np.abs(block.steps.gradient[:taken]) < largest_number(self.spec)).all(axis=1)
         return Diverged(self._epoch, step, StepTable(columns.at(np.flatnonzero(finite))))
 
     def _check(self, block: Block) -> None:
-        """Hold gradients of the block against autograd's."""
+        """Hold gradients of the block against autograd's, those of very large batches ever more rarely."""
+        is_large = self._size * self._design.parameters > points.CHECKED_NUMBERS
+        if is_large and self._epoch < self._next_check:
+            return
+        self._next_check = 2 * self._epoch + 1
         last, parameters = block.epochs.last, self._design.parameters
         thetas, gradients = last[:, :parameters], last[:, parameters : 2 * parameters]
 
@@ -314,40 +278,3 @@ class Descent(Run):
     def _last_rows(self) -> Indices:
         """The rows of an epoch's last step, in its order."""
         return np.arange((self._steps - 1) * self._size, self._rows)
-
-    def _table(self, block: Block, seconds: float) -> EpochTable:
-        found, design, epochs = block.epochs, self._design, len(block.epochs.loss)
-        mean_weights, mean_bias = design.gradients(found.gradient_mean)
-        last_weights, last_bias = design.gradients(found.last[:, 2 * design.parameters : -1])
-        weights, bias = design.models(found.theta)
-        columns = EpochColumns(
-            epoch=np.arange(self._epoch, self._epoch + epochs),
-            loss=found.loss,
-            last_loss=found.last[:, -1],
-            validation_loss=block.validation,
-            gradient_mean_weights=mean_weights,
-            gradient_mean_bias=mean_bias,
-            gradient_last_weights=last_weights,
-            gradient_last_bias=last_bias,
-            gradient_norm=found.gradient_norm,
-            weights=weights,
-            bias=bias,
-            learning_rate=self._rates_of(epochs)[:, 0],
-            seconds=np.full(epochs, seconds),
-        )
-        return EpochTable(columns, self._step_columns(block.steps, 0) if len(block.steps.loss) else None)
-
-    def _step_columns(self, found: StepNumbers, first: int) -> StepColumns:
-        """Of steps from one on, counted from the first step of the epoch to be trained next."""
-        counted = np.arange(first, first + len(found.loss))
-        gradient_weights, gradient_bias = self._design.gradients(found.gradient)
-        weights, bias = self._design.models(found.theta)
-        return StepColumns(
-            epoch=self._epoch + counted // self._steps,
-            step=counted % self._steps,
-            loss=found.loss,
-            gradient_weights=gradient_weights,
-            gradient_bias=gradient_bias,
-            weights=weights,
-            bias=bias,
-        )

@@ -27,7 +27,7 @@ class FusedMember:
         self._place = place
         self._group = Fused(data, {place: spec}, width, keeps_steps=False, pause=pause)
 
-    def epochs(self, until: int) -> Iterator[Round]:
+    def blocks(self, until: int) -> Iterator[Round]:
         """Train on to an epoch."""
         if self._group.epoch >= until:
             return

@@ -1,5 +1,6 @@
 """Losses and gradients at many points by one call of autograd: its word on what compiled code has found."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.nn import functional
 from slope.data import Array, Indices
 from slope.engines.design import Design
 
-_NUMBERS = 2**14
+CHECKED_NUMBERS = 2**14
 """Of the rows that are looked at for one check; of more points an even sample is taken."""
 _TOLERANCE = 1e-9
 """Of a gradient, relative to the largest that its summands may be."""
@@ -21,26 +22,22 @@ class GradientsDiffer(ArithmeticError):
 
 
 def check(design: Design, thetas: Array, gradients: Array, batches: Callable[[Indices], Indices] | None = None) -> None:
-    """Hold M gradients at M points (M × K) against autograd's. Raises GradientsDiffer.
+    """Hold gradients at M points (M × K) against autograd's: of all, or of an even sample. Raises GradientsDiffer.
 
     `batches` gives the rows of some of the points' batches, as many for each; None stands for all of the rows.
     """
-    chosen = _sample(len(thetas), design)
-    thetas, gradients, rows = thetas[chosen], gradients[chosen], batches(chosen) if batches else None
-    _, found = differentiate(design, thetas, rows)
-    apart = np.abs(found - gradients) > _allowed(design, thetas, rows)
+    rows = len(design.targets) if batches is None else batches(np.arange(1)).shape[1]
+    most = max(1, CHECKED_NUMBERS // max(1, rows * design.x.shape[1]))
+    chosen = np.linspace(0, len(thetas) - 1, min(most, len(thetas))).astype(int)
+    thetas, gradients, looked_at = thetas[chosen], gradients[chosen], batches(chosen) if batches else None
+    _, found = differentiate(design, thetas, looked_at)
+    apart = np.abs(found - gradients) > _allowed(design, thetas, looked_at)
     if apart.any():
         point, parameter = np.argwhere(apart)[0]
         raise GradientsDiffer(
             f"At {thetas[point].tolist()} the derivative by parameter {parameter} is {found[point, parameter]!r} "
             f"by autograd, and {gradients[point, parameter]!r} by compiled code"
         )
-
-
-def _sample(count: int, design: Design) -> Indices:
-    """All, or as many as are looked at, evenly spread."""
-    most = max(1, _NUMBERS // max(1, design.x.size))
-    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(int)
 
 
 def differentiate(design: Design, thetas: Array, batches: Indices | None) -> tuple[Array, Array]:
@@ -64,11 +61,17 @@ def _residuals(design: Design, points: Tensor, batches: Indices | None) -> Tenso
     """M × the rows of a batch."""
     weights = points[:, : design.x.shape[1]]
     if batches is None:
-        residuals = weights @ torch.tensor(design.x).T - torch.tensor(design.targets)
+        residuals = weights @ _tensor(design.x).T - _tensor(design.targets)
     else:
-        x, targets = torch.from_numpy(design.x[batches]), torch.from_numpy(design.targets[batches])
-        residuals = (x @ weights[..., None])[..., 0] - targets
+        residuals = (_tensor(design.x[batches]) @ weights[..., None])[..., 0] - _tensor(design.targets[batches])
     return residuals + points[:, -1:] if design.adds_bias else residuals
+
+
+def _tensor(values: Array) -> Tensor:
+    """The same memory, which nothing writes to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch knows no tensors that are read only
+        return torch.from_numpy(values)
 
 
 def _row_losses(design: Design, residuals: Tensor) -> Tensor:

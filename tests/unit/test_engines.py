@@ -462,3 +462,15 @@ def test_the_numbers_do_not_depend_on_how_many_epochs_a_block_has(engine: str, m
     together = list(build(engine, data, spec, keeps_steps=False).epochs())
     monkeypatch.setattr("slope.engines.descent._BLOCK_SECONDS", 0.0)
     assert without_time(list(build(engine, data, spec, keeps_steps=False).epochs())) == without_time(together)
+
+
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, *MOMENTUM], ids=lambda each: "-".join(map(str, each.values())))
+def test_a_run_goes_on_from_the_checkpoint_of_an_earlier_version(optimizer: dict[str, Any]) -> None:
+    """Its engines kept what the reference keeps: torch's own optimizer, and the leaves."""
+    changes = {"optimizer": optimizer, "batch_size": 1000, "schedule": {"name": "constant"}, "early_stopping": None}
+    spec, data = typical("compiled", **changes)
+    earlier, now = Training(data, spec), build("compiled", data, spec)
+    assert len(list(earlier.epochs(until=3))) == 3
+    now.restore(earlier.checkpoint())
+    assert now.epoch == 3
+    assert_alike(list(now.epochs()), list(earlier.epochs()), 1e-9)

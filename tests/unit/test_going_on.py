@@ -38,7 +38,7 @@ def fused(data: TrainingData, spec: TrainingSpec) -> Ends:
     training = Fused(data, {1: spec}, 2)
     losses = [float(found.epochs.loss[0]) for found in training.epochs()]
     member = FusedMember(data, spec, 1, 2)
-    for _ in member.epochs(until=spec.epochs):
+    for _ in member.blocks(until=spec.epochs):
         pass
     assert member.parameters == training.parameters(1), "it is replayed from the same start"
     return losses, training.parameters(1)
