@@ -142,8 +142,10 @@ def test_a_request_that_hangs_up_stops_what_is_computed_for_it(
             pass
 
         scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
-        await app({**scope, "headers": [], "http_version": "1.1", "scheme": "http"}, receive, send)
-        await asyncio.to_thread(work.was_called_off.wait, LIMIT)
+        headers = [(b"host", b"localhost")]
+        await app({**scope, "headers": headers, "http_version": "1.1", "scheme": "http"}, receive, send)
+        assert work.has_begun.is_set()
+        assert await asyncio.to_thread(work.was_called_off.wait, LIMIT)
 
     scenario(main)
 

@@ -49,8 +49,8 @@ class OtherTensor(Foreign):
 
     name: str
     """Of the column."""
-    datatype: str
-    """What is in it."""
+    datatype: str = Field(json_schema_extra={"enum": ["BOOL", "BYTES"]})
+    """What is in it. Of a tensor that the model does not use it may be anything."""
     parameters: InputParameters = InputParameters()
 
 
