@@ -114,7 +114,8 @@ def _stored(database: Database, storage: Storage, request: JobRequest, reference
         try:
             return numbers.load_columns(storage, dataset.object_id, dataset.rows, features, target)
         except ObjectMissing:
-            _dataset(database, dataset.id)  # another may have deleted it meanwhile
+            with _translated_faults(request):
+                _dataset(database, dataset.id)  # another may have deleted it meanwhile
             raise
 
     return Sample(dataset.rows, features, target, load, _spreads(dataset, [*features, target]), dataset.id, columns)

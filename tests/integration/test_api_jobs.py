@@ -28,6 +28,7 @@ from workbench import (
     submit,
 )
 
+from service.errors import ObjectMissing
 from service.store import events, jobs, workers
 from service.store.database import Database
 from service.store.idempotency import lock_key
@@ -736,6 +737,25 @@ def test_a_dataset_is_not_lost_while_a_job_is_added_to_it(client: TestClient, da
             assert [error["pointer"] for error in problem_of(posted, 422)["errors"]] == ["/dataset/id"]
     counted = rows_of_every_table(database)
     assert counted["datasets"] == min(counted["jobs"], 1)
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/plan", "/v1/sweeps"])
+def test_a_dataset_that_is_deleted_while_its_rows_are_read_is_told_at_its_id(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    csv = {"content": b"x,y\n1,2\n2,4\n3,7\n", "headers": {"Content-Type": "text/csv"}}
+    dataset_id = client.post("/v1/datasets", **csv).json()["id"]
+
+    def load(*_: Any) -> None:
+        assert client.delete(f"/v1/datasets/{dataset_id}").status_code == 204
+        raise ObjectMissing("its numbers")
+
+    monkeypatch.setattr("service.data.numbers.load_columns", load)
+    wanted = {"dataset": {"id": dataset_id}} | ({"grid": {"learning_rate": [0.1]}} if path == "/v1/sweeps" else {})
+
+    problem = problem_of(client.post(path, json=wanted), 422)
+
+    assert [error["pointer"] for error in problem["errors"]] == ["/dataset/id"]
 
 
 def test_a_job_that_its_worker_hands_back_at_that_moment_can_be_cancelled(
