@@ -14,10 +14,9 @@ fault is reported with the position of the character where it begins.
 """
 
 import math
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from slope.expression_tokens import ExpressionFault, Token, tokens_of
 
 FUNCTIONS = {
     **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"), 1),
@@ -35,25 +34,9 @@ MAX_OPERATIONS = 250
 MAX_POWER = 100
 """The largest exponent, without its sign."""
 
-NAME = r"[A-Za-z][A-Za-z0-9_]{0,31}"
-
-_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_TOKEN = re.compile(
-    rf"(?P<number>{_NUMBER})|(?P<name>{NAME})|(?P<sign>\*\*=?|[-+*/]=?|[=(),])|(?P<separator>[;\n])", re.ASCII
-)
-_SPACE = re.compile(r"[ \t\r]*")
-
 _SUM, _PRODUCT, _SIGN, _POWER = range(1, 5)
 _BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "**": _POWER}
 _ASSIGNMENTS = {"=", *(f"{operator}=" for operator in _BINDING)}
-
-
-class ExpressionFault(ValueError):
-    """What is wrong with an expression, and the position of the character where it begins, counted from 0."""
-
-    def __init__(self, sentence: str, position: int) -> None:
-        super().__init__(f"{sentence}, at character {position}")
-        self.position = position
 
 
 @dataclass(frozen=True)
@@ -127,60 +110,9 @@ def parts_of(expression: Expression) -> list[Expression]:
     return found[::-1]
 
 
-class _Token(NamedTuple):
-    kind: str
-    """`number`, `name`, `sign`, `separator`, or `end`."""
-    text: str
-    position: int
-
-    def __str__(self) -> str:
-        return {"": "the end", "\n": "the end of the line"}.get(self.text, f'"{self.text}"')
-
-    @property
-    def ends_an_operand(self) -> bool:
-        return self.kind in ("number", "name") or self.text == ")"
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    """Without the line ends that separate nothing: within brackets, after an operator, and of empty lines."""
-    brackets, before = 0, _Token("separator", ";", 0)
-    for token in _all_tokens(text):
-        brackets += (token.text == "(") - (token.text == ")")
-        if token.text == "\n" and (brackets > 0 or not before.ends_an_operand):
-            continue
-        if token.kind == before.kind == "separator":
-            continue
-        before = token
-        yield token
-
-
-def _all_tokens(text: str) -> Iterator[_Token]:
-    position = 0
-    while (position := _after_space(text, position)) < len(text):
-        found = _TOKEN.match(text, position)
-        if not found:
-            power = ": powers are written with **" if text[position] == "^" else ""
-            raise ExpressionFault(f"{_described(text[position])} has no meaning here{power}", position)
-        assert found.lastgroup
-        yield _Token(found.lastgroup, found[0], position)
-        position = found.end()
-    yield _Token("end", "", len(text))
-
-
-def _after_space(text: str, position: int) -> int:
-    found = _SPACE.match(text, position)
-    assert found
-    return found.end()
-
-
-def _described(character: str) -> str:
-    """Shown as it is where it is what it looks like, else by its code point."""
-    return f'"{character}"' if character.isascii() and character.isprintable() else f"U+{ord(character):04X}"
-
-
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._tokens = _tokens(text)
+        self._tokens = tokens_of(text)
         self._token = next(self._tokens)
         self._depth = 0
         self._operations = 0
@@ -238,7 +170,7 @@ class _Parser:
             return operand if token.text == "+" else self._operation(token, operand)
         raise ExpressionFault(f"Expected a number, a name or a bracket instead of {token}", token.position)
 
-    def _call(self, function: _Token) -> Expression:
+    def _call(self, function: Token) -> Expression:
         if function.text not in FUNCTIONS:
             known = ", ".join(sorted(FUNCTIONS))
             raise ExpressionFault(f'There is no function "{function.text}": there is {known}', function.position)
@@ -252,18 +184,18 @@ class _Parser:
         self._close(opening)
         return self._operation(function, *arguments)
 
-    def _bracketed(self, opening: _Token) -> Expression:
+    def _bracketed(self, opening: Token) -> Expression:
         expression = self._expression(0)
         self._close(opening)
         return expression
 
-    def _close(self, opening: _Token) -> None:
+    def _close(self, opening: Token) -> None:
         if self._token.text != ")":
             detail = f'Expected ")" for the bracket at {opening.position} instead of {self._token}'
             raise ExpressionFault(detail, self._token.position)
         self._advance()
 
-    def _operation(self, operator: _Token, *operands: Expression) -> Operation:
+    def _operation(self, operator: Token, *operands: Expression) -> Operation:
         self._operations += 1
         if self._operations > MAX_OPERATIONS:
             raise ExpressionFault(f"The expression has more than {MAX_OPERATIONS} operations", operator.position)
@@ -271,21 +203,21 @@ class _Parser:
             _refuse_huge_power(operands[1])
         return Operation(operator.text, operands, operator.position)
 
-    def _advance(self) -> _Token:
+    def _advance(self) -> Token:
         token = self._token
         if token.kind != "end":
             self._token = next(self._tokens)
         return token
 
 
-def _number(token: _Token) -> Number:
+def _number(token: Token) -> Number:
     value = float(token.text)
     if not math.isfinite(value):
         raise ExpressionFault("The number is larger than a double can hold", token.position)
     return Number(value, token.position)
 
 
-def _name(token: _Token) -> Name:
+def _name(token: Token) -> Name:
     if token.text in FUNCTIONS:
         raise ExpressionFault(f'The function "{token.text}" needs its argument in brackets', token.position)
     return Name(token.text, token.position)

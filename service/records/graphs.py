@@ -20,7 +20,7 @@ from service.store.records import RecordedStep, recorded_step
 from service.store.tables import Job, Step
 from slope.calling_off import is_called_off
 from slope.data import RowsOfSteps
-from slope.expression import ExpressionFault
+from slope.expression_tokens import ExpressionFault
 from slope.spec import Fault, TrainingSpec
 from slope.spec.graph import GraphRequest
 

@@ -8,19 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slope.expression import (
-    MAX_POWER,
-    Expression,
-    ExpressionFault,
-    Name,
-    Number,
-    Program,
-    constant,
-    names_in,
-    parse,
-    parts_of,
-)
+from slope.expression import MAX_POWER, Expression, Name, Number, Program, constant, names_in, parse, parts_of
 from slope.expression import Operation as Calculation
+from slope.expression_tokens import ExpressionFault
 from slope.graph.assembly import assemble
 from slope.graph.drawn import DrawnGraph
 from slope.graph.forward import Forward

@@ -4,7 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from slope.expression import FUNCTIONS, MAX_LENGTH, NAME, ExpressionFault, computed_in, names_in, parse
+from slope.expression import FUNCTIONS, MAX_LENGTH, computed_in, names_in, parse
+from slope.expression_tokens import NAME, ExpressionFault
 from slope.spec.faults import FewFaults, invalid
 from slope.spec.part import Part
 

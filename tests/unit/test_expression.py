@@ -13,13 +13,13 @@ from slope.expression import (
     MAX_LENGTH,
     MAX_OPERATIONS,
     Expression,
-    ExpressionFault,
     Name,
     Number,
     computed_in,
     names_in,
     parse,
 )
+from slope.expression_tokens import ExpressionFault
 from slope.spec.graph import GraphRequest
 
 VALUES = {"x": 1.25, "y": -0.75, "w_1": 2.0}
