@@ -18,8 +18,7 @@ from service.storage import storage_at
 from service.store import schema
 from service.store.claims import claim_group, claim_job
 from service.store.database import Database
-from service.store.jobs import Filters
-from service.store.jobs import select_jobs as page_of_jobs
+from service.store.job_lists import Filters, select_jobs
 from slope.data import prepare
 from slope.engines.fused import Fused
 from slope.engines.rounds import Round
@@ -118,7 +117,7 @@ class _Bench:
         request = SweepRequest.model_validate(self._request | {"grid": {"learning_rate": _RATES}})
         sweep = sweeps.submit_sweep(self._database, self._storage, Silent(), request, settings=_LIMITS)
         with self._database.reading() as session:
-            [job] = page_of_jobs(session, Filters(sweep_id=sweep.sweep_id), before=None, limit=1)
+            [job] = select_jobs(session, Filters(sweep_id=sweep.sweep_id), limit=1)
         took = _seconds(lambda: run_attempt(self._process, self._claim(claim_group, job.group_id)))
         with self._database.reading() as session:
             counts = sweeps.get_sweep(session, sweep.sweep_id).counts

@@ -27,6 +27,7 @@ from service.api.routes import (
     events,
     graphs,
     health,
+    job_lists,
     jobs,
     kserve,
     mlflow,
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     problems.install_problems(app)
     body_limiter = CapacityLimiter(THREADED_AT_ONCE)
     for noun in (
+        job_lists,
         jobs,
         datasets,
         sweeps,

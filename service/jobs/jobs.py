@@ -21,7 +21,7 @@ from service.storage import Storage
 from service.store import datasets as stored
 from service.store import jobs, workers
 from service.store.database import Database, now
-from service.store.jobs import Filters, Outline, Predictions
+from service.store.jobs import Outline, Predictions
 from service.store.tables import Job
 from slope.spec import InlineData, JobRequest
 from slope.spec.job import device_for
@@ -104,12 +104,6 @@ def _found(found: Found | None, job_id: UUID) -> Found:
     if found is None:
         raise JobNotFound(job_id)
     return found
-
-
-def list_jobs(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> tuple[list[Job], UUID | None]:
-    """Jobs newest first, and where the next page goes on."""
-    found = jobs.select_jobs(session, filters, before=before, limit=limit + 1)
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
 def cancel_job(database: Database, job_id: UUID, check: Check | None = None) -> Job:

@@ -20,7 +20,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets as stored_datasets
-from service.store import sweeps
+from service.store import jobs, sweeps
 from service.store.database import Database, now
 from service.store.sweeps import Rank
 from service.store.tables import Job, Sweep
@@ -122,7 +122,7 @@ def cancel_sweep(database: Database, sweep_id: UUID) -> None:
     """End the jobs that wait now, and ask the workers of those that run to stop."""
     with database.writing() as session:
         get_sweep(session, sweep_id)
-        if not sweeps.cancel_jobs(session, sweep_id):
+        if not jobs.cancel_all(session, Job.sweep_id == sweep_id):
             raise SweepIsFinal
         session.commit()
 

@@ -6,21 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    Select,
-    bindparam,
-    delete,
-    exists,
-    func,
-    or_,
-    select,
-    type_coerce,
-    update,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased, load_only
 
 from service.store import events
@@ -36,17 +22,6 @@ class Unheard:
     job_id: UUID
     device: str
     rung_before: bool
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which jobs to list. None, and an empty tuple of statuses, do not filter."""
-
-    statuses: tuple[str, ...] = ()
-    name: str | None = None
-    dataset_id: UUID | None = None
-    sweep_id: UUID | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
 
 
 class Outline(NamedTuple):
@@ -107,12 +82,6 @@ def add_job(session: Session, job: Job, warnings: Sequence[str] = ()) -> None:
     events.add_first(session, {job.id: warnings})
 
 
-def select_jobs(session: Session, filters: Filters, *, before: UUID | None, limit: int) -> list[Job]:
-    """At most `limit` jobs, newest first, older than `before`."""
-    query = _filtered(select(Job), filters, session).options(events.of_jobs).order_by(Job.id.desc()).limit(limit)
-    return list(session.scalars(query if before is None else query.where(Job.id < before)))
-
-
 def cancel_queued(session: Session, job_id: UUID) -> bool:
     """End a job that nobody has claimed."""
     ended = session.execute(
@@ -132,6 +101,22 @@ def ask_to_cancel(session: Session, job_id: UUID) -> bool:
         update(Job).where(Job.id == job_id, Job.status == "running").values(cancel_requested=True).returning(Job.id)
     )
     return asked.one_or_none() is not None
+
+
+def cancel_all(session: Session, which: ColumnElement[bool]) -> int:
+    """End those of these jobs that wait, and raise the flag of those that run. How many they are."""
+    lock_jobs(session, which)
+    waiting = list(session.scalars(select(Job.id).where(which, Job.status == "queued")))
+    ended = {"status": "cancelled", "finished_at": now(session), "checkpoint": None}
+    session.execute(update(Job).where(which, Job.status == "queued").values(**ended))
+    events.add_statuses(session, waiting, "cancelled", "Cancelled before it ran on")
+    running = update(Job).where(which, Job.status == "running").values(cancel_requested=True)
+    return len(waiting) + len(session.scalars(running.returning(Job.id)).all())
+
+
+def lock_jobs(session: Session, which: ColumnElement[bool]) -> None:
+    """Let nobody change these jobs until the transaction ends. All who lock many lock them in this order."""
+    session.execute(select(Job.id).where(which).order_by(Job.id).with_for_update())
 
 
 def count_by_status(session: Session) -> dict[str, int]:
@@ -202,22 +187,3 @@ _OUTLINE = select(Job.version, Job.status, func.json_array_length(Job.features, 
     Job.id == bindparam("job_id")
 )
 _PREDICTIONS = select(Job.predict, Job.predictions_before, Job.predictions_after).where(Job.id == bindparam("job_id"))
-
-
-def _filtered(query: Select[tuple[Job]], filters: Filters, session: Session) -> Select[tuple[Job]]:
-    wanted = {
-        Job.name: filters.name,
-        Job.dataset_id: filters.dataset_id,
-        Job.sweep_id: filters.sweep_id,
-    }
-    if filters.statuses:
-        query = query.where(Job.status.in_(filters.statuses))
-    query = query.where(*(column == value for column, value in wanted.items() if value is not None))
-    return query.where(*(_has_metadata(key, value, session) for key, value in filters.metadata))
-
-
-def _has_metadata(key: str, value: str, session: Session) -> ColumnElement[bool]:
-    if session.get_bind().dialect.name == "postgresql":
-        return type_coerce(Job.metadata_, JSONB).contains({key: value})
-    pairs = func.json_each(Job.metadata_).table_valued("key", "value")
-    return exists(select(1).select_from(pairs).where(pairs.c.key == key, pairs.c.value == value))

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from service.store import events
-from service.store.database import now
+from service.store import events, jobs
 from service.store.tables import Job, Sweep
 
 RANKED = {"loss": Job.loss_last, "validation_loss": Job.loss_validation}
@@ -29,12 +28,12 @@ def find_sweep(session: Session, sweep_id: UUID) -> Sweep | None:
 
 
 def add_sweep(
-    session: Session, sweep: Sweep, jobs: Sequence[dict[str, Any]], warnings: Mapping[UUID, Sequence[str]]
+    session: Session, sweep: Sweep, rows: Sequence[dict[str, Any]], warnings: Mapping[UUID, Sequence[str]]
 ) -> None:
     """Put a sweep and its jobs, as dictionaries by column, in the queue, with what is peculiar of each."""
     session.add(sweep)
     session.flush()
-    session.execute(insert(Job), [{**job, "event_count": 1 + len(warnings[job["id"]])} for job in jobs])
+    session.execute(insert(Job), [{**row, "event_count": 1 + len(warnings[row["id"]])} for row in rows])
     events.add_first(session, warnings)
 
 
@@ -70,28 +69,11 @@ def select_ranked(session: Session, sweep_id: UUID, by: str, *, after: Rank | No
     return list(session.scalars(query.order_by(loss, Job.id).limit(limit)))
 
 
-def cancel_jobs(session: Session, sweep_id: UUID) -> bool:
-    """End the jobs that wait, and raise the flag of those that run. False when all have ended."""
-    _lock(session, Job.sweep_id == sweep_id)
-    waiting = list(session.scalars(select(Job.id).where(Job.sweep_id == sweep_id, Job.status == "queued")))
-    ended = {"status": "cancelled", "finished_at": now(session), "checkpoint": None}
-    session.execute(update(Job).where(Job.sweep_id == sweep_id, Job.status == "queued").values(**ended))
-    events.add_statuses(session, waiting, "cancelled", "Cancelled before it ran on")
-    running = (Job.sweep_id == sweep_id, Job.status == "running")
-    asked = session.scalars(update(Job).where(*running).values(cancel_requested=True).returning(Job.id)).all()
-    return bool(waiting or asked)
-
-
 def remove_sweep(session: Session, sweep_id: UUID) -> set[UUID] | None:
     """Delete a sweep with its jobs and their records. Their datasets; None, and nothing is deleted, while one runs."""
-    _lock(session, Job.sweep_id == sweep_id)
+    jobs.lock_jobs(session, Job.sweep_id == sweep_id)
     if session.scalar(select(Job.id).where(Job.sweep_id == sweep_id, Job.status == "running").limit(1)):
         return None
     gone = session.scalars(delete(Job).where(Job.sweep_id == sweep_id).returning(Job.dataset_id)).all()
     session.execute(delete(Sweep).where(Sweep.id == sweep_id))
     return set(gone)
-
-
-def _lock(session: Session, condition: ColumnElement[bool]) -> None:
-    """Let nobody change these jobs until the transaction ends. All who lock many lock them in this order."""
-    session.execute(select(Job.id).where(condition).order_by(Job.id).with_for_update())

@@ -56,7 +56,7 @@ def test_head_of_a_stream_does_not_wait_for_its_end(client: TestClient, database
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/v1/jobs", "GET, HEAD, POST"),
+        ("/v1/jobs", "DELETE, GET, HEAD, POST"),
         ("/v1/sweeps", "GET, HEAD, POST"),
         ("/v1/datasets", "GET, HEAD, POST"),
         ("/v1/jobs/01a216f6-7e94-733b-aab1-78471dd1a01c", "DELETE, GET, HEAD"),

@@ -240,7 +240,7 @@ def test_no_answer_is_guessed_framed_or_followed(client: TestClient) -> None:
 
 
 def test_an_unforeseen_error_is_told_so_too(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.api.routes.jobs.jobs.list_jobs", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("service.api.routes.job_lists.many.list_jobs", lambda *_, **__: 1 / 0)
     answer = TestClient(app, raise_server_exceptions=False).get("/v1/jobs")
 
     assert problem_of(answer, 500)

@@ -43,7 +43,7 @@ def test_no_route_lets_a_parameter_pass_that_it_does_not_know(client: TestClient
 def test_no_route_takes_a_parameter_twice_that_is_no_list(client: TestClient) -> None:
     seen = 0
     for method, path, names in operations(client):
-        for name in names - {"status", "one_hot", "expand", "missing"}:
+        for name in names - {"status", "ids", "one_hot", "expand", "missing"}:
             answer = client.request(method, path, params={name: ["1", "2"]})
             assert answer.status_code == 422, (path, name)
             assert [fault["pointer"] for fault in answer.json()["errors"]] == [f"/query/{name}"]
@@ -97,7 +97,7 @@ def test_metadata_of_one_key_is_given_once(client: TestClient) -> None:
 @tried(max_examples=50, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(names=st.lists(st.text(st.characters(codec="utf-8"), max_size=100), min_size=1, max_size=30, unique=True))
 def test_whatever_is_asked_is_known_or_refused(client: TestClient, names: list[str]) -> None:
-    known = {"status", "name", "dataset_id", "sweep_id", "after", "limit"}
+    known = {"status", "ids", "q", "name", "dataset_id", "sweep_id", "sort", "after", "limit"}
     answer = client.get("/v1/jobs", params=dict.fromkeys(names, "1"))
 
     assert answer.status_code == 422 or all(name in known or name.startswith("metadata[") for name in names)

@@ -1,11 +1,11 @@
-"""Jobs as rows: their version, their removal, their pages and filters."""
+"""Jobs as rows: their version and their removal."""
 
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 from workbench import LECTURE, abandoned, change, claimed, columns, read, request, rows_of_every_table, storage, submit
@@ -14,7 +14,6 @@ import service.jobs.jobs
 from service.data.numbers import load_job_data, object_name
 from service.store import events, jobs, lost_leases
 from service.store.database import Database
-from service.store.jobs import Filters
 from service.store.leases import JobLease
 from service.store.tables import Job
 from slope.engines.plan import plan
@@ -26,13 +25,6 @@ def storage_names() -> set[str]:
 
 
 on_one_database = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def listed(database: Database, filters: Filters, *, before: UUID | None = None, limit: int = 1000) -> list[UUID]:
-    with database.reading() as session:
-        return [job.id for job in jobs.select_jobs(session, filters, before=before, limit=limit)]
-
-
 VISIBLE: dict[str, Callable[[Session, JobLease], Any]] = {
     "progress": lambda session, mine: mine.extend(session, 60.0, epochs_done=1),
     "an end": lambda session, mine: mine.finish(session, "succeeded"),
@@ -137,70 +129,6 @@ def test_a_running_job_is_not_removed(database: Database) -> None:
 
     assert change(database, lambda session: jobs.remove_job(session, mine.job_id)) is None
     assert rows_of_every_table(database) == before
-
-
-def test_jobs_are_listed_newest_first(database: Database) -> None:
-    added = [submit(database) for _ in range(5)]
-
-    assert listed(database, Filters()) == added[::-1]
-    assert [read(database, each).created_at for each in added] == sorted(read(database, e).created_at for e in added)
-
-
-@on_one_database
-@given(st.data())
-def test_pages_show_every_earlier_job_once_while_others_are_added(database: Database, data: st.DataObject) -> None:
-    group = Filters(metadata=(("group", str(uuid4())),))
-
-    def add(count: int) -> list[UUID]:
-        return [submit(database, request() | {"metadata": dict(group.metadata)}) for _ in range(count)]
-
-    earlier = add(data.draw(st.integers(0, 5)))
-    seen: list[UUID] = []
-    while page := listed(database, group, before=seen[-1] if seen else None, limit=data.draw(st.integers(1, 4))):
-        seen += page
-        add(data.draw(st.integers(0, 2)))
-
-    assert seen == earlier[::-1]
-
-
-def test_filters_choose_by_status_name_and_dataset(database: Database) -> None:
-    others = {"dataset": {"x": [1.0, 2.0], "y": [3.0, 4.0]}}
-    waiting, named = submit(database), submit(database, request() | others | {"name": "one"})
-    running = claimed(database).job_id
-    sharing = submit(database, {"dataset": {"id": str(read(database, named).dataset_id)}})
-
-    assert listed(database, Filters(statuses=("running",))) == [running]
-    assert listed(database, Filters(statuses=("queued",))) == [sharing, named, waiting]
-    assert listed(database, Filters(statuses=("failed",))) == []
-    assert listed(database, Filters(name="one")) == [named]
-    assert listed(database, Filters(name="On")) == []
-    assert listed(database, Filters(dataset_id=read(database, named).dataset_id)) == [sharing, named]
-    assert listed(database, Filters(statuses=("queued",), name="one", metadata=(("a", "b"),))) == []
-
-
-characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
-label_names = st.text(characters, min_size=1, max_size=8)
-label_values = st.text(characters, max_size=8)
-
-
-@on_one_database
-@given(st.dictionaries(label_names, label_values, min_size=1, max_size=4), label_names, label_values)
-@example({'"quoted"': '"', "a.b": "c", "$.x[0]": "'", "back\\slash": "\\", "größe": "✓", "'; --": "%"}, "a", "b")
-@example({"a": "1"}, "a", "")
-@example({"A": "x"}, "a", "x")
-@example({"é": "x"}, "é", "x")
-@example({"a": "x "}, "a", "x")
-def test_metadata_is_found_by_exactly_its_names_and_values(
-    database: Database, labels: dict[str, str], other_name: str, other_value: str
-) -> None:
-    job_id = submit(database, request() | {"metadata": labels})
-
-    for pair in labels.items():
-        assert job_id in listed(database, Filters(metadata=(pair,)))
-    assert job_id in listed(database, Filters(metadata=tuple(labels.items())))
-    for pair in ((other_name, other_value), *((name, other_value) for name in labels)):
-        assert (job_id in listed(database, Filters(metadata=(pair,)))) == (labels.get(pair[0]) == pair[1])
-    assert read(database, job_id).metadata_ == labels
 
 
 @on_one_database

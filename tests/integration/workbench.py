@@ -19,7 +19,7 @@ from service.store import jobs
 from service.store.claims import claim_group, claim_job
 from service.store.database import Database
 from service.store.group_leases import GroupLease
-from service.store.jobs import Filters
+from service.store.job_lists import Filters, select_jobs
 from service.store.leases import Claimant, JobLease
 from service.store.lost_leases import RunningJob, expired_jobs
 from service.store.tables import Job, Table
@@ -183,7 +183,7 @@ def submit_sweep(database: Database, wanted: dict[str, Any], *, queue: FakeQueue
 def jobs_of(database: Database, sweep_id: UUID) -> list[Job]:
     """The jobs of a sweep in the order of its settings."""
     with database.reading() as session:
-        found = jobs.select_jobs(session, Filters(sweep_id=sweep_id), before=None, limit=20_000)
+        found = select_jobs(session, Filters(sweep_id=sweep_id), limit=20_000)
     return found[::-1]
 
 

@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated
 from uuid import UUID
 from zlib import crc32
 
 from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Response
+from pydantic import BaseModel
 
 from service.api.polling.watch import JobWatch
 from service.api.schemas.jobs import JobView
@@ -34,6 +36,15 @@ def matches_etag(if_none_match: str | None, tag: str) -> bool:
     """Whether the tag is among those that the client has. Weak comparison, as If-None-Match asks for."""
     tags = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     return tag in tags or "*" in tags
+
+
+def tagged_response(view: BaseModel, if_none_match: str | None) -> Response:
+    """An answer that has an ETag of its own: 304 for a client that has it already."""
+    body = view.model_dump_json().encode()
+    tag = f'"{sha256(body).hexdigest()[:32]}"'
+    if matches_etag(if_none_match, tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    return Response(body, media_type="application/json", headers={"ETag": tag})
 
 
 async def _if_match(if_match: Annotated[str | None, Header()] = None) -> Check | None:

@@ -3,16 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import (
-    After,
     DatabaseDep,
     JobResponsesDep,
-    Limit,
     QueueDep,
-    SessionDep,
     SettingsDep,
     StorageDep,
     WaitDep,
@@ -21,14 +18,10 @@ from service.api.dependencies import (
 )
 from service.api.documentation import document_headers
 from service.api.examples import JOB_REQUESTS
-from service.api.guards.route_guards import Family
 from service.api.polling.responses import IfMatchDep, JobResponses, matches_etag
 from service.api.schemas.jobs import JobView
-from service.api.schemas.view import Page
 from service.jobs import jobs
-from service.store.jobs import Filters
 from slope.spec import JobRequest
-from slope.statuses import STATUSES, JobStatus
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -36,11 +29,6 @@ IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Makes a repeated request harmless"),
 ]
-MAX_METADATA = 50
-"""As many as a job can have."""
-_METADATA = "Jobs whose metadata has all of these, as `metadata[course]=autograd`"
-Metadata = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_METADATA, _METADATA))]
-Statuses = Annotated[list[JobStatus] | None, Query(description="Jobs of any of these", max_length=len(STATUSES))]
 
 
 @router.post(
@@ -75,28 +63,6 @@ async def submit_job(
     if submission.replayed:
         headers["Idempotency-Replayed"] = "true"
     return Response(answer.body, 200 if wait and answer.is_final else 202, headers, media_type="application/json")
-
-
-@router.get("")
-def list_jobs(
-    session: SessionDep,
-    metadata: Metadata,
-    status: Statuses = None,
-    name: Annotated[str | None, Query(pattern=r"^[^\x00]*$")] = None,
-    dataset_id: UUID | None = None,
-    sweep_id: UUID | None = None,
-    after: After = None,
-    limit: Limit = 50,
-) -> Page[JobView]:
-    """Jobs, newest first. `metadata[key]=value` filters by metadata, up to 50 times.
-
-    What is long is null here, and only the job itself has it: weights, `scaled`, `analysis` and the names of columns
-    where there are more than 100 features; `predict` and `initial_weights` of more than 100.
-    """
-    filters = Filters(tuple(status or ()), name, dataset_id, sweep_id, metadata)
-    found, following = jobs.list_jobs(session, filters, before=after, limit=limit)
-    views = list(map(JobView.on_a_page, found, jobs.waiting_reasons(session, found)))
-    return Page(data=views, next=str(following) if following else None)
 
 
 # Most requests are polls. What FastAPI would find for itself of this one is found by hand: that is a third of its time.

@@ -12,6 +12,7 @@ from service.api.schemas.hyperparameters import Hyperparameters
 from service.api.schemas.records import ParametersView
 from service.api.schemas.view import LONG, View, shortened
 from service.jobs.drafts import Draft
+from service.jobs.many import Changes
 from service.prediction.trained_models import scaler_of
 from service.store.tables import Job
 from slope.analysis import Analysis
@@ -231,6 +232,24 @@ class DraftView(View):
     @classmethod
     def of(cls, draft: Draft) -> "DraftView":
         return cls.model_validate(draft)
+
+
+class ChangesView(View):
+    """Which of the jobs that a request named by filters were changed."""
+
+    matched: int
+    """How many jobs of the filters can be changed so."""
+    jobs: list[UUID]
+    """Those that were changed, or would be, oldest first."""
+    remaining: int
+    """How many are left: ask again, until there are none."""
+    dry_run: bool
+    """Whether nothing was changed."""
+
+    @classmethod
+    def of(cls, changes: Changes, *, dry_run: bool) -> "ChangesView":
+        changed = changes.job_ids
+        return cls(matched=changes.matched, jobs=changed, remaining=changes.matched - len(changed), dry_run=dry_run)
 
 
 def _warnings(job: Job) -> list[str]:
