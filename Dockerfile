@@ -27,10 +27,11 @@ RUN apt-get update && apt-get install --yes --no-install-recommends fontconfig-c
  && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 slope \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slope \
- && install --directory --mode 0700 --owner 10001 --group 10001 /var/lib/slope
+ && install --directory --mode 0700 --owner 10001 --group 10001 /var/lib/slope /var/lib/slope-kernels
 COPY --from=build /opt/slope /opt/slope
-# Compiled loops are kept where the container may write.
-ENV PATH=/opt/slope/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/tmp/kernels
+ENV PATH=/opt/slope/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/var/lib/slope-kernels
 USER 10001:10001
+# The loops of trainings are compiled here, and again at the first start on a machine with another processor.
+RUN python -P -c "from slope.engines.rehearsal import load_kernels; load_kernels()"
 EXPOSE 8000
 CMD ["slope", "api", "--host", "0.0.0.0"]

@@ -3,7 +3,7 @@
 import os
 import signal
 import warnings
-from time import sleep
+from time import perf_counter, sleep
 from typing import Any
 
 import structlog
@@ -17,6 +17,7 @@ from service.queue import celery_app, queue_for
 from service.startup import sentence
 from service.store import schema
 from service.store.database import Database
+from slope.engines.rehearsal import load_kernels
 from slope.optimizers import build_optimizer
 from slope.spec import TrainingSpec
 from worker.broker_monitor import POLL, BrokerMonitor
@@ -88,9 +89,13 @@ def warm_up(threads: int) -> None:
     """Load all that a first training would load, two seconds of it, so that children are born ready.
 
     The threads are set before any tensor exists, and no gradient is taken here: a forked child would hang or refuse.
+    Compiled loops are compiled where they are not yet, for ten seconds or so at the first start on a machine.
     """
     torch.set_num_threads(threads)
     build_optimizer([torch.zeros(1, requires_grad=True)], TrainingSpec())
+    started = perf_counter()
+    load_kernels()
+    log.debug("compiled loops are loaded", seconds=round(perf_counter() - started, 2))
 
 
 @signals.setup_logging.connect

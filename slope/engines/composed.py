@@ -46,9 +46,9 @@ class Composed(Compiled):
         rates = self._rates_of(super()._block_length(end))[:, 0]
         return int(np.append(rates != rates[0], True).argmax())
 
-    def _follow(self, epochs: int) -> Block:
+    def follow(self, epochs: int) -> Block:
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._follow_map(epochs) or super()._follow(epochs)
+            return self._follow_map(epochs) or super().follow(epochs)
 
     def _follow_map(self, epochs: int) -> Block | None:
         """None where a number along the way is not finite, or may not have been."""
@@ -57,7 +57,7 @@ class Composed(Compiled):
             return None
         theta = state.theta.copy()
         before, moved, before_last = (np.empty((epochs, len(theta))) for _ in range(3))
-        losses, follow = np.empty(epochs), loading.composition(self._pause).follow
+        losses, follow = np.empty(epochs), loading.composition().follow
         follow(map_.moves, map_.moves_before_last, map_.triangle, theta, before, moved, before_last, losses)
         sound = (losses * self._size).max() < largest_number(self.spec)
         if not (sound and np.isfinite(moved).all() and np.isfinite(before_last).all()):
@@ -82,7 +82,7 @@ class Composed(Compiled):
 
     def _composed(self, rate: float) -> Map | None:
         """None where the steps grow beyond what a double holds."""
-        compose = loading.composition(self._pause).compose
+        compose = loading.composition().compose
         learned, last = self._design.parameters, (self._steps - 1) * self._size
         moves, before_last = np.zeros((learned, learned + 1)), np.zeros((learned, learned + 1))
         triangle = torch.zeros(learned + 1, learned + 1, dtype=torch.float64)
@@ -98,7 +98,7 @@ class Composed(Compiled):
                 return None
             residuals[:, -1] *= -1
             triangle = join(triangle, torch.from_numpy(residuals), self._pause)
-        return Map(moves, before_last, triangle.numpy())
+        return Map(moves, before_last, np.ascontiguousarray(triangle.numpy()))
 
     def _parts(self, count: int) -> Iterator[slice]:
         """Slices of `count` rows, each of as many whole steps as do not take long."""

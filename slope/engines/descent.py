@@ -117,13 +117,13 @@ class Descent(Run):
     def _train(self, end: int) -> Sequence[EpochRecord]:
         epochs, before, started = self._block_length(end), self._state.copy(), perf_counter()
         try:
-            block = self._follow(epochs)
+            block = self.follow(epochs)
             while (sound := self._sound_epochs(block)) < epochs:
                 self._kept_state = before.copy()
                 if sound == 0:
                     raise self._diverged(block)
                 epochs = sound
-                block = self._follow(epochs)  # the same once more, so that the run stands where they end
+                block = self.follow(epochs)  # the same once more, so that the run stands where they end
             self._check(block)
         except Interrupted:
             self._kept_state = before
@@ -154,7 +154,7 @@ class Descent(Run):
             return self._epoch + 1
         return min((self._epoch // every + 1) * every, max(self._epoch + 1, self.spec.epochs - 1))
 
-    def _follow(self, epochs: int) -> Block:
+    def follow(self, epochs: int) -> Block:
         """Move the run through some epochs. Raises Interrupted."""
         state, parameters = self._state, self._design.parameters
         orders, position = self._orders(epochs), np.array([0, 0, state.steps])
@@ -172,7 +172,7 @@ class Descent(Run):
     def _evaluate(self, design: Design, thetas: Array, start: int = 0) -> tuple[Array, Array]:
         """The losses (M) and gradients (M × K) of the rows from one on, at M points."""
         found = np.empty(len(thetas)), np.empty_like(thetas)
-        loading.evaluation(self._pause)(design.x, design.targets, start, design.objective, thetas, *found)
+        loading.evaluation()(design.x, design.targets, start, design.objective, thetas, *found)
         return found
 
     def _descend(
@@ -186,7 +186,7 @@ class Descent(Run):
     ) -> bool:
         """Take steps up to one, counted from the first epoch's first: whether their losses are finite."""
         design, state = self._design, self._state
-        descend, shape = loading.descent(design.parameters, self._pause)
+        descend, shape = loading.descent(design.parameters)
         objective, update = design.objective, Update.of(self.spec)
         limits = Limits.of(self.spec, largest_number(self.spec) / (design.rows or 1))
         rates = self._rates_of(len(epochs.loss))

@@ -1,7 +1,6 @@
 """Every engine gives the numbers of the plain loop, to rounding, over specs and data that nobody thought of."""
 
-from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from slope.data import TrainingData, prepare
-from slope.engines import loading
 from slope.engines.build import build
 from slope.engines.descent import Descent
+from slope.engines.kernels import composition, descent
+from slope.engines.plan import candidates
 from slope.engines.points import GradientsDiffer
+from slope.engines.rehearsal import load_kernels
 from slope.loop import Training
 from slope.records import Diverged, EpochRecord, StepRecord
 from slope.run import Interrupted
@@ -290,24 +291,31 @@ def test_within_a_long_epoch_a_run_is_asked_every_so_many_rows(engine: str, batc
     assert len(asked) > rows // 2**18
 
 
-@pytest.mark.parametrize("engine", ["composed", "compiled"])
-def test_a_run_is_asked_while_its_loops_are_compiled(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    endless: Future[Any] = Future()
-    for loop in ("_loaded_descent", "_loaded_composition"):
-        monkeypatch.setattr(loading, loop, lambda *shape: endless)
-    spec = TrainingSpec(epochs=1, learning_rate=1e-9, batch_size=1)
-    asked = iter([False] * 3)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"batch_size": 3, "shuffle": True, "validation_fraction": 0.3, "loss": "huber", "clip_norm": 1, "l1": 0.1},
+        {"batch_size": "full", "optimizer": {"name": "adam"}, "early_stopping": {"patience": 1}, "standardize": True},
+        {"frozen": ["weights"], "schedule": {"name": "inverse_scaling", "per": "step"}, "zero_gradients": "never"},
+        {"fit_bias": False, "initial_weights": "normal", "seed": 3, "learning_rate": 1, "epochs": 400},
+    ],
+)
+@pytest.mark.parametrize("features", [1, 2, 7])
+def test_no_job_waits_for_a_compiler_once_the_loops_are_loaded(features: int, changes: dict[str, Any]) -> None:
+    load_kernels()
+    spec = TrainingSpec.model_validate({"epochs": 3, "learning_rate": 1e-3} | changes)
+    data = prepare(np.ones((12, features)), np.arange(12.0), spec)
+    kernels = descent.descend, descent.evaluate, composition.compose, composition.follow
 
-    with pytest.raises(Interrupted):
-        list(
-            build(
-                engine,
-                prepare(np.ones((4, 1)), np.ones(4), spec),
-                spec,
-                keeps_steps=False,
-                interrupted=lambda: next(asked, True),
-            ).epochs()
-        )
+    for option in candidates(spec, 12, features):
+        if option.applies:
+            run = build(option.engine, data, spec, keeps_steps=option.engine != "composed")
+            with suppress(Diverged):
+                list(run.epochs())
+            list(build(option.engine, data, spec).replayed(range(2)))
+
+    assert [len(kernel.signatures) for kernel in kernels] == [3, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("engine", "batch_size"), [("reduced", "full"), ("composed", 3)])

@@ -15,4 +15,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     What it calls belongs into its own file: numba looks at no other to see whether it has to compile anew.
     """
     options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", "forceinline": True}
-    return cast(Callable[..., Any], njit(cache=True, **options)(function))
+    try:
+        return cast(Callable[..., Any], njit(cache=True, **options)(function))
+    except RuntimeError:  # there is no folder for a cache that can be written to
+        return cast(Callable[..., Any], njit(**options)(function))
