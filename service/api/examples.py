@@ -69,6 +69,14 @@ GRAPH_REQUESTS: dict[str, Example] = {
 
 _LINE = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [1.0, 3.1, 4.9, 7.2, 9.0, 10.8]}
 
+RERUN_PATCHES: dict[str, Example] = {
+    "as it was": {"summary": "The same again", "value": {}},
+    "slower": {
+        "summary": "With a smaller rate, more epochs and a name of its own",
+        "value": {"name": "slower", "hyperparameters": {"learning_rate": 0.005, "epochs": 40}},
+    },
+}
+
 SWEEP_REQUESTS: dict[str, Example] = {
     "grid": {
         "summary": "Every combination of two hyperparameters: six jobs, trained as one batch of models",

@@ -110,7 +110,7 @@ def cancel_job(database: Database, job_id: UUID, check: Check | None = None) -> 
     """End a waiting job now, or ask the worker of a running one to stop at its next flush."""
     with database.writing() as session:
         jobs.lock_job(session, job_id)  # or it might begin to wait when it is known not to, and so seem to have ended
-        _check(session, job_id, check)
+        check_job(session, job_id, check)
         if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
             raise JobIsFinal(get_job(session, job_id).status)
         session.commit()
@@ -123,7 +123,7 @@ def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check 
     with database.writing() as session:
         if check:
             jobs.lock_job(session, job_id)
-        _check(session, job_id, check)
+        check_job(session, job_id, check)
         dataset_id = jobs.remove_job(session, job_id)
         if dataset_id is None:
             get_job(session, job_id)  # another may have deleted it
@@ -134,7 +134,8 @@ def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check 
         numbers.release_numbers(storage, removed)
 
 
-def _check(session: Session, job_id: UUID, check: Check | None) -> None:
+def check_job(session: Session, job_id: UUID, check: Check | None) -> None:
+    """Let the check look at the job as it stands. Raises what it raises, and JobNotFound."""
     if check:
         job = get_job(session, job_id)
         check(job, waiting_reason(session, job))

@@ -119,6 +119,11 @@ def lock_jobs(session: Session, which: ColumnElement[bool]) -> None:
     session.execute(select(Job.id).where(which).order_by(Job.id).with_for_update())
 
 
+def describe(session: Session, job_id: UUID, *, name: str | None, metadata: dict[str, str]) -> None:
+    """Let a job be called so."""
+    session.execute(update(Job).where(Job.id == job_id).values(name=name, metadata_=metadata))
+
+
 def count_by_status(session: Session) -> dict[str, int]:
     """How many jobs there are of each status."""
     rows = session.execute(select(Job.status, func.count().label("number")).group_by(Job.status))

@@ -17,14 +17,10 @@ NO_NUL = r"^[^\x00]*$"
 """PostgreSQL stores no NUL in text."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
-Metadata = Annotated[
-    dict[
-        Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)],
-        Annotated[str, Field(max_length=512, pattern=NO_NUL)],
-    ],
-    Field(max_length=50),
-    FewFaults,
-]
+MetadataName = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)]
+MetadataValue = Annotated[str, Field(max_length=512, pattern=NO_NUL)]
+MAX_METADATA = 50
+Metadata = Annotated[dict[MetadataName, MetadataValue], Field(max_length=MAX_METADATA), FewFaults]
 _DEVICE = r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$"
 
 
@@ -63,6 +59,15 @@ class JobRequest(Part):
     metadata: Metadata = Field(default={}, examples=[{"course": "autograd"}])
     """Words to find it by."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_an_answer(cls, value: Any) -> Any:
+        """What a GET of a job answers can be posted again: of it counts what a request has."""
+        if not (isinstance(value, dict) and {"id", "status", "transitions"} <= value.keys()):
+            return value
+        asked = {name: each for name, each in value.items() if name in cls.model_fields}
+        return asked | {"dataset": _reference_of(value.get("dataset"))}
+
     @model_validator(mode="after")
     def _fits_its_data(self) -> Self:
         data = self.dataset
@@ -70,6 +75,13 @@ class JobRequest(Part):
             refuse_misfits(self, data.rows, data.width)
             refuse_overflow(self.hyperparameters.dtype, ("dataset",), {"x": data.x, "y": data.y})
         return self
+
+
+def _reference_of(answered: Any) -> Any:
+    """A stored dataset as a request names it, out of how answers do."""
+    if not (isinstance(answered, dict) and "columns" in answered):
+        return answered
+    return {"id": answered.get("id"), "features": answered["columns"], "target": answered.get("target")}
 
 
 def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:

@@ -57,6 +57,7 @@ JOB = {
     "analysis",
     "attempt",
     "error",
+    "stopped_early",
     "reason",
     "warnings",
     "created_at",

@@ -18,12 +18,11 @@ from service.jobs import many
 from service.jobs.jobs import waiting_reasons
 from service.store.job_lists import Filters, Order, Period, Position
 from slope.spec import Fault
+from slope.spec.job import MAX_METADATA
 from slope.statuses import STATUSES, JobStatus
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-MAX_METADATA = 50
-"""As many as a job can have."""
 MAX_IDS = 100
 _METADATA = "Jobs whose metadata has all of these, as `metadata[course]=autograd`"
 Metadata = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_METADATA, _METADATA))]

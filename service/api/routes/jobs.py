@@ -1,6 +1,6 @@
 """Routes for jobs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Header, Request, Response
@@ -17,11 +17,16 @@ from service.api.dependencies import (
     wait_seconds,
 )
 from service.api.documentation import document_headers
-from service.api.examples import JOB_REQUESTS
+from service.api.examples import JOB_REQUESTS, RERUN_PATCHES
 from service.api.polling.responses import IfMatchDep, JobResponses, matches_etag
 from service.api.schemas.jobs import JobView
-from service.jobs import jobs
+from service.jobs import changes, jobs
+from service.queue import Queue
+from service.settings import Settings
+from service.storage import Storage
+from service.store.database import Database
 from slope.spec import JobRequest
+from slope.spec.changes import JobChange, RequestPatch
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -49,13 +54,57 @@ async def submit_job(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Accept a training job and hand it to the workers."""
+    return await _submitted(request, database, storage, queue, settings, responses, wait, idempotency_key)
+
+
+@router.post(
+    "/{job_id}/rerun",
+    status_code=202,
+    response_model=JobView,
+    dependencies=[Depends(require_json)],
+    responses={200: {"description": "The finished job, where `Prefer: wait=N` was in time", "model": JobView}},
+)
+async def rerun_job(
+    job_id: UUID,
+    patch: Annotated[RequestPatch, Body(openapi_examples=RERUN_PATCHES)],
+    database: DatabaseDep,
+    storage: StorageDep,
+    queue: QueueDep,
+    settings: SettingsDep,
+    responses: JobResponsesDep,
+    wait: WaitDep,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Train a job again as a new one, on the same data, with the changes of a merge patch (RFC 7396) of its request.
+
+    `{}` changes nothing. A null takes a value away: it then has its default.
+    """
+    request = await run_in_threadpool(_request_again, database, job_id, patch.root)
+    return await _submitted(request, database, storage, queue, settings, responses, wait, idempotency_key)
+
+
+def _request_again(database: Database, job_id: UUID, patch: dict[str, Any]) -> JobRequest:
+    with database.reading() as session:
+        return changes.request_again(session, job_id, patch)
+
+
+async def _submitted(
+    request: JobRequest,
+    database: Database,
+    storage: Storage,
+    queue: Queue,
+    settings: Settings,
+    responses: JobResponses,
+    wait: float,
+    key: str | None,
+) -> Response:
     submission = await run_in_threadpool(
         jobs.submit_job,
         database,
         storage,
         queue,
         request,
-        key=idempotency_key,
+        key=key,
         settings=settings,
     )
     answer = await responses.final(submission, wait)
@@ -94,3 +143,13 @@ def cancel_job(job_id: UUID, database: DatabaseDep, if_match: IfMatchDep) -> Job
 def delete_job(job_id: UUID, database: DatabaseDep, storage: StorageDep, if_match: IfMatchDep) -> None:
     """Delete a job and all its records, and the data that came with it."""
     jobs.delete_job(database, storage, job_id, if_match)
+
+
+@router.patch("/{job_id}", response_model=JobView, dependencies=[Depends(require_json)])
+async def describe_job(
+    job_id: UUID, change: JobChange, database: DatabaseDep, responses: JobResponsesDep, if_match: IfMatchDep
+) -> Response:
+    """Change a job's name and metadata, whatever its status: a merge patch (RFC 7396), in which null takes away."""
+    await run_in_threadpool(changes.describe_job, database, job_id, change, if_match)
+    answer = await responses.of(job_id)
+    return Response(answer.body, media_type="application/json", headers={"ETag": answer.tag})

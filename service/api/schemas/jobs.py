@@ -154,6 +154,8 @@ class JobView(View):
     """What is known of the data before any step, and of the run when it has succeeded."""
     attempt: int
     """How many times a worker has taken it."""
+    stopped_early: bool
+    """Whether early stopping ended it before its last epoch."""
     error: ErrorView | None
     """Of a job that failed."""
     reason: str | None
@@ -192,6 +194,7 @@ class JobView(View):
             plan=replace(job.planned, actual_seconds=job.seconds if job.epochs_done else None),
             analysis=job.analysis,
             attempt=job.attempt,
+            stopped_early=job.status == "succeeded" and job.epochs_done < job.epochs,
             error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,
             reason=reason,
             warnings=_warnings(job),
