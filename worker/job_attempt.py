@@ -20,7 +20,7 @@ from slope.engines.partitioned import ReducedPartition
 from slope.engines.plan import snapshot_interval
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Reduction
-from slope.health import Health
+from slope.health import Finding, Health
 from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
 from slope.spec.job import device_for
@@ -73,6 +73,8 @@ class JobAttempt:
         if job.checkpoint:
             self._training.restore(job.checkpoint)
         self._analysis = outcome.LateAnalysis.of(job, self._data, spec, process.settings)
+        if found := outcome.with_rate_per_row(job.analysis, self._data, spec):
+            self._keep_analysis(*found)
         log.info("training", from_epoch=self._training.epoch)
 
     def _pause(self) -> None:
@@ -169,11 +171,14 @@ class JobAttempt:
             return True
         if not self._analysis.wait(wait):
             return False
-        self._job.analysis = self._analysis.document
-        self._recorder.add_columns({"analysis": self._job.analysis})
-        self._recorder.add_findings(self._analysis.findings)
+        self._keep_analysis(self._analysis.document, self._analysis.findings)
         self._analysis = None
         return True
+
+    def _keep_analysis(self, document: dict[str, Any] | None, findings: list[Finding]) -> None:
+        self._job.analysis = document
+        self._recorder.add_columns({"analysis": document})
+        self._recorder.add_findings(findings)
 
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not self._spec.keeps_epoch(last.epoch):

@@ -17,6 +17,8 @@ from slope.analysis import (
     Reached,
     analyse,
     ending_of_triangle,
+    rate_per_row,
+    rate_warnings,
     reached,
     reached_by,
     shortfall,
@@ -78,8 +80,27 @@ def ending_from_analysis(analysis: dict[str, Any] | None, spec: TrainingSpec) ->
     """From the analysis of a job that has succeeded, as SQL has it."""
     if not (analysis and analysis["exact"] and analysis["reached"]):
         return None
-    exact, came = Exact(**analysis["exact"]), Reached(**analysis["reached"])
-    return Ending.of(spec, Analysis(**analysis | {"exact": exact, "reached": came}))
+    return Ending.of(spec, _analysis(analysis))
+
+
+def with_rate_per_row(
+    known: dict[str, Any] | None, data: TrainingData, spec: TrainingSpec
+) -> tuple[dict[str, Any], list[Finding]] | None:
+    """An analysis with what only the rows tell of it, and the warning that follows; None where it lacks nothing.
+
+    A submission leaves the rows of a large dataset unread.
+    """
+    if known is None or known["max_stable_learning_rate_per_row"] is not None or spec.batch_size != 1:
+        return None
+    if (rate := rate_per_row(data, spec)) is None:
+        return None
+    document = known | {"max_stable_learning_rate_per_row": rate}
+    return document, [Finding("analysis", "warning", each) for each in rate_warnings(spec, _analysis(document))]
+
+
+def _analysis(document: dict[str, Any]) -> Analysis:
+    exact, came = document["exact"], document["reached"]
+    return Analysis(**document | {"exact": exact and Exact(**exact), "reached": came and Reached(**came)})
 
 
 def ending_from_reduction(

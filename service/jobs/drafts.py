@@ -14,6 +14,7 @@ from service.store.database import Database
 from slope.analysis import Analysis, analyse, analyse_columns, analysis_seconds, warnings_for
 from slope.data import prepare
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
+from slope.reduced_rows import ReducedColumns
 from slope.spec import Fault, JobRequest, TrainingSpec
 from slope.spec.job import device_for
 
@@ -41,16 +42,22 @@ class Draft:
         return candidates(spec, sample.rows, len(sample.features), self.request.device, has_triangle=has_triangle)
 
 
-def draft_job(database: Database, storage: Storage, request: JobRequest, settings: Settings) -> Draft:
-    """What a job would do. Everything that can be refused or computed is, before a transaction is opened."""
+def draft_job(
+    database: Database, storage: Storage, request: JobRequest, settings: Settings, *, reads_rows: bool = True
+) -> Draft:
+    """What a job would do. Everything that can be refused or computed is, before a transaction is opened.
+
+    Without `reads_rows`, what only the rows of a large dataset can tell is left to the worker, which reads them anyway.
+    """
     spec, sample = request.hyperparameters, sample_for_job(database, storage, request)
     size = (sample.rows, len(sample.features))
     with database.reading() as session:
         planned = _plan(session, sample, spec, request.device)
         refuse_without_memory(session, planned, request.device)
     refuse_too_many_numbers("job", planned.recorded_numbers, settings)
-    follows = sample.analysed_columns(spec) is None and analysis_is_late(*size, settings)
-    analysis = _analysis(sample, spec, settings)
+    columns = sample.analysed_columns(spec, reads_rows=reads_rows)
+    follows = columns is None and analysis_is_late(*size, settings)
+    analysis = _analysis(sample, columns, spec, settings)
     warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
     return Draft(request, sample, planned, analysis, follows, warnings)
 
@@ -66,9 +73,11 @@ def _plan(session: Session, sample: Sample, spec: TrainingSpec, device: str) -> 
         raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
 
 
-def _analysis(sample: Sample, spec: TrainingSpec, settings: Settings) -> Analysis | None:
+def _analysis(
+    sample: Sample, columns: ReducedColumns | None, spec: TrainingSpec, settings: Settings
+) -> Analysis | None:
     """None where it would take too long, or the rows are too many to be read now."""
-    features, columns = len(sample.features), sample.analysed_columns(spec)
+    features = len(sample.features)
     if analysis_seconds(features + 2 if columns else sample.rows, features) > settings.analysis_seconds:
         return None
     if columns:

@@ -58,7 +58,7 @@ def submit_job(
     settings: Settings,
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
-    drafted = draft_job(database, storage, request, settings)
+    drafted = draft_job(database, storage, request, settings, reads_rows=False)
     named, new = Key.of(key, request), drafted.sample.new_dataset(storage, settings.max_stored_bytes)
     with ensure_stored(database, new), database.writing() as session:
         if earlier := named.earlier(session, Job):

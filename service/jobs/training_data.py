@@ -56,9 +56,9 @@ class Sample:
         """What stands for the rows that a job trains on, if anything does."""
         return self.columns if stands_for_rows(spec) else None
 
-    def analysed_columns(self, spec: TrainingSpec) -> ReducedColumns | None:
-        """The same for an analysis: a few rows are read, and those that each bound the rate of training row by row."""
-        is_by_row = spec.batch_size == 1 and self.numbers <= MOST_READ
+    def analysed_columns(self, spec: TrainingSpec, *, reads_rows: bool) -> ReducedColumns | None:
+        """The same for an analysis: a few rows are read, and where it may, those that bound the rate of each row."""
+        is_by_row = reads_rows and spec.batch_size == 1 and self.numbers <= MOST_READ
         return None if is_by_row or self.numbers <= LITTLE_NUMBERS else self.reduced_for(spec)
 
     def warnings(self, spec: TrainingSpec) -> list[str]:

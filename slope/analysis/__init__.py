@@ -1,7 +1,7 @@
 """The truth beside the run: the exact solution, the stability limits, and what they mean."""
 
-from slope.analysis.analysis import analyse, analysis_seconds, loss_of, r_squared, reached
-from slope.analysis.notes import Spread, precision_warnings, spreads_of, warnings_for
+from slope.analysis.analysis import analyse, analysis_seconds, loss_of, r_squared, rate_per_row, reached
+from slope.analysis.notes import Spread, precision_warnings, rate_warnings, spreads_of, warnings_for
 from slope.analysis.of_triangle import analyse_columns, reached_by
 from slope.analysis.result import Analysis, Exact, Reached
 from slope.analysis.shortfall import Ending, ending_of_triangle, shortfall
@@ -19,6 +19,8 @@ __all__ = [
     "loss_of",
     "precision_warnings",
     "r_squared",
+    "rate_per_row",
+    "rate_warnings",
     "reached",
     "reached_by",
     "shortfall",

@@ -13,7 +13,6 @@ from slope.analysis.least_squares import (
     rank_and_condition,
     reduce,
     stable_rate,
-    stable_rate_per_row,
 )
 from slope.analysis.notes import notes_on
 from slope.analysis.result import Analysis, Exact, Reached, RSquaredKind
@@ -79,6 +78,16 @@ def reached(data: TrainingData, spec: TrainingSpec, weights: Array, bias: float 
     return Reached(loss, None if exact is None else loss - exact, explained)
 
 
+def rate_per_row(data: TrainingData, spec: TrainingSpec) -> float | None:
+    """`Analysis.max_stable_learning_rate_per_row`."""
+    if spec.loss != "squared_error" or len(data.y) == 0:
+        return None
+    with np.errstate(all="ignore"):
+        longest = 0.0 if "weights" in spec.frozen else float(np.einsum("ij,ij->i", data.x, data.x).max())
+        penalty = 0.0 if "weights" in spec.frozen else spec.l2
+        return finite_or_none(1 / (np.float64(longest + spec.learns_bias) + penalty))
+
+
 def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
     problem = _problem(data, spec)
     reduced = reduce(problem)
@@ -95,7 +104,7 @@ def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
         columns=problem.design.shape[1],
         condition_number=condition_number,
         max_stable_learning_rate=finite_or_none(stable_rate(reduced, 2.0)) if squared else None,
-        max_stable_learning_rate_per_row=finite_or_none(stable_rate_per_row(problem)) if squared else None,
+        max_stable_learning_rate_per_row=rate_per_row(data, spec),
         notes=[],
     )
     idle = (data.x == (data.x[0] if spec.learns_bias else 0.0)).all(axis=0)

@@ -178,11 +178,6 @@ def stable_rate(reduced: Reduced, curvature: float) -> float:
     return float(np.square(np.ldexp(math.sqrt(2) / root, -top)))
 
 
-def stable_rate_per_row(problem: Problem) -> float:
-    longest = np.einsum("ij,ij->i", problem.design, problem.design).max()
-    return float(1 / (longest + problem.l2))
-
-
 def norm(matrix: Array) -> np.float64:
     """The largest singular value."""
     return np.float64(np.linalg.svd(matrix, compute_uv=False)[0])

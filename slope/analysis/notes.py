@@ -21,7 +21,7 @@ _MOST_NAMED = 5
 
 def warnings_for(spec: TrainingSpec, analysis: Analysis | None) -> list[str]:
     """What to tell the sender of a job, in sentences: a learning rate too high, and the analysis' notes."""
-    return [*_rate_warnings(spec, analysis), *analysis.notes] if analysis else []
+    return [*rate_warnings(spec, analysis), *analysis.notes] if analysis else []
 
 
 def notes_on(
@@ -109,7 +109,8 @@ def stable_limit(spec: TrainingSpec, analysis: Analysis) -> float | None:
     return None if limit is None else _with_momentum(optimizer, limit)
 
 
-def _rate_warnings(spec: TrainingSpec, analysis: Analysis) -> Iterator[str]:
+def rate_warnings(spec: TrainingSpec, analysis: Analysis) -> Iterator[str]:
+    """Where the learning rate is above what the analysis knows to be stable."""
     rate, limit = spec.learning_rate, stable_limit(spec, analysis)
     if limit is None or rate <= limit:
         return

@@ -113,6 +113,25 @@ def test_a_job_that_trains_row_by_row_is_told_the_rate_for_it(client: TestClient
     assert analysis["max_stable_learning_rate_per_row"] > 0
 
 
+def test_a_submission_leaves_the_rows_to_the_worker_and_says_so_of_the_rate_for_each_row(
+    client: TestClient, train: Callable[[UUID], None], dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = on(dataset, batch_size=1, epochs=2, learning_rate=0.03)
+    planned = client.post("/v1/plan", json=wanted).json()
+    with monkeypatch.context() as patch:
+        patch.setattr("service.data.numbers.read_columns", lambda *_: pytest.fail("rows were read"))
+        job = client.post("/v1/jobs", json=wanted).json()
+    assert job["analysis"]["exact"]["loss"] > 0
+    assert job["analysis"]["max_stable_learning_rate_per_row"] is None
+    train(UUID(job["id"]))
+    found = client.get(f"/v1/jobs/{job['id']}").json()
+    rate = planned["analysis"]["max_stable_learning_rate_per_row"]
+    assert rate < 0.03
+    assert found["analysis"]["max_stable_learning_rate_per_row"] == rate
+    told = [warning for warning in planned["warnings"] if "row by row may diverge" in warning]
+    assert [warning for warning in found["warnings"] if "row by row may diverge" in warning] == told != []
+
+
 def test_the_estimate_does_not_grow_with_the_rows(
     client: TestClient, database: Database, dataset: str, unread: None
 ) -> None:
