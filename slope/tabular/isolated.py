@@ -24,7 +24,7 @@ from slope.tabular.summary import Summary
 Encoding = Literal["gzip", "zstd"]
 
 _processes = get_context("forkserver")
-_processes.set_forkserver_preload(["slope.tabular.ingest", "slope.tabular.isolated"])
+_processes.set_forkserver_preload(["slope.tabular.ingest", "slope.tabular.isolated", "slope.tabular.frozen"])
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # as malloc.h has them
 _PIECE = 1024 * 1024
 _ENDING_SECONDS = 5.0

@@ -1,7 +1,9 @@
 """A file is read in a process of its own, within its memory and time, whatever the file is like."""
 
+import gc
 import os
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,11 @@ def test_a_file_larger_than_its_memory_is_read_all_the_same(large: Path) -> None
     assert (summary.rows, [column.mean for column in summary.columns]) == (rows, [1.25, 2.5, 3.75])
     table = large.with_suffix(".table").rename(large.with_suffix(".parquet"))
     assert ingested(table, "parquet").content_hash == summary.content_hash
+
+
+def test_a_reader_leaves_alone_what_it_was_forked_with() -> None:
+    with get_context("forkserver").Pool(1) as readers:
+        assert readers.apply(gc.get_freeze_count) > 10_000
 
 
 def test_a_file_that_is_compressed_is_decompressed_only_as_far_as_is_allowed(tmp_path: Path) -> None:
