@@ -2,8 +2,9 @@
 
 With [1 C] = QT, Q orthonormal, every sum of squares of a combination of the columns is that of T: full-batch descent on
 some of them, with any of them as its target, and its exact solution follow from T without a row. The ones come first,
-so that all rows of T but the first hold the columns without their means. Nothing cancels there: of every column what it
-begins with is taken off in the rows, and given back to the first row of T.
+so that all rows of T but the first hold the columns without their means. Nothing cancels there: from every column one
+of its own numbers is subtracted, about the middle of the first ones, and given back to the first row of T. So a
+constant column becomes exactly 0, and others have little in common with the ones.
 
 slope.engines.reduction does the same for the columns of one job, on any device. Here too a chunk is joined to the
 triangle by the Cholesky factor of the Gram matrix where that loses no digit that matters, and else by Householder's QR.
@@ -22,8 +23,11 @@ from slope.data import Array
 MOST_COLUMNS = 128
 """Of a dataset that has a triangle, by default: 133 kB."""
 
-_CHUNK_ROWS = 2**11
-"""Rows that are joined at a time. The bits of a triangle depend on it, and not on how the rows were handed over."""
+_CHUNK_ROWS, _CHUNK_NUMBERS = 2**11, 2**18
+"""At least this many rows are joined at a time, and of a narrow table this many numbers, 2 MB. The bits of a triangle
+depend on it, and not on how the rows were handed over."""
+_SAMPLED = 101
+"""Rows, at most twice as many, of which each column's middle is taken."""
 _MILD = 20.0
 """The condition up to which squaring it is harmless."""
 _VANISHING, _OVERFLOWING = 1e-140, 1e140
@@ -66,17 +70,15 @@ class Triangulation:
     """Takes a table part by part."""
 
     def __init__(self, columns: int) -> None:
-        self._chunk = np.ones((_CHUNK_ROWS, columns + 1), order="F")
+        self._chunk = np.ones((max(_CHUNK_ROWS, _CHUNK_NUMBERS // (columns + 1)), columns + 1), order="F")
         self._filled = 0
         self._rows = 0
-        self._beginnings: Array | None = None
+        self._middles = np.zeros(columns)
         self._triangle = np.zeros((columns + 1, columns + 1))
 
     def add(self, columns: Sequence[Array]) -> None:
         """More rows: for every column as many finite numbers."""
         start, count = 0, len(columns[0])
-        if self._beginnings is None and count:
-            self._beginnings = np.array([values[0] for values in columns])
         while start < count:
             stop = min(count, start + len(self._chunk) - self._filled)
             self._fill([values[start:stop] for values in columns], stop - start)
@@ -88,24 +90,33 @@ class Triangulation:
         """Of all rows; None of none, or where it is beyond the range of float64."""
         self._join()
         values = self._triangle.copy()
-        if self._beginnings is not None:
-            with np.errstate(all="ignore"):
-                values[0, 1:] += values[0, 0] * self._beginnings
+        with np.errstate(all="ignore"):
+            values[0, 1:] += values[0, 0] * self._middles
         return Triangle(values, self._rows) if self._rows and np.isfinite(values).all() else None
 
     def _fill(self, columns: Sequence[Array], count: int) -> None:
-        assert self._beginnings is not None  # of the first rows
         filled = slice(self._filled, self._filled + count)
         with np.errstate(over="ignore"):
-            for place, (values, first) in enumerate(zip(columns, self._beginnings.tolist(), strict=True), 1):
-                np.subtract(values, first, out=self._chunk[filled, place])
+            for place, (values, middle) in enumerate(zip(columns, self._middles.tolist(), strict=True), 1):
+                np.subtract(values, middle, out=self._chunk[filled, place])
         self._filled += count
 
     def _join(self) -> None:
-        if self._filled:
-            with np.errstate(all="ignore"):
-                self._triangle = join(self._triangle, self._chunk[: self._filled])
-            self._rows, self._filled = self._rows + self._filled, 0
+        if not self._filled:
+            return
+        chunk = self._chunk[: self._filled]
+        with np.errstate(all="ignore"):
+            if self._rows == 0:
+                self._middles = _middles(chunk[:, 1:])
+                chunk[:, 1:] -= self._middles
+            self._triangle = join(self._triangle, chunk)
+        self._rows, self._filled = self._rows + self._filled, 0
+
+
+def _middles(rows: Array) -> Array:
+    """Of each column a number that it has, about as many below it as above."""
+    sample = np.sort(rows[:: max(1, len(rows) // _SAMPLED)], axis=0)
+    return np.asarray(sample[len(sample) // 2])
 
 
 def join(triangle: Array, chunk: Array) -> Array:

@@ -88,6 +88,13 @@ def test_it_has_the_squared_error_of_the_rows(name: str) -> None:
         assert np.square(scaled).sum() == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_first_row_unlike_the_others_makes_no_table_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = random_table(5000, 128)
+    table[0] = 3.0  # of all columns, which would have that in common if it were subtracted from all rows
+    monkeypatch.setattr("slope.triangle._by_householder", lambda rows: pytest.fail("the slow way was taken"))
+    assert triangle_of(table) is not None
+
+
 SPECS: dict[str, dict[str, Any]] = {
     "plain": {},
     "standardized": {"standardize": True},
