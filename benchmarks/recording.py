@@ -18,7 +18,7 @@ from benchmarks.servers import Servers
 from service.store import datasets, jobs, records, schema
 from service.store.bulk import COPY_HEADER, COPY_TRAILER, as_binary, as_tuples
 from service.store.database import Database, now
-from service.store.tables import Epoch, Job
+from service.store.tables import Epoch
 from slope.columns import EpochColumns
 from slope.spec import TrainingSpec
 from slope.spec.data import DEFAULT_TARGET
@@ -138,20 +138,20 @@ def add_job(database: Database) -> UUID:
         values = {"columns": [], "content_hash": dataset_id.hex, "object_id": dataset_id, "size": 0, "rows": 1}
         values |= {"is_inline": True, "name": None}
         datasets.add_dataset(session, {"id": dataset_id, "created_at": now(session)} | values)
-        job = Job(
-            id=uuid7(),
-            created_at=now(session),
-            dataset_id=dataset_id,
-            features=[f"x{each}" for each in range(_FEATURES)],
-            target=DEFAULT_TARGET,
-            spec=spec.model_dump(mode="json"),
-            predict=[],
-            device="cpu",
-            metadata_={},
-            plan={},
-            status="queued",
-            epochs=spec.epochs,
-        )
+        job = {
+            "id": uuid7(),
+            "created_at": now(session),
+            "dataset_id": dataset_id,
+            "features": [f"x{each}" for each in range(_FEATURES)],
+            "target": DEFAULT_TARGET,
+            "spec": spec.model_dump(mode="json"),
+            "predict": [],
+            "device": "cpu",
+            "metadata": {},
+            "plan": {},
+            "status": "queued",
+            "epochs": spec.epochs,
+        }
         jobs.add_job(session, job)
         session.commit()
-    return job.id
+    return job["id"]

@@ -112,7 +112,8 @@ class Settings(BaseSettings):
     """A dataset of at most this many columns is reduced to a triangle while it is read in, from which full-batch jobs
     train without a look at its rows; 0 reduces none. Of 128 columns it takes 67 kB."""
     max_stored_bytes: ByteSize | None = None
-    """Bytes that all datasets, those of jobs too, may take in the storage, as in `50GiB`; no bound by default."""
+    """Bytes that all datasets, those of jobs too, may take in the storage and in SQL, as in `50GiB`; no bound by
+    default."""
     upload_memory: ByteSize = Field(default=ByteSize(512 * 1024**2), ge=1)
     """Memory that reading one upload may take, in bytes or as in `512MiB`."""
     upload_seconds: float = Field(default=600.0, gt=0)

@@ -61,7 +61,7 @@ def _find_work(session: Session, process: Process, job_id: UUID) -> Work | None:
     """The claim of a job by itself first: most bells are for one, and it takes one statement."""
     if lease := claim_job(session, job_id, process.claimant):
         return partial(run_attempt, process, lease)
-    job = stored.find_job(session, job_id)
+    job = stored.find_job(session, job_id, with_numbers=True)
     if job is None:
         return None
     if job.group_id:

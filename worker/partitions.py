@@ -150,7 +150,7 @@ class Leader:
 
     def _cut(self) -> None:
         job = self._job
-        ranges = numbers.row_ranges(self._process.storage, job.dataset.object_id, job.planned.partitions)
+        ranges = numbers.row_ranges(self._process.storage, numbers.Kept.of(job.dataset), job.planned.partitions)
         with self._process.database.writing() as session:
             partitions.cut_job(session, job.id, ranges)
             session.commit()

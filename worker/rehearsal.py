@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from random import random
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -16,7 +17,6 @@ from service.errors import ServiceError
 from service.store import jobs
 from service.store.claims import claim_job
 from service.store.database import now
-from service.store.tables import Job
 from slope.data import prepare
 from slope.loop import train_epochs
 from slope.spec import TrainingSpec
@@ -36,35 +36,36 @@ def rehearse(process: Process) -> None:
     try:
         with ensure_stored(process.database, rows), process.database.writing() as session:
             _play(session, process, rows.adopt(session))
+        numbers.prepare_storage(process.storage)  # the job above has few numbers, and does without
     except ServiceError as error:
         log.info("no rehearsal", error=str(error))
 
 
 def _play(session: Session, process: Process, dataset_id: UUID) -> None:
-    job = _job(session, dataset_id)
-    jobs.add_job(session, job)
-    lease = claim_job(session, job.id, process.claimant)
+    row = _job(session, dataset_id)
+    jobs.add_job(session, row)
+    lease = claim_job(session, row["id"], process.claimant)
     assert lease  # nobody else has seen it
     [claimed] = lease.jobs_to_train(session)
     arrays = numbers.load_job_data(process.storage, claimed)
     [record] = train_epochs(prepare(arrays.x, arrays.y, _SPEC), _SPEC)
     lease.extend(session, process.settings.lease_seconds, **asdict(Progress().after([record])))
-    write_records(session, job.id, [[record]], [record.steps])
+    write_records(session, row["id"], [[record]], [record.steps])
     lease.finish(session, "succeeded")
 
 
-def _job(session: Session, dataset_id: UUID) -> Job:
-    return Job(
-        id=uuid7(),
-        created_at=now(session),
-        dataset_id=dataset_id,
-        features=default_features(1),
-        target=DEFAULT_TARGET,
-        spec=_SPEC.model_dump(mode="json"),
-        predict=[],
-        device="cpu",
-        metadata_={},
-        plan={},
-        status="queued",
-        epochs=_SPEC.epochs,
-    )
+def _job(session: Session, dataset_id: UUID) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "created_at": now(session),
+        "dataset_id": dataset_id,
+        "features": default_features(1),
+        "target": DEFAULT_TARGET,
+        "spec": _SPEC.model_dump(mode="json"),
+        "predict": [],
+        "device": "cpu",
+        "metadata": {},
+        "plan": {},
+        "status": "queued",
+        "epochs": _SPEC.epochs,
+    }

@@ -11,12 +11,13 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data.numbers import Arrays, delete_numbers, object_name, release_numbers
+from service.data.numbers import MOST_IN_ROW, Arrays, Kept, delete_numbers, object_name, read_rows, release_numbers
 from service.errors import DatasetIsUsed, DatasetNotFound, QuotaReached
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now
 from service.store.tables import Dataset
+from slope.data import Array
 from slope.spec.data import DEFAULT_TARGET, default_features
 from slope.tabular.summary import Summary, summarize
 
@@ -24,23 +25,23 @@ from slope.tabular.summary import Summary, summarize
 class NewDataset:
     """A table that becomes a dataset, unless there is one that says the same of the same content.
 
-    Its object is in the storage before any row names it: whatever happens in between, no row is without numbers.
-    Where there is an object of the same content, the dataset shares it.
+    Few numbers are in its row. Otherwise its object is in the storage before any row names it: whatever happens in
+    between, no row is without numbers. Where there is an object of the same content, the dataset shares it.
     """
 
     def __init__(
         self,
         storage: Storage,
         summary: Summary,
-        content: Callable[[], bytes] | Path,
+        content: Callable[[], bytes] | Path | dict[str, list[float]],
         *,
         name: str | None,
         is_inline: bool,
         quota: int | None = None,
     ) -> None:
-        """`content` is made only where it is needed: most jobs that bring their data bring what is there.
+        """`content` is what its object has, made only where it is needed, or what its row has, by column.
 
-        `quota` is how many bytes all datasets together may take in the storage.
+        `quota` is how many bytes all datasets together may take.
         """
         self._storage = storage
         self._summary = summary
@@ -48,8 +49,11 @@ class NewDataset:
         self._name = name
         self._is_inline = is_inline
         self._id = uuid7()
+        self._in_row = content if isinstance(content, dict) else None
         if isinstance(content, Path):
             self._size = content.stat().st_size  # now: the file is used up when it is put
+        elif self._in_row is not None:
+            self._size = 8 * summary.rows * len(self._in_row)
         self._quota = quota
         self._is_put = self._may_be_named = False
 
@@ -62,13 +66,19 @@ class NewDataset:
     def content_hash(self) -> str:
         return self._summary.content_hash
 
+    @property
+    def has_object(self) -> bool:
+        """Whether its numbers are not in its row."""
+        return self._in_row is None
+
     @cached_property
     def _content(self) -> bytes | Path:
+        assert not isinstance(self._given, dict)
         return self._given if isinstance(self._given, Path) else self._given()
 
     @cached_property
     def _size(self) -> int:
-        assert isinstance(self._content, bytes)  # that of a file is known from the start
+        assert isinstance(self._content, bytes)  # the others are known from the start
         return len(self._content)
 
     def put(self) -> None:
@@ -87,9 +97,16 @@ class NewDataset:
         """The dataset of this table, new or not, which nobody can delete until the transaction ends."""
         if self._is_inline and (known := datasets.lock_inline(session, self.content_hash)):
             return known  # by one query: most jobs that bring their data bring what is there
+        if self.has_object:
+            return self._adopt_content(session)
+        self._refuse_beyond_quota(session)
+        datasets.add_dataset(session, self._row(session, self._id))  # two of the same moment are two: no lock is needed
+        return self._id
+
+    def _adopt_content(self, session: Session) -> UUID:
+        """The same, where the dataset has an object."""
         object_id = datasets.lock_content(session, self.content_hash)
-        known = None if object_id is None else self._known(session)
-        if known is not None:
+        if known := self._known(session):
             return known
         if object_id is None:
             self._refuse_beyond_quota(session)
@@ -139,6 +156,7 @@ class NewDataset:
             "rows": self._summary.rows,
             "content_hash": self._summary.content_hash,
             "object_id": object_id,
+            "numbers": self._in_row,
             "size": self._size,
         }
 
@@ -150,7 +168,7 @@ def ensure_stored(database: Database, new: NewDataset | None) -> Iterator[None]:
         yield
         return
     try:
-        if database.query(datasets.with_content, new.content_hash) is None:
+        if new.has_object and database.query(datasets.with_content, new.content_hash) is None:
             new.put()
         yield
     finally:
@@ -161,11 +179,19 @@ def inline_dataset(
     storage: Storage, arrays: Arrays, quota: int | None = None, names: Sequence[str] | None = None
 ) -> NewDataset:
     """The rows of a request as a new dataset, with the names of their columns, the target's the last."""
+    names, columns = names or [*default_features(arrays.x.shape[1]), DEFAULT_TARGET], arrays.columns
+    content = _in_row(names, columns) if len(names) * len(arrays.y) <= MOST_IN_ROW else _encoded(names, columns)
+    return NewDataset(storage, summarize(names, columns), content, name=None, is_inline=True, quota=quota)
+
+
+def _in_row(names: Sequence[str], columns: Sequence[Array]) -> dict[str, list[float]]:
+    return dict(zip(names, (values.tolist() for values in columns), strict=True))
+
+
+def _encoded(names: Sequence[str], columns: Sequence[Array]) -> Callable[[], bytes]:
     from slope.tabular.stored import encode
 
-    names, columns = names or [*default_features(arrays.x.shape[1]), DEFAULT_TARGET], arrays.columns
-    content = partial(encode, names, columns)
-    return NewDataset(storage, summarize(names, columns), content, name=None, is_inline=True, quota=quota)
+    return partial(encode, names, columns)
 
 
 def get_dataset(session: Session, dataset_id: UUID) -> Dataset:
@@ -196,14 +222,11 @@ def list_rows(
     storage: Storage, dataset: Dataset, *, after: int, limit: int
 ) -> tuple[list[dict[str, float]], int | None]:
     """Rows ascending, by column, and the row after which the next page begins. Raises as `read_batches` does."""
-    from slope.tabular import stored
-
     names, start = [column["name"] for column in dataset.columns], after + 1
     count = min(limit, max(1, MOST_NUMBERS_ON_A_PAGE // len(names)), dataset.rows - start)
     if count <= 0:
         return [], None
-    with storage.open(object_name(dataset.object_id)) as file:
-        matrix = stored.read_rows(file, names, range(start, start + count))
+    matrix = read_rows(storage, Kept.of(dataset), names, range(start, start + count))
     end = start + count
     return [dict(zip(names, row, strict=True)) for row in matrix.tolist()], end - 1 if end < dataset.rows else None
 

@@ -1,10 +1,14 @@
-"""The numbers of datasets, as objects of the storage: read as a whole, in batches of bounded memory, and deleted.
+"""The numbers of datasets: read as a whole, in batches of bounded memory, and deleted.
+
+Few of them that came with a job are in the dataset's row, written with the job's by one transaction. Others are objects
+of the storage.
 
 `load_job_data` gives a job's numbers as a whole, `read_batches` any dataset's numbers in parts.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import numpy as np
@@ -14,7 +18,7 @@ from service.errors import ServiceError
 from service.settings import Settings
 from service.storage import Storage
 from service.store.datasets import Removed
-from service.store.tables import Job
+from service.store.tables import Dataset, Job
 from slope.analysis import analysis_seconds
 from slope.data import Array
 from slope.spec import InlineData
@@ -24,6 +28,8 @@ _PIECE = 20_000
 """Rows that become an array in one go."""
 MOST_READ = 10_000_000
 """A stored dataset of more numbers is not read when a job is submitted, only when it is trained on."""
+MOST_IN_ROW = 1_000
+"""This many numbers that come with a job are kept in SQL: a file, and its way to the disk, cost more than they do."""
 
 log = structlog.get_logger()
 
@@ -31,6 +37,18 @@ log = structlog.get_logger()
 def object_name(object_id: UUID) -> str:
     """What an object with the numbers of datasets is called in the storage."""
     return f"{object_id}.parquet"
+
+
+class Kept(NamedTuple):
+    """Where the numbers of a dataset are."""
+
+    object_id: UUID
+    by_column: dict[str, list[float]] | None
+    """Those that are in the dataset's row; None where the object has them."""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        return cls(dataset.object_id, dataset.numbers)
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,7 @@ def analysis_is_late(rows: int, features: int, settings: Settings) -> bool:
 
 def load_columns(
     storage: Storage,
-    object_id: UUID,
+    kept: Kept,
     rows: int,
     features: Sequence[str],
     target: str,
@@ -76,7 +94,7 @@ def load_columns(
     x, y = np.empty((rows, len(features))), np.empty(rows)
     start = 0
     pause()
-    for part in read_batches(storage, object_id, features, target):
+    for part in read_batches(storage, kept, features, target):
         pause()
         end = start + len(part.y)
         x[start:end], y[start:end] = part.x, part.y
@@ -86,46 +104,72 @@ def load_columns(
 
 def load_job_data(storage: Storage, job: Job, pause: Callable[[], None] = lambda: None) -> Arrays:
     """All that a job learns from. Raises as `load_columns` does."""
-    return load_columns(storage, job.dataset.object_id, job.dataset.rows, job.features, job.target, pause)
+    return load_columns(storage, Kept.of(job.dataset), job.dataset.rows, job.features, job.target, pause)
 
 
 def read_batches(
-    storage: Storage, object_id: UUID, features: Sequence[str], target: str, rows: range | None = None
+    storage: Storage, kept: Kept, features: Sequence[str], target: str, rows: range | None = None
 ) -> Iterator[Arrays]:
     """Named columns of a dataset or of some of its rows, a few at a time. Raises StorageUnavailable, ObjectMissing."""
-    for matrix in read_columns(storage, object_id, [*features, target], rows):
+    for matrix in read_columns(storage, kept, [*features, target], rows):
         yield Arrays(matrix[:, :-1], matrix[:, -1])
 
 
-def read_columns(
-    storage: Storage, object_id: UUID, columns: Sequence[str], rows: range | None = None
-) -> Iterator[Array]:
+def read_columns(storage: Storage, kept: Kept, columns: Sequence[str], rows: range | None = None) -> Iterator[Array]:
     """Named columns of a dataset, some rows (n × columns, float64) at a time. Raises as `read_batches` does."""
+    if kept.by_column is not None:
+        yield _matrix(kept.by_column, columns, rows)
+        return
     from slope.tabular import stored
 
-    with storage.open(object_name(object_id)) as file:
+    with storage.open(object_name(kept.object_id)) as file:
         yield from stored.read(file, columns, rows)
 
 
-def row_ranges(storage: Storage, object_id: UUID, count: int) -> list[range]:
+def read_rows(storage: Storage, kept: Kept, columns: Sequence[str], rows: range) -> Array:
+    """These rows of a dataset as a whole, as many of them as it has. Raises as `read_batches` does."""
+    if kept.by_column is not None:
+        return _matrix(kept.by_column, columns, rows)
+    from slope.tabular import stored
+
+    with storage.open(object_name(kept.object_id)) as file:
+        return stored.read_rows(file, columns, rows)
+
+
+def row_ranges(storage: Storage, kept: Kept, count: int) -> list[range]:
     """The rows of a dataset in at most `count` ranges that are read separately.
 
     Raises as `read_batches` does.
     """
+    if kept.by_column is not None:
+        return [range(len(next(iter(kept.by_column.values()))))]
     from slope.tabular import stored
 
-    with storage.open(object_name(object_id)) as file:
+    with storage.open(object_name(kept.object_id)) as file:
         return stored.partitions(file, count)
 
 
+def _matrix(by_column: dict[str, list[float]], columns: Sequence[str], rows: range | None) -> Array:
+    """Column by column in memory, as stored tables are read."""
+    window = slice(None) if rows is None else slice(rows.start, rows.stop)
+    return np.array([by_column[name][window] for name in columns], float).T
+
+
+def prepare_storage(storage: Storage) -> None:
+    """Load what reads and writes objects, and have a place for them. Raises StorageUnavailable."""
+    import slope.tabular.stored  # noqa: F401
+
+    storage.check()
+
+
 def release_numbers(storage: Storage, removed: Removed) -> None:
-    """Delete the numbers of a dataset that is no more, unless another shares them."""
-    if not removed.is_named:
-        delete_numbers(storage, removed.object_id)
+    """Delete the object of a dataset that is no more, unless another shares it."""
+    if removed.orphan:
+        delete_numbers(storage, removed.orphan)
 
 
 def delete_numbers(storage: Storage, object_id: UUID) -> None:
-    """Delete numbers that no dataset names; what cannot be deleted now is deleted as garbage later."""
+    """Delete an object that no dataset names; what cannot be deleted now is deleted as garbage later."""
     try:
         storage.delete(object_name(object_id))
     except ServiceError as error:

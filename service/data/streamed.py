@@ -18,8 +18,10 @@ def stream_job_data(storage: Storage, job: Job, device: str) -> "PartitionedData
     """Reads the job's columns from the storage, some rows at a time, and keeps what has the same squared error."""
     from slope.engines.partitioned import PartitionedData  # loads torch
 
+    kept = numbers.Kept.of(job.dataset)
+
     def batches(rows: range) -> Iterator[tuple[Array, Array]]:
-        for part in numbers.read_batches(storage, job.dataset.object_id, job.features, job.target, rows):
+        for part in numbers.read_batches(storage, kept, job.features, job.target, rows):
             yield part.x, part.y
 
     return PartitionedData(batches, job.dataset.rows, len(job.features), job.training_spec, device)

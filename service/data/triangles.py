@@ -63,7 +63,7 @@ def ensure_triangle(
 def _add_triangle(database: Database, storage: Storage, dataset: Dataset, is_stopped: Callable[[], bool]) -> None:
     names = [column["name"] for column in dataset.columns]
     taken = Triangulation(len(names))
-    for matrix in numbers.read_columns(storage, dataset.object_id, names):
+    for matrix in numbers.read_columns(storage, numbers.Kept.of(dataset), names):
         if is_stopped():
             return
         taken.add(list(matrix.T))

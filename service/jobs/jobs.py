@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from random import random
-from typing import Self, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -43,10 +43,6 @@ class Submission:
     is_final: bool
     replayed: bool
 
-    @classmethod
-    def of(cls, job: Job, *, replayed: bool) -> Self:
-        return cls(job.id, job.version, job.is_final, replayed)
-
 
 def submit_job(
     database: Database,
@@ -62,12 +58,12 @@ def submit_job(
     named, new = Key.of(key, request), drafted.sample.new_dataset(storage, settings.max_stored_bytes)
     with ensure_stored(database, new), database.writing() as session:
         if earlier := named.earlier(session, Job):
-            return Submission.of(earlier, replayed=True)
-        job = _add(session, drafted, new, named)
+            return Submission(earlier.id, earlier.version, earlier.is_final, replayed=True)
+        job_id = _add(session, drafted, new, named)
         session.commit()  # before the bell: the worker must find the row
-    if not queue.ring(job.id, request.device):
-        forget_rings(database, [job.id])
-    return Submission.of(job, replayed=False)
+    if not queue.ring(job_id, request.device):
+        forget_rings(database, [job_id])
+    return Submission(job_id, version=1, is_final=False, replayed=False)
 
 
 def rehearse_submission(database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
@@ -78,7 +74,8 @@ def rehearse_submission(database: Database, storage: Storage, queue: Queue, sett
     drafted = draft_job(database, storage, request, settings)
     new = drafted.sample.new_dataset(storage)
     with ensure_stored(database, new), database.writing() as session:
-        get_job(session, _add(session, drafted, new, Key(None, None)).id)
+        get_job(session, _add(session, drafted, new, Key(None, None)))
+    numbers.prepare_storage(storage)  # the job above has few numbers, and does without
 
 
 def get_job(session: Session, job_id: UUID, *, with_events: bool = False) -> Job:
@@ -166,30 +163,30 @@ def _reason(job: Job, devices: Mapping[str, bool]) -> str:
     return "It waits for a free worker"
 
 
-def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key) -> Job:
-    request, sample, moment = drafted.request, drafted.sample, now(session)
-    job = Job(
-        id=uuid7(),
-        created_at=moment,
-        rung_at=moment,
-        idempotency_key=key.text,
-        fingerprint=key.fingerprint,
-        name=request.name,
-        dataset_id=sample.lock_dataset(session, new),
-        features=sample.features,
-        target=sample.target,
-        spec=request.hyperparameters.model_dump(mode="json"),
-        predict=request.predict,
-        device=request.device,
-        timeout_seconds=request.timeout_seconds,
-        metadata_=request.metadata,
-        plan=asdict(drafted.plan),
-        analysis=asdict(drafted.analysis) if drafted.analysis else None,
-        status="queued",
-        epochs=request.hyperparameters.epochs,
-    )
-    jobs.add_job(session, job, drafted.warnings)
-    return job
+def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key) -> UUID:
+    request, sample, job_id, moment = drafted.request, drafted.sample, uuid7(), now(session)
+    row = {
+        "id": job_id,
+        "created_at": moment,
+        "rung_at": moment,
+        "idempotency_key": key.text,
+        "fingerprint": key.fingerprint,
+        "name": request.name,
+        "dataset_id": sample.lock_dataset(session, new),
+        "features": sample.features,
+        "target": sample.target,
+        "spec": request.hyperparameters.model_dump(mode="json"),
+        "predict": request.predict,
+        "device": request.device,
+        "timeout_seconds": request.timeout_seconds,
+        "metadata": request.metadata,
+        "plan": asdict(drafted.plan),
+        "analysis": asdict(drafted.analysis) if drafted.analysis else None,
+        "status": "queued",
+        "epochs": request.hyperparameters.epochs,
+    }
+    jobs.add_job(session, row, drafted.warnings)
+    return job_id
 
 
 def forget_rings(database: Database, job_ids: Sequence[UUID]) -> None:

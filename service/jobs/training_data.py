@@ -112,7 +112,7 @@ def _stored(database: Database, storage: Storage, request: JobRequest, reference
         if dataset.rows * (len(features) + 1) > MOST_READ:
             return None
         try:
-            return numbers.load_columns(storage, dataset.object_id, dataset.rows, features, target)
+            return numbers.load_columns(storage, numbers.Kept.of(dataset), dataset.rows, features, target)
         except ObjectMissing:
             with _translated_faults(request):
                 _dataset(database, dataset.id)  # another may have deleted it meanwhile

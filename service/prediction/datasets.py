@@ -110,9 +110,10 @@ def score_dataset(
         dataset = _dataset(session, reference.id)
         features, target = _chosen(job, dataset, reference)
         _refuse_overflow(dataset, features, after.dtype_of_x)
-        absent = _absent(features, dataset)
+        absent, kept = _absent(features, dataset), numbers.Kept.of(dataset)
     there = [name for name in features if name not in absent]
-    parts = numbers.read_columns(storage, dataset.object_id, [*there, *([target] if target is not None else [])])
+    read = [*there, *([target] if target is not None else [])]
+    parts = numbers.read_columns(storage, kept, read)
     parts = _with_zeros(parts, [index for index, name in enumerate(features) if name in absent])
     first = next(parts, None)  # what is wrong with the storage shows now
     parts = parts if first is None else chain([first], parts)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from service.data.numbers import Kept
 from service.errors import ClientGone, EpochTooLong, GradientDiffers, InvalidRequest, StepNotFound, StepTooLarge
 from service.jobs import jobs
 from service.records import pages, replay
@@ -151,7 +152,8 @@ def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found 
     found = database.query(recorded_step, job_id, epoch, step)
     if found is None:
         return None
-    source = Source(found.object_id, found.rows, tuple(found.features), found.target, found.spec)
+    kept = Kept(found.object_id, found.numbers)
+    source = Source.kept_as(kept, found.rows, found.features, found.target, found.spec)
     origin = Origin(source, source.training_spec, found.engine, found.device)
     return (found, origin, None) if origin.spec.zero_gradients == "step" else None
 

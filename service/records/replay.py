@@ -4,8 +4,8 @@ Torch is imported by the first call: the process does without it until somebody 
 """
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Self
@@ -15,6 +15,7 @@ from cachetools import LRUCache, cached
 from sqlalchemy.orm import Session
 
 from service.data import numbers
+from service.data.numbers import Kept
 from service.data.streamed import stream_job_data
 from service.data.triangles import job_columns
 from service.errors import ClientGone, ReplayDiffers, ReplayTooLong
@@ -44,15 +45,21 @@ class Source:
     """What a job learns from, and how: all that its data, as it trains on it, depends on."""
 
     object_id: UUID
+    """No other numbers have it, wherever they are."""
     rows: int
     features: tuple[str, ...]
     target: str
     spec: str
     """As JSON."""
+    kept: Kept = field(compare=False)
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        return cls(job.dataset.object_id, job.dataset.rows, tuple(job.features), job.target, json.dumps(job.spec))
+        return cls.kept_as(Kept.of(job.dataset), job.dataset.rows, job.features, job.target, json.dumps(job.spec))
+
+    @classmethod
+    def kept_as(cls, kept: Kept, rows: int, features: Sequence[str], target: str, spec: str) -> Self:
+        return cls(kept.object_id, rows, tuple(features), target, spec, kept)
 
     @property
     def training_spec(self) -> TrainingSpec:
@@ -71,7 +78,7 @@ def _spec_of(text: str) -> TrainingSpec:
 )
 def prepared_data(storage: Storage, source: Source) -> TrainingData:
     """The data as the job trains on it; it never changes, and is kept for the next step that is asked for."""
-    arrays = numbers.load_columns(storage, source.object_id, source.rows, source.features, source.target)
+    arrays = numbers.load_columns(storage, source.kept, source.rows, source.features, source.target)
     return prepare(arrays.x, arrays.y, source.training_spec)
 
 

@@ -1,4 +1,4 @@
-"""Datasets: what is known of them, and who uses them. Their numbers are objects of the storage."""
+"""Datasets: what is known of them, and who uses them. Few numbers are in the row, others are objects of the storage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,22 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, defaultload, selectinload, undefer
 
 from service.store.tables import Dataset, Job
 
 _ADDING = int.from_bytes(b"datasets")
 """The lock on PostgreSQL of who adds a dataset within a quota."""
+with_numbers = defaultload(Job.dataset).undefer(Dataset.numbers)
+"""Reads with a job those of its dataset, where they are in its row."""
+with_numbers_once = selectinload(Job.dataset).undefer(Dataset.numbers)
+"""The same for jobs that have a dataset in common, by one more query."""
 
 
 def find_dataset(session: Session, dataset_id: UUID, *, with_triangle: bool = False) -> Dataset | None:
-    """With what is known of its columns."""
-    known = [undefer(Dataset.columns), *([undefer(Dataset.triangle)] if with_triangle else [])]
+    """With what is known of its columns, and its numbers where they are in its row."""
+    known = [undefer(Dataset.columns), undefer(Dataset.numbers)]
+    known += [undefer(Dataset.triangle)] if with_triangle else []
     return session.get(Dataset, dataset_id, options=known)
 
 
@@ -51,7 +56,7 @@ def with_content(connection: Connection, content_hash: str) -> UUID | None:
 
 
 def stored_bytes(session: Session) -> int:
-    """What all datasets take in the storage. Nobody else can add one within a quota until the transaction ends."""
+    """What all datasets take. Nobody else can add one within a quota until the transaction ends."""
     _take_lock(session, _ADDING)
     objects = select(func.max(Dataset.size).label("size")).group_by(Dataset.object_id).subquery()
     return session.scalar(select(func.coalesce(func.sum(objects.c.size), 0))) or 0
@@ -68,7 +73,8 @@ def lock_content(session: Session, content_hash: str) -> UUID | None:
     So no two objects of one content are made, and of two who remove its last datasets one sees that it is the last.
     """
     _take_lock(session, int.from_bytes(bytes.fromhex(content_hash)[:8], signed=True))
-    return session.scalar(select(Dataset.object_id).where(Dataset.content_hash == content_hash).limit(1))
+    in_object = (Dataset.content_hash == content_hash, Dataset.numbers.is_(None))
+    return session.scalar(select(Dataset.object_id).where(*in_object).limit(1))
 
 
 def lock_inline(session: Session, content_hash: str) -> UUID | None:
@@ -92,9 +98,8 @@ def describe_dataset(session: Session, dataset_id: UUID, values: dict[str, Any])
 class Removed:
     """A dataset that is no more."""
 
-    object_id: UUID
-    is_named: bool
-    """Whether another dataset has its numbers in the same object."""
+    orphan: UUID | None
+    """The object that had its numbers, where there was one and no other dataset has its numbers there."""
 
 
 def remove_dataset(session: Session, dataset_id: UUID) -> Removed | None:
@@ -135,9 +140,12 @@ def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Remove
         return None
     lock_content(session, content_hash)
     session.execute(select(Dataset.id).where(*conditions).with_for_update())  # wait for who holds it
-    gone = session.execute(delete(Dataset).where(*conditions, _unused()).returning(Dataset.object_id))
-    object_id = gone.scalar_one_or_none()
-    return Removed(object_id, object_id in named_objects(session, [object_id])) if object_id else None
+    gone = delete(Dataset).where(*conditions, _unused()).returning(Dataset.object_id, Dataset.numbers.is_(None))
+    row = session.execute(gone).one_or_none()
+    if row is None:
+        return None
+    object_id, had_object = row
+    return Removed(object_id if had_object and not named_objects(session, [object_id]) else None)
 
 
 def _unused() -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.store import events
+from service.store import datasets, events
 from service.store.database import later
 from service.store.leases import RECORDED, RELEASED, AttemptLease, ended_columns
 from service.store.tables import Job
@@ -36,6 +36,7 @@ class GroupLease(AttemptLease):
     The group goes on without those that are cancelled, and ends with the last of them.
     """
 
+    with_numbers = datasets.with_numbers_once
     group_id: UUID
     token: UUID
 

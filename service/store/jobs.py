@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, load_only
 
-from service.store import events
+from service.store import datasets, events
 from service.store.database import now
 from service.store.tables import Job
 from slope.statuses import FINAL
@@ -45,13 +45,15 @@ class Predictions(NamedTuple):
     after: list[float] | None
 
 
-def find_job(session: Session, job_id: UUID, *, with_events: bool = False) -> Job | None:
-    return session.get(Job, job_id, options=[events.of_jobs] if with_events else None)
+def find_job(session: Session, job_id: UUID, *, with_events: bool = False, with_numbers: bool = False) -> Job | None:
+    """`with_numbers`: those of its dataset, where they are in its row."""
+    options = [events.of_jobs] if with_events else []
+    return session.get(Job, job_id, options=[*options, datasets.with_numbers] if with_numbers else options)
 
 
 def find_job_for_replay(session: Session, job_id: UUID) -> Job | None:
     """A job with the columns that its steps are computed again from; reading another column is an error."""
-    return session.get(Job, job_id, options=[_FOR_REPLAY])
+    return session.get(Job, job_id, options=[_FOR_REPLAY, datasets.with_numbers])
 
 
 def find_outline(session: Session, job_id: UUID) -> Outline | None:
@@ -74,12 +76,10 @@ def versions_of(session: Session | Connection, job_ids: Sequence[UUID]) -> dict[
     return {row.id: row.version for row in session.execute(_VERSIONS, {"job_ids": job_ids})}
 
 
-def add_job(session: Session, job: Job, warnings: Sequence[str] = ()) -> None:
-    """Put a new job in the queue, with its warnings."""
-    job.event_count = 1 + len(warnings)
-    session.add(job)
-    session.flush()
-    events.add_first(session, {job.id: warnings})
+def add_job(session: Session, values: dict[str, Any], warnings: Sequence[str] = ()) -> None:
+    """Put a new job, by column, in the queue, with its warnings."""
+    session.connection().execute(_INSERT, values | {"event_count": 1 + len(warnings)})
+    events.add_first(session, {values["id"]: warnings})
 
 
 def cancel_queued(session: Session, job_id: UUID) -> bool:
@@ -174,6 +174,8 @@ def remove_job(session: Session, job_id: UUID) -> UUID | None:
     return gone.scalar_one_or_none()
 
 
+_INSERT = insert(Job.metadata.tables["jobs"])
+"""Of the table, not the class: the ORM would take twice as long."""
 _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))
 """Built once: every poll asks for versions."""
 _FOR_REPLAY = load_only(

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, and_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
 from service.errors import LeaseLost
-from service.store import events
+from service.store import datasets, events
 from service.store.database import later, now
 from service.store.tables import Job, Table
 
@@ -80,6 +80,8 @@ class AttemptLease(Lease):
     """The right of one attempt to train a job, or the jobs of a group."""
 
     table = Job
+    with_numbers = datasets.with_numbers
+    """Reads with the jobs those of their datasets, where they are in its row."""
 
     @property
     @abstractmethod
@@ -110,7 +112,12 @@ class AttemptLease(Lease):
 
     def jobs_to_train(self, session: Session) -> list[Job]:
         """The jobs with their checkpoints and events, those of a group by place."""
-        query = select(Job).where(self.owned).order_by(Job.place).options(undefer(Job.checkpoint), events.of_jobs)
+        query = (
+            select(Job)
+            .where(self.owned)
+            .order_by(Job.place)
+            .options(undefer(Job.checkpoint), self.with_numbers, events.of_jobs)
+        )
         jobs = list(session.scalars(query))
         if not jobs:
             raise LeaseLost

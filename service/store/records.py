@@ -145,6 +145,8 @@ class RecordedStep(NamedTuple):
     engine: str
     device: str | None
     object_id: UUID
+    numbers: dict[str, list[float]] | None
+    """Of the dataset, where they are in its row."""
     rows: int
     """Of the dataset."""
     features: list[str]
@@ -158,6 +160,7 @@ _OF_JOB = (
     _ENGINE,
     Job.assigned_device,
     Dataset.object_id,
+    Dataset.numbers,
     Dataset.rows,
     Job.features,
     Job.target,

@@ -37,9 +37,10 @@ def _unused_rows(database: Database, storage: Storage) -> list[str]:
         with database.writing() as session:
             removed = stored.remove_inline(session, dataset_id)
             session.commit()
-        if removed and not removed.is_named:
-            numbers.delete_numbers(storage, removed.object_id)
-            deleted.append(numbers.object_name(removed.object_id))
+        if removed is None:
+            continue
+        numbers.release_numbers(storage, removed)
+        deleted.append(numbers.object_name(removed.orphan) if removed.orphan else str(dataset_id))
     return deleted
 
 

@@ -88,8 +88,8 @@ class Store(RuleBasedStateMachine):
     def add(self) -> UUID:
         job = _job(self._dataset_id)
         self._do(lambda session: jobs.add_job(session, job))
-        self._expected[job.id] = Expected()
-        return job.id
+        self._expected[job["id"]] = Expected()
+        return job["id"]
 
     @rule(target=claims, job_id=job_ids, device=st.sampled_from(["cpu", "cuda:0"]))
     def claim(self, job_id: UUID, device: str) -> Any:
@@ -245,21 +245,21 @@ def _drive(url: str, examples: int) -> None:
     database.dispose()
 
 
-def _job(dataset_id: UUID) -> Job:
-    return Job(
-        id=uuid7(),
-        created_at=datetime.now(UTC),
-        dataset_id=dataset_id,
-        features=["x"],
-        target="y",
-        spec={},
-        predict=[],
-        device="cpu",
-        metadata_={},
-        plan={},
-        status="queued",
-        epochs=100,
-    )
+def _job(dataset_id: UUID) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "created_at": datetime.now(UTC),
+        "dataset_id": dataset_id,
+        "features": ["x"],
+        "target": "y",
+        "spec": {},
+        "predict": [],
+        "device": "cpu",
+        "metadata": {},
+        "plan": {},
+        "status": "queued",
+        "epochs": 100,
+    }
 
 
 def _epochs(numbers: range) -> EpochColumns:

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 from workbench import (
+    MANY_ROWS,
     FakeQueue,
     at_once,
     change,
@@ -339,7 +340,7 @@ def test_a_sweep_that_waits_is_cancelled_at_once(client: TestClient, database: D
 def test_a_sweep_is_deleted_with_its_jobs_and_data_but_not_while_it_runs(
     client: TestClient, database: Database, train_sweep: Callable[[dict[str, Any]], str]
 ) -> None:
-    sweep_id = train_sweep(SWEEP)
+    sweep_id = train_sweep(SWEEP | {"dataset": MANY_ROWS["dataset"]})
     first = jobs_of(database, UUID(sweep_id))[0]
     change(database, lambda session: session.execute(update(Job).where(Job.id == first.id).values(status="running")))
     assert problem_of(client.delete(f"/v1/sweeps/{sweep_id}"), 409)["type"] == "/problems/sweep-is-running"

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from test_api_datasets import CSV, post, uploaded
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, FakeQueue, change, problem_of, read, request, rows_of_every_table, submit
+from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, read, request, rows_of_every_table, submit
 
 from service.api.app import create_app
 from service.data import datasets
@@ -79,7 +79,7 @@ def test_while_the_storage_is_away_nothing_is_accepted_and_nothing_changed(
 
     refused = [
         post(client, LARGE),
-        client.post("/v1/jobs", json=LECTURE),
+        client.post("/v1/jobs", json=MANY_ROWS),
         client.get(f"/v1/datasets/{dataset_id}/rows"),
     ]
 
@@ -89,6 +89,45 @@ def test_while_the_storage_is_away_nothing_is_accepted_and_nothing_changed(
     assert rows_of_every_table(database) == before
     readiness = client.get("/readyz")
     assert (readiness.status_code, readiness.json()["storage"]) == (503, False)
+
+
+def test_a_job_of_few_numbers_needs_no_storage(
+    client: TestClient, folder: Path, database: Database, train: Callable[[UUID], None]
+) -> None:
+    folder.write_bytes(b"no folder")
+
+    job_id = UUID(client.post("/v1/jobs", json=LECTURE).json()["id"])
+    train(job_id)
+
+    assert read(database, job_id).status == "succeeded"
+    assert client.get(f"/v1/jobs/{job_id}/epochs/3/steps/1/graph").status_code == 200
+
+
+def test_few_numbers_that_are_uploaded_later_stay_in_their_row(client: TestClient, folder: Path) -> None:
+    job = client.post("/v1/jobs", json={"dataset": {"x": [1, 2, 3], "y": [2, 4, 6.5]}}).json()
+
+    dataset = uploaded(client, b"x,y\n1,2\n2,4\n3,6.5\n")
+
+    assert dataset["id"] == job["dataset"]["id"]
+    rows = client.get(f"/v1/datasets/{dataset['id']}/rows", params={"after": 0, "limit": 2}).json()
+    assert rows["data"] == [{"x": 2.0, "y": 4.0}, {"x": 3.0, "y": 6.5}]
+    of_it = {"dataset": {"id": dataset["id"], "features": ["y"], "target": "x"}}
+    assert client.post("/v1/jobs", json=of_it).status_code == 202
+    assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+    assert client.get(f"/v1/datasets/{dataset['id']}").status_code == 200
+    assert not folder.exists()
+
+
+def test_few_numbers_count_towards_the_quota(client: TestClient, database: Database) -> None:
+    state = client.app.state  # type: ignore[attr-defined]
+    state.settings = state.settings.model_copy(update={"max_stored_bytes": 100})
+
+    accepted = client.post("/v1/jobs", json={"dataset": {"x": [1, 2, 3, 4], "y": [1, 2, 3, 4]}})
+    refused = client.post("/v1/jobs", json={"dataset": {"x": [5, 6, 7, 8], "y": [1, 2, 3, 4]}})
+
+    assert accepted.status_code == 202
+    assert problem_of(refused, 507)["type"] == "/problems/quota-reached"
+    assert rows_of_every_table(database)["datasets"] == 1
 
 
 def test_a_job_waits_for_a_storage_that_is_away(
@@ -103,7 +142,7 @@ def test_a_job_waits_for_a_storage_that_is_away(
             raise StorageUnavailable
         return open_it(self, name)
 
-    job_id = submit(database, LECTURE)
+    job_id = submit(database, MANY_ROWS)
     monkeypatch.setattr(Folder, "open", open_at_the_third_look)
     train(job_id)
 
@@ -115,7 +154,7 @@ def test_a_job_whose_numbers_are_gone_says_where_it_looked(
     folder: Path, database: Database, process: Process, monkeypatch: pytest.MonkeyPatch, train: Callable[[UUID], None]
 ) -> None:
     monkeypatch.setattr(type(process), "storage", property(lambda _: storage_at(folder.as_uri())))
-    job_id = submit(database, LECTURE)
+    job_id = submit(database, MANY_ROWS)
     (folder / object_name(read(database, job_id).dataset_id)).unlink()
 
     train(job_id)
@@ -132,7 +171,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 
     monkeypatch.setattr(os, "fsync", fail)
 
-    for answer in (post(client, CSV), client.post("/v1/jobs", json=LECTURE)):
+    for answer in (post(client, CSV), client.post("/v1/jobs", json=MANY_ROWS)):
         assert problem_of(answer, 507)["type"] == "/problems/storage-full"
     assert rows_of_every_table(database)["datasets"] == 0
     assert list(folder.iterdir()) == []
@@ -142,9 +181,11 @@ def test_what_is_left_over_is_swept_after_an_hour_and_nothing_else(
     client: TestClient, folder: Path, database: Database, tmp_path: Path
 ) -> None:
     kept = uploaded(client, CSV)["id"]
-    used = client.post("/v1/jobs", json=LECTURE).json()["dataset"]["id"]
-    unused = client.post("/v1/jobs", json={"dataset": {"x": [7], "y": [8]}}).json()
-    change(database, lambda session: session.execute(Job.__table__.delete().where(Job.id == UUID(unused["id"]))))
+    used = client.post("/v1/jobs", json=MANY_ROWS).json()["dataset"]["id"]
+    in_row = client.post("/v1/jobs", json={"dataset": {"x": [7], "y": [8]}}).json()
+    unused = client.post("/v1/jobs", json={"dataset": {"x": [7] * 501, "y": [8] * 501}}).json()
+    left_over = [UUID(each["id"]) for each in (in_row, unused)]
+    change(database, lambda session: session.execute(Job.__table__.delete().where(Job.id.in_(left_over))))
     change(
         database, lambda session: session.execute(update(Dataset).values(created_at=now(session) - timedelta(hours=2)))
     )
@@ -159,7 +200,13 @@ def test_what_is_left_over_is_swept_after_an_hour_and_nothing_else(
 
     swept = garbage.collect_garbage(database, storage_at(folder.as_uri()), tmp_path / "spool")
 
-    gone = {object_name(UUID(unused["dataset"]["id"])), nameless.name, unfinished.name, "upload-abc"}
+    gone = {
+        in_row["dataset"]["id"],
+        object_name(UUID(unused["dataset"]["id"])),
+        nameless.name,
+        unfinished.name,
+        "upload-abc",
+    }
     assert set(swept) == gone
     left = {each.name for each in folder.iterdir()}
     assert left == {object_name(UUID(kept)), object_name(UUID(used)), fresh.name}
@@ -168,7 +215,7 @@ def test_what_is_left_over_is_swept_after_an_hour_and_nothing_else(
 
 def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database: Database) -> None:
     storage = storage_at(folder.as_uri())
-    rows = inline_dataset(storage, Arrays.of(InlineData(x=[1.0], y=[2.0])))
+    rows = inline_dataset(storage, Arrays.of(InlineData(**MANY_ROWS["dataset"])))
 
     with datasets.ensure_stored(database, rows), database.writing() as session:
         rows.adopt(session)
@@ -212,7 +259,7 @@ def test_auto_takes_an_engine_that_workers_have_the_memory_for(
 def test_a_worker_refuses_at_once_what_it_has_not_the_memory_for(
     database: Database, process: Process, train: Callable[[UUID], None]
 ) -> None:
-    job_id = submit(database, LECTURE)
+    job_id = submit(database, MANY_ROWS)
     chosen = process.settings.model_copy(update={"worker_memory": 10})
     chosen_process = replace(process, settings=chosen)
     Reaper(chosen_process, 1, BrokerMonitor(chosen_process, lambda: True)).run_once()

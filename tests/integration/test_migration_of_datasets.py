@@ -1,5 +1,6 @@
 """Migration 0002: rows that were blobs in SQL become objects with named columns, and can be taken back."""
 
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -56,7 +57,7 @@ def test_blobs_become_objects_of_the_same_bits_and_jobs_keep_their_records(old_d
 
     schema.check_schema(old_database)
     with old_database.reading() as session:
-        job = jobs.find_job(session, job_id)
+        job = jobs.find_job(session, job_id, with_numbers=True)
         assert job is not None
         assert (job.features, job.target, job.dataset.rows) == (["x0", "x1"], "y", 3)
         assert session.scalar(sa.text("SELECT count(*) FROM epochs")) == 1
@@ -96,6 +97,21 @@ def test_datasets_that_share_an_object_keep_the_older_schema_away(own_database: 
 
     with pytest.raises(ValueError, match=f"{dataset_id} has its numbers in another"):
         schema.downgrade_schema(own_database, "0009")
+
+
+def test_numbers_in_rows_become_objects_of_the_same_bits(own_database: Database) -> None:
+    columns = {"x": [-0.0, 5e-324], "y": [0.1, 1.7976931348623157e308]}
+    row = {"created_at": _MOMENT, "rows": 2, "is_inline": True, "content_hash": "00", "size": 32, "columns": "[]"}
+    dataset_id = uuid4()
+    ids = {"id": str(dataset_id), "object_id": str(dataset_id)}
+    _insert(own_database, "datasets", row | ids | {"numbers": json.dumps(columns)})
+    with pytest.raises(ValueError, match="needs the storage"):
+        schema.downgrade_schema(own_database, "0011")
+
+    schema.downgrade_schema(own_database, "0011", storage=storage())
+
+    [matrix] = numbers.read_columns(storage(), numbers.Kept(dataset_id, None), ["x", "y"])
+    assert matrix.T.tobytes() == np.array([columns["x"], columns["y"]]).tobytes()
 
 
 def test_without_a_storage_nothing_is_moved_and_nothing_lost(old_database: Database) -> None:

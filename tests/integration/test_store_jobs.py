@@ -8,7 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
-from workbench import LECTURE, abandoned, change, claimed, columns, read, request, rows_of_every_table, storage, submit
+from workbench import (
+    LECTURE,
+    MANY_ROWS,
+    abandoned,
+    change,
+    claimed,
+    columns,
+    read,
+    request,
+    rows_of_every_table,
+    storage,
+    submit,
+)
 
 import service.jobs.jobs
 from service.data.numbers import load_job_data, object_name
@@ -95,13 +107,22 @@ def test_a_removed_job_takes_its_records_and_its_dataset_along(
     assert full | written == full != empty
 
     dataset_id = read(database, job_id).dataset_id
-    assert object_name(dataset_id) in storage_names()
+    assert object_name(dataset_id) not in storage_names(), "few numbers are in the row"
 
     service.jobs.jobs.delete_job(database, storage(), job_id)
 
     assert rows_of_every_table(database) == empty
-    assert object_name(dataset_id) not in storage_names()
     assert change(database, lambda session: jobs.remove_job(session, job_id)) is None
+
+
+def test_a_removed_job_takes_the_object_of_its_dataset_along(database: Database) -> None:
+    job_id = submit(database, MANY_ROWS)
+    dataset_id = read(database, job_id).dataset_id
+    assert object_name(dataset_id) in storage_names()
+
+    service.jobs.jobs.delete_job(database, storage(), job_id)
+
+    assert object_name(dataset_id) not in storage_names()
 
 
 def test_a_removed_job_leaves_a_dataset_that_another_job_uses(database: Database) -> None:
@@ -116,11 +137,22 @@ def test_a_removed_job_leaves_a_dataset_that_another_job_uses(database: Database
 
 
 def test_jobs_of_the_same_rows_share_a_dataset(database: Database) -> None:
-    first, second = submit(database), submit(database)
+    first, second = submit(database, MANY_ROWS), submit(database, MANY_ROWS)
 
     assert read(database, first).dataset_id == read(database, second).dataset_id
     service.jobs.jobs.delete_job(database, storage(), first)
     assert object_name(read(database, second).dataset_id) in storage_names()
+
+
+def test_jobs_of_the_same_few_numbers_share_a_row(database: Database) -> None:
+    first, second = submit(database), submit(database)
+
+    assert read(database, first).dataset_id == read(database, second).dataset_id
+    service.jobs.jobs.delete_job(database, storage(), first)
+    with database.reading() as session:
+        job = jobs.find_job(session, second, with_numbers=True)
+    assert job is not None
+    assert load_job_data(storage(), job).y.tolist() == request()["dataset"]["y"]
 
 
 def test_a_running_job_is_not_removed(database: Database) -> None:
@@ -142,7 +174,7 @@ def test_numbers_come_back_from_every_kind_of_column_as_the_same_bits(database: 
 
     with database.reading() as session:
         job = session.get_one(Job, mine.job_id)
-    stored = load_job_data(storage(), job)
+        stored = load_job_data(storage(), job)
 
     bits = [number.hex() for number in numbers]
     for column in (job.weights, job.scaler["means"] if job.scaler else None, stored.x[:, 0].tolist(), stored.y):

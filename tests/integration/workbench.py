@@ -42,6 +42,11 @@ LECTURE: dict[str, Any] = {
     "predict": [4.0],
     "metadata": {"course": "autograd"},
 }
+MANY_ROWS: dict[str, Any] = {
+    "dataset": {"x": [n / 501 for n in range(501)], "y": [2.0 * n / 501 for n in range(501)]},
+    "hyperparameters": {"batch_size": "full", "epochs": 5},
+}
+"""Of too many numbers for a row: they are an object of the storage."""
 
 
 class FakeQueue:

@@ -11,7 +11,7 @@ from service.store.tables.base import Table
 
 
 class Dataset(Table):
-    """Named columns to learn from. The numbers are an object of the storage; see service.data.numbers."""
+    """Named columns to learn from. Their numbers are in the row, or an object: see service.data.numbers."""
 
     __tablename__ = "datasets"
     __table_args__ = (Index(None, "content_hash"), Index(None, "object_id", "size"))
@@ -27,8 +27,10 @@ class Dataset(Table):
     content_hash: Mapped[str]
     object_id: Mapped[UUID]
     """Of the object that has the numbers; all datasets of the same content share it."""
+    numbers: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    """Lists of few numbers, by column; then there is no object."""
     size: Mapped[int]
-    """Bytes in the storage."""
+    """Bytes of the numbers, in the storage or in the row."""
     notes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """Sentences: what was decided about the file that its sender may not expect."""
     triangle: Mapped[bytes | None] = mapped_column(deferred=True)
