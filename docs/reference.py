@@ -57,6 +57,7 @@ def http() -> Iterator[str]:
 
 def commands() -> Iterator[str]:
     yield from ("# The command", "", "`slope` is in `.venv/bin` after `make demo` or `make serve`.")
+    yield "[How to work from the command line](../how-to/command-line.md) shows it at work."
     yield from _command(typer.main.get_command(command), "slope")
 
 

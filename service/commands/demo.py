@@ -1,21 +1,12 @@
 """`slope demo`: the lecture's job through a whole service on this machine, and every number it leaves."""
 
-import re
-import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from time import monotonic, sleep
 from typing import Any
 
 from rich.console import Console
 
-from service.commands.supervisor import end_with_parent, python_of
+from service.commands.local import START_SECONDS, running_service
 from slope.client import Client
-
-_START_SECONDS = 60.0
 
 LECTURE: dict[str, Any] = {
     "name": "lecture",
@@ -37,45 +28,11 @@ def run_demo() -> None:
     """Start the service in a temporary folder, train over HTTP through a real worker, print, and stop everything."""
     with running_service() as url, Client(url) as client:
         console.print(f"The service runs at {url}. The lecture's job: y = x·w on (1,2) (2,4) (3,6), from w = 1.\n")
-        job = client.wait(client.submit(LECTURE)["id"], timeout=_START_SECONDS)
+        job = client.wait(client.submit(LECTURE)["id"], timeout=START_SECONDS)
         if job["status"] != "succeeded":
             sys.exit(f"The job {job['status']}: {job['error']}")
         _print_records(client, job)
     console.print("\nEverything has been stopped.")
-
-
-@contextmanager
-def running_service() -> Iterator[str]:
-    """The address of a service that lives as long as the block, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="slope-demo-") as folder:
-        command = [*python_of("service.commands.cli"), "serve", "--port", "0", "--data-dir", folder]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=end_with_parent
-        )
-        try:
-            url = _address(process)
-            _wait_until_ready(url)
-            yield url
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=_START_SECONDS)
-
-
-def _address(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if found := re.search(r"http://\S+:\d+", line):
-            return found[0]
-    sys.exit("The service did not start: what stands above says why")
-
-
-def _wait_until_ready(url: str) -> None:
-    deadline = monotonic() + _START_SECONDS
-    with Client(url) as client:
-        while (readiness := client.readiness())["status"] != "ready":
-            if monotonic() > deadline:
-                sys.exit(f"The service did not become ready: {readiness}")
-            sleep(0.1)
 
 
 def _print_records(client: Client, job: dict[str, Any]) -> None:

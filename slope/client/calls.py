@@ -31,9 +31,15 @@ def plan(request: Json) -> Call[Json]:
     return request_json("POST", "/v1/plan", json=request)
 
 
-def job(job_id: str) -> Call[Json]:
-    """A job as it stands."""
-    return request_json("GET", f"/v1/jobs/{job_id}")
+def job(job_id: str, *, wait: float = 0.0) -> Call[Json]:
+    """A job as it stands, or when it next changes: at the latest after this many whole seconds.
+
+    While the service is away, who waits asks again.
+    """
+    if not wait:
+        return request_json("GET", f"/v1/jobs/{job_id}")
+    preference = {"Prefer": f"wait={math.ceil(wait)}"}
+    return request_json("GET", f"/v1/jobs/{job_id}", headers=preference, repeat_seconds=HOLD_SECONDS)
 
 
 def wait(job_id: str, timeout: float = 3600.0) -> Call[Json]:
@@ -56,13 +62,36 @@ def cancel(job_id: str) -> Call[Json]:
     return request_json("POST", f"/v1/jobs/{job_id}/cancel")
 
 
+def rerun(
+    job_id: str, patch: Json | None = None, *, idempotency_key: str | None = None, timeout: float = SUBMIT_SECONDS
+) -> Call[Json]:
+    """Queue a job again as a new one, with the changes of a merge patch of its request. It is sent as `submit` is."""
+    headers = key_header(idempotency_key)
+    return request_json("POST", f"/v1/jobs/{job_id}/rerun", json=patch or {}, headers=headers, repeat_seconds=timeout)
+
+
+def describe(job_id: str, **change: Any) -> Call[Json]:
+    """Change a job's `name` and `metadata`: a merge patch, in which None takes away."""
+    return request_json("PATCH", f"/v1/jobs/{job_id}", json=change)
+
+
+def cancel_jobs(*, dry_run: bool = False, **filters: Any) -> Call[Json]:
+    """Cancel the jobs of the filters of `jobs`, at most 1,000; `remaining` says how many are left."""
+    return request_json("POST", "/v1/jobs/cancel", params=filters | {"dry_run": dry_run})
+
+
+def delete_jobs(*, dry_run: bool = False, **filters: Any) -> Call[Json]:
+    """Delete the jobs of the filters of `jobs` that do not run, at most 1,000; `remaining` says how many are left."""
+    return request_json("DELETE", "/v1/jobs", params=filters | {"dry_run": dry_run})
+
+
 def delete(job_id: str) -> Call[None]:
     """Delete a job with all its records."""
     checked((yield Request("DELETE", f"/v1/jobs/{job_id}")))
 
 
-def jobs(**filters: str) -> Listing:
-    """All jobs, newest first, page by page."""
+def jobs(**filters: Any) -> Listing:
+    """All jobs, newest first, page by page; or those of filters, in the order of `sort`."""
     return Listing("/v1/jobs", filters)
 
 
@@ -100,6 +129,17 @@ def predict(job_id: str, x: list[Any], *, epoch: int | None = None) -> Call[list
 def score(job_id: str, dataset: Json, *, epoch: int | None = None) -> Call[Json]:
     """Predictions for the rows of a stored dataset, `{"id": …}`, and how well they fit its target."""
     return request_json("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"dataset": dataset}, epoch))
+
+
+def invoke(job_id: str, table: bytes) -> Call[Json]:
+    """Predictions for the rows of a CSV whose header names the features."""
+    headers = {"Content-Type": "text/csv"}
+    return request_json("POST", f"/v1/jobs/{job_id}/invocations", content=table, headers=headers)
+
+
+def workers() -> Listing:
+    """The workers of the last day, with the devices that they train on."""
+    return Listing("/v1/devices")
 
 
 def model(job_id: str, *, epoch: int | None = None) -> Call[Json]:

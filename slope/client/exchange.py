@@ -51,7 +51,7 @@ class Listing:
     """Items that come page by page."""
 
     path: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     member: str | None = None
     """The member of the answer that is the page, where it is not all of it."""
 

@@ -1,0 +1,183 @@
+"""`slope jobs`: what is done with jobs that a service has."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from service.commands.remote.connection import DEFAULT_URL, Url, connected, fail
+from service.commands.remote.following import announce, follow_job, leave_unless_succeeded
+from service.commands.remote.output import (
+    AsJson,
+    AsLines,
+    Json,
+    age_of,
+    note,
+    print_facts,
+    print_json,
+    print_json_lines,
+    print_rows,
+    text_of,
+)
+from service.commands.remote.requests import Settings, read_settings
+
+app = typer.Typer(help="Jobs: list, follow, change, delete.", no_args_is_help=True)
+
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID…", help="Their ids")]
+Status = Annotated[
+    list[str] | None, typer.Option(help="queued, running, succeeded, failed or cancelled; again for more")
+]
+_MOST_PARAMETERS = 20
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+
+
+@app.command("list")
+def list_jobs(
+    status: Status = None,
+    q: Annotated[str | None, typer.Option("--query", "-q", help="Words of the name or the metadata")] = None,
+    sort: Annotated[
+        str, typer.Option(help="created, finished, loss, validation or seconds; - before it for descending")
+    ] = "-created",
+    limit: Annotated[int, typer.Option(min=1, help="Most jobs to print")] = 20,
+    as_json: AsLines = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """List jobs, the newest first."""
+    filters: dict[str, Any] = {"sort": sort, "status": status, "q": q, "limit": str(min(limit, 1000))}
+    with connected(url) as client:
+        found = list(islice(client.jobs(**{name: value for name, value in filters.items() if value}), limit))
+    if as_json:
+        print_json_lines(found)
+    else:
+        print_rows(("id", "status", "name", "epochs", "loss", "age"), map(_row, found))
+
+
+@app.command()
+def show(job: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL) -> None:
+    """Show a job as it stands."""
+    with connected(url) as client:
+        found = client.job(job)
+    print_json(found) if as_json else print_job(found)
+
+
+@app.command()
+def watch(job: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL) -> None:
+    """Follow a job to its end, and show what came of it."""
+    with connected(url) as client:
+        found = follow_job(client, job)
+    print_json(found) if as_json else print_job(found)
+    leave_unless_succeeded(found)
+
+
+@app.command()
+def cancel(jobs: JobIds, as_json: AsLines = False, url: Url = DEFAULT_URL) -> None:
+    """Cancel jobs: immediately while they wait, within a second while they run."""
+    with connected(url) as client:
+        for job_id in jobs:
+            job = client.cancel(job_id)
+            print_json_lines([job]) if as_json else announce(job)
+
+
+@app.command()
+def rerun(
+    job: JobId,
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(help="What to call the new job")] = None,
+    wait: Annotated[bool, typer.Option(help="Follow the new job to its end")] = True,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Train a job again as a new one, with changes."""
+    patch: Json = {"hyperparameters": read_settings(settings)} | ({"name": name} if name else {})
+    with connected(url) as client:
+        found = client.rerun(job, patch)
+        announce(found)
+        found = follow_job(client, found["id"]) if wait else found
+    print_json(found) if as_json else print_job(found)
+    if wait:
+        leave_unless_succeeded(found)
+
+
+@app.command()
+def delete(jobs: JobIds, url: Url = DEFAULT_URL) -> None:
+    """Delete jobs that do not run, with all their records."""
+    with connected(url) as client:
+        for job_id in jobs:
+            client.delete(job_id)
+            note(f"Job {job_id} is deleted.")
+
+
+@app.command()
+def prune(
+    older_than: Annotated[str, typer.Option(help="How long ago they ended, as 30d, 12h or 90min")],
+    status: Status = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many there are")] = False,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Delete jobs that ended long ago, with all their records."""
+    filters: Json = {"finished_before": (datetime.now(UTC) - _duration(older_than)).isoformat()}
+    if status:
+        filters["status"] = status
+    with connected(url) as client:
+        deleted = client.delete_jobs(dry_run=dry_run, **filters)
+        while not dry_run and deleted["remaining"] and deleted["jobs"]:
+            more = client.delete_jobs(**filters)
+            deleted = more | {"jobs": deleted["jobs"] + more["jobs"], "matched": deleted["matched"]}
+    if as_json:
+        print_json(deleted)
+    elif dry_run:
+        note(f"{deleted['matched']} jobs would be deleted.")
+    else:
+        note(f"{len(deleted['jobs'])} jobs are deleted.")
+
+
+def print_job(job: Json) -> None:
+    """A job for people: what it learnt from, how far it is, and what came of it."""
+    data, progress, loss, exact = job["dataset"], job["progress"], job["loss"], (job["analysis"] or {}).get("exact")
+    print_facts(
+        {
+            "job": job["id"],
+            "name": job["name"],
+            "status": " – ".join(filter(None, (job["status"], job["reason"], (job["error"] or {}).get("detail")))),
+            "data": f"{_count(data['rows'], 'row')}, {_count(data['features'], 'feature')}, dataset {data['id']}",
+            "epochs": f"{progress['epochs_done']} of {progress['epochs']}, by {job['plan']['engine']}",
+            "loss": None if loss["first"] is None else f"{text_of(loss['first'])} → {text_of(loss['last'])}",
+            "validation loss": loss["validation"],
+            "exact loss": exact["loss"] if exact else None,
+        }
+    )
+    if job["weights"] is not None:
+        _print_parameters(job, exact)
+    for sentence in job["warnings"]:
+        note(sentence)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _print_parameters(job: Json, exact: Json | None) -> None:
+    names = [*(job["dataset"]["columns"] or ()), "bias"]
+    trained = [*job["weights"], job["bias"]]
+    known = [*exact["weights"], exact["bias"]] if exact else [None] * len(trained)
+    rows = [row for row in zip(names, trained, known, strict=False) if row[1] is not None]
+    print_rows(("parameter", "trained", "exact"), rows[:_MOST_PARAMETERS])
+    if len(rows) > _MOST_PARAMETERS:
+        note(f"… and {len(rows) - _MOST_PARAMETERS} more: --json has all of them.")
+
+
+def _row(job: Json) -> tuple[Any, ...]:
+    progress = job["progress"]
+    epochs = f"{progress['epochs_done']}/{progress['epochs']}"
+    return job["id"], job["status"], job["name"], epochs, job["loss"]["last"], age_of(job["created_at"])
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d+)\s*(s|min|h|d)", text.strip())
+    if found is None:
+        fail(f"--older-than takes a number and a unit, as 30d, 12h or 90min; it was given {text}")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])

@@ -1,0 +1,189 @@
+"""`slope epochs`, `steps`, `graph`, `audit`, `predict` and `export`: what a job recorded, and what its model says."""
+
+import csv
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.commands.remote.connection import DEFAULT_URL, Url, connected, fail
+from service.commands.remote.jobs import JobId
+from service.commands.remote.output import (
+    AsJson,
+    AsLines,
+    Json,
+    note,
+    print_json,
+    print_json_lines,
+    print_rows,
+    sparkline,
+)
+
+if TYPE_CHECKING:
+    from slope.client import Client
+
+app = typer.Typer()
+
+Epoch = Annotated[int, typer.Argument(min=0, help="Counted from 0")]
+AtEpoch = Annotated[int | None, typer.Option(min=0, help="With the parameters after this epoch [default: the last]")]
+_SHOWN = 20
+
+
+@app.command()
+def epochs(
+    job: JobId,
+    points: Annotated[int, typer.Option(min=1, help="Most epochs to print; the extremes are among them")] = _SHOWN,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="All of them: .csv, .ndjson, .arrow")] = None,
+    as_json: AsLines = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show the course of a job, or with --json or -o every epoch of it."""
+    with connected(url) as client:
+        if output is not None:
+            client.save_epochs(job, output)
+        elif as_json:
+            print_json_lines(client.epochs(job))
+        else:
+            found = client.curve(job, points)
+            print_rows(("epoch", "loss", "gradient norm", "validation loss", "rate"), map(_epoch, found))
+            note(sparkline([each["loss"] for each in found], sys.stderr.encoding))
+
+
+@app.command()
+def steps(
+    job: JobId,
+    epoch: Epoch,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="All of them: .csv, .ndjson, .arrow")] = None,
+    as_json: AsLines = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show the first steps of an epoch, or with --json or -o every step of it."""
+    with connected(url) as client:
+        if output is not None:
+            client.save_steps(job, epoch, output)
+        elif as_json:
+            print_json_lines(client.steps(job, epoch))
+        else:
+            print_rows(("step", "loss", "gradient", "weights"), map(_step, islice(client.steps(job, epoch), _SHOWN)))
+
+
+@app.command()
+def graph(
+    job: JobId,
+    epoch: Epoch,
+    step: Annotated[int, typer.Argument(min=0, help="Counted from 0")],
+    row: Annotated[int | None, typer.Option(min=0, help="Row of the batch to show [default: its first]")] = None,
+    expand: Annotated[list[int] | None, typer.Option(min=0, help="Feature to show by itself; again for more")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write: .svg, .png, .dot, .mmd, .txt, .json")
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show the chain rule at work in a step of a job: values forward, gradients back."""
+    chosen: dict[str, Any] = {"row": row, "expand": expand or ()}
+    with connected(url) as client:
+        if output is not None:
+            client.save_step_graph(job, epoch, step, output, **chosen)
+        elif as_json:
+            print_json(client.step_graph(job, epoch, step, **chosen))
+        else:
+            typer.echo(client.step_tree(job, epoch, step, **chosen), nl=False)
+
+
+@app.command()
+def audit(
+    job: JobId,
+    epoch: Epoch,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to print")] = _SHOWN,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show which rows moved the model most in an epoch."""
+    with connected(url) as client:
+        found = client.audit(job, epoch, limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        names = ("row", "step", "norm", "share")
+        print_rows(names, [[part[name] for name in names] for part in found["contributions"]])
+
+
+@app.command()
+def predict(
+    job: JobId,
+    points: Annotated[list[str], typer.Argument(help="Points as 30,1; or a CSV file; or - for standard input")],
+    epoch: AtEpoch = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Predict points, or the rows of a CSV whose header names the features."""
+    with connected(url) as client:
+        found = _predicted(client, job, points, epoch)
+    if as_json:
+        print_json(found)
+    else:
+        for each in found:
+            typer.echo(each)
+
+
+@app.command()
+def export(
+    job: JobId,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .safetensors, .onnx, .skops, .json")],
+    epoch: AtEpoch = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Keep a job's model as a file."""
+    with connected(url) as client:
+        client.save_model(job, output, epoch=epoch)
+    note(f"The model is in {output}.")
+
+
+def _predicted(client: "Client", job_id: str, points: list[str], epoch: int | None) -> list[float | None]:
+    table = _table(points)
+    if table is not None:
+        if epoch is not None:
+            fail("A CSV is predicted with the last parameters: leave --epoch out, or give the points as 30,1")
+        predictions: list[float | None] = client.invoke(job_id, table)["predictions"]
+        return predictions
+    return [each["after"] for each in client.predict(job_id, [_point(each) for each in points], epoch=epoch)]
+
+
+def _table(points: list[str]) -> bytes | None:
+    """The CSV that is named, or comes in; None where points themselves are given. Lines of numbers are points."""
+    if points == ["-"]:
+        content = sys.stdin.buffer.read()
+    elif len(points) == 1 and Path(points[0]).is_file():
+        content = Path(points[0]).read_bytes()
+    else:
+        return None
+    lines = [line for line in content.decode(errors="replace").splitlines() if line.strip()]
+    if lines and _is_point(lines[0]):
+        points[:] = lines
+        return None
+    return content
+
+
+def _point(text: str) -> list[float]:
+    if not _is_point(text):
+        fail(f"A point is numbers with commas between them, as 30,1, and there is no file of this name: {text}")
+    return [float(each) for each in next(csv.reader([text]))]
+
+
+def _is_point(text: str) -> bool:
+    try:
+        return [float(each) for each in text.split(",")] != []
+    except ValueError:
+        return False
+
+
+def _epoch(record: Json) -> tuple[Any, ...]:
+    names = ("epoch", "loss", "gradient_norm", "validation_loss", "learning_rate")
+    return tuple(record[name] for name in names)
+
+
+def _step(record: Json) -> tuple[Any, ...]:
+    return record["step"], record["loss"], record["gradient"]["weights"], record["weights"]
