@@ -36,6 +36,7 @@ from service.api.routes import (
     predictions,
     records,
     start,
+    statistics,
     sweeps,
 )
 from service.api.turns import Turns
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         graphs,
         events,
         predictions,
+        statistics,
         models,
         kserve,
         mlflow,

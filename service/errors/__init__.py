@@ -46,6 +46,7 @@ from service.errors.requests import (
     TooSlow,
     UnsupportedMediaType,
 )
+from service.errors.statistics import JobNotFinished, OutOfRange, TooFewRows, TooManyCoefficients
 from service.errors.storage import (
     DatabaseDamaged,
     DatabaseError,
@@ -84,6 +85,7 @@ __all__ = [
     "JobHasNoModel",
     "JobIsFinal",
     "JobIsRunning",
+    "JobNotFinished",
     "JobNotFound",
     "LeaseLost",
     "MalformedRequest",
@@ -91,6 +93,7 @@ __all__ = [
     "NotAcceptable",
     "NotDrawn",
     "ObjectMissing",
+    "OutOfRange",
     "PicturesMissing",
     "QuotaReached",
     "ReplayDiffers",
@@ -107,7 +110,9 @@ __all__ = [
     "SweepNotFound",
     "TableTooLarge",
     "TooBusy",
+    "TooFewRows",
     "TooLargeForWorkers",
+    "TooManyCoefficients",
     "TooManyNumbers",
     "TooManyRequests",
     "TooSlow",

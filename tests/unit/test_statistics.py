@@ -1,0 +1,234 @@
+"""The statistics of the exact solution, held against statsmodels and NIST's certified numbers."""
+
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_diabetes
+from statsmodels.stats.outliers_influence import variance_inflation_factor
+
+from slope.data import Array
+from slope.reduced_rows import ReducedColumns, ReducedRows
+from slope.spec import TrainingSpec
+from slope.statistics.result import Statistics
+from slope.statistics.solution import BeyondRange, NoRowsLeft, Solution, solve_columns, solve_rows
+from slope.statistics.table import tell
+from slope.triangle import Triangulation
+
+NEAR = 1e-9
+
+
+def columns_of(x: Array, y: Array) -> ReducedColumns:
+    """As the dataset's triangle has them."""
+    table = np.column_stack([x, y])
+    taken = Triangulation(table.shape[1])
+    taken.add(list(table.T))
+    triangle = taken.triangle()
+    assert triangle
+    chosen = triangle.chosen(range(table.shape[1]))
+    return ReducedColumns(ReducedRows(chosen, len(y)), table.min(axis=0), table.max(axis=0))
+
+
+def from_rows(x: Array, y: Array, **spec: Any) -> Solution:
+    return solve_rows(x, y, TrainingSpec(**spec))
+
+
+def from_triangle(x: Array, y: Array, **spec: Any) -> Solution:
+    return solve_columns(columns_of(x, y), TrainingSpec(**spec))
+
+
+WAYS = {"rows": from_rows, "triangle": from_triangle}
+
+
+def told(solution: Solution, level: float = 0.95, **options: Any) -> Statistics:
+    features = [f"x{place}" for place in range(len(solution.frame.weights))]
+    return tell(solution, features, level=level, **options)
+
+
+def near(expected: Any, tolerance: float = NEAR) -> Any:
+    return pytest.approx(expected, rel=tolerance, abs=1e-300)
+
+
+def problem(seed: int, rows: int, features: int) -> tuple[Array, Array]:
+    random = np.random.default_rng(seed)
+    x = random.normal(random.normal(size=features) * 3, 10.0 ** random.integers(-2, 3, features), (rows, features))
+    noise = random.normal(size=rows) * 10.0 ** random.integers(-2, 3)
+    return x, x @ random.normal(size=features) + noise + random.normal() * 10
+
+
+def agrees(found: Statistics, model: Any, level: float = 0.95) -> None:
+    """With a fit of statsmodels, the constant first."""
+    rows = found.coefficients
+    assert [row.estimate for row in rows] == near(model.params)
+    assert [row.standard_error for row in rows] == near(model.bse)
+    assert [row.t for row in rows] == near(model.tvalues)
+    assert [row.p for row in rows] == near(model.pvalues)
+    bounds = model.conf_int(1 - level)
+    size = np.abs(bounds).max(axis=1)
+    for row, (lower, upper), width in zip(rows, bounds, size, strict=True):
+        assert (row.lower, row.upper) == (
+            pytest.approx(lower, abs=NEAR * width),
+            pytest.approx(upper, abs=NEAR * width),
+        )
+    assert found.degrees_of_freedom == model.df_resid
+    assert found.residual_deviation == near(np.sqrt(model.scale))
+    assert (found.r_squared, found.adjusted_r_squared) == (near(model.rsquared), near(model.rsquared_adj))
+    assert (found.log_likelihood, found.aic, found.bic) == (near(model.llf), near(model.aic), near(model.bic))
+    assert found.f
+    assert (found.f.value, found.f.p) == (near(model.fvalue), near(model.f_pvalue, 1e-7))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("level", [0.95, 0.5, 0.999])
+def test_a_public_data_set_has_the_statistics_of_statsmodels(way: str, level: float) -> None:
+    bunch = load_diabetes(scaled=False)
+    found = told(WAYS[way](bunch.data, bunch.target), level)
+    design = sm.add_constant(bunch.data)
+    agrees(found, sm.OLS(bunch.target, design).fit(), level)
+    factors = [variance_inflation_factor(design, place) for place in range(1, 11)]
+    assert [row.vif for row in found.coefficients] == [None, *map(near, factors)]
+    even = np.linalg.svd(design / np.linalg.norm(design, axis=0), compute_uv=False)
+    assert found.condition_indices == near(even[0] / even)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("standardize", [False, True], ids=["plain", "standardized"])
+@pytest.mark.parametrize("biased", [True, False], ids=["bias", "no bias"])
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(2, 40))
+def test_generated_designs_have_the_statistics_of_statsmodels(
+    way: str, standardize: bool, biased: bool, seed: int, features: int, more: int
+) -> None:
+    x, y = problem(seed, features + more, features)
+    found = told(WAYS[way](x, y, fit_bias=biased, standardize=standardize))
+    agrees(found, sm.OLS(y, sm.add_constant(x, has_constant="add") if biased else x).fit())
+    assert found.r_squared_kind == ("centred" if biased else "uncentred")
+
+
+LONGLEY_ERRORS = [
+    *(890420.383607373, 84.9149257747669, 0.0334910077722432, 0.488399681651699, 0.214274163161675),
+    *(0.226073200069370, 455.478499142212),
+]
+NIST = {
+    "NoInt1": ([2.07438016528926], [0.0165289256198347], 3.56753034006338, "uncentred"),
+    "NoInt2": ([0.727272727272727], [0.0420827318078432], 0.369274472937998, "uncentred"),
+    "Longley": (None, LONGLEY_ERRORS, 304.854073561965, "centred"),
+}
+"""Coefficients, their standard deviations and that of the residuals, as NIST certifies them."""
+
+
+def nist_data(name: str) -> tuple[Array, Array]:
+    if name == "Longley":
+        frame = sm.datasets.longley.load_pandas()
+        return frame.exog.to_numpy(float), frame.endog.to_numpy(float)
+    x, y = {"NoInt1": (range(60, 71), range(130, 141)), "NoInt2": ((4, 5, 6), (3, 4, 4))}[name]
+    return np.array(x, float)[:, None], np.array(y, float)
+
+
+@pytest.mark.parametrize("name", NIST)
+@pytest.mark.parametrize("way", WAYS)
+def test_standard_deviations_are_those_that_nist_certifies(name: str, way: str) -> None:
+    estimates, errors, deviation, kind = NIST[name]
+    digits = 1e-13 if way == "rows" else 1e-9
+    found = told(WAYS[way](*nist_data(name), fit_bias=kind == "centred"))
+    assert [row.standard_error for row in found.coefficients] == near(errors, digits)
+    assert found.residual_deviation == near(deviation, digits)
+    if estimates:
+        assert [row.estimate for row in found.coefficients] == near(estimates, digits)
+
+
+def test_a_polynomial_of_the_tenth_degree_keeps_nine_digits() -> None:
+    """As hard as NIST's Filip: doubles alone leave six or seven."""
+    random = np.random.default_rng(0)
+    base = np.linspace(-9, -3, 82)
+    x = np.column_stack([base**power for power in range(1, 11)])
+    y = np.round(0.8 + 0.01 * base + random.normal(size=82) * 0.003, 4)
+    found = told(from_rows(x, y))
+    with mpmath.workdps(60):
+        design = mpmath.matrix(np.column_stack([np.ones(82), x]).tolist())
+        target = mpmath.matrix(y.tolist())
+        inverse = mpmath.inverse(design.T * design)
+        exact = inverse * (design.T * target)
+        residuals = target - design * exact
+        variance = (residuals.T * residuals)[0] / 71
+        errors = [mpmath.sqrt(variance * inverse[place, place]) for place in range(11)]
+    assert [row.estimate for row in found.coefficients] == near(list(map(float, exact)))
+    assert [row.standard_error for row in found.coefficients] == near(list(map(float, errors)))
+
+
+@pytest.mark.parametrize("standardize", [False, True], ids=["plain", "standardized"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_ridge_has_its_estimates_and_its_effective_degrees_of_freedom(way: str, standardize: bool) -> None:
+    x, y = problem(3, 60, 3)
+    found = told(WAYS[way](x, y, l2=0.5, standardize=standardize))
+    scale = x.std(axis=0) if standardize else np.ones(3)
+    centred = (x - x.mean(axis=0)) / scale
+    inner = np.linalg.inv(centred.T @ centred + 60 * 0.5 * np.eye(3))
+    weights = inner @ centred.T @ (y - y.mean())
+    assert [row.estimate for row in found.coefficients][1:] == near(weights / scale)
+    assert found.effective_degrees_of_freedom == near(1 + np.trace(centred @ inner @ centred.T))
+    squares = np.square(y - y.mean() - centred @ weights).sum()
+    assert found.residual_deviation == near(np.sqrt(squares / found.degrees_of_freedom))
+    assert [row.standard_error for row in found.coefficients][1:] == near(
+        found.residual_deviation * np.sqrt(np.diag(inner @ centred.T @ centred @ inner)) / scale
+    )
+    assert found.f is None
+    assert {(row.t, row.p, row.lower, row.upper) for row in found.coefficients} == {(None,) * 4}
+    assert any(note.startswith("There are no p-values: l2") for note in found.notes)
+
+
+@pytest.mark.parametrize("spec", [{"l1": 0.1}, {"loss": "huber"}, {"loss": "absolute_error"}], ids=str)
+def test_other_losses_have_no_p_values_and_a_reason(spec: dict[str, Any]) -> None:
+    found = told(from_rows(*problem(1, 30, 2), **spec))
+    assert found.f is None
+    assert {row.p for row in found.coefficients} == {None}
+    assert None not in {row.standard_error for row in found.coefficients}
+    assert any("There are no p-values" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_columns_that_depend_on_each_other_are_named(way: str) -> None:
+    x, y = problem(5, 400, 5)
+    x[:, 3], x[:, 1] = x[:, 0] - 2 * x[:, 2], 7.0
+    found = told(WAYS[way](x, y))
+    named = [note for note in found.notes if "depend on each other" in note]
+    assert [note.partition("apart: ")[2] for note in named] == ["bias, x1.", "x0, x2, x3."]
+    known = found.coefficients[5]
+    model = sm.OLS(y, np.column_stack([np.ones(400), x[:, [0, 2, 4]]])).fit()
+    assert (known.estimate, known.standard_error, known.p) == tuple(
+        near(each[-1], 1e-8) for each in (model.params, model.bse, model.pvalues)
+    )
+    assert [row.name for row in found.coefficients if row.standard_error is None] == ["bias", "x0", "x1", "x2", "x3"]
+    assert found.degrees_of_freedom == 396
+    assert found.f
+    assert (found.f.value, found.residual_deviation) == (near(model.fvalue, 1e-8), near(np.sqrt(model.scale), 1e-8))
+
+
+def test_what_is_frozen_is_taken_as_known() -> None:
+    x, y = problem(2, 30, 1)
+    found = told(from_rows(x, y, frozen=["weights"], initial_weights=[0.5]))
+    model = sm.OLS(y - 0.5 * x[:, 0], np.ones(30)).fit()
+    [bias] = found.coefficients
+    assert (bias.name, bias.estimate, bias.standard_error) == ("bias", near(model.params[0]), near(model.bse[0]))
+    assert any("weights did not learn" in note for note in found.notes)
+
+
+def test_more_coefficients_than_rows_can_tell_are_refused() -> None:
+    with pytest.raises(NoRowsLeft, match="3 coefficients from 3 rows"):
+        from_rows(np.eye(3)[:, :2], np.arange(3.0))
+
+
+def test_numbers_beyond_the_range_of_doubles_are_refused() -> None:
+    random = np.random.default_rng(0)
+    with pytest.raises(BeyondRange):
+        from_rows(random.normal(size=(20, 1)) * 1e-300, random.normal(size=20) * 1e200)
+
+
+def test_extreme_units_change_nothing_but_the_units() -> None:
+    x, y = problem(4, 50, 2)
+    plain = told(from_rows(x, y)).coefficients
+    large = told(from_rows(x * 2.0**400, y)).coefficients
+    assert [row.t for row in large] == near([row.t for row in plain])
