@@ -33,10 +33,10 @@ def solve_job(storage: Storage, rows: TrainingRows) -> Solution:
 def pass_over(storage: Storage, rows: TrainingRows, taken: Pass) -> dict[str, Any]:
     """What a pass over all rows finds. Raises ClientGone, ObjectMissing and StorageUnavailable."""
     features = len(rows.features)
-    for part, _ in rows.read(storage):
+    for part, places in rows.read(storage):
         if is_called_off():
             raise ClientGone
-        taken.add(part[:, :features], part[:, features])
+        taken.add(part[:, :features], part[:, features], places)
     return taken.result()
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from service.data import numbers
-from service.data.numbers import Arrays
+from service.data.numbers import Arrays, Kept
 from service.data.triangles import reduced_columns, stands_for_rows
 from service.errors import JobNotFinished, JobNotFound
 from service.storage import Storage
@@ -29,6 +29,8 @@ class TrainingRows:
     job_id: UUID
     dataset: Dataset
     """With its columns and its triangle."""
+    kept: Kept
+    """Where its numbers are."""
     features: list[str]
     target: str
     spec: TrainingSpec
@@ -37,7 +39,7 @@ class TrainingRows:
     def of(cls, session: Session, job: Job) -> Self:
         dataset = datasets.find_dataset(session, job.dataset_id, with_triangle=True)
         assert dataset  # no dataset goes before its jobs
-        return cls(job.id, dataset, job.features, job.target, job.training_spec)
+        return cls(job.id, dataset, Kept.of(dataset), job.features, job.target, job.training_spec)
 
     @property
     def numbers(self) -> int:
@@ -55,7 +57,8 @@ class TrainingRows:
         Raises ObjectMissing and StorageUnavailable.
         """
         start = 0
-        for part in numbers.read_columns(storage, self.dataset.object_id, [*self.features, self.target, *others]):
+        columns = [*self.features, self.target, *others]
+        for part in numbers.read_columns(storage, self.kept, columns):
             places = np.arange(start, start + len(part))
             start += len(part)
             if self._is_trained_on is None:

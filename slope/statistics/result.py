@@ -7,7 +7,7 @@ from pydantic import ConfigDict
 
 from slope.analysis.result import RSquaredKind
 
-_DESCRIBED = ConfigDict(use_attribute_docstrings=True)
+DESCRIBED = ConfigDict(use_attribute_docstrings=True)
 """For OpenAPI: the sentences beneath the fields describe them."""
 
 
@@ -15,7 +15,7 @@ _DESCRIBED = ConfigDict(use_attribute_docstrings=True)
 class FTest:
     """Of all weights together: whether the model says more than its bias does, or than 0 where it has none."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _DESCRIBED
+    __pydantic_config__: ClassVar[ConfigDict] = DESCRIBED
 
     value: float
     """By how much more the model explains than noise would, for each of its weights."""
@@ -27,7 +27,7 @@ class FTest:
 class Coefficient:
     """One of the exact solution's. None is what the rows do not tell."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _DESCRIBED
+    __pydantic_config__: ClassVar[ConfigDict] = DESCRIBED
 
     name: str
     """That of its column, or `bias`."""
@@ -56,7 +56,7 @@ class Coefficient:
 class Statistics:
     """Of the exact least-squares solution on the rows trained on, not of the run. None is what does not exist."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _DESCRIBED
+    __pydantic_config__: ClassVar[ConfigDict] = DESCRIBED
 
     of: Literal["exact"]
     """The minimum itself: what a run comes to has no such statistics, for it depends on where it stopped."""

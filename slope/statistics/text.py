@@ -2,7 +2,9 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple, fields
 
+from slope.statistics.influence import Influence, InfluentialRow
 from slope.statistics.result import Coefficient, Statistics
 
 _WIDTH = 100
@@ -11,9 +13,21 @@ _WIDTH = 100
 def text_of(told: Statistics) -> str:
     """The fit in two columns, the coefficients as a table, and the notes."""
     title = "The exact least-squares solution on the rows trained on"
-    notes = [line for note in told.notes for line in textwrap.wrap(f"- {note}", _WIDTH, subsequent_indent="  ")]
-    lines = [title, "", *_fit(told), "", *_coefficients(told), *([""] if notes else []), *notes]
-    return "\n".join(lines) + "\n"
+    return _page(title, [*_fit(told), "", *_coefficients(told)], told.notes)
+
+
+def text_of_influence(told: Influence) -> str:
+    """PRESS, the rows as a table, and the notes."""
+    columns = [field.name for field in fields(InfluentialRow)]
+    rows = [[str(row), *(figure(each) for each in numbers)] for row, *numbers in map(astuple, told.data)]
+    press = f"PRESS {figure(told.press)}, R² of rows not learnt from {figure(told.predicted_r_squared)}"
+    title = f"The rows that hold the exact solution, of {told.rows} trained on, by {told.by}"
+    return _page(title, [press, "", *table_lines([columns, *rows], left=0)], told.notes)
+
+
+def _page(title: str, lines: Sequence[str], notes: Sequence[str]) -> str:
+    wrapped = [line for note in notes for line in textwrap.wrap(f"- {note}", _WIDTH, subsequent_indent="  ")]
+    return "\n".join([title, "", *lines, *([""] if wrapped else []), *wrapped]) + "\n"
 
 
 def figure(value: float | None, digits: int = 6) -> str:

@@ -126,3 +126,30 @@ def test_a_job_that_has_not_finished_has_no_statistics(client: TestClient, datab
     problem = problem_of(client.get(f"/v1/jobs/{submit(database)}/statistics"), 409)
     assert problem["type"] == "/problems/job-not-finished"
     problem_of(client.get(f"/v1/jobs/{UUID(int=7)}/statistics"), 404)
+
+
+def test_the_rows_that_hold_the_line_are_told_in_every_format(
+    client: TestClient, database: Database, trained: Trained
+) -> None:
+    columns = table(3000)
+    columns["a"][17] = 500.0
+    job_id = trained(request({"id": str(add_dataset(database, columns))}, epochs=2, validation_fraction=0.1, seed=1))
+    address = f"/v1/jobs/{job_id}/influence"
+
+    found = client.get(address, params={"top": 5}).json()
+
+    assert len(found["data"]) == 5
+    assert found["rows"] == 2700
+    assert found["data"][0]["row"] == 17
+    assert found["press"] > 0
+    lines = client.get(address, params={"top": 5, "format": "csv"}).text.splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["row", *(str(row["row"]) for row in found["data"])]
+    text = client.get(address, headers={"Accept": "text/plain"}, params={"by": "leverage"}).text
+    assert "PRESS" in text
+    assert "by leverage" in text
+
+
+def test_a_ridge_has_no_studentized_residuals(client: TestClient, trained: Trained) -> None:
+    job_id = trained(request({"x": [1.0, 2.0, 3.0, 5.0], "y": [1.0, 3.0, 2.0, 4.0]}, l2=0.1))
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/influence", params={"by": "studentized"}), 422)
+    assert problem["errors"][0]["pointer"] == "/query/by"

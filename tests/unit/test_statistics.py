@@ -9,11 +9,13 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
+from sklearn.linear_model import Ridge
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from slope.data import Array
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
+from slope.statistics.influence import Influence, InfluencePass, influence_of
 from slope.statistics.result import Statistics
 from slope.statistics.solution import BeyondRange, NoRowsLeft, Solution, solve_columns, solve_rows
 from slope.statistics.table import tell
@@ -232,3 +234,70 @@ def test_extreme_units_change_nothing_but_the_units() -> None:
     plain = told(from_rows(x, y)).coefficients
     large = told(from_rows(x * 2.0**400, y)).coefficients
     assert [row.t for row in large] == near([row.t for row in plain])
+
+
+def influence(x: Array, y: Array, by: str = "cook", parts: int = 1, **spec: Any) -> tuple[Solution, Influence]:
+    solution = from_rows(x, y, **spec)
+    taken = InfluencePass(solution, (by,), 1000)
+    for places in np.array_split(np.arange(len(y)), parts):
+        taken.add(x[places], y[places], places)
+    return solution, influence_of(solution, taken.result(), by, 1000)
+
+
+@pytest.mark.parametrize("biased", [True, False], ids=["bias", "no bias"])
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(3, 40), st.integers(1, 4))
+def test_influence_is_that_of_statsmodels(biased: bool, seed: int, features: int, more: int, parts: int) -> None:
+    x, y = problem(seed, features + more, features)
+    _, found = influence(x, y, parts=parts, fit_bias=biased)
+    design = sm.add_constant(x, has_constant="add") if biased else x
+    expected = sm.OLS(y, design).fit().get_influence()
+    order = np.argsort(-expected.cooks_distance[0])
+    assert [row.row for row in found.data] == order.tolist()
+    for name, values in (
+        *(("leverage", expected.hat_matrix_diag), ("residual", expected.resid)),
+        *(("standardized", expected.resid_studentized_internal), ("studentized", expected.resid_studentized_external)),
+        *(("cook", expected.cooks_distance[0]), ("dffits", expected.dffits[0])),
+    ):
+        size = np.abs(values).max()
+        assert [getattr(row, name) for row in found.data] == pytest.approx(values[order], rel=1e-8, abs=NEAR * size)
+    assert found.press == near(np.square(expected.resid_press).sum())
+
+
+@pytest.mark.parametrize("by", ["cook", "leverage", "studentized"])
+def test_the_first_rows_by_a_measure_are_found_whatever_the_parts(by: Any) -> None:
+    x, y = problem(1, 500, 2)
+    solution, whole = influence(x, y, by)
+    few = InfluencePass(solution, (by,), 7)
+    for places in np.array_split(np.arange(500), 50):
+        few.add(x[places], y[places], places)
+    told = influence_of(solution, few.result(), by, 7)
+    assert told.data == whole.data[:7]
+    sizes = [abs(getattr(row, by)) for row in whole.data]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize("standardize", [False, True], ids=["plain", "standardized"])
+def test_press_of_a_ridge_is_that_of_fits_without_each_row(standardize: bool) -> None:
+    x, y = problem(8, 12, 2)
+    _, found = influence(x, y, l2=0.3, standardize=standardize)
+    scale = x.std(axis=0) if standardize else np.ones(2)
+    press, moved = 0.0, []
+    for row in range(12):
+        ridge = Ridge(alpha=12 * 0.3).fit(np.delete(x, row, axis=0) / scale, np.delete(y, row))
+        press += (y[row] - ridge.predict(x[[row]] / scale)[0]) ** 2
+        whole = Ridge(alpha=12 * 0.3).fit(x / scale, y)
+        moved.append(np.square(whole.predict(x / scale) - ridge.predict(x / scale)).sum())
+    assert found.press == near(press)
+    assert [row.row for row in found.data] == np.argsort(-np.array(moved)).tolist()
+    assert {row.studentized for row in found.data} == {None}
+
+
+def test_a_row_that_holds_a_coefficient_alone_leaves_no_press() -> None:
+    x, y = problem(9, 20, 2)
+    x[:, 1] = np.arange(20) == 4
+    _, found = influence(x, y)
+    assert found.press is None
+    first = found.data[0]
+    assert (first.row, first.cook, first.studentized) == (4, None, None)
+    assert first.leverage == pytest.approx(1)
+    assert any("held by one row alone" in note and note.endswith(" 4.") for note in found.notes)

@@ -11,8 +11,9 @@ from service.api.dependencies import DatabaseDep, StorageDep, TurnDep
 from service.api.files.statistics import rows_as_csv
 from service.api.negotiation import MEDIA_TYPES
 from service.statistics import fits
+from slope.statistics.influence import MOST_TOLD, Influence, InfluentialRow, Measure
 from slope.statistics.result import Coefficient, Statistics
-from slope.statistics.text import text_of
+from slope.statistics.text import text_of, text_of_influence
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["statistics"])
 
@@ -52,13 +53,38 @@ async def get_statistics(
     return await turn(answer)
 
 
+@router.get("/influence", response_model=Influence, responses=negotiation.document_formats("csv", "text"))
+async def get_influence(
+    job_id: UUID,
+    database: DatabaseDep,
+    storage: StorageDep,
+    turn: TurnDep,
+    format: StatisticsFormatDep,
+    top: Annotated[int, Query(ge=1, le=MOST_TOLD, description="Most rows that are told")] = 20,
+    by: Annotated[Measure, Query(description="What the rows are ordered by, the greatest first")] = "cook",
+) -> Response:
+    """Which rows hold the line, beside the audit, which says which rows moved the model.
+
+    Leverage, studentized residuals, Cook's distance and PRESS of the exact solution, from one pass over the rows. As
+    JSON, laid out for a terminal (`text/plain`), or the rows as CSV.
+    """
+
+    def answer() -> Response:
+        told = fits.get_influence(database, storage, job_id, by=by, top=top)
+        if format == "json":
+            return _json(told)
+        content = rows_as_csv(InfluentialRow, told.data) if format == "csv" else text_of_influence(told)
+        return Response(content, media_type=MEDIA_TYPES[format])
+
+    return await turn(answer)
+
+
 def _written(told: Statistics, format: StatisticsFormat) -> Response:
-    content: bytes | str
-    match format:
-        case "csv":
-            content = rows_as_csv(Coefficient, told.coefficients)
-        case "text":
-            content = text_of(told)
-        case _:
-            content = orjson.dumps(told)
+    if format == "json":
+        return _json(told)
+    content = rows_as_csv(Coefficient, told.coefficients) if format == "csv" else text_of(told)
     return Response(content, media_type=MEDIA_TYPES[format])
+
+
+def _json(told: Statistics | Influence) -> Response:
+    return Response(orjson.dumps(told), media_type=MEDIA_TYPES["json"])
