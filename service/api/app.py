@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app: FastAPI = FastAPIOffline(
         **ABOUT,
         redirect_slashes=False,
+        swagger_ui_parameters={"validatorUrl": None},  # else the page shows a badge that another host draws
         servers=[{"url": settings.root_path or "/"}],
         lifespan=_lifespan,
     )

@@ -104,9 +104,9 @@ def _http_exception(request: Request, error: Exception) -> ServiceError:
         case BodyTooLarge.status:
             return BodyTooLarge()
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            return MethodNotAllowed(_allowed_methods(request.app.routes, request.scope))
+            return MethodNotAllowed(_allowed_methods(request.app.routes, request.scope), _root_path(request.scope))
         case HTTPStatus.NOT_FOUND:
-            return AddressNotFound()
+            return AddressNotFound(_root_path(request.scope))
     return _unexpected(request, error)
 
 

@@ -28,8 +28,8 @@ class AddressNotFound(ServiceError):
     type = "not-found"
     title = "Not Found"
 
-    def __init__(self) -> None:
-        super().__init__("There is nothing at this address: /docs lists all calls")
+    def __init__(self, root_path: str = "") -> None:
+        super().__init__(f"There is nothing at this address: {root_path}/docs lists all calls")
 
 
 class MethodNotAllowed(ServiceError):
@@ -39,8 +39,9 @@ class MethodNotAllowed(ServiceError):
     type = "method-not-allowed"
     title = "Method Not Allowed"
 
-    def __init__(self, methods: str) -> None:
-        super().__init__(f"This address takes {methods}: /docs lists all calls", headers={"Allow": methods})
+    def __init__(self, methods: str, root_path: str = "") -> None:
+        detail = f"This address takes {methods}: {root_path}/docs lists all calls"
+        super().__init__(detail, headers={"Allow": methods})
 
 
 class HostNotKnown(ServiceError):

@@ -83,6 +83,11 @@ def test_behind_a_prefix_the_documentation_finds_what_it_needs(behind: Behind, p
     assert client.get(f"{before}/openapi.json").json()["servers"] == [{"url": "/slope"}]
 
 
+def test_behind_a_prefix_the_details_name_it_as_well(behind: Behind) -> None:
+    for method, path in (("GET", "/nowhere"), ("PUT", "/v1/jobs")):
+        assert "/slope/docs lists all calls" in behind("/slope").request(method, path).json()["detail"]
+
+
 def test_a_name_that_begins_as_the_prefix_is_another(behind: Behind) -> None:
     assert behind("/slope").get("/slopes/v1/jobs").status_code == 404
     assert behind("/slope").get("/slope").status_code == behind("/slope").get("/").status_code

@@ -338,6 +338,7 @@ SHAPES: list[Json] = [
     {"inputs": ROWS},
     {"inputs": OTHERWISE.to_dict(orient="list")},
     {"inputs": ROWS, "params": {}},
+    {"inputs": ROWS, "params": {"temperature": 1}},  # MLflow ignores what the model has not
 ]
 
 
@@ -425,7 +426,7 @@ WRONG_ROWS: list[tuple[Json, str]] = [
     ({"inputs": ROWS, "instances": ROWS}, ""),
     ({"inputs": None}, "/inputs"),
     ({"columns": []}, ""),
-    ({"inputs": ROWS, "params": {"a": 1}}, "/params"),
+    ({"inputs": ROWS, "params": [1]}, "/params"),
     ({"dataframe_split": {"columns": ["x0"], "data": [[1]]}}, "/dataframe_split/columns"),
     ({"dataframe_split": {"columns": ["x0", "x0", "x1"], "data": []}}, "/dataframe_split/columns"),
     ({"dataframe_split": {"columns": [0], "data": [[1]]}}, "/dataframe_split/columns"),

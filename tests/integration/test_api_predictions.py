@@ -233,6 +233,13 @@ def test_a_dataset_without_the_job_s_columns_is_refused(
         assert sentence in problem["detail"]
 
 
+def test_rows_with_names_are_told_the_call_that_takes_them(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+    for rows, pointer in (([{"x": 4.0}], "/x/0"), ({"x": [4.0]}, "/x")):
+        fault = problem_of(client.post(f"/v1/jobs/{job_id}/predict", json={"x": rows}), 422)["errors"][0]
+        assert (fault["pointer"], "/invocations" in fault["detail"]) == (pointer, True)
+
+
 def test_a_request_has_points_or_a_dataset(client: TestClient, database: Database, trained: Trained) -> None:
     job_id = trained(LECTURE)
     dataset = {"id": str(add_dataset(database, {"x": np.array([4.0])}))}

@@ -416,6 +416,10 @@ def test_the_documentation_needs_no_other_host(client: TestClient, path: str) ->
         assert client.get(link).status_code == 200, link
 
 
+def test_the_documentation_draws_no_badge_of_another_host(client: TestClient) -> None:
+    assert '"validatorUrl": null' in client.get("/docs").text
+
+
 # messages for people
 
 

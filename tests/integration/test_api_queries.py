@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
@@ -50,6 +51,18 @@ def test_no_route_takes_a_parameter_twice_that_is_no_list(client: TestClient) ->
             assert "more than once" in answer.json()["detail"]
             seen += 1
     assert seen > 30
+
+
+@pytest.mark.parametrize("number", ["1_0", " 10", "+10", "10.0", "1e1", "\uff11\uff10"])
+def test_a_whole_number_is_written_in_digits(client: TestClient, number: str) -> None:
+    job, number = f"/v1/jobs/{uuid4()}", quote(number)
+    for path, pointer in (
+        (f"/v1/jobs?limit={number}", "/query/limit"),
+        (f"{job}/epochs?points={number}", "/query/points"),
+        (f"{job}/epochs/0/steps/0/graph?expand={number}", "/query/expand"),
+        (f"{job}/epochs/{number}/steps", "/path/epoch"),
+    ):
+        assert problem_of(client.get(path), 422)["errors"][0]["pointer"] == pointer
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Every engine gives the numbers of the plain loop, to rounding, over specs and data that nobody thought of."""
 
+import subprocess
+import sys
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -482,3 +485,16 @@ def test_a_run_goes_on_from_the_checkpoint_of_an_earlier_version(optimizer: dict
     now.restore(earlier.checkpoint())
     assert now.epoch == 3
     assert_alike(list(now.epochs()), list(earlier.epochs()), 1e-9)
+
+
+def test_numba_takes_no_settings_from_the_folder_one_starts_in(tmp_path: Path) -> None:
+    (tmp_path / ".numba_config.yaml").write_text("disable_jit: 1\n")
+    program = (
+        "import slope.engines.kernels.compiling\n"
+        "from numba.core import config\n"
+        "config.reload_config()\n"  # as each compilation does
+        "print(config.DISABLE_JIT)"
+    )
+    command = [sys.executable, "-P", "-W", "error", "-c", program]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "0"

@@ -1,8 +1,10 @@
 """What a route refuses before anything is done: queries and Accept headers that it cannot meet.
 
-A query is strict: a parameter that the route does not know is refused, and one that comes twice where only one counts.
+A query is strict: a parameter that the route does not know is refused, one that comes twice where only one counts, and
+a whole number that is not written in digits, as Python takes 1_0. So is one of the path.
 """
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from copy import copy
@@ -26,6 +28,7 @@ from slope.spec import Fault
 from slope.spec.faults import pointer
 from slope.spec.names import no_such
 
+_DIGITS = re.compile(r"-?[0-9]+")
 _MOST_FAULTS = 20
 """Faults of one query that the answer names."""
 
@@ -89,11 +92,16 @@ class _Strict:
         fields = [cast(Any, each) for each in get_flat_params(dependant) if isinstance(each.field_info, params.Query)]
         self._app = app
         self._known = {field.alias: _is_list(field.field_info.annotation) for field in fields}
+        self._whole = {field.alias for field in fields if _is_whole(field.field_info.annotation)}
+        self._whole_in_path = [each.alias for each in dependant.path_params if _is_whole(each.field_info.annotation)]
         self._families = families
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["query_string"] and (faults := list(self._faults(QueryParams(scope["query_string"])))):
             raise _refusal(faults)
+        for name in self._whole_in_path:
+            if not _DIGITS.fullmatch(scope["path_params"][name]):
+                raise _refusal([_no_whole_number(["path", name])], "address")
         return self._app(scope, receive, send)
 
     def _faults(self, query: QueryParams) -> Iterator[Fault]:
@@ -102,19 +110,30 @@ class _Strict:
                 yield Fault(self._unknown(name), pointer(["query", name]))
             elif count > 1 and not self._known.get(name, False):
                 yield Fault("It is given more than once: give it once", pointer(["query", name]))
+        for name, value in query.multi_items():
+            if name in self._whole and not _DIGITS.fullmatch(value):
+                yield _no_whole_number(["query", name])
 
     def _unknown(self, name: str) -> str:
         known = [*self._known, *(f"{family.name}[key]" for family in self._families)]
         return no_such("parameter", name, known)
 
 
-def _refusal(faults: Sequence[Fault]) -> InvalidRequest:
+def _no_whole_number(location: list[str]) -> Fault:
+    return Fault("Input should be a whole number, written in digits", pointer(location))
+
+
+def _refusal(faults: Sequence[Fault], part: str = "query") -> InvalidRequest:
     count = f"{len(faults)} things are" if len(faults) > 1 else "One thing is"
-    return InvalidRequest(f"{count} wrong with the query: {faults[0].detail}", list(faults[:_MOST_FAULTS]))
+    return InvalidRequest(f"{count} wrong with the {part}: {faults[0].detail}", list(faults[:_MOST_FAULTS]))
 
 
 def _is_list(annotation: object) -> bool:
     return any(get_origin(each) is list for each in (annotation, *get_args(annotation)))
+
+
+def _is_whole(annotation: object) -> bool:
+    return annotation is int or any(map(_is_whole, get_args(annotation)))
 
 
 def _all(dependant: Dependant) -> Iterator[Dependant]:

@@ -71,8 +71,8 @@ class Invocation(Foreign):
     """Rows of numbers, or objects with a number for each feature."""
     inputs: Annotated[list[Number] | list[list[Number]] | Columns | None, WrapValidator(_rows_or_columns)] = None
     """Rows of numbers, or a list of numbers for each feature."""
-    params: Annotated[dict[str, Any], Field(max_length=0)] | None = None
-    """The model has none."""
+    params: dict[str, Any] | None = None
+    """Ignored: the model has none."""
 
     @model_validator(mode="after")
     def _has_one_shape(self) -> Self:

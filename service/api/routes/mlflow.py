@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +21,7 @@ from service.storage import Storage
 from service.store.database import Database
 from slope import __version__
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["inference"])
 
 
@@ -59,7 +61,10 @@ def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body:
     if kind == "text/csv":
         x = mlflow.matrix_of_csv(body, features)
     elif kind == "application/json":
-        x = mlflow.matrix_of(parse_body(Invocation, body), features)
+        invocation = parse_body(Invocation, body)
+        if invocation.params:
+            log.warning("params of an invocation were ignored: the model has none", job_id=str(job_id))
+        x = mlflow.matrix_of(invocation, features)
     else:
         raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send application/json or text/csv")
     return InvocationAnswer(predictions=trained_models.predict_rows(model, x).tolist())

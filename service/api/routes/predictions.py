@@ -1,11 +1,11 @@
 """Routes for what a job's model predicts: points in a request, or the rows of a stored dataset."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
@@ -29,12 +29,26 @@ from slope.spec.part import Part
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["predictions"])
 
 PredictionFormat = Literal["json", "csv", "ndjson", "arrow", "parquet"]
+_NAMED = (
+    "A row is a list of numbers here, in the order of the features: rows with names are taken by"
+    " POST /v1/jobs/{job_id}/invocations, as dataframe_records or instances"
+)
+
+
+def _without_names(rows: Any) -> Any:
+    """Refuses rows that are objects, or columns by their names, and says which call takes them."""
+    first = rows[0] if isinstance(rows, list) and rows else rows
+    if isinstance(first, dict):
+        raise invalid(() if first is rows else (0,), _NAMED)
+    return rows
 
 
 class PredictRequest(Part):
     """Points, or a dataset."""
 
-    x: Rows | None = Field(default=None, min_length=1, max_length=MAX_PREDICT, examples=[[4.0]])
+    x: Annotated[Rows | None, BeforeValidator(_without_names)] = Field(
+        default=None, min_length=1, max_length=MAX_PREDICT, examples=[[4.0]]
+    )
     """Numbers (one feature), or rows of D numbers."""
     dataset: DatasetToPredict | None = None
     """A stored dataset."""
