@@ -56,9 +56,9 @@ def test_a_path_that_is_not_there_is_a_problem(client: TestClient) -> None:
 def test_a_method_that_is_not_there_is_a_problem_that_names_the_others(client: TestClient, database: Database) -> None:
     for method, path in (
         ("PUT", "/v1/jobs"),
-        ("PATCH", f"/v1/jobs/{submit(database)}"),
+        ("PUT", f"/v1/jobs/{submit(database)}"),
         ("POST", "/livez"),
-        ("DELETE", "/v1/jobs"),
+        ("DELETE", "/v1/devices"),
         ("OPTIONS", "/v1/jobs"),
         (SECRET, "/v1/jobs"),
     ):
