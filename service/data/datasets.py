@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.data.numbers import MOST_IN_ROW, Arrays, Kept, delete_numbers, object_name, read_rows, release_numbers
-from service.errors import DatasetIsUsed, DatasetNotFound, QuotaReached
+from service.errors import DatasetCameWithJob, DatasetIsUsed, DatasetNotFound, InvalidRequest, QuotaReached
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now
 from service.store.tables import Dataset
 from slope.data import Array
-from slope.spec.data import DEFAULT_TARGET, default_features
+from slope.spec.data import DEFAULT_TARGET, StoredDataset, default_features
+from slope.spec.faults import Fault
 from slope.tabular.summary import Summary, summarize
 
 
@@ -123,7 +124,7 @@ class NewDataset:
                     return dataset.id
         inline = datasets.lock_inline(session, self.content_hash)
         if inline is not None and not self._is_inline:
-            datasets.describe_dataset(session, inline, self._description)
+            datasets.describe_dataset(session, inline, self._described(session))
         return inline
 
     def _is_described_alike(self, dataset: Dataset) -> bool:
@@ -148,8 +149,11 @@ class NewDataset:
         triangle = self._summary.triangle and self._summary.triangle.encode()
         return {"name": self._name, "columns": columns, "notes": list(self._summary.notes), "triangle": triangle}
 
+    def _described(self, session: Session) -> dict[str, Any]:
+        return self._description | {"version": datasets.next_version(session, self._name)}
+
     def _row(self, session: Session, object_id: UUID) -> dict[str, Any]:
-        return self._description | {
+        return self._described(session) | {
             "id": self._id,
             "created_at": now(session),
             "is_inline": self._is_inline,
@@ -199,6 +203,40 @@ def get_dataset(session: Session, dataset_id: UUID) -> Dataset:
     if dataset is None:
         raise DatasetNotFound(dataset_id)
     return dataset
+
+
+def find_stored(session: Session, wanted: StoredDataset) -> Dataset:
+    """The dataset that a request names, with its triangle. Raises InvalidRequest at what is wrong below `/dataset`."""
+    dataset_id = wanted.id or _named(session, wanted.name or "", wanted.version)
+    dataset = datasets.find_dataset(session, dataset_id, with_triangle=True)
+    if dataset is None:
+        raise _refused("id", f"There is no dataset {dataset_id}")
+    return dataset
+
+
+def _named(session: Session, name: str, version: int | None) -> UUID:
+    if found := datasets.find_named(session, name, version):
+        return found
+    if version is not None and datasets.find_named(session, name, None):
+        raise _refused("version", f"The dataset {name} has no version {version}: GET /v1/datasets?name= lists them")
+    raise _refused("name", f"There is no dataset of the name {name}: GET /v1/datasets lists all")
+
+
+def _refused(member: str, detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, [Fault(detail, f"/dataset/{member}")])
+
+
+def rename_dataset(database: Database, dataset_id: UUID, name: str | None) -> Dataset:
+    """Let a dataset have another name, of which it is the newest version; its own name changes nothing."""
+    with database.writing() as session:
+        dataset = get_dataset(session, dataset_id)
+        if dataset.is_inline:
+            raise DatasetCameWithJob
+        if dataset.name != name:
+            datasets.rename_dataset(session, dataset_id, name)
+            session.commit()
+    with database.reading() as session:
+        return get_dataset(session, dataset_id)
 
 
 def largest_numbers(dataset: Dataset) -> dict[str, float]:

@@ -1,7 +1,14 @@
 """The errors of the service, by noun. Each is a sentence, and carries its HTTP status and problem type (RFC 9457)."""
 
 from service.errors.base import ServiceError, error_kinds
-from service.errors.datasets import DatasetIsUsed, DatasetNotFound, InvalidTable, QuotaReached, TableTooLarge
+from service.errors.datasets import (
+    DatasetCameWithJob,
+    DatasetIsUsed,
+    DatasetNotFound,
+    InvalidTable,
+    QuotaReached,
+    TableTooLarge,
+)
 from service.errors.jobs import (
     ExportNotInstalled,
     JobHasChanged,
@@ -68,6 +75,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseNotUnicode",
     "DatabaseUnavailable",
+    "DatasetCameWithJob",
     "DatasetIsUsed",
     "DatasetNotFound",
     "EpochNotFound",

@@ -6,6 +6,17 @@ from service.errors.base import ServiceError
 from service.errors.requests import InvalidRequest
 
 
+class DatasetCameWithJob(ServiceError):
+    """The rows came with a job, and go with it. Upload them as a dataset to give them a name."""
+
+    status = 409
+    type = "dataset-came-with-job"
+    title = "The dataset is a job's own"
+
+    def __init__(self) -> None:
+        super().__init__("The rows came with a job: upload them as a dataset to give them a name")
+
+
 class InvalidTable(InvalidRequest):
     """The file is no table that can be learnt from as it is. `errors` name the row and the column, and `detail` the
     option that helps."""

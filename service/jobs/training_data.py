@@ -92,17 +92,13 @@ def sample_for_job(database: Database, storage: Storage, request: JobRequest) ->
         return _stored(database, storage, request, request.dataset)
 
 
-def _dataset(database: Database, dataset_id: UUID) -> Dataset:
-    """With its triangle."""
+def _dataset(database: Database, reference: DatasetReference) -> Dataset:
     with database.reading() as session:
-        dataset = stored.find_dataset(session, dataset_id, with_triangle=True)
-    if dataset is None:
-        raise invalid(("dataset", "id"), f"There is no dataset {dataset_id}")
-    return dataset
+        return datasets.find_stored(session, reference)
 
 
 def _stored(database: Database, storage: Storage, request: JobRequest, reference: DatasetReference) -> Sample:
-    dataset = _dataset(database, reference.id)
+    dataset = _dataset(database, reference)
     features, target = _chosen(reference, [column["name"] for column in dataset.columns])
     refuse_misfits(request, dataset.rows, len(features))
     _refuse_overflow(dataset, [*features, target], request.hyperparameters.dtype)
@@ -115,7 +111,7 @@ def _stored(database: Database, storage: Storage, request: JobRequest, reference
             return numbers.load_columns(storage, numbers.Kept.of(dataset), dataset.rows, features, target)
         except ObjectMissing:
             with _translated_faults(request):
-                _dataset(database, dataset.id)  # another may have deleted it meanwhile
+                _dataset(database, reference)  # another may have deleted it meanwhile
             raise
 
     return Sample(dataset.rows, features, target, load, _spreads(dataset, [*features, target]), dataset.id, columns)

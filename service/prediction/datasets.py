@@ -7,24 +7,22 @@ from typing import Annotated
 from uuid import UUID
 
 import numpy as np
-from pydantic import Field
-from sqlalchemy.orm import Session
 
 from service.data import numbers
-from service.data.datasets import largest_numbers
+from service.data.datasets import find_stored, largest_numbers
 from service.errors import InvalidRequest
 from service.jobs import jobs
 from service.prediction import trained_models
 from service.storage import Storage
-from service.store import datasets as stored
 from service.store.database import Database
 from service.store.tables import Dataset, Job
 from slope.data import Array
 from slope.fit import Fit
 from slope.spec import Fault
+from slope.spec.data import StoredDataset
 from slope.spec.faults import FewFaults
 from slope.spec.names import listed, no_such
-from slope.spec.part import Part, infinite_from
+from slope.spec.part import infinite_from
 from slope.trained import TrainedModel
 
 _MOST_NAMED = 20
@@ -32,11 +30,9 @@ _MOST_NAMED = 20
 _ROWS_AT_ONCE = 10_000
 
 
-class DatasetToPredict(Part):
+class DatasetToPredict(StoredDataset):
     """A stored dataset, and which of its columns are what."""
 
-    id: UUID = Field(strict=False)
-    """As the upload's answer has it."""
     features: Annotated[list[str], FewFaults] | None = None
     """Names of the columns that are x, in the order of the job's features; the columns of their names by default."""
     target: str | None = None
@@ -107,7 +103,7 @@ def score_dataset(
             trained_models.untrained_model(job),
             trained_models.trained_model(session, storage, job_id, epoch),
         )
-        dataset = _dataset(session, reference.id)
+        dataset = find_stored(session, reference)
         features, target = _chosen(job, dataset, reference)
         _refuse_overflow(dataset, features, after.dtype_of_x)
         absent, kept = _absent(features, dataset), numbers.Kept.of(dataset)
@@ -118,13 +114,6 @@ def score_dataset(
     first = next(parts, None)  # what is wrong with the storage shows now
     parts = parts if first is None else chain([first], parts)
     return Scoring(before, after, parts, has_target=target is not None)
-
-
-def _dataset(session: Session, dataset_id: UUID) -> Dataset:
-    dataset = stored.find_dataset(session, dataset_id)
-    if dataset is None:
-        raise _at("/dataset/id", f"There is no dataset {dataset_id}")
-    return dataset
 
 
 def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[list[str], str | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,28 @@ def find_dataset(session: Session, dataset_id: UUID, *, with_triangle: bool = Fa
     known = [undefer(Dataset.columns), undefer(Dataset.numbers)]
     known += [undefer(Dataset.triangle)] if with_triangle else []
     return session.get(Dataset, dataset_id, options=known)
+
+
+def find_named(session: Session, name: str, version: int | None) -> UUID | None:
+    """The dataset of this name and version, or the newest of this name."""
+    query = select(Dataset.id).where(Dataset.name == name)
+    if version is not None:
+        query = query.where(Dataset.version == version)
+    return session.scalar(query.order_by(Dataset.version.desc()).limit(1))
+
+
+def next_version(session: Session, name: str | None) -> int | None:
+    """Of a name, which nobody else gives a dataset until the transaction ends; None for no name."""
+    if name is None:
+        return None
+    _take_lock(session, int.from_bytes(sha256(name.encode()).digest()[:8], signed=True))
+    return 1 + (session.scalar(select(func.max(Dataset.version)).where(Dataset.name == name)) or 0)
+
+
+def rename_dataset(session: Session, dataset_id: UUID, name: str | None) -> None:
+    """Let a dataset have another name, of which it is the newest version."""
+    version = next_version(session, name)
+    session.execute(update(Dataset).where(Dataset.id == dataset_id).values(name=name, version=version))
 
 
 def has_triangle(connection: Connection, dataset_id: UUID) -> bool:

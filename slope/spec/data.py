@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from slope.spec.faults import FewFaults, faults_from, first_of, invalid
-from slope.spec.part import Part
+from slope.spec.part import Count, Part
 
 Item = TypeVar("Item")
 Vector = list[float]
@@ -163,11 +163,30 @@ class InlineData(Part):
         return self
 
 
-class DatasetReference(Part):
+class StoredDataset(Part):
+    """A stored dataset, by its id, or by its name and version."""
+
+    id: UUID | None = Field(default=None, strict=False)
+    """As the upload's answer has it."""
+    name: str | None = Field(default=None, examples=["rents"], exclude_if=_is_none)
+    """In the place of an id: what it was called when it was uploaded."""
+    version: Count | None = Field(default=None, examples=[3], exclude_if=_is_none)
+    """Of the datasets of this name, counted from 1; the newest by default."""
+
+    @model_validator(mode="after")
+    def _is_named_once(self) -> Self:
+        if self.id is None and self.name is None:
+            raise invalid(("id",), "Say which dataset: by its id, or by its name", is_missing=True)
+        if self.id is not None and self.name is not None:
+            raise invalid(("name",), "Say which dataset by its id or by its name, not by both")
+        if self.id is not None and self.version is not None:
+            raise invalid(("version",), "A version belongs to a name; an id is of one version")
+        return self
+
+
+class DatasetReference(StoredDataset):
     """A stored dataset, and which of its columns to learn from."""
 
-    id: UUID = Field(strict=False)
-    """As the upload's answer has it."""
     features: Annotated[list[str], FewFaults] | None = None
     """Names of the columns that become x; all but the target by default."""
     target: str | None = None

@@ -34,10 +34,10 @@ Device = Annotated[str, Field(pattern=_DEVICE), BeforeValidator(_refuse_unknown_
 
 
 def choose_dataset(value: Any) -> Any:
-    """Choose the kind of dataset by its id, so that only the faults of that kind are reported."""
+    """Choose the kind of dataset by its id or name, so that only the faults of that kind are reported."""
     if isinstance(value, InlineData | DatasetReference):
         return value
-    kind = DatasetReference if isinstance(value, dict) and "id" in value else InlineData
+    kind = DatasetReference if isinstance(value, dict) and {"id", "name"} & value.keys() else InlineData
     return kind.model_validate(value)
 
 

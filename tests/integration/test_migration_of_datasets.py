@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from uuid_utils.compat import uuid7
 from workbench import storage
 
 from service.data import numbers
@@ -134,3 +135,17 @@ def _insert(database: Database, table: str, row: dict[str, Any]) -> None:
     statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"
     with database.writer.begin() as connection:
         connection.execute(sa.text(statement), values)
+
+
+def test_datasets_of_one_name_become_its_versions_in_the_order_in_which_they_came(own_database: Database) -> None:
+    schema.downgrade_schema(own_database, "0012")
+    row = {"created_at": _MOMENT, "rows": 1, "is_inline": False, "content_hash": "00", "size": 1, "columns": "[]"}
+    for name in ("rents", None, "others", "rents"):
+        dataset_id = str(uuid7())
+        _insert(own_database, "datasets", row | {"id": dataset_id, "object_id": dataset_id, "name": name})
+
+    schema.upgrade_schema(own_database)
+
+    with own_database.reading() as session:
+        found = session.execute(sa.text("SELECT name, version FROM datasets ORDER BY id")).all()
+    assert [tuple(each) for each in found] == [("rents", 1), (None, None), ("others", 1), ("rents", 2)]

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
 
-from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep
+from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep, require_json
 from service.api.schemas.datasets import DatasetView
 from service.api.schemas.view import Page
 from service.api.uploads.receive import MEDIA_TYPES, Received, received_file
@@ -15,6 +16,7 @@ from service.data import datasets, uploads
 from service.errors import InvalidRequest, UnsupportedMediaType
 from slope.spec import Fault
 from slope.spec.job import Name
+from slope.spec.part import Part
 from slope.tabular.isolated import Sent
 from slope.tabular.reading import Format, Reading, Treatment, fold_name
 from slope.tabular.text import codec_of
@@ -154,6 +156,19 @@ def list_rows(
     """Rows as they are trained on, each an object of its columns."""
     rows, following = datasets.list_rows(storage, datasets.get_dataset(session, dataset_id), after=after, limit=limit)
     return Page(data=rows, next=None if following is None else str(following))
+
+
+class DatasetChange(Part):
+    """A merge patch (RFC 7396) of a dataset."""
+
+    name: Name | None = Field(examples=["rents"])
+    """What to call it: it becomes the newest version of this name. Null takes the name away."""
+
+
+@router.patch("/{dataset_id}", dependencies=[Depends(require_json)])
+def rename_dataset(dataset_id: UUID, change: DatasetChange, database: DatabaseDep) -> DatasetView:
+    """Call a dataset otherwise. Jobs that use it go on using it."""
+    return DatasetView.of(datasets.rename_dataset(database, dataset_id, change.name))
 
 
 @router.delete("/{dataset_id}", status_code=204)

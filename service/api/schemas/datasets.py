@@ -34,6 +34,8 @@ class DatasetView(View):
     """By which jobs name it."""
     name: str | None
     """As its sender calls it."""
+    version: int | None
+    """Of those that have or had its name, counted from 1; null where it has none."""
     rows: int
     """How many."""
     columns: list[ColumnView]
@@ -54,6 +56,7 @@ class DatasetView(View):
         return cls(
             id=row.id,
             name=row.name,
+            version=row.version,
             rows=row.rows,
             columns=[ColumnView(**column) for column in row.columns],
             content_hash=row.content_hash,
