@@ -44,6 +44,20 @@ class Observed(Protocol):
     def gradient_norm(self) -> float: ...
 
 
+@dataclass
+class Course:
+    """What is remembered of a run's losses and gradients."""
+
+    growing: int = 0
+    """For how many epochs in a row the loss has grown."""
+    still: int = 0
+    """The same of standing still."""
+    best: float = math.inf
+    previous: float | None = None
+    """The loss of the epoch before."""
+    first_norm: float | None = None
+
+
 class Health:
     """Examines the records of a run in their order. `reported` are the codes that need no repeating."""
 
@@ -52,10 +66,7 @@ class Health:
         self._spec = spec
         self._grew_from: float | None = None
         """The best loss before it was reported that the loss had grown."""
-        self._best = math.inf
-        self._previous: Observed | None = None
-        self._first_norm: float | None = None
-        self._growing = self._still = 0
+        self.course = Course()
 
     def examine(self, record: Observed) -> list[Finding]:
         """What this epoch shows for the first time."""
@@ -73,7 +84,7 @@ class Health:
 
         They are looked at one by one only where something is found in them.
         """
-        if not isinstance(block, EpochTable) or self._previous is None or self._finds_in(block.columns):
+        if not isinstance(block, EpochTable) or self.course.previous is None or self._finds_in(block.columns):
             return [finding for record in block for finding in self.examine(record)]
         self._observe_all(block)
         return []
@@ -81,45 +92,46 @@ class Health:
     def _finds_in(self, rows: EpochColumns) -> bool:
         """Whether any of the epochs has a symptom that has not been reported; see `_symptoms`."""
         growing, still = self._runs_in(rows.loss)
-        best = np.minimum(np.minimum.accumulate(rows.loss), self._best)
+        best = np.minimum(np.minimum.accumulate(rows.loss), self.course.best)
         symptoms = {
             "loss_growing": (growing >= GROWING_EPOCHS) & (rows.loss > 2 * best),
             "loss_still": still >= STILL_EPOCHS,
-            "gradient_vanished": rows.gradient_norm <= VANISHED * (self._first_norm or 0.0),
+            "gradient_vanished": rows.gradient_norm <= VANISHED * (self.course.first_norm or 0.0),
         }
-        return any(found.any() for code, found in symptoms.items() if code not in self._reported)
+        return any(found.any() for code, found in symptoms.items() if not self.has_reported(code))
+
+    def has_reported(self, code: str) -> bool:
+        return code in self._reported
 
     def _observe_all(self, block: EpochTable) -> None:
         """As `_observe` does with each of them."""
-        losses = block.columns.loss
+        losses, course = block.columns.loss, self.course
         growing, still = self._runs_in(losses)
-        self._growing, self._still = int(growing[-1]), int(still[-1])
-        self._best = min(self._best, float(losses.min()))
-        self._previous = block[-1]
+        course.growing, course.still = int(growing[-1]), int(still[-1])
+        course.best, course.previous = min(course.best, float(losses.min())), float(losses[-1])
 
     def _runs_in(self, losses: Array) -> tuple[Indices, Indices]:
         """For how many epochs in a row the loss has grown, and stood still, at each of them."""
-        assert self._previous is not None  # whoever asks has looked
-        before = np.append(self._previous.loss, losses[:-1])
+        assert self.course.previous is not None  # whoever asks has looked
+        before = np.append(self.course.previous, losses[:-1])
         still = np.abs(losses - before) <= STILL * np.abs(before)
-        return _runs(losses > before, self._growing), _runs(still, self._still)
+        return runs(losses > before, self.course.growing), runs(still, self.course.still)
 
     def conclude(self) -> list[Finding]:
         """What the end of a run that has succeeded takes back: a loss that had grown, and fell again."""
-        last = self._previous
-        if self._grew_from is None or last is None or last.loss >= self._grew_from:
+        last = self.course.previous
+        if self._grew_from is None or last is None or last >= self._grew_from:
             return []
-        detail = f"The loss had grown, and has fallen again below where it was: to {last.loss:.6g}."
+        detail = f"The loss had grown, and has fallen again below where it was: to {last:.6g}."
         return [Finding("loss_fell_again", "info", detail)]
 
     def _observe(self, record: Observed) -> None:
-        before = self._previous.loss if self._previous else None
-        self._growing = self._growing + 1 if before is not None and record.loss > before else 0
+        course, before = self.course, self.course.previous
+        course.growing = course.growing + 1 if before is not None and record.loss > before else 0
         still = before is not None and abs(record.loss - before) <= STILL * abs(before)
-        self._still = self._still + 1 if still else 0
-        self._best = min(self._best, record.loss)
-        self._first_norm = record.gradient_norm if self._first_norm is None else self._first_norm
-        self._previous = record
+        course.still = course.still + 1 if still else 0
+        course.best, course.previous = min(course.best, record.loss), record.loss
+        course.first_norm = record.gradient_norm if course.first_norm is None else course.first_norm
 
     def _symptoms(self) -> Iterator[tuple[str, Callable[[str, Observed], Finding | None]]]:
         yield "loss_growing", self._loss_growing
@@ -127,29 +139,30 @@ class Health:
         yield "gradient_vanished", self._gradient_vanished
 
     def _loss_growing(self, code: str, record: Observed) -> Finding | None:
-        if self._growing < GROWING_EPOCHS or record.loss <= 2 * self._best:
+        course = self.course
+        if course.growing < GROWING_EPOCHS or record.loss <= 2 * course.best:
             return None
-        self._grew_from = self._best
-        detail = f"The loss has grown for {self._growing} epochs, from {self._best:.6g} to {record.loss:.6g}"
+        self._grew_from = course.best
+        detail = f"The loss has grown for {course.growing} epochs, from {course.best:.6g} to {record.loss:.6g}"
         remedy = "" if self._spec.standardize else ", or standardize the data"
         return Finding(code, "warning", f"{detail}: lower the learning rate{remedy}.")
 
     def _loss_still(self, code: str, record: Observed) -> Finding | None:
-        if self._still < STILL_EPOCHS:
+        if self.course.still < STILL_EPOCHS:
             return None
-        detail = f"The loss has stood still at {record.loss:.6g} since epoch {record.epoch - self._still}"
+        detail = f"The loss has stood still at {record.loss:.6g} since epoch {record.epoch - self.course.still}"
         return Finding(code, "info", f"{detail}: fewer epochs, or early_stopping, would have done.")
 
     def _gradient_vanished(self, code: str, record: Observed) -> Finding | None:
-        norm, first = record.gradient_norm, self._first_norm or 0.0
+        norm, first = record.gradient_norm, self.course.first_norm or 0.0
         if norm > VANISHED * first:
             return None
         detail = f"The gradient has vanished in epoch {record.epoch} (norm {norm:.3g}, first {first:.3g})"
         return Finding(code, "info", f"{detail}: the run is at a minimum, or on a flat stretch of its loss.")
 
 
-def _runs(mask: NDArray[np.bool_], before: int) -> Indices:
-    """How many true values end at each, one after another; `before` of them stand before the first."""
-    index = np.arange(len(mask))
-    last_false = np.maximum.accumulate(np.where(mask, -1, index))
-    return index - last_false + np.where(last_false < 0, before, 0)
+def runs(mask: NDArray[np.bool_], before: int | Indices) -> Indices:
+    """How many true values end at each of the last dimension, one after another; `before` stand before the first."""
+    index = np.arange(mask.shape[-1])
+    last_false = np.maximum.accumulate(np.where(mask, -1, index), axis=-1)
+    return np.asarray(index - last_false + np.where(last_false < 0, before, 0))

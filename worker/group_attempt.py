@@ -1,20 +1,23 @@
-"""An attempt at a group: the jobs of a sweep that train as one batch of models, each with an end of its own."""
-
-from typing import NamedTuple
+"""An attempt at a group: the jobs of a sweep that train together, each with an end of its own."""
 
 import numpy as np
 import structlog
 
 from service.data import numbers
+from service.data.streamed import unread_data
+from service.data.triangles import job_columns
 from service.store.group_leases import GroupLease
 from service.store.tables import Job
-from slope.data import Array, TrainingData, prepare
+from slope.data import Indices, TrainingData, prepare
 from slope.engines.fused import Fused
-from slope.engines.plan import snapshot_interval
+from slope.engines.groups import snapshot_interval
+from slope.engines.partitioned import ReducedPartition
+from slope.engines.reduced import Reductions
+from slope.engines.reduction import Reduction
 from slope.engines.rounds import Round
+from slope.group_health import GroupHealth
 from slope.health import Health
 from slope.run import Interrupted
-from slope.spec.job import device_for
 from worker import outcome
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
@@ -22,21 +25,7 @@ from worker.heartbeat import Heartbeat
 from worker.process import Process
 from worker.waiting import retry_while_away
 
-_LONG_EPOCH = 0.05
-"""Seconds. A job that is to be cancelled is taken out in the middle of an epoch that is longer than this."""
-
-_SLOWER = 10
-"""A step of a wide group takes some ten times as long as one of a job: snapshots come ten times as often."""
-
 log = structlog.get_logger()
-
-
-class Observation(NamedTuple):
-    """What the health of a model is seen from after an epoch."""
-
-    epoch: int
-    loss: float
-    gradient_norm: float
 
 
 class GroupAttempt:
@@ -53,17 +42,20 @@ class GroupAttempt:
         self._first = first = jobs[0]
         self._spec = first.training_spec
         keeps_every_step = first.planned.steps_recorded and self._spec.record.every == 1
-        often = max(1, snapshot_interval(self._spec, first.dataset.rows) // _SLOWER)
-        self._snapshot_interval = None if keeps_every_step else often
-        self._health = {
-            place: Health({event.code for event in job.events if event.code}, self._specs[place])
-            for place, job in self._jobs.items()
-        }
+        size = (first.dataset.rows, len(first.features))
+        self._snapshot_interval = None if keeps_every_step else snapshot_interval(self._spec, *size)
+        self._reduction: Reduction | None = None
+        """Where the dataset's triangle stands for its rows."""
+        self._health = GroupHealth(
+            {
+                place: Health({event.code for event in job.events if event.code}, self._specs[place])
+                for place, job in self._jobs.items()
+            },
+            self._width,
+        )
         job_ids = {place: job.id for place, job in self._jobs.items()}
         progress = GroupProgress(jobs, self._width, len(first.features))
         self._recorder = GroupRecorder(process, lease, job_ids, progress)
-        self._boundary: Array | None = None
-        """The states after the last epoch, where they are known."""
 
     @property
     def _width(self) -> int:
@@ -75,8 +67,10 @@ class GroupAttempt:
         self._begin()
         log.info("training a group", from_epoch=self._training.epoch, jobs=len(self._jobs))
         try:
-            for found in self._training.epochs():
-                self._take(found)
+            while self._training.live and self._training.epoch < self._spec.epochs:
+                for found in self._training.epochs(self._next_snapshot()):
+                    self._take(found)
+                self._keep_snapshots_when_due()
         except Interrupted:
             if self._training.live:  # otherwise the last ones have been cancelled, and their end is written
                 raise
@@ -98,72 +92,97 @@ class GroupAttempt:
     def _begin(self) -> None:
         """Load the data, and go on from the last checkpoints. Raises Interrupted, for it may take long."""
         first = self._first
-        arrays = retry_while_away(
-            lambda: numbers.load_job_data(self._process.storage, first, self._stop_if_asked), self._process.stopping
-        )
-        self._data = prepare(arrays.x, arrays.y, self._spec)
-        self._recorder.set_columns(
-            {place: outcome.start_columns(job, self._data, self._specs[place]) for place, job in self._jobs.items()}
-        )
+        reductions = self._load()
+        for place, job in self._jobs.items():
+            self._recorder.add_columns(place, outcome.start_columns(job, self._data, self._specs[place]))
+        self._complete_analyses()
         self._training = Fused(
             self._data,
             self._specs,
             self._width,
             keeps_steps=first.planned.steps_recorded,
             pause=self._pause,
-            device=device_for(first.device),
+            reductions=reductions,
         )
         if states := {place: np.frombuffer(job.checkpoint) for place, job in self._jobs.items() if job.checkpoint}:
             self._training.restore(states)
-        self._boundary = self._training.states()
+
+    def _complete_analyses(self) -> None:
+        """By what only the rows tell, where a submission left them unread."""
+        for place, job in self._jobs.items():
+            if found := outcome.with_rate_per_row(job.analysis, self._data, self._specs[place]):
+                job.analysis, findings = found
+                self._recorder.add_columns(place, {"analysis": job.analysis})
+                self._recorder.add_findings(place, findings)
+
+    def _load(self) -> Reductions | None:
+        """The data, and what stands for its rows where none is read."""
+        first, process = self._first, self._process
+        if first.planned.from_triangle:
+            with process.database.reading() as session:
+                found = ReducedPartition.of_columns(job_columns(session, first)).reductions(self._spec)
+            self._data, self._reduction = unread_data(len(first.features), found.scaler), found.training
+            return found
+        arrays = retry_while_away(
+            lambda: numbers.load_job_data(process.storage, first, self._stop_if_asked), process.stopping
+        )
+        self._data = prepare(arrays.x, arrays.y, self._spec)
+        return None
+
+    def _next_snapshot(self) -> int:
+        """The epoch before which the states are kept next, or the end."""
+        interval, end = self._snapshot_interval, self._spec.epochs
+        return end if interval is None else min((self._training.epoch // interval + 1) * interval, end)
+
+    def _keep_snapshots_when_due(self) -> None:
+        if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
+            self._recorder.keep_snapshots(self._training.epoch, self._training.states(), self._training.live)
 
     def _take(self, found: Round) -> None:
         """Record a round: its numbers, the jobs that ended in it, and those that are to be cancelled."""
-        ended = [place for place in found.places.tolist() if self._training.has_ended(place)]
-        keeps_all = self._spec.keeps_epoch(self._training.epoch - 1)
-        kept = np.arange(len(found.places)) if keeps_all else np.flatnonzero(np.isin(found.places, ended))
-        self._recorder.advance(found, kept)
-        self._examine(found)
+        gone_on = [place for place in found.places.tolist() if place not in found.diverged]
+        ended = [place for place in gone_on if self._training.has_ended(place)]
+        self._recorder.advance(found, self._kept(found, ended))
+        for place, findings in self._health.examine(found).items():
+            self._recorder.add_findings(place, findings)
         for place, step in found.diverged.items():
-            self._diverge(place, step)
+            self._diverge(place, found.last_of(place), step)
         for place in ended:
-            self._succeed(place)
-        is_long = len(found.places) > 0 and found.epochs.seconds[0] > _LONG_EPOCH
-        self._boundary = self._training.states() if is_long else None
-        if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
-            self._recorder.keep_snapshots(self._training.epoch, self._states(), self._training.live)
+            self._succeed(place, found.last_of(place))
         if self._recorder.is_due or self._cancelled():
             self._drop_cancelled()
             self._flush()
 
-    def _examine(self, found: Round) -> None:
-        epochs = found.epochs
-        numbers = zip(found.places.tolist(), epochs.loss.tolist(), epochs.gradient_norm.tolist(), strict=True)
-        for place, loss, norm in numbers:
-            seen = Observation(self._training.epoch - 1, loss, norm)
-            if findings := self._health[place].examine(seen):
-                self._recorder.add_findings(place, findings)
+    def _kept(self, found: Round, ended: list[int]) -> Indices:
+        """Which of the records are kept: those that the jobs ask for, and the last one of each that ended."""
+        every, epochs = self._spec.record.every, found.epochs.epoch
+        if every == 1:
+            return np.arange(len(epochs))
+        is_last = np.zeros(len(epochs), dtype=bool)
+        has_ended = np.isin(found.places, ended) & (found.counts > 0)
+        is_last[(np.cumsum(found.counts) - 1)[has_ended]] = True
+        return np.flatnonzero((epochs % every == 0) | (epochs == self._spec.epochs - 1) | is_last)
 
-    def _diverge(self, place: int, step: int) -> None:
-        sentence = f"The numbers stopped being finite in epoch {self._training.epoch - 1}, step {step}"
+    def _diverge(self, place: int, epoch: int, step: int) -> None:
+        sentence = f"The numbers stopped being finite in epoch {epoch}, step {step}"
         detail = f"{sentence}: {outcome.divergence_remedy(self._specs[place])}"
         self._recorder.end(place, "failed", sentence, error_code="diverged", error_detail=detail)
 
-    def _succeed(self, place: int) -> None:
-        stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early(place) else None
+    def _succeed(self, place: int, epochs: int) -> None:
+        stopped = f"Stopped early after {epochs} epochs" if self._training.stopped_early(place) else None
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
-        values = outcome.result_columns(job, trained, self._data, spec)
+        values = outcome.result_columns(job, trained, self._data, spec, self._reduction)
         ending = outcome.ending_from_analysis(values["analysis"], spec)
-        self._recorder.add_findings(place, self._health[place].conclude())
+        self._recorder.add_findings(place, self._health.conclude(place))
         self._recorder.add_findings(place, outcome.ending_findings(ending, spec))
         self._recorder.end(place, "succeeded", stopped, **values)
 
     def _pause(self) -> None:
-        """Called before every step. Raises Interrupted where all are to stop.
+        """Called again and again within a round. Raises Interrupted where all are to stop.
 
-        Jobs that are to be cancelled are taken out, if the states that are written for the others are known.
+        Jobs that are to be cancelled are taken out: the others stand where the last round left them.
         """
-        if self._boundary is not None and self._cancelled():
+        if self._cancelled():
             self._drop_cancelled()
             self._flush()
         if not self._training.live:
@@ -185,7 +204,4 @@ class GroupAttempt:
             self._training.drop(place)
 
     def _flush(self) -> None:
-        self._heartbeat.cancel(self._recorder.flush(self._states()))
-
-    def _states(self) -> Array:
-        return self._training.states() if self._boundary is None else self._boundary
+        self._heartbeat.cancel(self._recorder.flush(self._training.states()))

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from service.store.tables import Job
-from slope.columns import EpochColumns
-from slope.data import Indices
+from slope.engines.rounds import Round
 from worker.recorder import Progress
 
 
@@ -22,18 +21,24 @@ class GroupProgress:
         for job in jobs:
             self._begin(job)
 
-    def advance(self, places: Indices, epochs: EpochColumns) -> None:
-        """Take an epoch of the models at these places."""
-        self._done[places] = epochs.epoch + 1
-        self._seconds[places] += epochs.seconds
-        self._first[places] = np.where(np.isnan(self._first[places]), epochs.loss, self._first[places])
-        self._last[places] = epochs.loss
-        self._best[places] = np.fmin(self._best[places], epochs.loss)
-        self._weights[places] = epochs.weights
+    def advance(self, found: Round) -> None:
+        """Take a round of the models that are in it."""
+        trained = found.counts > 0
+        places, counts, epochs = found.places[trained], found.counts[trained], found.epochs
+        if not len(places):
+            return
+        ends = np.cumsum(counts)
+        starts, last = ends - counts, ends - 1
+        self._done[places] = epochs.epoch[last] + 1
+        self._seconds[places] += np.add.reduceat(epochs.seconds, starts)
+        self._first[places] = np.where(np.isnan(self._first[places]), epochs.loss[starts], self._first[places])
+        self._last[places] = epochs.loss[last]
+        self._best[places] = np.fmin(self._best[places], np.minimum.reduceat(epochs.loss, starts))
+        self._weights[places] = epochs.weights[last]
         if epochs.validation_loss is not None:
-            self._validation[places] = epochs.validation_loss
+            self._validation[places] = epochs.validation_loss[last]
         if epochs.bias is not None:
-            self._bias[places] = epochs.bias
+            self._bias[places] = epochs.bias[last]
 
     def epochs_done(self, place: int) -> int:
         return int(self._done[place])

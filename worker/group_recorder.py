@@ -83,9 +83,9 @@ class GroupRecorder:
         """The places of the jobs that have not ended, and do not end with the next flush."""
         return [place for place in self._written if place not in self._endings]
 
-    def set_columns(self, columns: Mapping[int, dict[str, Any]]) -> None:
-        """Columns of the jobs, by place, that this attempt knows before anything is recorded."""
-        self._columns = dict(columns)
+    def add_columns(self, place: int, columns: dict[str, Any]) -> None:
+        """Columns of a job that this attempt knows before it ends."""
+        self._columns[place] |= columns
 
     @property
     def is_due(self) -> bool:
@@ -97,12 +97,12 @@ class GroupRecorder:
         return is_late or self._waiting >= self._settings.flush_epochs or self._rows >= _MOST_ROWS
 
     def advance(self, found: Round, kept: Indices) -> None:
-        """Note that an epoch is done, and keep the numbers of some of its rows, given by index, and its steps."""
-        self._progress.advance(found.places, found.epochs)
-        self._waiting += 1
+        """Note that a round is done, and keep the numbers of some of its rows, given by index, and its steps."""
+        self._progress.advance(found)
+        self._waiting += int(found.counts.max(initial=0))
         self._rows += len(kept) + len(found.step_places)
         if len(kept):
-            self._epochs.append((found.places[kept], found.epochs.at(kept)))
+            self._epochs.append((found.owners[kept], found.epochs.at(kept)))
         if found.steps is not None and len(found.step_places):
             self._steps.append((found.step_places, found.steps))
 

@@ -79,7 +79,7 @@ RERUN_PATCHES: dict[str, Example] = {
 
 SWEEP_REQUESTS: dict[str, Example] = {
     "grid": {
-        "summary": "Every combination of two hyperparameters: six jobs, trained as one batch of models",
+        "summary": "Every combination of two hyperparameters: six jobs, trained together",
         "value": {
             "name": "rates",
             "dataset": _LINE,

@@ -29,5 +29,10 @@ def stream_job_data(storage: Storage, job: Job, device: str) -> "PartitionedData
 
 def without_rows(job: Job) -> TrainingData:
     """What is known of such data beforehand: how many features it has, and what an earlier attempt scaled them by."""
-    x, y = np.empty((0, len(job.features))), np.empty(0)
-    return TrainingData(x, y, np.arange(0), x, y, Scaler.of(job.scaler) if job.scaler else None)
+    return unread_data(len(job.features), Scaler.of(job.scaler) if job.scaler else None)
+
+
+def unread_data(features: int, scaler: Scaler | None) -> TrainingData:
+    """Data of which no row is in memory."""
+    x, y = np.empty((0, features)), np.empty(0)
+    return TrainingData(x, y, np.arange(0), x, y, scaler)

@@ -77,9 +77,18 @@ def _analysis(
     sample: Sample, columns: ReducedColumns | None, spec: TrainingSpec, settings: Settings
 ) -> Analysis | None:
     """None where it would take too long, or the rows are too many to be read now."""
+    is_long = seconds_of_analysis(sample, columns) > settings.analysis_seconds
+    return None if is_long else analyse_sample(sample, columns, spec)
+
+
+def seconds_of_analysis(sample: Sample, columns: ReducedColumns | None) -> float:
+    """About how long an analysis takes, of the rows or of what stands for them."""
     features = len(sample.features)
-    if analysis_seconds(features + 2 if columns else sample.rows, features) > settings.analysis_seconds:
-        return None
+    return analysis_seconds(features + 2 if columns else sample.rows, features)
+
+
+def analyse_sample(sample: Sample, columns: ReducedColumns | None, spec: TrainingSpec) -> Analysis | None:
+    """None where the rows are too many to be read now."""
     if columns:
         return analyse_columns(columns, spec)
     arrays = sample.arrays

@@ -8,15 +8,13 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
-from service.data.numbers import Arrays
 from service.errors import InvalidRequest, TooManyNumbers
-from service.jobs.drafts import refuse_too_many_numbers
+from service.jobs.drafts import analyse_sample, refuse_too_many_numbers, seconds_of_analysis
 from service.jobs.training_data import Sample, sample_for_job
 from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
-from slope.analysis import Analysis, analyse, analysis_seconds, warnings_for
-from slope.data import prepare
+from slope.analysis import Analysis, warnings_for
 from slope.engines import groups
 from slope.engines.groups import groups_of
 from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Plan, plan
@@ -26,6 +24,11 @@ from slope.spec.sweep import MAX_COPIED
 
 _SECONDS_PER_ROW, _SECONDS_PER_JOB = 20e-6, 10e-3
 """What a recorded row took on two cores, and a job of its own besides its training."""
+_TOGETHER = (
+    "Trains together with {:,} other settings of the sweep, which share its data and the order of its batches: "
+    "compiled steps, and their gradients held against autograd's"
+)
+_OF_THE_TRIANGLE = ". From the dataset's triangle, without a look at its rows"
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,12 @@ def sample_for_sweep(database: Database, storage: Storage, request: SweepRequest
 
 def plan_members(request: SweepRequest, sample: Sample, settings: Settings, memory: int | None = None) -> list[Member]:
     """The jobs, planned for workers with this many bytes, and analysed. What is the same for many is computed once."""
-    rows, features = sample.rows, len(sample.features)
     _refuse_wide(len(request.jobs), sample, settings)
     specs = [job.hyperparameters for job in request.jobs]
-    places = _group_places(specs, rows, features)
-    plans = _plans(request, places, rows, features, memory)
+    places = _group_places(request, sample)
+    plans = _plans(request, places, sample, memory)
     refuse_too_many_numbers("sweep", sum(each.recorded_numbers for each in plans), settings)
-    analyses = _analyses(specs, sample.arrays, settings.analysis_seconds) if sample.arrays else {}
+    analyses = _analyses(specs, sample, settings)
     of_the_data = {_rounded(spec): sample.warnings(spec) for spec in {_rounded(spec): spec for spec in specs}.values()}
     return [
         Member(job, planned, analyses.get(_analysed(spec)), places.get(index), of_the_data[_rounded(spec)])
@@ -102,55 +104,70 @@ def _refuse_misfits(request: SweepRequest, sample: Sample) -> None:
         raise InvalidRequest("The sweep does not fit its dataset", faults) from error
 
 
-def _group_places(specs: Sequence[TrainingSpec], rows: int, features: int) -> dict[int, GroupPlace]:
+def _group_places(request: SweepRequest, sample: Sample) -> dict[int, GroupPlace]:
     """By index of the setting; those that are left out train alone."""
-    places: dict[int, GroupPlace] = {}
-    for group in groups_of(specs, rows, features):
-        if _pays([specs[index] for index in group], rows, features):
+    specs, places = [job.hyperparameters for job in request.jobs], dict[int, GroupPlace]()
+    for group in groups_of(specs, sample.rows, len(sample.features), request.device):
+        if _pays([specs[index] for index in group], sample):
             group_id = uuid7()
             places |= {index: GroupPlace(group_id, len(group), place) for place, index in enumerate(group)}
     return places
 
 
-def _pays(group: Sequence[TrainingSpec], rows: int, features: int) -> bool:
+def _pays(group: Sequence[TrainingSpec], sample: Sample) -> bool:
     """Whether a group is faster than its jobs one after another, each by its own best engine; or was asked for."""
-    alone = plan(_by("auto", group[0]), rows, features).estimated_seconds
+    alone = _planned(_by("auto", group[0]), sample).estimated_seconds
     was_asked_for = any(spec.engine == "fused" for spec in group)
     one_by_one = (alone + _SECONDS_PER_JOB) * len(group)
-    return was_asked_for or groups.seconds(group[0], rows, features, len(group)) <= one_by_one
+    return was_asked_for or _training_seconds(group[0], sample, len(group)) <= one_by_one
 
 
-def _plans(
-    request: SweepRequest, places: dict[int, GroupPlace], rows: int, features: int, memory: int | None
-) -> list[Plan]:
+def _training_seconds(spec: TrainingSpec, sample: Sample, width: int) -> float:
+    reads_rows = not _is_from_triangle(spec, sample)
+    return groups.seconds(spec, sample.rows, len(sample.features), width, reads_rows=reads_rows)
+
+
+def _is_from_triangle(spec: TrainingSpec, sample: Sample) -> bool:
+    """Whether a group trains on its dataset's triangle, and reads no row."""
+    is_reduced = groups.is_reduced(spec, sample.rows, len(sample.features))
+    return is_reduced and sample.reduced_for(spec) is not None
+
+
+def _planned(spec: TrainingSpec, sample: Sample, device: str = "auto", memory: int | None = None) -> Plan:
+    """The plan of a job of its own."""
+    has_triangle = sample.reduced_for(spec) is not None
+    return plan(spec, sample.rows, len(sample.features), device, memory, has_triangle=has_triangle)
+
+
+def _plans(request: SweepRequest, places: dict[int, GroupPlace], sample: Sample, memory: int | None) -> list[Plan]:
     known: dict[Hashable, Plan] = {}
     plans = []
     for index, job in enumerate(request.jobs):
         spec, place = job.hyperparameters, places.get(index)
         if place is None:
-            plans.append(_alone(request, index, rows, features, memory))
+            plans.append(_alone(request, index, sample, memory))
             continue
-        key = (groups.likeness(spec, rows), place.width)
+        key = (groups.likeness(spec, sample.rows), place.width)
         if key not in known:
-            known[key] = _fused(spec, place, len(request.jobs), rows, features)
+            known[key] = _fused(spec, place, len(request.jobs), sample)
         plans.append(known[key])
     return plans
 
 
-def _fused(spec: TrainingSpec, place: GroupPlace, jobs: int, rows: int, features: int) -> Plan:
+def _fused(spec: TrainingSpec, place: GroupPlace, jobs: int, sample: Sample) -> Plan:
     """Steps are recorded automatically only where those of the whole sweep are few."""
-    without, with_steps = (plan(_by("eager", spec, steps), rows, features) for steps in ("none", "all"))
+    without, with_steps = (_planned(_by("eager", spec, steps), sample) for steps in ("none", "all"))
     are_few = jobs * (with_steps.recorded_numbers - without.recorded_numbers) <= AUTO_RECORDED_NUMBERS
     chosen = with_steps if spec.record.steps == "all" or (spec.record.steps == "auto" and are_few) else without
     written = (spec.epochs // spec.record.every + (chosen.steps if chosen.steps_recorded else 0)) * place.width
-    training = groups.seconds(spec, rows, features, place.width)
+    from_triangle = _is_from_triangle(spec, sample)
     return replace(
         chosen,
         engine="fused",
-        why=f"Trains as one batch of models with {place.width - 1:,} other settings of the sweep, which share its data "
-        "and the order of its batches: one autograd call a step for all of them",
-        estimated_seconds=training + _SECONDS_PER_ROW * written,
-        memory_bytes=groups.memory(spec, rows, features, place.width),
+        why=f"{_TOGETHER.format(place.width - 1)}{_OF_THE_TRIANGLE if from_triangle else ''}",
+        estimated_seconds=_training_seconds(spec, sample, place.width) + _SECONDS_PER_ROW * written,
+        memory_bytes=groups.memory(spec, 0 if from_triangle else sample.rows, len(sample.features), place.width),
+        from_triangle=from_triangle,
     )
 
 
@@ -160,24 +177,25 @@ def _by(engine: str, spec: TrainingSpec, steps: str | None = None) -> TrainingSp
     return spec.model_copy(update={"engine": engine, "record": record})
 
 
-def _alone(request: SweepRequest, index: int, rows: int, features: int, memory: int | None) -> Plan:
+def _alone(request: SweepRequest, index: int, sample: Sample, memory: int | None) -> Plan:
     job = request.jobs[index]
     try:
-        planned = plan(job.hyperparameters, rows, features, job.device, memory)
+        planned = _planned(job.hyperparameters, sample, job.device, memory)
     except EngineDoesNotApply as error:
         location = pointer(request.location(index, ("hyperparameters", "engine")))
         raise InvalidRequest(str(error), [Fault(str(error), location)]) from error
-    reason = groups.obstacle(job.hyperparameters) or "no other setting shares its data and batches, or it is faster so"
+    reason = groups.obstacle(job.hyperparameters, job.device)
+    reason = reason or "no other setting shares its data and batches, or it is faster so"
     return replace(planned, why=f"{planned.why}. It trains alone: {reason}")
 
 
-def _analyses(specs: Sequence[TrainingSpec], arrays: Arrays, seconds: float) -> dict[Hashable, Analysis | None]:
-    """None at all where together they would take longer."""
-    rows, features = arrays.x.shape
+def _analyses(specs: Sequence[TrainingSpec], sample: Sample, settings: Settings) -> dict[Hashable, Analysis | None]:
+    """None at all where together they would take longer than one may."""
     different = {_analysed(spec): spec for spec in specs}
-    if len(different) * analysis_seconds(rows, features) > seconds:
+    columns = {key: sample.analysed_columns(spec, reads_rows=False) for key, spec in different.items()}
+    if sum(seconds_of_analysis(sample, found) for found in columns.values()) > settings.analysis_seconds:
         return {}
-    return {key: analyse(prepare(arrays.x, arrays.y, spec), spec) for key, spec in different.items()}
+    return {key: analyse_sample(sample, columns[key], spec) for key, spec in different.items()}
 
 
 def _rounded(spec: TrainingSpec) -> Hashable:

@@ -1,4 +1,4 @@
-"""The lease of a group: jobs that train as one batch of models are claimed, extended and given back together.
+"""The lease of a group: jobs that train together are claimed, extended and given back together.
 
 All of them have one token. Whoever writes for them first locks their rows, in the order of the ids as everybody does
 who locks many, and so learns which of them are still its own.

@@ -5,7 +5,6 @@ from typing import Self
 
 import numpy as np
 
-from slope.columns import EpochColumns
 from slope.data import Array, Indices
 from slope.model import Parameters
 from slope.spec import TrainingSpec
@@ -34,14 +33,24 @@ class GroupPatience:
     def exhausted_places(self) -> set[int]:
         return set(np.flatnonzero(self.state[:, 1] >= self._patience).tolist())
 
-    def judge(self, epochs: EpochColumns, places: Indices) -> None:
-        """Compare an epoch of the models at these places with the best so far."""
-        losses = epochs.loss if epochs.validation_loss is None else epochs.validation_loss
+    def judge(self, losses: Array, thetas: Array, places: Indices, counts: Indices, *, has_bias: bool) -> Indices:
+        """Compare some epochs of the models at these places with the best so far, one after another.
+
+        Of losses W × E and parameters W × E × K the first few count, as many as `counts` says of each. How many of
+        them each model trains: all, or those up to the one that exhausts it.
+        """
+        trained = counts.copy()
+        for epoch in range(int(counts.max(initial=0))):
+            going = (epoch < trained) & (self.state[places, 1] < self._patience[places])
+            trained = np.where(going, trained, np.minimum(trained, epoch))
+            self._compare(losses[places[going], epoch], thetas[places[going], epoch], places[going], has_bias=has_bias)
+        return trained
+
+    def _compare(self, losses: Array, thetas: Array, places: Indices, *, has_bias: bool) -> None:
         better = losses < self.state[places, 0] - self._min_delta[places]
-        bias = np.zeros(len(places)) if epochs.bias is None else epochs.bias
-        waits = np.zeros(len(places))
+        weights, bias = (thetas[:, :-1], thetas[:, -1]) if has_bias else (thetas, np.zeros(len(thetas)))
         self.state[places, 1] += 1
-        self.state[places[better]] = np.column_stack([losses, waits, bias, epochs.weights])[better]
+        self.state[places[better]] = np.column_stack([losses, np.zeros(len(losses)), bias, weights])[better]
 
     def best(self, place: int, *, has_bias: bool) -> Parameters | None:
         loss, _, bias, *weights = self.state[place].tolist()

@@ -1,39 +1,41 @@
-"""Many settings as one batch of models: the textbook loop with one autograd call a step for all of them.
+"""The settings of a sweep together: compiled steps for some models at a time, each with a place of its own.
 
-The weights of K models are the columns of one matrix, so that a batch of B rows gives B × K residuals by one product.
-Each model's loss depends on its own column alone, and so does its gradient. What a column comes to never depends on
-what is in the others: only on its own settings, its place and the width K. So a run goes on, or is replayed, to the
-same bits without those that have ended.
+They share data, the order of its rows and the form of their update. What a model comes to depends on its own settings
+alone: a run goes on, or is replayed, to the same bits without those that have ended. Autograd is given points that the
+models came through, and a gradient that differs from its own ends the run.
 
 Where every step sees all rows and the error is squared, D + 2 rows stand for them; see slope.engines.reduction.
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Set
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import cached_property
+from time import perf_counter
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from slope.data import Array, TrainingData, batch_rows, epoch_order, steps_per_epoch
+from slope.data import Array, Indices, TrainingData, initial_parameters
+from slope.engines import groups, points
+from slope.engines.descent_rules import BUFFERS
+from slope.engines.design import Design
 from slope.engines.early_stopping import GroupPatience
-from slope.engines.groups import is_reduced
-from slope.engines.models import Models, per_model
-from slope.engines.rates import learning_rates
-from slope.engines.reduction import Reduction
-from slope.engines.rounds import Round, RoundRecorder
-from slope.engines.updates import build_update
+from slope.engines.lane_columns import LaneState, MemberEpochs, MemberSteps, of_models
+from slope.engines.lane_rules import LANES
+from slope.engines.reach import largest_number
+from slope.engines.reduced import Reductions, reductions_of
+from slope.engines.rounds import Found, Round
+from slope.engines.walks import Ground, Walk
 from slope.model import Parameters
-from slope.records import StepRecord
-from slope.spec import TrainingSpec
+from slope.records import StepRecord, StepTable
+from slope.spec import SGD, Adam, AdamW, RMSprop, TrainingSpec
 
-Rows = tuple[Tensor, Tensor]
-"""x is N × D, with a column of ones where there is a bias; y is N."""
+_BLOCK_SECONDS = 0.05
+"""The epochs of a block take about this long."""
+_REPLAYED_STEPS = 2**12
+"""Steps that are replayed together."""
 
 
 class Fused:
-    """A run of up to K models. It can be left after any epoch and taken up again, bit for bit, from its states."""
+    """A run of up to K models. It can be left after any round and taken up again, bit for bit, from its states."""
 
     def __init__(
         self,
@@ -43,32 +45,27 @@ class Fused:
         *,
         keeps_steps: bool = True,
         pause: Callable[[], None] = lambda: None,
-        device: torch.device | str = "cpu",
+        reductions: Reductions | None = None,
     ) -> None:
         """`specs` by place below `width`, of one group (slope.engines.groups); `data` is prepared as they ask for.
 
-        `pause` is called before every step. It may drop places, and raise Interrupted.
+        `pause` is called again and again. It may drop places, and raise Interrupted. `reductions` are what stands
+        for the data, where they are known: it need not have rows then.
         """
         self._epoch = 0
         self._live = set(specs)
         self._spec = next(iter(specs.values()))
-        self._specs = [specs.get(place, self._spec) for place in range(width)]
+        self._width = width
+        self._specs = [specs.get(place, self._spec) for place in range(-(-width // LANES) * LANES)]
         self._keeps_steps = keeps_steps
         self._pause = pause
-        features = data.x.shape[1]
-        self._models = Models(self._specs, features, device, data.scaler)
-        leaves = [leaf.detach() for leaf in self._models.learnable]
-        self._update = build_update(leaves, [spec.optimizer for spec in self._specs])
-        self._steps = steps_per_epoch(len(data.y), self._spec)
-        self._rates = learning_rates(self._specs, self._steps)
-        self._known_rates: tuple[int, Tensor] | None = None
-        self._clip = self._models.vector(lambda spec: spec.clip_norm or np.inf) if self._spec.clip_norm else None
-        self._patience = GroupPatience.of(self._specs, features)
         self._data = data
-        self._rows: tuple[Rows, Rows] | None = None
-        if self._spec.zero_gradients == "never":
-            for leaf in self._models.learnable:
-                leaf.grad = torch.zeros_like(leaf)
+        self._reductions = reductions
+        self._patience = GroupPatience.of(self._specs, data.x.shape[1])
+        self._length = 0
+        """Epochs that take as long as a block should; 0 before the first."""
+        self._next_check = 0
+        """The epoch from which on the gradients of a very large batch are checked again."""
 
     @property
     def epoch(self) -> int:
@@ -81,41 +78,38 @@ class Fused:
         return self._live
 
     def drop(self, place: int) -> None:
-        """Train a model no further: the epoch that it is in leaves no record of it."""
+        """Train a model no further: the round that it is in leaves no record of it."""
         self._live.discard(place)
 
-    def epochs(self) -> Iterator[Round]:
-        """Train on until no model trains any more. Raises what `pause` does.
+    def epochs(self, until: int | None = None) -> Iterator[Round]:
+        """Train on, up to an epoch, until no model trains any more. Raises what `pause` does.
 
-        While a round is looked at, `has_ended` and `result` are about the models that finished it.
+        While a round is looked at, `has_ended` and `result` are about the models that are in it.
         """
-        while self._live:
-            self._pause()
-            found = self._train_epoch()
-            self._epoch += 1
-            self._live -= found.diverged.keys()
-            if self._patience:
-                self._patience.judge(found.epochs, found.places)
-            yield found
+        end = self._spec.epochs if until is None else until
+        while self._live and self._epoch < end:
+            yield self._train(end)
             self._live -= self._ended()
 
     def replayed(self, place: int, steps: range) -> Iterator[StepRecord]:
         """Some steps of a model in the epoch to be trained next, all finite; the run cannot go on afterwards."""
-        if self._spec.zero_gradients == "epoch":
-            self._zero_gradients()
-        for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
-            self._pause()
-            loss = float(self._backpropagate(x, y)[place])
-            if not math.isfinite(loss):
+        ground, walk = self._ground, self._walk(1, [place])
+        numbers, end = self._room(1), min(steps.stop, self._ground.steps)
+        walk.go(min(steps.start, end), numbers, self._step_room(0), self._pause)
+        for start in range(steps.start, end, _REPLAYED_STEPS):
+            count = min(_REPLAYED_STEPS, end - start)
+            kept = self._step_room(count)
+            walk.go(count, numbers, kept, self._pause, first_kept=start)
+            finite = min(int(walk.taken[place]) - start, count)
+            found = Found(self._epoch, ground, numbers, kept, walk.taken, walk.learning_rates)
+            yield from StepTable(found.steps_of(place, range(start, start + max(finite, 0))))
+            if finite < count:
                 return
-            if step in steps:
-                gradient, parameters = self._models.gradient().of(place), self._models.parameters().of(place)
-                yield StepRecord(self.epoch, step, loss, gradient, parameters)
-            self._move(step)
 
     def parameters(self, place: int) -> Parameters:
         """The parameters of a model as they stand."""
-        return self._models.parameters().of(place)
+        theta = of_models(self._state.theta)[place].tolist()
+        return Parameters(theta[:-1], theta[-1]) if self._spec.fit_bias else Parameters(theta, None)
 
     def has_ended(self, place: int) -> bool:
         """Whether a model has trained all of its epochs, or stopped early."""
@@ -136,114 +130,157 @@ class Fused:
         return best or self.parameters(place)
 
     def states(self) -> Array:
-        """K rows: all that the rest of each model's run depends on. Only between two epochs."""
-        epoch = np.full((len(self._specs), 1), float(self.epoch))
-        watched = [self._patience.state] if self._patience else []
-        return np.hstack([epoch, *watched, *(np.atleast_2d(per_model(kept).T).T for kept in self._kept())])
+        """K rows: all that the rest of each model's run depends on, after the last round."""
+        epoch = np.full((self._width, 1), float(self.epoch))
+        watched = [self._patience.state[: self._width]] if self._patience else []
+        return np.hstack([epoch, *watched, *(of_models(kept)[: self._width] for kept in self._kept(self._state))])
 
     def restore(self, states: Mapping[int, Array]) -> None:
-        """Stand where the run stood when these rows were taken, all after the same epoch. Empty places get any row."""
-        filler = next(iter(states.values()))
-        table = np.stack([states.get(place, filler) for place in range(len(self._specs))])
-        self._epoch = int(filler[0])
-        start = 1
+        """Stand where the run stood when these rows were taken, all after the same epoch."""
+        self._epoch = int(next(iter(states.values()))[0])
+        for place, row in states.items():
+            start = 1
+            if self._patience:
+                start += self._patience.state.shape[1]
+                self._patience.state[place] = row[1:start]
+            for kept in self._kept(self._state):
+                columns = kept.shape[1]
+                kept[place // LANES, :, place % LANES] = row[start : start + columns]
+                start += columns
+
+    def _kept(self, state: LaneState) -> list[Array]:
+        """What a step leaves to the next one, each G × a few × LANES; the update's buffers are the last."""
+        learns = slice(self._ground.rule.first, self._ground.rule.stop)
+        kept = [state.theta]
+        if self._spec.zero_gradients == "never":
+            kept.append(state.gradient[:, learns])
+        buffers = state.buffers.reshape(len(state.buffers), BUFFERS, -1, LANES)
+        return [*kept, *(buffers[:, row, learns] for row in range(_buffers(self._specs)))]
+
+    def follow(self, epochs: int) -> tuple[Walk, Found]:
+        """What some epochs come to. The run stays where it is, and no gradient is held against autograd's."""
+        ground = self._ground
+        keeps = self._keeps_steps and self._spec.keeps_epoch(self._epoch)
+        numbers, kept = self._room(epochs), self._step_room(epochs * ground.steps if keeps else 0)
+        walk = self._walk(epochs, sorted(self._live))
+        walk.go(epochs * ground.steps, numbers, kept, self._pause)
+        return walk, Found(self._epoch, ground, numbers, kept, walk.taken, walk.learning_rates)
+
+    def _train(self, end: int) -> Round:
+        started, epochs = perf_counter(), self._block_length(end)
+        walk, found = self.follow(epochs)
+        places = np.array(sorted(self._live), dtype=np.int64)  # some may have been dropped meanwhile
+        self._check(walk, places)
+        seconds = (perf_counter() - started) / epochs
+        self._length = max(1, min(2 * epochs, int(_BLOCK_SECONDS / seconds)))
+        self._state = walk.state
+        return self._round(found, places, seconds)
+
+    def _round(self, found: Found, places: Indices, seconds: float) -> Round:
+        largest = largest_number(self._spec)
+        counts = found.finite_epochs(largest)[places]
+        broken = counts < found.epochs
         if self._patience:
-            start += self._patience.state.shape[1]
-            self._patience.state[:] = table[:, 1:start]
-        for kept in self._kept():
-            columns = 1 if kept.dim() == 1 else len(kept)
-            values = torch.from_numpy(table[:, start : start + columns].T.copy())
-            kept.copy_(values.reshape(kept.shape))
-            start += columns
+            watched = found.numbers.validation_loss if found.numbers.validation_loss.size else found.numbers.loss
+            counts = self._patience.judge(watched, found.numbers.theta, places, counts, has_bias=self._spec.fit_bias)
+            broken &= [not self._patience.exhausted(place) for place in places.tolist()]
+        ends = zip(places[broken].tolist(), counts[broken].tolist(), strict=True)
+        diverged = {place: found.broken_step(place, count) for place, count in ends}
+        self._epoch += found.epochs
+        self._live -= diverged.keys()
+        records = found.records(places, counts, seconds)
+        step_places, steps = found.step_records(places, counts, diverged, largest)
+        return Round(found.first, places, counts, records, diverged, step_places, steps)
 
-    def _kept(self) -> list[Tensor]:
-        """What a step leaves to the next one, each D × K or K."""
-        gradients = [leaf.grad for leaf in self._models.learnable] if self._spec.zero_gradients == "never" else []
-        return [
-            *(leaf.detach() for leaf in self._models.leaves),
-            *(gradient for gradient in gradients if gradient is not None),
-            *self._update.buffers,
-        ]
+    def _check(self, walk: Walk, places: Indices) -> None:
+        """Hold gradients of the block against autograd's, those of very large batches ever more rarely."""
+        is_large = self._ground.batch * self._ground.parameters > points.CHECKED_NUMBERS
+        if not is_large or self._epoch >= self._next_check:
+            self._next_check = 2 * self._epoch + 1
+            walk.check(places)
 
-    def _train_epoch(self) -> Round:
-        recorder = RoundRecorder(
-            self._models, self.epoch, self._steps, keep_steps=self._keeps_steps and self._spec.keeps_epoch(self.epoch)
+    def _walk(self, epochs: int, places: Sequence[int]) -> Walk:
+        return Walk(self._ground, self._state, self._epoch, epochs, places)
+
+    def _room(self, epochs: int) -> MemberEpochs:
+        ground = self._ground
+        return MemberEpochs.room(
+            len(self._specs),
+            epochs,
+            ground.parameters,
+            ground.learnt,
+            has_steps=ground.steps > 1,
+            holds_back=ground.held_back is not None,
         )
-        if self._spec.zero_gradients == "epoch":
-            self._zero_gradients()
-        for step, (x, y) in enumerate(self._batches()):
-            if step:
-                self._pause()
-            recorder.step(self._backpropagate(x, y))
-            self._move(step)
-        return recorder.round(self._live, self._rates(self._count(0)), self._validation_loss())
 
-    def _count(self, step: int) -> int:
-        """What the schedule has counted before a step of the epoch to be trained next."""
-        return self.epoch * self._steps + step if self._spec.schedule_counts_steps else self.epoch
+    def _step_room(self, steps: int) -> MemberSteps:
+        return MemberSteps.room(len(self._specs), steps, self._ground.parameters, self._ground.learnt)
 
-    def _rates_of(self, step: int) -> Tensor:
-        count = self._count(step)
-        if self._known_rates is None or self._known_rates[0] != count:
-            self._known_rates = count, torch.from_numpy(self._rates(count)).to(self._models.weights.detach())
-        return self._known_rates[1]
+    def _block_length(self, end: int) -> int:
+        """Epochs of the next block: alike in whether their steps are kept."""
+        ground = self._ground
+        numbers = len(self._specs) * (2 * ground.parameters + 2 * ground.learnt + 6)
+        if self._keeps_steps:
+            end = min(end, self._next_kept_epoch(end))
+            if self._spec.keeps_epoch(self._epoch):
+                numbers += len(self._specs) * ground.steps * (ground.parameters + ground.learnt + 1)
+        if ground.is_shuffled:
+            numbers += ground.rows
+        if self._spec.schedule_counts_steps:
+            numbers += len(self._specs) * ground.steps
+        length = self._length or self._first_length
+        return min(length, end - self._epoch, max(1, groups.BLOCK_NUMBERS // numbers))
 
-    def _backpropagate(self, x: Tensor, y: Tensor) -> Tensor:
-        if self._spec.zero_gradients == "step":
-            self._zero_gradients()
-        loss = self._models.loss(x, y)
-        loss.backward(torch.ones_like(loss))  # type: ignore[no-untyped-call]
-        return loss.detach()
+    @property
+    def _first_length(self) -> int:
+        """By what such epochs cost."""
+        ground = self._ground
+        size = (ground.rows, ground.batch, ground.parameters)
+        return max(1, int(_BLOCK_SECONDS / groups.epoch_seconds(self._spec, *size, len(self._specs))))
 
-    def _move(self, step: int) -> None:
-        gradients = [leaf.grad for leaf in self._models.learnable if leaf.grad is not None]
-        if self._clip is not None:
-            norms = torch.stack([g.square().reshape(-1, g.shape[-1]).sum(0) for g in gradients]).sum(0).sqrt()
-            for gradient in gradients:
-                gradient.mul_((self._clip / (norms + 1e-6)).clamp(max=1.0))
-        self._update.step(gradients, self._rates_of(step), self.epoch * self._steps + step)
+    def _next_kept_epoch(self, end: int) -> int:
+        """Where a block has to end, for the steps of the next epoch are kept and those of this one are not, or not."""
+        every = self._spec.record.every
+        if every == 1:
+            return end
+        if self._spec.keeps_epoch(self._epoch):
+            return self._epoch + 1
+        return min((self._epoch // every + 1) * every, max(self._epoch + 1, self._spec.epochs - 1))
 
-    def _zero_gradients(self) -> None:
-        for leaf in self._models.learnable:
-            leaf.grad = None
+    @cached_property
+    def _state(self) -> LaneState:
+        features = self._data.x.shape[1]
+        starts = [initial_parameters(features, spec, self._data.scaler) for spec in self._specs]
+        thetas = np.array([weights if bias is None else [*weights, bias] for weights, bias in starts], dtype=float)
+        initial = [getattr(spec.optimizer, "initial_accumulator_value", 0.0) for spec in self._specs]
+        return LaneState.at(thetas, np.array(initial))
 
-    def _batches(self) -> Iterator[Rows]:
-        (x, y), _ = self._loaded()
-        size = min(len(y), batch_rows(len(self._data.y), self._spec))
-        if self._spec.shuffle and size < len(y):
-            order = torch.from_numpy(epoch_order(len(y), self._spec, self.epoch)).to(x.device)
-            x, y = x[order], y[order]
-        for start in range(0, len(y), size):
-            yield x[start : start + size], y[start : start + size]
+    @cached_property
+    def _ground(self) -> Ground:
+        """May take long, where the data is to be reduced."""
+        data, features = self._data, self._data.x.shape[1]
+        whole = self._spec.model_copy(update={"frozen": []})
+        start = Parameters(*initial_parameters(features, whole, data.scaler))
+        is_reduced = groups.is_reduced(self._spec, len(data.y), features)
+        if self._reductions is None and not is_reduced:
+            design, held_back = Design.of_rows(data.x, data.y, start, whole), self._held_rows(start, whole)
+            return Ground(self._specs, design, held_back, len(data.y))
+        found = self._reductions or reductions_of(data)(self._pause)
+        design = Design.of_reduction(found.training, start, whole)
+        held_back = Design.of_reduction(found.validation, start, whole) if found.validation.rows else None
+        return Ground(self._specs, design, held_back and held_back.without_penalty, features + 2)
 
-    def _validation_loss(self) -> Tensor | None:
-        _, (x, y) = self._loaded()
-        if len(y) == 0:
-            return None
-        with torch.no_grad():
-            return self._models.row_loss(x, y)
+    def _held_rows(self, start: Parameters, whole: TrainingSpec) -> Design | None:
+        x, y = self._data.validation_x, self._data.validation_y
+        return Design.of_rows(x, y, start, whole).without_penalty if len(y) else None
 
-    def _loaded(self) -> tuple[Rows, Rows]:
-        """The rows to train on and those to validate with, or the few that stand for them."""
-        if self._rows is None:
-            data = self._data
-            if is_reduced(self._spec, len(data.y), data.x.shape[1]):
-                self._rows = self._reduced(data.x, data.y), self._reduced(data.validation_x, data.validation_y)
-            else:
-                self._rows = self._whole(data.x, data.y), self._whole(data.validation_x, data.validation_y)
-        return self._rows
 
-    def _whole(self, x: Array, y: Array) -> Rows:
-        return self._tensor(np.column_stack([x, np.ones(len(y))]) if self._spec.fit_bias else x), self._tensor(y)
-
-    def _reduced(self, x: Array, y: Array) -> Rows:
-        """Scaled, so that the mean over D + 2 rows is the mean over all."""
-        if len(y) == 0:
-            return self._whole(x, y)
-        found = Reduction.of([(x, y)], x.shape[1], pause=self._pause)
-        columns = np.column_stack([found.x, found.ones]) if self._spec.fit_bias else found.x
-        scale = (len(found.y) / found.rows) ** 0.5
-        return self._tensor(columns * scale), self._tensor(found.y * scale)
-
-    def _tensor(self, values: Array) -> Tensor:
-        return torch.tensor(values).to(self._models.weights.detach()).contiguous()
+def _buffers(specs: Sequence[TrainingSpec]) -> int:
+    """How many vectors the update of such models leaves for the next."""
+    match specs[0].optimizer:
+        case SGD():
+            return int(any(isinstance(spec.optimizer, SGD) and spec.optimizer.momentum for spec in specs))
+        case Adam(amsgrad=more) | AdamW(amsgrad=more) | RMSprop(centered=more):
+            return 2 + int(more)
+        case _:
+            return 1

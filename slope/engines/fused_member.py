@@ -6,6 +6,7 @@ import numpy as np
 
 from slope.data import TrainingData
 from slope.engines.fused import Fused
+from slope.engines.reduced import Reductions
 from slope.engines.rounds import Round
 from slope.model import Parameters
 from slope.records import StepRecord
@@ -13,37 +14,30 @@ from slope.spec import TrainingSpec
 
 
 class FusedMember:
-    """The model at a place of a group. The other places are empty: what they hold makes no difference to it."""
+    """A model of a group, whatever its place was: neither that nor the others make a difference to it."""
 
     def __init__(
         self,
         data: TrainingData,
         spec: TrainingSpec,
-        place: int,
-        width: int,
         *,
+        reductions: Reductions | None = None,
         pause: Callable[[], None] = lambda: None,
     ) -> None:
-        self._place = place
-        self._group = Fused(data, {place: spec}, width, keeps_steps=False, pause=pause)
+        self._group = Fused(data, {0: spec}, 1, keeps_steps=False, pause=pause, reductions=reductions)
 
     def blocks(self, until: int) -> Iterator[Round]:
         """Train on to an epoch."""
-        if self._group.epoch >= until:
-            return
-        for found in self._group.epochs():
-            yield found
-            if self._group.epoch >= until:
-                return
+        return self._group.epochs(until)
 
     def replayed(self, steps: range) -> Iterator[StepRecord]:
         """Some steps of the epoch to be trained next, all finite; the run cannot go on afterwards."""
-        return self._group.replayed(self._place, steps)
+        return self._group.replayed(0, steps)
 
     def restore(self, state: bytes) -> None:
         """Stand where the group stood when this state of the model was taken."""
-        self._group.restore({self._place: np.frombuffer(state)})
+        self._group.restore({0: np.frombuffer(state)})
 
     @property
     def parameters(self) -> Parameters:
-        return self._group.parameters(self._place)
+        return self._group.parameters(0)

@@ -1,25 +1,32 @@
-"""Which settings of a sweep train as one batch of models, and why some do not. Free of torch."""
+"""Which settings of a sweep train together, and why some do not. Free of torch."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
-from slope.data import batch_rows, steps_per_epoch, training_rows
+from slope.data import batch_rows, training_rows
+from slope.engines.lane_rules import LANES
+from slope.engines.plan import REPLAYED_SECONDS
 from slope.spec import LBFGS, TrainingSpec
 
 WIDEST = 1024
 """Most models in a group: what one worker takes in one claim and writes in one transaction."""
 
 LARGEST_STEP = 2**22
-"""Most residuals (rows of a batch × models) of a step. Four numbers for each of them are kept: 128 MiB of doubles."""
+"""Most residuals (rows of a batch × models) of a step: what is more is left to other workers as well."""
+
+BLOCK_NUMBERS = 2**22
+"""Most numbers that the records of a block have, or the order of its rows, unless one epoch has more: 32 MiB."""
 
 _WORTHWHILE = 4
 """A reduction is made of data with more than this many times the rows that it leaves."""
-_SECONDS_PER_STEP, _SECONDS_PER_RESIDUAL, _SECONDS_PER_NUMBER = 250e-6, 6e-9, 5e-9
-"""What a step of a group took on two cores, each of its residuals, and each number of the data in a reduction."""
+_SECONDS_PER_STEP, _SECONDS_PER_PRODUCT, _SECONDS_PER_NUMBER = 4e-9, 0.15e-9, 5e-9
+"""What a step of a model took, each product of a number and a weight in it, and each number in a reduction."""
 
 
-def obstacle(spec: TrainingSpec) -> str | None:
+def obstacle(spec: TrainingSpec, device: str = "auto") -> str | None:
     """What keeps a setting from being fused with any other; None when nothing does."""
+    if device.startswith("cuda"):
+        return "settings train together on the CPU alone"
     if isinstance(spec.optimizer, LBFGS):
         return "lbfgs decides by its own losses how often it evaluates a step"
     if spec.engine not in ("auto", "fused"):
@@ -27,11 +34,11 @@ def obstacle(spec: TrainingSpec) -> str | None:
     return None
 
 
-def groups_of(specs: Sequence[TrainingSpec], rows: int, features: int) -> list[list[int]]:
+def groups_of(specs: Sequence[TrainingSpec], rows: int, features: int, device: str = "auto") -> list[list[int]]:
     """The settings that can train together, as indices; each group has at least two. The dataset is rows × features."""
     alike: dict[Hashable, list[int]] = defaultdict(list)
     for index, spec in enumerate(specs):
-        if obstacle(spec) is None:
+        if obstacle(spec, device) is None:
             alike[likeness(spec, rows)].append(index)
     groups = []
     for indices in alike.values():
@@ -57,18 +64,31 @@ def is_reduced(spec: TrainingSpec, rows: int, features: int) -> bool:
     return is_full and spec.loss == "squared_error" and rows > _WORTHWHILE * (features + 2)
 
 
-def seconds(spec: TrainingSpec, rows: int, features: int, width: int) -> float:
+def seconds(spec: TrainingSpec, rows: int, features: int, width: int, *, reads_rows: bool = True) -> float:
     """About how long a group trains, without writing what it records."""
-    residuals, training = step_rows(spec, rows, features) * width, training_rows(rows, spec)
-    once = training * (features + 2) * _SECONDS_PER_NUMBER if is_reduced(spec, training, features) else 0.0
-    steps = spec.epochs * steps_per_epoch(training, spec)
-    return once + steps * (_SECONDS_PER_STEP + _SECONDS_PER_RESIDUAL * residuals)
+    training = training_rows(rows, spec)
+    if not is_reduced(spec, training, features):
+        return spec.epochs * epoch_seconds(spec, training, batch_rows(training, spec), features + 1, width)
+    once = training * (features + 2) * _SECONDS_PER_NUMBER * reads_rows
+    return once + spec.epochs * epoch_seconds(spec, features + 2, features + 2, features + 1, width)
+
+
+def epoch_seconds(spec: TrainingSpec, rows: int, batch: int, parameters: int, width: int) -> float:
+    """About how long an epoch takes of models that learn from this many rows, or from what stands for them."""
+    step = _SECONDS_PER_STEP * (1 + parameters) + 2 * _SECONDS_PER_PRODUCT * min(batch, rows) * parameters
+    return width * -(-rows // batch) * step
+
+
+def snapshot_interval(spec: TrainingSpec, rows: int, features: int) -> int:
+    """Epochs between two snapshots of the states, from which steps that were not recorded are replayed."""
+    return max(1, int(REPLAYED_SECONDS / (seconds(spec, rows, features, LANES) / spec.epochs)))
 
 
 def memory(spec: TrainingSpec, rows: int, features: int, width: int) -> int:
-    """Most bytes that a group takes: the data twice, a step's residuals, and what is kept of each model."""
-    data, kept = 2 * rows * (features + 1), 12 * (features + 2) * width
-    return 8 * (data + 4 * step_rows(spec, rows, features) * width + kept)
+    """Most bytes that a group takes: the data twice, what is kept of each model, and the records of two blocks."""
+    data, of_each = 2 * rows * (features + 1), (features + 2) * width
+    block = min(spec.epochs * 4 * of_each, max(BLOCK_NUMBERS, 4 * of_each))
+    return 8 * (data + 12 * of_each + 2 * block)
 
 
 def likeness(spec: TrainingSpec, rows: int) -> Hashable:

@@ -27,7 +27,7 @@ _METHODS = {
     "reduced": "One pass over the data leaves as many rows as there are parameters, with the same loss and gradient",
     "composed": "An epoch in a fixed order is one affine map of the parameters, composed once",
     "compiled": "Every step in compiled code, and its gradients held against autograd's",
-    "fused": "The jobs of a sweep as one batch of models, with one call of autograd a step",
+    "fused": "The jobs of a sweep together: compiled steps for some at a time, and gradients held against autograd's",
 }
 _FROM_TRIANGLE = (
     "From the dataset's triangle, without a look at its rows: as many rows as there are parameters, with the same loss "

@@ -5,6 +5,7 @@ import numpy as np
 from slope.data import prepare
 from slope.engines.compiled import Compiled
 from slope.engines.composed import Composed
+from slope.engines.fused import Fused
 from slope.engines.loading import UNROLLED
 from slope.spec import TrainingSpec
 
@@ -20,3 +21,4 @@ def load_kernels() -> None:
     kinds: list[tuple[type[Compiled], int]] = [*every_shape, (Composed, 1)]
     for kind, features in kinds:
         kind(prepare(np.eye(2, features), np.ones(2), _SPEC), _SPEC).follow(1)
+    Fused(prepare(np.eye(2, 1), np.ones(2), _SPEC), {0: _SPEC}, 1).follow(1)

@@ -1,162 +1,171 @@
-"""One epoch of K models: what is read off them while they train. slope.recorder does the same for one."""
+"""Some epochs of many models: the records that are made of what compiled code has written of them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from slope.columns import EpochColumns, StepColumns, join_columns
+from slope.columns import EpochColumns, StepColumns
 from slope.data import Array, Indices
-from slope.engines.models import Models, Pair, per_model
+from slope.engines.lane_columns import MemberEpochs, MemberSteps
+from slope.engines.walks import Ground
+
+Mask = NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class Round:
-    """One epoch of all models that were training."""
+    """Epochs from `first` on of all models that were training. A model that ends in it has fewer than the others."""
 
+    first: int
     places: Indices
-    """Of the M models that finished it."""
+    """Of the M models, ascending."""
+    counts: Indices
+    """How many epochs each of them finished (M)."""
     epochs: EpochColumns
-    """Their M records."""
+    """Their records: those of the first model, then those of the next."""
     diverged: dict[int, int]
-    """By place: the step in which the numbers of a model stopped being finite."""
+    """By place: the step in which the numbers of a model stopped being finite, in the epoch after its last."""
     step_places: Indices
     steps: StepColumns | None
     """What is kept of the steps, the finite ones of diverged models too; row i is of the model at `step_places[i]`."""
 
+    @property
+    def owners(self) -> Indices:
+        """The place that each of the epoch records is of."""
+        return np.repeat(self.places, self.counts)
+
+    def last_of(self, place: int) -> int:
+        """How many epochs a model has trained when the round is over."""
+        return self.first + int(self.counts[np.searchsorted(self.places, place)])
+
 
 @dataclass(frozen=True)
-class Moment:
-    """One step of K models: losses and gradients, and the parameters before they move."""
+class Found:
+    """What was found of E epochs of W models, whatever it is worth."""
 
-    loss: Tensor
-    gradient: Pair
-    parameters: Pair
+    first: int
+    ground: Ground
+    numbers: MemberEpochs
+    kept: MemberSteps
+    taken: Indices
+    """How many steps of each had a finite loss (W)."""
+    rates: Array
+    """W × E."""
 
+    @property
+    def steps(self) -> int:
+        """Of an epoch."""
+        return self.ground.steps
 
-class RoundRecorder:
-    """Collects one epoch of `steps` steps. What the next step would overwrite is copied immediately."""
+    @property
+    def epochs(self) -> int:
+        return int(self.numbers.loss.shape[1])
 
-    def __init__(self, models: Models, epoch: int, steps: int, *, keep_steps: bool) -> None:
-        self._models = models
-        self._epoch = epoch
-        self._steps = steps
-        self._started = perf_counter()
-        width, device = models.weights.shape[1], models.weights.device
-        self._seen = 0
-        self._fine = torch.ones(width, dtype=torch.bool, device=device)
-        self._taken = torch.zeros(width, dtype=torch.int64, device=device)
-        self._loss_sum = torch.zeros(width, dtype=torch.float64, device=device)
-        self._sums = [torch.zeros_like(leaf, dtype=torch.float64) for leaf in models.learnable]
-        self._last: Moment | None = None
-        self._kept: list[Moment] | None = [] if keep_steps else None
+    def finite_epochs(self, largest: float) -> Indices:
+        """How many come before the first with a number that is not below the largest (W)."""
+        numbers, counts = self.numbers, self.taken // self.steps
+        with np.errstate(invalid="ignore"):
+            finite = np.abs(numbers.theta).max(axis=2) < largest
+            for each in (numbers.loss, numbers.gradient_norm, numbers.validation_loss):
+                if each.size:
+                    finite &= np.abs(each) < largest
+        return np.where(finite.all(axis=1), counts, np.minimum(counts, finite.argmin(axis=1)))
 
-    def step(self, loss: Tensor) -> None:
-        """Take the K losses of one step and what it left in the models, between its backward pass and its update."""
-        self._fine &= loss.isfinite()
-        self._taken += self._fine
-        self._loss_sum += loss
-        for total, leaf in zip(self._sums, self._models.learnable, strict=True):
-            assert leaf.grad is not None  # it has just been back-propagated
-            total += leaf.grad
-        self._seen += 1
-        if self._kept is not None or self._seen == self._steps:
-            self._last = Moment(loss, self._models.gradient(), self._models.parameters())
-        if self._kept is not None and self._last is not None:
-            self._kept.append(self._last)
+    def broken_step(self, place: int, count: int) -> int:
+        """In which a model broke, after this many epochs; the last one where its numbers broke at their end."""
+        return min(int(self.taken[place]) - count * self.steps, self.steps - 1)
 
-    def round(self, live: set[int], learning_rates: Array, validation_loss: Tensor | None) -> Round:
-        """The records of the whole epoch, after its last update."""
-        everyone = self._everyone(learning_rates, validation_loss)
-        taken = self._taken.numpy(force=True)
-        running = np.array(sorted(live))
-        fine = (taken == self._steps) & _finite_rows(everyone)
-        broken = running[~fine[running]]
-        diverged = {int(place): min(int(taken[place]), self._steps - 1) for place in broken}
-        places = running[fine[running]]
-        return Round(places, everyone.at(places), diverged, *self._steps_of(running, taken))
-
-    def _everyone(self, learning_rates: Array, validation_loss: Tensor | None) -> EpochColumns:
-        """The records of all K, whatever they are worth."""
-        assert self._last is not None  # an epoch has at least one step
-        means = [per_model(total) / self._steps for total in self._sums]
-        mean_weights = means.pop(0) if self._models.weights.requires_grad else None
-        mean_bias = means.pop(0) if means else None
-        parameters, width = self._models.parameters(), len(learning_rates)
+    def records(self, places: Indices, counts: Indices, seconds: float) -> EpochColumns:
+        """Of some models the epochs that each has finished; `seconds` are those of one."""
+        rows, numbers, is_one_step = self._rows(places, counts, self.epochs), self.numbers, self.steps == 1
+        gradient_mean = rows.of(numbers.gradient_mean)
+        gradient_last = gradient_mean if is_one_step else rows.of(numbers.gradient_last)
+        mean_weights, mean_bias = self._gradients(gradient_mean)
+        last_weights, last_bias = self._gradients(gradient_last)
+        weights, bias = self._models(rows.of(numbers.theta))
+        loss = rows.of(numbers.loss)
         return EpochColumns(
-            epoch=np.full(width, self._epoch),
-            loss=per_model(self._loss_sum) / self._steps,
-            last_loss=per_model(self._last.loss),
-            validation_loss=_numbers(validation_loss),
+            epoch=self.first + rows.indices,
+            loss=loss,
+            last_loss=loss if is_one_step else rows.of(numbers.last_loss),
+            validation_loss=rows.of(numbers.validation_loss) if numbers.validation_loss.size else None,
             gradient_mean_weights=mean_weights,
             gradient_mean_bias=mean_bias,
-            gradient_last_weights=_numbers(self._last.gradient.weights),
-            gradient_last_bias=_numbers(self._last.gradient.bias),
-            gradient_norm=_norms(mean_weights, mean_bias),
-            weights=per_model(self._models.weights),
-            bias=_numbers(parameters.bias),
-            learning_rate=learning_rates,
-            seconds=np.full(width, perf_counter() - self._started),
+            gradient_last_weights=last_weights,
+            gradient_last_bias=last_bias,
+            gradient_norm=rows.of(numbers.gradient_norm),
+            weights=weights,
+            bias=bias,
+            learning_rate=rows.of(self.rates),
+            seconds=np.full(len(loss), seconds),
         )
 
-    def _steps_of(self, running: Indices, taken: Indices) -> tuple[Indices, StepColumns | None]:
-        """The kept steps of models before the step in which they broke, as far as their gradients are finite."""
-        parts, places = [], []
-        for step, moment in enumerate(self._kept or []):
-            columns = _step_columns(self._epoch, step, moment)
-            fine = running[(step < taken[running]) & _finite_gradients(columns)[running]]
-            parts.append(columns.at(fine))
-            places.append(fine)
-        if not parts:
-            return running[:0], None
-        return np.concatenate(places), join_columns(parts)
+    def step_records(
+        self, places: Indices, counts: Indices, diverged: dict[int, int], largest: float
+    ) -> tuple[Indices, StepColumns | None]:
+        """Of some models the steps of these epochs, and the finite ones of the epoch that broke; whose each is."""
+        if not self.kept.loss.shape[1]:
+            return places[:0], None
+        broken = np.array([diverged.get(place, -1) for place in places.tolist()])
+        at_the_end = (broken == self.steps - 1) & (self.taken[places] >= (counts + 1) * self.steps)
+        rows = self._rows(places, counts * self.steps + np.maximum(broken, 0) + at_the_end, self.kept.loss.shape[1])
+        gradient = rows.of(self.kept.gradient)
+        columns = self._step_columns(rows, gradient)
+        owners = np.repeat(places, rows.counts)
+        with np.errstate(invalid="ignore"):
+            finite = np.flatnonzero((np.abs(gradient) < largest).all(axis=1))
+        return owners[finite], columns.at(finite)
+
+    def steps_of(self, place: int, steps: range) -> StepColumns:
+        """Of a model the first of the steps that were kept of one epoch; they are these of it."""
+        rows = self._rows(np.array([place]), np.array([len(steps)]), self.kept.loss.shape[1])
+        columns = self._step_columns(rows, rows.of(self.kept.gradient))
+        return replace(columns, epoch=np.full(len(steps), self.first), step=np.array(steps, dtype=np.int64))
+
+    def _step_columns(self, rows: "_Rows", gradient: Array) -> StepColumns:
+        gradient_weights, gradient_bias = self._gradients(gradient)
+        weights, bias = self._models(rows.of(self.kept.theta))
+        return StepColumns(
+            epoch=self.first + rows.indices // self.steps,
+            step=rows.indices % self.steps,
+            loss=rows.of(self.kept.loss),
+            gradient_weights=gradient_weights,
+            gradient_bias=gradient_bias,
+            weights=weights,
+            bias=bias,
+        )
+
+    def _rows(self, places: Indices, counts: Indices, columns: int) -> "_Rows":
+        return _Rows(places, counts, columns, len(self.taken))
+
+    def _gradients(self, vectors: Array) -> tuple[Array | None, Array | None]:
+        """M vectors of what learns in the shape of the model; None for what does not learn."""
+        has_bias = self.ground.spec.learns_bias
+        weights = None if "weights" in self.ground.spec.frozen else vectors[:, : vectors.shape[1] - has_bias]
+        return weights, vectors[:, -1] if has_bias else None
+
+    def _models(self, thetas: Array) -> tuple[Array, Array | None]:
+        return (thetas[:, :-1], thetas[:, -1]) if self.ground.spec.fit_bias else (thetas, None)
 
 
-Mask = NDArray[np.bool_]
+class _Rows:
+    """The first few of the columns of some rows, one row's after another's."""
 
+    def __init__(self, places: Indices, counts: Indices, columns: int, height: int) -> None:
+        self.counts = counts
+        self._chosen: Mask | None = None
+        if len(places) < height or (counts < columns).any():
+            reached = np.zeros(height, np.int64)
+            reached[places] = counts
+            self._chosen = np.arange(columns) < reached[:, None]
+        whole = np.broadcast_to(np.arange(columns), (height, columns))
+        self.indices = self.of(whole)
 
-def _step_columns(epoch: int, step: int, moment: Moment) -> StepColumns:
-    loss = per_model(moment.loss)
-    assert moment.parameters.weights is not None
-    return StepColumns(
-        epoch=np.full(len(loss), epoch),
-        step=np.full(len(loss), step),
-        loss=loss,
-        gradient_weights=_numbers(moment.gradient.weights),
-        gradient_bias=_numbers(moment.gradient.bias),
-        weights=per_model(moment.parameters.weights),
-        bias=_numbers(moment.parameters.bias),
-    )
-
-
-def _numbers(values: Tensor | None) -> Array | None:
-    return None if values is None else per_model(values)
-
-
-def _norms(weights: Array | None, bias: Array | None) -> Array:
-    """Euclidean norms of K gradients. hypot does not overflow where the squares would."""
-    columns = [] if weights is None else list(weights.T)
-    with np.errstate(all="ignore"):
-        norms: Array = np.hypot.reduce(columns if bias is None else [*columns, bias])
-    return norms
-
-
-def _finite_rows(columns: EpochColumns) -> Mask:
-    """Of which models the loss, the norm, the validation loss and the parameters are finite."""
-    watched = (columns.loss, columns.gradient_norm, columns.validation_loss, columns.bias, *columns.weights.T)
-    return _all_finite(watched)
-
-
-def _finite_gradients(columns: StepColumns) -> Mask:
-    watched = (columns.gradient_bias, *(() if columns.gradient_weights is None else columns.gradient_weights.T))
-    return _all_finite(watched)
-
-
-def _all_finite(columns: Iterable[Array | None]) -> Mask:
-    """Row by row, over the columns that there are."""
-    finite: Mask = np.logical_and.reduce([np.isfinite(column) for column in columns if column is not None])
-    return finite
+    def of(self, values: NDArray[T]) -> NDArray[T]:
+        """Of an array with as many rows and columns; all of them are not copied."""
+        if self._chosen is None:
+            return values.reshape(-1, *values.shape[2:])
+        return values[self._chosen]

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import delete
 from uuid_utils.compat import uuid7
-from workbench import FakeQueue, Migrated, claim, submit
+from workbench import FakeQueue, Migrated, claim, claim_group_of, jobs_of, submit
 
 from service.api.app import create_app
 from service.settings import Settings
@@ -114,3 +114,17 @@ def trained(database: Database, train: Callable[[UUID], None]) -> Callable[[dict
         return job_id
 
     return trained
+
+
+@pytest.fixture
+def train_sweep(client: TestClient, database: Database, process: Process) -> Callable[[dict[str, Any]], str]:
+    """Submits a sweep of one group, trains it, and gives its id."""
+
+    def train_sweep(wanted: dict[str, Any]) -> str:
+        sweep_id: str = client.post("/v1/sweeps", json=wanted).json()["id"]
+        mine = claim_group_of(database, jobs_of(database, UUID(sweep_id))[0].id, worker_id=process.worker_id)
+        assert mine
+        run_attempt(process, mine)
+        return sweep_id
+
+    return train_sweep

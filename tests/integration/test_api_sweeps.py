@@ -13,7 +13,6 @@ from workbench import (
     FakeQueue,
     at_once,
     change,
-    claim_group_of,
     jobs_of,
     problem_of,
     read,
@@ -30,28 +29,12 @@ from service.store.idempotency import lock_key
 from service.store.tables import Job, Sweep, Worker
 from service.upkeep.lost_jobs import ring_again
 from slope.engines.costs import COSTS, Cost
-from worker.attempt import run_attempt
-from worker.process import Process
 
 SWEEP: dict[str, Any] = request(learning_rate=0.01) | {
     "name": "rates",
     "grid": {"learning_rate": [0.001, 0.01, 0.03], "l2": [0.0, 0.1]},
     "metadata": {"course": "autograd"},
 }
-
-
-@pytest.fixture
-def train_sweep(client: TestClient, database: Database, process: Process) -> Callable[[dict[str, Any]], str]:
-    """Submits a sweep of one group, trains it, and gives its id."""
-
-    def train_sweep(wanted: dict[str, Any]) -> str:
-        sweep_id: str = client.post("/v1/sweeps", json=wanted).json()["id"]
-        mine = claim_group_of(database, jobs_of(database, UUID(sweep_id))[0].id, worker_id=process.worker_id)
-        assert mine
-        run_attempt(process, mine)
-        return sweep_id
-
-    return train_sweep
 
 
 def test_a_sweep_is_accepted_with_a_job_for_every_combination(

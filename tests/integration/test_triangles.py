@@ -98,6 +98,20 @@ def test_neither_submission_nor_training_nor_replay_reads_a_row(
     assert answer.status_code == 200
 
 
+def test_neither_submission_nor_training_of_a_sweep_reads_a_row(
+    client: TestClient, train_sweep: Callable[[dict[str, Any]], str], trained: Trained, dataset: str, unread: None
+) -> None:
+    wanted = on(dataset, record={"steps": "none"}) | {"grid": {"learning_rate": [0.05, 0.1], "l2": [0.0, 0.1]}}
+    for job in client.get("/v1/jobs", params={"sweep_id": train_sweep(wanted)}).json()["data"]:
+        assert (job["status"], job["plan"]["engine"], job["plan"]["from_triangle"]) == ("succeeded", "fused", True)
+        settings = {name: job["hyperparameters"][name] for name in ("learning_rate", "l2")}
+        alone = client.get(f"/v1/jobs/{trained(on(dataset, **settings))}").json()
+        assert job["weights"] == pytest.approx(alone["weights"], rel=1e-12)
+        for part in ("exact", "reached"):
+            assert job["analysis"][part]["loss"] == pytest.approx(alone["analysis"][part]["loss"], rel=1e-12)
+        assert client.get(f"/v1/jobs/{job['id']}/epochs/7/steps").status_code == 200
+
+
 @pytest.mark.parametrize(
     "options",
     [{"validation_fraction": 0.1}, {"batch_size": 64}, {"loss": "huber"}],

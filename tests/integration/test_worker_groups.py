@@ -1,4 +1,4 @@
-"""Groups of jobs that train as one batch of models: each job is what it would be alone, whatever befalls the group."""
+"""Groups of jobs that train together: each job is what it would be alone, whatever befalls the group."""
 
 from collections.abc import Callable, Iterator
 from threading import Event
@@ -37,6 +37,13 @@ BASE: dict[str, Any] = {"epochs": 12, "batch_size": 2, "dtype": "float64", "fit_
 
 WHILE_LOADING = 2
 """So often it is asked whether to stop while the data of a small sweep is loaded."""
+
+
+@pytest.fixture(autouse=True)
+def _step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch a round, and before every step a look at whether to stop: so a test says where it does."""
+    monkeypatch.setattr("slope.engines.fused._BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr("slope.engines.walks._CHUNK_ROWS", 1)
 
 
 class AtStep(Event):
@@ -260,10 +267,7 @@ def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
     assert history_of(database, gone.id)[-1][:2] == (gone.epochs_done, "cancelled")
 
 
-def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
-    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("worker.group_attempt._LONG_EPOCH", 0.0)
+def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(database: Database, run: Run) -> None:
     rows = {"x": np.arange(4_000.0).tolist(), "y": np.arange(4_000.0).tolist()}
     shared = {"batch_size": 1, "epochs": 2, "record": {"steps": "none"}, "engine": "fused"}
     jobs = jobs_of(database, submit_sweep(database, sweep([1e-12, 2e-12], **shared) | {"dataset": rows}))
@@ -283,11 +287,11 @@ def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
     assert read(database, jobs[1].id).epochs_done == 0
 
 
-@pytest.mark.parametrize("long_epoch", [0.0, NEVER], ids=["between two steps", "between two epochs"])
+@pytest.mark.parametrize("seconds", [0.0, 0.05], ids=["between two steps", "between two rounds"])
 def test_a_whole_sweep_is_cancelled(
-    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, long_epoch: float
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    monkeypatch.setattr("worker.group_attempt._LONG_EPOCH", long_epoch)
+    monkeypatch.setattr("slope.engines.fused._BLOCK_SECONDS", seconds)
     sweep_id = submit_sweep(database, sweep(epochs=100_000, engine="fused", record={"steps": "none", "every": 1000}))
     jobs = jobs_of(database, sweep_id)
 
@@ -438,7 +442,7 @@ def test_what_goes_wrong_for_one_job_ends_that_job_and_the_others_leave_their_bi
 def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
     database: Database, run: Run, process: Process, monkeypatch: pytest.MonkeyPatch, shuffle: bool
 ) -> None:
-    monkeypatch.setattr("worker.group_attempt._SLOWER", 2000)
+    monkeypatch.setattr("worker.group_attempt.snapshot_interval", lambda *_: 5)
     with_steps = sweep(shuffle=shuffle, epochs=30, record={"steps": "all"})
     without = sweep(shuffle=shuffle, epochs=30, record={"steps": "none", "every": 7})
     recorded, replayed = (jobs_of(database, submit_sweep(database, wanted)) for wanted in (with_steps, without))

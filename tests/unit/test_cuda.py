@@ -8,7 +8,6 @@ import torch
 
 from slope.data import prepare
 from slope.engines.build import build
-from slope.engines.fused import Fused
 from slope.engines.partitioned import PartitionedData, join_partitions
 from slope.loop import Training
 from slope.spec import TrainingSpec
@@ -74,15 +73,3 @@ def test_partitions_that_the_gpu_reduced_agree_with_the_cpu() -> None:
     weights = np.array([0.3, 1.0, -4.0, 2.0])
     for gpu, cpu in ((on_gpu.training, on_cpu.training), (on_gpu.validation, on_cpu.validation)):
         assert gpu.squared_error(weights, 0.7) == pytest.approx(cpu.squared_error(weights, 0.7), rel=1e-10)
-
-
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("batch_size", [16, "full"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_group_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str) -> None:
-    shared = {"epochs": 20, "batch_size": batch_size, "shuffle": True, "dtype": dtype, "optimizer": {"name": optimizer}}
-    specs = {place: TrainingSpec.model_validate(shared | {"l2": 0.1 * place}) for place in range(3)}
-    runs = [Fused(prepare(X, Y, specs[0]), specs, 3, device=device) for device in ("cpu", "cuda")]
-    for cpu, gpu in zip(*(run.epochs() for run in runs), strict=True):
-        assert gpu.epochs.loss == pytest.approx(cpu.epochs.loss, rel=TOLERANCE[dtype])
-        assert gpu.epochs.weights == pytest.approx(cpu.epochs.weights, rel=TOLERANCE[dtype])

@@ -1,16 +1,18 @@
 """Fused models: each equals the same job run alone, whoever is beside it."""
 
+import io
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slope.columns import EpochColumns, StepColumns, join_columns
 from slope.data import TrainingData, prepare
+from slope.engines import walks
 from slope.engines.fused import Fused
 from slope.engines.groups import groups_of, likeness, obstacle, widest
 from slope.engines.rounds import Round
@@ -109,8 +111,8 @@ def alone(spec: TrainingSpec, **options: Any) -> tuple[list[EpochRecord], Diverg
 
 
 def epochs_of(rounds: list[Round], place: int) -> EpochColumns | None:
-    parts = [found.epochs.at(np.flatnonzero(found.places == place)) for found in rounds if place in found.places]
-    return join_columns(parts) if parts else None
+    parts = [found.epochs.at(np.flatnonzero(found.owners == place)) for found in rounds]
+    return join_columns(parts) if sum(map(len, parts)) else None
 
 
 def steps_of(rounds: list[Round], place: int) -> StepColumns | None:
@@ -194,8 +196,8 @@ def test_a_member_that_diverges_breaks_where_it_would_alone_and_leaves_the_other
         assert (0 if found is None else len(found)) == len(records)
         if records and found:
             assert_same(found, epoch_columns(records), 1e-12)
-        broke = [(each.epochs.epoch, each.diverged[place]) for each in rounds if place in each.diverged]
-        assert [step for _, step in broke] == ([] if error is None else [error.step])
+        broke = [(each.last_of(place), each.diverged[place]) for each in rounds if place in each.diverged]
+        assert broke == ([] if error is None else [(error.epoch, error.step)])
         if error and error.steps:
             steps = steps_of(rounds, place)
             assert steps
@@ -215,9 +217,8 @@ def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
     epoch, step = int(whole.epoch[row]), int(whole.step[row])
 
     again = fused({place: specs[place]}, width, keeps_steps=False)
-    for _ in again.epochs() if epoch else []:
-        if again.epoch == epoch:
-            break
+    for _ in again.epochs(epoch):
+        pass
     [replayed] = again.replayed(place, range(step, step + 1))
 
     assert_same(step_columns([replayed]), whole.at(np.array([row])), 0.0)
@@ -233,7 +234,8 @@ def test_float32_agrees_to_its_own_rounding(batch_size: Any) -> None:
         assert_same(epochs_of(rounds, place), epoch_columns(alone(spec)[0]), 2e-6)
 
 
-def test_it_stops_between_two_steps_when_asked_to() -> None:
+def test_it_stops_between_two_steps_when_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walks, "_CHUNK_ROWS", 1)
     pauses: list[None] = []
 
     def pause() -> None:
@@ -242,9 +244,10 @@ def test_it_stops_between_two_steps_when_asked_to() -> None:
             raise Interrupted
 
     training = fused({0: TrainingSpec(), 1: TrainingSpec(learning_rate=0.5)}, 2, pause=pause)
+    before = training.states().tobytes()
     with pytest.raises(Interrupted):
         list(training.epochs())
-    assert (training.epoch, len(pauses)) == (0, 3)
+    assert (training.epoch, len(pauses), training.states().tobytes()) == (0, 3, before)
 
 
 @patient
@@ -253,17 +256,9 @@ def test_a_group_is_left_before_any_epoch_and_goes_on_without_losing_one(
     group: tuple[dict[int, TrainingSpec], int], epoch: int
 ) -> None:
     specs, width = group
-
-    def pause() -> None:
-        if left.epoch >= epoch:
-            raise Interrupted
-
-    whole, left, taken_up = fused(specs, width), fused(specs, width, pause=pause), fused(specs, width)
-    expected, before = list(whole.epochs()), []
-    with pytest.raises(Interrupted) if epoch < len(expected) else nullcontext():
-        for found in left.epochs():
-            before.append(found)
-    assert left.epoch == len(before) == min(epoch, len(expected))
+    whole, left, taken_up = fused(specs, width), fused(specs, width), fused(specs, width)
+    expected, before = list(whole.epochs()), list(left.epochs(epoch))
+    assert left.epoch <= epoch
     for place in specs.keys() - left.live:
         taken_up.drop(place)
     states = left.states()
@@ -273,14 +268,42 @@ def test_a_group_is_left_before_any_epoch_and_goes_on_without_losing_one(
         assert_same(epochs_of(rounds, place), epochs_of(expected, place), 0.0)
 
 
+@pytest.mark.parametrize("zeroed", ["step", "never"])
+@pytest.mark.parametrize("optimizer", [{"name": "sgd", "momentum": 0.5}, {"name": "adam"}, {"name": "rmsprop"}])
+def test_a_group_goes_on_from_what_an_earlier_version_kept(optimizer: dict[str, Any], zeroed: str) -> None:
+    """Then torch itself trained a group: of each model its epoch, its leaves, and what torch.optim keeps."""
+    given = {"epochs": 6, "batch_size": 7, "dtype": "float64", "optimizer": optimizer, "zero_gradients": zeroed}
+    spec = TrainingSpec.model_validate(given)
+    whole, _, _ = alone(spec)
+    before = Training(data_of(spec), spec)
+    for _ in before.blocks(until=3):
+        pass
+    kept = torch.load(io.BytesIO(before.checkpoint()), weights_only=True)
+    names = {"sgd": ["momentum_buffer"], "adam": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg"]}[
+        spec.optimizer.name
+    ]
+    moved = [kept["optimizer"]["state"][leaf][name] for name in names for leaf in (0, 1)]
+    if spec.optimizer.name == "rmsprop":
+        moved += [torch.zeros(4)]  # of a momentum that it does not have
+    left = kept["gradients"] if zeroed == "never" else []
+    parts = [torch.tensor([3.0]), *kept["parameters"], *left, *moved]
+    state = np.concatenate([part.double().numpy().reshape(-1) for part in parts])
+
+    training = fused({0: spec, 1: spec}, 2)
+    training.restore({0: state, 1: state})
+    found = epochs_of(list(training.epochs()), 1)
+    assert found
+    assert_same(found, epoch_columns(whole[3:]), 1e-12)
+
+
 def test_a_place_that_is_dropped_leaves_no_record() -> None:
     specs = {place: TrainingSpec(learning_rate=0.01 * (place + 1)) for place in range(3)}
-    training, seen = fused(specs, 3), []
-    for found in training.epochs():
-        seen.append(found.places.tolist())
-        if training.epoch == 4:
-            training.drop(1)
-    assert seen == [[0, 1, 2]] * 4 + [[0, 2]] * 6
+    training = fused(specs, 3)
+    before = list(training.epochs(4))
+    training.drop(1)
+    after = list(training.epochs())
+    assert [len(epochs_of(before, place) or []) for place in range(3)] == [4, 4, 4]
+    assert [len(epochs_of(after, place) or []) for place in range(3)] == [6, 0, 6]
 
 
 def test_settings_that_share_data_and_batches_form_groups() -> None:
@@ -300,6 +323,8 @@ def test_settings_that_share_data_and_batches_form_groups() -> None:
     assert groups_of(specs, rows=8, features=1) == [[0, 1], [6, 7]]
     assert "lbfgs" in (obstacle(specs[2]) or "")
     assert "eager" in (obstacle(specs[8]) or "")
+    assert groups_of(specs, rows=8, features=1, device="cuda:0") == []
+    assert "the CPU alone" in (obstacle(specs[0], "cuda") or "")
 
 
 def test_a_group_is_no_wider_than_its_residuals_have_room() -> None:

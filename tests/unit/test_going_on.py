@@ -36,8 +36,8 @@ def streamed(x: Array, y: Array, spec: TrainingSpec) -> Ends:
 
 def fused(data: TrainingData, spec: TrainingSpec) -> Ends:
     training = Fused(data, {1: spec}, 2)
-    losses = [float(found.epochs.loss[0]) for found in training.epochs()]
-    member = FusedMember(data, spec, 1, 2)
+    losses = [loss for found in training.epochs() for loss in found.epochs.loss.tolist()]
+    member = FusedMember(data, spec)
     for _ in member.blocks(until=spec.epochs):
         pass
     assert member.parameters == training.parameters(1), "it is replayed from the same start"

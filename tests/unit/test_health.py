@@ -2,10 +2,14 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slope.columns import join_columns
+from slope.engines.rounds import Round
+from slope.group_health import GroupHealth
 from slope.health import GROWING_EPOCHS, STILL_EPOCHS, Finding, Health
 from slope.model import Parameters
 from slope.records import EpochRecord, EpochTable, epoch_columns
@@ -106,3 +110,34 @@ def test_blocks_of_epochs_show_what_each_of_them_would(
 
     assert found == expected
     assert together.conclude() == singly.conclude()
+
+
+@given(st.lists(LOSSES, min_size=1, max_size=4), st.lists(st.sampled_from([1.0, 0.5, 1e-9]), min_size=80), st.data())
+def test_models_that_are_looked_at_together_show_what_each_shows_alone(
+    members: list[list[float]], norms: list[float], data: st.DataObject
+) -> None:
+    cuts = data.draw(st.lists(st.integers(1, 80)))
+    ends = [0, *sorted({*cuts, 80})]
+    group = GroupHealth({place: Health(set(), TrainingSpec()) for place in range(len(members))}, len(members))
+    found: dict[int, list[Finding]] = {place: [] for place in range(len(members))}
+    for start, end in pairwise(ends):
+        left = {place: losses[start:end] for place, losses in enumerate(members) if losses[start:end]}
+        if left:
+            for place, findings in group.examine(round_of(start, left, norms)).items():
+                found[place] += findings
+
+    for place, losses in enumerate(members):
+        alone = Health(set(), TrainingSpec())
+        records = [record(epoch, loss, norm) for epoch, (loss, norm) in enumerate(zip(losses, norms, strict=False))]
+        assert found[place] == [finding for each in records for finding in alone.examine(each)]
+        assert group.conclude(place) == alone.conclude()
+
+
+def round_of(first: int, losses: dict[int, list[float]], norms: list[float]) -> Round:
+    """Of some models the epochs with these losses from one on."""
+    of_each = [
+        epoch_columns([record(first + i, each[i], norms[first + i]) for i in range(len(each))])
+        for each in losses.values()
+    ]
+    counts = np.array([len(each) for each in losses.values()])
+    return Round(first, np.array(list(losses)), counts, join_columns(of_each), {}, np.arange(0), None)

@@ -127,6 +127,6 @@ def test_the_replay_of_a_member_hears_it_too() -> None:
         raise Interrupted
 
     spec = spec_of()
-    member = FusedMember(prepare(X, Y, spec), spec, 0, 2, pause=pause)
+    member = FusedMember(prepare(X, Y, spec), spec, pause=pause)
     with pytest.raises(Interrupted):
         list(member.replayed(range(2)))

@@ -66,7 +66,7 @@ class Job(Table):
     """Name of the column that is y."""
     sweep_id: Mapped[UUID | None] = mapped_column(ForeignKey("sweeps.id"), index=True)
     group_id: Mapped[UUID | None]
-    """Shared by the jobs of a sweep that train as one batch of models; they are claimed together."""
+    """Shared by the jobs of a sweep that train together; they are claimed together."""
     group_width: Mapped[int | None]
     place: Mapped[int | None]
     """The job's model among those of its group, below the group's width."""
