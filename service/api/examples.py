@@ -102,6 +102,10 @@ PREDICT_REQUESTS: dict[str, Example] = {
         "summary": "Two points of the lecture's model, after the fourth epoch",
         "value": {"x": [4.0, 5.0], "epoch": 3},
     },
+    "interval": {
+        "summary": "Two points, and where a new y is with a probability of 95 %",
+        "value": {"x": [4.0, 5.0], "interval": {"kind": "prediction", "level": 0.95}},
+    },
     "dataset": {
         "summary": "All rows of a stored dataset",
         "value": {"dataset": {"id": "0199a20a-32d3-7725-8abe-b61c9657a327"}},

@@ -23,6 +23,7 @@ from slope.spec.data import StoredDataset
 from slope.spec.faults import FewFaults
 from slope.spec.names import listed, no_such
 from slope.spec.part import infinite_from
+from slope.statistics.intervals import Intervals
 from slope.trained import TrainedModel
 
 _MOST_NAMED = 20
@@ -47,6 +48,8 @@ class Scored:
     before: Array
     after: Array
     y: Array | None
+    bounds: tuple[Array, Array] | None = None
+    """The lower and the upper ones, where intervals were asked for."""
 
     @property
     def residuals(self) -> Array | None:
@@ -58,10 +61,19 @@ class Scored:
 class Scoring:
     """Predictions before training and after it, or after an epoch, for the rows of a dataset. To be read once."""
 
-    def __init__(self, before: TrainedModel, after: TrainedModel, parts: Iterator[Array], *, has_target: bool) -> None:
+    def __init__(
+        self,
+        before: TrainedModel,
+        after: TrainedModel,
+        parts: Iterator[Array],
+        *,
+        has_target: bool,
+        intervals: Intervals | None = None,
+    ) -> None:
         """Each part holds rows of the features, and of the target behind them if there is one."""
         self._before, self._after = before, after
         self._parts = parts
+        self._intervals = intervals
         self.has_target = has_target
         self.rows = 0
         """How many have been read."""
@@ -77,12 +89,14 @@ class Scoring:
     def nothing(self) -> Scored:
         """No rows, in the shape that they will have."""
         none = np.empty(0)
-        return Scored(0, none, none, none if self.has_target else None)
+        bounds = (none, none) if self._intervals else None
+        return Scored(0, none, none, none if self.has_target else None, bounds)
 
     def _score(self, part: Array) -> Scored:
         x = part[:, :-1] if self.has_target else part
         y = part[:, -1].copy() if self.has_target else None
-        scored = Scored(self.rows, self._before.predict(x), self._after.predict(x), y)
+        bounds = self._intervals.bounds(x) if self._intervals else None
+        scored = Scored(self.rows, self._before.predict(x), self._after.predict(x), y, bounds)
         self.rows += len(part)
         if y is not None:
             self.fits["before"].add(y, scored.before)
@@ -91,7 +105,12 @@ class Scoring:
 
 
 def score_dataset(
-    database: Database, storage: Storage, job_id: UUID, reference: DatasetToPredict, epoch: int | None
+    database: Database,
+    storage: Storage,
+    job_id: UUID,
+    reference: DatasetToPredict,
+    epoch: int | None,
+    intervals: Intervals | None = None,
 ) -> Scoring:
     """Features default to the job's own, the target to the job's if the dataset has it.
 
@@ -113,7 +132,7 @@ def score_dataset(
     parts = _with_zeros(parts, [index for index, name in enumerate(features) if name in absent])
     first = next(parts, None)  # what is wrong with the storage shows now
     parts = parts if first is None else chain([first], parts)
-    return Scoring(before, after, parts, has_target=target is not None)
+    return Scoring(before, after, parts, has_target=target is not None, intervals=intervals)
 
 
 def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[list[str], str | None]:

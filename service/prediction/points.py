@@ -1,8 +1,10 @@
 """Predictions of a job's model: before training, after it, and after any recorded epoch."""
 
 from dataclasses import dataclass
+from math import isfinite
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from service.errors import InvalidRequest
@@ -11,6 +13,7 @@ from service.prediction import trained_models
 from service.storage import Storage
 from slope.spec import Fault
 from slope.spec.data import Matrix
+from slope.statistics.intervals import Intervals
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Prediction:
     x: list[float]
     before: float | None
     after: float | None
+    bounds: tuple[float | None, float | None] | None = None
+    """The lower and the upper one, where intervals were asked for; None where the rows trained on do not tell."""
 
 
 def list_predictions(session: Session, job_id: UUID) -> list[Prediction]:
@@ -31,7 +36,14 @@ def list_predictions(session: Session, job_id: UUID) -> list[Prediction]:
     return [Prediction(*row) for row in zip(points, before, after, strict=True)]
 
 
-def predict_points(session: Session, storage: Storage, job_id: UUID, x: Matrix, epoch: int | None) -> list[Prediction]:
+def predict_points(
+    session: Session,
+    storage: Storage,
+    job_id: UUID,
+    x: Matrix,
+    epoch: int | None,
+    intervals: Intervals | None = None,
+) -> list[Prediction]:
     """Predictions for any rows, each to the bit what a step of training would make of it alone.
 
     Raises JobHasNoModel, EpochNotFound, and InvalidRequest for a wrong width.
@@ -47,7 +59,13 @@ def predict_points(session: Session, storage: Storage, job_id: UUID, x: Matrix, 
             trained_models.trained_model(session, storage, job_id, epoch),
         )
     )
-    return [Prediction(*row) for row in zip(x, before, after, strict=True)]
+    bounds = _bounds(intervals, x) if intervals else [None] * len(x)
+    return [Prediction(*row) for row in zip(x, before, after, bounds, strict=True)]
+
+
+def _bounds(intervals: Intervals, x: Matrix) -> list[tuple[float | None, float | None]]:
+    told = [[each if isfinite(each) else None for each in ends.tolist()] for ends in intervals.bounds(np.array(x))]
+    return list(zip(*told, strict=True))
 
 
 def _refuse_other_width(x: Matrix, features: int) -> None:

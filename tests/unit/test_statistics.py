@@ -16,6 +16,7 @@ from slope.data import Array
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
 from slope.statistics.influence import Influence, InfluencePass, influence_of
+from slope.statistics.intervals import Intervals
 from slope.statistics.result import Statistics
 from slope.statistics.solution import BeyondRange, NoRowsLeft, Solution, solve_columns, solve_rows
 from slope.statistics.table import tell
@@ -301,3 +302,29 @@ def test_a_row_that_holds_a_coefficient_alone_leaves_no_press() -> None:
     assert (first.row, first.cook, first.studentized) == (4, None, None)
     assert first.leverage == pytest.approx(1)
     assert any("held by one row alone" in note and note.endswith(" 4.") for note in found.notes)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("biased", [True, False], ids=["bias", "no bias"])
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(2, 40), st.sampled_from([0.5, 0.95, 0.999]))
+def test_intervals_are_those_of_statsmodels(
+    way: str, biased: bool, seed: int, features: int, more: int, level: float
+) -> None:
+    x, y = problem(seed, features + more, features)
+    new = np.random.default_rng(seed + 1).normal(size=(5, features)) * 20
+    solution = WAYS[way](x, y, fit_bias=biased)
+    design = (sm.add_constant(each, has_constant="add") if biased else each for each in (x, new))
+    expected = sm.OLS(y, next(design)).fit().get_prediction(next(design)).summary_frame(1 - level)
+    for kind, name in (("prediction", "obs_ci"), ("confidence", "mean_ci")):
+        size = np.abs(expected).max().max()
+        bounds = Intervals(solution, kind, level).bounds(new)  # type: ignore[arg-type]
+        for end, found in zip(("lower", "upper"), bounds, strict=True):
+            assert found == pytest.approx(expected[f"{name}_{end}"].to_numpy(), abs=NEAR * size)
+
+
+def test_a_row_that_the_rows_trained_on_leave_open_has_no_interval() -> None:
+    x, y = problem(6, 30, 2)
+    x[:, 1] = 2 * x[:, 0]
+    lower, upper = Intervals(from_rows(x, y), "confidence", 0.9).bounds(np.array([[1.0, 2.0], [1.0, 3.0]]))
+    assert np.isfinite([lower[0], upper[0]]).all()
+    assert np.isnan([lower[1], upper[1]]).all()

@@ -45,6 +45,9 @@ def prediction_columns(found: Sequence[Prediction]) -> pa.RecordBatch:
         "before": _doubles([each.before for each in found]),
         "after": _doubles([each.after for each in found]),
     }
+    if found[0].bounds is not None:
+        lower, upper = zip(*(each.bounds for each in found if each.bounds), strict=True)
+        columns |= {"lower": _doubles(lower), "upper": _doubles(upper)}
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -56,6 +59,8 @@ def scored_columns(scored: Scored) -> pa.RecordBatch:
     }
     if scored.y is not None:
         columns |= {"y": pa.array(scored.y), "residual": pa.array(scored.residuals)}
+    if scored.bounds is not None:
+        columns |= {"lower": pa.array(scored.bounds[0]), "upper": pa.array(scored.bounds[1])}
     return pa.RecordBatch.from_pydict(columns)
 
 

@@ -44,7 +44,7 @@ def steps_file(history: History[StepsWithRows], format: FileFormat, name: str, e
 def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> Stream:
     """Predictions of points as lines of JSON, as they are in a page, or in columns."""
     if format == "ndjson":
-        return stream_file((PredictionView.of(each).model_dump_json().encode() + b"\n" for each in found), format, name)
+        return stream_file((PredictionView.line_of(each).encode() + b"\n" for each in found), format, name)
     from service.api.files.columns import prediction_columns
     from service.api.files.encoding import encode_batches
 

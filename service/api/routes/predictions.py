@@ -13,11 +13,12 @@ from service.api import negotiation
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep, TurnDep, require_json
 from service.api.examples import PREDICT_REQUESTS
 from service.api.files.downloads import predictions_file, stream_file
-from service.api.negotiation import json_page
+from service.api.negotiation import page_of_lines
 from service.api.schemas.predictions import FitsView, FitView, PredictionView, ScoringView
 from service.api.schemas.view import Page
 from service.prediction import datasets, points
 from service.prediction.datasets import DatasetToPredict, Scored, Scoring
+from service.prediction.intervals import Interval, intervals_of
 from service.prediction.points import Prediction
 from service.storage import Storage
 from service.store.database import Database
@@ -25,6 +26,7 @@ from slope.spec import invalid
 from slope.spec.data import Rows, as_matrix
 from slope.spec.job import MAX_PREDICT
 from slope.spec.part import Part
+from slope.statistics.intervals import Intervals
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["predictions"])
 
@@ -54,6 +56,8 @@ class PredictRequest(Part):
     """A stored dataset."""
     epoch: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     """Predict with the parameters after this epoch instead of the final ones."""
+    interval: Interval | None = None
+    """Tell an interval with each prediction, about that of the exact solution, whatever the epoch."""
 
     @model_validator(mode="after")
     def _has_rows(self) -> Self:
@@ -96,7 +100,8 @@ async def predict(
     Points `x` are computed one by one as training computes them, to the bit. The rows of a `dataset` are computed in
     batches, to rounding, and sent as they are computed; where it has the target with the residual y − after, and with
     the fit (mean squared error and R²) behind them in JSON and in Parquet's footer (as `fit`). As JSON, CSV, NDJSON
-    (an item a line), an Arrow stream or Parquet.
+    (an item a line), an Arrow stream or Parquet. With an `interval`, every prediction has its bounds, `lower` and
+    `upper`: about the prediction of the exact solution, which is `after` where the run came to the minimum.
     """
     do = run_in_threadpool if request.epoch is None else turn  # one that was not recorded is computed again
     return await do(_predictions, database, storage, job_id, request, format)
@@ -105,19 +110,22 @@ async def predict(
 def _predictions(
     database: Database, storage: Storage, job_id: UUID, request: PredictRequest, format: PredictionFormat
 ) -> Response:
-    name = f"{job_id}-predictions"
+    name, asked = f"{job_id}-predictions", request.interval
+    intervals = intervals_of(database, storage, job_id, asked) if asked else None
     if request.dataset is not None:
-        scored = datasets.score_dataset(database, storage, job_id, request.dataset, request.epoch)
+        scored = datasets.score_dataset(database, storage, job_id, request.dataset, request.epoch, intervals)
         return stream_file(_scored(scored, format), format, name)
-    found = _points(database, storage, job_id, request)
+    found = _points(database, storage, job_id, request, intervals)
     if format == "json":
-        return json_page(map(PredictionView.of, found))
+        return page_of_lines(map(PredictionView.line_of, found))
     return predictions_file(found, format, name)
 
 
-def _points(database: Database, storage: Storage, job_id: UUID, request: PredictRequest) -> list[Prediction]:
+def _points(
+    database: Database, storage: Storage, job_id: UUID, request: PredictRequest, intervals: Intervals | None
+) -> list[Prediction]:
     with database.reading() as session:
-        return points.predict_points(session, storage, job_id, as_matrix(request.x or []), request.epoch)
+        return points.predict_points(session, storage, job_id, as_matrix(request.x or []), request.epoch, intervals)
 
 
 def _scored(scored: Scoring, format: PredictionFormat) -> Iterator[bytes]:
@@ -152,5 +160,7 @@ def _rows(part: Scored) -> list[dict[str, float | None]]:
     columns = {"before": part.before, "after": part.after}
     if part.y is not None and part.residuals is not None:
         columns |= {"y": part.y, "residual": part.residuals}
+    if part.bounds is not None:
+        columns |= dict(zip(("lower", "upper"), part.bounds, strict=True))
     names, numbers = [*columns], zip(*(column.tolist() for column in columns.values()), strict=True)
     return [{"row": row, **dict(zip(names, each, strict=True))} for row, each in enumerate(numbers, part.start)]

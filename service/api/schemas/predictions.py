@@ -5,7 +5,7 @@ from service.prediction.points import Prediction
 from slope.fit import Fit
 
 
-class PredictionView(View):
+class PredictionView(SparseView):
     x: list[float]
     """The point."""
     before: float | None
@@ -13,9 +13,21 @@ class PredictionView(View):
     after: float | None
     """What the model says that was asked for."""
 
+    lower: float | None = None
+    """Of the interval that was asked for; null where the rows trained on do not tell."""
+    upper: float | None = None
+    """Of the same interval."""
+
     @classmethod
     def of(cls, prediction: Prediction) -> "PredictionView":
-        return cls.model_validate(prediction)
+        lower, upper = prediction.bounds or (None, None)
+        told = {"lower": lower, "upper": upper} if prediction.bounds else {}
+        return cls(x=prediction.x, before=prediction.before, after=prediction.after, **told)
+
+    @classmethod
+    def line_of(cls, prediction: Prediction) -> str:
+        """As JSON, without bounds that nobody has asked for."""
+        return cls.of(prediction).model_dump_json(exclude_unset=True)
 
 
 class ScoredRowView(SparseView):
@@ -29,6 +41,10 @@ class ScoredRowView(SparseView):
     """The target, where the dataset has it."""
     residual: float | None = None
     """y − after."""
+    lower: float | None = None
+    """Of the interval that was asked for."""
+    upper: float | None = None
+    """Of the same interval."""
 
 
 class FitView(View):
