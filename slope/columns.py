@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ Table = TypeVar("Table", bound="Columns")
 @dataclass(frozen=True, slots=True)
 class Columns:
     """M rows by column. A column is M numbers or M × D; None where no row has the number. Named as SQL names them."""
+
+    vectors: ClassVar[frozenset[str]] = frozenset()
+    """The columns that have a number for each of D features."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
@@ -34,6 +37,8 @@ class Columns:
 class EpochColumns(Columns):
     """M epoch records; see slope.records.EpochRecord."""
 
+    vectors = frozenset({"gradient_mean_weights", "gradient_last_weights", "weights"})
+
     epoch: Indices
     loss: Array
     last_loss: Array
@@ -52,6 +57,8 @@ class EpochColumns(Columns):
 @dataclass(frozen=True, slots=True)
 class StepColumns(Columns):
     """M step records; see slope.records.StepRecord."""
+
+    vectors = frozenset({"gradient_weights", "weights"})
 
     epoch: Indices
     step: Indices

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
-from service.store import events, records
+from service.store import events, extremes, records
 from service.store.group_leases import Ending, GroupLease, extend_jobs, finish_jobs
 from service.store.leases import LeasedJob
 from slope.columns import EpochColumns, StepColumns, join_columns
@@ -185,8 +185,10 @@ class GroupRecorder:
 
     def _write_records(self, session: Session, batch: _Batch) -> None:
         if batch.epochs:
-            places, epochs = zip(*batch.epochs, strict=True)
-            records.add_epochs(session, self._owners(places), join_columns(epochs))
+            places, parts = zip(*batch.epochs, strict=True)
+            epochs = join_columns(parts)
+            records.add_epochs(session, self._owners(places), epochs)
+            extremes.add_extremes_of_jobs(session, self._job_ids, np.concatenate(places), epochs)
         if batch.steps:
             places, steps = zip(*batch.steps, strict=True)
             records.add_steps(session, self._owners(places), join_columns(steps))

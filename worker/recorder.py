@@ -6,9 +6,10 @@ from time import monotonic
 from typing import Any, Self
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy.orm import Session
 
-from service.store import events, records
+from service.store import events, extremes, records
 from service.store.leases import JobLease
 from service.store.tables import Job
 from slope.health import Finding
@@ -206,6 +207,7 @@ def write_records(
     if epochs:
         rows = joined_epochs(epochs)
         records.add_epochs(session, [job_id] * len(rows), rows)
+        extremes.add_extremes_of_jobs(session, {0: job_id}, np.zeros(len(rows), int), rows)
     if steps:
         columns = joined_steps(steps)
         records.add_steps(session, [job_id] * len(columns), columns)

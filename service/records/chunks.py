@@ -8,18 +8,29 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from service.errors import InvalidRequest
 from service.jobs import jobs
-from service.records.pages import EpochReader, Page, StepsWithRows, StepWithRows, in_columns, most_records, open_steps
+from service.records import thinning
+from service.records.pages import (
+    ALL,
+    EpochReader,
+    Page,
+    StepsWithRows,
+    StepWithRows,
+    in_columns,
+    most_records,
+    open_steps,
+)
 from service.storage import Storage
 from service.store import records as stored
 from service.store.database import Database
 from slope.columns import EpochColumns
+from slope.extremes import EpochNumber
+from slope.spec import Fault
 
 Records = TypeVar("Records", bound=Sized)
 Item = TypeVar("Item")
 
-ALL = 2**31
-"""A limit that no job reaches."""
 _FEWEST = 4
 """Points that show a curve at all."""
 _CHUNK_NUMBERS = 2**15
@@ -38,20 +49,41 @@ class History(Generic[Records]):
     chunks: Iterator[Records]
 
 
-def epoch_history(database: Database, job_id: UUID, *, after: int = -1, limit: int = ALL) -> History[EpochColumns]:
+def epoch_history(
+    database: Database, job_id: UUID, *, after: int = -1, before: int = ALL, limit: int = ALL
+) -> History[EpochColumns]:
     """Epochs ascending. Raises JobNotFound."""
     with database.reading() as session:
-        epochs = EpochReader.of_job(session, job_id)
+        epochs = EpochReader.of_job(session, job_id, before)
     return History(epochs.features, _pages(database, epochs.read, after, limit, _chunk_size(epochs.numbers)))
 
 
-def thinned_epochs(database: Database, job_id: UUID, *, after: int = -1, points: int) -> History[EpochColumns]:
-    """At most this many epochs, ascending, the extremes of the loss among them. Raises JobNotFound."""
+def thinned_epochs(
+    database: Database, job_id: UUID, *, after: int = -1, before: int = ALL, points: int, by: str = "loss"
+) -> History[EpochColumns]:
+    """At most this many epochs, ascending, the extremes of a number of theirs among them.
+
+    Raises JobNotFound, and InvalidRequest where the model has no such number.
+    """
+    window = range(after + 1, before)
     with database.reading() as session:
         epochs = EpochReader.of_job(session, job_id)
-        points = max(_FEWEST, most_records(points, epochs.numbers))
-        chosen = stored.select_thinned_epochs(session, job_id, after, points)
+    number = _number_of_epochs(by, epochs.features)
+    points = max(_FEWEST, most_records(points, epochs.numbers))
+    thinning.ensure_extremes(database, job_id, window)
+    with database.reading() as session:
+        chosen = thinning.choose_epochs(session, job_id, epochs.features, number, window, points)
     return History(epochs.features, _chosen(database, job_id, chosen, _chunk_size(epochs.numbers)))
+
+
+def _number_of_epochs(name: str, features: int) -> EpochNumber:
+    number = EpochNumber.named(name, features)
+    if number is None:
+        detail = (
+            f"An epoch of this job has no number {name}: take one of the columns that its CSV has, as loss or weights_0"
+        )
+        raise InvalidRequest(detail, [Fault(detail, "/query/by")])
+    return number
 
 
 def step_history(

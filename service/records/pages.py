@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Records = TypeVar("Records", bound=Sized)
 
+ALL = 2**31
+"""A limit that no job reaches."""
 MOST_ROWS = 1_000_000
 """That one answer lists."""
 MOST_NUMBERS = 1_000_000
@@ -59,15 +61,16 @@ class StepsWithRows:
 
 @dataclass(frozen=True)
 class EpochReader:
-    """The epochs of a job whose model has this many features."""
+    """The epochs of a job whose model has this many features, up to one."""
 
     job_id: UUID
     features: int
+    before: int
 
     @classmethod
-    def of_job(cls, session: Session, job_id: UUID) -> Self:
+    def of_job(cls, session: Session, job_id: UUID, before: int = ALL) -> Self:
         """Raises JobNotFound."""
-        return cls(job_id, jobs.get_outline(session, job_id).features)
+        return cls(job_id, jobs.get_outline(session, job_id).features, before)
 
     @property
     def numbers(self) -> int:
@@ -76,7 +79,7 @@ class EpochReader:
 
     def read(self, session: Session, after: int, limit: int) -> Page[EpochColumns]:
         """Raises JobNotFound where nothing is left of the job."""
-        found = records.epoch_columns_after(session, self.job_id, after, limit + 1)
+        found = records.epoch_columns_in(session, self.job_id, range(after + 1, self.before), limit + 1)
         if not len(found):
             jobs.get_outline(session, self.job_id)
         page = found.at(np.arange(len(found))[:limit])
@@ -129,9 +132,9 @@ class StepReader:
         return StepWithRows(step, self.rows[step.step] if self.lists_rows else None)
 
 
-def page_of_epochs(session: Session, job_id: UUID, *, after: int, limit: int) -> Page[EpochColumns]:
+def page_of_epochs(session: Session, job_id: UUID, *, after: int, before: int = ALL, limit: int) -> Page[EpochColumns]:
     """At most `limit` epochs, and fewer where the model is wide. Raises JobNotFound."""
-    reader = EpochReader.of_job(session, job_id)
+    reader = EpochReader.of_job(session, job_id, before)
     return reader.read(session, after, most_records(limit, reader.numbers))
 
 

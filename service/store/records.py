@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, case, cast, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, cast, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -70,9 +70,9 @@ def epochs_after(session: Session, job_id: UUID, epoch: int, limit: int) -> list
     return list(session.scalars(query))
 
 
-def epoch_columns_after(session: Session, job_id: UUID, epoch: int, limit: int) -> EpochColumns:
-    """At most `limit` epochs that follow the given one, ascending."""
-    return _epoch_columns(session, and_(Epoch.job_id == job_id, Epoch.epoch > epoch), limit)
+def epoch_columns_in(session: Session, job_id: UUID, window: range, limit: int) -> EpochColumns:
+    """At most `limit` epochs within a window, ascending."""
+    return _epoch_columns(session, _within(job_id, window), limit)
 
 
 def epoch_columns_among(session: Session, job_id: UUID, epochs: Sequence[int]) -> EpochColumns:
@@ -85,19 +85,18 @@ def _epoch_columns(session: Session, here: ColumnElement[bool], limit: int) -> E
     return EpochColumns(**bulk_reading.select_columns(session, _EPOCH_COLUMNS, rows))  # type: ignore[arg-type]
 
 
-def select_thinned_epochs(session: Session, job_id: UUID, epoch: int, count: int) -> list[int]:
-    """At most `count` (4 or more) of the epochs that follow the given one: enough to draw their losses by.
+def first_epochs(session: Session, job_id: UUID, window: range, limit: int) -> list[int]:
+    """Which epochs are there within a window, ascending: at most `limit`."""
+    return list(session.scalars(select(Epoch.epoch).where(_within(job_id, window)).order_by(Epoch.epoch).limit(limit)))
 
-    They are divided into equal stretches, and of each the first and the last are taken and those with the least and
-    the greatest loss, as in M4 (Jugel et al., VLDB 2014): a line through them looks like the line through all.
-    """
-    here = and_(Epoch.job_id == job_id, Epoch.epoch > epoch)
-    found = session.execute(select(func.count(), func.min(Epoch.epoch), func.max(Epoch.epoch)).where(here)).one()
-    if found[0] <= count:
-        return list(session.scalars(select(Epoch.epoch).where(here).order_by(Epoch.epoch)))
-    length = -(-(found[2] - found[1] + 1) // (count // 4))
-    stretch = (Epoch.epoch - found[1]) // length
-    return sorted({epoch for row in session.execute(_extremes(here, stretch)) for epoch in row})
+
+def last_epoch(session: Session, job_id: UUID, window: range) -> int:
+    """The last one that is there within a window, in which there are some."""
+    return session.scalars(select(func.max(Epoch.epoch)).where(_within(job_id, window))).one()
+
+
+def _within(job_id: UUID, window: range) -> ColumnElement[bool]:
+    return and_(Epoch.job_id == job_id, Epoch.epoch.between(window.start, window.stop - 1))
 
 
 def epoch_at(session: Session, job_id: UUID, epoch: int) -> Epoch | None:
@@ -178,14 +177,3 @@ def recorded_step(connection: Connection, job_id: UUID, epoch: int, step: int) -
     """By one query: None where the step, or the job, is not there."""
     row = connection.execute(_RECORDED_STEP, {"job_id": job_id, "epoch": epoch, "step": step}).one_or_none()
     return None if row is None else RecordedStep._make(row)
-
-
-def _extremes(here: ColumnElement[bool], stretch: ColumnElement[Any]) -> Select[Any]:
-    """For every stretch its first and its last epoch, and the first with its least and with its greatest loss."""
-    first, last = func.min(Epoch.epoch).label("first"), func.max(Epoch.epoch).label("last")
-    least, greatest = func.min(Epoch.loss).label("least"), func.max(Epoch.loss).label("greatest")
-    of = select(stretch.label("stretch"), first, last, least, greatest).where(here).group_by(stretch).subquery()
-    with_least = func.min(case((Epoch.loss == of.c.least, Epoch.epoch)))
-    with_greatest = func.min(case((Epoch.loss == of.c.greatest, Epoch.epoch)))
-    query = select(of.c.first, of.c.last, with_least, with_greatest).select_from(Epoch)
-    return query.join(of, of.c.stretch == stretch).where(here).group_by(of.c.first, of.c.last)

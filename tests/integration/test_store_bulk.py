@@ -95,7 +95,7 @@ def test_every_number_is_read_back_to_the_bit(database: Database, history: list[
     with database.reading() as session:
         rows = records.epochs_after(session, job_id, -1, 100)
         read = [step for record in history for step in records.steps_in(session, job_id, record.epoch, range(1))]
-        in_columns = records.epoch_columns_after(session, job_id, -1, 100)
+        in_columns = records.epoch_columns_in(session, job_id, range(100), 100)
         steps_in_columns = [records.step_columns_in(session, job_id, record.epoch, range(1)) for record in history]
     assert [written(row) for row in rows] == [given_as(record) for record in history]
     assert lists(in_columns) == lists(epoch_columns(history))

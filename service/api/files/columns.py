@@ -3,7 +3,7 @@
 A vector that is not there (the gradient of a frozen parameter) is a null in each of them, and so is a missing bias.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -15,19 +15,17 @@ from service.prediction.points import Prediction
 from service.records.pages import StepsWithRows
 from slope.columns import EpochColumns, StepColumns
 
-_EPOCH_VECTORS = ("gradient_mean_weights", "gradient_last_weights", "weights")
-_STEP_VECTORS = ("gradient_weights", "weights")
 _KINDS = {"epoch": pa.int64(), "step": pa.int64(), "rows": pa.list_(pa.int64())}
 """What is no double."""
 
 
 def epoch_schema(features: int) -> pa.Schema:
-    return _schema([field.name for field in fields(EpochColumns)], _EPOCH_VECTORS, features)
+    return _schema([field.name for field in fields(EpochColumns)], EpochColumns.vectors, features)
 
 
 def step_schema(features: int) -> pa.Schema:
     epoch, step, *others = [field.name for field in fields(StepColumns)]
-    return _schema([epoch, step, "rows", *others], _STEP_VECTORS, features)
+    return _schema([epoch, step, "rows", *others], StepColumns.vectors, features)
 
 
 def epoch_batch(epochs: EpochColumns, schema: pa.Schema) -> pa.RecordBatch:
@@ -64,7 +62,7 @@ def scored_columns(scored: Scored) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _schema(names: Sequence[str], vectors: Sequence[str], features: int) -> pa.Schema:
+def _schema(names: Sequence[str], vectors: Collection[str], features: int) -> pa.Schema:
     cells = {name: [f"{name}_{each}" for each in range(features)] if name in vectors else [name] for name in names}
     return pa.schema([(cell, _KINDS.get(name, pa.float64())) for name in names for cell in cells[name]])
 

@@ -48,21 +48,27 @@ def list_epochs(
     database: DatabaseDep,
     format: HistoryFormatDep,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last epoch of the page before")] = -1,
+    before: Annotated[int, Query(ge=0, le=2**31, description="Only epochs before this one")] = pages.ALL,
     limit: LimitOrAll = None,
     points: Points = None,
+    by: Annotated[
+        str,
+        Query(max_length=80, description="With `points`: the number whose extremes are kept, by its name in CSV"),
+    ] = "loss",
 ) -> Response:
     """The epoch records of a job, ascending: a page of JSON, or all of them as CSV, NDJSON or an Arrow stream.
 
     A line of NDJSON is an item of the page. CSV and Arrow have a column for every number: `gradient_mean_weights_0` and
     so on. With `points=N` the epochs are thinned out: of each of N/4 equal stretches the first and the last are kept,
-    and those with the least and the greatest loss, so that a curve through them shows every spike.
+    and those with the least and the greatest loss, so that a curve through them shows every spike. `by` names another
+    number than the loss: `gradient_norm`, `weights_0`, or any other column of the CSV.
     """
     if format == "json" and points is None:
-        return _page_of_epochs(database, job_id, after, limit or DEFAULT_LIMIT)
+        return _page_of_epochs(database, job_id, after, before, limit or DEFAULT_LIMIT)
     if points is not None:
-        found = chunks.thinned_epochs(database, job_id, after=after, points=points)
+        found = chunks.thinned_epochs(database, job_id, after=after, before=before, points=points, by=by)
     else:
-        found = chunks.epoch_history(database, job_id, after=after, limit=limit or chunks.ALL)
+        found = chunks.epoch_history(database, job_id, after=after, before=before, limit=limit or pages.ALL)
     if format == "json":
         return page_of_lines(line for chunk in found.chunks for line in epoch_lines(chunk))
     return epochs_file(found, format, f"{job_id}-epochs")
@@ -99,7 +105,7 @@ async def list_steps(
         if points is not None:
             found = chunks.thinned_steps(database, storage, job_id, epoch, after=after, points=points)
         else:
-            found = chunks.step_history(database, storage, job_id, epoch, after=after, limit=limit or chunks.ALL)
+            found = chunks.step_history(database, storage, job_id, epoch, after=after, limit=limit or pages.ALL)
         if format == "json":
             return page_of_lines(line for chunk in found.chunks for line in step_lines(chunk))
         return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
@@ -112,9 +118,9 @@ def _are_recorded(database: Database, job_id: UUID, epoch: int) -> bool:
         return pages.are_recorded(session, job_id, epoch)
 
 
-def _page_of_epochs(database: Database, job_id: UUID, after: int, limit: int) -> Response:
+def _page_of_epochs(database: Database, job_id: UUID, after: int, before: int, limit: int) -> Response:
     with database.reading() as session:
-        page = pages.page_of_epochs(session, job_id, after=after, limit=limit)
+        page = pages.page_of_epochs(session, job_id, after=after, before=before, limit=limit)
     return page_of_lines(epoch_lines(page.records), page.following)
 
 

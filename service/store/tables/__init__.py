@@ -3,12 +3,13 @@
 from service.store.tables.base import Table
 from service.store.tables.datasets import Dataset
 from service.store.tables.jobs import Job, Partition, Sweep
-from service.store.tables.records import Epoch, Event, Snapshot, Step
+from service.store.tables.records import Epoch, EpochExtremes, Event, Snapshot, Step
 from service.store.tables.workers import Worker
 
 __all__ = [
     "Dataset",
     "Epoch",
+    "EpochExtremes",
     "Event",
     "Job",
     "Partition",

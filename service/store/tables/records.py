@@ -30,6 +30,20 @@ class Epoch(Table):
     seconds: Mapped[float]
 
 
+class EpochExtremes(Table):
+    """The extremes of a block of epochs, number by number; see slope.extremes. Not every epoch is in a block."""
+
+    __tablename__ = "epoch_extremes"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    first_epoch: Mapped[int] = mapped_column(primary_key=True)
+    last_epoch: Mapped[int]
+    block: Mapped[bytes]
+    """C extremes: those of the block."""
+    buckets: Mapped[bytes]
+    """C × B extremes: those of its buckets."""
+
+
 class Step(Table):
     """One update; see slope.records.StepRecord."""
 
