@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import httpx2
 from httpx2 import TransportError
 
-from slope.client import calls, dataset_calls, graph_calls, sweep_calls
+from slope.client import calls, dataset_calls, graph_calls, statistics_calls, sweep_calls
 from slope.client.calls import HOLD_SECONDS
 from slope.client.exchange import Call, Download, Listing, Request, with_scheme
 from slope.client.problem import Json, checked
@@ -115,6 +115,10 @@ class Client:
     save_step_graph = _save(graph_calls.save_step_graph)
     audit = _run(graph_calls.audit)
     graph = _run(graph_calls.graph)
+    statistics = _run(statistics_calls.statistics)
+    statistics_table = _run(statistics_calls.statistics_table)
+    influence = _run(statistics_calls.influence)
+    influence_table = _run(statistics_calls.influence_table)
     upload = _run(dataset_calls.upload)
     dataset = _run(dataset_calls.dataset)
     datasets = _each(dataset_calls.datasets)

@@ -106,6 +106,13 @@ def test_records_are_shown_and_kept(slope: Slope, job: dict[str, Any], tmp_path:
     assert json.loads(slope("graph", job["id"], "0", "0", "--json").stdout)["nodes"]
 
 
+def test_the_statistics_of_a_fit_are_told(slope: Slope, job: dict[str, Any]) -> None:
+    assert json.loads(slope("statistics", job["id"], "--json").stdout)["coefficients"][0]["name"] == "x"
+    assert "bias" in slope("statistics", job["id"], "--level", "0.9").stdout
+    assert len(json.loads(slope("influence", job["id"], "--top", "2", "--json").stdout)["data"]) == 2
+    assert slope("influence", job["id"], "--by", "leverage").stdout
+
+
 @pytest.mark.parametrize(
     ("points", "text"), [(("5", "6"), None), (("-",), "5\n6\n"), (("-",), "x\n5\n6\n"), (("a file",), None)]
 )

@@ -1,4 +1,4 @@
-"""`slope epochs`, `steps`, `graph`, `audit`, `predict` and `export`: what a job recorded, and what its model says."""
+"""`slope epochs`, `steps`, `graph`, `statistics` and others: what a job recorded, and what its model says."""
 
 import csv
 import sys
@@ -109,6 +109,37 @@ def audit(
     else:
         names = ("row", "step", "norm", "share")
         print_rows(names, [[part[name] for name in names] for part in found["contributions"]])
+
+
+@app.command()
+def statistics(
+    job: JobId,
+    level: Annotated[float, typer.Option(help="With which probability the intervals hold the coefficients")] = 0.95,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show how sure the exact solution is: standard errors, t, p and intervals of its coefficients."""
+    with connected(url) as client:
+        if as_json:
+            print_json(client.statistics(job, level=level))
+        else:
+            typer.echo(client.statistics_table(job, level=level), nl=False)
+
+
+@app.command()
+def influence(
+    job: JobId,
+    top: Annotated[int, typer.Option(min=1, help="Rows to print")] = _SHOWN,
+    by: Annotated[str, typer.Option(help="cook, leverage or studentized")] = "cook",
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show which rows hold the line."""
+    with connected(url) as client:
+        if as_json:
+            print_json(client.influence(job, top=top, by=by))
+        else:
+            typer.echo(client.influence_table(job, top=top, by=by), nl=False)
 
 
 @app.command()
