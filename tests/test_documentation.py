@@ -5,9 +5,12 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from typer.models import OptionInfo
 
+from service.commands.remote.connection import Url
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -67,8 +70,9 @@ def test_commands_are_run_by_a_test_or_say_why_not() -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    """As a field, or as a variable of docker-compose.yml."""
-    known = {f"SLOPE_{name.upper()}" for name in Settings.model_fields}
+    """As a field, as the address that commands ask, or as a variable of docker-compose.yml."""
+    [address] = [each for each in get_args(Url) if isinstance(each, OptionInfo)]
+    known = {f"SLOPE_{name.upper()}" for name in Settings.model_fields} | {str(address.envvar)}
     known |= set(_SETTING.findall((ROOT / "docker-compose.yml").read_text()))
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     assert {name for page in pages for name in _SETTING.findall(page.read_text())} <= known
