@@ -22,7 +22,7 @@ def rows(count: int) -> tuple[Array, Array]:
 
 
 def spec_of(**changes: Any) -> TrainingSpec:
-    return TrainingSpec.model_validate({"dtype": "float64", "fit_bias": False} | changes)
+    return TrainingSpec.model_validate({"learning_rate": 0.01} | {"dtype": "float64", "fit_bias": False} | changes)
 
 
 def trained(engine: str, x: Array, y: Array, spec: TrainingSpec) -> tuple[float, list[EpochRecord]]:

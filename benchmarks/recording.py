@@ -133,7 +133,7 @@ def _log_batches(client: MlflowClient, run_id: str) -> float:
 
 def add_job(database: Database) -> UUID:
     """A job that rows may belong to."""
-    spec = TrainingSpec()
+    spec = TrainingSpec(learning_rate=0.01)
     with database.writing() as session:
         dataset_id = uuid7()
         values = {"columns": [], "content_hash": dataset_id.hex, "object_id": dataset_id, "size": 0, "rows": 1}

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from slope.analysis import settle_rate
 from slope.data import Array, TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
 from slope.model import LinearModel, Parameters, torch_dtype
 from slope.optimizers import build_optimizer, build_scheduler
@@ -24,7 +25,8 @@ _KEPT_NUMBERS = 2**16
 
 def train_epochs(data: TrainingData, spec: TrainingSpec) -> Iterator[EpochRecord]:
     """Train from the start, one record an epoch. The caller owns storage and stopping."""
-    return Training(data, spec).epochs()
+    settled, _ = settle_rate(data, spec)
+    return Training(data, settled).epochs()
 
 
 class Loop(Run):

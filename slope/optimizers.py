@@ -51,8 +51,8 @@ def build_optimizer(parameters: list[Tensor], spec: TrainingSpec, *, fused: bool
     if fused and spec.optimizer.name in _FUSED:
         options["fused"] = True
     if isinstance(spec.optimizer, SGD) and not (spec.optimizer.momentum or spec.optimizer.weight_decay):
-        return PlainSGD(parameters, lr=spec.learning_rate)
-    return _OPTIMIZERS[spec.optimizer.name](parameters, lr=spec.learning_rate, **options)
+        return PlainSGD(parameters, lr=spec.rate)
+    return _OPTIMIZERS[spec.optimizer.name](parameters, lr=spec.rate, **options)
 
 
 def build_scheduler(

@@ -1,5 +1,7 @@
 """An attempt at a group: the jobs of a sweep that train together, each with an end of its own."""
 
+from typing import Any
+
 import numpy as np
 import structlog
 
@@ -8,6 +10,7 @@ from service.data.streamed import unread_data
 from service.data.triangles import job_columns
 from service.store.group_leases import GroupLease
 from service.store.tables import Job
+from slope.analysis import Curvature
 from slope.data import Indices, TrainingData, prepare
 from slope.engines.fused import Fused
 from slope.engines.groups import snapshot_interval
@@ -93,8 +96,10 @@ class GroupAttempt:
         """Load the data, and go on from the last checkpoints. Raises Interrupted, for it may take long."""
         first = self._first
         reductions = self._load()
+        chosen = self._settle_rates()
         for place, job in self._jobs.items():
-            self._recorder.add_columns(place, outcome.start_columns(job, self._data, self._specs[place]))
+            known = outcome.start_columns(job, self._data, self._specs[place])
+            self._recorder.add_columns(place, known | chosen.get(place, {}))
         self._complete_analyses()
         self._training = Fused(
             self._data,
@@ -137,6 +142,22 @@ class GroupAttempt:
     def _keep_snapshots_when_due(self) -> None:
         if self._snapshot_interval and self._training.epoch % self._snapshot_interval == 0:
             self._recorder.keep_snapshots(self._training.epoch, self._training.states(), self._training.live)
+
+    def _settle_rates(self) -> dict[int, dict[str, Any]]:
+        """Choose the learning rates that were left open. What the jobs are told of them: of all jobs, or of none."""
+        if all(spec.learning_rate != "auto" for spec in self._specs.values()):
+            return {}
+        told, curvatures = {}, dict[str, Curvature]()
+        for place, spec in self._specs.items():
+            job, start = self._jobs[place], f"{spec.initial_weights} {spec.initial_bias} {spec.seed}"
+            told[place] = {"spec": job.spec, "plan": job.plan}
+            if spec.learning_rate == "auto":
+                if start not in curvatures:  # all else that it depends on they have in common
+                    curvatures[start] = outcome.curvature_of_job(self._data, self._reduction, spec)
+                chosen = outcome.chosen_rate(curvatures[start], spec)
+                self._specs[place] = spec.at_rate(chosen.rate)
+                told[place] = outcome.rate_columns(job, self._specs[place], chosen)
+        return told
 
     def _take(self, found: Round) -> None:
         """Record a round: its numbers, the jobs that ended in it, and those that are to be cancelled."""

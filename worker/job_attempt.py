@@ -51,6 +51,8 @@ class JobAttempt:
         self._reduction: Reduction | None = None
         """Of data that is read in parts, from when it has been."""
         self._analysis: outcome.LateAnalysis | None = None
+        self._rate_columns: dict[str, Any] = {}
+        """What the job is told of a learning rate that was chosen here."""
         keeps_every_step = job.planned.steps_recorded and self._spec.record.every == 1
         size = (job.dataset.rows, len(job.features))
         interval = snapshot_interval(self._spec, *size, job.planned.engine)
@@ -68,12 +70,13 @@ class JobAttempt:
                 lambda: numbers.load_job_data(process.storage, job, self._pause), process.stopping
             )
             self._data = prepare(arrays.x, arrays.y, spec)
-        self._recorder.set_columns(outcome.start_columns(job, self._data, spec))
+            self._settle_rate(None)
+        self._recorder.set_columns(self._start_columns())
         self._training = self._engine()
         if job.checkpoint:
             self._training.restore(job.checkpoint)
-        self._analysis = outcome.LateAnalysis.of(job, self._data, spec, process.settings)
-        if found := outcome.with_rate_per_row(job.analysis, self._data, spec):
+        self._analysis = outcome.LateAnalysis.of(job, self._data, self._spec, process.settings)
+        if found := outcome.with_rate_per_row(job.analysis, self._data, self._spec):
             self._keep_analysis(*found)
         log.info("training", from_epoch=self._training.epoch)
 
@@ -81,24 +84,43 @@ class JobAttempt:
         if self._heartbeat.stop_reason is not None:
             raise Interrupted
 
-    def _engine(self) -> Run:
-        job, spec, device = self._job, self._spec, device_for(self._job.device)
+    def _settle_rate(self, reduction: Reduction | None) -> None:
+        """Let the job have a learning rate that is chosen here, if the request and its answer left that open."""
+        if self._spec.learning_rate == "auto":
+            chosen = outcome.chosen_rate(outcome.curvature_of_job(self._data, reduction, self._spec), self._spec)
+            self._spec = self._spec.at_rate(chosen.rate)
+            self._rate_columns = outcome.rate_columns(self._job, self._spec, chosen)
 
+    def _start_columns(self) -> dict[str, Any]:
+        return outcome.start_columns(self._job, self._data, self._spec) | self._rate_columns
+
+    def _engine(self) -> Run:
+        job, device = self._job, device_for(self._job.device)
         options: dict[str, Any] = {
             "keeps_steps": job.planned.steps_recorded,
             "interrupted": lambda: self._heartbeat.stop_reason is not None,
         }
         if job.planned.holds_rows:
-            return build(job.planned.engine, self._data, spec, device=device, **options)
+            return build(job.planned.engine, self._data, self._spec, device=device, **options)
         reduce = _reduction(self._process, self._lease, job)
+        if self._spec.learning_rate == "auto":
+            reduce = self._reduced_for_rate(reduce)
 
         def reductions(pause: Pause) -> Reductions:
-            found = reduce(pause).reductions(spec)
+            found = reduce(pause).reductions(self._spec)
             self._data, self._reduction = replace(self._data, scaler=found.scaler), found.training
-            self._recorder.set_columns(outcome.start_columns(job, self._data, spec))
+            self._recorder.set_columns(self._start_columns())
             return found
 
-        return build_reduced(len(job.features), reductions, spec, **options)
+        return build_reduced(len(job.features), reductions, self._spec, **options)
+
+    def _reduced_for_rate(self, reduce: Callable[[Pause], ReducedPartition]) -> Callable[[Pause], ReducedPartition]:
+        """Reduce the data now: the learning rate is chosen by what it is reduced to."""
+        whole = reduce(self._pause)
+        found = whole.reductions(self._spec)
+        self._data = replace(self._data, scaler=found.scaler)
+        self._settle_rate(found.training)
+        return lambda pause: whole
 
     def train(self) -> None:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over, and Interrupted."""

@@ -1,7 +1,7 @@
 """What a job has besides its records: what its worker knows from the start, and what came out of it."""
 
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from threading import Thread
 from typing import Any, Self
 
@@ -12,10 +12,15 @@ from service.settings import Settings
 from service.store.tables import Job
 from slope.analysis import (
     Analysis,
+    ChosenRate,
+    Curvature,
     Ending,
     Exact,
     Reached,
     analyse,
+    choose_rate,
+    curvature_of,
+    curvature_of_reduced,
     ending_of_triangle,
     rate_per_row,
     rate_warnings,
@@ -56,6 +61,24 @@ def start_columns(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str,
         "scaler": data.scaler.document if data.scaler else None,
         "predictions_before": _predict(job, start, data, spec),
     }
+
+
+def curvature_of_job(data: TrainingData, reduction: Reduction | None, spec: TrainingSpec) -> Curvature:
+    """Of the loss of a job, by its rows or by what stands for them."""
+    return curvature_of(data, spec) if reduction is None else curvature_of_reduced(reduction, spec, data.scaler)
+
+
+def chosen_rate(curvature: Curvature, spec: TrainingSpec) -> ChosenRate:
+    """The learning rate of a job that leaves it open."""
+    chosen = choose_rate(curvature, spec)
+    assert chosen  # what stands for rows stands for all steps, too
+    return chosen
+
+
+def rate_columns(job: Job, spec: TrainingSpec, chosen: ChosenRate) -> dict[str, Any]:
+    """Columns of a job whose learning rate its worker has chosen: they go with the first epoch, and stay."""
+    planned = replace(job.planned, learning_rate=chosen.rate, learning_rate_rule=chosen.rule)
+    return {"spec": spec.model_dump(mode="json"), "plan": asdict(planned)}
 
 
 def result_columns(

@@ -1,18 +1,30 @@
 """What a job would do: its data, its plan and its analysis, before it is queued; and what is too much of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from service.data.numbers import analysis_is_late
 from service.errors import InvalidRequest, TooLargeForWorkers, TooManyNumbers
-from service.jobs.training_data import Sample, sample_for_job
+from service.jobs.training_data import Sample, Seen, sample_for_job
 from service.settings import Settings
 from service.storage import Storage
 from service.store import workers
 from service.store.database import Database
-from slope.analysis import Analysis, analyse, analyse_columns, analysis_seconds, warnings_for
-from slope.data import prepare
+from slope.analysis import (
+    LATER,
+    Analysis,
+    Curvature,
+    analyse,
+    analyse_columns,
+    analysis_seconds,
+    choose_rate,
+    curvature_of,
+    curvature_of_reduced,
+    warnings_for,
+)
+from slope.data import TrainingData
 from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
 from slope.reduced_rows import ReducedColumns
 from slope.spec import Fault, JobRequest, TrainingSpec
@@ -57,9 +69,44 @@ def draft_job(
     refuse_too_many_numbers("job", planned.recorded_numbers, settings)
     columns = sample.analysed_columns(spec, reads_rows=reads_rows)
     follows = columns is None and analysis_is_late(*size, settings)
-    analysis = _analysis(sample, columns, spec, settings)
+    is_long = seconds_of_analysis(sample, columns) > settings.analysis_seconds
+    seen = None if is_long else sample.seen(columns, spec)
+    curvature = _curvature(sample, seen, spec) if spec.learning_rate == "auto" else None
+    spec, planned = at_chosen_rate(spec, planned, curvature)
+    analysis = analyse_seen(seen, spec)
     warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
-    return Draft(request, sample, planned, analysis, follows, warnings)
+    settled = request.model_copy(update={"hyperparameters": spec})
+    return Draft(settled, sample, planned, analysis, follows, warnings)
+
+
+def at_chosen_rate(spec: TrainingSpec, planned: Plan, curvature: Curvature | None) -> tuple[TrainingSpec, Plan]:
+    """Both with the learning rate that is chosen, where the spec leaves it open and the data was looked at."""
+    if spec.learning_rate != "auto":
+        return spec, replace(planned, learning_rate=spec.rate)
+    if curvature is None or (chosen := choose_rate(curvature, spec)) is None:
+        return spec, replace(planned, learning_rate_rule=LATER)
+    return spec.at_rate(chosen.rate), replace(planned, learning_rate=chosen.rate, learning_rate_rule=chosen.rule)
+
+
+def analyse_seen(seen: Seen | None, spec: TrainingSpec) -> Analysis | None:
+    if isinstance(seen, ReducedColumns):
+        return analyse_columns(seen, spec)
+    return None if seen is None else analyse(seen, spec)
+
+
+def _curvature(sample: Sample, seen: Seen | None, spec: TrainingSpec) -> Curvature | None:
+    """None where only the worker looks at the rows. A triangle takes no time, whatever an analysis of it does."""
+    looked_at = sample.reduced_for(spec) if seen is None else seen
+    return None if looked_at is None else curvature_seen(looked_at, spec)
+
+
+def curvature_seen(seen: Seen, spec: TrainingSpec) -> Curvature:
+    """Of the loss of a job that trains on it."""
+    if isinstance(seen, TrainingData):
+        return curvature_of(seen, spec)
+    with np.errstate(all="ignore"):
+        rows, scaler = seen.prepared(spec)
+    return curvature_of_reduced(rows, spec, scaler)
 
 
 def _plan(session: Session, sample: Sample, spec: TrainingSpec, device: str) -> Plan:
@@ -73,26 +120,10 @@ def _plan(session: Session, sample: Sample, spec: TrainingSpec, device: str) -> 
         raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
 
 
-def _analysis(
-    sample: Sample, columns: ReducedColumns | None, spec: TrainingSpec, settings: Settings
-) -> Analysis | None:
-    """None where it would take too long, or the rows are too many to be read now."""
-    is_long = seconds_of_analysis(sample, columns) > settings.analysis_seconds
-    return None if is_long else analyse_sample(sample, columns, spec)
-
-
 def seconds_of_analysis(sample: Sample, columns: ReducedColumns | None) -> float:
     """About how long an analysis takes, of the rows or of what stands for them."""
     features = len(sample.features)
     return analysis_seconds(features + 2 if columns else sample.rows, features)
-
-
-def analyse_sample(sample: Sample, columns: ReducedColumns | None, spec: TrainingSpec) -> Analysis | None:
-    """None where the rows are too many to be read now."""
-    if columns:
-        return analyse_columns(columns, spec)
-    arrays = sample.arrays
-    return None if arrays is None else analyse(prepare(arrays.x, arrays.y, spec), spec)
 
 
 def refuse_too_many_numbers(what: str, numbers: int, settings: Settings) -> None:

@@ -9,12 +9,18 @@ from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
 from service.errors import InvalidRequest, TooManyNumbers
-from service.jobs.drafts import analyse_sample, refuse_too_many_numbers, seconds_of_analysis
-from service.jobs.training_data import Sample, sample_for_job
+from service.jobs.drafts import (
+    analyse_seen,
+    at_chosen_rate,
+    curvature_seen,
+    refuse_too_many_numbers,
+    seconds_of_analysis,
+)
+from service.jobs.training_data import Sample, Seen, sample_for_job
 from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
-from slope.analysis import Analysis, warnings_for
+from slope.analysis import Analysis, Curvature, warnings_for
 from slope.engines import groups
 from slope.engines.groups import groups_of
 from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Plan, plan
@@ -56,6 +62,17 @@ class Member:
         return [*self.of_the_data, *warnings_for(self.request.hyperparameters, self.analysis)]
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is known of the data as some of the settings train on it; each is None where it is not."""
+
+    analysis: Analysis | None
+    curvature: Curvature | None
+
+
+_UNKNOWN = _Known(None, None)
+
+
 def sample_for_sweep(database: Database, storage: Storage, request: SweepRequest) -> Sample:
     """What all jobs learn from. Raises InvalidRequest where one of them does not fit a stored dataset."""
     are_doubles = all(job.hyperparameters.dtype == "float64" for job in request.jobs)
@@ -75,10 +92,10 @@ def plan_members(request: SweepRequest, sample: Sample, settings: Settings, memo
     places = _group_places(request, sample)
     plans = _plans(request, places, sample, memory)
     refuse_too_many_numbers("sweep", sum(each.recorded_numbers for each in plans), settings)
-    analyses = _analyses(specs, sample, settings)
+    known = _known(specs, sample, settings)
     of_the_data = {_rounded(spec): sample.warnings(spec) for spec in {_rounded(spec): spec for spec in specs}.values()}
     return [
-        Member(job, planned, analyses.get(_analysed(spec)), places.get(index), of_the_data[_rounded(spec)])
+        _member(job, planned, known.get(_analysed(spec), _UNKNOWN), places.get(index), of_the_data[_rounded(spec)])
         for index, (job, spec, planned) in enumerate(zip(request.jobs, specs, plans, strict=True))
     ]
 
@@ -189,13 +206,24 @@ def _alone(request: SweepRequest, index: int, sample: Sample, memory: int | None
     return replace(planned, why=f"{planned.why}. It trains alone: {reason}")
 
 
-def _analyses(specs: Sequence[TrainingSpec], sample: Sample, settings: Settings) -> dict[Hashable, Analysis | None]:
-    """None at all where together they would take longer than one may."""
+def _member(job: JobRequest, planned: Plan, known: _Known, place: GroupPlace | None, of_the_data: list[str]) -> Member:
+    """With the learning rate that is chosen for it, where it leaves that open."""
+    spec, planned = at_chosen_rate(job.hyperparameters, planned, known.curvature)
+    return Member(job.model_copy(update={"hyperparameters": spec}), planned, known.analysis, place, of_the_data)
+
+
+def _known(specs: Sequence[TrainingSpec], sample: Sample, settings: Settings) -> dict[Hashable, _Known]:
+    """By what a setting's analysis depends on. Nothing at all where together they would take longer than one may."""
     different = {_analysed(spec): spec for spec in specs}
     columns = {key: sample.analysed_columns(spec, reads_rows=False) for key, spec in different.items()}
     if sum(seconds_of_analysis(sample, found) for found in columns.values()) > settings.analysis_seconds:
         return {}
-    return {key: analyse_sample(sample, columns[key], spec) for key, spec in different.items()}
+    are_open = any(spec.learning_rate == "auto" for spec in specs)
+    return {key: _known_of(sample.seen(columns[key], spec), spec, are_open) for key, spec in different.items()}
+
+
+def _known_of(seen: Seen | None, spec: TrainingSpec, is_open: bool) -> _Known:
+    return _Known(analyse_seen(seen, spec), curvature_seen(seen, spec) if seen is not None and is_open else None)
 
 
 def _rounded(spec: TrainingSpec) -> Hashable:

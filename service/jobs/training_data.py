@@ -20,12 +20,16 @@ from service.store import datasets as stored
 from service.store.database import Database
 from service.store.tables import Dataset
 from slope.analysis import Spread, precision_warnings, spreads_of
+from slope.data import TrainingData, prepare
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.reduced_rows import ReducedColumns
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
 from slope.spec.job import refuse_misfits
 from slope.spec.names import no_such
 from slope.spec.part import infinite_from
+
+Seen = TrainingData | ReducedColumns
+"""The rows to train on, or what stands for them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,12 @@ class Sample:
         """The same for an analysis: a few rows are read, and where it may, those that bound the rate of each row."""
         is_by_row = reads_rows and spec.batch_size == 1 and self.numbers <= MOST_READ
         return None if is_by_row or self.numbers <= LITTLE_NUMBERS else self.reduced_for(spec)
+
+    def seen(self, columns: ReducedColumns | None, spec: TrainingSpec) -> Seen | None:
+        """What a job trains on: what stands for its rows, if that is to do, or else those that can be read now."""
+        if columns:
+            return columns
+        return None if self.arrays is None else prepare(self.arrays.x, self.arrays.y, spec)
 
     def warnings(self, spec: TrainingSpec) -> list[str]:
         """What is lost of the columns in the dtype of a job."""

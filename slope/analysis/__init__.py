@@ -3,11 +3,23 @@
 from slope.analysis.analysis import analyse, analysis_seconds, loss_of, r_squared, rate_per_row, reached
 from slope.analysis.notes import Spread, precision_warnings, rate_warnings, spreads_of, warnings_for
 from slope.analysis.of_triangle import analyse_columns, reached_by
+from slope.analysis.rates import (
+    LATER,
+    ChosenRate,
+    Curvature,
+    choose_rate,
+    curvature_of,
+    curvature_of_reduced,
+    settle_rate,
+)
 from slope.analysis.result import Analysis, Exact, Reached
 from slope.analysis.shortfall import Ending, ending_of_triangle, shortfall
 
 __all__ = [
+    "LATER",
     "Analysis",
+    "ChosenRate",
+    "Curvature",
     "Ending",
     "Exact",
     "Reached",
@@ -15,6 +27,9 @@ __all__ = [
     "analyse",
     "analyse_columns",
     "analysis_seconds",
+    "choose_rate",
+    "curvature_of",
+    "curvature_of_reduced",
     "ending_of_triangle",
     "loss_of",
     "precision_warnings",
@@ -23,6 +38,7 @@ __all__ = [
     "rate_warnings",
     "reached",
     "reached_by",
+    "settle_rate",
     "shortfall",
     "spreads_of",
     "warnings_for",

@@ -111,8 +111,8 @@ def stable_limit(spec: TrainingSpec, analysis: Analysis) -> float | None:
 
 def rate_warnings(spec: TrainingSpec, analysis: Analysis) -> Iterator[str]:
     """Where the learning rate is above what the analysis knows to be stable."""
-    rate, limit = spec.learning_rate, stable_limit(spec, analysis)
-    if limit is None or rate <= limit:
+    limit = stable_limit(spec, analysis)
+    if limit is None or spec.learning_rate == "auto" or (rate := spec.rate) <= limit:
         return
     by_rows = "and above that training row by row may diverge"
     meaning = "where full-batch descent on these rows begins to diverge" if _is_full(spec, analysis) else by_rows

@@ -111,11 +111,11 @@ def _decays(spec: TrainingSpec) -> bool:
 
 
 def _remedies(spec: TrainingSpec, limit: float | None) -> str:
-    if isinstance(spec.optimizer, LBFGS) and spec.learning_rate != 1:
+    if isinstance(spec.optimizer, LBFGS) and spec.rate != 1:
         first = "set learning_rate to 1, the whole step that lbfgs finds"
-    elif limit is not None and spec.learning_rate > limit:
+    elif limit is not None and spec.rate > limit:
         first = f"lower learning_rate below {limit:.6g}"
-    elif limit is not None and spec.learning_rate < limit / 2:
+    elif limit is not None and spec.rate < limit / 2:
         first = f"train for more epochs, or with a learning_rate up to {limit:.6g}"
     else:
         first = "train for more epochs"

@@ -33,7 +33,7 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Linear regression by gradient descent, trained by a service, every epoch of it recorded there.
 
     Parameters have the names, the meaning and the defaults of a job's hyperparameters, and None is the service's own;
-    only `standardize` is true, so that the default learning rate suits data of any size. After `fit`: `coef_` (D) and
+    only `standardize` is true, so that few epochs get far with data of any size. After `fit`: `coef_` (D) and
     `intercept_`, of X in its own units, `n_iter_` (epochs), and `job_`, the job as the service answered: its `id` leads
     to every number. The names of a data frame's columns are `feature_names_in_`, and those of the job's features.
     """
@@ -42,7 +42,7 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         epochs: int = 10,
-        learning_rate: float = 0.01,
+        learning_rate: float | str = "auto",
         batch_size: int | str = 1,
         shuffle: bool = False,
         seed: int = 0,

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from slope.analysis import settle_rate
 from slope.data import TrainingData
 from slope.engines.compiled import Compiled
 from slope.engines.composed import Composed
@@ -27,6 +28,7 @@ def build(
     device: torch.device | str = "cpu",
 ) -> Run:
     """A run of a job by an engine that the plan found to apply. Only the reference trains on the device."""
+    spec, _ = settle_rate(data, spec)
     options: dict[str, Any] = {"keeps_steps": keeps_steps, "interrupted": interrupted}
     if engine == "eager":
         return Training(data, spec, device=device, **options)

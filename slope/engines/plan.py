@@ -80,6 +80,10 @@ class Plan:
     """In how many the data is reduced, by as many workers as are free."""
     from_triangle: bool = False
     """Whether the dataset's triangle stands for its rows, none of which is read."""
+    learning_rate: float | None = None
+    """Of the first epoch: the request's, or what "auto" has chosen; null until it is chosen."""
+    learning_rate_rule: str | None = None
+    """By which rule, and why, "auto" has chosen it; null where the request said the rate."""
     actual_seconds: float | None = None
     """Spent in the epochs so far; null in a plan for a job that is not there yet."""
 

@@ -17,7 +17,7 @@ def learning_rates(specs: Sequence[TrainingSpec], steps: int) -> Callable[[Any],
 
     Of one model it may be asked for many counts together.
     """
-    base = np.array([spec.learning_rate for spec in specs])
+    base = np.array([spec.rate for spec in specs])
     match specs[0].schedule:
         case Step():
             sizes, gammas = _vector(specs, "step_size"), _vector(specs, "gamma")

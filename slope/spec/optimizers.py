@@ -1,6 +1,6 @@
 """Optimizers, each with the parameter names and defaults of its class in torch.optim."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -101,7 +101,15 @@ class LBFGS(Part):
     history_size: Annotated[int, Field(ge=1, le=1000)] = 100
     """How many updates it remembers."""
     line_search_fn: Literal["strong_wolfe"] | None = None
-    """How far to go along a direction."""
+    """How far to go along a direction. Also by the name `line_search`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_line_search(cls, value: Any) -> Any:
+        """The name that people know it by; what is kept and answered is torch's."""
+        if isinstance(value, dict) and "line_search" in value and "line_search_fn" not in value:
+            return {"line_search_fn" if name == "line_search" else name: each for name, each in value.items()}
+        return value
 
 
 _Kinds = SGD | Adam | AdamW | RMSprop | Adagrad | LBFGS

@@ -31,6 +31,9 @@ BatchSize = Annotated[
     Annotated[Count, Tag("value")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_value)
 ]
 Start = Annotated[Literal["zeros", "normal"], Tag("word")]
+LearningRate = Annotated[
+    Annotated[Positive, Tag("value")] | Annotated[Literal["auto"], Tag("word")], Discriminator(_word_or_value)
+]
 InitialWeights = Annotated[Annotated[list[float], FewFaults, Tag("value")] | Start, Discriminator(_word_or_value)]
 InitialBias = Annotated[Annotated[float, Tag("value")] | Start, Discriminator(_word_or_value)]
 
@@ -58,8 +61,9 @@ class TrainingSpec(Part):
 
     epochs: Annotated[int, Field(ge=1, le=MAX_EPOCHS)] = 10
     """Passes over the data."""
-    learning_rate: Positive = 0.01
-    """Of the first epoch."""
+    learning_rate: LearningRate = "auto"
+    """Of the first epoch: a number, or "auto", which chooses one by the curvature of the loss before the first epoch.
+    A job then has the number that was chosen, and its plan says by which rule."""
     batch_size: BatchSize = 1
     """Rows a step; more than there are means all of them, as "full" does."""
     shuffle: bool = False
@@ -103,6 +107,17 @@ class TrainingSpec(Part):
     """How the steps are computed: `auto` takes the fastest way that applies, and the plain loop below a second."""
     record: Recording = Recording()
     """Every epoch by default, and every step while that is a million numbers or less."""
+
+    @property
+    def rate(self) -> float:
+        """The learning rate as a number. Raises ValueError while nobody has chosen it."""
+        if self.learning_rate == "auto":
+            raise ValueError("The learning rate is still to be chosen: slope.analysis.settle_rate does it")
+        return self.learning_rate
+
+    def at_rate(self, rate: float) -> Self:
+        """The same with another learning rate."""
+        return self.model_copy(update={"learning_rate": rate})
 
     @property
     def schedule_counts_steps(self) -> bool:

@@ -74,7 +74,7 @@ def request(**hyperparameters: Any) -> dict[str, Any]:
     """A small job: four rows on a line, full batch, with these hyperparameters."""
     return {
         "dataset": {"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.5]},
-        "hyperparameters": {"batch_size": "full", "epochs": 5} | hyperparameters,
+        "hyperparameters": {"batch_size": "full", "epochs": 5, "learning_rate": 0.01} | hyperparameters,
     }
 
 

@@ -27,7 +27,7 @@ CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 
 
 def spec_of(**hyperparameters: Any) -> TrainingSpec:
-    return TrainingSpec.model_validate(hyperparameters)
+    return TrainingSpec.model_validate({"learning_rate": 0.01} | hyperparameters)
 
 
 def prepared(x: Any, y: Any, spec: TrainingSpec) -> TrainingData:

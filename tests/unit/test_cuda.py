@@ -33,7 +33,8 @@ RUNS = [(name, size) for name in OPTIMIZERS for size in (1, 16, "full")] + [("lb
 def test_the_gpu_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str) -> None:
     assert torch.cuda.is_available()
     spec = TrainingSpec.model_validate(
-        {"epochs": 20, "batch_size": batch_size, "shuffle": True, "dtype": dtype, "optimizer": {"name": optimizer}}
+        {"learning_rate": 0.01}
+        | {"epochs": 20, "batch_size": batch_size, "shuffle": True, "dtype": dtype, "optimizer": {"name": optimizer}}
     )
     runs = [Training(prepare(X, Y, spec), spec, device=device) for device in ("cpu", "cuda")]
     for cpu, gpu in zip(*(run.epochs() for run in runs), strict=True):
@@ -48,7 +49,7 @@ def test_the_gpu_agrees_with_the_cpu(optimizer: str, batch_size: Any, dtype: str
     ],
 )
 def test_engines_on_the_gpu_agree_with_the_cpu_in_float64(engine: str, changes: dict[str, Any]) -> None:
-    spec = TrainingSpec.model_validate({"epochs": 20, "validation_fraction": 0.25} | changes)
+    spec = TrainingSpec.model_validate({"learning_rate": 0.01} | {"epochs": 20, "validation_fraction": 0.25} | changes)
     data = prepare(X, Y, spec)
     runs = [build(engine, data, spec, device=device) for device in ("cpu", "cuda")]
     for cpu, gpu in zip(*(run.epochs() for run in runs), strict=True):

@@ -27,7 +27,7 @@ unhurried = settings(deadline=None)
 
 
 def spec_of(**hyperparameters: Any) -> TrainingSpec:
-    return TrainingSpec.model_validate(hyperparameters)
+    return TrainingSpec.model_validate({"learning_rate": 0.01} | hyperparameters)
 
 
 def shuffled(seed: int, **hyperparameters: Any) -> TrainingSpec:

@@ -84,7 +84,9 @@ def test_without_a_rule_nothing_is_watched() -> None:
 
 
 def trained(**hyperparameters: Any) -> tuple[Training, list[EpochRecord]]:
-    spec = TrainingSpec.model_validate({"dtype": "float64", "batch_size": "full", **hyperparameters})
+    spec = TrainingSpec.model_validate(
+        {"learning_rate": 0.01} | {"dtype": "float64", "batch_size": "full", **hyperparameters}
+    )
     training = Training(prepare(X, Y, spec), spec)
     return training, list(training.epochs())
 

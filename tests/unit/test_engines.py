@@ -73,7 +73,9 @@ def cases(draw: st.DrawFn, changes: dict[str, st.SearchStrategy[Any]]) -> Case:
         "early_stopping": draw(st.sampled_from([None, {"patience": 2}])),
         "dtype": draw(st.sampled_from(["float64", "float64", "float32"])),
     }
-    spec = TrainingSpec.model_validate(chosen | {name: draw(strategy) for name, strategy in changes.items()})
+    spec = TrainingSpec.model_validate(
+        {"learning_rate": 0.01} | chosen | {name: draw(strategy) for name, strategy in changes.items()}
+    )
     held_back = round(spec.validation_fraction * rows)
     if spec.validation_fraction and not 0 < held_back < rows:
         spec = spec.model_copy(update={"validation_fraction": 0.0})
@@ -195,7 +197,7 @@ def typical(engine: str, **changes: Any) -> Case:
         "early_stopping": {"patience": 3},
         "schedule": {"name": "exponential", "gamma": 0.9},
     }
-    spec = TrainingSpec.model_validate(common | TYPICAL[engine] | changes)
+    spec = TrainingSpec.model_validate({"learning_rate": 0.01} | common | TYPICAL[engine] | changes)
     return spec, prepare(x, y, spec)
 
 
@@ -347,7 +349,9 @@ def test_of_wide_data_fewer_rows_are_done_between_two_questions_and_the_numbers_
 
 
 def test_every_evaluation_of_lbfgs_is_asked_for() -> None:
-    spec = TrainingSpec.model_validate({"epochs": 1, "optimizer": {"name": "lbfgs"}, "batch_size": "full"})
+    spec = TrainingSpec.model_validate(
+        {"learning_rate": 0.01} | {"epochs": 1, "optimizer": {"name": "lbfgs"}, "batch_size": "full"}
+    )
     asked: list[bool] = []
 
     def interrupted() -> bool:
@@ -413,7 +417,11 @@ def test_near_a_loss_of_zero_the_digits_are_those_of_the_residuals(engine: str) 
     y = x @ [1.0, -2.0, 0.5] + 4
     change = {"optimizer": {"name": "sgd"}, "learning_rate": 0.3 if engine == "reduced" else 0.05}
     spec = TrainingSpec.model_validate(
-        {"epochs": 300 if engine == "reduced" else 30, "dtype": "float64"} | TYPICAL[engine] | change | {"l2": 0.0}
+        {"learning_rate": 0.01}
+        | {"epochs": 300 if engine == "reduced" else 30, "dtype": "float64"}
+        | TYPICAL[engine]
+        | change
+        | {"l2": 0.0}
     )
     losses = [record.loss for record in build(engine, prepare(x, y, spec), spec).epochs()]
     assert losses[0] > 0.01

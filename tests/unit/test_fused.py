@@ -87,7 +87,7 @@ def groups(draw: st.DrawFn) -> tuple[dict[int, TrainingSpec], int]:
     own["schedule"] = SCHEDULES[schedule].map(lambda options: {"name": schedule} | options | per)
     members = draw(st.lists(st.fixed_dictionaries(own), min_size=1, max_size=4))
     places = draw(st.permutations(range(6)))[: len(members)]
-    specs = [TrainingSpec.model_validate(shared | member) for member in members]
+    specs = [TrainingSpec.model_validate({"learning_rate": 0.01} | shared | member) for member in members]
     return dict(zip(places, specs, strict=True)), 6
 
 
@@ -310,15 +310,15 @@ def test_settings_that_share_data_and_batches_form_groups() -> None:
     specs = [
         TrainingSpec(learning_rate=0.1),
         TrainingSpec(learning_rate=0.2, l2=0.5),
-        TrainingSpec.model_validate({"optimizer": {"name": "lbfgs"}}),
+        TrainingSpec.model_validate({"learning_rate": 0.01} | {"optimizer": {"name": "lbfgs"}}),
         TrainingSpec(batch_size=2),
         TrainingSpec(batch_size=2, shuffle=True, seed=1),
         TrainingSpec(batch_size=2, shuffle=True, seed=2),
         TrainingSpec(batch_size=10, shuffle=False),
         TrainingSpec(batch_size="full"),
         TrainingSpec(learning_rate=0.3, engine="eager"),
-        TrainingSpec.model_validate({"schedule": {"name": "cosine", "per": "epoch"}}),
-        TrainingSpec.model_validate({"schedule": {"name": "cosine", "per": "step"}}),
+        TrainingSpec.model_validate({"learning_rate": 0.01} | {"schedule": {"name": "cosine", "per": "epoch"}}),
+        TrainingSpec.model_validate({"learning_rate": 0.01} | {"schedule": {"name": "cosine", "per": "step"}}),
     ]
     assert groups_of(specs, rows=8, features=1) == [[0, 1], [6, 7]]
     assert "lbfgs" in (obstacle(specs[2]) or "")
@@ -337,7 +337,7 @@ def test_a_group_is_no_wider_than_its_residuals_have_room() -> None:
 
 
 def test_columns_are_those_of_the_records() -> None:
-    records, _, _ = alone(TrainingSpec(epochs=2))
+    records, _, _ = alone(TrainingSpec(epochs=2, learning_rate=0.01))
     columns = epoch_columns(records)
     assert columns.loss.tolist() == [record.loss for record in records]
     assert columns.weights.tolist() == [record.parameters.weights for record in records]

@@ -74,7 +74,7 @@ def spec_of(**hyperparameters: Any) -> TrainingSpec:
     """A valid spec: lbfgs leaves out what it cannot be joined with."""
     if hyperparameters.get("optimizer", {}).get("name") == "lbfgs":
         hyperparameters = {k: v for k, v in hyperparameters.items() if k not in ("clip_norm", "zero_gradients")}
-    return TrainingSpec.model_validate(hyperparameters)
+    return TrainingSpec.model_validate({"learning_rate": 0.01} | hyperparameters)
 
 
 def training_of(x: Any, y: Any, spec: TrainingSpec, **options: Any) -> Training:

@@ -24,7 +24,7 @@ FEW = [0.25, -1.5, 3.0]
 
 
 def spec_of(**hyperparameters: Any) -> TrainingSpec:
-    return TrainingSpec.model_validate({"dtype": "float64", **hyperparameters})
+    return TrainingSpec.model_validate({"learning_rate": 0.01} | {"dtype": "float64", **hyperparameters})
 
 
 def tensors(*values: Any) -> list[torch.Tensor]:

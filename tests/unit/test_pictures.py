@@ -35,7 +35,7 @@ def lecture() -> DrawnGraph:
 def wide(features: int = 8) -> DrawnGraph:
     """A step of a batch with a table of weights."""
     random = np.random.default_rng(3)
-    spec = TrainingSpec.model_validate({"batch_size": "full", "l2": 0.1})
+    spec = TrainingSpec.model_validate({"learning_rate": 0.01} | {"batch_size": "full", "l2": 0.1})
     data = prepare(random.normal(size=(6, features)), random.normal(size=6), spec)
     before = Parameters(random.normal(size=features).astype(np.float32).tolist(), 0.5)
     return StepTrace(spec, before, batch_of(data, spec, list(range(6)))).graph(2)

@@ -12,7 +12,7 @@ MILLION = 10**6
 
 
 def spec_of(**changes: Any) -> TrainingSpec:
-    return TrainingSpec.model_validate(changes)
+    return TrainingSpec.model_validate({"learning_rate": 0.01} | changes)
 
 
 def planned(rows: int, features: int = 10, device: str = "auto", **changes: Any) -> Plan:

@@ -23,7 +23,9 @@ X = np.arange(1.0, 6.0)
 
 def warnings(x: np.ndarray = X, y: np.ndarray = Y, **hyperparameters: Any) -> list[str]:
     spreads = spreads_of(np.column_stack([x, y]), [*(f"x{number}" for number in range(x[:, None].shape[1])), "y"])
-    return precision_warnings(TrainingSpec.model_validate(hyperparameters), spreads[:-1], spreads[-1])
+    return precision_warnings(
+        TrainingSpec.model_validate({"learning_rate": 0.01} | hyperparameters), spreads[:-1], spreads[-1]
+    )
 
 
 def test_a_column_far_from_zero_is_told_with_what_to_do() -> None:
@@ -118,13 +120,13 @@ def test_a_target_far_from_zero_is_learnt_in_float32(engine: str) -> None:
 
 def test_targets_that_float32_holds_are_left_as_they_are() -> None:
     for y, changes in ((X, {}), (np.full(5, 1e9), {}), (Y, {"dtype": "float64"}), (Y, {"fit_bias": False})):
-        data = prepare(X[:, None], y, TrainingSpec.model_validate(FAR | changes))
+        data = prepare(X[:, None], y, TrainingSpec.model_validate({"learning_rate": 0.01} | FAR | changes))
         assert data.y.tobytes() == y.tobytes()
     assert prepare(X[:, None], Y, TrainingSpec()).y.tobytes() == Y.tobytes(), "without standardize nothing is changed"
 
 
 def test_zeros_are_those_of_the_centred_targets() -> None:
-    spec = TrainingSpec.model_validate(FAR | {"epochs": 1})
+    spec = TrainingSpec.model_validate({"learning_rate": 0.01} | FAR | {"epochs": 1})
     data = prepare(X[:, None], Y, spec)
     assert initial_parameters(1, spec, data.scaler) == ([0.0], 0.0)
     told = spec.model_copy(update={"initial_weights": [1.0], "initial_bias": 1e9})
@@ -137,7 +139,9 @@ def test_targets_that_went_by_are_centred_as_those_in_memory_are(dtype: str) -> 
     scale = 1.0 if dtype == "float32" else 1e290  # whose squares overflow
     for y in (X * scale, (Y + 0.1) * scale, np.full(5, 0.1 * scale), np.zeros(5)):
         for held_back in (0.0, 0.4):
-            spec = TrainingSpec.model_validate(FAR | {"validation_fraction": held_back, "dtype": dtype})
+            spec = TrainingSpec.model_validate(
+                {"learning_rate": 0.01} | FAR | {"validation_fraction": held_back, "dtype": dtype}
+            )
             data = prepare(X[:, None], y, spec)
             found = PartitionedData(lambda rows, y=y: [(X[:, None], y)], 5, 1, spec).reduce(range(5), lambda: None)
             reductions = found.reductions(spec)

@@ -40,7 +40,7 @@ X, Y = random.normal(size=(11, 3)), random.normal(size=11)
 
 def spec_of(**changes: Any) -> TrainingSpec:
     base = {"epochs": 8, "learning_rate": 0.05, "batch_size": 4, "shuffle": True, "standardize": True, "seed": 3}
-    return TrainingSpec.model_validate(base | changes)
+    return TrainingSpec.model_validate({"learning_rate": 0.01} | base | changes)
 
 
 def recorded(spec: TrainingSpec) -> tuple[list[list[StepRecord]], dict[int, bytes]]:

@@ -20,7 +20,7 @@ FEW: dict[str, Any] = {"epochs": 3, "learning_rate": 1e-4, "batch_size": "full"}
 
 
 def told(x: Array, y: Array, **hyperparameters: Any) -> str | None:
-    spec = TrainingSpec.model_validate(hyperparameters)
+    spec = TrainingSpec.model_validate({"learning_rate": 0.01} | hyperparameters)
     data = prepare(x, y, spec)
     training = Training(data, spec)
     for _ in training.epochs():
@@ -119,7 +119,7 @@ def test_a_triangle_tells_what_its_rows_tell(
     x, noise = random.normal(size=(40, 3)) + np.array([0.0, 5.0, 0.0]), random.normal(size=40)
     given: dict[str, Any] = {"fit_bias": fit_bias, "frozen": frozen if fit_bias else [], "standardize": standardize}
     start = {"initial_weights": [0.5, 1.0, 0.0], "batch_size": "full", "l2": l2}
-    spec = TrainingSpec.model_validate(given | start)
+    spec = TrainingSpec.model_validate({"learning_rate": 0.01} | given | start)
     data = prepare(x, x @ [1.0, -2.0, 0.5] + noise, spec)
     weights, bias = initial_parameters(3, spec, data.scaler)
     learned = (np.array(weights) + 0.1, bias)
@@ -135,7 +135,7 @@ def test_a_triangle_tells_what_its_rows_tell(
 
 
 def test_a_triangle_of_a_constant_tells_nothing() -> None:
-    spec = TrainingSpec.model_validate(FEW)
+    spec = TrainingSpec.model_validate({"learning_rate": 0.01} | FEW)
     found = Reduction.of([(X, np.full(10, 0.1))], 1)
     learned = (np.zeros(1), 0.0)
     assert ending_of_triangle(found.triangle, found.rows, spec, learned, learned) is None

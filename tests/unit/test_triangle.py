@@ -132,7 +132,7 @@ def assert_alike(found: Analysis | None, expected: Analysis | None, relative: fl
 @pytest.mark.parametrize("options", SPECS.values(), ids=SPECS)
 @pytest.mark.parametrize("name", ["plain", "a constant", "nearly constant", "condition 1e8"])
 def test_the_analysis_is_that_of_the_rows(name: str, options: dict[str, Any]) -> None:
-    table, spec = TABLES[name](), TrainingSpec(batch_size="full", dtype="float64", **options)
+    table, spec = TABLES[name](), TrainingSpec(batch_size="full", dtype="float64", **{"learning_rate": 0.01} | options)
     features, target = [3, 0, 1], 2
     found = analyse_columns(columns_of(table, features, target), spec)
     expected = analyse(prepare(table[:, features], table[:, target], spec), spec)
@@ -144,7 +144,7 @@ def test_the_analysis_is_that_of_the_rows(name: str, options: dict[str, Any]) ->
 def test_a_design_without_full_rank_has_the_shortest_of_its_solutions(options: dict[str, Any]) -> None:
     words = np.random.default_rng(0).integers(0, 4, 5000)
     table = np.column_stack([words[:, None] == np.arange(4), random_table(5000, 2)]).astype(float)
-    spec = TrainingSpec(batch_size="full", dtype="float64", **options)
+    spec = TrainingSpec(batch_size="full", dtype="float64", **{"learning_rate": 0.01} | options)
     found = analyse_columns(columns_of(table, [0, 1, 2, 3, 4], 5), spec)
     assert_alike(found, analyse(prepare(table[:, :5], table[:, 5], spec), spec), 1e-10)
 
@@ -161,7 +161,7 @@ def test_losses_are_those_of_the_rows(rows: int, columns: int, sizes: int, expon
     table = random_table(rows, columns, seed)
     table[:, -1] = table[:, 0] + 10.0**-exponent * table[:, -1]
     table *= 10.0 ** np.linspace(-sizes, sizes, columns).round()
-    spec = TrainingSpec(batch_size="full", dtype="float64", standardize=True)
+    spec = TrainingSpec(batch_size="full", dtype="float64", learning_rate=0.01, standardize=True)
     found = columns_of(table, list(range(columns - 1)), columns - 1)
     data, (reduced, scaler) = prepare(table[:, :-1], table[:, -1], spec), found.prepared(spec)
     assert scaler is not None

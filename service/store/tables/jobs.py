@@ -124,12 +124,12 @@ class Job(Table):
 
     @cached_property
     def training_spec(self) -> TrainingSpec:
-        """What `spec` says; it never changes."""
+        """What `spec` says: it never changes, but for a learning rate that is chosen before the first epoch."""
         return TrainingSpec.model_validate(self.spec)
 
     @cached_property
     def planned(self) -> Plan:
-        """What `plan` says; it never changes."""
+        """What `plan` says: of how to train it never changes."""
         return Plan.of(self.plan)
 
 
