@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Annotated, Literal
@@ -164,14 +164,14 @@ class Settings(BaseSettings):
     """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case."""
     log_json: bool = False
 
-    @property
+    @cached_property
     def database(self) -> str:
         """The database URL with its default filled in."""
         if self.database_url:
             return self.database_url
         return addresses.sqlite_url(self.data_dir / "slope.db")
 
-    @property
+    @cached_property
     def storage(self) -> str:
         """The storage's URL with its default filled in."""
         file = addresses.sqlite_file(self.database)

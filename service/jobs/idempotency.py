@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -13,24 +13,25 @@ from service.store.idempotency import Made, lock_key, made_with
 
 @dataclass(frozen=True)
 class Key:
-    """A key, and the hash of the request that came with it. Both are None where the client gave no key."""
+    """A key, and the hash of the request that came with it."""
 
-    text: str | None
-    fingerprint: str | None
+    text: str
+    fingerprint: str
 
     @classmethod
-    def of(cls, text: str | None, request: BaseModel) -> Self:
-        if text is None:
-            return cls(None, None)
+    def of(cls, text: str, request: BaseModel) -> Self:
         return cls(text, hashlib.sha256(request.model_dump_json().encode()).hexdigest())
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Of what is made with it."""
+        return {"idempotency_key": self.text, "fingerprint": self.fingerprint}
 
     def earlier(self, session: Session, kind: type[Made]) -> Made | None:
         """What the key made before. Until the transaction ends, nobody else makes anything with it.
 
         Raises IdempotencyKeyReused where it came with another request, and IdempotencyKeyInFlight.
         """
-        if self.text is None:
-            return None
         if not lock_key(session, kind, self.text):
             raise IdempotencyKeyInFlight
         made = made_with(session, kind, self.text)

@@ -55,9 +55,10 @@ def submit_job(
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
     drafted = draft_job(database, storage, request, settings, reads_rows=False)
-    named, new = Key.of(key, request), drafted.sample.new_dataset(storage, settings.max_stored_bytes)
+    named = None if key is None else Key.of(key, request)
+    new = drafted.sample.new_dataset(storage, settings.max_stored_bytes)
     with ensure_stored(database, new), database.writing() as session:
-        if earlier := named.earlier(session, Job):
+        if named and (earlier := named.earlier(session, Job)):
             return Submission(earlier.id, earlier.version, earlier.is_final, replayed=True)
         job_id = _add(session, drafted, new, named)
         session.commit()  # before the bell: the worker must find the row
@@ -74,7 +75,7 @@ def rehearse_submission(database: Database, storage: Storage, queue: Queue, sett
     drafted = draft_job(database, storage, request, settings)
     new = drafted.sample.new_dataset(storage)
     with ensure_stored(database, new), database.writing() as session:
-        get_job(session, _add(session, drafted, new, Key(None, None)))
+        get_job(session, _add(session, drafted, new, None))
     numbers.prepare_storage(storage)  # the job above has few numbers, and does without
 
 
@@ -163,14 +164,13 @@ def _reason(job: Job, devices: Mapping[str, bool]) -> str:
     return "It waits for a free worker"
 
 
-def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key) -> UUID:
+def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | None) -> UUID:
     request, sample, job_id, moment = drafted.request, drafted.sample, uuid7(), now(session)
     row = {
         "id": job_id,
         "created_at": moment,
         "rung_at": moment,
-        "idempotency_key": key.text,
-        "fingerprint": key.fingerprint,
+        **(key.columns if key else {}),
         "name": request.name,
         "dataset_id": sample.lock_dataset(session, new),
         "features": sample.features,

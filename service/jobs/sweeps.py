@@ -61,9 +61,10 @@ def submit_sweep(
     """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
     sample = sample_for_sweep(database, storage, request)
     drafted = _drafted(database, request, sample, settings)
-    named, new = Key.of(key, request), sample.new_dataset(storage, settings.max_stored_bytes)
+    named = None if key is None else Key.of(key, request)
+    new = sample.new_dataset(storage, settings.max_stored_bytes)
     with ensure_stored(database, new), database.writing() as session:
-        if earlier := named.earlier(session, Sweep):
+        if named and (earlier := named.earlier(session, Sweep)):
             return SweepSubmission(earlier.id, replayed=True)
         sweep = _sweep(session, request, named)
         rows = _rows(sweep, sample, sample.lock_dataset(session, new), drafted)
@@ -140,12 +141,11 @@ def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
         numbers.release_numbers(storage, each)
 
 
-def _sweep(session: Session, request: SweepRequest, key: Key) -> Sweep:
+def _sweep(session: Session, request: SweepRequest, key: Key | None) -> Sweep:
     return Sweep(
         id=uuid7(),
         created_at=now(session),
-        idempotency_key=key.text,
-        fingerprint=key.fingerprint,
+        **(key.columns if key else {}),
         name=request.name,
         metadata_=request.metadata,
         spec=request.hyperparameters.model_dump(mode="json"),

@@ -58,7 +58,7 @@ class Sample:
 
     def reduced_for(self, spec: TrainingSpec) -> ReducedColumns | None:
         """What stands for the rows that a job trains on, if anything does."""
-        return self.columns if stands_for_rows(spec) else None
+        return self.columns if self.columns and stands_for_rows(spec) else None
 
     def analysed_columns(self, spec: TrainingSpec, *, reads_rows: bool) -> ReducedColumns | None:
         """The same for an analysis: a few rows are read, and where it may, those that bound the rate of each row."""

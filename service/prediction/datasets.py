@@ -20,9 +20,8 @@ from slope.data import Array
 from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.data import StoredDataset
-from slope.spec.faults import FewFaults
 from slope.spec.names import listed, no_such
-from slope.spec.part import infinite_from
+from slope.spec.part import FewFaults, infinite_from
 from slope.statistics.intervals import Intervals
 from slope.trained import TrainedModel
 

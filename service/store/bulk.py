@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from service.store.json_vectors import write_vectors
+from service.store.tables.base import write_vectors
 
 Columns = Mapping[str, NDArray[Any] | None]
 """By name: M numbers, or M vectors of D; None where all are null."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Select, literal_column, select
 from sqlalchemy.orm import Session
 
-from service.store.json_vectors import read_vectors
+from service.store.tables.base import read_vectors
 
 Column = NDArray[Any] | None
 _INT8, _FLOAT8, _FLOAT8_ARRAY = 20, 701, 1022

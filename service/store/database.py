@@ -13,10 +13,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service.store.failures import translated_errors
+from service.store.failures import translated
 from service.store.postgresql import Server, postgresql_engine
 
 Arguments = ParamSpec("Arguments")
@@ -34,6 +34,15 @@ _BEGIN = text(
     "SELECT clock_timestamp() FROM set_config('idle_in_transaction_session_timeout', :silence, true) AS silence,"
     " set_config('lock_timeout', :turn, true) AS turn"
 )
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise an error of the service for what SQLAlchemy and the drivers raise in the block."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise translated(error) from error
 
 
 class Database:

@@ -1,8 +1,5 @@
 """The one place that knows what SQLAlchemy and the drivers raise: the rest of the service has errors of its own."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -16,16 +13,8 @@ from service.errors import (
 )
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Raise StorageFull, SchemaMissing, DatabaseUnavailable, or another DatabaseError, for what fails in the block."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise _translation(error) from error
-
-
-def _translation(error: SQLAlchemyError) -> ServiceError:
+def translated(error: SQLAlchemyError) -> ServiceError:
+    """StorageFull, SchemaMissing, DatabaseUnavailable, or another DatabaseError."""
     if isinstance(error, PoolTimeout):
         return DatabaseUnavailable(error)
     if not isinstance(error, DBAPIError):

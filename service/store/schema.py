@@ -12,8 +12,7 @@ import migrations
 from service.errors import SchemaNewer
 from service.storage import Storage
 from service.store import condition
-from service.store.database import Database
-from service.store.failures import translated_errors
+from service.store.database import Database, translated_errors
 
 
 @translated_errors()

@@ -113,7 +113,7 @@ def plan(
     `auto` prefers engines that need at most `memory` bytes, if there are any.
     """
     work = _work(spec, rows, features, has_triangle=has_triangle)
-    found = candidates(spec, rows, features, device, has_triangle=has_triangle)
+    found = _considered(work, device, memory)
     candidate, why = _chosen(spec, found, memory, spares_reading=has_triangle and not work.is_little)
     keeps_steps = work.keeps_steps and candidate.engine not in _WITHOUT_STEPS
     kept_epochs = _epochs_kept(spec)
@@ -140,7 +140,17 @@ def candidates(
     spec: TrainingSpec, rows: int, features: int, device: str = "auto", *, has_triangle: bool = False
 ) -> list[EngineOption]:
     """All engines: what each would cost, or what stands in its way."""
-    work = _work(spec, rows, features, has_triangle=has_triangle)
+    return _all(_work(spec, rows, features, has_triangle=has_triangle), device)
+
+
+def _considered(work: Work, device: str, memory: int | None) -> list[EngineOption]:
+    """All engines; the reference alone where it is taken whatever the others cost."""
+    eager = _option("eager", work)
+    is_taken = work.spec.engine == "auto" and not work.has_triangle and _seconds(eager) < EAGER_SECONDS
+    return [eager] if is_taken and (memory is None or (eager.memory_bytes or 0) <= memory) else _all(work, device)
+
+
+def _all(work: Work, device: str) -> list[EngineOption]:
     return [_candidate(engine, work, device) for engine in _METHODS]
 
 
@@ -150,6 +160,11 @@ def _candidate(engine: str, work: Work, device: str) -> EngineOption:
     if found := obstacles(engine, work, device):
         sentence = "; ".join(found)
         return EngineOption(engine, False, sentence[0].upper() + sentence[1:])
+    return _option(engine, work)
+
+
+def _option(engine: str, work: Work) -> EngineOption:
+    """An engine that applies."""
     cost: Cost = COSTS[engine](work)
     method = _FROM_TRIANGLE if engine == "reduced" and work.has_triangle else _METHODS[engine]
     return EngineOption(engine, True, method, cost.seconds(work.spec.epochs), cost.memory)

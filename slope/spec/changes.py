@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, RootModel
 
-from slope.spec.faults import FewFaults, invalid
+from slope.spec.faults import invalid
 from slope.spec.job import MAX_METADATA, MetadataName, MetadataValue, Name
-from slope.spec.part import Part
+from slope.spec.part import FewFaults, Part
 
 
 class JobChange(Part):

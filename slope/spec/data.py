@@ -16,8 +16,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from slope.spec.faults import FewFaults, faults_from, first_of, invalid
-from slope.spec.part import Count, Part
+from slope.spec.faults import faults_from, first_of, invalid
+from slope.spec.part import Count, FewFaults, Part
 
 Item = TypeVar("Item")
 Vector = list[float]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pydantic import ValidationError, WrapValidator
+from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Location = tuple[str | int, ...]
@@ -59,6 +59,13 @@ def lines_of(error: ValidationError) -> list[InitErrorDetails]:
     ]
 
 
+def raise_first_faults(value: list[Any] | dict[Any, Any], check: Callable[[Any], Any]) -> None:
+    """Raise the first faults of a long list or object, looked for piece by piece; nothing where there are none."""
+    faults = _in_entries(value, check) if isinstance(value, dict) else faults_from(0, value, check)
+    if (error := first_of(faults)).error_count():
+        raise error
+
+
 def _in_entries(entries: dict[Any, Any], check: Callable[[Any], Any]) -> Iterator[InitErrorDetails]:
     rest = iter(entries.items())
     while piece := dict(islice(rest, _PIECE)):
@@ -66,20 +73,6 @@ def _in_entries(entries: dict[Any, Any], check: Callable[[Any], Any]) -> Iterato
             check(piece)
         except ValidationError as error:
             yield from (line for line in lines_of(error) if line["loc"])
-
-
-def _check_with_few_faults(value: Any, check: Callable[[Any], Any]) -> Any:
-    if isinstance(value, list | dict) and len(value) > MOST_FAULTS:
-        faults = _in_entries(value, check) if isinstance(value, dict) else faults_from(0, value, check)
-        if (error := first_of(faults)).error_count():
-            raise error
-    return check(value)
-
-
-FewFaults = WrapValidator(_check_with_few_faults)
-"""Of a long list or object the first hundred faults are reported: Pydantic would collect them all, at 1 KB each.
-
-It comes last in an annotation, so that it sees the list before its items are checked."""
 
 
 def pointer(location: Sequence[str | int]) -> str:

@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from slope.expression import FUNCTIONS, MAX_LENGTH, computed_in, names_in, parse
 from slope.expression_tokens import NAME, ExpressionFault
-from slope.spec.faults import FewFaults, invalid
-from slope.spec.part import Part
+from slope.spec.faults import invalid
+from slope.spec.part import FewFaults, Part
 
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 

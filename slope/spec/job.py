@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from slope.spec.data import DatasetReference, InlineData, Rows, width_of
-from slope.spec.faults import FewFaults, invalid
-from slope.spec.part import Part, refuse_overflow
+from slope.spec.faults import invalid
+from slope.spec.part import FewFaults, Part, refuse_overflow
 from slope.spec.training import TrainingSpec
 
 MAX_PREDICT = 10_000

@@ -1,5 +1,6 @@
 """What every part of a request has in common: nothing unknown, nothing coerced, nothing changed, nothing infinite."""
 
+from collections.abc import Callable
 from itertools import islice
 from math import inf
 from typing import Annotated, Any, Literal, Self, get_args
@@ -11,11 +12,12 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from slope.spec.faults import MOST_FAULTS, Location, invalid, lines_of
+from slope.spec.faults import MOST_FAULTS, Location, invalid, lines_of, raise_first_faults
 from slope.spec.names import no_such
 
 Positive = Annotated[float, Field(gt=0)]
@@ -29,6 +31,18 @@ Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 FLOAT32_LIMIT = 3.4028235677973366e38
 """From here on a number rounds to infinity in float32."""
+
+
+def _check_with_few_faults(value: Any, check: Callable[[Any], Any]) -> Any:
+    if isinstance(value, list | dict) and len(value) > MOST_FAULTS:
+        raise_first_faults(value, check)
+    return check(value)
+
+
+FewFaults = WrapValidator(_check_with_few_faults)
+"""Of a long list or object the first hundred faults are reported: Pydantic would collect them all, at 1 KB each.
+
+It comes last in an annotation, so that it sees the list before its items are checked."""
 
 
 def _from_bare_name(value: Any) -> Any:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import to_json
 
 from slope.spec.data import DatasetReference, InlineData, Rows
-from slope.spec.faults import FewFaults, Location, invalid, sentence
+from slope.spec.faults import Location, invalid, sentence
 from slope.spec.job import (
     MAX_PREDICT,
     Device,
@@ -21,7 +21,7 @@ from slope.spec.job import (
     refuse_misfits,
 )
 from slope.spec.names import no_such
-from slope.spec.part import Part, Positive, refuse_overflow
+from slope.spec.part import FewFaults, Part, Positive, refuse_overflow
 from slope.spec.training import TrainingSpec
 
 MAX_SETTINGS = 10_000

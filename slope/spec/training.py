@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from slope.spec.faults import FewFaults, invalid
+from slope.spec.faults import invalid
 from slope.spec.optimizers import LBFGS, SGD, Optimizer
-from slope.spec.part import Count, Fraction, NonNegative, Part, Positive, refuse_overflow
+from slope.spec.part import Count, FewFaults, Fraction, NonNegative, Part, Positive, refuse_overflow
 from slope.spec.schedules import Constant, Schedule
 
 MAX_EPOCHS = 10_000_000

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError, InterfaceError, InternalError, OperationalError
 
 from service.errors import DatabaseError, LeaseLost, StorageFull
-from service.store.failures import translated_errors
+from service.store.database import translated_errors
 from worker.waiting import ProcessStopping, retry_while_away
 
 

@@ -29,8 +29,7 @@ from service.records import feed
 from service.settings import Settings
 from service.store import database as connections
 from service.store import postgresql
-from service.store.database import Database
-from service.store.failures import translated_errors
+from service.store.database import Database, translated_errors
 
 _BODIES: dict[str, Any] = {
     "/v1/jobs": LECTURE,

@@ -22,8 +22,7 @@ from workbench import change
 
 from service.errors import DatabaseError, DatabaseUnavailable, JobNotFound, SchemaMissing, ServiceError, StorageFull
 from service.store import condition, jobs, workers
-from service.store.database import Database
-from service.store.failures import translated_errors
+from service.store.database import Database, translated_errors
 
 NOBODY = UUID(int=1)
 

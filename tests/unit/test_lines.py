@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from service.api.files.lines import epoch_lines, step_lines
 from service.api.schemas.records import EpochView, StepView
 from service.records.pages import StepsWithRows, StepWithRows
-from service.store.json_vectors import read_vectors, write_vectors
 from service.store.tables import Epoch, Step
+from service.store.tables.base import read_vectors, write_vectors
 from slope.columns import EpochColumns, StepColumns
 
 _VECTORS = {"gradient_mean_weights", "gradient_last_weights", "gradient_weights", "weights"}

@@ -513,6 +513,7 @@ def small_pieces() -> Iterator[None]:
     """Few faults are told, and pieces are small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slope.spec.faults, "MOST_FAULTS", 6)
+        patch.setattr(slope.spec.part, "MOST_FAULTS", 6)
         patch.setattr(slope.spec.faults, "_PIECE", 4)
         patch.setattr(slope.spec.part, "MOST_FAULTS", 6)
         patch.setattr(slope.spec.data, "_PIECE", 7)

@@ -9,7 +9,7 @@ import orjson
 from numpy.typing import NDArray
 
 from service.records.pages import StepsWithRows
-from service.store.json_vectors import write_vectors
+from service.store.tables.base import write_vectors
 from slope.columns import EpochColumns
 
 _PARAMETERS = '{"weights":%s,"bias":%s}'

@@ -19,7 +19,7 @@ from service.api.schemas.kserve import datatype_of
 from service.errors import MalformedRequest
 from service.prediction import trained_models
 from slope.spec.data import default_features
-from slope.spec.faults import FewFaults
+from slope.spec.part import FewFaults
 from slope.trained import TrainedModel
 
 

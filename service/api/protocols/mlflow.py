@@ -19,8 +19,9 @@ from service.errors import InvalidRequest, MalformedRequest
 from slope.data import Array
 from slope.spec import Fault, invalid
 from slope.spec.data import Rows
-from slope.spec.faults import FewFaults, Location, pointer, sentence
+from slope.spec.faults import Location, pointer, sentence
 from slope.spec.names import listed
+from slope.spec.part import FewFaults
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Record = dict[str, Any]

@@ -13,9 +13,9 @@ from service.api.schemas.records import ParametersView
 from service.api.schemas.view import LONG, View, shortened
 from service.jobs.drafts import Draft
 from service.jobs.many import Changes
-from service.prediction.trained_models import scaler_of
 from service.store.tables import Job
 from slope.analysis import Analysis
+from slope.data import Scaler
 from slope.engines.plan import EngineOption, Plan
 from slope.statuses import JobStatus
 
@@ -263,8 +263,7 @@ def _warnings(job: Job) -> list[str]:
 
 
 def _in_own_units(job: Job) -> ParametersView:
-    scaler = scaler_of(job)
-    if scaler is None or job.weights is None:
+    if not job.scaler or job.weights is None:
         return ParametersView(weights=job.weights, bias=job.bias)
-    weights, bias = scaler.in_own_units(np.array(job.weights), job.bias)
+    weights, bias = Scaler.of(job.scaler).in_own_units(np.array(job.weights), job.bias)
     return ParametersView(weights=weights.tolist(), bias=bias)

@@ -1,9 +1,13 @@
 """What all tables have in common: types that mean the same on PostgreSQL and SQLite, and how keys are called."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+import orjson
+from numpy.typing import NDArray
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -20,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+
+from slope.data import Array
 
 Vector = JSON(none_as_null=True).with_variant(ARRAY(Double, dimensions=1), "postgresql")
 """Doubles: an array on PostgreSQL, JSON on SQLite; plain SQL can read both."""
@@ -86,3 +92,15 @@ class Table(DeclarativeBase):
         bytes: LargeBinary,
         UUID: Identifier,
     }
+
+
+def write_vectors(matrix: NDArray[np.generic]) -> list[str]:
+    """Each row of M × D numbers as a list, as SQLite keeps it. All are written in one go, and then cut."""
+    text = orjson.dumps(np.ascontiguousarray(matrix), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    return [f"[{vector}]" for vector in text[2:-2].split("],[")]
+
+
+def read_vectors(texts: Sequence[str]) -> Array:
+    """At least one list of D numbers as a row of M × D. All are read as one list, and then cut."""
+    numbers = ",".join(texts).replace("[", "").replace("]", "")
+    return np.array(orjson.loads(f"[{numbers}]"), np.float64).reshape(len(texts), -1)
