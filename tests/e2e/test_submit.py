@@ -68,7 +68,7 @@ def test_a_request_that_cannot_be_is_refused_with_its_fault_and_exits_with_2(
 
 
 def test_a_service_that_does_not_answer_is_told_and_exits_with_2(submit: Callable[..., Program]) -> None:
-    program = submit("-", text=json.dumps(request()), url="http://127.0.0.1:9")
+    program = submit("-", "--retry", "1", text=json.dumps(request()), url="http://127.0.0.1:9")
     assert program.process.returncode == 2
     assert "http://127.0.0.1:9" in program.log
     assert "Traceback" not in program.log

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _BATCH = "Rows of a step, or full"
+Retry = Annotated[float, typer.Option(min=0, help="Seconds for which a service that is away is asked again")]
+RETRY_SECONDS = 20.0
+"""It is restarted in less."""
 
 
 @app.command()
@@ -38,6 +41,7 @@ def train(
         Path | None, typer.Option("--output", "-o", help="Keep the model: .safetensors, .onnx, .skops, .json")
     ] = None,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end")] = True,
+    retry: Retry = RETRY_SECONDS,
     as_json: AsJson = False,
     local: Local = False,
     url: Url = DEFAULT_URL,
@@ -62,7 +66,7 @@ def train(
         if features:
             chosen["features"] = [each.strip() for each in features.split(",")]
         request = {"dataset": chosen, "hyperparameters": given | read_settings(settings)}
-        job = _train(client, request | ({"name": name} if name else {}), wait=wait)
+        job = _train(client, request | ({"name": name} if name else {}), wait=wait, retry=retry)
         if output and job["status"] == "succeeded":
             client.save_model(job["id"], output)
             note(f"The model is in {output}.")
@@ -75,13 +79,14 @@ def train(
 def submit(
     file: RequestFile,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end")] = True,
+    retry: Retry = RETRY_SECONDS,
     local: Local = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Send a job to a service and print, as JSON, what came of it."""
     request = read_request(file)
     with connected(url, local=local) as client:
-        job = _train(client, request, wait=wait)
+        job = _train(client, request, wait=wait, retry=retry)
     print_json(job)
     if wait:
         leave_unless_succeeded(job)
@@ -139,8 +144,8 @@ def plan(file: RequestFile, as_json: AsJson = False, url: Url = DEFAULT_URL) -> 
         note(sentence)
 
 
-def _train(client: "Client", request: Any, *, wait: bool) -> Json:
-    job = client.submit(request)
+def _train(client: "Client", request: Any, *, wait: bool, retry: float) -> Json:
+    job = client.submit(request, timeout=retry)
     announce(job)
     return follow_job(client, job["id"]) if wait else job
 
