@@ -92,7 +92,7 @@ def warm_up(threads: int) -> None:
     Compiled loops are compiled where they are not yet, for ten seconds or so at the first start on a machine.
     """
     torch.set_num_threads(threads)
-    build_optimizer([torch.zeros(1, requires_grad=True)], TrainingSpec())
+    build_optimizer([torch.zeros(1, requires_grad=True)], TrainingSpec(learning_rate=0.01))
     started = perf_counter()
     load_kernels()
     log.debug("compiled loops are loaded", seconds=round(perf_counter() - started, 2))
