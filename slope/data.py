@@ -71,31 +71,42 @@ class TrainingData:
     validation_x: Array
     validation_y: Array
     scaler: Scaler | None = None
+    test_x: Array | None = None
+    """None where no rows are kept for a test."""
+    test_y: Array | None = None
 
 
 def prepare(x: Array, y: Array, spec: TrainingSpec) -> TrainingData:
     """Split and standardize. x is N × D and y is N, both float64."""
-    training, validation = split_rows(len(y), spec)
-    chosen = training if len(validation) else slice(None)  # all of them, in their order, need no copy
-    if not spec.standardize:
-        return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation])
-    scaler = replace(fit_scaler(x[chosen], spec), target_mean=_target_mean(y[chosen], spec))
-    x, y = scaler.apply(x), y - scaler.target_mean
-    return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation], scaler)
+    training, validation, test = divide_rows(len(y), spec)
+    chosen = training if len(training) < len(y) else slice(None)  # all of them, in their order, need no copy
+    scaler = None
+    if spec.standardize:
+        scaler = replace(fit_scaler(x[chosen], spec), target_mean=_target_mean(y[chosen], spec))
+        x, y = scaler.apply(x), y - scaler.target_mean
+    tested = (x[test], y[test]) if len(test) else (None, None)
+    return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation], scaler, *tested)
 
 
 def split_rows(count: int, spec: TrainingSpec) -> tuple[Indices, Indices]:
-    """Indices of the rows to train on and of those to validate with, both ascending; disjoint, together all."""
-    held_back = round(spec.validation_fraction * count)
-    if held_back == 0:
-        return np.arange(count), np.arange(0)
+    """Indices of the rows to train on and of those to validate with, both ascending and disjoint."""
+    training, validation, _ = divide_rows(count, spec)
+    return training, validation
+
+
+def divide_rows(count: int, spec: TrainingSpec) -> tuple[Indices, Indices, Indices]:
+    """The same, and those to test with at the end; together all."""
+    validation, test = round(spec.validation_fraction * count), round(spec.test_fraction * count)
+    if validation + test == 0:
+        return np.arange(count), np.arange(0), np.arange(0)
     order = random_state(spec.seed, _SPLIT).permutation(count)
-    return np.sort(order[held_back:]), np.sort(order[:held_back])
+    parts = np.split(order, [validation, validation + test])
+    return np.sort(parts[2]), np.sort(parts[0]), np.sort(parts[1])
 
 
 def training_rows(count: int, spec: TrainingSpec) -> int:
     """How many of `count` rows are left to train on."""
-    return count - round(spec.validation_fraction * count)
+    return count - round(spec.validation_fraction * count) - round(spec.test_fraction * count)
 
 
 def fit_scaler(x: Array, spec: TrainingSpec) -> Scaler:

@@ -16,7 +16,6 @@ from slope.engines.fused import Fused
 from slope.engines.groups import snapshot_interval
 from slope.engines.partitioned import ReducedPartition
 from slope.engines.reduced import Reductions
-from slope.engines.reduction import Reduction
 from slope.engines.rounds import Round
 from slope.group_health import GroupHealth
 from slope.health import Health
@@ -47,7 +46,7 @@ class GroupAttempt:
         keeps_every_step = first.planned.steps_recorded and self._spec.record.every == 1
         size = (first.dataset.rows, len(first.features))
         self._snapshot_interval = None if keeps_every_step else snapshot_interval(self._spec, *size)
-        self._reduction: Reduction | None = None
+        self._reductions: Reductions | None = None
         """Where the dataset's triangle stands for its rows."""
         self._health = GroupHealth(
             {
@@ -126,7 +125,7 @@ class GroupAttempt:
         if first.planned.from_triangle:
             with process.database.reading() as session:
                 found = ReducedPartition.of_columns(job_columns(session, first)).reductions(self._spec)
-            self._data, self._reduction = unread_data(len(first.features), found.scaler), found.training
+            self._data, self._reductions = unread_data(len(first.features), found.scaler), found
             return found
         arrays = retry_while_away(
             lambda: numbers.load_job_data(process.storage, first, self._stop_if_asked), process.stopping
@@ -153,7 +152,7 @@ class GroupAttempt:
             told[place] = {"spec": job.spec, "plan": job.plan}
             if spec.learning_rate == "auto":
                 if start not in curvatures:  # all else that it depends on they have in common
-                    curvatures[start] = outcome.curvature_of_job(self._data, self._reduction, spec)
+                    curvatures[start] = outcome.curvature_of_job(self._data, self._reductions, spec)
                 chosen = outcome.chosen_rate(curvatures[start], spec)
                 self._specs[place] = spec.at_rate(chosen.rate)
                 told[place] = outcome.rate_columns(job, self._specs[place], chosen)
@@ -192,7 +191,7 @@ class GroupAttempt:
     def _succeed(self, place: int, epochs: int) -> None:
         stopped = f"Stopped early after {epochs} epochs" if self._training.stopped_early(place) else None
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
-        values = outcome.result_columns(job, trained, self._data, spec, self._reduction)
+        values = outcome.result_columns(job, trained, self._data, spec, self._reductions)
         ending = outcome.ending_from_analysis(values["analysis"], spec)
         self._recorder.add_findings(place, self._health.conclude(place))
         self._recorder.add_findings(place, outcome.ending_findings(ending, spec))

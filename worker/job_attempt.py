@@ -19,7 +19,6 @@ from slope.engines.costs import LITTLE_NUMBERS
 from slope.engines.partitioned import ReducedPartition
 from slope.engines.plan import snapshot_interval
 from slope.engines.reduced import Pause, Reductions
-from slope.engines.reduction import Reduction
 from slope.health import Finding, Health
 from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
@@ -48,7 +47,7 @@ class JobAttempt:
         self._job = job
         self._heartbeat = heartbeat
         self._spec = job.training_spec
-        self._reduction: Reduction | None = None
+        self._reductions: Reductions | None = None
         """Of data that is read in parts, from when it has been."""
         self._analysis: outcome.LateAnalysis | None = None
         self._rate_columns: dict[str, Any] = {}
@@ -84,10 +83,10 @@ class JobAttempt:
         if self._heartbeat.stop_reason is not None:
             raise Interrupted
 
-    def _settle_rate(self, reduction: Reduction | None) -> None:
+    def _settle_rate(self, reductions: Reductions | None) -> None:
         """Let the job have a learning rate that is chosen here, if the request and its answer left that open."""
         if self._spec.learning_rate == "auto":
-            chosen = outcome.chosen_rate(outcome.curvature_of_job(self._data, reduction, self._spec), self._spec)
+            chosen = outcome.chosen_rate(outcome.curvature_of_job(self._data, reductions, self._spec), self._spec)
             self._spec = self._spec.at_rate(chosen.rate)
             self._rate_columns = outcome.rate_columns(self._job, self._spec, chosen)
 
@@ -108,7 +107,7 @@ class JobAttempt:
 
         def reductions(pause: Pause) -> Reductions:
             found = reduce(pause).reductions(self._spec)
-            self._data, self._reduction = replace(self._data, scaler=found.scaler), found.training
+            self._data, self._reductions = replace(self._data, scaler=found.scaler), found
             self._recorder.set_columns(self._start_columns())
             return found
 
@@ -119,7 +118,7 @@ class JobAttempt:
         whole = reduce(self._pause)
         found = whole.reductions(self._spec)
         self._data = replace(self._data, scaler=found.scaler)
-        self._settle_rate(found.training)
+        self._settle_rate(found)
         return lambda pause: whole
 
     def train(self) -> None:
@@ -205,7 +204,7 @@ class JobAttempt:
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not self._spec.keeps_epoch(last.epoch):
             self._recorder.keep_epochs([last])
-        values = outcome.result_columns(self._job, self._training.result, self._data, self._spec, self._reduction)
+        values = outcome.result_columns(self._job, self._training.result, self._data, self._spec, self._reductions)
         self._recorder.add_findings(self._health.conclude())
         self._recorder.add_findings(outcome.ending_findings(self._ending(values), self._spec))
         stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None
@@ -225,14 +224,12 @@ class JobAttempt:
         log.info("the attempt has ended the job", status=status, epochs_done=self._recorder.epochs_done)
 
     def _ending(self, values: dict[str, Any]) -> Ending | None:
-        if self._reduction is None:
+        if self._reductions is None:
             return outcome.ending_from_analysis(values["analysis"], self._spec)
-        if (
-            analysis_seconds(len(self._reduction.triangle), self._reduction.features)
-            > self._process.settings.analysis_seconds
-        ):
+        found = self._reductions.training
+        if analysis_seconds(len(found.triangle), found.features) > self._process.settings.analysis_seconds:
             return None
-        return outcome.ending_from_reduction(self._reduction, self._data.scaler, self._training.result, self._spec)
+        return outcome.ending_from_reduction(found, self._data.scaler, self._training.result, self._spec)
 
 
 def _reduction(process: Process, lease: JobLease, job: Job) -> Callable[[Pause], ReducedPartition]:

@@ -30,8 +30,16 @@ from slope.analysis import (
     warnings_for,
 )
 from slope.data import Scaler, TrainingData, initial_parameters
+from slope.engines.reduced import Reductions
 from slope.engines.reduction import Reduction
 from slope.health import Finding
+from slope.metrics import (
+    WITHOUT_ROWS,
+    JobMetrics,
+    mean_huber_loss,
+    metrics_of_reduced,
+    metrics_of_rows,
+)
 from slope.model import Parameters, predict_singly
 from slope.spec import SGD, TrainingSpec
 from slope.spec.data import as_matrix
@@ -63,9 +71,9 @@ def start_columns(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str,
     }
 
 
-def curvature_of_job(data: TrainingData, reduction: Reduction | None, spec: TrainingSpec) -> Curvature:
+def curvature_of_job(data: TrainingData, found: Reductions | None, spec: TrainingSpec) -> Curvature:
     """Of the loss of a job, by its rows or by what stands for them."""
-    return curvature_of(data, spec) if reduction is None else curvature_of_reduced(reduction, spec, data.scaler)
+    return curvature_of(data, spec) if found is None else curvature_of_reduced(found.training, spec, data.scaler)
 
 
 def chosen_rate(curvature: Curvature, spec: TrainingSpec) -> ChosenRate:
@@ -82,15 +90,50 @@ def rate_columns(job: Job, spec: TrainingSpec, chosen: ChosenRate) -> dict[str, 
 
 
 def result_columns(
-    job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec, reduction: Reduction | None = None
+    job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec, found: Reductions | None = None
 ) -> dict[str, Any]:
     """Columns of a job that has succeeded. Without rows its data is what stands for them."""
+    measured = _measured(trained, data, found)
     return {
         "weights": trained.weights,
         "bias": trained.bias,
         "predictions_after": _predict(job, trained, data, spec),
-        "analysis": _analysis_of(job, trained, data, spec, reduction),
+        "analysis": _analysis_of(job, trained, data, spec, None if found is None else found.training),
+        "metrics": None if measured is None else asdict(measured),
+        "loss_training": _bare_loss(trained, data, spec, measured),
     }
+
+
+def _measured(trained: Parameters, data: TrainingData, found: Reductions | None) -> JobMetrics | None:
+    """None of data that is read in parts, where all epochs were done before this attempt."""
+    weights = np.array(trained.weights)
+    if found is not None:
+        reduced = [
+            metrics_of_reduced(part, weights, trained.bias) for part in (found.training, found.validation, found.test)
+        ]
+        return JobMetrics(reduced[0], reduced[1], reduced[2], WITHOUT_ROWS)
+    if len(data.y) == 0:
+        return None
+    return JobMetrics(
+        metrics_of_rows(data.x, data.y, weights, trained.bias),
+        metrics_of_rows(data.validation_x, data.validation_y, weights, trained.bias),
+        metrics_of_rows(data.test_x, data.test_y, weights, trained.bias),
+    )
+
+
+def _bare_loss(
+    trained: Parameters, data: TrainingData, spec: TrainingSpec, measured: JobMetrics | None
+) -> float | None:
+    """The loss of all rows trained on, without penalties."""
+    if measured is None or measured.training is None:
+        return None
+    match spec.loss:
+        case "squared_error":
+            return measured.training.mean_squared_error
+        case "absolute_error":
+            return measured.training.mean_absolute_error
+        case _:
+            return mean_huber_loss(data.x, data.y, np.array(trained.weights), trained.bias, spec.huber_delta)
 
 
 def ending_findings(ending: Ending | None, spec: TrainingSpec) -> list[Finding]:

@@ -42,7 +42,7 @@ def job_columns(session: Session, job: Job) -> ReducedColumns:
 
 def stands_for_rows(spec: TrainingSpec) -> bool:
     """Whether a job trains on all rows of its dataset, as the triangle does."""
-    return spec.validation_fraction == 0
+    return not spec.holds_back
 
 
 def ensure_triangle(

@@ -234,6 +234,6 @@ def _rounded(spec: TrainingSpec) -> Hashable:
 def _analysed(spec: TrainingSpec) -> Hashable:
     """All of a setting that its analysis depends on."""
     start = (str(spec.initial_weights), str(spec.initial_bias))
-    is_random = spec.validation_fraction > 0 or "normal" in start
+    is_random = spec.holds_back or "normal" in start
     chosen = (spec.loss, spec.l1 > 0, spec.l2, *sorted(spec.frozen), spec.fit_bias, spec.standardize)
-    return (*chosen, spec.validation_fraction, start, spec.seed if is_random else None)
+    return (*chosen, spec.validation_fraction, spec.test_fraction, start, spec.seed if is_random else None)

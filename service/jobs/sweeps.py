@@ -116,7 +116,7 @@ def rank_jobs(
     """The jobs from the smallest loss up, and the rank after which the next page begins."""
     found = sweeps.select_ranked(session, sweep_id, by, after=after, limit=limit + 1)
     last = found[limit - 1] if len(found) > limit else None
-    return found[:limit], Rank(getattr(last, sweeps.RANKED[by].key), last.id) if last else None
+    return found[:limit], sweeps.rank_of(last, by) if last else None
 
 
 def cancel_sweep(database: Database, sweep_id: UUID) -> None:

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, insert, or_, select
+from sqlalchemy import SQLColumnExpression, and_, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from service.store import events, jobs
 from service.store.tables import Job, Sweep
 
-RANKED = {"loss": Job.loss_last, "validation_loss": Job.loss_validation}
-"""By what jobs can be ranked: the column that holds it."""
+RANKED: dict[str, SQLColumnExpression[float | None]] = {
+    "loss": Job.loss_last,
+    "training_loss": func.coalesce(Job.loss_training, Job.loss_last),
+    "validation_loss": Job.loss_validation,
+}
+"""By what jobs can be ranked. While a job trains, its last loss stands for that without penalties."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,14 @@ class Rank:
 
     loss: float
     job_id: UUID
+
+
+def rank_of(job: Job, by: str) -> Rank:
+    """Where a job stands in a ranking."""
+    last = job.loss_last if job.loss_training is None else job.loss_training
+    found = {"loss": job.loss_last, "training_loss": last, "validation_loss": job.loss_validation}[by]
+    assert found is not None  # it is ranked
+    return Rank(found, job.id)
 
 
 def find_sweep(session: Session, sweep_id: UUID) -> Sweep | None:

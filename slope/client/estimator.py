@@ -59,6 +59,7 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         zero_gradients: str = "step",
         standardize: bool = True,
         validation_fraction: float = 0.0,
+        test_fraction: float = 0.0,
         early_stopping: Json | None = None,
         clip_norm: float | None = None,
         dtype: str = "float32",
@@ -85,6 +86,7 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.zero_gradients = zero_gradients
         self.standardize = standardize
         self.validation_fraction = validation_fraction
+        self.test_fraction = test_fraction
         self.early_stopping = early_stopping
         self.clip_norm = clip_norm
         self.dtype = dtype

@@ -103,7 +103,7 @@ def _reduced(work: Work) -> Cost:
     columns = work.features + 2
     passed = 0 if work.has_triangle else work.rows
     start = 1e-3 + passed * (0.2e-9 * columns**2 + 0.5e-9 * columns)
-    order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
+    order = 30 * work.rows if work.spec.holds_back else 0  # by which some rows are held back
     data = 64_000_000 + order if work.reads_in_parts else 8 * passed * (work.features + 1)
     epoch = _BLOCKED + 2e-9 * columns**2 + _update(work) if not _uses_torch(work) else 300e-6 + 2e-9 * columns**2
     return Cost(_LOADING + start, epoch, data + 8 * columns * (3 * 2**15 + 16 * columns) + _BLOCK_BYTES)

@@ -94,10 +94,10 @@ def memory(spec: TrainingSpec, rows: int, features: int, width: int) -> int:
 def likeness(spec: TrainingSpec, rows: int) -> Hashable:
     """Equal for settings that share data, shape, the order of their batches and the form of their update."""
     batch = batch_rows(training_rows(rows, spec), spec)
-    optimizer, is_split = spec.optimizer, spec.validation_fraction > 0
+    optimizer, is_split = spec.optimizer, spec.holds_back
     flags = ("nesterov", "amsgrad", "centered")
     return (
-        (spec.epochs, batch, spec.shuffle, spec.validation_fraction, spec.standardize),
+        (spec.epochs, batch, spec.shuffle, spec.validation_fraction, spec.test_fraction, spec.standardize),
         spec.seed if spec.shuffle or is_split else None,
         (spec.dtype, spec.loss, spec.fit_bias, *sorted(spec.frozen), spec.zero_gradients),
         (optimizer.name, *(getattr(optimizer, flag, None) for flag in flags)),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
-from slope.data import Array, split_rows
+from slope.data import Array, divide_rows
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Reduction
 from slope.reduced_rows import ReducedColumns
@@ -19,6 +19,9 @@ from slope.spec import TrainingSpec
 Batches = Callable[[range], Iterable[tuple[Array, Array]]]
 """Reads these rows of the data in their order: x (n × D) and y (n), some rows at a time."""
 
+_PARTS = ("training", "validation", "test")
+_TRAINING, _VALIDATION, _TEST = range(3)
+
 
 @dataclass(frozen=True)
 class ReducedPartition:
@@ -26,6 +29,7 @@ class ReducedPartition:
 
     training: Reduction
     validation: Reduction
+    test: Reduction
     lowest: Array
     """D numbers: the least value of each feature in the rows to train on; infinite where nobody asked."""
     highest: Array
@@ -35,6 +39,7 @@ class ReducedPartition:
         return ReducedPartition(
             self.training + other.training,
             self.validation + other.validation,
+            self.test + other.test,
             np.minimum(self.lowest, other.lowest),
             np.maximum(self.highest, other.highest),
         )
@@ -43,32 +48,35 @@ class ReducedPartition:
     def of_columns(cls, columns: ReducedColumns) -> Self:
         """All rows of a dataset, from its triangle; none is held back."""
         triangle, rows = columns.whole.triangle, columns.whole.rows
-        nothing = Reduction(np.zeros_like(triangle), 0)
-        return cls(Reduction(triangle, rows), nothing, columns.lowest[:-1], columns.highest[:-1])
+        nothing = Reduction.of_nothing(columns.whole.features)
+        return cls(Reduction(triangle, rows), nothing, nothing, columns.lowest[:-1], columns.highest[:-1])
 
     @classmethod
     def decode(cls, document: bytes) -> Self:
         """As it was encoded."""
         found = load(document)
-        training, (rows, held_back) = found["training"], found["rows"].tolist()
-        validation = found.get("validation", np.zeros_like(training))
-        return cls(Reduction(training, rows), Reduction(validation, held_back), found["lowest"], found["highest"])
+        counts = [*found["rows"].tolist(), 0]  # an earlier version knew of no rows to test with
+        nothing = np.zeros_like(found["training"])
+        training, validation, test = (
+            Reduction(found.get(name, nothing), count) for name, count in zip(_PARTS, counts, strict=False)
+        )
+        return cls(training, validation, test, found["lowest"], found["highest"])
 
     def encode(self) -> bytes:
-        """As safetensors; without the triangle of rows to validate with, where there are none."""
-        triangles = {"training": self.training.triangle}
-        if self.validation.rows:
-            triangles["validation"] = self.validation.triangle
-        rows = {"rows": np.array([self.training.rows, self.validation.rows])}
+        """As safetensors; without the triangles of rows that there are none of."""
+        parts = {"training": self.training, "validation": self.validation, "test": self.test}
+        triangles = {name: part.triangle for name, part in parts.items() if part.rows or name == "training"}
+        rows = {"rows": np.array([part.rows for part in parts.values()])}
         extremes = {"lowest": self.lowest, "highest": self.highest}
         return save({name: np.ascontiguousarray(values) for name, values in (triangles | rows | extremes).items()})
 
     def reductions(self, spec: TrainingSpec) -> Reductions:
         """What a job trains and validates on, standardized where it asks for that."""
         if not spec.standardize:
-            return Reductions(self.training, self.validation)
+            return Reductions(self.training, self.validation, self.test)
         scaler = self.training.scaler(self.lowest, self.highest, spec)
-        return Reductions(self.training.scaled(scaler), self.validation.scaled(scaler), scaler)
+        training, validation, test = (part.scaled(scaler) for part in (self.training, self.validation, self.test))
+        return Reductions(training, validation, test, scaler)
 
 
 class PartitionedData:
@@ -84,34 +92,36 @@ class PartitionedData:
         self._spec = spec
 
     def reduce(self, rows: range, pause: Pause) -> ReducedPartition:
-        """Some rows, in one pass over them, or in two where some are held back to validate with."""
+        """Some rows, in one pass over them, and in one more for each kind of rows that are held back."""
         extremes = np.full((2, self._features), [[np.inf], [-np.inf]])
-        training = self._chosen(rows, is_held_back=False)
+        training = self._chosen(rows, _TRAINING)
         watched = _watched(training, extremes) if self._spec.standardize else training
-        validation = () if self._held_back is None else self._chosen(rows, is_held_back=True)
-        return ReducedPartition(self._reduction(watched, pause), self._reduction(validation, pause), *extremes)
+        validation = self._chosen(rows, _VALIDATION) if self._spec.validation_fraction else ()
+        test = self._chosen(rows, _TEST) if self._spec.test_fraction else ()
+        reduced = [self._reduction(part, pause) for part in (watched, validation, test)]
+        return ReducedPartition(reduced[0], reduced[1], reduced[2], *extremes)
 
     @cached_property
-    def _held_back(self) -> np.ndarray | None:
-        """Of each row whether it is one to validate with; None where none is."""
-        if self._spec.validation_fraction == 0:
+    def _kinds(self) -> np.ndarray | None:
+        """Of each row what it is for; None where all are trained on."""
+        if not self._spec.holds_back:
             return None
-        _, validation = split_rows(self._rows, self._spec)
-        chosen = np.zeros(self._rows, dtype=bool)
-        chosen[validation] = True
-        return chosen
+        kinds = np.full(self._rows, _TRAINING, np.int8)
+        _, validation, test = divide_rows(self._rows, self._spec)
+        kinds[validation], kinds[test] = _VALIDATION, _TEST
+        return kinds
 
     def _reduction(self, batches: Iterable[tuple[Array, Array]], pause: Pause) -> Reduction:
         return Reduction.of(batches, self._features, device=self._device, pause=pause)
 
-    def _chosen(self, rows: range, *, is_held_back: bool) -> Iterator[tuple[Array, Array]]:
-        """Those of the rows that are held back to validate with, or those that are not."""
-        if self._held_back is None:
+    def _chosen(self, rows: range, kind: int) -> Iterator[tuple[Array, Array]]:
+        """Those of the rows that are for one thing."""
+        if self._kinds is None:
             yield from self._batches(rows)
             return
         start = rows.start
         for x, y in self._batches(rows):
-            chosen = self._held_back[start : start + len(y)] == is_held_back
+            chosen = self._kinds[start : start + len(y)] == kind
             start += len(y)
             yield x[chosen], y[chosen]
 

@@ -23,6 +23,8 @@ class Reductions:
 
     training: Reduction
     validation: Reduction
+    test: Reduction
+    """Of the rows to test with at the end, which may be none."""
     scaler: Scaler | None = None
     """By which the rows are standardized, if they are."""
 
@@ -56,12 +58,12 @@ class Reduced(Descent):
 
 
 def reductions_of(data: TrainingData, device: torch.device | str = "cpu") -> Callable[[Pause], Reductions]:
-    """Reduces data that is in memory."""
+    """Reduces data that is in memory; the rows to test with are left as they are."""
 
     def reduce(pause: Pause) -> Reductions:
         features = data.x.shape[1]
         parts = [(data.x, data.y)], [(data.validation_x, data.validation_y)]
         training, validation = (Reduction.of(part, features, device=device, pause=pause) for part in parts)
-        return Reductions(training, validation, data.scaler)
+        return Reductions(training, validation, Reduction.of_nothing(features), data.scaler)
 
     return reduce

@@ -60,6 +60,11 @@ class Reduction(ReducedRows):
             pause()
         return cls(triangle.cpu().numpy(), rows)
 
+    @classmethod
+    def of_nothing(cls, features: int) -> Self:
+        """Of no rows."""
+        return cls(np.zeros((features + 2, features + 2)), 0)
+
     def __add__(self, other: "Reduction") -> "Reduction":
         """The reduction of both parts' rows."""
         stacked = torch.from_numpy(np.vstack([self.triangle, other.triangle]))

@@ -95,12 +95,23 @@ def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:
         )
     if request.predict and width_of(request.predict) != features:
         raise invalid(("predict", 0), f"A point has {width_of(request.predict)} numbers, the data {features} features")
-    if spec.validation_fraction and not 0 < round(spec.validation_fraction * rows) < rows:
+    _refuse_empty_parts(spec, rows)
+    refuse_overflow(spec.dtype, ("predict",), request.predict)
+
+
+def _refuse_empty_parts(spec: TrainingSpec, rows: int) -> None:
+    validation, test = round(spec.validation_fraction * rows), round(spec.test_fraction * rows)
+    if spec.validation_fraction and not 0 < validation < rows:
         raise invalid(
             ("hyperparameters", "validation_fraction"),
             f"Of {rows} rows it must leave at least one to train on and one to validate with",
         )
-    refuse_overflow(spec.dtype, ("predict",), request.predict)
+    if spec.test_fraction and not 0 < test < rows - validation:
+        others = f" and {validation} to validate with" if validation else ""
+        raise invalid(
+            ("hyperparameters", "test_fraction"),
+            f"Of {rows} rows it must leave at least one to train on{others}, and take at least one to test with",
+        )
 
 
 def device_for(request: str) -> str:

@@ -97,6 +97,8 @@ class TrainingSpec(Part):
     """Whether the columns are brought to mean 0 and deviation 1 for training."""
     validation_fraction: Fraction = 0.0
     """Part of the rows that is held back, and that no step learns from."""
+    test_fraction: Fraction = 0.0
+    """Part of the rows that nothing looks at before the run has ended: the metrics tell how well it predicts them."""
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch."""
     clip_norm: Positive | None = None
@@ -118,6 +120,11 @@ class TrainingSpec(Part):
     def at_rate(self, rate: float) -> Self:
         """The same with another learning rate."""
         return self.model_copy(update={"learning_rate": rate})
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether some rows are not trained on."""
+        return self.validation_fraction > 0 or self.test_fraction > 0
 
     @property
     def schedule_counts_steps(self) -> bool:

@@ -240,7 +240,7 @@ def test_jobs_are_ranked_by_their_loss(client: TestClient, train_sweep: Callable
 
     sweep = client.get(f"/v1/sweeps/{sweep_id}").json()
 
-    assert sweep["ranked_by"] == "loss"
+    assert sweep["ranked_by"] == "training_loss"
     assert sweep["counts"] == {"succeeded": 3, "failed": 1}
     assert sweep["progress"]["jobs_ended"] == 4
     ranked = sweep["ranking"]["data"]

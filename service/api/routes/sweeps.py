@@ -27,8 +27,10 @@ from slope.spec import Fault, SweepRequest
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
 
 RankedBy = Annotated[
-    Literal["loss", "validation_loss"] | None,
-    Query(description="The validation loss by default where rows are held back, otherwise the loss"),
+    Literal["loss", "training_loss", "validation_loss"] | None,
+    Query(
+        description="By default the validation loss where rows are held back, else the training loss without penalties"
+    ),
 ]
 
 
@@ -68,7 +70,7 @@ def get_sweep(
 ) -> RankedSweepView:
     """A sweep as it stands, and a page of its jobs from the smallest loss up. `GET /v1/jobs?sweep_id=` has them all."""
     summary = sweeps.get_sweep(session, sweep_id)
-    by = by or ("validation_loss" if sweeps.has_validation(summary.sweep) else "loss")
+    by = by or ("validation_loss" if sweeps.has_validation(summary.sweep) else "training_loss")
     rank = None if after is None else _rank(after)
     found, following = sweeps.rank_jobs(session, sweep_id, by, after=rank, limit=limit)
     return RankedSweepView.ranked(summary, by, found, f"{following.loss!r}_{following.job_id}" if following else None)

@@ -17,6 +17,7 @@ from service.store.tables import Job
 from slope.analysis import Analysis
 from slope.data import Scaler
 from slope.engines.plan import EngineOption, Plan
+from slope.metrics import JobMetrics
 from slope.statuses import JobStatus
 
 
@@ -82,6 +83,18 @@ class LossView(View):
     """The least so far."""
     validation: float | None
     """Of the last epoch, on the rows that were held back."""
+    training: float | None
+    """Of all rows trained on, after the last update and without penalties; null until the job has succeeded."""
+
+    @classmethod
+    def of(cls, job: Job) -> "LossView":
+        return cls(
+            first=job.loss_first,
+            last=job.loss_last,
+            best=job.loss_best,
+            validation=job.loss_validation,
+            training=job.loss_training,
+        )
 
 
 class ScaledView(View):
@@ -142,6 +155,8 @@ class JobView(View):
     """How far it is."""
     loss: LossView
     """How well it fits."""
+    metrics: JobMetrics | None
+    """How well the model predicts the rows of each kind, without penalties; null until the job has succeeded."""
     weights: list[float] | None
     """Of the data in its own units, also when it is standardized for training."""
     bias: float | None
@@ -187,7 +202,8 @@ class JobView(View):
             timeout_seconds=job.timeout_seconds,
             metadata=job.metadata_,
             progress=ProgressView.of(job),
-            loss=LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation),
+            loss=LossView.of(job),
+            metrics=job.metrics,
             weights=own.weights,
             bias=own.bias,
             scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,

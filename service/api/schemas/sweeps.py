@@ -30,9 +30,10 @@ class RankedView(View):
 
     @classmethod
     def of(cls, job: Job, swept: list[str]) -> "RankedView":
-        loss = LossView(first=job.loss_first, last=job.loss_last, best=job.loss_best, validation=job.loss_validation)
         settings = {name: shortened(job.spec[name]) for name in swept}
-        return cls(job_id=job.id, status=job.status, settings=settings, epochs_done=job.epochs_done, loss=loss)
+        return cls(
+            job_id=job.id, status=job.status, settings=settings, epochs_done=job.epochs_done, loss=LossView.of(job)
+        )
 
 
 class SweepProgressView(View):
@@ -76,8 +77,8 @@ class SweepView(View):
 
 
 class RankedSweepView(SweepView):
-    ranked_by: Literal["loss", "validation_loss"] = Field(examples=["validation_loss"])
-    """Which loss orders the ranking."""
+    ranked_by: Literal["loss", "training_loss", "validation_loss"] = Field(examples=["validation_loss"])
+    """Which loss orders the ranking: the validation loss, the training loss without penalties, or with them."""
     ranking: Page[RankedView]
     """From the smallest loss up, without the jobs that have none yet, and those that failed or were cancelled."""
 

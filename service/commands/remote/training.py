@@ -28,7 +28,7 @@ def train(
     target: Annotated[str, typer.Option(help="The column to predict")],
     features: Annotated[str | None, typer.Option(help="Columns to learn from, by commas [default: all others]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the rows")] = None,
-    learning_rate: Annotated[str | None, typer.Option(help="A number")] = None,
+    learning_rate: Annotated[str | None, typer.Option(help="A number [default: one that suits the data]")] = None,
     batch_size: Annotated[str | None, typer.Option(help=_BATCH)] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd, adam, adamw, rmsprop, adagrad or lbfgs")] = None,
     standardize: Annotated[bool | None, typer.Option(help="Whether to scale the columns for the training")] = None,

@@ -106,6 +106,10 @@ class Job(Table):
     loss_last: Mapped[float | None]
     loss_best: Mapped[float | None]
     loss_validation: Mapped[float | None]
+    loss_training: Mapped[float | None]
+    """Of all rows trained on after the last update, without penalties; of a job that has succeeded."""
+    metrics: Mapped[dict[str, Any] | None]
+    """How well the model predicts the rows of each kind."""
     weights: Mapped[list[float] | None]
     bias: Mapped[float | None]
     scaler: Mapped[dict[str, Any] | None]

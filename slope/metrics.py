@@ -1,0 +1,96 @@
+"""How well a model predicts rows: what is told of every job, without penalties, in the data's own space. NumPy alone.
+
+Whether the columns are standardized makes no difference: predictions and targets are shifted alike.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from slope.data import Array
+from slope.reduced_rows import ReducedRows
+
+WITHOUT_ROWS = "Mean absolute errors need the rows; this job trained on what stands for them."
+
+_CHUNK_ROWS = 2**16
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Of some rows. None is what does not exist, or what float64 cannot hold."""
+
+    rows: int
+    """How many."""
+    mean_squared_error: float | None
+    """mean((ŷ − y)²)."""
+    root_mean_squared_error: float | None
+    """Its square root."""
+    mean_absolute_error: float | None
+    """mean(|ŷ − y|); null where no row was read."""
+    r_squared: float | None
+    """1 − Σ(y − ŷ)²/Σ(y − ȳ)², ȳ being the mean of these rows; null where y is constant."""
+
+
+@dataclass(frozen=True)
+class JobMetrics:
+    """Of the model that a job has trained."""
+
+    training: Metrics | None
+    """On the rows trained on."""
+    validation: Metrics | None
+    """On the rows that were held back to validate with; null where there are none."""
+    test: Metrics | None
+    """On the rows that nothing looked at before; null where there are none."""
+    note: str | None = None
+    """What is missing, and why."""
+
+
+def metrics_of_rows(x: Array | None, y: Array | None, weights: Array, bias: float | None) -> Metrics | None:
+    """Of x (N × D) and y (N) as they are trained on. None of no rows."""
+    if x is None or y is None or len(y) == 0:
+        return None
+    with np.errstate(all="ignore"):
+        squares = absolutes = 0.0
+        for residuals in _residuals(x, y, weights, bias):
+            squares, absolutes = squares + float(residuals @ residuals), absolutes + float(np.abs(residuals).sum())
+        spread = float(np.square(y - y.mean()).sum()) if y.min() < y.max() else 0.0
+    return _metrics(len(y), squares, spread, absolutes / len(y))
+
+
+def metrics_of_reduced(rows: ReducedRows, weights: Array, bias: float | None) -> Metrics | None:
+    """Of rows that others stand for. None of no rows."""
+    if rows.rows == 0:
+        return None
+    with np.errstate(all="ignore"):
+        _, deviation = rows.target_moments
+        return _metrics(rows.rows, rows.squared_error(weights, bias or 0.0), rows.rows * deviation**2, None)
+
+
+def mean_huber_loss(x: Array, y: Array, weights: Array, bias: float | None, delta: float) -> float | None:
+    """As the job has it: half the square up to delta, and from there a line."""
+    with np.errstate(all="ignore"):
+        total = 0.0
+        for residuals in _residuals(x, y, weights, bias):
+            sizes = np.abs(residuals)
+            total += float(np.where(sizes <= delta, sizes**2 / 2, delta * (sizes - delta / 2)).sum())
+    return _finite(total / len(y))
+
+
+def _metrics(rows: int, squares: float, spread: float, absolute: float | None) -> Metrics:
+    mean = squares / rows
+    explained = _finite(1 - squares / spread) if spread > 0 else None
+    return Metrics(
+        rows, _finite(mean), _finite(math.sqrt(mean)), None if absolute is None else _finite(absolute), explained
+    )
+
+
+def _residuals(x: Array, y: Array, weights: Array, bias: float | None) -> Iterator[Array]:
+    for start in range(0, len(y), _CHUNK_ROWS):
+        chosen = slice(start, start + _CHUNK_ROWS)
+        yield x[chosen] @ weights + (bias or 0.0) - y[chosen]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
