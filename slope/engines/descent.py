@@ -30,12 +30,14 @@ from slope.spec import TrainingSpec
 
 _BLOCK_SECONDS = 0.05
 """The epochs of a block take about this long."""
+_GROWTH = 16
+"""At most this many times as many epochs as in a block are in the next, for what so few take says little."""
 _BLOCK_NUMBERS = 2**20
 """Most numbers that the records of a block have, or the order of its rows, unless one epoch has more."""
 _REPLAYED_STEPS = 2**12
 """Steps that are replayed together."""
 _RATES = 1024
-"""Learning rates that are computed together."""
+"""This many learning rates are a part: they are computed in whole parts."""
 _CHUNK_ROWS = 2**18
 """Rows between two questions whether to stop: some hundredths of a second."""
 
@@ -129,7 +131,7 @@ class Descent(Run):
             self._kept_state = before
             raise
         seconds = perf_counter() - started
-        self._length = max(1, min(2 * epochs, int(epochs * _BLOCK_SECONDS / seconds)))
+        self._length = max(1, min(_GROWTH * epochs, int(epochs * _BLOCK_SECONDS / seconds)))
         return epoch_table(block, self._design, self._epoch, self._rates_of(epochs)[:, 0], seconds / epochs)
 
     def _block_length(self, end: int) -> int:
@@ -186,14 +188,13 @@ class Descent(Run):
     ) -> bool:
         """Take steps up to one, counted from the first epoch's first: whether their losses are finite."""
         design, state = self._design, self._state
-        descend, shape = loading.descent(design.parameters)
         objective, update = design.objective, Update.of(self.spec)
+        descend = loading.descent(design.parameters, update.rule)
         limits = Limits.of(self.spec, largest_number(self.spec) / (design.rows or 1))
         rates = self._rates_of(len(epochs.loss))
         chunk = max(1, _CHUNK_ROWS // self._size)
         while (left := end - (position[0] * self._steps + position[1])) > 0:
             is_finite = descend(
-                shape,
                 design.x,
                 design.targets,
                 orders,
@@ -224,11 +225,10 @@ class Descent(Run):
     def _rates_of(self, epochs: int) -> Array:
         """The learning rates of this many epochs from here: epochs × 1, or × the steps of an epoch."""
         start, count = self._epoch * self._rate_counts, epochs * self._rate_counts
-        first, last = start // _RATES, (start + count - 1) // _RATES
-        # Always as many together: where an array ends, a power may be rounded in another way.
-        parts = [self._rates(np.arange(part * _RATES, (part + 1) * _RATES)) for part in range(first, last + 1)]
-        rates = np.concatenate([np.broadcast_to(part, _RATES) for part in parts])
-        return rates[start - first * _RATES :][:count].reshape(epochs, -1)
+        first, last = start // _RATES, (start + count - 1) // _RATES + 1
+        # Always of whole parts: where an array ends, a power may be rounded in another way.
+        parts = np.broadcast_to(self._rates(np.arange(first * _RATES, last * _RATES)), (last - first) * _RATES)
+        return np.array(parts)[start - first * _RATES :][:count].reshape(epochs, -1)
 
     @property
     def _rate_counts(self) -> int:

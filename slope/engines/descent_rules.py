@@ -11,6 +11,7 @@ from slope.spec import SGD, Adagrad, Adam, AdamW, RMSprop, TrainingSpec
 SQUARED_ERROR, ABSOLUTE_ERROR, HUBER = range(3)
 LOSSES = {"squared_error": SQUARED_ERROR, "absolute_error": ABSOLUTE_ERROR, "huber": HUBER}
 DESCENT, ADAM, RMSPROP, ADAGRAD = range(4)
+PLAIN = 0
 EACH_STEP, EACH_EPOCH, NEVER = range(3)
 
 BUFFERS = 3
@@ -51,6 +52,11 @@ class Update(NamedTuple):
     """For adam: whether the decay is decoupled; for rmsprop: whether the squares are centred."""
     is_highest: bool = False
     """For adam: amsgrad."""
+
+    @property
+    def rule(self) -> int:
+        """What its loop is compiled for: `PLAIN` descent without momentum, or 1 and its kind."""
+        return PLAIN if self.kind == DESCENT and self.momentum == 0 else 1 + self.kind
 
     @classmethod
     def of(cls, spec: TrainingSpec) -> "Update":

@@ -1,20 +1,22 @@
 """The compiled loops, imported where they are needed first, for they bring numba."""
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
+from slope.engines.descent_rules import PLAIN
+
 UNROLLED = 2
-"""Up to this many parameters the loops are compiled for just that many."""
-
-Shape = tuple[float, ...]
+"""Up to this many parameters the loops of plain descent are compiled for just that many."""
 
 
-def descent(parameters: int) -> tuple[Callable[..., Any], Shape]:
-    """`slope.engines.kernels.descent.descend` and the shape that it takes for this many parameters."""
+def descent(parameters: int, rule: int) -> Callable[..., Any]:
+    """`slope.engines.kernels.descent.descend` for this many parameters and this `Update.rule`."""
     from slope.engines.kernels.descent import descend
 
-    return descend, (0.0,) * parameters if parameters <= UNROLLED else ()
+    shape = (0.0,) * parameters if parameters <= UNROLLED and rule == PLAIN else ()
+    return partial(descend, shape, (0.0,) * rule)
 
 
 def evaluation() -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from slope.data import Array, Indices
 from slope.engines.design import Design
 from slope.spec import TrainingSpec
 
-CHECKED_NUMBERS = 2**14
+CHECKED_NUMBERS = 2**12
 """Of the rows that are looked at for one check; of more points an even sample is taken."""
 _TOLERANCE = 1e-9
 """Of a gradient, relative to the largest that its summands may be."""

@@ -1,5 +1,8 @@
 """All compiled loops made ready before a job needs them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from slope.data import prepare
@@ -9,7 +12,12 @@ from slope.engines.fused import Fused
 from slope.engines.loading import UNROLLED
 from slope.spec import TrainingSpec
 
-_SPEC = TrainingSpec(epochs=1, fit_bias=False)
+_PLAIN = {"name": "sgd"}
+_OPTIMIZERS: Sequence[dict[str, Any]] = (
+    {"name": "sgd", "momentum": 0.9},
+    *({"name": name} for name in ("adam", "rmsprop", "adagrad")),
+)
+"""One for each rule of `slope.engines.descent_rules` but plain descent."""
 
 
 def load_kernels() -> None:
@@ -17,8 +25,19 @@ def load_kernels() -> None:
 
     No gradient is asked of autograd: a process may fork afterwards.
     """
-    every_shape = [(Compiled, features) for features in range(1, UNROLLED + 2)]
-    kinds: list[tuple[type[Compiled], int]] = [*every_shape, (Composed, 1)]
-    for kind, features in kinds:
-        kind(prepare(np.eye(2, features), np.ones(2), _SPEC), _SPEC).follow(1)
-    Fused(prepare(np.eye(2, 1), np.ones(2), _SPEC), {0: _SPEC}, 1).follow(1)
+    for features in range(1, UNROLLED + 2):
+        _call(Compiled, features, _PLAIN)
+    for optimizer in _OPTIMIZERS:
+        _call(Compiled, UNROLLED + 1, optimizer)
+    _call(Composed, 1, _PLAIN)
+    spec = _spec(_PLAIN)
+    Fused(prepare(np.eye(2, 1), np.ones(2), spec), {0: spec}, 1).follow(1)
+
+
+def _call(kind: type[Compiled], features: int, optimizer: dict[str, Any]) -> None:
+    spec = _spec(optimizer)
+    kind(prepare(np.eye(2, features), np.ones(2), spec), spec).follow(1)
+
+
+def _spec(optimizer: dict[str, Any]) -> TrainingSpec:
+    return TrainingSpec.model_validate({"epochs": 1, "fit_bias": False, "optimizer": optimizer})

@@ -302,6 +302,9 @@ def test_within_a_long_epoch_a_run_is_asked_every_so_many_rows(engine: str, batc
         {},
         {"batch_size": 3, "shuffle": True, "validation_fraction": 0.3, "loss": "huber", "clip_norm": 1, "l1": 0.1},
         {"batch_size": "full", "optimizer": {"name": "adam"}, "early_stopping": {"patience": 1}, "standardize": True},
+        {"optimizer": {"name": "sgd", "momentum": 0.5}},
+        {"optimizer": {"name": "rmsprop"}, "batch_size": 5, "schedule": {"name": "exponential", "gamma": 0.5}},
+        {"optimizer": {"name": "adagrad"}, "batch_size": 5},
         {"frozen": ["weights"], "schedule": {"name": "inverse_scaling", "per": "step"}, "zero_gradients": "never"},
         {"fit_bias": False, "initial_weights": "normal", "seed": 3, "learning_rate": 1, "epochs": 400},
     ],
@@ -320,7 +323,7 @@ def test_no_job_waits_for_a_compiler_once_the_loops_are_loaded(features: int, ch
                 list(run.epochs())
             list(build(option.engine, data, spec).replayed(range(2)))
 
-    assert [len(kernel.signatures) for kernel in kernels] == [3, 1, 1, 1]
+    assert [len(kernel.signatures) for kernel in kernels] == [7, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("engine", "batch_size"), [("reduced", "full"), ("composed", 3)])

@@ -1,8 +1,9 @@
 """Steps of descent one after another: the textbook's loop, with a record of each epoch and step.
 
 `shape` is a tuple of as many numbers as there are parameters, where the loops are compiled for just that many: they
-are unrolled then, and keep everything in registers. Otherwise it is empty. The updates are those of torch.optim's
-single-tensor implementations, their formulas and their order.
+are unrolled then, and keep everything in registers. Otherwise it is empty. `rule` is one as long as `Update.rule`: with
+the other rules in its reach a step takes twice the time, though it goes through none of them. The updates are those of
+torch.optim's single-tensor implementations, their formulas and their order.
 """
 
 from math import inf, sqrt
@@ -19,6 +20,7 @@ from slope.engines.descent_rules import (
     DESCENT,
     EACH_EPOCH,
     EACH_STEP,
+    PLAIN,
     RMSPROP,
     SQUARED_ERROR,
 )
@@ -31,6 +33,7 @@ _AHEAD = 32
 @compiled
 def descend(
     shape,  # as many numbers as parameters, where it is compiled for as many
+    rule,  # as many numbers as `update.rule` says
     x,  # N × K, or without a column for the bias where the objective adds it
     targets,  # N
     orders,  # of the rows: epochs × N, or 0 × 0 where they keep theirs
@@ -73,9 +76,10 @@ def descend(
                 position[0], position[1], position[2] = epoch, step, count
                 return False
             sums[parameters] += loss
-            for k in range(parameters):
-                if limits.zeroed != EACH_STEP:
+            if limits.zeroed != EACH_STEP:
+                for k in range(parameters):
                     gradient[k] += fresh[k]
+            for k in range(parameters):
                 sums[k] += gradient[k]
             if keeps_steps:
                 row = epoch * in_epoch + step - first_kept
@@ -91,17 +95,15 @@ def descend(
                     last[epoch, 2 * parameters + k] = gradient[k]
             if is_clipped:
                 _clip(shape, gradient, limits.clip)
-            _move(shape, update, rates[epoch, min(step, rates.shape[1] - 1)], count, theta, gradient, buffers)
+            _move(shape, rule, update, rates[epoch, min(step, rates.shape[1] - 1)], count, theta, gradient, buffers)
             step, count, steps_left = step + 1, count + 1, steps_left - 1
         if step == in_epoch:
-            squares, share = 0.0, 1.0 / in_epoch
+            share = 1.0 / in_epoch
             losses[epoch] = sums[parameters] * share
             for k in range(parameters):
-                mean = sums[k] * share
-                squares += mean * mean
-                means[epoch, k] = mean
+                means[epoch, k] = sums[k] * share
                 thetas[epoch, k] = theta[k]
-            norms[epoch] = sqrt(squares)
+            norms[epoch] = sqrt(_squares(shape, means[epoch], parameters))
             epoch, step = epoch + 1, 0
     position[0], position[1], position[2] = epoch, step, count
     return True
@@ -129,29 +131,31 @@ def _differentiate(shape, x, targets, orders, epoch, start, stop, objective, the
     """The loss of rows `start` to `stop` in an epoch's order, and in `gradient` what autograd would leave there."""
     parameters, loss, is_shuffled = len(shape) or len(theta), 0.0, len(orders) > 0
     columns = parameters - 1 if objective.adds_bias else parameters
-    for k in range(parameters):
-        gradient[k] = 0.0
+    share = 1.0 / (objective.divisor or stop - start)
     for i in range(start, stop):
         row = i
         if is_shuffled:
             row = orders[epoch, i]
             if i + _AHEAD < orders.shape[1]:
                 _fetch(x, targets, orders[epoch, i + _AHEAD])
-        first = min(max(row - 1, 0), columns) if objective.is_triangular else 0
         residual = -targets[row]
         if objective.adds_bias:
             residual += theta[columns]
-        for k in range(first, columns):
+        for k in range(columns):  # also where a triangle has zeros: from anywhere but 0 on, it would not be vectorised
             residual += x[row, k] * theta[k]
         row_loss, slope = _row_loss(objective, residual)
         loss += row_loss
-        for k in range(first, columns):
-            gradient[k] += slope * x[row, k]
-        if objective.adds_bias:
-            gradient[columns] += slope
-    share = 1.0 / (objective.divisor if objective.divisor else stop - start)
-    for k in range(parameters):
-        gradient[k] *= share
+        slope *= share
+        if i == start:
+            for k in range(columns):
+                gradient[k] = slope * x[row, k]
+            if objective.adds_bias:
+                gradient[columns] = slope
+        else:
+            for k in range(columns):
+                gradient[k] += slope * x[row, k]
+            if objective.adds_bias:
+                gradient[columns] += slope
     return loss * share + objective.offset + _penalise(objective, theta, gradient)
 
 
@@ -172,10 +176,20 @@ def _row_loss(objective, residual):
 def _penalise(objective, theta, gradient):
     penalty = 0.0
     if objective.l2 != 0.0 or objective.l1 != 0.0:
-        for k in range(objective.penalised):
+        for k in range(objective.penalised):  # apart from what writes, as `_squares`
             penalty += objective.l2 * theta[k] * theta[k] + objective.l1 * abs(theta[k])
+        for k in range(objective.penalised):
             gradient[k] += 2.0 * objective.l2 * theta[k] + objective.l1 * _sign(theta[k])
     return penalty
+
+
+@compiled
+def _squares(shape, vector, parameters):
+    """In a loop that writes nothing: where one does, it depends on addresses whether a sum is taken in lanes."""
+    squares = 0.0
+    for k in range(len(shape) or parameters):
+        squares += vector[k] * vector[k]
+    return squares
 
 
 @compiled
@@ -186,25 +200,21 @@ def _sign(number):
 @compiled
 def _clip(shape, gradient, most):
     """Shorten a gradient to a length, as torch.nn.utils.clip_grad_norm_ does."""
-    squares = 0.0
-    for k in range(len(shape) or len(gradient)):
-        squares += gradient[k] * gradient[k]
-    factor = min(1.0, most / (sqrt(squares) + 1e-6))
+    factor = min(1.0, most / (sqrt(_squares(shape, gradient, len(gradient))) + 1e-6))
     for k in range(len(shape) or len(gradient)):
         gradient[k] *= factor
 
 
 @compiled
-def _move(shape, update, rate, count, theta, gradient, buffers):
+def _move(shape, rule, update, rate, count, theta, gradient, buffers):
     """Move θ (K) along its gradient; `count` are the steps before this one, `buffers` (3 × K) what they left."""
-    if update.kind == DESCENT:
-        if update.momentum == 0.0:
-            _descend(shape, update, rate, theta, gradient)
-        else:
-            _descend_with_momentum(shape, update, rate, count, theta, gradient, buffers)
-    elif update.kind == ADAM:
+    if len(rule) == PLAIN:
+        _descend(shape, update, rate, theta, gradient)
+    elif len(rule) == 1 + DESCENT:
+        _descend_with_momentum(shape, update, rate, count, theta, gradient, buffers)
+    elif len(rule) == 1 + ADAM:
         _adam(shape, update, rate, count, theta, gradient, buffers)
-    elif update.kind == RMSPROP:
+    elif len(rule) == 1 + RMSPROP:
         _rmsprop(shape, update, rate, theta, gradient, buffers)
     else:
         _adagrad(shape, update, rate, count, theta, gradient, buffers)
