@@ -40,4 +40,4 @@ def _call(kind: type[Compiled], features: int, optimizer: dict[str, Any]) -> Non
 
 
 def _spec(optimizer: dict[str, Any]) -> TrainingSpec:
-    return TrainingSpec.model_validate({"epochs": 1, "fit_bias": False, "optimizer": optimizer})
+    return TrainingSpec.model_validate({"epochs": 1, "learning_rate": 0.01, "fit_bias": False, "optimizer": optimizer})
