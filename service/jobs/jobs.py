@@ -1,7 +1,7 @@
 """What can be done with jobs: the decisions and the commits."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from random import random
 from typing import TypeVar
 from uuid import UUID
@@ -180,8 +180,8 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | No
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
         "metadata": request.metadata,
-        "plan": asdict(drafted.plan),
-        "analysis": asdict(drafted.analysis) if drafted.analysis else None,
+        "plan": drafted.plan.document,
+        "analysis": drafted.analysis.document if drafted.analysis else None,
         "status": "queued",
         "epochs": request.hyperparameters.epochs,
     }

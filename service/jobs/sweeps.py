@@ -1,7 +1,7 @@
 """What can be done with sweeps: many jobs on one dataset, decided and committed as one."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -184,8 +184,8 @@ def _own(member: Member) -> dict[str, Any]:
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
         "metadata_": request.metadata,
-        "plan": asdict(member.plan),
-        "analysis": asdict(member.analysis) if member.analysis else None,
+        "plan": member.plan.document,
+        "analysis": member.analysis.document if member.analysis else None,
         "epochs": request.hyperparameters.epochs,
     }
 

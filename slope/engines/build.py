@@ -28,7 +28,8 @@ def build(
     device: torch.device | str = "cpu",
 ) -> Run:
     """A run of a job by an engine that the plan found to apply. Only the reference trains on the device."""
-    spec, _ = settle_rate(data, spec)
+    if spec.learning_rate == "auto":
+        spec, _ = settle_rate(data, spec)
     options: dict[str, Any] = {"keeps_steps": keeps_steps, "interrupted": interrupted}
     if engine == "eager":
         return Training(data, spec, device=device, **options)

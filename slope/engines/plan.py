@@ -92,6 +92,11 @@ class Plan:
         """Whether the data is in memory as a whole."""
         return not (self.streams or self.from_triangle)
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """What a job keeps of it."""
+        return dict(vars(self))
+
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """From what a job keeps of it. Another version may have written it: what this one does not know is left out."""

@@ -13,7 +13,7 @@ from service.errors import ServiceError
 from service.store import jobs
 from service.store.database import Database
 
-SHORTEST_TICK, LONGEST_TICK = 0.002, 0.02
+SHORTEST_TICK, LONGEST_TICK = 0.001, 0.02
 _PAUSE = 0.5
 """Seconds until a database that failed is looked at again."""
 _DELETED = -1
