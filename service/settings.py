@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     replay_numbers: int = Field(default=50_000_000, ge=1)
     """Most numbers of a dataset that is read into the API's memory to compute steps again."""
 
+    statistics_numbers: int = Field(default=10_000_000, ge=0)
+    """Statistics that need a look at every row, of more numbers than this, are left to a worker."""
+
     worker_memory: ByteSize | None = None
     """Memory that one training may take, as in `2GiB`; by default its part of the worker's machine or container."""
     worker_remote_control: bool = False

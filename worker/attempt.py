@@ -1,4 +1,4 @@
-"""What a bell is for: a job or a group of jobs to train, or data of a job that another reduces with help.
+"""What a bell is for: a job or a group of jobs to train, data of one that another reduces with help, or a look at rows.
 
 However an attempt to train ends, SQL says so.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 import torch
@@ -20,11 +20,13 @@ from service.store.claims import claim_group, claim_job
 from service.store.database import now
 from service.store.group_leases import GroupLease
 from service.store.leases import JobLease
+from service.store.passes import claim_pass
 from slope.run import Interrupted
 from worker.group_attempt import GroupAttempt
 from worker.heartbeat import Heartbeat, StopReason
 from worker.job_attempt import JobAttempt
 from worker.partitions import help_reduce, may_help
+from worker.passes import run_passes
 from worker.process import Process, check_memory
 from worker.waiting import ProcessStopping, retry_while_away
 
@@ -64,6 +66,9 @@ def _find_work(session: Session, process: Process, job_id: UUID) -> Work | None:
     job = stored.find_job(session, job_id, with_numbers=True)
     if job is None:
         return None
+    if job.is_final:
+        asked = claim_pass(session, job_id, uuid4(), process.claimant)
+        return partial(run_passes, process, asked) if asked else None
     if job.group_id:
         together = claim_group(session, job.group_id, process.claimant)
         return partial(run_attempt, process, together) if together else None

@@ -52,6 +52,7 @@ class BrokerMonitor:
         if can_ring:
             with self._process.between_forks():
                 lost_jobs.ring_again(self._process.database, self._process.queue)
+                lost_jobs.ring_for_passes(self._process.database, self._process.queue)
 
     def _note(self, has_heard: bool) -> None:
         heard_before = self.hears_broker

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from service.store import jobs
+from service.store import jobs, passes
 from worker.attempt import take_work
 from worker.process import Process
 
@@ -52,6 +52,7 @@ class JobPoller:
                 return False
             with process.database.reading() as session:
                 queued = jobs.queued_jobs(session, process.requests_served, limit=_CHOICE)
+                queued += passes.open_passes(session, limit=_CHOICE)
             return any(take_work(process, job_id) for job_id in queued)
 
     def _run(self) -> None:

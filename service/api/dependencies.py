@@ -15,6 +15,7 @@ from service.api.turns import Turns
 from service.errors import UnsupportedMediaType
 from service.queue import Queue
 from service.settings import Settings
+from service.statistics.fits import Fits
 from service.storage import Storage
 from service.store.database import Database
 
@@ -96,6 +97,13 @@ WatchDep = Annotated[JobWatch, Depends(_watch)]
 FeedsDep = Annotated[Feeds, Depends(_feeds)]
 JobResponsesDep = Annotated[JobResponses, Depends(_job_responses)]
 TurnDep = Annotated[Turn, Depends(_turn)]
+
+
+async def _fits(database: DatabaseDep, storage: StorageDep, queue: QueueDep, settings: SettingsDep) -> Fits:
+    return Fits(database, storage, queue, settings)
+
+
+FitsDep = Annotated[Fits, Depends(_fits)]
 
 
 def _session(database: DatabaseDep) -> Iterator[Session]:

@@ -53,7 +53,15 @@ from service.errors.requests import (
     TooSlow,
     UnsupportedMediaType,
 )
-from service.errors.statistics import JobNotFinished, OutOfRange, TooFewRows, TooManyCoefficients
+from service.errors.statistics import (
+    JobNotFinished,
+    OutOfRange,
+    PassFailed,
+    PassUnderway,
+    RowsGone,
+    TooFewRows,
+    TooManyCoefficients,
+)
 from service.errors.storage import (
     DatabaseDamaged,
     DatabaseError,
@@ -102,10 +110,13 @@ __all__ = [
     "NotDrawn",
     "ObjectMissing",
     "OutOfRange",
+    "PassFailed",
+    "PassUnderway",
     "PicturesMissing",
     "QuotaReached",
     "ReplayDiffers",
     "ReplayTooLong",
+    "RowsGone",
     "SchemaMissing",
     "SchemaNewer",
     "ServiceError",

@@ -1,5 +1,7 @@
 """Errors about the statistics of a job's exact solution."""
 
+from typing import Literal
+
 from service.errors.base import ServiceError
 from service.errors.requests import InvalidRequest
 
@@ -39,3 +41,43 @@ class OutOfRange(InvalidRequest):
 
     type = "out-of-range"
     title = "The statistics are beyond the range of float64"
+
+
+class RowsGone(ServiceError):
+    """The numbers of the dataset that the job learnt from were deleted. What needs a look at every row cannot be told
+    any more: ask for what follows from the triangle alone, such as `covariance=nonrobust`."""
+
+    status = 410
+    type = "rows-gone"
+    title = "The rows that the job learnt from are gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The numbers of the dataset were deleted, and this needs a look at every row: ask for what follows from the"
+            " triangle alone, as covariance=nonrobust does"
+        )
+
+
+class PassUnderway(ServiceError):
+    """A worker looks at every row for what was asked. Ask again in a moment, as `Retry-After` says."""
+
+    status = 503
+    type = "pass-underway"
+    title = "A worker looks at every row"
+
+    def __init__(self, state: Literal["queued", "running"], rows: int) -> None:
+        detail = f"A worker looks at {rows:,} rows for this, and has {'begun' if state == 'running' else 'not begun'}"
+        super().__init__(f"{detail}: ask again in a moment", headers={"Retry-After": "1"})
+        self.state: Literal["queued", "running"] = state
+        self.rows = rows
+
+
+class PassFailed(ServiceError):
+    """A worker could not look at every row: `detail` says why. Ask again, and it is tried again."""
+
+    status = 503
+    type = "pass-failed"
+    title = "A look at every row failed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"{detail}: ask again to have it tried again", headers={"Retry-After": "1"})

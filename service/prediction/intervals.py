@@ -6,10 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from service.errors import InvalidRequest
-from service.statistics.solutions import solve_job
-from service.statistics.training_rows import TrainingRows, finished_job
-from service.storage import Storage
-from service.store.database import Database
+from service.statistics.fits import Fits
 from slope.spec import Fault
 from slope.spec.part import Part
 from slope.statistics.intervals import IntervalKind, Intervals
@@ -25,11 +22,10 @@ class Interval(Part):
     """With which probability the interval holds it."""
 
 
-def intervals_of(database: Database, storage: Storage, job_id: UUID, asked: Interval) -> Intervals:
-    """Raises JobNotFound, JobNotFinished, TooFewRows, and InvalidRequest where a job's loss has no such intervals."""
-    with database.reading() as session:
-        rows = TrainingRows.of(session, finished_job(session, job_id))
-    if reason := reason_for_no_p_values(rows.spec):
+def intervals_of(fits: Fits, job_id: UUID, asked: Interval) -> Intervals:
+    """Raises as `Fits` does, and InvalidRequest where a job's loss has no such intervals."""
+    solution = fits.solution(job_id)
+    if reason := reason_for_no_p_values(solution.frame.spec):
         detail = f"There are no intervals: {reason}"
         raise InvalidRequest(detail, [Fault(detail, "/interval")])
-    return Intervals(solve_job(storage, rows), asked.kind, asked.level)
+    return Intervals(solution, asked.kind, asked.level)

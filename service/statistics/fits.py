@@ -4,39 +4,100 @@ from uuid import UUID
 
 import numpy as np
 
-from service.errors import InvalidRequest
-from service.statistics.solutions import pass_over, solve_job
+from service.errors import InvalidRequest, PassUnderway, RowsGone
+from service.queue import Queue
+from service.settings import Settings
+from service.statistics.passes import DURBIN_WATSON, INFLUENCE, RowPasses
 from service.statistics.training_rows import TrainingRows, finished_job
 from service.storage import Storage
 from service.store.database import Database
 from service.store.tables import Job
 from slope.data import Scaler
 from slope.spec import Fault
-from slope.statistics.influence import Influence, InfluencePass, Measure, influence_of
-from slope.statistics.passes import DurbinWatson
+from slope.spec.names import no_such
+from slope.statistics.covariance import CLUSTER, NONROBUST, Covariance
+from slope.statistics.influence import Influence, Measure, influence_of
+from slope.statistics.notes import reason_for_no_p_values
 from slope.statistics.result import Statistics
+from slope.statistics.solution import Solution
 from slope.statistics.table import Trained, tell
 
 
-def get_statistics(database: Database, storage: Storage, job_id: UUID, *, level: float) -> Statistics:
-    """Raises JobNotFound, JobNotFinished, TooFewRows, TooManyCoefficients and OutOfRange."""
-    with database.reading() as session:
-        job = finished_job(session, job_id)
-        rows, trained = TrainingRows.of(session, job), _trained(job)
-    solution = solve_job(storage, rows)
-    neighbours = pass_over(storage, rows, DurbinWatson(solution))
-    return tell(solution, rows.features, level=level, trained=trained, durbin_watson=neighbours["value"])
+class Fits:
+    """Calls raise JobNotFound, JobNotFinished, TooFewRows, TooManyCoefficients, OutOfRange, and what passes raise."""
+
+    def __init__(self, database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
+        self._database, self._storage, self._queue, self._settings = database, storage, queue, settings
+
+    def solution(self, job_id: UUID) -> Solution:
+        return self._passes(job_id)[0].solution()
+
+    def statistics(self, job_id: UUID, *, level: float, covariance: str = NONROBUST) -> Statistics:
+        """Raises InvalidRequest for a covariance that the job has not."""
+        passes, trained = self._passes(job_id)
+        _refuse_covariance(passes.rows, covariance)
+        solution = passes.solution()
+        robust = None if covariance == NONROBUST else _robust(passes, solution, covariance)
+        neighbours, notes = _durbin_watson(passes, solution)
+        return tell(
+            *(solution, passes.rows.features),
+            level=level,
+            trained=trained,
+            covariance=robust,
+            durbin_watson=neighbours,
+            notes=notes,
+        )
+
+    def influence(self, job_id: UUID, *, by: Measure, top: int) -> Influence:
+        """Which rows hold the line. Raises InvalidRequest for what a ridge does not have."""
+        passes, _ = self._passes(job_id)
+        solution = passes.solution()
+        if by == "studentized" and solution.frame.penalty:
+            detail = "Residuals of a ridge are no Student's t: ask for the rows by cook or by leverage"
+            raise InvalidRequest(detail, [Fault(detail, "/query/by")])
+        return influence_of(solution, passes.find(INFLUENCE, solution), by, top)
+
+    def _passes(self, job_id: UUID) -> tuple[RowPasses, Trained | None]:
+        with self._database.reading() as session:
+            job = finished_job(session, job_id)
+            rows, trained = TrainingRows.of(session, job), _trained(job)
+        return RowPasses(self._database, self._storage, self._queue, self._settings, rows), trained
 
 
-def get_influence(database: Database, storage: Storage, job_id: UUID, *, by: Measure, top: int) -> Influence:
-    """Which rows hold the line. Raises as `get_statistics` does, and InvalidRequest for what a ridge does not have."""
-    with database.reading() as session:
-        rows = TrainingRows.of(session, finished_job(session, job_id))
-    solution = solve_job(storage, rows)
-    if by == "studentized" and solution.frame.penalty:
-        detail = "Residuals of a ridge are no Student's t: ask for the rows by cook or by leverage"
-        raise InvalidRequest(detail, [Fault(detail, "/query/by")])
-    return influence_of(solution, pass_over(storage, rows, InfluencePass(solution, (by,), top)), by, top)
+def _durbin_watson(passes: RowPasses, solution: Solution) -> tuple[float | None, list[str]]:
+    """None, with a note, while a worker looks at the rows: all else is there."""
+    try:
+        return passes.find(DURBIN_WATSON, solution)["value"], []
+    except PassUnderway:
+        return None, ["A worker looks at every row for durbin_watson: it is there in a moment."]
+    except RowsGone:
+        return None, ["The numbers of the dataset were deleted, and durbin_watson needs a look at every row."]
+
+
+def _robust(passes: RowPasses, solution: Solution, name: str) -> Covariance:
+    found = passes.find("HC0" if name == "HC1" else name, solution)
+    if found["alone"]:
+        raise _at_covariance(
+            f"Row {found['alone'][0]} holds a coefficient alone, its residual is 0 whatever its y, and {name} does not"
+            " exist: ask for HC0 or HC1"
+        )
+    if found["clusters"] == 1:
+        raise _at_covariance(f"All rows are of one cluster by {name.removeprefix(CLUSTER)}: it takes two at least")
+    return Covariance.robust(name, solution, found)
+
+
+def _refuse_covariance(rows: TrainingRows, name: str) -> None:
+    if name == NONROBUST:
+        return
+    if reason := reason_for_no_p_values(rows.spec):
+        raise _at_covariance(f"Robust covariances are of least squares: {reason}")
+    column, known = name.removeprefix(CLUSTER), [column["name"] for column in rows.dataset.columns]
+    if name.startswith(CLUSTER) and column not in known:
+        raise _at_covariance(no_such("column", column, known, "in the dataset"))
+
+
+def _at_covariance(detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, [Fault(detail, "/query/covariance")])
 
 
 def _trained(job: Job) -> Trained | None:

@@ -37,9 +37,8 @@ class TrainingRows:
 
     @classmethod
     def of(cls, session: Session, job: Job) -> Self:
-        dataset = datasets.find_dataset(session, job.dataset_id, with_triangle=True)
-        assert dataset  # no dataset goes before its jobs
-        return cls(job.id, dataset, Kept.of(dataset), job.features, job.target, job.training_spec)
+        datasets.load_whole(session, job.dataset)
+        return cls(job.id, job.dataset, Kept.of(job.dataset), job.features, job.target, job.training_spec)
 
     @property
     def numbers(self) -> int:

@@ -58,6 +58,12 @@ def rename_dataset(session: Session, dataset_id: UUID, name: str | None) -> None
     session.execute(update(Dataset).where(Dataset.id == dataset_id).values(name=name, version=version))
 
 
+def load_whole(session: Session, dataset: Dataset) -> None:
+    """All that is known of a dataset that another query has found: its columns, its triangle, and its numbers if it
+    has them in its row."""
+    session.refresh(dataset, ["columns", "numbers", "triangle"])
+
+
 def has_triangle(connection: Connection, dataset_id: UUID) -> bool:
     return bool(connection.scalar(select(Dataset.triangle.is_not(None)).where(Dataset.id == dataset_id)))
 

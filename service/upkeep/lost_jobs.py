@@ -10,10 +10,11 @@ from uuid import UUID
 import structlog
 
 from service.queue import Queue
-from service.store import jobs, lost_leases
+from service.store import jobs, lost_leases, passes
 from service.store.database import Database
 from service.store.jobs import Unheard
 from service.store.lost_leases import RunningJob
+from service.store.passes import BELL as PASS_BELL
 
 SILENT_SECONDS = 3.0
 """A bell that was rung this long ago, and is in no queue, has been lost."""
@@ -114,6 +115,19 @@ def ring_again(database: Database, queue: Queue) -> list[UUID]:
     waiting = {device: queue.waiting(device) for device in {job.device for job in unheard if job.rung_before}}
     lost = [job for job in unheard if not job.rung_before or waiting[job.device] == 0]
     return _ring(database, queue, lost)
+
+
+def ring_for_passes(database: Database, queue: Queue) -> list[UUID]:
+    """Ring for looks at rows that nobody takes: their bell was lost, or whoever took them is gone."""
+    with database.reading() as session:
+        asked = passes.open_passes(session, limit=_MOST_BELLS, silent_seconds=SILENT_SECONDS)
+    if not asked or queue.waiting(PASS_BELL):
+        return []
+    rung = list(takewhile(lambda job_id: queue.ring(job_id, PASS_BELL), asked))
+    with database.writing() as session:
+        passes.note_rings(session, rung)
+        session.commit()
+    return rung
 
 
 def _ring(database: Database, queue: Queue, unheard: list[Unheard]) -> list[UUID]:

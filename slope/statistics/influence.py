@@ -21,7 +21,7 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 MOST_TOLD = 1000
 """Rows of an answer."""
 _MOST_NAMED = 8
-_ALONE = 1e-10
+ALONE = 1e-10
 """A row of a leverage so near 1 holds a coefficient alone: without it the others do not tell that."""
 
 
@@ -78,7 +78,7 @@ class InfluencePass:
         self._press = 0.0
         self._alone: list[int] = []
 
-    def add(self, x: Array, y: Array, places: Indices) -> None:
+    def add(self, x: Array, y: Array, places: Indices, others: Array | None = None) -> None:
         """More rows, and which of the dataset they are (n)."""
         measured, press = measure(self._solution, x, y)
         alone = np.flatnonzero(np.isnan(press))
@@ -124,7 +124,7 @@ def measure(solution: Solution, x: Array, y: Array) -> tuple[Array, Array]:
     """All but the first columns of an InfluentialRow (n × 6), and (y − ŷ)² without the row (n)."""
     design, _ = solution.frame.split_rows(x, y)
     residuals, leverages = solution.residuals(x, y), np.square(design @ solution.root).sum(axis=1)
-    left = np.where(1 - leverages > _ALONE, 1 - leverages, np.nan)
+    left = np.where(1 - leverages > ALONE, 1 - leverages, np.nan)
     reach = leverages if solution.root is solution.spread else np.square(design @ solution.spread).sum(axis=1)
     variance, freedom = solution.variance, solution.degrees_of_freedom
     with np.errstate(all="ignore"):

@@ -13,8 +13,8 @@ from slope.triangle import Triangle, Triangulation
 class Pass(Protocol):
     """Takes the rows in their order, some at a time."""
 
-    def add(self, x: Array, y: Array, places: Indices) -> None:
-        """More rows: x (n × D), y (n), and which of the dataset they are (n)."""
+    def add(self, x: Array, y: Array, places: Indices, others: Array | None = None) -> None:
+        """More rows: x (n × D), y (n), which of the dataset they are (n), and columns (n × K) that were asked for."""
 
     def result(self) -> dict[str, Any]:
         """What all rows came to, as JSON keeps it."""
@@ -27,7 +27,7 @@ class TrianglePass:
         self._taken = Triangulation(features + 1)
         self._lowest, self._highest = np.full(features + 1, np.inf), np.full(features + 1, -np.inf)
 
-    def add(self, x: Array, y: Array, places: Indices) -> None:
+    def add(self, x: Array, y: Array, places: Indices, others: Array | None = None) -> None:
         if len(y):
             table = np.column_stack([x, y])
             self._taken.add(list(table.T))
@@ -61,7 +61,7 @@ class DurbinWatson:
         self._last: float | None = None
         self._differences = 0.0
 
-    def add(self, x: Array, y: Array, places: Indices) -> None:
+    def add(self, x: Array, y: Array, places: Indices, others: Array | None = None) -> None:
         if len(y):
             residuals = self._solution.residuals(x, y)
             before = residuals[0] if self._last is None else self._last

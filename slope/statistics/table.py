@@ -91,8 +91,7 @@ def _explained(solution: Solution, tested: int) -> float:
 def _wald(solution: Solution, covariance: Covariance) -> float | None:
     """None where the covariance is not of full rank, as where there are fewer clusters than weights."""
     biased = int(solution.frame.spec.learns_bias)
-    estimates, spread = solution.own
-    weights, matrix = estimates[biased:], covariance.matrix(spread)[biased:, biased:]
+    weights, matrix = solution.own[0][biased:], covariance.matrix[biased:, biased:]
     sizes = np.sqrt(matrix.diagonal())
     if not (solution.is_known.all() and (sizes > 0).all()):
         return None
@@ -112,8 +111,8 @@ def _coefficients(
     *,
     is_tested: bool,
 ) -> list[Coefficient]:
-    estimates, spread = solution.own
-    errors = np.where(solution.is_known, covariance.standard_errors(spread), np.nan)
+    estimates, _ = solution.own
+    errors = np.where(solution.is_known, covariance.standard_errors, np.nan)
     came = np.full(len(names), np.nan) if trained is None else solution.frame.chosen(np.array(trained[0]), trained[1])
     with np.errstate(all="ignore"):
         ratios = np.where(errors > 0, estimates / errors, np.nan)

@@ -11,6 +11,7 @@ import pytest
 import statsmodels.api as sm
 from fastapi.testclient import TestClient
 from sklearn.datasets import load_diabetes
+from test_api_datasets import uploaded
 from test_api_predictions import add_dataset
 from workbench import LECTURE, problem_of, submit
 
@@ -80,6 +81,19 @@ def test_stored_data_has_the_statistics_of_its_training_rows(
     assert found["rows"] == rows - held_back
     if not held_back:
         agrees(found, sm.OLS(columns["y"], sm.add_constant(np.column_stack([columns["a"], columns["b"]]))).fit())
+
+
+def test_the_triangle_of_a_dataset_has_the_statistics_of_statsmodels(client: TestClient, trained: Trained) -> None:
+    columns = table(30_000)
+    lines = [
+        "a,b,y",
+        *(",".join(map(repr, row)) for row in zip(*(each.tolist() for each in columns.values()), strict=True)),
+    ]
+    dataset = uploaded(client, "\n".join(lines).encode())["id"]
+    found = statistics_of(client, trained(request({"id": dataset}, epochs=2)))
+    model = sm.OLS(columns["y"], sm.add_constant(np.column_stack([columns["a"], columns["b"]]))).fit()
+    agrees(found, model)
+    assert found["durbin_watson"] == pytest.approx(sm.stats.durbin_watson(model.resid), rel=NEAR)
 
 
 def test_the_statistics_come_as_text_and_as_csv(client: TestClient, trained: Trained) -> None:

@@ -15,9 +15,11 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from slope.data import Array
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
+from slope.statistics.covariance import Covariance
 from slope.statistics.influence import Influence, InfluencePass, influence_of
 from slope.statistics.intervals import Intervals
 from slope.statistics.result import Statistics
+from slope.statistics.sandwich import ClusterSandwich, Sandwich
 from slope.statistics.solution import BeyondRange, NoRowsLeft, Solution, solve_columns, solve_rows
 from slope.statistics.table import tell
 from slope.triangle import Triangulation
@@ -69,7 +71,8 @@ def agrees(found: Statistics, model: Any, level: float = 0.95) -> None:
     assert [row.estimate for row in rows] == near(model.params)
     assert [row.standard_error for row in rows] == near(model.bse)
     assert [row.t for row in rows] == near(model.tvalues)
-    assert [row.p for row in rows] == near(model.pvalues)
+    for row, p, t in zip(rows, model.pvalues, model.tvalues, strict=True):
+        assert row.p == near(p, NEAR * (1 + t * t)), "a tail has that many digits less than t"
     bounds = model.conf_int(1 - level)
     size = np.abs(bounds).max(axis=1)
     for row, (lower, upper), width in zip(rows, bounds, size, strict=True):
@@ -328,3 +331,27 @@ def test_a_row_that_the_rows_trained_on_leave_open_has_no_interval() -> None:
     lower, upper = Intervals(from_rows(x, y), "confidence", 0.9).bounds(np.array([[1.0, 2.0], [1.0, 3.0]]))
     assert np.isfinite([lower[0], upper[0]]).all()
     assert np.isnan([lower[1], upper[1]]).all()
+
+
+def robust(x: Array, y: Array, name: str, clusters: Array | None = None, parts: int = 1, **spec: Any) -> Statistics:
+    solution = from_rows(x, y, **spec)
+    taken = ClusterSandwich(solution) if clusters is not None else Sandwich(solution, "HC0" if name == "HC1" else name)
+    for places in np.array_split(np.arange(len(y)), parts):
+        taken.add(x[places], y[places], places, None if clusters is None else clusters[places][:, None])
+    return told(solution, covariance=Covariance.robust(name, solution, taken.result()))
+
+
+@pytest.mark.parametrize("name", ["HC0", "HC1", "HC2", "HC3", "cluster:g"])
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(8, 40), st.integers(1, 4), st.booleans())
+def test_robust_covariances_are_those_of_statsmodels(
+    name: str, seed: int, features: int, more: int, parts: int, biased: bool
+) -> None:
+    x, y = problem(seed, features + more, features)
+    y = y + np.abs(x[:, 0]) * np.random.default_rng(seed).normal(size=len(y))
+    clusters = np.random.default_rng(seed).permutation(np.arange(len(y)) % 7).astype(float)
+    design = sm.add_constant(x, has_constant="add") if biased else x
+    options = {"cov_type": "cluster", "cov_kwds": {"groups": clusters}} if "cluster" in name else {"cov_type": name}
+    expected = sm.OLS(y, design).fit(**options)
+    found = robust(x, y, name, clusters if "cluster" in name else None, parts, fit_bias=biased)
+    agrees(found, expected)
+    assert (found.covariance, found.distribution) == (name, "normal")

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from service.api import negotiation
-from service.api.dependencies import DatabaseDep, SessionDep, StorageDep, TurnDep, require_json
+from service.api.dependencies import DatabaseDep, FitsDep, SessionDep, StorageDep, TurnDep, require_json
 from service.api.examples import PREDICT_REQUESTS
 from service.api.files.downloads import predictions_file, stream_file
 from service.api.negotiation import page_of_lines
@@ -20,6 +20,7 @@ from service.prediction import datasets, points
 from service.prediction.datasets import DatasetToPredict, Scored, Scoring
 from service.prediction.intervals import Interval, intervals_of
 from service.prediction.points import Prediction
+from service.statistics.fits import Fits
 from service.storage import Storage
 from service.store.database import Database
 from slope.spec import invalid
@@ -94,6 +95,7 @@ async def predict(
     database: DatabaseDep,
     storage: StorageDep,
     turn: TurnDep,
+    fits: FitsDep,
 ) -> Response:
     """Predict any rows with the job's model, before training and after it or after a recorded epoch.
 
@@ -104,14 +106,14 @@ async def predict(
     `upper`: about the prediction of the exact solution, which is `after` where the run came to the minimum.
     """
     do = run_in_threadpool if request.epoch is None else turn  # one that was not recorded is computed again
-    return await do(_predictions, database, storage, job_id, request, format)
+    return await do(_predictions, database, storage, fits, job_id, request, format)
 
 
 def _predictions(
-    database: Database, storage: Storage, job_id: UUID, request: PredictRequest, format: PredictionFormat
+    database: Database, storage: Storage, fits: Fits, job_id: UUID, request: PredictRequest, format: PredictionFormat
 ) -> Response:
     name, asked = f"{job_id}-predictions", request.interval
-    intervals = intervals_of(database, storage, job_id, asked) if asked else None
+    intervals = intervals_of(fits, job_id, asked) if asked else None
     if request.dataset is not None:
         scored = datasets.score_dataset(database, storage, job_id, request.dataset, request.epoch, intervals)
         return stream_file(_scored(scored, format), format, name)

@@ -1,16 +1,22 @@
 """Routes for what a statistician asks of a job's exact solution."""
 
-from typing import Annotated, Literal, get_args
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api import negotiation
-from service.api.dependencies import DatabaseDep, StorageDep, TurnDep
+from service.api.dependencies import FitsDep, SettingsDep, Turn, TurnDep, WaitDep
 from service.api.files.statistics import rows_as_csv
 from service.api.negotiation import MEDIA_TYPES
-from service.statistics import fits
+from service.api.schemas.statistics import UnderwayView
+from service.errors import PassUnderway
+from service.settings import Settings
+from slope.statistics.covariance import NONROBUST
 from slope.statistics.influence import MOST_TOLD, Influence, InfluentialRow, Measure
 from slope.statistics.result import Coefficient, Statistics
 from slope.statistics.text import text_of, text_of_influence
@@ -32,33 +38,55 @@ async def _statistics_format(
 StatisticsFormatDep = Annotated[StatisticsFormat, Depends(_statistics_format)]
 
 
-@router.get("/statistics", response_model=Statistics, responses=negotiation.document_formats("csv", "text"))
+CovarianceQuery = Annotated[
+    str,
+    Query(
+        pattern=r"^(nonrobust|HC[0-3]|cluster:[^\x00]+)$",
+        description="Of the coefficients: HC0 to HC3 where rows are unequally noisy, cluster:<column> where rows of one"
+        " value of a column go together",
+    ),
+]
+_UNDERWAY: dict[int | str, dict[str, Any]] = {
+    202: {"description": "A worker looks at every row: ask again at `Location`", "model": UnderwayView}
+}
+_POLL_SECONDS = 0.2
+
+
+@router.get("/statistics", response_model=Statistics, responses=negotiation.document_formats("csv", "text") | _UNDERWAY)
 async def get_statistics(
     job_id: UUID,
-    database: DatabaseDep,
-    storage: StorageDep,
+    request: Request,
+    fits: FitsDep,
     turn: TurnDep,
+    settings: SettingsDep,
+    wait: WaitDep,
     format: StatisticsFormatDep,
     level: Level = 0.95,
+    covariance: CovarianceQuery = NONROBUST,
 ) -> Response:
     """How sure the fit is: of the exact least-squares solution on the rows trained on, not of the run.
 
     Standard errors, t, p and intervals of every coefficient, how far the run ended from each, and the fit as a whole;
     `notes` say what the numbers do not. As JSON, laid out for a terminal (`text/plain`), or the coefficients as CSV.
+    All but `durbin_watson` and other covariances than `nonrobust` follow from the triangle of the data; for those a
+    worker looks at every row of large data, and the answer is 202 until it has.
     """
 
     def answer() -> Response:
-        return _written(fits.get_statistics(database, storage, job_id, level=level), format)
+        told = fits.statistics(job_id, level=level, covariance=covariance)
+        return _answer(told, Coefficient, told.coefficients, text_of, format)
 
-    return await turn(answer)
+    return await _when_there(answer, turn, wait, _address(settings, job_id, "statistics", request))
 
 
-@router.get("/influence", response_model=Influence, responses=negotiation.document_formats("csv", "text"))
+@router.get("/influence", response_model=Influence, responses=negotiation.document_formats("csv", "text") | _UNDERWAY)
 async def get_influence(
     job_id: UUID,
-    database: DatabaseDep,
-    storage: StorageDep,
+    request: Request,
+    fits: FitsDep,
     turn: TurnDep,
+    settings: SettingsDep,
+    wait: WaitDep,
     format: StatisticsFormatDep,
     top: Annotated[int, Query(ge=1, le=MOST_TOLD, description="Most rows that are told")] = 20,
     by: Annotated[Measure, Query(description="What the rows are ordered by, the greatest first")] = "cook",
@@ -66,25 +94,51 @@ async def get_influence(
     """Which rows hold the line, beside the audit, which says which rows moved the model.
 
     Leverage, studentized residuals, Cook's distance and PRESS of the exact solution, from one pass over the rows. As
-    JSON, laid out for a terminal (`text/plain`), or the rows as CSV.
+    JSON, laid out for a terminal (`text/plain`), or the rows as CSV; 202 while a worker looks at those of large data.
     """
 
     def answer() -> Response:
-        told = fits.get_influence(database, storage, job_id, by=by, top=top)
-        if format == "json":
-            return _json(told)
-        content = rows_as_csv(InfluentialRow, told.data) if format == "csv" else text_of_influence(told)
-        return Response(content, media_type=MEDIA_TYPES[format])
+        told = fits.influence(job_id, by=by, top=top)
+        return _answer(told, InfluentialRow, told.data, text_of_influence, format)
 
-    return await turn(answer)
+    return await _when_there(answer, turn, wait, _address(settings, job_id, "influence", request))
 
 
-def _written(told: Statistics, format: StatisticsFormat) -> Response:
-    if format == "json":
-        return _json(told)
-    content = rows_as_csv(Coefficient, told.coefficients) if format == "csv" else text_of(told)
+async def _when_there(answer: Callable[[], Response], turn: Turn, wait: float, address: str) -> Response:
+    """The answer, or 202 where it takes a worker longer than the client waits."""
+    until = monotonic() + wait
+    while True:
+        try:
+            return await turn(answer)
+        except PassUnderway as underway:
+            if monotonic() >= until:
+                return _underway(underway, address)
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _address(settings: Settings, job_id: UUID, what: str, request: Request) -> str:
+    query = request.url.query
+    return f"{settings.root_path}/v1/jobs/{job_id}/{what}" + (f"?{query}" if query else "")
+
+
+def _underway(underway: PassUnderway, address: str) -> Response:
+    headers = {"Location": address, **underway.headers}
+    content = UnderwayView.of(underway).model_dump_json()
+    return Response(content, 202, headers=headers, media_type=MEDIA_TYPES["json"])
+
+
+Told = TypeVar("Told", Statistics, Influence)
+
+
+def _answer(
+    told: Told, kind: type[Any], rows: Sequence[Any], text: Callable[[Told], str], format: StatisticsFormat
+) -> Response:
+    content: bytes | str
+    match format:
+        case "csv":
+            content = rows_as_csv(kind, rows)
+        case "text":
+            content = text(told)
+        case _:
+            content = orjson.dumps(told)
     return Response(content, media_type=MEDIA_TYPES[format])
-
-
-def _json(told: Statistics | Influence) -> Response:
-    return Response(orjson.dumps(told), media_type=MEDIA_TYPES["json"])
