@@ -63,9 +63,10 @@ def count_numbers(features: int) -> int:
 
 def bucket_extremes(epochs: EpochColumns) -> Extremes:
     """Of the C numbers of at least one epoch, each in B buckets: C × B. A number that is not there has NaN."""
-    count = len(epochs)
-    members = np.minimum(np.arange(-(-count // BUCKET) * BUCKET), count - 1).reshape(-1, BUCKET)
-    return _extremes_of(epochs.epoch[members], _numbers(epochs)[:, members])
+    count = -(-len(epochs) // BUCKET)
+    numbers = _numbers(epochs, count * BUCKET)
+    members = np.minimum(np.arange(count * BUCKET), len(epochs) - 1)
+    return _extremes_of(epochs.epoch[members].reshape(count, BUCKET), numbers.reshape(len(numbers), count, BUCKET))
 
 
 def block_extremes(buckets: Extremes) -> Extremes:
@@ -112,17 +113,17 @@ def _first_of_each(stretches: Indices, keys: tuple[NDArray[Any], ...]) -> Indice
 _COLUMNS = [field.name for field in fields(EpochColumns) if field.name != "epoch"]
 
 
-def _numbers(epochs: EpochColumns) -> Array:
-    """C × M."""
+def _numbers(epochs: EpochColumns, length: int) -> Array:
+    """C × length: the last epoch stands also where there are no more."""
     features, count = epochs.weights.shape[1], len(epochs)
-    found = np.full((count_numbers(features), count), np.nan)
+    found = np.empty((count_numbers(features), length))
     start = 0
     for name in _COLUMNS:
         width = features if name in EpochColumns.vectors else 1
         column = getattr(epochs, name)
-        if column is not None:
-            found[start : start + width] = column.T
+        found[start : start + width, :count] = np.nan if column is None else column.T
         start += width
+    found[:, count:] = found[:, count - 1 : count]
     return found
 
 

@@ -82,15 +82,23 @@ class Health:
     def examine_block(self, block: Sequence[Observed]) -> list[Finding]:
         """What these epochs show for the first time: the same as of each of them in turn.
 
-        They are looked at one by one only where something is found in them.
+        Of a table only the epochs are looked at by themselves in which something is found.
         """
-        if not isinstance(block, EpochTable) or self.course.previous is None or self._finds_in(block.columns):
+        if not isinstance(block, EpochTable):
             return [finding for record in block for finding in self.examine(record)]
-        self._observe_all(block)
-        return []
+        findings: list[Finding] = []
+        rows = block.columns
+        while len(rows):
+            unremarkable = 0 if self.course.previous is None else self._count_unremarkable(rows)
+            if unremarkable:
+                self._observe_all(rows.at(np.arange(unremarkable)))
+            if unremarkable < len(rows):
+                findings += self.examine(EpochTable(rows, None)[unremarkable])
+            rows = rows.at(np.arange(unremarkable + 1, len(rows)))
+        return findings
 
-    def _finds_in(self, rows: EpochColumns) -> bool:
-        """Whether any of the epochs has a symptom that has not been reported; see `_symptoms`."""
+    def _count_unremarkable(self, rows: EpochColumns) -> int:
+        """How many of the epochs come before the first with a symptom that has not been reported; see `_symptoms`."""
         growing, still = self._runs_in(rows.loss)
         best = np.minimum(np.minimum.accumulate(rows.loss), self.course.best)
         symptoms = {
@@ -98,14 +106,15 @@ class Health:
             "loss_still": still >= STILL_EPOCHS,
             "gradient_vanished": rows.gradient_norm <= VANISHED * (self.course.first_norm or 0.0),
         }
-        return any(found.any() for code, found in symptoms.items() if not self.has_reported(code))
+        firsts = [found.argmax() for code, found in symptoms.items() if not self.has_reported(code) and found.any()]
+        return int(min(firsts, default=len(rows)))
 
     def has_reported(self, code: str) -> bool:
         return code in self._reported
 
-    def _observe_all(self, block: EpochTable) -> None:
+    def _observe_all(self, rows: EpochColumns) -> None:
         """As `_observe` does with each of them."""
-        losses, course = block.columns.loss, self.course
+        losses, course = rows.loss, self.course
         growing, still = self._runs_in(losses)
         course.growing, course.still = int(growing[-1]), int(still[-1])
         course.best, course.previous = min(course.best, float(losses.min())), float(losses[-1])

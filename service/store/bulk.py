@@ -4,8 +4,8 @@ The numbers come as columns. PostgreSQL gets them in its binary format, laid out
 a table has the same length, for every vector has as many numbers and a column is null in all of its rows or in none.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from service.store.tables.base import write_vectors
 
+Form = TypeVar("Form")
 Columns = Mapping[str, NDArray[Any] | None]
 """By name: M numbers, or M vectors of D; None where all are null."""
 
@@ -24,6 +25,8 @@ COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 _FLOAT8 = 701
 """What PostgreSQL calls a double, in the head of an array."""
+_TUPLES = 512
+"""Rows that are Python's at a time. Of more than some hundred new tuples its garbage collector looks at every one."""
 
 
 def insert_rows(session: Session, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
@@ -62,10 +65,16 @@ def as_binary(job_ids: Sequence[UUID], columns: Columns) -> bytes:
         layout += [(f"{name} length", ">i4"), *_field(name, column)]
     rows = np.zeros(len(job_ids), layout)
     rows["fields"], rows["job_id length"] = 1 + len(columns), 16
-    rows["job_id"] = np.frombuffer(b"".join(job_id.bytes for job_id in job_ids), "V16")
+    rows["job_id"] = np.frombuffer(b"".join(_each(lambda job_id: job_id.bytes, job_ids)), "V16")
     for name, column in columns.items():
         _fill(rows, name, column)
     return rows.tobytes()
+
+
+def _each(form: Callable[[UUID], Form], job_ids: Sequence[UUID]) -> list[Form]:
+    """A form of each id, made once for all rows that share one. They are told apart as objects: a hash takes longer."""
+    known = {key: form(job_id) for key, job_id in {id(job_id): job_id for job_id in job_ids}.items()}
+    return [known[id(job_id)] for job_id in job_ids]
 
 
 def _field(name: str, column: NDArray[Any] | None) -> list[Any]:
@@ -91,13 +100,15 @@ def _fill(rows: NDArray[Any], name: str, column: NDArray[Any] | None) -> None:
 def _execute_many(connection: Connection, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
     names = ["job_id", *columns]
     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # our names
-    connection.exec_driver_sql(statement, as_tuples(job_ids, columns))
+    for start in range(0, len(job_ids), _TUPLES):
+        some = slice(start, start + _TUPLES)
+        part = {name: None if column is None else column[some] for name, column in columns.items()}
+        connection.exec_driver_sql(statement, as_tuples(job_ids[some], part))
 
 
 def as_tuples(job_ids: Sequence[UUID], columns: Columns) -> list[tuple[Any, ...]]:
     """Rows as SQLite's driver takes them."""
-    texts = {job_id: str(job_id) for job_id in set(job_ids)}
-    ids = [texts[job_id] for job_id in job_ids]
+    ids = _each(str, job_ids)
     return list(zip(ids, *(_values(column, len(ids)) for column in columns.values()), strict=True))
 
 

@@ -97,7 +97,7 @@ class Table(DeclarativeBase):
 def write_vectors(matrix: NDArray[np.generic]) -> list[str]:
     """Each row of M × D numbers as a list, as SQLite keeps it. All are written in one go, and then cut."""
     text = orjson.dumps(np.ascontiguousarray(matrix), option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    return [f"[{vector}]" for vector in text[2:-2].split("],[")]
+    return text[1:-1].replace("],[", "]\n[").split("\n")
 
 
 def read_vectors(texts: Sequence[str]) -> Array:
