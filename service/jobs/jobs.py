@@ -23,6 +23,7 @@ from service.store import jobs, workers
 from service.store.database import Database, now
 from service.store.jobs import Outline, Predictions
 from service.store.tables import Job
+from slope.analysis import document_of
 from slope.spec import InlineData, JobRequest
 from slope.spec.job import device_for
 
@@ -181,7 +182,7 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | No
         "timeout_seconds": request.timeout_seconds,
         "metadata": request.metadata,
         "plan": drafted.plan.document,
-        "analysis": drafted.analysis.document if drafted.analysis else None,
+        "analysis": document_of(drafted.analysis) if drafted.analysis else None,
         "status": "queued",
         "epochs": request.hyperparameters.epochs,
     }

@@ -24,6 +24,7 @@ from service.store import jobs, sweeps
 from service.store.database import Database, now
 from service.store.sweeps import Rank
 from service.store.tables import Job, Sweep
+from slope.analysis import document_of
 from slope.engines.plan import Plan
 from slope.spec import SweepRequest
 
@@ -185,7 +186,7 @@ def _own(member: Member) -> dict[str, Any]:
         "timeout_seconds": request.timeout_seconds,
         "metadata_": request.metadata,
         "plan": member.plan.document,
-        "analysis": member.analysis.document if member.analysis else None,
+        "analysis": document_of(member.analysis) if member.analysis else None,
         "epochs": request.hyperparameters.epochs,
     }
 

@@ -1,6 +1,6 @@
 """The truth beside the run: the exact solution, the stability limits, and what they mean."""
 
-from slope.analysis.analysis import analyse, analysis_seconds, loss_of, r_squared, rate_per_row, reached
+from slope.analysis.analysis import analyse, analysis_seconds, document_of, loss_of, r_squared, rate_per_row, reached
 from slope.analysis.notes import Spread, precision_warnings, rate_warnings, spreads_of, warnings_for
 from slope.analysis.of_triangle import analyse_columns, reached_by
 from slope.analysis.rates import (
@@ -30,6 +30,7 @@ __all__ = [
     "choose_rate",
     "curvature_of",
     "curvature_of_reduced",
+    "document_of",
     "ending_of_triangle",
     "loss_of",
     "precision_warnings",

@@ -1,6 +1,7 @@
 """The truth beside the run: where descent would end, and how fast it may go. NumPy alone, in float64."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -86,6 +87,12 @@ def rate_per_row(data: TrainingData, spec: TrainingSpec) -> float | None:
         longest = 0.0 if "weights" in spec.frozen else float(np.einsum("ij,ij->i", data.x, data.x).max())
         penalty = 0.0 if "weights" in spec.frozen else spec.l2
         return finite_or_none(1 / (np.float64(longest + spec.learns_bias) + penalty))
+
+
+def document_of(analysis: Analysis) -> dict[str, Any]:
+    """What a job keeps of it; not copied, for none of it changes."""
+    exact, came = analysis.exact and vars(analysis.exact), analysis.reached and vars(analysis.reached)
+    return vars(analysis) | {"exact": exact, "reached": came}
 
 
 def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:

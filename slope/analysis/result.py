@@ -1,7 +1,7 @@
 """What an analysis says."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 RSquaredKind = Literal["centred", "uncentred"]
 """What a fit is compared with: the mean of y, or 0 where the model has no bias, and so could not give the mean."""
@@ -65,9 +65,3 @@ class Analysis:
     """Uncentred, 1 − Σ(y − ŷ)²/Σy², where the model has no bias, as NIST, R and statsmodels have it."""
     reached: Reached | None = None
     """Of a run that has succeeded."""
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """What a job keeps of it; not copied, for none of it changes."""
-        exact, came = self.exact and vars(self.exact), self.reached and vars(self.reached)
-        return vars(self) | {"exact": exact, "reached": came}
