@@ -26,7 +26,7 @@ from slope.engines.rounds import Found, Round
 from slope.engines.walks import Ground, Walk
 from slope.model import Parameters
 from slope.records import StepRecord, StepTable
-from slope.spec import SGD, Adam, AdamW, RMSprop, TrainingSpec
+from slope.spec import SGD, Adagrad, Adam, AdamW, RMSprop, TrainingSpec
 
 _BLOCK_SECONDS = 0.05
 """The epochs of a block take about this long."""
@@ -101,7 +101,7 @@ class Fused:
             kept = self._step_room(count)
             walk.go(count, numbers, kept, self._pause, first_kept=start)
             finite = min(int(walk.taken[place]) - start, count)
-            found = Found(self._epoch, ground, numbers, kept, walk.taken, walk.learning_rates)
+            found = Found(self._epoch, ground, numbers, kept, walk.taken, walk.finite_epochs, walk.learning_rates)
             yield from StepTable(found.steps_of(place, range(start, start + max(finite, 0))))
             if finite < count:
                 return
@@ -164,7 +164,7 @@ class Fused:
         numbers, kept = self._room(epochs), self._step_room(epochs * ground.steps if keeps else 0)
         walk = self._walk(epochs, sorted(self._live))
         walk.go(epochs * ground.steps, numbers, kept, self._pause)
-        return walk, Found(self._epoch, ground, numbers, kept, walk.taken, walk.learning_rates)
+        return walk, Found(self._epoch, ground, numbers, kept, walk.taken, walk.finite_epochs, walk.learning_rates)
 
     def _train(self, end: int) -> Round:
         started, epochs = perf_counter(), self._block_length(end)
@@ -178,7 +178,7 @@ class Fused:
 
     def _round(self, found: Found, places: Indices, seconds: float) -> Round:
         largest = largest_number(self._spec)
-        counts = found.finite_epochs(largest)[places]
+        counts = found.finite[places]
         broken = counts < found.epochs
         if self._patience:
             watched = found.numbers.validation_loss if found.numbers.validation_loss.size else found.numbers.loss
@@ -252,8 +252,7 @@ class Fused:
         features = self._data.x.shape[1]
         starts = [initial_parameters(features, spec, self._data.scaler) for spec in self._specs]
         thetas = np.array([weights if bias is None else [*weights, bias] for weights, bias in starts], dtype=float)
-        initial = [getattr(spec.optimizer, "initial_accumulator_value", 0.0) for spec in self._specs]
-        return LaneState.at(thetas, np.array(initial))
+        return LaneState.at(thetas, np.array([_initial_buffer(spec) for spec in self._specs]))
 
     @cached_property
     def _ground(self) -> Ground:
@@ -273,6 +272,10 @@ class Fused:
     def _held_rows(self, start: Parameters, whole: TrainingSpec) -> Design | None:
         x, y = self._data.validation_x, self._data.validation_y
         return Design.of_rows(x, y, start, whole).without_penalty if len(y) else None
+
+
+def _initial_buffer(spec: TrainingSpec) -> float:
+    return spec.optimizer.initial_accumulator_value if isinstance(spec.optimizer, Adagrad) else 0.0
 
 
 def _buffers(specs: Sequence[TrainingSpec]) -> int:

@@ -4,18 +4,19 @@ Free of numba, as slope.engines.descent_rules, whose names of updates these are.
 """
 
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 
 from slope.data import Array
-from slope.engines.descent_rules import Limits, Update
+from slope.engines.descent_rules import Update
 from slope.spec import TrainingSpec
 
 LANES = 8
 """Models in a group whose steps are taken together."""
 
-L1, L2, DELTA, CLIP, MOMENTUM, SHARE, EPS, DECAY, LIMIT = range(9)
+L1, L2, DELTA, CLIP, MOMENTUM, SHARE, EPS, DECAY = range(8)
 
 
 class Rule(NamedTuple):
@@ -31,14 +32,19 @@ class Rule(NamedTuple):
     """How far the rates of an epoch are behind those of the one before."""
     rates_per_step: int
     """The same of steps."""
+    largest: float
+    """From here on a number counts as infinite."""
+    largest_sum: float
+    """The same of the losses of a batch's rows."""
 
 
-def own_numbers(specs: Sequence[TrainingSpec], largest_sums: Sequence[float]) -> Array:
+def own_numbers(specs: Sequence[TrainingSpec]) -> Array:
     """A row for each number that is a model's own, a column for each model."""
     rows = []
-    for spec, largest in zip(specs, largest_sums, strict=True):
-        update, limits = Update.of(spec), Limits.of(spec, largest)
-        share = 1.0 if spec.optimizer.name == "sgd" and update.momentum == 0.0 else update.share
-        moves = (update.momentum, share, update.eps, update.decay)
-        rows.append((spec.l1, spec.l2, spec.huber_delta, limits.clip, *moves, limits.largest_sum))
+    for spec in specs:
+        _, momentum, share, eps, decay, *_ = Update.of(spec)
+        if spec.optimizer.name == "sgd" and momentum == 0.0:
+            share = 1.0  # without momentum torch ignores the dampening
+        clip = inf if spec.clip_norm is None else spec.clip_norm
+        rows.append((spec.l1, spec.l2, spec.huber_delta, clip, momentum, share, eps, decay))
     return np.array(rows).T.copy()

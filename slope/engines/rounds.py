@@ -52,6 +52,8 @@ class Found:
     kept: MemberSteps
     taken: Indices
     """How many steps of each had a finite loss (W)."""
+    finite: Indices
+    """How many epochs of each came before the first with a number that was not finite (W)."""
     rates: Array
     """W × E."""
 
@@ -63,16 +65,6 @@ class Found:
     @property
     def epochs(self) -> int:
         return int(self.numbers.loss.shape[1])
-
-    def finite_epochs(self, largest: float) -> Indices:
-        """How many come before the first with a number that is not below the largest (W)."""
-        numbers, counts = self.numbers, self.taken // self.steps
-        with np.errstate(invalid="ignore"):
-            finite = np.abs(numbers.theta).max(axis=2) < largest
-            for each in (numbers.loss, numbers.gradient_norm, numbers.validation_loss):
-                if each.size:
-                    finite &= np.abs(each) < largest
-        return np.where(finite.all(axis=1), counts, np.minimum(counts, finite.argmin(axis=1)))
 
     def broken_step(self, place: int, count: int) -> int:
         """In which a model broke, after this many epochs; the last one where its numbers broke at their end."""

@@ -11,7 +11,7 @@ from slope.engines import points
 from slope.engines.descent_rules import Limits, Objective, Update
 from slope.engines.design import Design
 from slope.engines.lane_columns import HeldBack, LaneState, MemberEpochs, MemberSteps, of_models
-from slope.engines.lane_rules import LANES, Rule, own_numbers
+from slope.engines.lane_rules import L1, L2, LANES, MOMENTUM, Rule, own_numbers
 from slope.engines.rates import learning_rates
 from slope.engines.reach import largest_number
 from slope.spec import TrainingSpec
@@ -65,21 +65,23 @@ class Ground:
         spec, features = self.spec, self.parameters - self.spec.fit_bias
         first = features if "weights" in spec.frozen else 0
         stop = self.parameters if spec.learns_bias else features
-        limits = Limits.of(spec, 0.0)
+        largest = largest_number(spec)
+        limits = Limits.of(spec, largest / (self.design.rows or 1))
         changes = spec.schedule.name != "constant"
         per_epoch = (self.steps if spec.schedule_counts_steps else 1) if changes else 0
-        return Rule(first, stop, limits.zeroed, spec.clip_norm is not None, per_epoch, int(spec.schedule_counts_steps))
+        rates = (per_epoch, int(spec.schedule_counts_steps))
+        return Rule(first, stop, limits.zeroed, spec.clip_norm is not None, *rates, largest, limits.largest_sum)
 
     @cached_property
     def update(self) -> Update:
         """With momentum where any of the models has it."""
-        return Update.of(self.spec)._replace(momentum=max(Update.of(spec).momentum for spec in self.specs))
+        return Update.of(self.spec)._replace(momentum=float(self.own[:, MOMENTUM].max()))
 
     @cached_property
     def objective(self) -> Objective:
         """With the penalties that any of the models has."""
-        l1, l2 = (float(any(getattr(spec, name) for spec in self.specs)) for name in ("l1", "l2"))
-        return self.design.objective._replace(l1=l1, l2=l2)
+        l1, l2 = self.own[:, L1].max(), self.own[:, L2].max()
+        return self.design.objective._replace(l1=float(l1), l2=float(l2))
 
     @cached_property
     def held(self) -> HeldBack:
@@ -90,8 +92,7 @@ class Ground:
     @cached_property
     def own(self) -> Array:
         """G × a row for each number that is a model's own × LANES."""
-        largest = largest_number(self.spec) / (self.design.rows or 1)
-        found = own_numbers(self.specs, [largest] * len(self.specs))
+        found = own_numbers(self.specs)
         return np.ascontiguousarray(found.reshape(len(found), -1, LANES).swapaxes(0, 1))
 
     def orders(self, first: int, epochs: int) -> Indices:
@@ -130,7 +131,8 @@ class Walk:
         self._positions = np.tile([0, 0, first * ground.steps], (groups, 1))
         self._sums = np.zeros((groups, parameters + 1, LANES))
         self._points = np.zeros((groups, 2 * parameters, LANES))
-        self._sound = np.tile([[1.0], [0.0]], (groups, 1, LANES))
+        self._sound = np.zeros((groups, 3, LANES))
+        self._sound[:, 0] = 1.0
         self._whole = (ground.design, ground.objective, ground.held, ground.update, ground.rule, ground.own)
         self._epochs = epochs
 
@@ -175,6 +177,11 @@ class Walk:
     def taken(self) -> Indices:
         """How many steps of each model came before the first loss that was not finite (W)."""
         return self._sound[:, 1].reshape(-1).astype(np.int64)
+
+    @property
+    def finite_epochs(self) -> Indices:
+        """How many epochs of each model came before the first with a number that was not finite (W)."""
+        return self._sound[:, 2].reshape(-1).astype(np.int64)
 
     def check(self, places: Indices) -> None:
         """Hold the gradient of the last sound step that ended an epoch of some models against autograd's.

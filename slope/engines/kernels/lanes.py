@@ -10,7 +10,7 @@ import numpy as np
 from slope.engines.descent_rules import ABSOLUTE_ERROR, ADAM, DESCENT, EACH_EPOCH, EACH_STEP, RMSPROP, SQUARED_ERROR
 from slope.engines.kernels.compiling import compiled
 from slope.engines.kernels.vectors import load, root, size, splat, store, where_less
-from slope.engines.lane_rules import CLIP, DECAY, DELTA, EPS, L1, L2, LANES, LIMIT, MOMENTUM, SHARE
+from slope.engines.lane_rules import CLIP, DECAY, DELTA, EPS, L1, L2, LANES, MOMENTUM, SHARE
 
 
 @compiled
@@ -32,7 +32,7 @@ def descend_together(
     state,  # theta and gradient, G × K × LANES, and buffers, G × 3 K × LANES
     sums,  # G × K + 1 × LANES: of the gradients and the losses of the epoch so far
     points,  # G × 2 K × LANES: parameters at the last sound end of an epoch, and that step's own gradient
-    sound,  # G × 2 × LANES: 1 while all losses were below the limit; how many were
+    sound,  # G × 3 × LANES: 1 while all numbers were finite; how many losses were; how many epochs were as a whole
     epochs,  # the columns of its records, G LANES × a row an epoch
     steps,  # those of its steps, G LANES × a row a step; none where they are not kept
 ):
@@ -103,7 +103,7 @@ def _descend_group(
             start, end = step * batch, min(rows, (step + 1) * batch)
             loss = _differentiate(x, targets, orders, epoch, start, end, objective, own, theta, fresh)
             whole = loss * (objective.divisor or float(end - start))
-            fine = where_less(whole, load(own, LIMIT, 0), load(sound, 0, 0), splat(0.0))
+            fine = where_less(whole, splat(rule.largest_sum), load(sound, 0, 0), splat(0.0))
             store(sound, 0, 0, fine)
             store(sound, 1, 0, load(sound, 1, 0) + fine)
             store(sums, parameters, 0, load(sums, parameters, 0) + loss)
@@ -134,15 +134,23 @@ def _descend_group(
                 mean = load(sums, k, 0) * share
                 squares += mean * mean
                 store(sums, k, 0, mean)
-            _write(epochs.loss, base, epoch, load(sums, parameters, 0) * share, apart)
-            _write(epochs.gradient_norm, base, epoch, root(squares), apart)
+            loss, norm, largest = load(sums, parameters, 0) * share, root(squares), splat(rule.largest)
+            fine = where_less(norm, largest, load(sound, 0, 0), splat(0.0))
+            fine = where_less(size(loss), largest, fine, splat(0.0))
+            for k in range(parameters):
+                fine = where_less(size(load(theta, k, 0)), largest, fine, splat(0.0))
+            _write(epochs.loss, base, epoch, loss, apart)
+            _write(epochs.gradient_norm, base, epoch, norm, apart)
             _write_all(epochs.gradient_mean, base, epoch, sums, first, stop)
             _write_all(epochs.theta, base, epoch, theta, 0, parameters)
             if holds_back:
                 loss = _differentiate(
                     held.x, held.targets, orders[:0], 0, 0, len(held.targets), held.objective, own, theta, unused
                 )
+                fine = where_less(loss, largest, fine, splat(0.0))
                 _write(epochs.validation_loss, base, epoch, loss, apart)
+            store(sound, 0, 0, fine)
+            store(sound, 2, 0, load(sound, 2, 0) + fine)
             epoch, step = epoch + 1, 0
     position[0], position[1], position[2] = epoch, step, count
 
