@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slope.data import Array, Indices
 from slope.engines.rounds import Round
@@ -35,27 +34,22 @@ class GroupHealth:
 
     def examine(self, found: Round) -> dict[int, list[Finding]]:
         """What the epochs of a round show for the first time, by place."""
-        length, ends = int(found.counts.max(initial=0)), np.cumsum(found.counts)
-        are_whole = found.counts == length
-        rows = np.repeat(are_whole, found.counts)
-        shape = (int(are_whole.sum()), length)
-        losses, norms = (column[rows].reshape(shape) for column in (found.epochs.loss, found.epochs.gradient_norm))
-        singly = ~are_whole
-        singly[are_whole] = self._observe(found.places[are_whole], losses, norms) if length else False
-        apart = (part[singly].tolist() for part in (found.places, ends, found.counts))
-        return {
-            place: findings
-            for place, end, count in zip(*apart, strict=True)
-            if (findings := self._examine_singly(place, found, slice(end - count, end)))
-        }
+        findings: dict[int, list[Finding]] = {}
+        for count in np.unique(found.counts[found.counts > 0]):
+            alike = found.counts == count
+            rows = np.repeat(alike, found.counts)
+            columns = (found.epochs.epoch, found.epochs.loss, found.epochs.gradient_norm)
+            epochs, losses, norms = (column[rows].reshape(-1, count) for column in columns)
+            findings |= self._examine(found.places[alike], epochs, losses, norms)
+        return findings
 
     def conclude(self, place: int) -> list[Finding]:
         """See Health.conclude."""
         self._of_each[place].course = self._course(place)
         return self._of_each[place].conclude()
 
-    def _observe(self, places: Indices, losses: Array, norms: Array) -> NDArray[np.bool_]:
-        """Look at M models of E epochs, and note how they run: of which something is found, whose course stays."""
+    def _examine(self, places: Indices, epochs: Indices, losses: Array, norms: Array) -> dict[int, list[Finding]]:
+        """M models of E epochs. Of a symptom that is new the epoch in which it is first is examined by itself."""
         before = np.column_stack([self._previous[places], losses[:, :-1]])  # NaN at first: it has not grown then
         first = self._first_norm[places]
         self._first_norm[places] = np.where(np.isnan(first), norms[:, 0], first)
@@ -67,34 +61,38 @@ class GroupHealth:
             "loss_still": still >= STILL_EPOCHS,
             "gradient_vanished": norms <= VANISHED * self._first_norm[places, None],
         }
-        shown = np.zeros(len(places), dtype=bool)
+        shown = np.zeros(losses.shape, dtype=bool)
         for code, symptom in symptoms.items():
-            shown |= symptom.any(axis=1) & ~self._is_known[code][places]
-        quiet = places[~shown]
-        self._growing[quiet], self._still[quiet] = growing[~shown, -1], still[~shown, -1]
-        self._best[quiet], self._previous[quiet] = best[~shown, -1], losses[~shown, -1]
-        return shown
+            new = np.flatnonzero(symptom.any(axis=1) & ~self._is_known[code][places])
+            shown[new, symptom[new].argmax(axis=1)] = True
+        findings: dict[int, list[Finding]] = {}
+        for model, epoch in np.argwhere(shown).tolist():
+            place = int(places[model])
+            course = self._course(place)
+            if epoch:
+                runs_before = int(growing[model, epoch - 1]), int(still[model, epoch - 1])
+                previous = float(losses[model, epoch - 1])
+                course = Course(*runs_before, float(best[model, epoch - 1]), previous, course.first_norm)
+            seen = _Observation(int(epochs[model, epoch]), float(losses[model, epoch]), float(norms[model, epoch]))
+            findings.setdefault(place, []).extend(self._examine_singly(place, course, seen))
+        self._growing[places], self._still[places] = growing[:, -1], still[:, -1]
+        self._best[places], self._previous[places] = best[:, -1], losses[:, -1]
+        return findings
 
-    def _examine_singly(self, place: int, found: Round, rows: slice) -> list[Finding]:
-        health, epochs = self._of_each[place], found.epochs
-        health.course = self._course(place)
-        columns = (epochs.epoch[rows], epochs.loss[rows], epochs.gradient_norm[rows])
-        seen = [_Observation(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-        findings = health.examine_block(seen)
+    def _examine_singly(self, place: int, course: Course, seen: _Observation) -> list[Finding]:
+        health = self._of_each[place]
+        health.course = course
+        findings = health.examine(seen)
         self._note(place)
         return findings
 
     def _course(self, place: int) -> Course:
+        """Up to the round that is looked at."""
         previous, norm = float(self._previous[place]), float(self._first_norm[place])
         known = None if np.isnan(previous) else previous, None if np.isnan(norm) else norm
         return Course(int(self._growing[place]), int(self._still[place]), float(self._best[place]), *known)
 
     def _note(self, place: int) -> None:
-        """Take over what a model was found to be like by itself."""
-        health = self._of_each[place]
-        course = health.course
-        self._growing[place], self._still[place], self._best[place] = course.growing, course.still, course.best
-        self._previous[place] = np.nan if course.previous is None else course.previous
-        self._first_norm[place] = np.nan if course.first_norm is None else course.first_norm
+        """What has been said of a model."""
         for code in _CODES:
-            self._is_known[code][place] = health.has_reported(code)
+            self._is_known[code][place] = self._of_each[place].has_reported(code)

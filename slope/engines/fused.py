@@ -249,10 +249,16 @@ class Fused:
 
     @cached_property
     def _state(self) -> LaneState:
-        features = self._data.x.shape[1]
-        starts = [initial_parameters(features, spec, self._data.scaler) for spec in self._specs]
-        thetas = np.array([weights if bias is None else [*weights, bias] for weights, bias in starts], dtype=float)
-        return LaneState.at(thetas, np.array([_initial_buffer(spec) for spec in self._specs]))
+        return LaneState.at(self._starts, _initial_buffers(self._specs))
+
+    @property
+    def _starts(self) -> Array:
+        """The parameters of each model before its first step: W × K."""
+        features, specs = self._data.x.shape[1], self._specs
+        if all(spec.initial_weights == spec.initial_bias == "zeros" for spec in specs) and self._data.scaler is None:
+            return np.zeros((len(specs), features + self._spec.fit_bias))
+        starts = [initial_parameters(features, spec, self._data.scaler) for spec in specs]
+        return np.array([weights if bias is None else [*weights, bias] for weights, bias in starts], dtype=float)
 
     @cached_property
     def _ground(self) -> Ground:
@@ -274,8 +280,11 @@ class Fused:
         return Design.of_rows(x, y, start, whole).without_penalty if len(y) else None
 
 
-def _initial_buffer(spec: TrainingSpec) -> float:
-    return spec.optimizer.initial_accumulator_value if isinstance(spec.optimizer, Adagrad) else 0.0
+def _initial_buffers(specs: Sequence[TrainingSpec]) -> Array:
+    """What fills the buffers of each model's update before its first step."""
+    if not isinstance(specs[0].optimizer, Adagrad):
+        return np.zeros(len(specs))
+    return np.array([getattr(spec.optimizer, "initial_accumulator_value", 0.0) for spec in specs])
 
 
 def _buffers(specs: Sequence[TrainingSpec]) -> int:
