@@ -243,7 +243,7 @@ def test_it_stops_between_two_steps_when_asked_to(monkeypatch: pytest.MonkeyPatc
         if len(pauses) == 3:
             raise Interrupted
 
-    training = fused({0: TrainingSpec(), 1: TrainingSpec(learning_rate=0.5)}, 2, pause=pause)
+    training = fused({0: TrainingSpec(learning_rate=0.1), 1: TrainingSpec(learning_rate=0.5)}, 2, pause=pause)
     before = training.states().tobytes()
     with pytest.raises(Interrupted):
         list(training.epochs())
@@ -272,8 +272,8 @@ def test_a_group_is_left_before_any_epoch_and_goes_on_without_losing_one(
 @pytest.mark.parametrize("optimizer", [{"name": "sgd", "momentum": 0.5}, {"name": "adam"}, {"name": "rmsprop"}])
 def test_a_group_goes_on_from_what_an_earlier_version_kept(optimizer: dict[str, Any], zeroed: str) -> None:
     """Then torch itself trained a group: of each model its epoch, its leaves, and what torch.optim keeps."""
-    given = {"epochs": 6, "batch_size": 7, "dtype": "float64", "optimizer": optimizer, "zero_gradients": zeroed}
-    spec = TrainingSpec.model_validate(given)
+    given = {"epochs": 6, "learning_rate": 0.01, "batch_size": 7, "dtype": "float64"}
+    spec = TrainingSpec.model_validate(given | {"optimizer": optimizer, "zero_gradients": zeroed})
     whole, _, _ = alone(spec)
     before = Training(data_of(spec), spec)
     for _ in before.blocks(until=3):
