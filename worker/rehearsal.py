@@ -24,7 +24,7 @@ from slope.spec.data import DEFAULT_TARGET, default_features
 from worker.process import Process
 from worker.recorder import Progress, write_records
 
-_SPEC = TrainingSpec(epochs=1)
+_SPEC = TrainingSpec(epochs=1, learning_rate=0.01)
 
 log = structlog.get_logger()
 
