@@ -92,47 +92,80 @@ class Cost:
 
 
 def _eager(work: Work) -> Cost:
-    per_number = 1.5e-9 if work.spec.dtype == "float32" else 2.7e-9
-    size = 4 if work.spec.dtype == "float32" else 8
+    is_single = work.spec.dtype == "float32"
+    per_number, size = (0.8e-9, 4) if is_single else (1.2e-9, 8)
     copies = work.rows * (work.features + 1) + work.batch * (work.features + 4)
-    step = 80e-6 + per_number * work.batch * work.features
+    step = _torch_update(work) + per_number * work.batch * work.features
     return Cost(0.0, work.steps * step, work.data_bytes + size * copies + 12 * work.step_bytes)
 
 
 def _reduced(work: Work) -> Cost:
     columns = work.features + 2
     passed = 0 if work.has_triangle else work.rows
-    start = 1e-3 + passed * (0.2e-9 * columns**2 + 0.5e-9 * columns)
-    order = 30 * work.rows if work.spec.holds_back else 0  # by which some rows are held back
+    start = 1e-3 + passed * (0.09e-9 * columns**2 + 0.8e-9 * columns)
+    order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
     data = 64_000_000 + order if work.reads_in_parts else 8 * passed * (work.features + 1)
-    epoch = _BLOCKED + 2e-9 * columns**2 + _update(work) if not _uses_torch(work) else 300e-6 + 2e-9 * columns**2
+    moved = _torch_update(work) if _uses_torch(work) else _update(work)
+    epoch = _recorded_epoch(work) + columns * _row(work) + moved
     return Cost(_LOADING + start, epoch, data + 8 * columns * (3 * 2**15 + 16 * columns) + _BLOCK_BYTES)
 
 
 def _composed(work: Work) -> Cost:
     columns = work.parameters + 1
-    maps = _rates(work.spec) * (300e-6 + work.rows * (0.8e-9 * columns**2 + 2e-9 * columns))
+    maps = _rates(work.spec) * (300e-6 + work.rows * (0.3e-9 * columns**2 + 8e-9 * columns))
     memory = 8 * columns * (8 * 2**15 + work.batch + 8 * columns) + _BLOCK_BYTES
-    epoch = _BLOCKED + 2e-9 * columns**2 + 50e-9 * columns * min(work.batch, work.rows)
+    epoch = _recorded_epoch(work) + 60e-9 + 2e-9 * columns**2 + _row(work) * min(work.batch, work.rows)
     return Cost(_LOADING + maps, epoch, work.data_bytes + memory)
 
 
 def _compiled(work: Work) -> Cost:
-    row = 15e-9 + 4e-9 * work.parameters + (25e-9 if work.spec.shuffle else 0.0)
-    recorded = 6e-9 * work.parameters if work.keeps_steps else 0.0
-    epoch = _BLOCKED + work.rows * row + work.steps * (_update(work) + recorded)
-    return Cost(_LOADING, epoch, work.data_bytes + 16 * work.rows + _BLOCK_BYTES + 4 * work.step_bytes)
+    row = _row(work) + (20e-9 if work.spec.shuffle else 0.0)
+    recorded = 4e-9 + 1.5e-9 * work.parameters if work.keeps_steps else 0.0
+    epoch = _recorded_epoch(work) + work.rows * row + work.steps * (_update(work) + recorded)
+    memory = work.data_bytes + 16 * work.rows + _BLOCK_BYTES + 4 * work.step_bytes
+    return Cost(_LOADING + _checks(work), epoch, memory)
+
+
+def _checks(work: Work) -> float:
+    """Seconds of autograd on very large batches, at the first epoch, the second, the fourth, and so on."""
+    numbers = work.batch * work.parameters
+    return 3.4e-9 * numbers * work.spec.epochs.bit_length() if numbers > 2**12 else 0.0
+
+
+def _recorded_epoch(work: Work) -> float:
+    """Seconds of an epoch in compiled code besides its steps: its record, and its share of a block and its check."""
+    return 60e-9 + 6e-9 * work.parameters
+
+
+def _row(work: Work) -> float:
+    """Seconds for the loss and the gradient of one, in compiled code."""
+    branches = 0.0 if work.spec.loss == "squared_error" else 15e-9  # which the processor cannot foresee
+    return 5e-9 + 0.3e-9 * work.parameters + branches
 
 
 def _update(work: Work) -> float:
     """Seconds for one, in compiled code."""
+    penalties = 5e-9 + 0.5e-9 * work.parameters if work.spec.l1 or work.spec.l2 else 0.0
+    match work.spec.optimizer:
+        case SGD(momentum=0.0):
+            return 8e-9 + 0.25e-9 * work.parameters + penalties
+        case SGD():
+            return 12e-9 + 0.7e-9 * work.parameters + penalties
+        case Adam() | AdamW():
+            return 100e-9 + 3e-9 * work.parameters + penalties  # two powers, and a root for each parameter
+        case _:
+            return 10e-9 + 4e-9 * work.parameters + penalties
+
+
+def _torch_update(work: Work) -> float:
+    """Seconds for a step in PyTorch besides the arithmetic on its rows."""
     match work.spec.optimizer:
         case SGD():
-            return 5e-9 + 2e-9 * work.parameters
-        case Adam() | AdamW():
-            return 100e-9 + 10e-9 * work.parameters  # two powers, and a root for each parameter
+            return 45e-6
+        case LBFGS() as lbfgs:  # as long as it has not converged, and remembers half of what it may
+            return lbfgs.max_iter * (130e-6 + 4e-6 * lbfgs.history_size)
         case _:
-            return 10e-9 + 10e-9 * work.parameters
+            return 130e-6
 
 
 def _uses_torch(work: Work) -> bool:
@@ -155,8 +188,6 @@ def replay_seconds(engine: str, spec: TrainingSpec, rows: int, features: int, ep
 
 _LOADING = 1e-3
 """Before the first epoch: of a block that is tried, and of code that is loaded with the process."""
-_BLOCKED = 150e-9
-"""Of an epoch in compiled code, beside its steps: its record, and its share of what a block of them costs."""
 _BLOCK_BYTES = 64_000_000
 """Of the records of a block, and what is made of them."""
 

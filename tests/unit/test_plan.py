@@ -82,7 +82,7 @@ def test_a_plan_does_not_call_the_plain_loop_the_fastest_where_a_faster_engine_l
 def test_a_plan_says_why_and_at_what_cost() -> None:
     why = planned(MILLION, epochs=100).why
     assert "affine map" in why
-    assert "where the plain loop takes 8e+03 s" in why
+    assert "where the plain loop takes 4.5e+03 s" in why
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_snapshots_lie_as_far_apart_as_two_seconds_of_the_engine() -> None:
     spec = spec_of(epochs=10_000)
     assert snapshot_interval(spec, MILLION, 10) == 1
     assert snapshot_interval(spec, MILLION, 10, "composed") > 1000
-    assert 10 < snapshot_interval(spec, MILLION, 10, "compiled") < 100
+    assert 50 < snapshot_interval(spec, MILLION, 10, "compiled") < 200
 
 
 def test_memory_grows_with_the_data_and_no_more() -> None:
@@ -156,3 +156,77 @@ def test_a_plan_is_read_back_also_from_another_version() -> None:
     assert Plan.of(asdict(found) | {"of_the_future": 1}) == found
     older = {name: value for name, value in asdict(found).items() if name not in {"streams", "partitions"}}
     assert Plan.of(older) == found
+
+
+@pytest.mark.parametrize(
+    ("engine", "rows", "features", "epochs", "batch_size", "changes", "seconds"),
+    [
+        ("eager", 100, 2, 2, 1, {}, 0.00816),
+        ("eager", 100, 2, 2, 1, {"record": {"steps": "all"}}, 0.00737),
+        ("eager", 1_000, 10, 2, 1, {}, 0.0768),
+        ("eager", 1_000, 10, 2, 1, {"record": {"steps": "all"}}, 0.0755),
+        ("eager", 1_000, 10, 100, 32, {}, 0.142),
+        ("eager", 1_000, 10, 100, "full", {}, 0.00651),
+        ("eager", 100_000, 10, 50, "full", {}, 0.0491),
+        ("eager", 1_000, 10, 100, "full", {"optimizer": {"name": "adam"}}, 0.0163),
+        ("eager", 20_000, 100, 20, 1000, {}, 0.063),
+        ("eager", 3, 1, 500, 1, {"record": {"steps": "all"}}, 0.0595),
+        ("compiled", 20_000, 1, 5, 1, {}, 0.00261),
+        ("compiled", 20_000, 1, 10, 64, {}, 0.00199),
+        ("compiled", 20_000, 10, 5, 1, {}, 0.00288),
+        ("compiled", 20_000, 10, 10, 64, {}, 0.00228),
+        ("compiled", 20_000, 100, 5, 1, {}, 0.00768),
+        ("compiled", 20_000, 100, 10, 64, {}, 0.00784),
+        ("compiled", 20_000, 1, 5, 1, {"record": {"steps": "all"}}, 0.00388),
+        ("compiled", 20_000, 1, 10, 64, {"record": {"steps": "all"}}, 0.00198),
+        ("compiled", 20_000, 10, 5, 1, {"record": {"steps": "all"}}, 0.00412),
+        ("compiled", 20_000, 10, 10, 64, {"record": {"steps": "all"}}, 0.00214),
+        ("compiled", 20_000, 100, 5, 1, {"record": {"steps": "all"}}, 0.0257),
+        ("compiled", 20_000, 100, 10, 64, {"record": {"steps": "all"}}, 0.00769),
+        ("compiled", 200_000, 10, 3, 1, {"shuffle": True}, 0.0223),
+        ("compiled", 200_000, 10, 10, "full", {"loss": "huber"}, 0.0701),
+        ("compiled", 20_000, 10, 10, 1, {"optimizer": {"name": "adam"}}, 0.0258),
+        ("compiled", 20_000, 10, 10, 1, {"optimizer": {"name": "rmsprop"}}, 0.014),
+        ("compiled", 20_000, 10, 10, 1, {"optimizer": {"name": "sgd", "momentum": 0.9}}, 0.00631),
+        ("compiled", 3, 1, 300_000, "full", {}, 0.0249),
+        ("compiled", 20_000, 10, 20, 1, {"loss": "absolute_error", "l1": 0.01}, 0.0164),
+        ("compiled", 1_000, 10, 1_000, 8, {"record": {"steps": "all"}}, 0.0141),
+        ("reduced", 3, 1, 300_000, "full", {}, 0.0241),
+        ("reduced", 100_000, 10, 1_000, "full", {}, 0.00675),
+        ("reduced", 100_000, 10, 100_000, "full", {}, 0.0266),
+        ("reduced", 50_000, 50, 10_000, "full", {}, 0.0305),
+        ("reduced", 20_000, 120, 1_000, "full", {}, 0.0455),
+        ("reduced", 500_000, 10, 10, "full", {}, 0.0125),
+        ("reduced", 100_000, 10, 100_000, "full", {"optimizer": {"name": "adam"}}, 0.0359),
+        ("reduced", 100_000, 10, 10_000, "full", {"optimizer": {"name": "rmsprop"}}, 0.00996),
+        ("reduced", 10_000, 10, 200, "full", {"optimizer": {"name": "lbfgs"}}, 3.94),
+        ("composed", 100_000, 10, 100, 1, {}, 0.0162),
+        ("composed", 500_000, 10, 200, 1, {}, 0.0596),
+        ("composed", 20_000, 50, 1_000, 1, {}, 0.0261),
+        ("composed", 2_000, 3, 100_000, 1, {}, 0.0209),
+        ("composed", 20_000, 100, 100, 1, {}, 0.0672),
+        ("composed", 100_000, 10, 100, 64, {}, 0.0174),
+        (
+            "composed",
+            20_000,
+            10,
+            20,
+            1,
+            {"schedule": {"name": "exponential", "gamma": 0.9}},
+            0.0894,
+        ),
+    ],
+)
+def test_estimates_are_within_twice_what_jobs_took(
+    engine: str, rows: int, features: int, epochs: int, batch_size: Any, changes: dict[str, Any], seconds: float
+) -> None:
+    """Seconds as measured on the machine of the benchmarks: a thread's own, the least of three."""
+    spec = spec_of(
+        epochs=epochs,
+        batch_size=batch_size,
+        engine=engine,
+        **{"dtype": "float64", "record": {"steps": "none"}} | changes,
+    )
+    [found] = [each for each in candidates(spec, rows, features) if each.engine == engine]
+    assert found.estimated_seconds is not None
+    assert seconds / 2 < found.estimated_seconds < 2 * seconds
