@@ -33,7 +33,7 @@ Item = TypeVar("Item")
 
 _FEWEST = 4
 """Points that show a curve at all."""
-_CHUNK_NUMBERS = 2**15
+_CHUNK_NUMBERS = 2**17
 """About this many numbers are read together, and at least one record."""
 
 

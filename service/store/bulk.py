@@ -25,7 +25,7 @@ COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 _FLOAT8 = 701
 """What PostgreSQL calls a double, in the head of an array."""
-_TUPLES = 512
+MOST_TUPLES = 512
 """Rows that are Python's at a time. Of more than some hundred new tuples its garbage collector looks at every one."""
 
 
@@ -100,8 +100,8 @@ def _fill(rows: NDArray[Any], name: str, column: NDArray[Any] | None) -> None:
 def _execute_many(connection: Connection, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:
     names = ["job_id", *columns]
     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # our names
-    for start in range(0, len(job_ids), _TUPLES):
-        some = slice(start, start + _TUPLES)
+    for start in range(0, len(job_ids), MOST_TUPLES):
+        some = slice(start, start + MOST_TUPLES)
         part = {name: None if column is None else column[some] for name, column in columns.items()}
         connection.exec_driver_sql(statement, as_tuples(job_ids[some], part))
 

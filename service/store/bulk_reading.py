@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Select, literal_column, select
 from sqlalchemy.orm import Session
 
+from service.store.bulk import MOST_TUPLES
 from service.store.tables.base import read_vectors
 
 Column = NDArray[Any] | None
@@ -29,18 +30,26 @@ def select_columns(session: Session, names: Sequence[str], rows: Any) -> dict[st
     """
     rows = rows.with_only_columns(*map(literal_column, names))  # untyped, so that nothing is done with their values
     if session.get_bind().dialect.name != "postgresql":
-        return _from_tuples(names, session.connection().execute(rows).cursor.fetchall())
+        return _from_tuples(names, session.connection().execute(rows).cursor)
     sent: Select[Any] = select(literal_column("string_agg(record_send(found), '')")).select_from(rows.subquery("found"))
     return _from_binary(names, session.scalar(sent) or b"")
 
 
-def _from_tuples(names: Sequence[str], rows: Sequence[Any]) -> dict[str, Column]:
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return {name: _as_array(column) for name, column in zip(names, columns, strict=True)}
+def _from_tuples(names: Sequence[str], cursor: Any) -> dict[str, Column]:
+    parts: list[list[Column]] = []
+    while rows := cursor.fetchmany(MOST_TUPLES):
+        parts.append([_as_array(column) for column in zip(*rows, strict=True)])
+    if not parts:
+        return dict.fromkeys(names, np.empty(0))
+    return {name: _joined(column) for name, column in zip(names, zip(*parts, strict=True), strict=True)}
+
+
+def _joined(parts: Sequence[Column]) -> Column:
+    return np.concatenate([part for part in parts if part is not None]) if parts[0] is not None else None
 
 
 def _as_array(column: tuple[Any, ...]) -> Column:
-    first = column[0] if column else 0.0
+    first = column[0]
     if first is None:
         return None
     if isinstance(first, str):

@@ -341,7 +341,10 @@ def test_a_history_is_read_in_chunks(database: Database, monkeypatch: pytest.Mon
     assert [epoch for chunk in found for epoch in chunk] == list(range(4, 24))
 
 
-def test_a_history_of_any_length_is_sent_in_the_same_memory(database: Database) -> None:
+def test_a_history_of_any_length_is_sent_in_the_same_memory(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "_CHUNK_NUMBERS", 2**15)  # both are longer than a chunk
     job_id = with_losses(database, [1.0] * 3000, features=32)
     shorter, longer = (peak_of_sending(database, job_id, limit) for limit in (600, 3000))
 
