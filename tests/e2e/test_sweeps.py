@@ -15,7 +15,9 @@ RATES = [0.001 * (number + 1) for number in range(8)]
 
 def sweep() -> Json:
     """Eight settings of some seconds. Every bit hangs on the optimizer's state and on the order of the batches."""
-    return some_seconds(epochs=60, engine="fused") | {"grid": {"learning_rate": RATES}}
+    wanted = some_seconds(epochs=20_000, engine="fused")
+    wanted["hyperparameters"]["record"]["every"] = 100
+    return wanted | {"grid": {"learning_rate": RATES}}
 
 
 def jobs_of(client: Client, sweep_id: str) -> list[Json]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from slope.columns import EpochColumns, StepColumns, join_columns
 from slope.data import TrainingData, prepare
-from slope.engines import walks
+from slope.engines import points, walks
 from slope.engines.fused import Fused
 from slope.engines.groups import groups_of, likeness, obstacle, widest
 from slope.engines.rounds import Round
@@ -248,6 +248,21 @@ def test_it_stops_between_two_steps_when_asked_to(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Interrupted):
         list(training.epochs())
     assert (training.epoch, len(pauses), training.states().tobytes()) == (0, 3, before)
+
+
+def test_gradients_that_autograd_does_not_bear_out_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = {place: TrainingSpec(learning_rate=0.01, epochs=3, l2=0.1 * place) for place in range(3)}
+    list(fused(specs, 3).epochs())
+    true = points.differentiate
+
+    def bent(*arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+        losses, gradients = true(*arguments)
+        gradients[2, 1] *= 1 + 1e-6  # of the last model
+        return losses, gradients
+
+    monkeypatch.setattr(points, "differentiate", bent)
+    with pytest.raises(points.GradientsDiffer, match="by compiled code"):
+        list(fused(specs, 3).epochs())
 
 
 @patient
