@@ -1,5 +1,6 @@
 """An attempt at a group: the jobs of a sweep that train together, each with an end of its own."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from service.data.streamed import unread_data
 from service.data.triangles import job_columns
 from service.store.group_leases import GroupLease
 from service.store.tables import Job
-from slope.analysis import Curvature
+from slope.analysis import Curvature, few_rows
 from slope.data import Indices, TrainingData, prepare
 from slope.engines.fused import Fused
 from slope.engines.groups import snapshot_interval
@@ -19,8 +20,10 @@ from slope.engines.reduced import Reductions
 from slope.engines.rounds import Round
 from slope.group_health import GroupHealth
 from slope.health import Health
+from slope.reduced_rows import ReducedRows
 from slope.run import Interrupted
 from worker import outcome
+from worker.distance import distance_of
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
@@ -133,6 +136,11 @@ class GroupAttempt:
         self._data = prepare(arrays.x, arrays.y, self._spec)
         return None
 
+    @cached_property
+    def _rows_that_measure(self) -> ReducedRows | None:
+        """What stands for the rows of all jobs, where that is at hand or takes no time."""
+        return few_rows(self._data) if self._reductions is None else self._reductions.training
+
     def _next_snapshot(self) -> int:
         """The epoch before which the states are kept next, or the end."""
         interval, end = self._snapshot_interval, self._spec.epochs
@@ -191,7 +199,8 @@ class GroupAttempt:
     def _succeed(self, place: int, epochs: int) -> None:
         stopped = f"Stopped early after {epochs} epochs" if self._training.stopped_early(place) else None
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
-        values = outcome.result_columns(job, trained, self._data, spec, self._reductions)
+        distance = distance_of(trained, self._rows_that_measure, self._data.scaler, spec)
+        values = outcome.result_columns(job, trained, self._data, spec, self._reductions, distance)
         ending = outcome.ending_from_analysis(values["analysis"], spec)
         self._recorder.add_findings(place, self._health.conclude(place))
         self._recorder.add_findings(place, outcome.ending_findings(ending, spec))

@@ -12,7 +12,7 @@ from service.data.streamed import stream_job_data, without_rows
 from service.data.triangles import ensure_triangle, job_columns
 from service.store.leases import JobLease
 from service.store.tables import Job
-from slope.analysis import Ending, analysis_seconds
+from slope.analysis import Distance, Ending, analysis_seconds
 from slope.data import TrainingData, prepare
 from slope.engines.build import build, build_reduced
 from slope.engines.costs import LITTLE_NUMBERS
@@ -24,6 +24,7 @@ from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from worker import outcome
+from worker.distance import distance_of, rows_that_measure
 from worker.heartbeat import Heartbeat
 from worker.partitions import Leader
 from worker.process import Process
@@ -204,9 +205,12 @@ class JobAttempt:
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not self._spec.keeps_epoch(last.epoch):
             self._recorder.keep_epochs([last])
-        values = outcome.result_columns(self._job, self._training.result, self._data, self._spec, self._reductions)
+        result, data, spec = self._training.result, self._data, self._spec
+        rows = rows_that_measure(self._process, self._job, data, spec, self._reductions)
+        distance = distance_of(result, rows, data.scaler, spec)
+        values = outcome.result_columns(self._job, result, data, spec, self._reductions, distance)
         self._recorder.add_findings(self._health.conclude())
-        self._recorder.add_findings(outcome.ending_findings(self._ending(values), self._spec))
+        self._recorder.add_findings(outcome.ending_findings(self._ending(values, distance), spec))
         stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None
         self._finish("succeeded", stopped, **values)
 
@@ -223,13 +227,14 @@ class JobAttempt:
         self._recorder.finish(status, detail, **values)
         log.info("the attempt has ended the job", status=status, epochs_done=self._recorder.epochs_done)
 
-    def _ending(self, values: dict[str, Any]) -> Ending | None:
+    def _ending(self, values: dict[str, Any], distance: Distance | None) -> Ending | None:
         if self._reductions is None:
             return outcome.ending_from_analysis(values["analysis"], self._spec)
         found = self._reductions.training
         if analysis_seconds(len(found.triangle), found.features) > self._process.settings.analysis_seconds:
             return None
-        return outcome.ending_from_reduction(found, self._data.scaler, self._training.result, self._spec)
+        result, scaler = self._training.result, self._data.scaler
+        return outcome.ending_from_reduction(found, scaler, result, self._spec, distance)
 
 
 def _reduction(process: Process, lease: JobLease, job: Job) -> Callable[[Pause], ReducedPartition]:

@@ -14,6 +14,7 @@ from slope.analysis import (
     Analysis,
     ChosenRate,
     Curvature,
+    Distance,
     Ending,
     Exact,
     Reached,
@@ -90,7 +91,12 @@ def rate_columns(job: Job, spec: TrainingSpec, chosen: ChosenRate) -> dict[str, 
 
 
 def result_columns(
-    job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec, found: Reductions | None = None
+    job: Job,
+    trained: Parameters,
+    data: TrainingData,
+    spec: TrainingSpec,
+    found: Reductions | None = None,
+    distance: Distance | None = None,
 ) -> dict[str, Any]:
     """Columns of a job that has succeeded. Without rows its data is what stands for them."""
     measured = _measured(trained, data, found)
@@ -98,7 +104,7 @@ def result_columns(
         "weights": trained.weights,
         "bias": trained.bias,
         "predictions_after": _predict(job, trained, data, spec),
-        "analysis": _analysis_of(job, trained, data, spec, None if found is None else found.training),
+        "analysis": _analysis_of(job, trained, data, spec, None if found is None else found.training, distance),
         "metrics": None if measured is None else asdict(measured),
         "loss_training": _bare_loss(trained, data, spec, measured),
     }
@@ -170,12 +176,17 @@ def _analysis(document: dict[str, Any]) -> Analysis:
 
 
 def ending_from_reduction(
-    found: Reduction, scaler: Scaler | None, trained: Parameters, spec: TrainingSpec
+    found: Reduction,
+    scaler: Scaler | None,
+    trained: Parameters,
+    spec: TrainingSpec,
+    distance: Distance | None,
 ) -> Ending | None:
     """Of data that was read in parts."""
     weights, bias = initial_parameters(found.features, spec, scaler)
     start, learned = (np.array(weights), bias), (np.array(trained.weights), trained.bias)
-    return ending_of_triangle(found.triangle, found.rows, spec, start, learned)
+    ending = ending_of_triangle(found.triangle, found.rows, spec, start, learned)
+    return ending and replace(ending, distance=distance)
 
 
 def _predict(job: Job, parameters: Parameters, data: TrainingData, spec: TrainingSpec) -> list[float]:
@@ -184,7 +195,12 @@ def _predict(job: Job, parameters: Parameters, data: TrainingData, spec: Trainin
 
 
 def _analysis_of(
-    job: Job, trained: Parameters, data: TrainingData, spec: TrainingSpec, reduction: Reduction | None
+    job: Job,
+    trained: Parameters,
+    data: TrainingData,
+    spec: TrainingSpec,
+    reduction: Reduction | None,
+    distance: Distance | None,
 ) -> dict[str, Any] | None:
     """What was known at submission, and how far the run came."""
     known = job.analysis
@@ -195,6 +211,8 @@ def _analysis_of(
         came = reached_by(reduction, spec, weights, trained.bias, exact)
     else:
         came = reached(data, spec, weights, trained.bias, exact)
+    if distance:
+        came = replace(came, distance=distance.errors, epochs_to_go=distance.epochs)
     return known | {"reached": asdict(came)}
 
 

@@ -33,11 +33,16 @@ def reduced_columns(dataset: Dataset, features: Sequence[str], target: str) -> R
 
 def job_columns(session: Session, job: Job) -> ReducedColumns:
     """Of a job that is planned to train from its dataset's triangle, which is never taken away."""
-    dataset = datasets.find_dataset(session, job.dataset_id, with_triangle=True)
-    columns = None if dataset is None else reduced_columns(dataset, job.features, job.target)
+    columns = find_columns(session, job)
     if columns is None:
         raise AssertionError(f"The dataset {job.dataset_id} has no triangle")
     return columns
+
+
+def find_columns(session: Session, job: Job) -> ReducedColumns | None:
+    """Of a job whose dataset may have a triangle."""
+    dataset = datasets.find_dataset(session, job.dataset_id, with_triangle=True)
+    return None if dataset is None else reduced_columns(dataset, job.features, job.target)
 
 
 def stands_for_rows(spec: TrainingSpec) -> bool:

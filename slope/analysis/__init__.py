@@ -1,6 +1,7 @@
 """The truth beside the run: the exact solution, the stability limits, and what they mean."""
 
 from slope.analysis.analysis import analyse, analysis_seconds, document_of, loss_of, r_squared, rate_per_row, reached
+from slope.analysis.distance import few_rows, measure_distance
 from slope.analysis.notes import Spread, precision_warnings, rate_warnings, spreads_of, warnings_for
 from slope.analysis.of_triangle import analyse_columns, reached_by
 from slope.analysis.rates import (
@@ -12,7 +13,7 @@ from slope.analysis.rates import (
     curvature_of_reduced,
     settle_rate,
 )
-from slope.analysis.result import Analysis, Exact, Reached
+from slope.analysis.result import Analysis, Distance, Exact, Reached
 from slope.analysis.shortfall import Ending, ending_of_triangle, shortfall
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Analysis",
     "ChosenRate",
     "Curvature",
+    "Distance",
     "Ending",
     "Exact",
     "Reached",
@@ -32,7 +34,9 @@ __all__ = [
     "curvature_of_reduced",
     "document_of",
     "ending_of_triangle",
+    "few_rows",
     "loss_of",
+    "measure_distance",
     "precision_warnings",
     "r_squared",
     "rate_per_row",

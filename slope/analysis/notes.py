@@ -98,7 +98,7 @@ def _rate_notes(spec: TrainingSpec, reduced: Reduced) -> Iterator[str]:
 def stable_limit(spec: TrainingSpec, analysis: Analysis) -> float | None:
     """The rate above which a job diverges, or may, where it trains row by row; None where nothing is known of it."""
     optimizer = spec.optimizer
-    if not (isinstance(optimizer, SGD) and _moves_evenly(optimizer, spec)):
+    if not (isinstance(optimizer, SGD) and moves_evenly(optimizer, spec)):
         return None
     if _is_full(spec, analysis):
         limit = analysis.max_stable_learning_rate
@@ -124,7 +124,7 @@ def _is_full(spec: TrainingSpec, analysis: Analysis) -> bool:
     return batch_rows(analysis.rows, spec) == analysis.rows
 
 
-def _moves_evenly(optimizer: SGD, spec: TrainingSpec) -> bool:
+def moves_evenly(optimizer: SGD, spec: TrainingSpec) -> bool:
     """Whether the same linear map makes every step; of others the limits say nothing."""
     even = isinstance(spec.schedule, Constant) and spec.clip_norm is None and spec.zero_gradients == "step"
     return even and not optimizer.dampening and optimizer.momentum < 1

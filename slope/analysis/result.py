@@ -34,6 +34,22 @@ class Reached:
     """By how much it is above the exact solution's."""
     r_squared: float | None
     """Of the same kind as the exact solution's."""
+    distance: float | None = None
+    """Of the coefficient that is furthest from the exact solution's, in its standard errors. None under penalties and
+    with another loss, and where nothing measures it: rows that the model passes through, or as few as parameters."""
+    epochs_to_go: int | None = None
+    """After this many more epochs at this rate every coefficient is within a hundredth of a standard error: of plain
+    full-batch descent at a constant rate, by the spectrum. None of others."""
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Of the coefficient that is furthest from the exact solution's."""
+
+    errors: float
+    """In its standard errors, the coefficients in the data's own units."""
+    epochs: int | None
+    """`Reached.epochs_to_go`."""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import numpy as np
 
 from slope.analysis.least_squares import Problem, finite_or_none, minimum, reduce, stable_rate
 from slope.analysis.notes import stable_limit
-from slope.analysis.result import Analysis
+from slope.analysis.result import Analysis, Distance
 from slope.data import Array
 from slope.spec import LBFGS, AdamW, TrainingSpec
 
+FAR = 1.0
+"""A run ended far from the minimum where a coefficient is off by more than this many of its standard errors."""
 MISSED = 0.05
-"""A run fell short where this much of the best R² is missing."""
+"""And where this much of the best R² is missing, whatever the standard errors are."""
 ABOVE_NOISE = 0.1
 """And where its loss is this fraction above the least: what the data's own noise leaves is no fault of the run."""
 
@@ -32,6 +34,7 @@ class Ending:
     best_r_squared: float
     """Of the exact solution."""
     max_stable_learning_rate: float | None
+    distance: Distance | None = None
 
     @classmethod
     def of(cls, spec: TrainingSpec, analysis: Analysis) -> "Ending | None":
@@ -42,7 +45,8 @@ class Ending:
         if reached.loss is None or reached.r_squared is None:
             return None
         limit = stable_limit(spec, analysis)
-        return cls(reached.loss, reached.r_squared, exact.loss, analysis.r_squared, limit)
+        distance = None if reached.distance is None else Distance(reached.distance, reached.epochs_to_go)
+        return cls(reached.loss, reached.r_squared, exact.loss, analysis.r_squared, limit, distance)
 
 
 def ending_of_triangle(
@@ -75,14 +79,23 @@ def shortfall(spec: TrainingSpec, ending: Ending) -> str | None:
     """
     if spec.loss != "squared_error" or spec.l1 or _decays(spec) or (spec.early_stopping and spec.validation_fraction):
         return None
-    excess = ending.loss - ending.least_loss
-    if ending.best_r_squared - ending.r_squared < MISSED or excess < ABOVE_NOISE * ending.least_loss:
+    excess, distance = ending.loss - ending.least_loss, ending.distance
+    is_short = ending.best_r_squared - ending.r_squared >= MISSED and excess >= ABOVE_NOISE * ending.least_loss
+    if is_short:
+        told = (
+            f"The run ended far from the minimum: its R² on the rows it trained on is {ending.r_squared:.4g}, where "
+            f"{ending.best_r_squared:.4g} was to be had (loss {ending.loss:.6g}, at the minimum {ending.least_loss:.6g}"
+            f"{f', {_offset(distance)}' if distance else ''})"
+        )
+    elif distance and distance.errors > FAR:
+        told = f"The run ended {_offset(distance)}, with {max(excess, 0.0):.3g} of its loss still to be had"
+    else:
         return None
-    return (
-        f"The run ended far from the minimum: its R² on the rows it trained on is {ending.r_squared:.4g}, where "
-        f"{ending.best_r_squared:.4g} was to be had (loss {ending.loss:.6g}, at the minimum {ending.least_loss:.6g}): "
-        f"{_remedies(spec, ending.max_stable_learning_rate)}."
-    )
+    return f"{told}: {_remedies(spec, ending.max_stable_learning_rate, distance.epochs if distance else None)}."
+
+
+def _offset(distance: Distance) -> str:
+    return f"{distance.errors:.3g} standard errors of a coefficient away from the exact solution"
 
 
 def problem_of_triangle(triangle: Array, spec: TrainingSpec, start: Learned, rows: int) -> Problem:
@@ -110,15 +123,18 @@ def _decays(spec: TrainingSpec) -> bool:
     return not isinstance(spec.optimizer, AdamW) and getattr(spec.optimizer, "weight_decay", 0.0) > 0
 
 
-def _remedies(spec: TrainingSpec, limit: float | None) -> str:
+def _remedies(spec: TrainingSpec, limit: float | None, epochs: int | None) -> str:
+    longer = "train for more epochs"
+    if epochs:
+        longer = f"train for {epochs:,} more epochs, which end within a hundredth of a standard error"
     if isinstance(spec.optimizer, LBFGS) and spec.rate != 1:
         first = "set learning_rate to 1, the whole step that lbfgs finds"
     elif limit is not None and spec.rate > limit:
         first = f"lower learning_rate below {limit:.6g}"
     elif limit is not None and spec.rate < limit / 2:
-        first = f"train for more epochs, or with a learning_rate up to {limit:.6g}"
+        first = f"{longer}, or with a learning_rate up to {limit:.6g}"
     else:
-        first = "train for more epochs"
+        first = longer
     others = [
         *([] if spec.standardize else ["set standardize"]),
         *(
