@@ -21,6 +21,8 @@ _WORTHWHILE = 4
 """A reduction is made of data with more than this many times the rows that it leaves."""
 _SECONDS_PER_STEP, _SECONDS_PER_PRODUCT, _SECONDS_PER_NUMBER = 4e-9, 0.15e-9, 5e-9
 """What a step of a model took, each product of a number and a weight in it, and each number in a reduction."""
+_SECONDS_PER_POWERS, _SECONDS_PER_ORDER, _SECONDS_PER_ORDERED_ROW = 80e-9, 100e-6, 20e-9
+"""What the powers in a step of adam took, and a new order of the rows, once and for each."""
 
 
 def obstacle(spec: TrainingSpec, device: str = "auto") -> str | None:
@@ -76,7 +78,9 @@ def seconds(spec: TrainingSpec, rows: int, features: int, width: int, *, reads_r
 def epoch_seconds(spec: TrainingSpec, rows: int, batch: int, parameters: int, width: int) -> float:
     """About how long an epoch takes of models that learn from this many rows, or from what stands for them."""
     step = _SECONDS_PER_STEP * (1 + parameters) + 2 * _SECONDS_PER_PRODUCT * min(batch, rows) * parameters
-    return width * -(-rows // batch) * step
+    step += _SECONDS_PER_POWERS * (spec.optimizer.name in ("adam", "adamw"))
+    order = _SECONDS_PER_ORDER + _SECONDS_PER_ORDERED_ROW * rows if spec.shuffle and batch < rows else 0.0
+    return order + width * -(-rows // batch) * step
 
 
 def snapshot_interval(spec: TrainingSpec, rows: int, features: int) -> int:
