@@ -25,6 +25,11 @@ class Columns:
     def arrays(self) -> dict[str, NDArray[Any] | None]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    @property
+    def layout(self) -> tuple[tuple[int, ...] | None, ...]:
+        """The shape of a row in each column. Tables of the same layout can be joined."""
+        return tuple(None if column is None else column.shape[1:] for column in self.arrays().values())
+
     def at(self, rows: Indices) -> Self:
         """Some of the rows, in their order; all of them are not copied."""
         if len(rows) == len(self):

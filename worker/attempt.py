@@ -1,36 +1,29 @@
-"""What a bell is for: a job or a group of jobs to train, data of one that another reduces with help, or a look at rows.
-
-However an attempt to train ends, SQL says so.
-"""
+"""An attempt at a job, at several one after another, or at a group: however it ends, SQL says so."""
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from typing import Protocol
-from uuid import UUID, uuid4
+from typing import Protocol, Self
 
 import structlog
 import torch
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost, StorageFull
-from service.store import jobs as stored
 from service.store import workers
-from service.store.claims import claim_group, claim_job
 from service.store.database import now
 from service.store.group_leases import GroupLease
-from service.store.leases import JobLease
-from service.store.passes import claim_pass
+from service.store.leases import AttemptLease, BatchLease, JobLease
+from service.store.tables import Job
 from slope.run import Interrupted
+from worker.batch import Batch
 from worker.group_attempt import GroupAttempt
-from worker.heartbeat import Heartbeat, StopReason
+from worker.heartbeat import Heartbeat
 from worker.job_attempt import JobAttempt
-from worker.partitions import help_reduce, may_help
-from worker.passes import run_passes
 from worker.process import Process, check_memory
-from worker.waiting import ProcessStopping, retry_while_away
-
-Work = Callable[[], None]
+from worker.waiting import ProcessStopping, retry_while_away, write_when_possible
 
 log = structlog.get_logger()
 
@@ -48,41 +41,51 @@ class Attempt(Protocol):
         """Wait until what is being written is written."""
 
 
-def take_work(process: Process, job_id: UUID) -> bool:
-    """Find what a bell for a job is for, in one transaction, and do it. False when there is nothing to do."""
-    with process.database.writing() as session:
-        work = _find_work(session, process, job_id)
-        session.commit()
-    if work is None:
-        return False
-    work()
-    return True
+class Holder(Protocol):
+    """Who holds the lease of what is trained."""
+
+    def fail(self, code: str, detail: str) -> None:
+        """End what is under way, because the attempt failed."""
+
+    def put_back(self, detail: str) -> None:
+        """Give it back to the queue without counting the attempt against it."""
 
 
-def _find_work(session: Session, process: Process, job_id: UUID) -> Work | None:
-    """The claim of a job by itself first: most bells are for one, and it takes one statement."""
-    if lease := claim_job(session, job_id, process.claimant):
-        return partial(run_attempt, process, lease)
-    job = stored.find_job(session, job_id, with_numbers=True)
-    if job is None:
-        return None
-    if job.is_final:
-        asked = claim_pass(session, job_id, uuid4(), process.claimant)
-        return partial(run_passes, process, asked) if asked else None
-    if job.group_id:
-        together = claim_group(session, job.group_id, process.claimant)
-        return partial(run_attempt, process, together) if together else None
-    return partial(help_reduce, process, job) if may_help(session, process, job) else None
+@dataclass(frozen=True)
+class Loaded:
+    """The jobs of a lease, and what is to be known before they train."""
+
+    jobs: list[Job]
+    moment: datetime
+    """When they were loaded."""
+    memory: int | None
+    """Bytes that one training may take; None where nothing is known."""
+
+    @classmethod
+    def of(cls, session: Session, lease: AttemptLease, memory: int | None) -> Self:
+        return cls(lease.jobs_to_train(session), now(session), memory)
+
+    def begin(self, job: Job, heartbeat: Heartbeat, *, is_alone: bool) -> None:
+        """Let the time of a job run, or of its group. Raises MemoryError where there is not enough for it."""
+        check_memory(self.memory, job.planned)
+        seconds = job.timeout_seconds
+        if seconds is not None:
+            assert job.started_at  # the claim has set it
+            seconds -= (self.moment - job.started_at).total_seconds()
+        heartbeat.begin(seconds, job.id if is_alone else None)
 
 
-def run_attempt(process: Process, lease: JobLease | GroupLease) -> None:
-    """Train what was claimed. What has become another attempt's is left alone."""
+def run_attempt(process: Process, lease: AttemptLease, loaded: Loaded | None = None) -> None:
+    """Train what was claimed, and load it where the claim has not. What has become another's is left alone."""
     with (
         structlog.contextvars.bound_contextvars(**lease.names),
         Heartbeat(process.database, process.settings, lease, process.stopping) as heartbeat,
     ):
         try:
-            _train_or_fail(process, lease, heartbeat)
+            if isinstance(lease, GroupLease):
+                _train_group(process, lease, heartbeat)
+            elif isinstance(lease, JobLease | BatchLease):
+                _train_jobs(process, lease, loaded or _load(process, lease), heartbeat)
         except LeaseLost:
             log.warning("the work is another attempt's now")
         except ProcessStopping:
@@ -91,72 +94,91 @@ def run_attempt(process: Process, lease: JobLease | GroupLease) -> None:
             log.exception("ended without a record: the database has no room")
 
 
-def _train_or_fail(process: Process, lease: JobLease | GroupLease, heartbeat: Heartbeat) -> None:
-    def fail(code: str, detail: str) -> None:
-        _write(process, lambda session: lease.fail(session, code, detail))
+def _train_jobs(process: Process, lease: JobLease | BatchLease, loaded: Loaded, heartbeat: Heartbeat) -> None:
+    jobs, batch = {job.id: job for job in loaded.jobs}, Batch(process, lease)
 
+    def begin(part: JobLease) -> JobAttempt:
+        job = jobs[part.job_id]
+        loaded.begin(job, heartbeat, is_alone=True)
+        return JobAttempt(process, batch, part, job, heartbeat)
+
+    for part in batch.turns():
+        with structlog.contextvars.bound_contextvars(**part.names):
+            _train_or_fail(partial(begin, part), batch, heartbeat)
+
+
+def _train_group(process: Process, lease: GroupLease, heartbeat: Heartbeat) -> None:
+    def begin() -> GroupAttempt:
+        loaded = _load(process, lease)
+        loaded.begin(loaded.jobs[0], heartbeat, is_alone=False)
+        return GroupAttempt(process, lease, loaded.jobs, heartbeat)
+
+    _train_or_fail(begin, _Group(process, lease), heartbeat)
+
+
+def _load(process: Process, lease: AttemptLease) -> Loaded:
+    def load() -> Loaded:
+        with process.database.reading() as session:
+            return Loaded.of(session, lease, workers.memory_of_worker(session, process.worker_id))
+
+    return retry_while_away(load, process.stopping)
+
+
+def _train_or_fail(begin: Callable[[], Attempt], holder: Holder, heartbeat: Heartbeat) -> None:
     try:
-        _train(process, lease, heartbeat)
+        _train(begin(), holder, heartbeat)
     except (LeaseLost, ProcessStopping):
         raise
     except StorageFull as error:
-        fail("storage_full", f"{error.title}: {error.detail}")
+        holder.fail("storage_full", f"{error.title}: {error.detail}")
     except Exception as error:
         log.exception("the attempt failed")
         if _is_out_of_memory(error):
-            fail(
-                "out_of_memory", f"The worker lacks memory for this job ({error}): ask for fewer rows or another engine"
-            )
+            advice = "ask for fewer rows or another engine"
+            holder.fail("out_of_memory", f"The worker lacks memory for this job ({error}): {advice}")
         else:
-            fail("internal", f"{type(error).__name__}: {error}")
+            holder.fail("internal", f"{type(error).__name__}: {error}")
 
 
-def _train(process: Process, lease: JobLease | GroupLease, heartbeat: Heartbeat) -> None:
-    attempt = retry_while_away(lambda: _load(process, lease, heartbeat), process.stopping)
+def _train(attempt: Attempt, holder: Holder, heartbeat: Heartbeat) -> None:
     try:
         attempt.train()
     except Interrupted:
-        _stop(process, lease, attempt, heartbeat.stop_reason)
+        _stop(attempt, holder, heartbeat)
     except Exception:
         attempt.settle()  # what has been given to it to write is kept
         raise
 
 
-def _load(process: Process, lease: JobLease | GroupLease, heartbeat: Heartbeat) -> Attempt:
-    with process.database.reading() as session:
-        jobs = lease.jobs_to_train(session)
-        memory = workers.memory_of_worker(session, process.worker_id)
-        moment = now(session)
-    first = jobs[0]
-    check_memory(memory, first.planned)
-    if first.timeout_seconds is not None:
-        assert first.started_at  # the claim has set it
-        heartbeat.limit(first.timeout_seconds - (moment - first.started_at).total_seconds())
-    if isinstance(lease, GroupLease):
-        return GroupAttempt(process, lease, jobs, heartbeat)
-    return JobAttempt(process, lease, first, heartbeat)
-
-
-def _stop(process: Process, lease: JobLease | GroupLease, attempt: Attempt, reason: StopReason | None) -> None:
-    match reason:
+def _stop(attempt: Attempt, holder: Holder, heartbeat: Heartbeat) -> None:
+    match heartbeat.stop_reason:
         case "out of time":
             attempt.time_out()
         case "stopping":
             with suppress(ProcessStopping):
                 attempt.settle()
-            _write(process, lambda session: lease.put_back(session, "The worker was stopped, the job will go on"))
+            holder.put_back("The worker was stopped, the job will go on")
             log.info("put back into the queue")
         case _:
             raise LeaseLost
 
 
-def _write(process: Process, action: Callable[[Session], None]) -> None:
-    def write() -> None:
-        with process.database.writing() as session:
-            action(session)
-            session.commit()
+class _Group:
+    """Holds the lease of the jobs of a group."""
 
-    retry_while_away(write, process.stopping)
+    def __init__(self, process: Process, lease: GroupLease) -> None:
+        self._process = process
+        self._lease = lease
+
+    def fail(self, code: str, detail: str) -> None:
+        write_when_possible(
+            self._process.database, self._process.stopping, lambda session: self._lease.fail(session, code, detail)
+        )
+
+    def put_back(self, detail: str) -> None:
+        write_when_possible(
+            self._process.database, self._process.stopping, lambda session: self._lease.put_back(session, detail)
+        )
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -32,8 +32,9 @@ class Heartbeat:
         self._settings = settings
         self._lease = lease
         self._stopping = stopping
-        self._reason: StopReason | None = None
+        self._is_lost = False
         self._cancelled = frozenset[UUID]()
+        self._job_id: UUID | None = None
         self._deadline: float | None = None
         self._done = Event()
         context = copy_context()  # so that what is logged here names the job, too
@@ -41,10 +42,14 @@ class Heartbeat:
 
     @property
     def stop_reason(self) -> StopReason | None:
-        """Why the work must end; None while it may go on."""
-        if self._reason is None and self._deadline is not None and monotonic() > self._deadline:
-            self._reason = "out of time"
-        return self._reason or ("stopping" if self._stopping.is_set() else None)
+        """Why the work that is under way must end; None while it may go on."""
+        if self._is_lost:
+            return "lease lost"
+        if self._job_id in self._cancelled:
+            return "cancelled"
+        if self._deadline is not None and monotonic() > self._deadline:
+            return "out of time"
+        return "stopping" if self._stopping.is_set() else None
 
     @property
     def cancelled(self) -> frozenset[UUID]:
@@ -54,12 +59,11 @@ class Heartbeat:
     def cancel(self, job_ids: set[UUID]) -> None:
         """Take note of jobs that are to be cancelled."""
         self._cancelled |= job_ids
-        if self._lease.is_cancelled(job_ids):
-            self._reason = self._reason or "cancelled"
 
-    def limit(self, seconds: float) -> None:
-        """Let the training end when this much more time has passed."""
-        self._deadline = monotonic() + seconds
+    def begin(self, seconds: float | None, job_id: UUID | None = None) -> None:
+        """The next work is under way, which has this many seconds; of one job, it ends when that is cancelled."""
+        self._job_id = job_id
+        self._deadline = None if seconds is None else monotonic() + seconds
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -76,7 +80,7 @@ class Heartbeat:
             try:
                 self._beat()
             except LeaseLost:
-                self._reason = "lease lost"
+                self._is_lost = True
             except ServiceError as error:
                 log.warning("no sign of life could be given", error=str(error))
 

@@ -24,6 +24,7 @@ from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from worker import outcome
+from worker.batch import Batch
 from worker.distance import distance_of, rows_that_measure
 from worker.heartbeat import Heartbeat
 from worker.partitions import Leader
@@ -43,7 +44,7 @@ class JobAttempt:
     _data: TrainingData
     _training: Run
 
-    def __init__(self, process: Process, lease: JobLease, job: Job, heartbeat: Heartbeat) -> None:
+    def __init__(self, process: Process, batch: Batch, lease: JobLease, job: Job, heartbeat: Heartbeat) -> None:
         self._process, self._lease = process, lease
         self._job = job
         self._heartbeat = heartbeat
@@ -58,7 +59,7 @@ class JobAttempt:
         interval = snapshot_interval(self._spec, *size, job.planned.engine)
         self._snapshot_interval = None if keeps_every_step else interval
         self._health = Health({event.code for event in job.events if event.code}, self._spec)
-        self._recorder = Recorder(process, lease, Progress.of(job))
+        self._recorder = Recorder(process, batch, lease, Progress.of(job))
 
     def _begin(self) -> None:
         """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""

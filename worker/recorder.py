@@ -6,16 +6,17 @@ from time import monotonic
 from typing import Any, Self
 from uuid import UUID
 
-import numpy as np
 from sqlalchemy.orm import Session
 
-from service.store import events, extremes, records
+from service.store.changes import Ending, JobChange
 from service.store.leases import JobLease
 from service.store.tables import Job
 from slope.health import Finding
 from slope.records import EpochRecord, StepRecord, joined_epochs, joined_steps, numbers_of, steps_of
+from worker.batch import Batch
+from worker.flush import Flush, Owned, Table
 from worker.process import Process
-from worker.waiting import Writer, retry_while_away
+from worker.waiting import Writer
 
 _MOST_NUMBERS = 2_000_000
 """This many are kept in memory while a slow database is written to; then the training waits for it."""
@@ -56,16 +57,27 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """What is written in one transaction."""
+class _Collected:
+    """What has come since the last flush."""
 
     progress: Progress
     waiting: int
-    """Epochs since the last batch."""
+    """Their number of epochs, kept or not."""
     epochs: list[Sequence[EpochRecord]]
     steps: list[Sequence[StepRecord]]
     snapshots: list[dict[str, Any]]
     findings: list[Finding]
+    columns: dict[str, Any]
+
+    def flush(self, job_id: UUID, values: dict[str, Any], ending: Ending | None = None) -> Flush:
+        """With further columns of the job, and its end."""
+        columns = asdict(self.progress) | self.columns | values
+        return Flush(
+            [JobChange(job_id, columns, self.findings, ending)],
+            _owned(job_id, joined_epochs(self.epochs)) if self.epochs else [],
+            _owned(job_id, joined_steps(self.steps)) if self.steps else [],
+            self.snapshots,
+        )
 
 
 class Recorder:
@@ -74,10 +86,10 @@ class Recorder:
     Every write waits for a database that is away, and raises LeaseLost when the job has become another attempt's.
     """
 
-    def __init__(self, process: Process, lease: JobLease, progress: Progress) -> None:
+    def __init__(self, process: Process, batch: Batch, lease: JobLease, progress: Progress) -> None:
         self._database = process.database
         self._settings = process.settings
-        self._stopping = process.stopping
+        self._batch = batch
         self._lease = lease
         self._progress = progress
         self._columns: dict[str, Any] = {}
@@ -137,24 +149,32 @@ class Recorder:
 
         Where the training goes on meanwhile, the result is that of the flush before.
         """
-        batch = self._batch()
-        return set[UUID]().union(*self._writer.write(lambda: self._flush(batch, checkpoint)))
+        self._batch.separate()
+        collected = self._collect()
+        return set[UUID]().union(*self._writer.write(lambda: self._flush(collected, checkpoint)))
 
     def settle(self) -> None:
         """Wait until the last flush is done."""
         self._writer.settle()
 
     def finish(self, status: str, detail: str | None = None, **values: Any) -> None:
-        """Write the rest and end the job."""
+        """Let the job end, with what is left to write."""
         self.settle()
-        batch = self._batch()
-        retry_while_away(lambda: self._finish(batch, status, detail, values), self._stopping)
+        self._batch.end(self._collect().flush(self._lease.job_id, values, Ending(status, detail)))
 
-    def _batch(self) -> _Batch:
-        """Everything that was collected, and forget it."""
-        batch = _Batch(self._progress, self._waiting, self._epochs, self._steps, self._snapshots, self._findings)
+    def _collect(self) -> _Collected:
+        """Everything that has come, and forget it."""
+        collected = _Collected(
+            self._progress,
+            self._waiting,
+            self._epochs,
+            self._steps,
+            self._snapshots,
+            self._findings,
+            self._columns,
+        )
         self._forget()
-        return batch
+        return collected
 
     def _forget(self) -> None:
         self._epochs: list[Sequence[EpochRecord]] = []
@@ -163,51 +183,23 @@ class Recorder:
         self._findings: list[Finding] = []
         self._waiting = self._numbers = 0
 
-    def _flush(self, batch: _Batch, checkpoint: bytes) -> set[UUID]:
+    def _flush(self, collected: _Collected, checkpoint: bytes) -> set[UUID]:
         with self._database.writing() as session:
-            if batch.waiting and self._epochs_written(session) == batch.progress.epochs_done:
+            if collected.waiting and self._epochs_written(session) == collected.progress.epochs_done:
                 return set()  # an earlier try has written it, and its answer was lost
-            cancelled = self._write(session, batch, checkpoint=checkpoint)
+            flush = collected.flush(self._lease.job_id, {"checkpoint": checkpoint})
+            cancelled = flush.write(session, self._lease, self._settings.lease_seconds)
             session.commit()
         return cancelled
 
     def _epochs_written(self, session: Session) -> int:
         return self._lease.leased_jobs(session)[self._lease.job_id].epochs_done
 
-    def _finish(self, batch: _Batch, status: str, detail: str | None, values: dict[str, Any]) -> None:
-        with self._database.writing() as session:
-            self._write(session, batch)
-            self._lease.finish(session, status, detail, **values)
-            session.commit()
 
-    def _write(self, session: Session, batch: _Batch, **values: Any) -> set[UUID]:
-        """The job's row last: once it is changed, the heartbeat waits for the commit.
-
-        Its guard decides whether all of it may be written.
-        """
-        with records.written_by_one(session, lambda: self._epochs_written(session)):
-            write_records(session, self._lease.job_id, batch.epochs, batch.steps)
-            records.add_snapshots(session, batch.snapshots)
-        values = asdict(batch.progress) | self._columns | values
-        cancelled = self._lease.extend(session, self._settings.lease_seconds, **values)
-        for finding in batch.findings:
-            events.add_warning(session, self._lease.job_id, finding.detail, level=finding.level, code=finding.code)
-        return cancelled
+def _owned(job_id: UUID, table: Table) -> list[Owned[Table]]:
+    return [([job_id] * len(table), table)]
 
 
 def _width(record: EpochRecord | StepRecord) -> int:
     """About how many numbers a vector of it has, and others beside it."""
     return len(record.parameters.weights or ()) + 4
-
-
-def write_records(
-    session: Session, job_id: UUID, epochs: list[Sequence[EpochRecord]], steps: list[Sequence[StepRecord]]
-) -> None:
-    """Write the records of one job, in the parts they came in."""
-    if epochs:
-        rows = joined_epochs(epochs)
-        records.add_epochs(session, [job_id] * len(rows), rows)
-        extremes.add_extremes_of_jobs(session, {0: job_id}, np.zeros(len(rows), int), rows)
-    if steps:
-        columns = joined_steps(steps)
-        records.add_steps(session, [job_id] * len(columns), columns)

@@ -7,8 +7,8 @@ import structlog
 from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from worker.app import app
-from worker.attempt import take_work
 from worker.process import current_process
+from worker.work import take_work
 
 log = structlog.get_logger()
 

@@ -11,8 +11,10 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 import structlog
+from sqlalchemy.orm import Session
 
 from service.errors import DatabaseUnavailable, SchemaMissing, StorageUnavailable
+from service.store.database import Database
 
 Result = TypeVar("Result")
 
@@ -44,6 +46,17 @@ def retry_while_away(action: Callable[[], Result], stopping: Event) -> Result:
         if stopping.wait(pause):
             raise ProcessStopping
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def write_when_possible(database: Database, stopping: Event, write: Callable[[Session], None]) -> None:
+    """Write in a transaction as soon as the database answers. Raises as `retry_while_away` does."""
+
+    def commit() -> None:
+        with database.writing() as session:
+            write(session)
+            session.commit()
+
+    retry_while_away(commit, stopping)
 
 
 class Writer(Generic[Result]):

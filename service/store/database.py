@@ -212,7 +212,7 @@ def now(session: Session) -> datetime:
     return moment
 
 
-def later(session: Session, seconds: float) -> Any:
+def later(session: Session | Connection, seconds: float) -> Any:
     """The moment this many seconds after the statement runs, however long its transaction has lasted by then."""
-    span = timedelta(seconds=seconds)
-    return now(session) + span if session.get_bind().dialect.name == "sqlite" else func.clock_timestamp() + span
+    span, bind = timedelta(seconds=seconds), session.get_bind() if isinstance(session, Session) else session
+    return datetime.now(UTC) + span if bind.dialect.name == "sqlite" else func.clock_timestamp() + span

@@ -33,7 +33,9 @@ _FEWEST = 512
 """Epochs that are worth a block when they are recorded. Fewer get theirs with others when they are read."""
 
 
-def add_extremes_of_jobs(session: Session, job_ids: Mapping[int, UUID], places: Indices, epochs: EpochColumns) -> None:
+def add_extremes_of_jobs(
+    session: Session, job_ids: Sequence[UUID] | Mapping[int, UUID], places: Indices, epochs: EpochColumns
+) -> None:
     """Of each job that has many of the epochs: row i is of the job at `places[i]`."""
     for place in np.flatnonzero(np.bincount(places) >= _FEWEST).tolist():
         add_extremes(session, job_ids[place], epochs.at(np.flatnonzero(places == place)))

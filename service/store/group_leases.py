@@ -9,24 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, update
+from sqlalchemy import ColumnElement, Row, and_, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.store import datasets, events
-from service.store.database import later
-from service.store.leases import RECORDED, RELEASED, AttemptLease, ended_columns
+from service.store.changes import RELEASED, Ending, JobChange
+from service.store.leases import AttemptLease
 from service.store.tables import Job
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a job of a group ends: its status, and the columns that are known now."""
-
-    job_id: UUID
-    status: str
-    detail: str | None
-    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,8 +51,8 @@ class GroupLease(AttemptLease):
         if code == "internal" and len(job_ids) > 1:
             self._split(session, job_ids, f"To be tried again in two halves: {detail}")
         else:
-            values = {"error_code": code, "error_detail": detail}
-            finish_jobs(session, [Ending(job_id, "failed", detail, values) for job_id in job_ids])
+            values, ending = {"error_code": code, "error_detail": detail}, Ending("failed", detail)
+            self.change(session, [JobChange(job_id, values, ending=ending) for job_id in job_ids], 0.0)
 
     def _split(self, session: Session, job_ids: list[UUID], detail: str) -> None:
         """Give locked jobs back to the queue as two groups.
@@ -74,24 +64,3 @@ class GroupLease(AttemptLease):
             queued = {"status": "queued", "rung_at": None, "group_id": uuid7(), **RELEASED}
             session.execute(update(Job).where(Job.id.in_(half)).values(queued))
         events.add_statuses(session, job_ids, "queued", detail)
-
-
-def extend_jobs(session: Session, rows: Sequence[dict[str, Any]], lease_seconds: float) -> None:
-    """Record columns of locked jobs and extend their lease. Each row has its job's `id`, and all the same columns."""
-    columns = [name for name in rows[0] if name != "id"]
-    table = Job.__table__
-    statement = update(Job).where(table.c.id == bindparam("job_id"))
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-    values |= RECORDED | {"lease_until": later(session, lease_seconds)}
-    parameters = [{"job_id": row["id"], **{f"new_{name}": row[name] for name in columns}} for row in rows]
-    session.connection().execute(statement.values(values), parameters)
-
-
-def finish_jobs(session: Session, endings: Sequence[Ending]) -> None:
-    """End locked jobs."""
-    for ending in endings:
-        values = ended_columns(session, ending.status) | ending.values
-        session.execute(update(Job).where(Job.id == ending.job_id).values(**values))
-    for status, detail in dict.fromkeys((ending.status, ending.detail) for ending in endings):
-        job_ids = [ending.job_id for ending in endings if (ending.status, ending.detail) == (status, detail)]
-        events.add_statuses(session, job_ids, status, detail)

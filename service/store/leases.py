@@ -16,12 +16,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
 from service.errors import LeaseLost
 from service.store import datasets, events
-from service.store.database import later, now
+from service.store.changes import RELEASED, Ending, JobChange, LeasedJob, change_jobs
+from service.store.database import later
 from service.store.tables import Job, Table
-
-RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
-RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
-"""A job that advances is not given up, however often its workers die."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +30,6 @@ class Claimant:
     devices: Sequence[str]
     """The devices that a job may ask for and get here."""
     lease_seconds: float
-
-
-@dataclass(frozen=True)
-class LeasedJob:
-    """What SQL says of a job that is still the lease's."""
-
-    epochs_done: int
-    cancel_requested: bool
 
 
 class Lease(ABC):
@@ -56,10 +45,6 @@ class Lease(ABC):
     @abstractmethod
     def beat(self, session: Session, lease_seconds: float) -> set[UUID]:
         """Extend the lease with nothing to record. Which of its jobs are to be cancelled."""
-
-    def is_cancelled(self, cancelled: set[UUID]) -> bool:
-        """Whether nothing is left to do when these jobs are to be cancelled."""
-        return False
 
     def write(
         self,
@@ -88,10 +73,6 @@ class AttemptLease(Lease):
     def names(self) -> dict[str, Any]:
         """What the log calls it."""
 
-    @abstractmethod
-    def fail(self, session: Session, code: str, detail: str) -> None:
-        """End what is still the lease's, because the attempt failed."""
-
     def beat(self, session: Session, lease_seconds: float) -> set[UUID]:
         extended = {"lease_until": later(session, lease_seconds), "version": Job.version}
         rows = self.write(session, Job.id, Job.cancel_requested, **extended)
@@ -104,21 +85,30 @@ class AttemptLease(Lease):
 
     def leased_jobs(self, session: Session, *, lock: bool = False) -> dict[UUID, LeasedJob]:
         """The jobs that are still the lease's. With `lock` nobody else can change them until the transaction ends."""
-        query = select(Job.id, Job.epochs_done, Job.cancel_requested).where(self.owned).order_by(Job.id)
+        query = select(Job.id, Job.epochs_done, Job.cancel_requested, Job.event_count).where(self.owned)
+        query = query.order_by(Job.id)
         rows = session.execute(query.with_for_update() if lock else query).all()
         if not rows:
             raise LeaseLost
-        return {job_id: LeasedJob(done, is_cancelled) for job_id, done, is_cancelled in rows}
+        return {row[0]: LeasedJob(*row[1:]) for row in rows}
+
+    def change(self, session: Session, changes: Sequence[JobChange], lease_seconds: float) -> set[UUID]:
+        """Change some of the jobs, and extend the lease. Which of its jobs are to be cancelled."""
+        locked = self.lock_jobs(session, changes)
+        change_jobs(session, changes, locked, lease_seconds)
+        return {job_id for job_id, job in locked.items() if job.cancel_requested}
+
+    def lock_jobs(self, session: Session, changes: Sequence[JobChange]) -> dict[UUID, LeasedJob]:
+        """Let nobody else change the lease's jobs, which are to have these changes, until the transaction ends."""
+        locked = self.leased_jobs(session, lock=True)
+        if any(change.job_id not in locked for change in changes):
+            raise LeaseLost
+        return locked
 
     def jobs_to_train(self, session: Session) -> list[Job]:
         """The jobs with their checkpoints and events, those of a group by place."""
-        query = (
-            select(Job)
-            .where(self.owned)
-            .order_by(Job.place)
-            .options(undefer(Job.checkpoint), self.with_numbers, events.of_jobs)
-        )
-        jobs = list(session.scalars(query))
+        query = select(Job).where(self.owned).options(undefer(Job.checkpoint), self.with_numbers, events.of_jobs)
+        jobs = list(session.scalars(query.order_by(Job.place, Job.id)))
         if not jobs:
             raise LeaseLost
         return jobs
@@ -140,24 +130,31 @@ class JobLease(AttemptLease):
     def names(self) -> dict[str, Any]:
         return {"job_id": str(self.job_id), "attempt": self.attempt}
 
-    def is_cancelled(self, cancelled: set[UUID]) -> bool:
-        return self.job_id in cancelled
+    @property
+    def parts(self) -> tuple["JobLease", ...]:
+        """As of several jobs that train one after another: it is the lease of one."""
+        return (self,)
 
     def extend(self, session: Session, lease_seconds: float, **values: Any) -> set[UUID]:
         """Record columns of the job and extend the lease. The job, if it is to be cancelled."""
-        lease_until = later(session, lease_seconds)
-        [row] = self.write(session, Job.cancel_requested, lease_until=lease_until, **RECORDED, **values)
-        return {self.job_id} if row.cancel_requested else set()
+        return self.change(session, [JobChange(self.job_id, values)], lease_seconds)
 
     def finish(self, session: Session, status: str, detail: str | None = None, **values: Any) -> None:
         """End the job."""
-        self.write(session, Job.id, **ended_columns(session, status), **values)
-        events.add_status(session, self.job_id, status, detail)
-
-    def fail(self, session: Session, code: str, detail: str) -> None:
-        self.finish(session, "failed", detail, error_code=code, error_detail=detail)
+        self.change(session, [JobChange(self.job_id, values, ending=Ending(status, detail))], 0.0)
 
 
-def ended_columns(session: Session, status: str) -> dict[str, Any]:
-    """What a job's row has when it has ended."""
-    return {"status": status, "finished_at": now(session), "checkpoint": None, **RELEASED}
+@dataclass(frozen=True)
+class BatchLease(AttemptLease):
+    """The lease of jobs that one process has claimed together and trains one after another. They have one token."""
+
+    parts: tuple[JobLease, ...]
+
+    @property
+    def owned(self) -> ColumnElement[bool]:
+        job_ids, token = [part.job_id for part in self.parts], self.parts[0].token
+        return and_(Job.id.in_(job_ids), Job.lease_token == token, Job.status == "running")
+
+    @property
+    def names(self) -> dict[str, Any]:
+        return {}

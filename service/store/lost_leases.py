@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, case, select, text, true, update
 from sqlalchemy.orm import Session
 
 from service.store import events
+from service.store.changes import RELEASED, ended_columns
 from service.store.database import now
-from service.store.leases import RELEASED, JobLease, ended_columns
+from service.store.leases import JobLease
 from service.store.partitions import release_partitions
 from service.store.postgresql import connection_name
 from service.store.tables import Job
@@ -25,6 +26,7 @@ class RunningJob:
     process_id: int
     has_expired: bool
     """Its lease has run out. Otherwise the process was seen to be dead, whatever the lease says."""
+    in_group: bool = False
 
 
 def expired_jobs(session: Session) -> list[RunningJob]:
@@ -47,18 +49,19 @@ def end_transactions(session: Session, lost: RunningJob) -> None:
         session.execute(_END_TRANSACTIONS, {"name": connection_name(lost.worker_id, lost.process_id)})
 
 
-def release_lost(session: Session, lost: RunningJob, max_crashes: int) -> bool:
+def release_lost(session: Session, lost: RunningJob, max_crashes: int, *, counts: bool = True) -> bool:
     """Take a job from an attempt that died: back into the queue, or failed where several in a row recorded nothing.
 
     True when this call did it: of several reapers one wins, for the token they saw is gone afterwards. A lease that had
-    run out may have been extended since, by a flush that took long.
+    run out may have been extended since, by a flush that took long. `counts` says whether the attempt does as one of
+    those several: not where nobody knows that it was this job's.
     """
     lease = lost.lease
     is_still_lost = Job.lease_until < now(session) if lost.has_expired else true()
     released = session.execute(
         update(Job)
         .where(lease.owned, is_still_lost)
-        .values(status="queued", rung_at=None, crashes=_CRASHES, **RELEASED)
+        .values(status="queued", rung_at=None, crashes=_CRASHES if counts else Job.crashes, **RELEASED)
         .returning(Job.crashes)
     ).one_or_none()
     if released is None:
@@ -86,8 +89,14 @@ _WORKER_LOST: dict[str, Any] = {
 
 
 def _running_jobs(session: Session, condition: ColumnElement[bool], *, have_expired: bool) -> list[RunningJob]:
-    query = select(Job.id, Job.attempt, Job.lease_token, Job.worker_id, Job.process_id)
+    query = select(Job.id, Job.attempt, Job.lease_token, Job.worker_id, Job.process_id, Job.group_id)
     return [
-        RunningJob(JobLease(row.id, row.attempt, row.lease_token), row.worker_id, row.process_id, have_expired)
+        RunningJob(
+            JobLease(row.id, row.attempt, row.lease_token),
+            row.worker_id,
+            row.process_id,
+            have_expired,
+            in_group=row.group_id is not None,
+        )
         for row in session.execute(query.where(Job.status == "running", condition).order_by(Job.id))
     ]

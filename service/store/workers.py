@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from service.store.database import later, now
@@ -35,8 +35,13 @@ def stop_worker(session: Session, worker_id: UUID) -> None:
 
 def list_workers(session: Session) -> list[tuple[Worker, bool]]:
     """All known workers, and whether each is alive."""
-    is_alive = and_(Worker.stopped_at.is_(None), Worker.seen_at >= later(session, -LIVE_SECONDS))
-    return [(worker, alive) for worker, alive in session.execute(select(Worker, is_alive).order_by(Worker.id))]
+    rows = session.execute(select(Worker, is_alive(session)).order_by(Worker.id))
+    return [(worker, alive) for worker, alive in rows]
+
+
+def is_alive(session: Session | Connection) -> ColumnElement[bool]:
+    """Whether a worker has given a sign of life lately."""
+    return and_(Worker.stopped_at.is_(None), Worker.seen_at >= later(session, -LIVE_SECONDS))
 
 
 def memory_of_worker(session: Session, worker_id: UUID) -> int | None:

@@ -79,7 +79,8 @@ def release_jobs(
 ) -> list[UUID]:
     """Take jobs from attempts that died, and return which: of several reapers that try, one does it.
 
-    With a contact, none is taken any more when that has broken in the meantime.
+    With a contact, none is taken any more when that has broken in the meantime. Of jobs that were to train one after
+    another nobody knows which was under way: the crash counts against none of them, and next time each trains alone.
     """
     released: list[UUID] = []
     by_token = attrgetter("lease.token")
@@ -89,7 +90,10 @@ def release_jobs(
                 return released
             group = list(together)
             lost_leases.end_transactions(session, group[0])  # one process trains them all
-            taken = [job.lease.job_id for job in group if lost_leases.release_lost(session, job, max_crashes)]
+            counts = len(group) == 1 or group[0].in_group
+            taken = [
+                job.lease.job_id for job in group if lost_leases.release_lost(session, job, max_crashes, counts=counts)
+            ]
             session.commit()
         for job_id in taken:
             log.warning("took a job from a lost worker", job_id=str(job_id))

@@ -41,7 +41,7 @@ from service.store.database import Database
 from service.store.leases import JobLease
 from service.store.tables import Job
 from service.upkeep import lost_jobs
-from worker import job_attempt, recorder
+from worker import flush, job_attempt
 from worker.attempt import run_attempt
 from worker.process import Process
 
@@ -199,7 +199,7 @@ def test_a_flush_that_takes_longer_than_the_lease_does_not_lose_the_job(
     slow = dataclasses.replace(process, settings=settings)
     undisturbed, job_id = submit(process.database, work.detailed()), submit(process.database, work.detailed())
     train(process, undisturbed)
-    write, reaper = recorder.write_records, Database(process.database.url.render_as_string(hide_password=False))
+    write, reaper = flush.write_records, Database(process.database.url.render_as_string(hide_password=False))
     done = Event()
 
     def write_slowly(*arguments: Any) -> None:
@@ -212,7 +212,7 @@ def test_a_flush_that_takes_longer_than_the_lease_does_not_lose_the_job(
             taken += lost_jobs.release_jobs(reaper, expired(reaper), max_crashes=3)
         return taken
 
-    monkeypatch.setattr(recorder, "write_records", write_slowly)
+    monkeypatch.setattr(flush, "write_records", write_slowly)
     with ThreadPoolExecutor(1) as threads:
         reaping_thread = threads.submit(reap)
         train(slow, job_id)
@@ -232,15 +232,15 @@ def test_an_attempt_that_is_overtaken_in_the_middle_of_a_flush_leaves_the_other_
     train(process, undisturbed)
     mine = claim(process.database, job_id, worker_id=process.worker_id)
     assert mine
-    write = recorder.write_records
+    write = flush.write_records
 
     def overtaken(*arguments: Any) -> None:
-        monkeypatch.setattr(recorder, "write_records", write)
+        monkeypatch.setattr(flush, "write_records", write)
         assert change(process.database, lambda session: lost_leases.release_lost(session, abandoned(mine), 3))
         train(process, job_id)
         write(*arguments)
 
-    monkeypatch.setattr(recorder, "write_records", overtaken)
+    monkeypatch.setattr(flush, "write_records", overtaken)
     run_attempt(process, mine)
 
     expected = work.Remains.of(process.database, undisturbed)

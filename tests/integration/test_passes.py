@@ -22,8 +22,8 @@ from service.store.database import Database
 from service.store.leases import Claimant
 from service.upkeep import lost_jobs
 from slope.data import Array
-from worker.attempt import take_work
 from worker.process import Process
+from worker.work import take_work
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]

@@ -19,9 +19,10 @@ from service.data.numbers import Arrays
 from service.errors import LeaseLost
 from service.records import pages
 from service.settings import Settings
+from service.store.changes import JobChange
 from service.store.claims import claim_job
 from service.store.database import Database
-from service.store.group_leases import GroupLease, extend_jobs
+from service.store.group_leases import GroupLease
 from service.store.tables import Epoch, Job, Snapshot, Step
 from service.store.tables import Event as History
 from service.upkeep import lost_jobs
@@ -228,8 +229,8 @@ def test_a_group_that_advances_is_not_given_up_however_often_its_worker_dies(dat
     for done in range(1, 7):
         mine = claim_group_of(database, jobs[0].id, lease_seconds=-1.0)
         assert mine
-        rows = [{"id": job.id, "epochs_done": done} for job in jobs]
-        change(database, lambda session, rows=rows: extend_jobs(session, rows, -1.0))
+        changes = [JobChange(job.id, {"epochs_done": done}) for job in jobs]
+        change(database, lambda session, mine=mine, changes=changes: mine.change(session, changes, -1.0))
         released = lost_jobs.release_jobs(database, expired(database), max_crashes=3)
         assert sorted(released) == [job.id for job in jobs]
     assert {(job.status, job.crashes) for job in (read(database, job.id) for job in jobs)} == {("queued", 0)}

@@ -22,11 +22,12 @@ from service.store.leases import Claimant
 from service.store.partitions import PartitionLease
 from service.store.tables import Job, Partition
 from slope.engines.partitioned import PartitionedData
-from worker.attempt import run_attempt, take_work
+from worker.attempt import run_attempt
 from worker.broker_monitor import BrokerMonitor
 from worker.job_attempt import JobAttempt
 from worker.process import Process
 from worker.reaper import Reaper
+from worker.work import take_work
 
 ROWS, PARTITIONS = 40, 10
 REQUEST: dict[str, Any] = {

@@ -112,16 +112,19 @@ def test_what_a_bell_is_for_is_found_in_one_transaction(
 ) -> None:
     job_id, begun, found = bell(database), [], []
     note = begun.append
-    for engine in {database.writer, database.reader}:
+    engines = [database.writer, database.reader][
+        : 1 + database.is_sqlite
+    ]  # on PostgreSQL the second is part of the first
+    for engine in engines:
         event.listen(engine, "begin", note)
     for action in ("run_attempt", "help_reduce"):
-        monkeypatch.setattr(f"worker.attempt.{action}", lambda _, work: found.append(type(work)))
+        monkeypatch.setattr(f"worker.work.{action}", lambda _, work, *loaded: found.append(type(work)))
 
     tasks.train(str(job_id))
 
-    for engine in {database.writer, database.reader}:
+    for engine in engines:
         event.remove(engine, "begin", note)
-    assert len(begun) == 1
+    assert len(begun) == (work is not None), "what the bell is for is seen without one"
     assert found == ([] if work is None else [work])
 
 
@@ -140,7 +143,7 @@ def failing_claims(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("worker.attempt.claim_job", fail)
+    monkeypatch.setattr("worker.work.claim_job", fail)
 
 
 @pytest.mark.parametrize("reason", ["connection refused", "database or disk is full", "no such table: jobs"])

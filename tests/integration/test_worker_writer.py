@@ -15,8 +15,9 @@ from service.errors import LeaseLost
 from service.store import lost_leases
 from service.store.database import Database
 from service.store.tables import Epoch, Step
-from worker import group_recorder, recorder, waiting
+from worker import flush, recorder, waiting
 from worker.attempt import run_attempt
+from worker.flush import Flush
 from worker.process import Process
 from worker.waiting import ProcessStopping, Writer
 
@@ -114,8 +115,8 @@ def test_a_job_that_is_written_beside_its_training_leaves_the_same_records(
     with monkeypatch.context() as patch:
         patch.setattr(waiting, "_SLOW", 1000.0)
         train(process, plain)
-    slowed = Slowed(recorder.write_records, 0.02)
-    monkeypatch.setattr(recorder, "write_records", slowed)
+    slowed = Slowed(flush.write_records, 0.02)
+    monkeypatch.setattr(flush, "write_records", slowed)
 
     train(process, slow, flush_epochs=1)
 
@@ -136,8 +137,8 @@ def test_a_group_that_is_written_beside_its_training_leaves_the_same_records(
     with monkeypatch.context() as patch:
         patch.setattr(waiting, "_SLOW", 1000.0)
         train_group(process, plain[0].id)
-    slowed = Slowed(group_recorder.records.add_epochs, 0.02)
-    monkeypatch.setattr(group_recorder.records, "add_epochs", slowed)
+    slowed = Slowed(flush.records.add_epochs, 0.02)
+    monkeypatch.setattr(flush.records, "add_epochs", slowed)
 
     train_group(process, slow[0].id, flush_epochs=1)
 
@@ -153,14 +154,14 @@ def test_training_goes_on_while_a_slow_database_is_written_to_until_memory_says_
     numbers_of_an_epoch, most = 15, 10
     monkeypatch.setattr(recorder, "_MOST_NUMBERS", most * numbers_of_an_epoch)
     written: list[int] = []
-    write = recorder.write_records
+    write = flush.write_records
 
-    def note(session: Any, job_id: UUID, epochs: list[Any], steps: list[Any]) -> None:
+    def note(session: Any, flushed: Flush) -> None:
         sleep(0.2)  # many times what ten epochs take
-        written.append(len(epochs))
-        write(session, job_id, epochs, steps)
+        written.append(sum(len(table) for _, table in flushed.epochs))
+        write(session, flushed)
 
-    monkeypatch.setattr(recorder, "write_records", note)
+    monkeypatch.setattr(flush, "write_records", note)
     job_id = submit(database, request(epochs=50, record={"steps": "none"}))
 
     train(process, job_id, flush_epochs=1)
@@ -180,20 +181,20 @@ def test_an_attempt_that_is_overtaken_while_it_is_written_beside_leaves_the_othe
     train(process, plain)
     mine = claim(database, job_id, worker_id=process.worker_id)
     assert mine
-    write, left = recorder.write_records, flushes
+    write, left = flush.write_records, flushes
 
     def overtaken(*arguments: Any) -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            monkeypatch.setattr(recorder, "write_records", write)
+            monkeypatch.setattr(flush, "write_records", write)
             other = replace(process, database=Database(database.url.render_as_string(hide_password=False)))
             assert change(other.database, lambda session: lost_leases.release_lost(session, abandoned(mine), 3))
             train(other, job_id)
             other.database.dispose()
         write(*arguments)
 
-    monkeypatch.setattr(recorder, "write_records", overtaken)
+    monkeypatch.setattr(flush, "write_records", overtaken)
     run_attempt(replace(process, settings=process.settings.model_copy(update={"flush_epochs": 3})), mine)
 
     assert rows(database, job_id) == rows(database, plain)
@@ -206,7 +207,7 @@ def test_a_job_that_is_put_back_is_put_back_after_the_flush_that_is_under_way(
     plain, job_id = submit(database, request(**HISTORY)), submit(database, request(**HISTORY))
     train(process, plain)
     stopping = Event()
-    write = recorder.write_records
+    write = flush.write_records
 
     def leave(*arguments: Any) -> None:
         stopping.set()
@@ -214,7 +215,7 @@ def test_a_job_that_is_put_back_is_put_back_after_the_flush_that_is_under_way(
         write(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recorder, "write_records", leave)
+        patch.setattr(flush, "write_records", leave)
         train(replace(process, stopping=stopping), job_id, flush_epochs=5)
     done = read(database, job_id)
     assert (done.status, done.epochs_done) == ("queued", len(rows(database, job_id)[0]))

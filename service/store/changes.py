@@ -1,0 +1,95 @@
+"""What attempts write into the rows of their jobs: where a job stands, what is peculiar about it, and how it ends."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, insert, update
+from sqlalchemy.orm import Session
+
+from service.store.database import later, now
+from service.store.tables import Event, Job
+from slope.health import Finding
+
+RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
+_RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
+"""A job that advances is not given up, however often its workers die."""
+
+
+@dataclass(frozen=True)
+class LeasedJob:
+    """What SQL says of a job that is still the lease's."""
+
+    epochs_done: int
+    cancel_requested: bool
+    event_count: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ends."""
+
+    status: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class JobChange:
+    """What is written of a job in one transaction, besides its records."""
+
+    job_id: UUID
+    values: dict[str, Any] = field(default_factory=dict)
+    """By column."""
+    findings: Sequence[Finding] = ()
+    ending: Ending | None = None
+
+
+def ended_columns(session: Session, status: str) -> dict[str, Any]:
+    """What a job's row has when it has ended."""
+    return {"status": status, "finished_at": now(session), "checkpoint": None, **RELEASED}
+
+
+def change_jobs(
+    session: Session, changes: Sequence[JobChange], locked: Mapping[UUID, LeasedJob], lease_seconds: float
+) -> None:
+    """Change locked jobs, and extend the lease of those that do not end: one UPDATE for all that have the same columns.
+
+    What happened to each goes into its history, its end as the last.
+    """
+    moment, happened = now(session), []
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for change in changes:
+        told = _events_of(change, locked[change.job_id], moment)
+        happened += told
+        ended = ended_columns(session, change.ending.status) if change.ending else {}
+        values = change.values | ended | {"event_count": locked[change.job_id].event_count + len(told)}
+        alike[tuple(values)].append(
+            {"job_id": change.job_id} | {f"new_{name}": value for name, value in values.items()}
+        )
+    for names, rows in alike.items():
+        _update(session, names, rows, lease_seconds)
+    if happened:
+        session.execute(insert(Event), happened)
+
+
+def _update(session: Session, names: Sequence[str], rows: list[dict[str, Any]], lease_seconds: float) -> None:
+    values: dict[str, Any] = _RECORDED | {"lease_until": later(session, lease_seconds)}
+    values |= {name: bindparam(f"new_{name}") for name in names}
+    statement = update(Job).where(Job.__table__.c.id == bindparam("job_id")).values(values)
+    session.connection().execute(statement, rows)
+
+
+def _events_of(change: JobChange, job: LeasedJob, moment: datetime) -> list[dict[str, Any]]:
+    epochs_done = change.values.get("epochs_done", job.epochs_done)
+    common = {"job_id": change.job_id, "at": moment, "epochs_done": epochs_done, "status": None, "code": None}
+    told: list[dict[str, Any]] = [
+        {"kind": "warning", "level": finding.level, "code": finding.code, "detail": finding.detail}
+        for finding in change.findings
+    ]
+    if change.ending:
+        level = "error" if change.ending.status == "failed" else "info"
+        told.append({"kind": "status", "level": level, "status": change.ending.status, "detail": change.ending.detail})
+    return [common | {"seq": seq} | event for seq, event in enumerate(told, job.event_count + 1)]
