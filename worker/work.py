@@ -1,4 +1,4 @@
-"""What a bell is for: jobs or a group of them to train, data of one that another reduces with help, or a look at rows."""
+"""What a bell is for: jobs or a group to train, data of a job that another reduces with help, or a look at rows."""
 
 from collections.abc import Callable
 from functools import partial
