@@ -15,6 +15,7 @@ from benchmarks import (
     recording,
     reduction,
     steps,
+    stored,
     sweep,
 )
 
@@ -29,6 +30,7 @@ _BENCHMARKS = {
     "answers": answers.run,
     "descent": descent.run,
     "steps": steps.run,
+    "stored": stored.run,
     "full_batch": full_batch.run,
     "reduction": reduction.run,
     "partitions": partitions.run,

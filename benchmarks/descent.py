@@ -33,7 +33,7 @@ def _ordered(epochs: int, repeats: int, aim: Aim) -> None:
         return seconds
 
     def theirs() -> float:
-        seconds, weights["theirs"] = _scikit_learn(x, y, epochs, shuffle=False)
+        seconds, weights["theirs"] = scikit_learn(x, y, epochs, shuffle=False)
         return seconds
 
     print(f"ordered: {epochs} epochs of SGD over 10⁶ × {FEATURES} in order, a row a step, float64")
@@ -47,11 +47,11 @@ def _shuffled() -> None:
     (x, y), spec = rows(_ROWS), spec_of(epochs=epochs, learning_rate=_RATE, shuffle=True)
     print(f"shuffled: {epochs} epochs of SGD over 10⁶ × {FEATURES}, shuffled anew, a row a step, float64")
     ways = {
-        "SGDRegressor": lambda: _scikit_learn(x, y, epochs, shuffle=True)[0],
+        "SGDRegressor": lambda: scikit_learn(x, y, epochs, shuffle=True)[0],
         "compiled": lambda: trained("compiled", x, y, spec)[0],
     }
     compare(in_turns(3, ways), "compiled", "SGDRegressor", "s", Aim("at most", 1 / 2))
-    _, theirs = _scikit_learn(x, y, epochs, shuffle=False)
+    _, theirs = scikit_learn(x, y, epochs, shuffle=False)
     _, records = trained("compiled", x, y, spec_of(epochs=epochs, learning_rate=_RATE))
     print(f"  {agreement(records[-1].parameters.weights, theirs, 1e-12, 'weights in one order')}\n")
 
@@ -90,7 +90,7 @@ def _against_wabbit() -> None:
     print(f"  {agreement(records[-1].parameters.weights, weights, 1e-4, 'weights in one order')}\n")
 
 
-def _scikit_learn(x: Array, y: Array, epochs: int, *, shuffle: bool) -> tuple[float, Array]:
+def scikit_learn(x: Array, y: Array, epochs: int, *, shuffle: bool) -> tuple[float, Array]:
     """Seconds and weights. Its loss is half of ours: so is our rate of its."""
     model = SGDRegressor(
         penalty=None,
