@@ -5,6 +5,7 @@ import sys
 from benchmarks import (
     answers,
     descent,
+    fits,
     full_batch,
     graph,
     ingest,
@@ -32,6 +33,7 @@ _BENCHMARKS = {
     "steps": steps.run,
     "stored": stored.run,
     "full_batch": full_batch.run,
+    "fits": fits.run,
     "reduction": reduction.run,
     "partitions": partitions.run,
 }
