@@ -74,18 +74,40 @@ class TrainingData:
     test_x: Array | None = None
     """None where no rows are kept for a test."""
     test_y: Array | None = None
+    weights: Array | None = None
+    """Of the rows trained on (N), with a mean of 1; None where all count alike."""
+    validation_weights: Array | None = None
+    test_weights: Array | None = None
+
+    @property
+    def is_weighted(self) -> bool:
+        return self.weights is not None
+
+    def squared_roots(self, rows: slice = slice(None)) -> Array | float:
+        """By which rows are multiplied so that their squares are weighted."""
+        return 1.0 if self.weights is None else np.sqrt(self.weights[rows])
 
 
-def prepare(x: Array, y: Array, spec: TrainingSpec) -> TrainingData:
-    """Split and standardize. x is N × D and y is N, both float64."""
+def prepare(x: Array, y: Array, spec: TrainingSpec, weights: Array | None = None) -> TrainingData:
+    """Split and standardize. x is N × D, y and the rows' weights are N, all float64."""
     training, validation, test = divide_rows(len(y), spec)
     chosen = training if len(training) < len(y) else slice(None)  # all of them, in their order, need no copy
     scaler = None
     if spec.standardize:
-        scaler = replace(fit_scaler(x[chosen], spec), target_mean=_target_mean(y[chosen], spec))
+        of_training = None if weights is None else even_weights(weights[chosen])
+        scaler = fit_scaler(x[chosen], spec, of_training)
+        scaler = replace(scaler, target_mean=_target_mean(y[chosen], spec, of_training))
         x, y = scaler.apply(x), y - scaler.target_mean
     tested = (x[test], y[test]) if len(test) else (None, None)
-    return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation], scaler, *tested)
+    parts = (training, validation, test)
+    weighted = () if weights is None else (even_weights(weights[part]) for part in parts)
+    return TrainingData(x[chosen], y[chosen], training, x[validation], y[validation], scaler, *tested, *weighted)
+
+
+def even_weights(weights: Array) -> Array:
+    """Scaled to a mean of 1; as they are where that cannot be."""
+    largest = float(weights.max(initial=0.0))
+    return weights / largest / (weights / largest).mean() if largest > 0 else weights
 
 
 def split_rows(count: int, spec: TrainingSpec) -> tuple[Indices, Indices]:
@@ -109,20 +131,37 @@ def training_rows(count: int, spec: TrainingSpec) -> int:
     return count - round(spec.validation_fraction * count) - round(spec.test_fraction * count)
 
 
-def fit_scaler(x: Array, spec: TrainingSpec) -> Scaler:
+def fit_scaler(x: Array, spec: TrainingSpec, weights: Array | None = None) -> Scaler:
     """Means and population deviations; without a bias the data is not centred, for no bias could make up for it.
 
     A constant feature keeps its scale. Its values say that it is one: rounding leaves its deviation a little above 0.
     """
     _, exponents = np.frexp(np.abs(x).max(axis=0))
     unit = np.ldexp(x, -exponents)  # exactly the same digits near 1, whose squares neither overflow nor vanish
+    if weights is not None:
+        return _fit_weighted(x, unit, exponents, spec, weights)
     means = np.ldexp(unit.mean(axis=0), exponents) if spec.fit_bias else np.zeros(x.shape[1])
     deviations = np.ldexp(unit.std(axis=0), exponents)
     return Scaler(means, np.where(x.min(axis=0) < x.max(axis=0), deviations, 1.0))
 
 
-def _target_mean(y: Array, spec: TrainingSpec) -> float:
+def _fit_weighted(x: Array, unit: Array, exponents: Array, spec: TrainingSpec, weights: Array) -> Scaler:
+    """As if each row were there as often as its weight says; what counts for nothing has no say."""
+    shares, counted = weights / len(weights), x[weights > 0]
+    centres = shares @ unit
+    deviations = np.ldexp(np.sqrt(shares @ np.square(unit - centres)), exponents)
+    means = np.ldexp(centres, exponents) if spec.fit_bias else np.zeros(x.shape[1])
+    return Scaler(
+        means, np.where(counted.min(axis=0, initial=np.inf) < counted.max(axis=0, initial=-np.inf), deviations, 1.0)
+    )
+
+
+def _target_mean(y: Array, spec: TrainingSpec, weights: Array | None = None) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
+        if weights is not None and (weights > 0).any():
+            shares = weights / weights.sum()
+            centre = float(shares @ y)
+            return centre_of_targets(centre, float(np.sqrt(shares @ np.square(y - centre))), spec)
         mean, deviation = (float(y.mean()), float(y.std())) if y.min() < y.max() else (0.0, 0.0)
     return centre_of_targets(mean, deviation, spec)
 

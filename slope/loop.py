@@ -19,6 +19,9 @@ from slope.records import EpochRecord, StepRecord
 from slope.run import Run
 from slope.spec import LBFGS, TrainingSpec
 
+Rows = tuple[Tensor, ...]
+"""Of a batch: x (n × D), y (n) and, where they do not count alike, their weights (n)."""
+
 _KEPT_NUMBERS = 2**16
 """Batches that come again in every epoch are cut once, where x is no larger than this."""
 
@@ -86,18 +89,18 @@ class Loop(Run):
 
     def replayed(self, steps: range) -> Iterator[StepRecord]:
         self._begin_epoch()
-        for step, (x, y) in enumerate(islice(self._batches(), steps.stop)):
+        for step, batch in enumerate(islice(self._batches(), steps.stop)):
             self._pause()
-            loss = self._backpropagate(x, y)
+            loss = self._backpropagate(batch)
             if not loss.isfinite():
                 break
             if step in steps:
                 gradient, parameters = self._model.gradient(), self._model.parameters()
                 yield StepRecord(self.epoch, step, loss.item(), gradient, parameters)
-            self._update(x, y)
+            self._update(batch)
 
     @abstractmethod
-    def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+    def _batches(self) -> Iterable[Rows]:
         """The batches of the epoch to be trained next."""
 
     @abstractmethod
@@ -116,30 +119,30 @@ class Loop(Run):
     def _train_epoch(self) -> EpochRecord:
         recorder, learning_rate = self._recorder(), self.learning_rate
         self._begin_epoch()
-        for step, (x, y) in enumerate(self._batches()):
+        for step, batch in enumerate(self._batches()):
             if step:
                 self._pause()
-            loss = self._backpropagate(x, y)
+            loss = self._backpropagate(batch)
             recorder.step(loss.item())
-            self._update(x, y)
+            self._update(batch)
         return recorder.epoch(learning_rate, self._validation_loss())
 
     def _begin_epoch(self) -> None:
         if self.spec.zero_gradients == "epoch":
             self._zero_gradients()
 
-    def _backpropagate(self, x: Tensor, y: Tensor) -> Tensor:
+    def _backpropagate(self, batch: Rows) -> Tensor:
         if self.spec.zero_gradients == "step":
             self._zero_gradients()
-        loss = self._model.loss(x, y)
+        loss = self._model.loss(*batch)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    def _update(self, x: Tensor, y: Tensor) -> None:
+    def _update(self, batch: Rows) -> None:
         if self.spec.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._model.learnable, self.spec.clip_norm)
         try:
-            self._move(x, y)
+            self._move(batch)
         except (ArithmeticError, RuntimeError) as error:
             if not (isinstance(error, ArithmeticError) or "without overflow" in str(error)):
                 raise
@@ -147,9 +150,9 @@ class Loop(Run):
         if self._scheduler and self._rate_moves_within_epochs:
             self._scheduler.step()
 
-    def _move(self, x: Tensor, y: Tensor) -> None:
+    def _move(self, batch: Rows) -> None:
         if isinstance(self.spec.optimizer, LBFGS):
-            self._optimizer.step(lambda: self._evaluate(x, y))  # type: ignore[arg-type, return-value]
+            self._optimizer.step(lambda: self._evaluate(batch))  # type: ignore[arg-type, return-value]
         else:
             self._optimizer.step()
 
@@ -159,10 +162,10 @@ class Loop(Run):
         for leaf in self._model.learnable:
             leaf.fill_(math.nan)
 
-    def _evaluate(self, x: Tensor, y: Tensor) -> Tensor:
+    def _evaluate(self, batch: Rows) -> Tensor:
         """Once more, as lbfgs does up to a thousand times a step."""
         self._pause()
-        return self._backpropagate(x, y)
+        return self._backpropagate(batch)
 
     def _zero_gradients(self) -> None:
         for leaf in self._model.learnable:
@@ -183,41 +186,50 @@ class Training(Loop):
         """`interrupted` is asked before every step, and before every evaluation of lbfgs."""
         model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler)), spec, device)
         super().__init__(model, spec, steps=steps_per_epoch(len(data.y), spec), **options)
-        self._x, self._y = self._tensor(data.x), self._tensor(data.y)
-        self._validation = (self._tensor(data.validation_x), self._tensor(data.validation_y))
-        is_fixed = not spec.shuffle and self._x.numel() <= _KEPT_NUMBERS
-        self._kept_batches = list(self._split(self._x, self._y)) if is_fixed else None
+        self._rows = self._tensors(data.x, data.y, data.weights)
+        self._validation = self._tensors(data.validation_x, data.validation_y, data.validation_weights)
+        is_fixed = not spec.shuffle and self._rows[0].numel() <= _KEPT_NUMBERS
+        self._kept_batches = list(self._split(self._rows)) if is_fixed else None
+
+    @property
+    def _count(self) -> int:
+        return len(self._rows[1])
 
     def _recorder(self) -> EpochRecorder:
-        steps = steps_per_epoch(len(self._y), self.spec)
+        steps = steps_per_epoch(self._count, self.spec)
         return EpochRecorder(self._model, self.epoch, steps, keep_steps=self._keeps_steps_of(self.epoch))
 
-    def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+    def _batches(self) -> Iterable[Rows]:
         if self._kept_batches is not None:
             return self._kept_batches
         if not self.spec.shuffle:
-            return self._split(self._x, self._y)
-        order = torch.from_numpy(epoch_order(len(self._y), self.spec, self.epoch)).to(self._x.device)
-        return self._split(self._x[order], self._y[order])
+            return self._split(self._rows)
+        order = torch.from_numpy(epoch_order(self._count, self.spec, self.epoch)).to(self._rows[0].device)
+        return self._split(tuple(each[order] for each in self._rows))
 
-    def _split(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _split(self, rows: Rows) -> Iterator[Rows]:
         """Batches, each with its x in memory of its own, as x[rows] has it.
 
         A view would start wherever its rows lie, and a product rounds differently with the alignment of its operands.
         """
-        size = batch_rows(len(y), self.spec)
-        if size == len(y):
-            yield x, y
+        x, *others = rows
+        size = batch_rows(self._count, self.spec)
+        if size == self._count:
+            yield rows
             return
-        for start in range(0, len(y), size):
-            yield x[start : start + size].clone(), y[start : start + size]
+        for start in range(0, self._count, size):
+            chosen = slice(start, start + size)
+            yield x[chosen].clone(), *(each[chosen] for each in others)
 
     def _validation_loss(self) -> float | None:
-        x, y = self._validation
-        if len(y) == 0:
+        if len(self._validation[1]) == 0:
             return None
         with torch.no_grad():
-            return self._model.row_loss(x, y).item()
+            return self._model.row_loss(*self._validation).item()
+
+    def _tensors(self, x: Array, y: Array, weights: Array | None) -> Rows:
+        given = (x, y) if weights is None else (x, y, weights)
+        return tuple(map(self._tensor, given))
 
     def _tensor(self, values: Array) -> Tensor:
         # A copy in torch's own memory: an array may be aligned and ordered in any way, and the bits would depend on it.

@@ -47,16 +47,18 @@ class JobMetrics:
     """What is missing, and why."""
 
 
-def metrics_of_rows(x: Array | None, y: Array | None, weights: Array, bias: float | None) -> Metrics | None:
-    """Of x (N × D) and y (N) as they are trained on. None of no rows."""
-    if x is None or y is None or len(y) == 0:
+def metrics_of_rows(
+    x: Array | None, y: Array | None, weights: Array, bias: float | None, shares: Array | None = None
+) -> Metrics | None:
+    """Of x (N × D) and y (N) as they are trained on; `shares` weigh the rows, with a mean of 1. None of no rows."""
+    if x is None or y is None or len(y) == 0 or (shares is not None and not shares.any()):
         return None
     with np.errstate(all="ignore"):
         squares = absolutes = 0.0
-        for residuals in _residuals(x, y, weights, bias):
-            squares, absolutes = squares + float(residuals @ residuals), absolutes + float(np.abs(residuals).sum())
-        spread = float(np.square(y - y.mean()).sum()) if y.min() < y.max() else 0.0
-    return _metrics(len(y), squares, spread, absolutes / len(y))
+        for chosen, residuals in _residuals(x, y, weights, bias):
+            weighted = residuals if shares is None else shares[chosen] * residuals
+            squares, absolutes = squares + float(weighted @ residuals), absolutes + float(np.abs(weighted).sum())
+    return _metrics(len(y), squares, _spread(y, shares), absolutes / len(y))
 
 
 def metrics_of_reduced(rows: ReducedRows, weights: Array, bias: float | None) -> Metrics | None:
@@ -68,13 +70,26 @@ def metrics_of_reduced(rows: ReducedRows, weights: Array, bias: float | None) ->
         return _metrics(rows.rows, rows.squared_error(weights, bias or 0.0), rows.rows * deviation**2, None)
 
 
-def mean_huber_loss(x: Array, y: Array, weights: Array, bias: float | None, delta: float) -> float | None:
+def _spread(y: Array, shares: Array | None) -> float:
+    """Σ(y − ȳ)², 0 of a constant."""
+    counted = y if shares is None else y[shares > 0]
+    if counted.min() == counted.max():
+        return 0.0
+    with np.errstate(all="ignore"):
+        apart = np.square(y - np.average(y, weights=shares))
+        return float(apart.sum() if shares is None else shares @ apart)
+
+
+def mean_huber_loss(
+    x: Array, y: Array, weights: Array, bias: float | None, delta: float, shares: Array | None = None
+) -> float | None:
     """As the job has it: half the square up to delta, and from there a line."""
     with np.errstate(all="ignore"):
         total = 0.0
-        for residuals in _residuals(x, y, weights, bias):
+        for chosen, residuals in _residuals(x, y, weights, bias):
             sizes = np.abs(residuals)
-            total += float(np.where(sizes <= delta, sizes**2 / 2, delta * (sizes - delta / 2)).sum())
+            losses = np.where(sizes <= delta, sizes**2 / 2, delta * (sizes - delta / 2))
+            total += float(losses.sum() if shares is None else shares[chosen] @ losses)
     return _finite(total / len(y))
 
 
@@ -86,10 +101,10 @@ def _metrics(rows: int, squares: float, spread: float, absolute: float | None) -
     )
 
 
-def _residuals(x: Array, y: Array, weights: Array, bias: float | None) -> Iterator[Array]:
+def _residuals(x: Array, y: Array, weights: Array, bias: float | None) -> Iterator[tuple[slice, Array]]:
     for start in range(0, len(y), _CHUNK_ROWS):
         chosen = slice(start, start + _CHUNK_ROWS)
-        yield x[chosen] @ weights + (bias or 0.0) - y[chosen]
+        yield chosen, x[chosen] @ weights + (bias or 0.0) - y[chosen]
 
 
 def _finite(value: float) -> float | None:

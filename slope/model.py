@@ -45,17 +45,19 @@ class LinearModel:
         """Predictions (N) for x (N × D)."""
         return x @ self.weights if self.bias is None else x @ self.weights + self.bias
 
-    def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """The mean loss of a batch's rows plus the penalties."""
-        loss = self.row_loss(x, y)
+    def loss(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The mean loss of a batch's rows, each times its weight, plus the penalties."""
+        loss = self.row_loss(x, y, weights)
         if self.spec.l2:
             loss = loss + self.spec.l2 * (self.weights**2).sum()
         if self.spec.l1:
             loss = loss + self.spec.l1 * self.weights.abs().sum()
         return loss
 
-    def row_loss(self, x: Tensor, y: Tensor) -> Tensor:
+    def row_loss(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
         """The mean loss of the rows, without penalties."""
+        if weights is not None:
+            return (weights * self._losses(x, y)).mean()
         if self.spec.loss == "huber":
             return functional.huber_loss(self.forward(x), y, delta=self.spec.huber_delta)
         residuals = self.forward(x) - y
@@ -64,6 +66,13 @@ class LinearModel:
         if residuals.numel() == 1:
             return residuals * residuals  # the bits of the mean of one square, in half of its time forward and back
         return residuals.square().mean()
+
+    def _losses(self, x: Tensor, y: Tensor) -> Tensor:
+        """Of each row (N)."""
+        if self.spec.loss == "huber":
+            return functional.huber_loss(self.forward(x), y, delta=self.spec.huber_delta, reduction="none")
+        residuals = self.forward(x) - y
+        return residuals.abs() if self.spec.loss == "absolute_error" else residuals.square()
 
     def parameters(self) -> Parameters:
         return Parameters(self.weights.tolist(), None if self.bias is None else self.bias.item())

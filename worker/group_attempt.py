@@ -133,7 +133,7 @@ class GroupAttempt:
         arrays = retry_while_away(
             lambda: numbers.load_job_data(process.storage, first, self._stop_if_asked), process.stopping
         )
-        self._data = prepare(arrays.x, arrays.y, self._spec)
+        self._data = prepare(arrays.x, arrays.y, self._spec, arrays.weights)
         return None
 
     @cached_property

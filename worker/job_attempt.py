@@ -70,7 +70,7 @@ class JobAttempt:
             arrays = retry_while_away(
                 lambda: numbers.load_job_data(process.storage, job, self._pause), process.stopping
             )
-            self._data = prepare(arrays.x, arrays.y, spec)
+            self._data = prepare(arrays.x, arrays.y, spec, arrays.weights)
             self._settle_rate(None)
         self._recorder.set_columns(self._start_columns())
         self._training = self._engine()

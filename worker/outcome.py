@@ -121,9 +121,9 @@ def _measured(trained: Parameters, data: TrainingData, found: Reductions | None)
     if len(data.y) == 0:
         return None
     return JobMetrics(
-        metrics_of_rows(data.x, data.y, weights, trained.bias),
-        metrics_of_rows(data.validation_x, data.validation_y, weights, trained.bias),
-        metrics_of_rows(data.test_x, data.test_y, weights, trained.bias),
+        metrics_of_rows(data.x, data.y, weights, trained.bias, data.weights),
+        metrics_of_rows(data.validation_x, data.validation_y, weights, trained.bias, data.validation_weights),
+        metrics_of_rows(data.test_x, data.test_y, weights, trained.bias, data.test_weights),
     )
 
 
@@ -139,7 +139,8 @@ def _bare_loss(
         case "absolute_error":
             return measured.training.mean_absolute_error
         case _:
-            return mean_huber_loss(data.x, data.y, np.array(trained.weights), trained.bias, spec.huber_delta)
+            weights = np.array(trained.weights)
+            return mean_huber_loss(data.x, data.y, weights, trained.bias, spec.huber_delta, data.weights)
 
 
 def ending_findings(ending: Ending | None, spec: TrainingSpec) -> list[Finding]:

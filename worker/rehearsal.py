@@ -92,6 +92,7 @@ def _job(session: Session, dataset_id: UUID) -> dict[str, Any]:
         "dataset_id": dataset_id,
         "features": default_features(1),
         "target": DEFAULT_TARGET,
+        "row_weights": None,
         "spec": _SPEC.model_dump(mode="json"),
         "predict": [0.0],
         "device": "cpu",

@@ -57,15 +57,18 @@ class Arrays:
 
     x: Array
     y: Array
+    weights: Array | None = None
+    """Of the rows (N); None where they count alike."""
 
     @classmethod
     def of(cls, data: InlineData) -> "Arrays":
-        return cls(_array(data.x).reshape(data.rows, -1), _array(data.y))
+        weights = None if data.weights is None else _array(data.weights)
+        return cls(_array(data.x).reshape(data.rows, -1), _array(data.y), weights)
 
     @property
     def columns(self) -> list[Array]:
-        """Those of x, and y as the last."""
-        return [*np.ascontiguousarray(self.x.T), self.y]
+        """Those of x, then y, and the weights if there are any."""
+        return [*np.ascontiguousarray(self.x.T), self.y, *([] if self.weights is None else [self.weights])]
 
 
 def _array(rows: Vector | Matrix) -> Array:
@@ -85,34 +88,44 @@ def load_columns(
     rows: int,
     features: Sequence[str],
     target: str,
+    weights: str | None = None,
     pause: Callable[[], None] = lambda: None,
 ) -> Arrays:
     """Named columns of a dataset of this many rows. Raises StorageUnavailable, ObjectMissing, MemoryError.
 
     `pause` is called before every part of them, and may raise as well.
     """
-    x, y = np.empty((rows, len(features))), np.empty(rows)
+    whole = Arrays(np.empty((rows, len(features))), np.empty(rows), np.empty(rows) if weights else None)
     start = 0
     pause()
-    for part in read_batches(storage, kept, features, target):
+    for part in read_batches(storage, kept, features, target, weights):
         pause()
         end = start + len(part.y)
-        x[start:end], y[start:end] = part.x, part.y
+        whole.x[start:end], whole.y[start:end] = part.x, part.y
+        if whole.weights is not None and part.weights is not None:
+            whole.weights[start:end] = part.weights
         start = end
-    return Arrays(x, y)
+    return whole
 
 
 def load_job_data(storage: Storage, job: Job, pause: Callable[[], None] = lambda: None) -> Arrays:
     """All that a job learns from. Raises as `load_columns` does."""
-    return load_columns(storage, Kept.of(job.dataset), job.dataset.rows, job.features, job.target, pause)
+    kept = Kept.of(job.dataset)
+    return load_columns(storage, kept, job.dataset.rows, job.features, job.target, job.row_weights, pause)
 
 
 def read_batches(
-    storage: Storage, kept: Kept, features: Sequence[str], target: str, rows: range | None = None
+    storage: Storage,
+    kept: Kept,
+    features: Sequence[str],
+    target: str,
+    weights: str | None = None,
+    rows: range | None = None,
 ) -> Iterator[Arrays]:
     """Named columns of a dataset or of some of its rows, a few at a time. Raises StorageUnavailable, ObjectMissing."""
-    for matrix in read_columns(storage, kept, [*features, target], rows):
-        yield Arrays(matrix[:, :-1], matrix[:, -1])
+    names, count = [*features, target, *([weights] if weights else [])], len(features)
+    for matrix in read_columns(storage, kept, names, rows):
+        yield Arrays(matrix[:, :count], matrix[:, count], matrix[:, -1] if weights else None)
 
 
 def read_columns(storage: Storage, kept: Kept, columns: Sequence[str], rows: range | None = None) -> Iterator[Array]:

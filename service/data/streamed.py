@@ -8,10 +8,11 @@ import numpy as np
 from service.data import numbers
 from service.storage import Storage
 from service.store.tables import Job
-from slope.data import Array, Scaler, TrainingData
+from slope.data import Scaler, TrainingData
 
 if TYPE_CHECKING:
     from slope.engines.partitioned import PartitionedData
+    from slope.engines.reduction import Batch
 
 
 def stream_job_data(storage: Storage, job: Job, device: str) -> "PartitionedData":
@@ -20,9 +21,9 @@ def stream_job_data(storage: Storage, job: Job, device: str) -> "PartitionedData
 
     kept = numbers.Kept.of(job.dataset)
 
-    def batches(rows: range) -> Iterator[tuple[Array, Array]]:
-        for part in numbers.read_batches(storage, kept, job.features, job.target, rows):
-            yield part.x, part.y
+    def batches(rows: range) -> "Iterator[Batch]":
+        for part in numbers.read_batches(storage, kept, job.features, job.target, job.row_weights, rows):
+            yield part.x, part.y, part.weights
 
     return PartitionedData(batches, job.dataset.rows, len(job.features), job.training_spec, device)
 

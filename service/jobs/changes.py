@@ -45,9 +45,10 @@ def request_again(session: Session, job_id: UUID, patch: dict[str, Any]) -> JobR
 
 
 def _request_of(job: Job) -> dict[str, Any]:
+    weighted = {"weights": job.row_weights} if job.row_weights else {}
     return {
         "name": job.name,
-        "dataset": {"id": job.dataset_id, "features": job.features, "target": job.target},
+        "dataset": {"id": job.dataset_id, "features": job.features, "target": job.target} | weighted,
         "hyperparameters": job.spec,
         "predict": job.predict,
         "device": job.device,

@@ -51,7 +51,11 @@ class Draft:
         """All engines, with what they would cost or what stands in their way."""
         spec, sample = self.request.hyperparameters, self.sample
         has_triangle = sample.reduced_for(spec) is not None
-        return candidates(spec, sample.rows, len(sample.features), self.request.device, has_triangle=has_triangle)
+        return candidates(
+            *(spec, sample.rows, len(sample.features), self.request.device),
+            has_triangle=has_triangle,
+            is_weighted=sample.weights is not None,
+        )
 
 
 def draft_job(
@@ -111,11 +115,12 @@ def curvature_seen(seen: Seen, spec: TrainingSpec) -> Curvature:
 
 def _plan(session: Session, sample: Sample, spec: TrainingSpec, device: str) -> Plan:
     """By an engine that workers have the memory for, if there is one."""
-    size, has_triangle = (sample.rows, len(sample.features)), sample.reduced_for(spec) is not None
+    size = (sample.rows, len(sample.features))
+    known = {"has_triangle": sample.reduced_for(spec) is not None, "is_weighted": sample.weights is not None}
     try:
-        planned = plan(spec, *size, device, has_triangle=has_triangle)
+        planned = plan(spec, *size, device, **known)
         most = memory_of_largest_worker(session, planned, device)
-        return planned if most is None else plan(spec, *size, device, most, has_triangle=has_triangle)
+        return planned if most is None else plan(spec, *size, device, most, **known)
     except EngineDoesNotApply as error:
         raise InvalidRequest(str(error), [Fault(str(error), "/hyperparameters/engine")]) from error
 

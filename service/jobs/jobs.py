@@ -176,6 +176,7 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | No
         "dataset_id": sample.lock_dataset(session, new),
         "features": sample.features,
         "target": sample.target,
+        "row_weights": sample.weights,
         "spec": request.hyperparameters.model_dump(mode="json"),
         "predict": request.predict,
         "device": request.device,

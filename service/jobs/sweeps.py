@@ -163,6 +163,7 @@ def _rows(sweep: Sweep, sample: Sample, dataset_id: UUID, drafted: Sequence[Memb
         "dataset_id": dataset_id,
         "features": sample.features,
         "target": sample.target,
+        "row_weights": sample.weights,
         "status": "queued",
     }
     rows = [shared | _own(member) for member in drafted]

@@ -45,12 +45,18 @@ class Sample:
     dataset_id: UUID | None = None
     """None where the rows came with the request."""
     columns: ReducedColumns | None = None
-    """From the dataset's triangle, if it has one."""
+    """From the dataset's triangle, if it has one, and all rows count alike."""
+    weights: str | None = None
+    """Name of the column that says how much each row counts; None where they count alike."""
 
     @cached_property
     def arrays(self) -> Arrays | None:
         """Read when they are first asked for; None where they are too many for that."""
         return self.load()
+
+    @property
+    def _names(self) -> list[str]:
+        return [*self.features, self.target, *([self.weights] if self.weights else [])]
 
     @property
     def numbers(self) -> int:
@@ -69,7 +75,7 @@ class Sample:
         """What a job trains on: what stands for its rows, if that is to do, or else those that can be read now."""
         if columns:
             return columns
-        return None if self.arrays is None else prepare(self.arrays.x, self.arrays.y, spec)
+        return None if self.arrays is None else prepare(self.arrays.x, self.arrays.y, spec, self.arrays.weights)
 
     def warnings(self, spec: TrainingSpec) -> list[str]:
         """What is lost of the columns in the dtype of a job."""
@@ -79,7 +85,7 @@ class Sample:
         """The request's rows as a new dataset; None where they are of a stored one."""
         if self.dataset_id is not None or self.arrays is None:
             return None
-        return datasets.inline_dataset(storage, self.arrays, quota, [*self.features, self.target])
+        return datasets.inline_dataset(storage, self.arrays, quota, self._names)
 
     def lock_dataset(self, session: Session, new: NewDataset | None) -> UUID:
         """The dataset, which nobody can delete until the transaction ends. Raises InvalidRequest when it is gone."""
@@ -97,7 +103,8 @@ def sample_for_job(database: Database, storage: Storage, request: JobRequest) ->
         arrays = Arrays.of(request.dataset)
         *features, target = request.dataset.names
         spreads = spreads_of(np.column_stack([arrays.x, arrays.y]), [*features, target])
-        return Sample(len(arrays.y), features, target, lambda: arrays, spreads)
+        weights = request.dataset.name_of_weights
+        return Sample(len(arrays.y), features, target, lambda: arrays, spreads, weights=weights)
     with _translated_faults(request):
         return _stored(database, storage, request, request.dataset)
 
@@ -110,21 +117,41 @@ def _dataset(database: Database, reference: DatasetReference) -> Dataset:
 def _stored(database: Database, storage: Storage, request: JobRequest, reference: DatasetReference) -> Sample:
     dataset = _dataset(database, reference)
     features, target = _chosen(reference, [column["name"] for column in dataset.columns])
+    _refuse_weights(reference, dataset, features, target)
     refuse_misfits(request, dataset.rows, len(features))
     _refuse_overflow(dataset, [*features, target], request.hyperparameters.dtype)
-    columns = reduced_columns(dataset, features, target)
+    columns = None if reference.weights else reduced_columns(dataset, features, target)
 
     def load() -> Arrays | None:
         if dataset.rows * (len(features) + 1) > MOST_READ:
             return None
         try:
-            return numbers.load_columns(storage, numbers.Kept.of(dataset), dataset.rows, features, target)
+            return numbers.load_columns(
+                storage, numbers.Kept.of(dataset), dataset.rows, features, target, reference.weights
+            )
         except ObjectMissing:
             with _translated_faults(request):
                 _dataset(database, reference)  # another may have deleted it meanwhile
             raise
 
-    return Sample(dataset.rows, features, target, load, _spreads(dataset, [*features, target]), dataset.id, columns)
+    spreads = _spreads(dataset, [*features, target])
+    return Sample(dataset.rows, features, target, load, spreads, dataset.id, columns, reference.weights)
+
+
+def _refuse_weights(reference: DatasetReference, dataset: Dataset, features: Sequence[str], target: str) -> None:
+    """Refuse a column that cannot say how much rows count."""
+    name, extremes = reference.weights, {column["name"]: (column["min"], column["max"]) for column in dataset.columns}
+    if name is None:
+        return
+    if name not in extremes:
+        raise invalid(("dataset", "weights"), no_such("column", name, list(extremes), "in the dataset"))
+    if name in (*features, target):
+        raise invalid(("dataset", "weights"), f"The column {name} is a feature or the target: it cannot weigh the rows")
+    lowest, highest = extremes[name]
+    if lowest is None or lowest < 0:
+        raise invalid(("dataset", "weights"), f"The column {name} has numbers below 0: a weight is 0 or more")
+    if not highest:
+        raise invalid(("dataset", "weights"), f"The column {name} is 0 in every row: no row would count")
 
 
 def _spreads(dataset: Dataset, names: Sequence[str]) -> list[Spread]:
@@ -139,7 +166,8 @@ def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[s
     target = columns[-1] if reference.target is None else reference.target
     if target not in columns:
         raise invalid(("dataset", "target"), no_such("column", target, columns, "in the dataset"))
-    features = [name for name in columns if name != target] if reference.features is None else reference.features
+    others = (target, reference.weights)
+    features = [name for name in columns if name not in others] if reference.features is None else reference.features
     known, before = set(columns), {target}
     for index, name in enumerate(features):
         if name not in known:

@@ -153,7 +153,7 @@ def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found 
     if found is None:
         return None
     kept = Kept(found.object_id, found.numbers)
-    source = Source.kept_as(kept, found.rows, found.features, found.target, found.spec)
+    source = Source.kept_as(kept, found.rows, found.features, found.target, found.spec, found.row_weights)
     origin = Origin(source, source.training_spec, found.engine, found.device)
     return (found, origin, None) if origin.spec.zero_gradients == "step" else None
 

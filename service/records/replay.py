@@ -53,14 +53,18 @@ class Source:
     spec: str
     """As JSON."""
     kept: Kept = field(compare=False)
+    weights: str | None = None
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        return cls.kept_as(Kept.of(job.dataset), job.dataset.rows, job.features, job.target, json.dumps(job.spec))
+        rows, spec = job.dataset.rows, json.dumps(job.spec)
+        return cls.kept_as(Kept.of(job.dataset), rows, job.features, job.target, spec, job.row_weights)
 
     @classmethod
-    def kept_as(cls, kept: Kept, rows: int, features: Sequence[str], target: str, spec: str) -> Self:
-        return cls(kept.object_id, rows, tuple(features), target, spec, kept)
+    def kept_as(
+        cls, kept: Kept, rows: int, features: Sequence[str], target: str, spec: str, weights: str | None
+    ) -> Self:
+        return cls(kept.object_id, rows, tuple(features), target, spec, kept, weights)
 
     @property
     def training_spec(self) -> TrainingSpec:
@@ -79,8 +83,8 @@ def _spec_of(text: str) -> TrainingSpec:
 )
 def prepared_data(storage: Storage, source: Source) -> TrainingData:
     """The data as the job trains on it; it never changes, and is kept for the next step that is asked for."""
-    arrays = numbers.load_columns(storage, source.kept, source.rows, source.features, source.target)
-    return prepare(arrays.x, arrays.y, source.training_spec)
+    arrays = numbers.load_columns(storage, source.kept, source.rows, source.features, source.target, source.weights)
+    return prepare(arrays.x, arrays.y, source.training_spec, arrays.weights)
 
 
 def round_as_the_worker() -> None:

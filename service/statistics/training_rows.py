@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.data import numbers
 from service.data.numbers import Arrays, Kept
 from service.data.triangles import reduced_columns, stands_for_rows
-from service.errors import JobNotFinished, JobNotFound
+from service.errors import JobNotFinished, JobNotFound, RowsAreWeighted
 from service.storage import Storage
 from service.store import datasets, jobs
 from service.store.tables import Dataset, Job
@@ -83,10 +83,12 @@ class TrainingRows:
 
 
 def finished_job(session: Session, job_id: UUID) -> Job:
-    """A job that has ended, in whichever way. Raises JobNotFound and JobNotFinished."""
+    """A job that has ended, in whichever way. Raises JobNotFound, JobNotFinished and RowsAreWeighted."""
     job = jobs.find_job(session, job_id)
     if job is None:
         raise JobNotFound(job_id)
     if not job.is_final:
         raise JobNotFinished(job.status)
+    if job.row_weights:
+        raise RowsAreWeighted(job.row_weights)
     return job

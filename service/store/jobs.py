@@ -182,6 +182,7 @@ _FOR_REPLAY = load_only(
     Job.dataset_id,
     Job.features,
     Job.target,
+    Job.row_weights,
     Job.group_width,
     Job.place,
     Job.spec,

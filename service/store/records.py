@@ -150,6 +150,7 @@ class RecordedStep(NamedTuple):
     """Of the dataset."""
     features: list[str]
     target: str
+    row_weights: str | None
 
 
 _OF_STEP = (Step.epoch, Step.step, Step.loss, Step.gradient_weights, Step.gradient_bias, Step.weights, Step.bias)
@@ -163,6 +164,7 @@ _OF_JOB = (
     Dataset.rows,
     Job.features,
     Job.target,
+    Job.row_weights,
 )
 _RECORDED_STEP: Select[Any] = (
     select(*_OF_STEP, *_OF_JOB)

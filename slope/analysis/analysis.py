@@ -42,16 +42,24 @@ def analysis_seconds(rows: int, features: int) -> float:
     return _OF_ALL + _OF_NUMBER * numbers + _OF_REDUCTION * numbers * left + _OF_TRIANGLE * left**3
 
 
-def r_squared(y: ArrayLike, predictions: ArrayLike, kind: RSquaredKind = "centred") -> float | None:
-    """1 − Σ(y − ŷ)²/Σ(y − ȳ)² over N rows, uncentred with 0 for ȳ. None when all y are that, or it is not finite."""
+def r_squared(
+    y: ArrayLike, predictions: ArrayLike, kind: RSquaredKind = "centred", weights: Array | None = None
+) -> float | None:
+    """1 − Σ(y − ŷ)²/Σ(y − ȳ)² over N rows, uncentred with 0 for ȳ. None when all y are that, or it is not finite.
+
+    `weights` weigh the rows.
+    """
     truth, guess = np.asarray(y, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
+    if weights is not None:
+        truth, guess, weights = (values[weights > 0] for values in (truth, guess, weights))
     if len(truth) == 0 or (truth == (truth[0] if kind == "centred" else 0)).all():
         return None
+    shares = np.ones(len(truth)) if weights is None else weights
     with np.errstate(all="ignore"):
         exponent = powers_of_two(truth)  # so that no square overflows
         truth, guess = np.ldexp(truth, -exponent), np.ldexp(guess, -exponent)
-        centre = truth.mean() if kind == "centred" else 0.0
-        value = 1 - np.square(truth - guess).sum() / np.square(truth - centre).sum()
+        centre = np.average(truth, weights=weights) if kind == "centred" else 0.0
+        value = 1 - (shares * np.square(truth - guess)).sum() / (shares * np.square(truth - centre)).sum()
     return float(value) if np.isfinite(value) else None
 
 
@@ -64,7 +72,7 @@ def loss_of(data: TrainingData, spec: TrainingSpec, weights: ArrayLike, bias: fl
     """mean((Xw + b − y)²) + l2·‖w‖² on the training rows, for weights (D) of the trained space; inf on overflow."""
     with np.errstate(all="ignore"):
         vector = np.asarray(weights, dtype=np.float64)
-        residuals = data.x @ vector + (bias or 0.0) - data.y
+        residuals = (data.x @ vector + (bias or 0.0) - data.y) * data.squared_roots()
         penalty = spec.l2 * np.square(vector).sum() if spec.l2 else 0.0
         return float(np.square(residuals).mean() + penalty)
 
@@ -73,7 +81,7 @@ def reached(data: TrainingData, spec: TrainingSpec, weights: Array, bias: float 
     """What weights (D) and bias of the trained space achieve; `exact` is the loss of the exact solution."""
     loss = loss_of(data, spec, weights, bias)
     with np.errstate(all="ignore"):
-        explained = r_squared(data.y, data.x @ weights + (bias or 0.0), r_squared_kind(spec))
+        explained = r_squared(data.y, data.x @ weights + (bias or 0.0), r_squared_kind(spec), data.weights)
     if not np.isfinite(loss):
         return Reached(None, None, explained)
     return Reached(loss, None if exact is None else loss - exact, explained)
@@ -84,9 +92,10 @@ def rate_per_row(data: TrainingData, spec: TrainingSpec) -> float | None:
     if spec.loss != "squared_error" or len(data.y) == 0:
         return None
     with np.errstate(all="ignore"):
-        longest = 0.0 if "weights" in spec.frozen else float(np.einsum("ij,ij->i", data.x, data.x).max())
+        lengths = np.zeros(len(data.y)) if "weights" in spec.frozen else np.einsum("ij,ij->i", data.x, data.x)
+        lengths = (lengths + spec.learns_bias) * np.square(data.squared_roots())
         penalty = 0.0 if "weights" in spec.frozen else spec.l2
-        return finite_or_none(1 / (np.float64(longest + spec.learns_bias) + penalty))
+        return finite_or_none(1 / (np.float64(lengths.max()) + penalty))
 
 
 def document_of(analysis: Analysis) -> dict[str, Any]:
@@ -104,7 +113,7 @@ def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
     squared = spec.loss == "squared_error"  # the only loss whose Hessian is constant
     analysis = Analysis(
         exact=exact,
-        r_squared=r_squared(data.y, predictions, kind) if exact else None,
+        r_squared=r_squared(data.y, predictions, kind, data.weights) if exact else None,
         r_squared_kind=kind,
         rank=rank,
         rows=len(data.y),
@@ -119,14 +128,22 @@ def _analyse(data: TrainingData, spec: TrainingSpec) -> Analysis:
 
 
 def _problem(data: TrainingData, spec: TrainingSpec) -> Problem:
-    """Bring what is frozen to the other side."""
+    """Bring what is frozen to the other side, and the roots of the weights into the rows."""
+    design, target, features, l2 = _unweighted(data, spec)
+    if not data.is_weighted:
+        return Problem(design, target, features, l2)
+    roots = np.asarray(data.squared_roots())
+    return Problem(design * roots[:, None], target * roots, features, l2)
+
+
+def _unweighted(data: TrainingData, spec: TrainingSpec) -> tuple[Array, Array, int, float]:
     weights, bias = initial_parameters(data.x.shape[1], spec, data.scaler)
     ones = np.ones((len(data.y), 1))
     if "weights" in spec.frozen:
-        return Problem(ones, data.y - data.x @ np.asarray(weights), 0, 0.0)
+        return (ones, data.y - data.x @ np.asarray(weights), 0, 0.0)
     if bias is None or "bias" in spec.frozen:
-        return Problem(data.x, data.y - (bias or 0.0), data.x.shape[1], spec.l2)
-    return Problem(np.hstack([data.x, ones]), data.y, data.x.shape[1], spec.l2)
+        return (data.x, data.y - (bias or 0.0), data.x.shape[1], spec.l2)
+    return (np.hstack([data.x, ones]), data.y, data.x.shape[1], spec.l2)
 
 
 def _exact(data: TrainingData, spec: TrainingSpec, learned: Array) -> tuple[Exact | None, Array]:

@@ -62,8 +62,10 @@ def curvature_of(data: TrainingData, spec: TrainingSpec) -> Curvature:
     def parts() -> Iterable[tuple[Array, Array]]:
         for start in range(0, rows, _CHUNK_ROWS):
             x, y = data.x[start : start + _CHUNK_ROWS], data.y[start : start + _CHUNK_ROWS]
+            roots = data.squared_roots(slice(start, start + _CHUNK_ROWS))
             with np.errstate(all="ignore"):
-                yield _design(x, np.ones((len(y), 1)), spec), x @ np.array(weights) + (bias or 0.0) - y
+                design, residuals = _design(x, np.ones((len(y), 1)), spec), x @ np.array(weights) + (bias or 0.0) - y
+                yield design if isinstance(roots, float) else design * roots[:, None], residuals * roots
 
     return _curvature(parts(), rows, _exponent(data.x), are_rows=True)
 

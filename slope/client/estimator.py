@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
-    from sklearn.utils.validation import check_is_fitted, validate_data
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ModuleNotFoundError as error:
     error.add_note("The estimator needs scikit-learn: pip install 'slope-regression[sklearn]'")
     raise
@@ -95,10 +95,16 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.url = url
         self.timeout = timeout
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Train on X (N × D) and y (N). Raises Problem, JobFailed and TimeoutError; what cannot be is a ValueError."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on X (N × D) and y (N), whose rows may have weights (N).
+
+        Raises Problem, JobFailed and TimeoutError; what cannot be is a ValueError.
+        """
         x, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         dataset = {"x": x.tolist(), "y": targets.tolist()} | self._names(y)
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+            dataset["weights"] = weights.tolist()
         request = {"dataset": dataset, "hyperparameters": self._hyperparameters()}
         with Client(self.url) as client:
             job = client.wait(client.submit(request)["id"], timeout=self.timeout)

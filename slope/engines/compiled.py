@@ -21,15 +21,15 @@ class Compiled(Descent):
 
     @cached_property
     def _design(self) -> Design:
-        return Design.of_rows(self._data.x, self._data.y, self._start, self.spec)
+        return Design.of_rows(self._data.x, self._data.y, self._start, self.spec, self._data.weights)
 
     @cached_property
     def _validation(self) -> Design | None:
         """The rows held back, or the few that stand for them."""
-        x, y = self._data.validation_x, self._data.validation_y
+        x, y, weights = self._data.validation_x, self._data.validation_y, self._data.validation_weights
         if len(y) == 0:
             return None
         if self.spec.loss != "squared_error":
-            return Design.of_rows(x, y, self._start, self.spec).without_penalty
-        reduction = Reduction.of([(x, y)], x.shape[1], pause=self._pause)
+            return Design.of_rows(x, y, self._start, self.spec, weights).without_penalty
+        reduction = Reduction.of([(x, y, weights)], x.shape[1], pause=self._pause)
         return Design.of_reduction(reduction, self._start, self.spec).without_penalty

@@ -30,6 +30,8 @@ class Work:
     keeps_steps: bool
     has_triangle: bool = False
     """Whether the data is reduced already."""
+    is_weighted: bool = False
+    """Whether its rows do not count alike."""
 
     @classmethod
     def of(

@@ -24,11 +24,23 @@ class Design:
     spec: TrainingSpec
     rows: int = 0
     """How many rows a triangle stands for; 0 where the rows are themselves."""
+    has_ones: bool = False
+    """Whether x has a column for the bias, where that learns: rows that are weighted have no 1 in it."""
 
     @classmethod
-    def of_rows(cls, x: Array, y: Array, start: Parameters, spec: TrainingSpec) -> "Design":
+    def of_rows(
+        cls, x: Array, y: Array, start: Parameters, spec: TrainingSpec, weights: Array | None = None
+    ) -> "Design":
+        """A weighted row is one of which x, y and the 1 of the bias are multiplied: by √weight, where it is squared."""
         x, targets = _without_frozen(x, y, np.ones(1), start, spec)
-        return cls(_read_only(x), _read_only(targets), start, spec)
+        if weights is None:
+            return cls(_read_only(x), _read_only(targets), start, spec)
+        assert spec.loss != "huber"  # of which each row had a delta of its own then; the plan sees to it
+        scale = np.sqrt(weights) if spec.loss == "squared_error" else weights
+        x = x * scale[:, None]
+        if spec.learns_bias:
+            x = np.column_stack([x, scale])
+        return cls(_read_only(x), _read_only(targets * scale), start, spec, has_ones=True)
 
     @classmethod
     def of_reduction(cls, reduction: Reduction, start: Parameters, spec: TrainingSpec) -> "Design":
@@ -50,7 +62,7 @@ class Design:
 
     @property
     def adds_bias(self) -> bool:
-        return self.spec.learns_bias and not self.rows
+        return self.spec.learns_bias and not (self.rows or self.has_ones)
 
     @property
     def penalised(self) -> int:

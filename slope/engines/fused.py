@@ -268,7 +268,10 @@ class Fused:
         start = Parameters(*initial_parameters(features, whole, data.scaler))
         is_reduced = groups.is_reduced(self._spec, len(data.y), features)
         if self._reductions is None and not is_reduced:
-            design, held_back = Design.of_rows(data.x, data.y, start, whole), self._held_rows(start, whole)
+            design, held_back = (
+                Design.of_rows(data.x, data.y, start, whole, data.weights),
+                self._held_rows(start, whole),
+            )
             return Ground(self._specs, design, held_back, len(data.y))
         found = self._reductions or reductions_of(data)(self._pause)
         design = Design.of_reduction(found.training, start, whole)
@@ -277,7 +280,8 @@ class Fused:
 
     def _held_rows(self, start: Parameters, whole: TrainingSpec) -> Design | None:
         x, y = self._data.validation_x, self._data.validation_y
-        return Design.of_rows(x, y, start, whole).without_penalty if len(y) else None
+        weights = self._data.validation_weights
+        return Design.of_rows(x, y, start, whole, weights).without_penalty if len(y) else None
 
 
 def _initial_buffers(specs: Sequence[TrainingSpec]) -> Array:

@@ -41,6 +41,8 @@ def _composed(work: Work, device: str) -> Obstacles:
 def _compiled(work: Work, device: str) -> Obstacles:
     if isinstance(work.spec.optimizer, LBFGS):
         yield "it needs an optimizer that evaluates the loss once a step, not lbfgs"
+    if work.is_weighted and work.spec.loss == "huber":
+        yield "it needs rows of one weight for the loss huber"
     yield from _on_the_cpu(device)
 
 

@@ -12,12 +12,12 @@ from safetensors.numpy import load, save
 
 from slope.data import Array, divide_rows
 from slope.engines.reduced import Pause, Reductions
-from slope.engines.reduction import Reduction
+from slope.engines.reduction import Batch, Reduction
 from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
 
-Batches = Callable[[range], Iterable[tuple[Array, Array]]]
-"""Reads these rows of the data in their order: x (n × D) and y (n), some rows at a time."""
+Batches = Callable[[range], Iterable[Batch]]
+"""Reads these rows of the data in their order, some at a time."""
 
 _PARTS = ("training", "validation", "test")
 _TRAINING, _VALIDATION, _TEST = range(3)
@@ -72,11 +72,11 @@ class ReducedPartition:
 
     def reductions(self, spec: TrainingSpec) -> Reductions:
         """What a job trains and validates on, standardized where it asks for that."""
+        training, validation, test = self.training.evened, self.validation.evened, self.test.evened
         if not spec.standardize:
-            return Reductions(self.training, self.validation, self.test)
-        scaler = self.training.scaler(self.lowest, self.highest, spec)
-        training, validation, test = (part.scaled(scaler) for part in (self.training, self.validation, self.test))
-        return Reductions(training, validation, test, scaler)
+            return Reductions(training, validation, test)
+        scaler = training.scaler(self.lowest, self.highest, spec)
+        return Reductions(training.scaled(scaler), validation.scaled(scaler), test.scaled(scaler), scaler)
 
 
 class PartitionedData:
@@ -111,19 +111,20 @@ class PartitionedData:
         kinds[validation], kinds[test] = _VALIDATION, _TEST
         return kinds
 
-    def _reduction(self, batches: Iterable[tuple[Array, Array]], pause: Pause) -> Reduction:
+    def _reduction(self, batches: Iterable[Batch], pause: Pause) -> Reduction:
         return Reduction.of(batches, self._features, device=self._device, pause=pause)
 
-    def _chosen(self, rows: range, kind: int) -> Iterator[tuple[Array, Array]]:
+    def _chosen(self, rows: range, kind: int) -> Iterator[Batch]:
         """Those of the rows that are for one thing."""
         if self._kinds is None:
             yield from self._batches(rows)
             return
         start = rows.start
-        for x, y in self._batches(rows):
+        for x, y, *rest in self._batches(rows):
             chosen = self._kinds[start : start + len(y)] == kind
             start += len(y)
-            yield x[chosen], y[chosen]
+            weights = rest[0] if rest else None
+            yield x[chosen], y[chosen], None if weights is None else weights[chosen]
 
 
 def join_partitions(partitions: Iterable[ReducedPartition]) -> ReducedPartition:
@@ -131,11 +132,13 @@ def join_partitions(partitions: Iterable[ReducedPartition]) -> ReducedPartition:
     return reduce(add, partitions)
 
 
-def _watched(batches: Iterable[tuple[Array, Array]], extremes: Array) -> Iterator[tuple[Array, Array]]:
-    """The batches as they go by, while the extremes (2 × D) of x grow."""
+def _watched(batches: Iterable[Batch], extremes: Array) -> Iterator[Batch]:
+    """The batches as they go by, while the extremes (2 × D) of x grow by the rows that count."""
     lowest, highest = extremes
-    for x, y in batches:
-        if len(y):
-            np.minimum(lowest, x.min(axis=0), out=lowest)
-            np.maximum(highest, x.max(axis=0), out=highest)
-        yield x, y
+    for batch in batches:
+        x, _, *rest = batch
+        counted = x if not rest or rest[0] is None else x[rest[0] > 0]
+        if len(counted):
+            np.minimum(lowest, counted.min(axis=0), out=lowest)
+            np.maximum(highest, counted.max(axis=0), out=highest)
+        yield batch

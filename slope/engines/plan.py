@@ -1,7 +1,7 @@
 """What a job would do before it does it: the engine, the steps, and how much is recorded. Free of torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import inf
 from typing import Any, Self
 
@@ -112,12 +112,13 @@ def plan(
     memory: int | None = None,
     *,
     has_triangle: bool = False,
+    is_weighted: bool = False,
 ) -> Plan:
     """The plan for a dataset of `rows` × `features`. Raises EngineDoesNotApply.
 
     `auto` prefers engines that need at most `memory` bytes, if there are any.
     """
-    work = _work(spec, rows, features, has_triangle=has_triangle)
+    work = _work(spec, rows, features, has_triangle=has_triangle, is_weighted=is_weighted)
     found = _considered(work, device, memory)
     candidate, why = _chosen(spec, found, memory, spares_reading=has_triangle and not work.is_little)
     keeps_steps = work.keeps_steps and candidate.engine not in _WITHOUT_STEPS
@@ -142,10 +143,16 @@ def plan(
 
 
 def candidates(
-    spec: TrainingSpec, rows: int, features: int, device: str = "auto", *, has_triangle: bool = False
+    spec: TrainingSpec,
+    rows: int,
+    features: int,
+    device: str = "auto",
+    *,
+    has_triangle: bool = False,
+    is_weighted: bool = False,
 ) -> list[EngineOption]:
     """All engines: what each would cost, or what stands in its way."""
-    return _all(_work(spec, rows, features, has_triangle=has_triangle), device)
+    return _all(_work(spec, rows, features, has_triangle=has_triangle, is_weighted=is_weighted), device)
 
 
 def _considered(work: Work, device: str, memory: int | None) -> list[EngineOption]:
@@ -161,7 +168,7 @@ def _all(work: Work, device: str) -> list[EngineOption]:
 
 def _candidate(engine: str, work: Work, device: str) -> EngineOption:
     if engine in _WITHOUT_STEPS and engine == work.spec.engine and work.spec.record.steps == "auto":
-        work = Work(work.spec, work.rows, work.features, keeps_steps=False)  # who asks for it can do without steps
+        work = replace(work, keeps_steps=False, has_triangle=False)  # who asks for it can do without steps
     if found := obstacles(engine, work, device):
         sentence = "; ".join(found)
         return EngineOption(engine, False, sentence[0].upper() + sentence[1:])
@@ -217,12 +224,14 @@ def _lowered(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]
 
 
-def _work(spec: TrainingSpec, rows: int, features: int, *, has_triangle: bool = False) -> Work:
+def _work(
+    spec: TrainingSpec, rows: int, features: int, *, has_triangle: bool = False, is_weighted: bool = False
+) -> Work:
     """With steps recorded as the spec says: all, none, or as long as there are not too many."""
     bare = Work.of(spec, rows, features, keeps_steps=False)
     in_steps = _epochs_kept(spec) * bare.steps * _numbers_per_step(spec, features)
     keeps_steps = spec.record.steps == "all" or (spec.record.steps == "auto" and in_steps <= AUTO_RECORDED_NUMBERS)
-    return Work(spec, bare.rows, features, keeps_steps, has_triangle)
+    return Work(spec, bare.rows, features, keeps_steps, has_triangle, is_weighted)
 
 
 def snapshot_interval(spec: TrainingSpec, rows: int, features: int = 1, engine: str = "eager") -> int:

@@ -62,8 +62,9 @@ def reductions_of(data: TrainingData, device: torch.device | str = "cpu") -> Cal
 
     def reduce(pause: Pause) -> Reductions:
         features = data.x.shape[1]
-        parts = [(data.x, data.y)], [(data.validation_x, data.validation_y)]
-        training, validation = (Reduction.of(part, features, device=device, pause=pause) for part in parts)
-        return Reductions(training, validation, Reduction.of_nothing(features), data.scaler)
+        validation = (data.validation_x, data.validation_y, data.validation_weights)
+        parts = [(data.x, data.y, data.weights)], [validation]
+        trained, held_back = (Reduction.of(part, features, device=device, pause=pause) for part in parts)
+        return Reductions(trained, held_back, Reduction.of_nothing(features), data.scaler)
 
     return reduce

@@ -21,7 +21,7 @@ from slope.spec import TrainingSpec
 class ReducedModel(LinearModel):
     """Its rows end with what has become of the 1 by which the bias is multiplied, if there is one."""
 
-    def row_loss(self, x: Tensor, y: Tensor) -> Tensor:
+    def row_loss(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
         """‖x·(w, b) + y‖², in as few operations as there can be: they are so small that each costs as much."""
         parameters = self.weights if self.bias is None else torch.cat((self.weights, self.bias[None]))
         residuals = torch.addmv(y, x, parameters)

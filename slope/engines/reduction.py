@@ -39,6 +39,13 @@ _NEWS = 1e3
 """A chunk that lengthens a direction of the triangle more than this is factorised."""
 
 
+Batch = tuple[Array, Array] | tuple[Array, Array, Array | None]
+"""Rows: x (n × D), y (n), and their weights (n) where they do not count alike."""
+
+_EVEN = 1e-9
+"""Weights whose mean is 1 but for this need no scaling, and rows that count alike have none."""
+
+
 @dataclass(frozen=True)
 class Reduction(ReducedRows):
     """Rows that are reduced as they come, on any device."""
@@ -46,19 +53,27 @@ class Reduction(ReducedRows):
     @classmethod
     def of(
         cls,
-        batches: Iterable[tuple[Array, Array]],
+        batches: Iterable[Batch],
         features: int,
         *,
         device: torch.device | str = "cpu",
         pause: Callable[[], None] = lambda: None,
     ) -> Self:
-        """Reduce batches of x (n × D) and y (n) in one pass. `pause` is called again and again, and may raise."""
+        """Reduce batches of rows in one pass. `pause` is called again and again, and may raise."""
         triangle, rows = torch.zeros(features + 2, features + 2, dtype=torch.float64, device=device), 0
         for chunk in _chunks(batches, features):
             triangle = join(triangle, chunk.to(device), pause)
             rows += len(chunk)
             pause()
         return cls(triangle.cpu().numpy(), rows)
+
+    @property
+    def evened(self) -> Self:
+        """With the weights of its rows scaled to a mean of 1: the ones have their squares' sum."""
+        total = float(self.triangle[0, 0]) ** 2
+        if self.rows == 0 or total == 0 or abs(total / self.rows - 1) < _EVEN:
+            return self
+        return type(self)(self.triangle * (self.rows / total) ** 0.5, self.rows)
 
     @classmethod
     def of_nothing(cls, features: int) -> Self:
@@ -145,16 +160,25 @@ def _factor(gram: Tensor, most: float) -> Tensor | None:
     return factor if inverse.norm() * factor.norm() <= most * len(gram) ** 0.5 else None
 
 
-def _chunks(batches: Iterable[tuple[Array, Array]], features: int) -> Iterator[Tensor]:
-    """[1 X y] in chunks, the first one small and the last one what is left; the memory of each is the next one's."""
+def _chunks(batches: Iterable[Batch], features: int) -> Iterator[Tensor]:
+    """[1 X y], each row times the root of its weight, in chunks: the first one small, the last one what is left.
+
+    The memory of each is the next one's.
+    """
     chunk = torch.ones(CHUNK_ROWS, features + 2, dtype=torch.float64)
     filled, size = 0, FIRST_ROWS
-    for x, y in ((_tensor(x), _tensor(y)) for x, y in batches):
+    for batch in batches:
+        x, y, *rest = (None if values is None else _tensor(values) for values in batch)
+        assert x is not None
+        assert y is not None
+        weights = rest[0] if rest else None
         start = 0
         while start < len(y):
             rows = min(size - filled, len(y) - start)
-            chunk[filled : filled + rows, 1:-1] = x[start : start + rows]
-            chunk[filled : filled + rows, -1] = y[start : start + rows]
+            taken, part = slice(start, start + rows), chunk[filled : filled + rows]
+            part[:, 0], part[:, 1:-1], part[:, -1] = 1.0, x[taken], y[taken]
+            if weights is not None:
+                part *= weights[taken, None].sqrt()
             start, filled = start + rows, filled + rows
             if filled == size:
                 yield chunk[:size]

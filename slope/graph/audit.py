@@ -77,7 +77,7 @@ class EpochAudit:
         model = _Watched(record.parameters, self._spec)
         if self._left is not None:
             leave_gradient(model, self._left)
-        model.loss(batch.x, batch.y).backward()  # type: ignore[no-untyped-call]
+        model.loss(batch.x, batch.y, batch.weights).backward()  # type: ignore[no-untyped-call]
         self._shape = record.gradient
         self._origins += [(row, record.step) for row in rows]
         self._of_rows.append(_contributions(model, batch))
@@ -170,7 +170,7 @@ class _Watched(LinearModel):
 class _PenaltiesOnly(LinearModel):
     """Its loss is what the penalties add to that of the rows."""
 
-    def row_loss(self, x: Tensor, y: Tensor) -> Tensor:
+    def row_loss(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
         return torch.zeros_like(self.weights).sum()
 
 

@@ -20,10 +20,12 @@ from slope.spec import TrainingSpec
 
 MOST_FEATURES = 8
 """With no more than these, every feature is shown."""
+WEIGHT = "weight"
+"""What the graph calls the weights of the rows."""
 _LARGEST = 3
 """Of more features, as many are shown: those with the largest gradients."""
 
-_AXES: dict[str, Axis] = {"x": "rows × features", "y": "rows", "w": "features"}
+_AXES: dict[str, Axis] = {"x": "rows × features", "y": "rows", "w": "features", WEIGHT: "rows"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Batch:
     x: Tensor
     y: Tensor
     rows: Sequence[int]
+    weights: Tensor | None = None
+    """Of the rows (n); None where they count alike."""
 
 
 class StepTrace:
@@ -71,8 +75,10 @@ class StepTrace:
     def _follow(self) -> list[Vertex]:
         forward, model, batch = Forward(), self._model, self._batch
         with forward:
-            loss = model.loss(batch.x, batch.y)
+            loss = model.loss(batch.x, batch.y, batch.weights)
         names = [("x", batch.x), ("y", batch.y), ("w", model.weights)]
+        if batch.weights is not None:
+            names.append((WEIGHT, batch.weights))
         vertices = followed(loss, forward, names if model.bias is None else [*names, ("b", model.bias)])
         _name_results(vertices)
         return vertices
@@ -88,7 +94,8 @@ class StepTrace:
     def _formula(self) -> str:
         spec = self._spec
         parts = {"squared_error": "(ŷ − y)²", "absolute_error": "|ŷ − y|", "huber": "Huber(ŷ − y)"}
-        row_loss = parts[spec.loss] if len(self._batch.rows) == 1 else f"mean of {parts[spec.loss]}"
+        weighted = parts[spec.loss] if self._batch.weights is None else f"{WEIGHT}·{parts[spec.loss]}"
+        row_loss = weighted if len(self._batch.rows) == 1 else f"mean of {weighted}"
         penalties = f" + {spec.l2:g}·‖w‖²" * bool(spec.l2) + f" + {spec.l1:g}·‖w‖₁" * bool(spec.l1)
         return f"loss = {row_loss}{penalties}, with ŷ = x·w{' + b' * spec.fit_bias}"
 
@@ -96,8 +103,10 @@ class StepTrace:
 def batch_of(data: TrainingData, spec: TrainingSpec, rows: Sequence[int]) -> Batch:
     """The rows of a batch, given by their indices in the dataset, as training sees them: in memory of their own."""
     indices = np.searchsorted(data.rows, rows)
-    x, y = (torch.tensor(values[indices], dtype=torch_dtype(spec)) for values in (data.x, data.y))
-    return Batch(x.contiguous(), y, rows)
+    dtype = torch_dtype(spec)
+    x, y = (torch.tensor(values[indices], dtype=dtype) for values in (data.x, data.y))
+    weights = None if data.weights is None else torch.tensor(data.weights[indices], dtype=dtype)
+    return Batch(x.contiguous(), y, rows, weights)
 
 
 def bears_out(model: LinearModel, batch: Batch, recorded: Parameters, *, to_the_bit: bool) -> bool:
@@ -116,7 +125,9 @@ def _rounding(model: LinearModel, batch: Batch) -> float:
     with torch.no_grad():
         widest = batch.x.abs().max().clamp(min=1)
         predicted = widest * model.weights.abs().sum() + (0 if model.bias is None else model.bias.abs())
-        size = widest * (predicted + batch.y.abs().max() + model.spec.l1 + model.spec.l2 * model.weights.abs().max())
+        largest = 1.0 if batch.weights is None else float(batch.weights.max().clamp(min=1))
+        from_rows = largest * (predicted + batch.y.abs().max())
+        size = widest * (from_rows + model.spec.l1 + model.spec.l2 * model.weights.abs().max())
     return float(size) * math.sqrt(torch.finfo(batch.x.dtype).eps)
 
 

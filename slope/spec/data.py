@@ -1,6 +1,6 @@
 """The data of a job: written into the request, or a stored dataset by id."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
@@ -125,6 +125,11 @@ class InlineData(Part):
     """Names of the D features; `x`, or `x0`, `x1` and so on, where none are given."""
     target: ColumnName | None = Field(default=None, examples=["price"], exclude_if=_is_none)
     """Name of y; `y` where none is given."""
+    weights: Annotated[Vector, WrapValidator(_numbers)] | None = Field(
+        default=None, examples=[[1.0, 1.0, 0.5]], exclude_if=_is_none
+    )
+    """How much each of the N rows counts, 0 or more: a row of weight 2 counts as much as two. Only their proportions
+    matter."""
 
     @property
     def rows(self) -> int:
@@ -140,6 +145,24 @@ class InlineData(Part):
         """Of all columns, the target's the last."""
         features = default_features(self.width) if self.features is None else self.features
         return [*features, self.target or DEFAULT_TARGET]
+
+    @property
+    def name_of_weights(self) -> str | None:
+        """What their column is called; None where there are none."""
+        return None if self.weights is None else name_besides("weights", self.names)
+
+    @model_validator(mode="after")
+    def _weighs_its_rows(self) -> Self:
+        if self.weights is None:
+            return self
+        if len(self.weights) != self.rows:
+            raise invalid(("weights",), f"There are {len(self.weights)} weights for {self.rows} rows")
+        for index, weight in enumerate(self.weights):
+            if weight < 0:
+                raise invalid(("weights", index), "A weight is 0 or more: a row of weight 0 counts for nothing")
+        if not any(self.weights):
+            raise invalid(("weights",), "All weights are 0: no row would count")
+        return self
 
     @model_validator(mode="after")
     def _has_as_many_rows_as_targets(self) -> Self:
@@ -191,6 +214,15 @@ class DatasetReference(StoredDataset):
     """Names of the columns that become x; all but the target by default."""
     target: str | None = None
     """Name of the column that becomes y; the last by default."""
+    weights: str | None = Field(default=None, examples=["households"], exclude_if=_is_none)
+    """Name of a column with how much each row counts, 0 or more; it is no feature. All count alike by default."""
+
+
+def name_besides(name: str, others: Sequence[str]) -> str:
+    """The name, with as many strokes behind it as tell it from others."""
+    while name in others:
+        name += "_"
+    return name
 
 
 def width_of(rows: Vector | Matrix) -> int:

@@ -81,7 +81,8 @@ def _reference_of(answered: Any) -> Any:
     """A stored dataset as a request names it, out of how answers do."""
     if not (isinstance(answered, dict) and "columns" in answered):
         return answered
-    return {"id": answered.get("id"), "features": answered["columns"], "target": answered.get("target")}
+    found = {"id": answered.get("id"), "features": answered["columns"], "target": answered.get("target")}
+    return found | ({"weights": answered["weights"]} if answered.get("weights") else {})
 
 
 def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:

@@ -13,13 +13,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from service.data.numbers import Arrays
 from slope.client import estimator
 from slope.client.estimator import JobFailed, SlopeRegressor
 from slope.data import prepare
 from slope.loop import Training
 from slope.records import Diverged
 from slope.spec import JobRequest, TrainingSpec
-from slope.spec.data import as_matrix
 
 
 class Here:
@@ -38,7 +38,8 @@ class Here:
         """Through JSON, as a request goes."""
         parsed = JobRequest.model_validate(json.loads(json.dumps(request)))
         spec = parsed.hyperparameters
-        data = prepare(np.array(as_matrix(parsed.dataset.x), float), np.array(parsed.dataset.y), spec)
+        rows = Arrays.of(parsed.dataset)
+        data = prepare(rows.x, rows.y, spec, rows.weights)
         training = Training(data, spec)
         self._job = {"id": "7", "status": "succeeded", "error": None}
         try:
@@ -99,6 +100,16 @@ def test_it_works_in_pipelines_and_searches() -> None:
     ).fit(x, y)
     assert search.best_params_ == {"sloperegressor__learning_rate": 0.1}
     assert search.score(x, y) > 0.5
+
+
+def test_sample_weights_are_the_job_s() -> None:
+    x, y = load_diabetes(return_X_y=True)
+    counts = np.arange(len(y)) % 3
+    exact = LinearRegression().fit(x, y, sample_weight=counts)
+    found = SlopeRegressor(optimizer={"name": "lbfgs", "max_iter": 500}, **SETTLED).fit(x, y, sample_weight=counts)
+    assert found.coef_ == pytest.approx(exact.coef_, rel=1e-4)
+    with pytest.raises(ValueError, match="Negative values"):
+        SlopeRegressor(**SETTLED).fit(x, y, sample_weight=-counts)
 
 
 def test_a_job_that_fails_is_an_error_that_says_why() -> None:

@@ -34,6 +34,8 @@ class SampleView(View):
     """Their names; null on a page of jobs where there are more than 100."""
     target: str
     """Name of the column that is y."""
+    weights: str | None
+    """Name of the column that says how much each row counts; null where they count alike."""
 
     @classmethod
     def of(cls, job: Job) -> "SampleView":
@@ -43,6 +45,7 @@ class SampleView(View):
             features=len(job.features),
             columns=job.features,
             target=job.target,
+            weights=job.row_weights,
         )
 
 

@@ -64,6 +64,8 @@ class Job(Table):
     """Names of the columns that are x, in their order."""
     target: Mapped[str]
     """Name of the column that is y."""
+    row_weights: Mapped[str | None]
+    """Name of the column that says how much each row counts; null where they count alike."""
     sweep_id: Mapped[UUID | None] = mapped_column(ForeignKey("sweeps.id"), index=True)
     group_id: Mapped[UUID | None]
     """Shared by the jobs of a sweep that train together; they are claimed together."""
