@@ -550,7 +550,7 @@ def test_any_document_is_accepted_or_blamed_at_places_it_has(document: Any) -> N
 def test_the_defaults_are_those_of_the_design() -> None:
     assert TrainingSpec().model_dump(mode="json") == {
         "epochs": 10,
-        "learning_rate": 0.01,
+        "learning_rate": "auto",
         "batch_size": 1,
         "shuffle": False,
         "seed": 0,
@@ -567,6 +567,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "zero_gradients": "step",
         "standardize": False,
         "validation_fraction": 0.0,
+        "test_fraction": 0.0,
         "early_stopping": None,
         "clip_norm": None,
         "dtype": "float32",
