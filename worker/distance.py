@@ -27,7 +27,8 @@ def rows_that_measure(
     """What stands for a job's rows: what they were reduced to, a few rows, or the triangle of their dataset."""
     if reductions is not None:
         return reductions.training
-    if (few := few_rows(data)) or job.dataset.is_inline or not stands_for_rows(spec):
+    has_triangle = stands_for_rows(spec) and not job.row_weights
+    if (few := few_rows(data)) or job.dataset.is_inline or not has_triangle:
         return few
     with process.database.reading() as session:
         columns = find_columns(session, job)

@@ -29,6 +29,8 @@ def few_rows(data: TrainingData) -> ReducedRows | None:
     if len(data.y) < columns or len(data.y) * columns**2 > _MOST_WORK:
         return None
     table = np.column_stack([np.ones(len(data.y)), data.x, data.y])
+    if data.weights is not None:
+        table *= np.sqrt(data.weights)[:, None]
     with np.errstate(all="ignore"):
         return ReducedRows(np.asarray(np.linalg.qr(table, mode="r")), len(data.y)) if np.isfinite(table).all() else None
 
