@@ -22,7 +22,7 @@ COARSE = 0.01
 
 Rounding to a spacing h adds a variance of h²/12: at this fraction about 1e-5 of the column's own.
 """
-_SPLIT, _ORDER, _START = range(3)
+_SPLIT, _ORDER, _START, _FOLDS = range(4)
 """Each makes a random stream of its own out of one seed."""
 
 
@@ -124,6 +124,11 @@ def divide_rows(count: int, spec: TrainingSpec) -> tuple[Indices, Indices, Indic
     order = random_state(spec.seed, _SPLIT).permutation(count)
     parts = np.split(order, [validation, validation + test])
     return np.sort(parts[2]), np.sort(parts[0]), np.sort(parts[1])
+
+
+def fold_of_rows(count: int, spec: TrainingSpec, folds: int) -> NDArray[np.int8]:
+    """Of each of `count` rows the fold that it is in, 0 to folds − 1: a function of the seed alone, and evenly many."""
+    return (random_state(spec.seed, _FOLDS).permutation(count) % folds).astype(np.int8)
 
 
 def training_rows(count: int, spec: TrainingSpec) -> int:

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service.errors import ClientGone, LeaseLost, ServiceError
-from service.statistics.passes import TRIANGLE, RowPasses
+from service.statistics.passes import RowPasses, needs_solution
 from service.statistics.training_rows import TrainingRows, finished_job
 from service.store.passes import PassLease, claim_pass
 from slope.calling_off import called_off_when
@@ -77,7 +77,7 @@ def _find(process: Process, lease: PassLease) -> dict[str, Any]:
     with process.database.reading() as session:
         rows = TrainingRows.of(session, finished_job(session, lease.job_id))
     passes = RowPasses.for_worker(process.database, process.storage, process.queue, process.settings, rows)
-    return passes.make(lease.name, None if lease.name == TRIANGLE else passes.solution())
+    return passes.make(lease.name, passes.solution() if needs_solution(lease.name) else None)
 
 
 def _write(process: Process, action: Callable[[Session], None]) -> None:

@@ -55,6 +55,7 @@ from service.errors.requests import (
 )
 from service.errors.statistics import (
     JobNotFinished,
+    LibraryMissing,
     OutOfRange,
     PassFailed,
     PassUnderway,
@@ -105,6 +106,7 @@ __all__ = [
     "JobNotFinished",
     "JobNotFound",
     "LeaseLost",
+    "LibraryMissing",
     "MalformedRequest",
     "MethodNotAllowed",
     "NotAcceptable",

@@ -46,8 +46,20 @@ class TooManyCoefficients(InvalidRequest):
     type = "too-many-coefficients"
     title = "The job has too many coefficients"
 
-    def __init__(self, features: int, most: int) -> None:
-        super().__init__(f"The job has {features:,} features; statistics are told of {most:,} at most")
+    def __init__(self, features: int, most: int, what: str = "statistics") -> None:
+        told = "is" if what == "a path" else "are"
+        super().__init__(f"The job has {features:,} features; {what} {told} told of {most:,} at most")
+
+
+class LibraryMissing(ServiceError):
+    """A library that this needs is not installed. The operator installs it, or ask for what does without."""
+
+    status = 501
+    type = "library-missing"
+    title = "This service lacks a library for that"
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(f"It lacks {library}: its operator adds it with pip install 'slope-regression[{extra}]'")
 
 
 class OutOfRange(InvalidRequest):

@@ -8,6 +8,7 @@ from service.errors import InvalidRequest, PassUnderway, RowsGone
 from service.queue import Queue
 from service.settings import Settings
 from service.statistics.passes import DURBIN_WATSON, INFLUENCE, RowPasses
+from service.statistics.paths import path_of
 from service.statistics.training_rows import TrainingRows, finished_job
 from service.storage import Storage
 from service.store.database import Database
@@ -18,7 +19,9 @@ from slope.spec.names import no_such
 from slope.statistics.covariance import CLUSTER, NONROBUST, Covariance
 from slope.statistics.influence import Influence, Measure, influence_of
 from slope.statistics.notes import reason_for_no_p_values
+from slope.statistics.path import Path
 from slope.statistics.result import Statistics
+from slope.statistics.shrinkage import Penalty
 from slope.statistics.solution import Solution
 from slope.statistics.table import Trained, tell
 
@@ -56,6 +59,10 @@ class Fits:
             detail = "Residuals of a ridge are no Student's t: ask for the rows by cook or by leverage"
             raise InvalidRequest(detail, [Fault(detail, "/query/by")])
         return influence_of(solution, passes.find(INFLUENCE, solution), by, top)
+
+    def path(self, job_id: UUID, *, penalty: Penalty, l1_ratio: float | None, folds: int | None) -> Path:
+        """The exact solution under weaker and weaker penalties. Raises LibraryMissing and InvalidRequest, too."""
+        return path_of(self._passes(job_id)[0], penalty=penalty, l1_ratio=l1_ratio, folds=folds)
 
     def _passes(self, job_id: UUID) -> tuple[RowPasses, Trained | None]:
         with self._database.reading() as session:

@@ -19,12 +19,15 @@ from service.store.database import Database
 from service.store.tables import RowPass
 from slope.spec import Fault
 from slope.statistics.covariance import CLUSTER
+from slope.statistics.folds import FoldsPass
 from slope.statistics.influence import InfluencePass
 from slope.statistics.passes import DurbinWatson, Pass, TrianglePass
 from slope.statistics.sandwich import ClusterSandwich, Sandwich, TooManyClusters
 from slope.statistics.solution import Solution
 
 TRIANGLE, DURBIN_WATSON, INFLUENCE = "triangle", "durbin_watson", "influence"
+FOLDS = "folds:"
+"""Before how many they are."""
 _LITTLE_NUMBERS = 100_000
 """What a pass over no more finds is not kept: it takes a few milliseconds."""
 
@@ -55,7 +58,7 @@ class RowPasses:
         return _reading(lambda: solve_job(self.storage, self.rows, with_rows))
 
     def find(self, name: str, solution: Solution | None) -> dict[str, Any]:
-        """What a pass by this name finds; the solution is that of the job, for all but the triangle."""
+        """What a pass by this name finds; the solution is that of the job, where it is needed."""
         kept = self._kept(name)
         if kept is not None:
             return kept
@@ -70,7 +73,7 @@ class RowPasses:
 
     def make(self, name: str, solution: Solution | None) -> dict[str, Any]:
         """Make it here. Raises InvalidRequest for what the rows turn out not to have."""
-        taken, others = _new_pass(name, len(self.rows.features), solution)
+        taken, others = _new_pass(name, self.rows, solution)
         try:
             return _reading(lambda: pass_over(self.storage, self.rows, taken, *others))
         except TooManyClusters as error:
@@ -119,10 +122,18 @@ def _reading(action: Callable[[], Found]) -> Found:
         raise RowsGone from error
 
 
-def _new_pass(name: str, features: int, solution: Solution | None) -> tuple[Pass, tuple[str, ...]]:
+def needs_solution(name: str) -> bool:
+    """Whether a pass looks at the rows with the job's solution in hand."""
+    return name != TRIANGLE and not name.startswith(FOLDS)
+
+
+def _new_pass(name: str, rows: TrainingRows, solution: Solution | None) -> tuple[Pass, tuple[str, ...]]:
     """With the columns that it needs besides the features and the target."""
+    features = len(rows.features)
     if name == TRIANGLE:
         return TrianglePass(features), ()
+    if name.startswith(FOLDS):
+        return FoldsPass(features, rows.dataset.rows, rows.spec, int(name.removeprefix(FOLDS))), ()
     assert solution is not None
     if name == DURBIN_WATSON:
         return DurbinWatson(solution), ()

@@ -119,6 +119,7 @@ class AsyncClient:
     statistics_table = _run(statistics_calls.statistics_table)
     influence = _run(statistics_calls.influence)
     influence_table = _run(statistics_calls.influence_table)
+    path = _run(statistics_calls.path)
     upload = _run(dataset_calls.upload)
     dataset = _run(dataset_calls.dataset)
     datasets = _each(dataset_calls.datasets)

@@ -29,5 +29,13 @@ def influence_table(job_id: str, **options: Any) -> Call[str]:
     return _text(f"/v1/jobs/{job_id}/influence", options)
 
 
+def path(job_id: str, **options: Any) -> Call[Json]:
+    """The exact solution under 100 penalties, and which is best.
+
+    Options are those of `GET /v1/jobs/{id}/path`: `penalty`, `l1_ratio` and `folds`.
+    """
+    return request_json("GET", f"/v1/jobs/{job_id}/path", params=options)
+
+
 def _text(path: str, options: Json) -> Call[str]:
     return checked((yield Request("GET", path, {"params": options | {"format": "text"}}))).text

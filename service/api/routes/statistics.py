@@ -16,9 +16,12 @@ from service.api.negotiation import MEDIA_TYPES
 from service.api.schemas.statistics import UnderwayView
 from service.errors import PassUnderway
 from service.settings import Settings
+from service.statistics.paths import MOST_FOLDS
 from slope.statistics.covariance import NONROBUST
 from slope.statistics.influence import MOST_TOLD, Influence, InfluentialRow, Measure
+from slope.statistics.path import Path, path_as_csv
 from slope.statistics.result import Coefficient, Statistics
+from slope.statistics.shrinkage import Penalty
 from slope.statistics.text import text_of, text_of_influence
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["statistics"])
@@ -36,6 +39,19 @@ async def _statistics_format(
 
 
 StatisticsFormatDep = Annotated[StatisticsFormat, Depends(_statistics_format)]
+
+
+PathFormat = Literal["json", "csv"]
+
+
+async def _path_format(
+    request: Request,
+    format: Annotated[PathFormat | None, Query(description="What Accept would say, for a link")] = None,
+) -> PathFormat:
+    return negotiation.choose_format(request, get_args(PathFormat), format)
+
+
+PathFormatDep = Annotated[PathFormat, Depends(_path_format)]
 
 
 CovarianceQuery = Annotated[
@@ -102,6 +118,38 @@ async def get_influence(
         return _answer(told, InfluentialRow, told.data, text_of_influence, format)
 
     return await _when_there(answer, turn, wait, _address(settings, job_id, "influence", request))
+
+
+@router.get("/path", response_model=Path, responses=negotiation.document_formats("csv") | _UNDERWAY)
+async def get_path(
+    job_id: UUID,
+    request: Request,
+    fits: FitsDep,
+    turn: TurnDep,
+    settings: SettingsDep,
+    wait: WaitDep,
+    format: PathFormatDep,
+    penalty: Annotated[Penalty, Query(description="Which penalty becomes weaker")] = "l2",
+    l1_ratio: Annotated[
+        float | None, Query(gt=0, lt=1, description="Of an elastic net, as scikit-learn has it; 0.5 by default")
+    ] = None,
+    folds: Annotated[
+        int | None, Query(ge=2, le=MOST_FOLDS, description="Of a cross-validation; none by default")
+    ] = None,
+) -> Response:
+    """The exact solution under 100 penalties, from one that leaves nearly nothing of the weights to nearly none.
+
+    Each with its effective degrees of freedom, its loss and its generalized cross-validation, and with `folds` with the
+    error of rows left out: exactly, from the triangles of the folds, which one pass over the rows takes. A point's `l1`
+    and `l2` are what a job would take. As JSON or CSV; 202 while a worker looks at the rows of large data.
+    """
+
+    def answer() -> Response:
+        told = fits.path(job_id, penalty=penalty, l1_ratio=l1_ratio, folds=folds)
+        content = path_as_csv(told) if format == "csv" else orjson.dumps(told)
+        return Response(content, media_type=MEDIA_TYPES[format])
+
+    return await _when_there(answer, turn, wait, _address(settings, job_id, "path", request))
 
 
 async def _when_there(answer: Callable[[], Response], turn: Turn, wait: float, address: str) -> Response:

@@ -143,6 +143,29 @@ def influence(
 
 
 @app.command()
+def path(
+    job: JobId,
+    penalty: Annotated[str, typer.Option(help="l2, l1 or elastic_net")] = "l2",
+    l1_ratio: Annotated[float | None, typer.Option(help="Of an elastic net")] = None,
+    folds: Annotated[int | None, typer.Option(help="Of a cross-validation")] = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show the exact solution under 100 penalties, the best by each measure marked."""
+    asked = {"penalty": penalty, "l1_ratio": l1_ratio, "folds": folds}
+    with connected(url) as client:
+        found = client.path(job, **{name: value for name, value in asked.items() if value is not None})
+    if as_json:
+        print_json(found)
+        return
+    names = ("l1", "l2", "degrees_of_freedom", "loss", "gcv", "cross_validation_error")
+    marks = {found["best_by_gcv"]: "best by gcv", found["within_one_standard_error"]: "within one standard error"}
+    marks[found["best_by_cross_validation"]] = "best by cross-validation"
+    rows = [[*(point[name] for name in names), marks.get(place, "")] for place, point in enumerate(found["points"])]
+    print_rows((*names, ""), rows)
+
+
+@app.command()
 def predict(
     job: JobId,
     points: Annotated[list[str], typer.Argument(help="Points as 30,1; or a CSV file; or - for standard input")],
