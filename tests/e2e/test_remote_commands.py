@@ -112,6 +112,8 @@ def test_the_statistics_of_a_fit_are_told(slope: Slope, job: dict[str, Any]) -> 
     assert "bias" in slope("statistics", job["id"], "--level", "0.9").stdout
     assert len(json.loads(slope("influence", job["id"], "--top", "2", "--json").stdout)["data"]) == 2
     assert slope("influence", job["id"], "--by", "leverage").stdout
+    assert len(json.loads(slope("path", job["id"], "--folds", "2", "--json").stdout)["points"]) == 100
+    assert "best by gcv" in slope("path", job["id"], "--penalty", "l1").stdout
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from workbench import problem_of
 from service.settings import Settings
 from service.store.database import Database
 from slope.data import Array
-from worker.attempt import take_work
 from worker.process import Process
+from worker.work import take_work
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]
