@@ -1,9 +1,10 @@
-"""The statistics of a finished job whatever its rows, and a second pass over them for HC3, beside statsmodels."""
+"""The statistics and the regularization path of a finished job whatever its rows, and a second pass for HC3, beside
+statsmodels and scikit-learn."""
 
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path as Folder
 from time import perf_counter
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import statsmodels.api as sm
+from sklearn.linear_model import Ridge, RidgeCV
 from sqlalchemy import update
 from threadpoolctl import threadpool_limits
 
@@ -29,6 +31,7 @@ from service.store.database import Database
 from service.store.tables import Job
 from slope.data import Array
 from slope.spec import JobRequest
+from slope.statistics.path import Path
 from slope.tabular.isolated import Sent
 from slope.tabular.reading import Reading
 from slope.triangle import Triangulation
@@ -41,10 +44,10 @@ def run() -> None:
     with threadpool_limits(1):
         for exponent in (4, 6, 7):
             with tempfile.TemporaryDirectory(prefix="slope-bench-") as folder:
-                _measure(exponent, Path(folder))
+                _measure(exponent, Folder(folder))
 
 
-def _measure(exponent: int, folder: Path) -> None:
+def _measure(exponent: int, folder: Folder) -> None:
     x, y = rows(10**exponent)
     settings = Settings(data_dir=folder)
     with _service(settings) as (database, storage):
@@ -59,6 +62,7 @@ def _measure(exponent: int, folder: Path) -> None:
             print(f"  {agreement(estimates, model.fit().bse, 1e-9, 'standard errors')}")
             own |= in_turns(3, {"statsmodels": _milliseconds(lambda: sm.OLS(y, sm.add_constant(x)).fit().summary())})
         _tell(own, _IN_PROCESS)
+        _compare_paths(fits, job_id, x, y, is_compared=exponent == 4)
         if exponent > 4:
             _compare_passes(settings, database, storage, job_id, x, y, is_compared=model is not None)
 
@@ -67,6 +71,21 @@ def _tell(measured: dict[str, list[float]], aim: Aim) -> None:
     for name, values in measured.items():
         verdict = f"; aim {aim} ms: {'met' if aim.is_met(float(np.median(values))) else 'NOT MET'}"
         print(f"  {name:<40}{np.median(values):10.4g} ms{verdict if name == 'ours' else ''}")
+
+
+def _compare_paths(fits: Fits, job_id: UUID, x: Array, y: Array, *, is_compared: bool) -> None:
+    def trace_path() -> Path:
+        return fits.path(job_id, penalty="l2", l1_ratio=None, folds=None)
+
+    print("the regularization path of the same job, of 100 penalties")
+    measured = in_turns(21, {"ours": _milliseconds(trace_path)})
+    if is_compared:  # of more rows it takes minutes
+        found = trace_path()
+        alphas = [len(y) * point.l2 for point in found.points]
+        models = [Ridge(alpha=alpha, solver="svd").fit(x, y).coef_ for alpha in alphas[::33]]
+        print(f"  {agreement([point.weights for point in found.points[::33]], models, 1e-9, 'weights of the path')}")
+        measured |= in_turns(3, {"RidgeCV of scikit-learn": _milliseconds(lambda: RidgeCV(alphas=alphas).fit(x, y))})
+    _tell(measured, _IN_PROCESS)
 
 
 def _compare_passes(
