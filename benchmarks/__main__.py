@@ -46,4 +46,5 @@ def main(names: list[str]) -> None:
         _BENCHMARKS[name]()
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":  # a process that is spawned imports this module, too
+    main(sys.argv[1:])

@@ -137,6 +137,7 @@ _EXAMPLES: dict[str, Any] = {
     "schedule": {"name": "cosine", "T_max": 200},
     "loss": "huber",
     "huber_delta": 1.5,
+    "test_fraction": 0.1,
     "l1": 0.001,
     "l2": 0.01,
     "fit_bias": False,

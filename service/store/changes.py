@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert, update
@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from service.store.database import later, now
 from service.store.tables import Event, Job
-from slope.health import Finding
+
+if TYPE_CHECKING:
+    from slope.health import Finding  # needs torch, which the API loads when it is first needed
 
 RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
 _RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
@@ -43,7 +45,7 @@ class JobChange:
     job_id: UUID
     values: dict[str, Any] = field(default_factory=dict)
     """By column."""
-    findings: Sequence[Finding] = ()
+    findings: "Sequence[Finding]" = ()
     ending: Ending | None = None
 
 

@@ -52,7 +52,7 @@ def next_version(session: Session, name: str | None) -> int | None:
     return 1 + (session.scalar(select(func.max(Dataset.version)).where(Dataset.name == name)) or 0)
 
 
-def rename_dataset(session: Session, dataset_id: UUID, name: str | None) -> None:
+def name_dataset(session: Session, dataset_id: UUID, name: str | None) -> None:
     """Let a dataset have another name, of which it is the newest version."""
     version = next_version(session, name)
     session.execute(update(Dataset).where(Dataset.id == dataset_id).values(name=name, version=version))

@@ -58,6 +58,7 @@ JOB = {
     "attempt",
     "error",
     "stopped_early",
+    "metrics",
     "reason",
     "warnings",
     "created_at",
@@ -102,7 +103,7 @@ def test_an_accepted_job_is_described_in_full(client: TestClient) -> None:
         "attempt": 0,
     }
     assert UUID(job["dataset"].pop("id")).version == 7
-    assert job["dataset"] == {"rows": 3, "features": 1, "columns": ["x"], "target": "y"}
+    assert job["dataset"] == {"rows": 3, "features": 1, "columns": ["x"], "target": "y", "weights": None}
     assert job["hyperparameters"].items() >= LECTURE["hyperparameters"].items()
     assert job["progress"] == {
         "epochs_done": 0,
@@ -112,7 +113,7 @@ def test_an_accepted_job_is_described_in_full(client: TestClient) -> None:
         "eta_seconds": None,
         "partitions_done": None,
     }
-    assert job["loss"] == {"first": None, "last": None, "best": None, "validation": None}
+    assert job["loss"] == dict.fromkeys(("first", "last", "best", "training", "validation"))
     assert job["plan"].keys() >= {"engine", "why", "steps", "recorded_numbers", "estimated_seconds"}
     assert job["analysis"]["exact"] == {"weights": [pytest.approx(2.0)], "bias": None, "loss": pytest.approx(0.0)}
     assert [transition["status"] for transition in job["transitions"]] == ["queued"]

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
-from workbench import change, claimed, request
+from workbench import change, claimed, request, storage
 
 from service.store import schema
 from service.store.database import Database
@@ -46,13 +46,19 @@ def values_of(database: Database, statement: str) -> set[Any]:
         return set(connection.execute(text(statement)).scalars())
 
 
+@pytest.fixture(autouse=True)
+def _numbers_in_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that is taken back further moves numbers from rows to objects, where they stay."""
+    monkeypatch.setattr("service.data.datasets.MOST_IN_ROW", 0)
+
+
 def test_all_rows_are_the_same_when_the_migration_is_taken_back_and_made_again(own_database: Database) -> None:
     fill(own_database)
     before = everything(own_database)
     assert all(before[table] for table in ("datasets", "jobs", "epochs", "steps", "events", "partitions", "sweeps"))
 
-    schema.downgrade_schema(own_database, "0008")
-    schema.upgrade_schema(own_database)
+    schema.downgrade_schema(own_database, "0008", storage=storage())
+    schema.upgrade_schema(own_database, storage=storage())
 
     assert everything(own_database) == before
     schema.check_schema(own_database)
@@ -60,12 +66,12 @@ def test_all_rows_are_the_same_when_the_migration_is_taken_back_and_made_again(o
 
 def test_ids_without_dashes_become_those_of_the_api(own_database: Database) -> None:
     job_id = fill(own_database)
-    schema.downgrade_schema(own_database, "0008")
+    schema.downgrade_schema(own_database, "0008", storage=storage())
     old = job_id.hex if own_database.is_sqlite else job_id
     assert values_of(own_database, "SELECT id FROM jobs") == {old}
     assert values_of(own_database, "SELECT job_id FROM epochs") == {old}
 
-    schema.upgrade_schema(own_database)
+    schema.upgrade_schema(own_database, storage=storage())
 
     new = str(job_id) if own_database.is_sqlite else job_id
     assert values_of(own_database, "SELECT id FROM jobs") == {new}
@@ -74,8 +80,8 @@ def test_ids_without_dashes_become_those_of_the_api(own_database: Database) -> N
 
 def test_foreign_keys_hold_after_the_migration(own_database: Database) -> None:
     job_id = fill(own_database)
-    schema.downgrade_schema(own_database, "0008")
-    schema.upgrade_schema(own_database)
+    schema.downgrade_schema(own_database, "0008", storage=storage())
+    schema.upgrade_schema(own_database, storage=storage())
 
     with pytest.raises(IntegrityError), own_database.writer.begin() as connection:
         connection.exec_driver_sql(f"INSERT INTO snapshots VALUES ('{uuid4()}', 0, '')")
@@ -87,8 +93,8 @@ def test_foreign_keys_hold_after_the_migration(own_database: Database) -> None:
 @pytest.mark.parametrize("own_database", ["sqlite"], indirect=True)
 def test_sqlite_finds_nothing_wrong_with_the_migrated_file(own_database: Database) -> None:
     fill(own_database)
-    schema.downgrade_schema(own_database, "0008")
-    schema.upgrade_schema(own_database)
+    schema.downgrade_schema(own_database, "0008", storage=storage())
+    schema.upgrade_schema(own_database, storage=storage())
 
     assert values_of(own_database, "PRAGMA integrity_check") == {"ok"}
     assert values_of(own_database, "PRAGMA foreign_key_check") == set()

@@ -110,16 +110,17 @@ class _Strict:
                 yield Fault(self._unknown(name), pointer(["query", name]))
             elif count > 1 and not self._known.get(name, False):
                 yield Fault("It is given more than once: give it once", pointer(["query", name]))
-        for name, value in query.multi_items():
-            if name in self._whole and not _DIGITS.fullmatch(value):
-                yield _no_whole_number(["query", name])
+        for name in self._whole:
+            for place, value in enumerate(query.getlist(name)):
+                if not _DIGITS.fullmatch(value):
+                    yield _no_whole_number(["query", name, *([place] if self._known[name] else [])])
 
     def _unknown(self, name: str) -> str:
         known = [*self._known, *(f"{family.name}[key]" for family in self._families)]
         return no_such("parameter", name, known)
 
 
-def _no_whole_number(location: list[str]) -> Fault:
+def _no_whole_number(location: list[str | int]) -> Fault:
     return Fault("Input should be a whole number, written in digits", pointer(location))
 
 

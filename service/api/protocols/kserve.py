@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from service.api.protocols.tensors import Tensor, read_rows
+from service.api.protocols.tensors import Tensor, rows_of_tensors
 from service.api.request_bodies.json_body import Foreign, parse_body
 from service.api.schemas.kserve import datatype_of
 from service.errors import MalformedRequest
@@ -69,7 +69,7 @@ def answer_inference(model: TrainedModel, body: bytes, header_length: int | None
     """Raises MalformedRequest and InvalidRequest."""
     features = model.features or default_features(len(model.weights))
     request, tail = _read(body, header_length, {"x", *features})
-    y = trained_models.predict_rows(model, read_rows(request.inputs, tail, features), "/inputs/0")
+    y = trained_models.predict_rows(model, rows_of_tensors(request.inputs, tail, features), "/inputs/0")
     output: dict[str, Any] = {"name": "y", "shape": [len(y)], "datatype": datatype_of(model)}
     answer = {"model_name": model.job_id, "outputs": [output]} | ({"id": request.id} if request.id else {})
     if not request.wants_bytes:

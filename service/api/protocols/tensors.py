@@ -86,7 +86,7 @@ class _Input:
         return pointer_to(("inputs", self.index, *location))
 
 
-def read_rows(tensors: Sequence[InputTensor | OtherTensor], tail: bytes, features: Sequence[str]) -> Array:
+def rows_of_tensors(tensors: Sequence[InputTensor | OtherTensor], tail: bytes, features: Sequence[str]) -> Array:
     """The rows (N × D) of a request, and of the bytes behind its JSON. Raises InvalidRequest."""
     is_whole = len(tensors) == 1 and tensors[0].name == "x"
     _refuse_words(tensors, {"x"} if is_whole else {*features})

@@ -76,10 +76,10 @@ async def _prediction_format(
     return negotiation.choose_format(request, get_args(PredictionFormat), format)
 
 
-@router.get("/predictions")
+@router.get("/predictions", response_model_exclude_unset=True)
 def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
     """For every `predict` point of the job: the prediction before training and after it."""
-    return Page(data=[PredictionView.of(each) for each in points.list_predictions(session, job_id)])
+    return Page(data=[PredictionView.of(each) for each in points.list_predictions(session, job_id)], next=None)
 
 
 @router.post(
