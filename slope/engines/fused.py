@@ -19,14 +19,14 @@ from slope.engines.descent_rules import BUFFERS
 from slope.engines.design import Design
 from slope.engines.early_stopping import GroupPatience
 from slope.engines.lane_columns import LaneState, MemberEpochs, MemberSteps, of_models
-from slope.engines.lane_rules import LANES
+from slope.engines.lane_rules import LANES, initial_buffers, kept_buffers
 from slope.engines.reach import largest_number
 from slope.engines.reduced import Reductions, reductions_of
 from slope.engines.rounds import Found, Round
 from slope.engines.walks import Ground, Walk
 from slope.model import Parameters
 from slope.records import StepRecord, StepTable
-from slope.spec import SGD, Adagrad, Adam, AdamW, RMSprop, TrainingSpec
+from slope.spec import TrainingSpec
 
 _BLOCK_SECONDS = 0.05
 """The epochs of a block take about this long."""
@@ -155,7 +155,7 @@ class Fused:
         if self._spec.zero_gradients == "never":
             kept.append(state.gradient[:, learns])
         buffers = state.buffers.reshape(len(state.buffers), BUFFERS, -1, LANES)
-        return [*kept, *(buffers[:, row, learns] for row in range(_buffers(self._specs)))]
+        return [*kept, *(buffers[:, row, learns] for row in range(kept_buffers(self._specs)))]
 
     def follow(self, epochs: int) -> tuple[Walk, Found]:
         """What some epochs come to. The run stays where it is, and no gradient is held against autograd's."""
@@ -249,7 +249,7 @@ class Fused:
 
     @cached_property
     def _state(self) -> LaneState:
-        return LaneState.at(self._starts, _initial_buffers(self._specs))
+        return LaneState.at(self._starts, initial_buffers(self._specs))
 
     @property
     def _starts(self) -> Array:
@@ -282,21 +282,3 @@ class Fused:
         x, y = self._data.validation_x, self._data.validation_y
         weights = self._data.validation_weights
         return Design.of_rows(x, y, start, whole, weights).without_penalty if len(y) else None
-
-
-def _initial_buffers(specs: Sequence[TrainingSpec]) -> Array:
-    """What fills the buffers of each model's update before its first step."""
-    if not isinstance(specs[0].optimizer, Adagrad):
-        return np.zeros(len(specs))
-    return np.array([getattr(spec.optimizer, "initial_accumulator_value", 0.0) for spec in specs])
-
-
-def _buffers(specs: Sequence[TrainingSpec]) -> int:
-    """How many vectors the update of such models leaves for the next."""
-    match specs[0].optimizer:
-        case SGD():
-            return int(any(isinstance(spec.optimizer, SGD) and spec.optimizer.momentum for spec in specs))
-        case Adam(amsgrad=more) | AdamW(amsgrad=more) | RMSprop(centered=more):
-            return 2 + int(more)
-        case _:
-            return 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from slope.data import Array
 from slope.engines.descent_rules import Update
-from slope.spec import TrainingSpec
+from slope.spec import SGD, Adagrad, Adam, AdamW, RMSprop, TrainingSpec
 
 LANES = 8
 """Models in a group whose steps are taken together."""
@@ -48,3 +48,21 @@ def own_numbers(specs: Sequence[TrainingSpec]) -> Array:
         clip = inf if spec.clip_norm is None else spec.clip_norm
         rows.append((spec.l1, spec.l2, spec.huber_delta, clip, momentum, share, eps, decay))
     return np.array(rows).T.copy()
+
+
+def initial_buffers(specs: Sequence[TrainingSpec]) -> Array:
+    """What fills the buffers of each model's update before its first step."""
+    if not isinstance(specs[0].optimizer, Adagrad):
+        return np.zeros(len(specs))
+    return np.array([getattr(spec.optimizer, "initial_accumulator_value", 0.0) for spec in specs])
+
+
+def kept_buffers(specs: Sequence[TrainingSpec]) -> int:
+    """How many vectors the update of such models leaves for the next."""
+    match specs[0].optimizer:
+        case SGD():
+            return int(any(isinstance(spec.optimizer, SGD) and spec.optimizer.momentum for spec in specs))
+        case Adam(amsgrad=more) | AdamW(amsgrad=more) | RMSprop(centered=more):
+            return 2 + int(more)
+        case _:
+            return 1
