@@ -75,6 +75,11 @@ class ReducedRows:
         triangle[:, -1] -= self.ones * scaler.target_mean
         return type(self)(triangle, self.rows)
 
+    @property
+    def evened(self) -> Self:
+        """Weighted rows, whose ones are the roots of the weights: those are scaled to a mean of 1."""
+        return type(self)(self.triangle * (self.rows**0.5 / abs(self.triangle[0, 0])), self.rows)
+
     def squared_error(self, weights: Array, bias: float) -> float:
         """‖Xw + b − y‖² over all rows, as a sum of D + 2 squares: nothing cancels near zero."""
         return float(np.square(self.x @ weights + bias * self.ones - self.y).sum())
@@ -88,6 +93,11 @@ class ReducedColumns:
     lowest: Array
     """D + 1 numbers: the least of each feature, and of the target as the last."""
     highest: Array
+
+    @property
+    def evened(self) -> Self:
+        """As the whole is."""
+        return type(self)(self.whole.evened, self.lowest, self.highest)
 
     @property
     def constant(self) -> NDArray[np.bool_]:

@@ -73,14 +73,19 @@ class Triangulation:
         self._chunk = np.ones((max(_CHUNK_ROWS, _CHUNK_NUMBERS // (columns + 1)), columns + 1), order="F")
         self._filled = 0
         self._rows = 0
+        self._is_weighted = False
         self._middles = np.zeros(columns)
         self._triangle = np.zeros((columns + 1, columns + 1))
 
-    def add(self, columns: Sequence[Array]) -> None:
-        """More rows: for every column as many finite numbers."""
+    def add(self, columns: Sequence[Array], roots: Array | None = None) -> None:
+        """More rows: for every column as many finite numbers. Each row counts as the square of its root says: with
+        roots, those are in the place of the ones, and all other columns are multiplied by them."""
+        self._is_weighted = roots is not None
         start, count = 0, len(columns[0])
         while start < count:
             stop = min(count, start + len(self._chunk) - self._filled)
+            if roots is not None:
+                self._chunk[self._filled : self._filled + stop - start, 0] = roots[start:stop]
             self._fill([values[start:stop] for values in columns], stop - start)
             start = stop
             if self._filled == len(self._chunk):
@@ -109,6 +114,8 @@ class Triangulation:
             if self._rows == 0:
                 self._middles = _middles(chunk[:, 1:])
                 chunk[:, 1:] -= self._middles
+            if self._is_weighted:
+                chunk[:, 1:] *= chunk[:, :1]
             self._triangle = join(self._triangle, chunk)
         self._rows, self._filled = self._rows + self._filled, 0
 

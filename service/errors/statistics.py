@@ -17,21 +17,6 @@ class JobNotFinished(ServiceError):
         super().__init__(f"The job is {status}: its statistics are told when it has ended; Prefer: wait=60 on it waits")
 
 
-class RowsAreWeighted(ServiceError):
-    """The rows of the job do not count alike, and statistics of weighted rows are not told yet. Train without
-    `weights` to have those of rows that count alike."""
-
-    status = 409
-    type = "rows-are-weighted"
-    title = "The rows of the job are weighted"
-
-    def __init__(self, column: str) -> None:
-        super().__init__(
-            f"The rows of the job have weights, by {column}: its statistics, influence and intervals would be those of "
-            "rows that count alike, and are not told; train without weights to have them"
-        )
-
-
 class TooFewRows(InvalidRequest):
     """The job trained on no more rows than it has coefficients: the model passes through all of them, and nothing is
     left to tell noise by. Train on more rows, or on fewer features."""

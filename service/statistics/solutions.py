@@ -10,7 +10,7 @@ from service.statistics.training_rows import TrainingRows
 from service.storage import Storage
 from slope.calling_off import is_called_off
 from slope.statistics.factor import MOST_WORK
-from slope.statistics.passes import Pass, columns_of
+from slope.statistics.passes import Pass, columns_of, weighting_of
 from slope.statistics.solution import BeyondRange, NoRowsLeft, Solution, solve_columns, solve_rows
 
 MOST_FEATURES = 1000
@@ -27,11 +27,14 @@ def solve_job(storage: Storage, rows: TrainingRows, triangle: Callable[[], dict[
     with _translated():
         few = _few(storage, rows)
         if few is not None:
-            return solve_rows(few.x, few.y, rows.spec)
-        columns = rows.columns or columns_of(triangle())
+            return solve_rows(few.x, few.y, rows.spec, few.weights)
+        if rows.columns:
+            return solve_columns(rows.columns, rows.spec)
+        found = triangle()
+        columns = columns_of(found)
         if columns is None:
             raise BeyondRange
-        return solve_columns(columns, rows.spec)
+        return solve_columns(columns, rows.spec, weighting_of(found))
 
 
 def _few(storage: Storage, rows: TrainingRows) -> Arrays | None:
@@ -52,10 +55,11 @@ def pass_over(storage: Storage, rows: TrainingRows, taken: Pass, *others: str) -
     Raises ClientGone, ObjectMissing and StorageUnavailable, and what the pass raises.
     """
     features = len(rows.features)
-    for part, places in rows.read(storage, *others):
+    for part in rows.read(storage, *others):
         if is_called_off():
             raise ClientGone
-        taken.add(part[:, :features], part[:, features], places, part[:, features + 1 :])
+        x, y, more = part.columns[:, :features], part.columns[:, features], part.columns[:, features + 1 :]
+        taken.add(x, y, part.places, more, part.weights)
     return taken.result()
 
 

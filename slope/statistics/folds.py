@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from slope.data import Array, Indices, fold_of_rows
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
-from slope.statistics.passes import TrianglePass, columns_of
+from slope.statistics.passes import TrianglePass, columns_as_given
 from slope.statistics.shrinkage import Centred, Strength
 
 
@@ -20,19 +20,24 @@ class FoldsPass:
         self._fold: NDArray[np.int8] = fold_of_rows(count, spec, folds)
         self._taken = [TrianglePass(features) for _ in range(folds)]
 
-    def add(self, x: Array, y: Array, places: Indices, others: Array | None = None) -> None:
+    def add(
+        self, x: Array, y: Array, places: Indices, others: Array | None = None, weights: Array | None = None
+    ) -> None:
         fold = self._fold[places]
         for number, taken in enumerate(self._taken):
             mine = fold == number
-            taken.add(x[mine], y[mine], places[mine])
+            taken.add(x[mine], y[mine], places[mine], None, None if weights is None else weights[mine])
 
     def result(self) -> dict[str, Any]:
         return {"folds": [taken.result() for taken in self._taken]}
 
 
 def folds_of(found: dict[str, Any]) -> list[ReducedColumns] | None:
-    """What stands for the rows of each fold; None where a fold has none, or numbers beyond the range of float64."""
-    folds = [columns_of(each) for each in found["folds"]]
+    """What stands for the rows of each fold; None where a fold has none, or numbers beyond the range of float64.
+
+    Weights are as they were given: scaled fold by fold, they could not be joined.
+    """
+    folds = [columns_as_given(each) for each in found["folds"]]
     return [each for each in folds if each is not None] if all(folds) else None
 
 
@@ -52,8 +57,9 @@ def validate(folds: list[ReducedColumns], spec: TrainingSpec, strengths: list[St
     """
     errors = []
     for number, left_out in enumerate(folds):
-        centred = Centred.of(joined([each for place, each in enumerate(folds) if place != number]), spec)
+        centred = Centred.of(joined([each for place, each in enumerate(folds) if place != number]).evened, spec)
         weights, biases = centred.in_own_units(centred.solve(strengths))
         combined = np.column_stack([biases, weights, -np.ones(len(biases))])
-        errors.append(np.square(left_out.whole.triangle @ combined.T).sum(axis=0) / left_out.whole.rows)
+        tested = left_out.whole.evened
+        errors.append(np.square(tested.triangle @ combined.T).sum(axis=0) / tested.rows)
     return np.mean(errors, axis=0), np.std(errors, axis=0, ddof=1) / len(folds) ** 0.5

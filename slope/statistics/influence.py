@@ -36,7 +36,7 @@ class InfluentialRow:
     leverage: float
     """How far its prediction follows its own y: from 0, not at all, to 1, wholly. They add up to the coefficients."""
     residual: float
-    """y − ŷ."""
+    """y − ŷ, without the row's weight."""
     standardized: float | None
     """The residual over its standard error, with all rows' deviation."""
     studentized: float | None
@@ -58,7 +58,7 @@ class Influence:
     rows: int
     """Those trained on."""
     press: float | None
-    """Σ(y − ŷ)², each row predicted by the fit to all others; None where a row holds a coefficient alone."""
+    """Σ(y − ŷ)² times weight, each row predicted by the fit to all others; None where one holds a coefficient alone."""
     predicted_r_squared: float | None
     """1 − press over the squares of y: R² of rows that were not learnt from."""
     by: Measure
@@ -78,9 +78,11 @@ class InfluencePass:
         self._press = 0.0
         self._alone: list[int] = []
 
-    def add(self, x: Array, y: Array, places: Indices, others: Array | None = None) -> None:
+    def add(
+        self, x: Array, y: Array, places: Indices, others: Array | None = None, weights: Array | None = None
+    ) -> None:
         """More rows, and which of the dataset they are (n)."""
-        measured, press = measure(self._solution, x, y)
+        measured, press = measure(self._solution, x, y, weights)
         alone = np.flatnonzero(np.isnan(press))
         self._alone += places[alone[: MOST_TOLD - len(self._alone)]].tolist()
         self._press += float(np.nansum(press))
@@ -120,10 +122,10 @@ class _Top:
         return np.asarray(np.nan_to_num(np.abs(table[:, self._column]), nan=np.inf))
 
 
-def measure(solution: Solution, x: Array, y: Array) -> tuple[Array, Array]:
-    """All but the first columns of an InfluentialRow (n × 6), and (y − ŷ)² without the row (n)."""
-    design, _ = solution.frame.split_rows(x, y)
-    residuals, leverages = solution.residuals(x, y), np.square(design @ solution.root).sum(axis=1)
+def measure(solution: Solution, x: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """All but the first columns of an InfluentialRow (n × 6), and (y − ŷ)² without the row, weighted (n)."""
+    design, left_over = solution.split_rows(x, y, weights)
+    residuals, leverages = left_over - design @ solution.estimates, np.square(design @ solution.root).sum(axis=1)
     left = np.where(1 - leverages > ALONE, 1 - leverages, np.nan)
     reach = leverages if solution.root is solution.spread else np.square(design @ solution.spread).sum(axis=1)
     variance, freedom = solution.variance, solution.degrees_of_freedom
@@ -135,7 +137,8 @@ def measure(solution: Solution, x: Array, y: Array) -> tuple[Array, Array]:
         is_told = np.where(solution.frame.penalty or freedom <= 1, np.nan, 1.0)
         studentized = is_told * residuals / np.sqrt(np.where(others > 0, others, np.nan) * left)
         dffits = studentized * np.sqrt(leverages / left)
-    measured = np.column_stack([leverages, residuals, standardized, studentized, cook, dffits])
+    own = residuals if weights is None else solution.residuals(x, y)
+    measured = np.column_stack([leverages, own, standardized, studentized, cook, dffits])
     measured[~np.isfinite(measured)] = np.nan
     return measured, press
 

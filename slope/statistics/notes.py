@@ -46,6 +46,11 @@ def notes_on(solution: Solution, names: Sequence[str], covariance: Covariance) -
         yield f"The {frozen} did not learn: these are statistics of the {learned} alone, the {frozen} taken as known."
     if not spec.fit_bias:
         yield "R² compares with 0 and not with the mean of y, for the model has no bias."
+    if solution.weighting:
+        yield (
+            "Weights say how exactly a row's y is known, not how often the row was seen: the residual deviation and"
+            " intervals of predictions are those of a row of the mean weight, and rows of weight 0 are left out."
+        )
     if covariance.name != NONROBUST:
         yield "p and the intervals are of the normal distribution: they hold for many rows, or for many clusters."
 

@@ -33,9 +33,11 @@ class Sandwich:
         self._middle = np.zeros((size, size))
         self._alone: list[int] = []
 
-    def add(self, x: Array, y: Array, places: Indices, others: Array | None = None) -> None:
+    def add(
+        self, x: Array, y: Array, places: Indices, others: Array | None = None, weights: Array | None = None
+    ) -> None:
         """More rows: x (n × D), y (n), and which of the dataset they are (n)."""
-        directions, residuals = directed(self._solution, x, y)
+        directions, residuals = directed(self._solution, x, y, weights)
         if self._name != "HC0":
             left = 1 - np.einsum("ij,ij->i", directions, directions)
             self._alone += places[left <= ALONE][: 1 - len(self._alone)].tolist()
@@ -56,10 +58,12 @@ class ClusterSandwich:
         self._names = np.empty(0)
         self._sums = np.empty((0, solution.spread.shape[1]))
 
-    def add(self, x: Array, y: Array, places: Indices, others: Array | None = None) -> None:
+    def add(
+        self, x: Array, y: Array, places: Indices, others: Array | None = None, weights: Array | None = None
+    ) -> None:
         """More rows: x (n × D), y (n), and their clusters as the only column of `others`. Raises TooManyClusters."""
         assert others is not None
-        directions, residuals = directed(self._solution, x, y)
+        directions, residuals = directed(self._solution, x, y, weights)
         names = np.concatenate([self._names, others[:, 0]])
         sums = np.concatenate([self._sums, directions * residuals[:, None]])
         order = np.argsort(names, kind="stable")
@@ -75,9 +79,9 @@ class ClusterSandwich:
         return {"covariance": covariance, "clusters": len(self._names), "alone": []}
 
 
-def directed(solution: Solution, x: Array, y: Array) -> tuple[Array, Array]:
-    """Rows in the directions of the solution's spread (n × R), and their residuals (n)."""
-    design, left = solution.frame.split_rows(x, y)
+def directed(solution: Solution, x: Array, y: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Rows in the directions of the solution's spread (n × R), and their residuals (n), both weighted."""
+    design, left = solution.split_rows(x, y, weights)
     return design @ solution.spread, left - design @ solution.estimates
 
 

@@ -1,18 +1,19 @@
 """The exact solution of a job's least squares with what its uncertainty follows from, solved once from a triangle."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from slope.analysis.least_squares import Problem, minimum, reduce
-from slope.data import Array, fit_scaler
+from slope.data import Array, even_weights, fit_scaler
 from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
 from slope.statistics.dependence import Spectrum
 from slope.statistics.factor import Factor
 from slope.statistics.frame import Frame
+from slope.statistics.weighting import Weighting
 
 TELLING = 1e-8
 """A column that has less than this share in a combination that comes to nothing has none but for rounding."""
@@ -58,8 +59,8 @@ class Solution:
     """‖Xθ − y‖²; 0 where rounding alone is left."""
     total: float
     """Of the same, of a model without features: ‖y − ȳ‖², or ‖y‖² where no bias learns."""
-    log_weights: float = 0.0
-    """The sum of the logarithms of the rows' weights."""
+    weighting: Weighting | None = None
+    """None where all rows count alike. With weights, all of this is of rows that are multiplied by their roots."""
 
     @property
     def free(self) -> Array:
@@ -96,28 +97,53 @@ class Solution:
         with np.errstate(all="ignore"):
             return linear @ self.estimates + shift, linear @ self.spread
 
-    def residuals(self, x: Array, y: Array) -> Array:
-        """y − ŷ of rows x (n × D) and y (n)."""
+    @property
+    def log_weights(self) -> float:
+        """The sum of the logarithms of the rows' weights."""
+        return self.weighting.logarithms if self.weighting else 0.0
+
+    def split_rows(self, x: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array]:
+        """As the frame does it, each row times the root of its weight."""
         design, left = self.frame.split_rows(x, y)
+        if self.weighting is None or weights is None:
+            return design, left
+        roots = self.weighting.roots(weights)
+        return design * roots[:, None], left * roots
+
+    def residuals(self, x: Array, y: Array, weights: Array | None = None) -> Array:
+        """y − ŷ of rows x (n × D) and y (n), times the roots of their weights."""
+        design, left = self.split_rows(x, y, weights)
         return np.asarray(left - design @ self.estimates)
 
 
-def solve_rows(x: Array, y: Array, spec: TrainingSpec) -> Solution:
-    """Of the rows that a job trains on, in their own units: x (N × D), y (N). Raises NoRowsLeft and BeyondRange."""
-    scaler = fit_scaler(x, spec) if spec.standardize else None
-    return _solve(_Table(np.ones(len(y)), x, y, len(y)), Frame.of(spec, x.shape[1], scaler))
+def solve_rows(x: Array, y: Array, spec: TrainingSpec, weights: Array | None = None) -> Solution:
+    """Of the rows that a job trains on, in their own units: x (N × D), y (N), and weights above 0 (N).
+
+    Raises NoRowsLeft and BeyondRange.
+    """
+    if len(y) == 0:
+        raise NoRowsLeft(0, x.shape[1] * ("weights" not in spec.frozen) + spec.learns_bias)
+    weighting = None if weights is None else Weighting.of(weights)
+    scaler = fit_scaler(x, spec, None if weights is None else even_weights(weights)) if spec.standardize else None
+    frame = Frame.of(spec, x.shape[1], scaler)
+    if weighting is None or weights is None:
+        return _solve(_Table(np.ones(len(y)), x, y, len(y)), frame)
+    roots = weighting.roots(weights)
+    return replace(_solve(_Table(roots, x * roots[:, None], y * roots, len(y)), frame), weighting=weighting)
 
 
-def solve_columns(columns: ReducedColumns, spec: TrainingSpec) -> Solution:
-    """Of what stands for those rows. Raises NoRowsLeft and BeyondRange."""
+def solve_columns(columns: ReducedColumns, spec: TrainingSpec, weighting: Weighting | None = None) -> Solution:
+    """Of what stands for those rows, the weights scaled. Raises NoRowsLeft and BeyondRange."""
     _, scaler = columns.prepared(spec)
     whole = columns.whole
-    return _solve(_Table(whole.ones, whole.x, whole.y, whole.rows), Frame.of(spec, whole.features, scaler))
+    solution = _solve(_Table(whole.ones, whole.x, whole.y, whole.rows), Frame.of(spec, whole.features, scaler))
+    return replace(solution, weighting=weighting)
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows, or a triangle that stands for `rows` of them: the ones (n), x (n × D), y (n)."""
+    """Rows, or a triangle that stands for `rows` of them: the ones (n), x (n × D), y (n), all with the weights in
+    them."""
 
     ones: Array
     x: Array

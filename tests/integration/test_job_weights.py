@@ -6,10 +6,12 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from sklearn.metrics import mean_absolute_error, mean_squared_error
 from starlette.testclient import TestClient
 from workbench import claim_group_of, jobs_of, problem_of, request, submit_sweep
 
+import service.statistics.solutions
 import slope.engines.costs
 from service.store.database import Database
 from worker.attempt import run_attempt
@@ -173,8 +175,49 @@ def test_columns_that_cannot_weigh_rows_are_refused(client: TestClient, chosen: 
     assert words in error["detail"]
 
 
-def test_statistics_of_weighted_rows_are_refused_and_not_wrong(client: TestClient, trained: Trained) -> None:
-    job_id = trained(run_of(INLINE))
-    for path in ("statistics", "influence"):
-        problem = problem_of(client.get(f"/v1/jobs/{job_id}/{path}"), 409)
-        assert "weights" in problem["detail"]
+COUNTING = COUNTS > 0
+FIT = sm.WLS(Y[COUNTING], sm.add_constant(X)[COUNTING], weights=COUNTS[COUNTING] / COUNTS[COUNTING].mean())
+
+
+@pytest.mark.parametrize("covariance", ["nonrobust", "HC3", "cluster:c"])
+@pytest.mark.parametrize("memory", ["in one piece", "in parts"])
+def test_statistics_of_weighted_rows_are_those_of_statsmodels(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch, covariance: str, memory: str
+) -> None:
+    """Rows of weight 0 are left out."""
+    if memory == "in parts":
+        monkeypatch.setattr(service.statistics.solutions, "MOST_WORK", 0)
+    table = "\n".join(f"{line},{'c' if row == 0 else row % 5}" for row, line in enumerate(TABLE.splitlines()))
+    dataset = {"id": uploaded(client, table), "features": ["a", "b"], "target": "y", "weights": "n"}
+    job_id = trained(run_of(dataset, standardize=True))
+    clusters = {"groups": (np.arange(1, ROWS + 1) % 5)[COUNTING]}
+    kind = {"HC3": {"cov_type": "HC3"}, "cluster:c": {"cov_type": "cluster", "cov_kwds": clusters}}
+    model = FIT.fit(**kind.get(covariance, {}))
+
+    found = client.get(f"/v1/jobs/{job_id}/statistics", params={"covariance": covariance}).json()
+
+    assert found["rows"] == COUNTING.sum()
+    assert [row["estimate"] for row in found["coefficients"]] == pytest.approx(model.params, rel=1e-9)
+    assert [row["standard_error"] for row in found["coefficients"]] == pytest.approx(model.bse, rel=1e-9)
+    assert [found["log_likelihood"], found["r_squared"], found["durbin_watson"]] == pytest.approx(
+        [model.llf, model.rsquared, sm.stats.durbin_watson(model.wresid)], rel=1e-9
+    )
+
+
+def test_influence_intervals_and_the_path_of_weighted_rows_leave_out_those_of_weight_0(
+    client: TestClient, trained: Trained
+) -> None:
+    with_zeros = trained(run_of(INLINE))
+    counted = {name: np.array(values)[COUNTING].tolist() for name, values in INLINE.items()}
+    without = trained(run_of(counted))
+    places = np.flatnonzero(COUNTING).tolist()
+    one, other = (client.get(f"/v1/jobs/{job}/influence?top=100").json() for job in (with_zeros, without))
+    assert one["press"] == pytest.approx(other["press"], rel=1e-12)
+    assert [row["row"] for row in one["data"]] == [places[row["row"]] for row in other["data"]]
+    one, other = (client.get(f"/v1/jobs/{job}/path").json() for job in (with_zeros, without))
+    assert [point["gcv"] for point in one["points"]] == pytest.approx([point["gcv"] for point in other["points"]])
+    asked = {"x": [[1.0, 2.0]], "interval": {"kind": "prediction"}}
+    [row] = client.post(f"/v1/jobs/{with_zeros}/predict", json=asked).json()["data"]
+    expected = FIT.fit().get_prediction([[1.0, 1.0, 2.0]]).summary_frame()
+    assert row["lower"] == pytest.approx(expected["obs_ci_lower"][0], rel=1e-9)
+    assert row["upper"] == pytest.approx(expected["obs_ci_upper"][0], rel=1e-9)
