@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from slope.spec.faults import invalid
 from slope.spec.optimizers import LBFGS, SGD, Optimizer
@@ -26,14 +26,13 @@ def _word_or_value(value: Any) -> str:
     return "word" if isinstance(value, str) else "value"
 
 
+# A list of one word in the document, for openapi-python-client makes a lone constant of a union refuse all others.
+Full = Annotated[Literal["full"], Tag("word"), WithJsonSchema({"enum": ["full"], "type": "string"})]
+Auto = Annotated[Literal["auto"], Tag("word"), WithJsonSchema({"enum": ["auto"], "type": "string"})]
 # A discriminator, so that a wrong value is reported once and not once for every branch.
-BatchSize = Annotated[
-    Annotated[Count, Tag("value")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_value)
-]
+BatchSize = Annotated[Annotated[Count, Tag("value")] | Full, Discriminator(_word_or_value)]
 Start = Annotated[Literal["zeros", "normal"], Tag("word")]
-LearningRate = Annotated[
-    Annotated[Positive, Tag("value")] | Annotated[Literal["auto"], Tag("word")], Discriminator(_word_or_value)
-]
+LearningRate = Annotated[Annotated[Positive, Tag("value")] | Auto, Discriminator(_word_or_value)]
 InitialWeights = Annotated[Annotated[list[float], FewFaults, Tag("value")] | Start, Discriminator(_word_or_value)]
 InitialBias = Annotated[Annotated[float, Tag("value")] | Start, Discriminator(_word_or_value)]
 
