@@ -31,8 +31,8 @@ class Columns:
         return tuple(None if column is None else column.shape[1:] for column in self.arrays().values())
 
     def at(self, rows: Indices) -> Self:
-        """Some of the rows, in their order; all of them are not copied."""
-        if len(rows) == len(self):
+        """Some of the rows, in the order asked for; all of them, as they stand, are not copied."""
+        if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
             return self
         chosen = {name: None if column is None else column[rows] for name, column in self.arrays().items()}
         return type(self)(**chosen)
