@@ -52,6 +52,20 @@ def test_a_next_of_another_order_is_refused(client: TestClient, sort: str, after
     assert [error["pointer"] for error in problem["errors"]] == ["/query/after"]
 
 
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ({"created_since": "0001-01-01T00:00:00+14:00"}, "/query/created_since"),
+        ({"finished_before": "9999-12-31T23:59:59-14:00"}, "/query/finished_before"),
+        ({"sort": "finished", "after": f"9999-12-31T23:59:59-12:00_{UUID(int=7)}"}, "/query/after"),
+    ],
+    ids=["too early", "too late", "a next that nobody gave"],
+)
+def test_times_that_utc_does_not_have_are_refused(client: TestClient, query: dict[str, str], pointer: str) -> None:
+    [error] = problem_of(client.get("/v1/jobs", params=query), 422)["errors"]
+    assert error["pointer"] == pointer
+
+
 def test_a_list_is_filtered_by_words_times_and_ids(client: TestClient, trained: Trained) -> None:
     done = str(trained(LECTURE))
     finished = client.get(f"/v1/jobs/{done}").json()["finished_at"]

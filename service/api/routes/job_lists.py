@@ -1,11 +1,11 @@
 """Routes for lists of jobs, and for what is done with many of them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from service.api.dependencies import DatabaseDep, Limit, SessionDep, StorageDep
 from service.api.documentation import document_headers
@@ -38,8 +38,18 @@ Words = Annotated[
         description="Jobs whose name, or a value of whose metadata, contains this, in capitals or not",
     ),
 ]
-Since = Annotated[AwareDatetime | None, Query(description="At this time or later, with its zone")]
-Before = Annotated[AwareDatetime | None, Query(description="Earlier than this time, with its zone")]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("In UTC it is not in the years 1 to 9999") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Since = Annotated[Moment | None, Query(description="At this time or later, with its zone")]
+Before = Annotated[Moment | None, Query(description="Earlier than this time, with its zone")]
 Sort = Annotated[
     Literal[
         "-created",
@@ -157,4 +167,4 @@ def _value(text: str, order: Order) -> float | datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
-    return moment
+    return _in_utc(moment)
