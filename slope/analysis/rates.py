@@ -88,7 +88,10 @@ def choose_rate(curvature: Curvature, spec: TrainingSpec) -> ChosenRate | None:
         rate, why = _rate_and_why(curvature, spec, steps)
     if not rate > 0 or math.isnan(rate):
         return ChosenRate(sys.float_info.min, f"auto: {why}, which float64 does not hold: scale the data")
-    return ChosenRate(min(float(rate), sys.float_info.max), f"auto: {why}")
+    largest = float(np.finfo(spec.dtype).max)
+    if rate > largest:
+        return ChosenRate(largest, f"auto: {why}, of which {spec.dtype} holds only as much: scale the data")
+    return ChosenRate(float(rate), f"auto: {why}")
 
 
 def settle_rate(data: TrainingData, spec: TrainingSpec) -> tuple[TrainingSpec, str | None]:

@@ -180,6 +180,15 @@ def test_numbers_of_any_size_have_a_rate(size: float) -> None:
         assert 0 < rate < np.inf
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_rate_is_one_that_the_dtype_holds_and_says_so(dtype: str) -> None:
+    x, y = np.array([[1.0], [2.0]]) * 1e-156, np.array([1.0, 2.0])
+    settled, rule = settle_rate(prepare(x, y, spec := spec_of(fit_bias=False, dtype=dtype)), spec)
+    assert TrainingSpec.model_validate(settled.model_dump()) == settled
+    assert settled.rate == np.finfo(dtype).max
+    assert f"{dtype} holds only as much" in str(rule)
+
+
 def test_where_nothing_is_to_be_learnt_any_rate_will_do() -> None:
     assert rate_of(np.zeros((3, 1)), np.ones(3), spec_of(batch_size="full", fit_bias=False)) == 1.0
 
