@@ -9,6 +9,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.statistics.passes import DURBIN_WATSON, INFLUENCE, RowPasses
 from service.statistics.paths import path_of
+from service.statistics.solutions import translated
 from service.statistics.training_rows import TrainingRows, finished_job
 from service.storage import Storage
 from service.store.database import Database
@@ -40,16 +41,16 @@ class Fits:
         passes, trained = self._passes(job_id)
         _refuse_covariance(passes.rows, covariance)
         solution = passes.solution()
-        robust = None if covariance == NONROBUST else _robust(passes, solution, covariance)
         neighbours, notes = _durbin_watson(passes, solution)
-        return tell(
-            *(solution, passes.rows.features),
-            level=level,
-            trained=trained,
-            covariance=robust,
-            durbin_watson=neighbours,
-            notes=notes,
-        )
+        with translated():
+            return tell(
+                *(solution, passes.rows.features),
+                level=level,
+                trained=trained,
+                covariance=None if covariance == NONROBUST else _robust(passes, solution, covariance),
+                durbin_watson=neighbours,
+                notes=notes,
+            )
 
     def influence(self, job_id: UUID, *, by: Measure, top: int) -> Influence:
         """Which rows hold the line. Raises InvalidRequest for what a ridge does not have."""

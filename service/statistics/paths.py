@@ -10,6 +10,7 @@ from slope.statistics.folds import folds_of
 from slope.statistics.passes import columns_of
 from slope.statistics.path import Path, trace
 from slope.statistics.shrinkage import Penalty
+from slope.statistics.solution import BeyondRange
 
 MOST_FEATURES = 128
 """Of a job whose path is told: it takes a second."""
@@ -35,7 +36,7 @@ def path_of(passes: RowPasses, *, penalty: Penalty, l1_ratio: float | None, fold
         return trace(columns, rows.spec, rows.features, penalty, l1_ratio=ratio, folds=parts)
     except ModuleNotFoundError as error:
         raise LibraryMissing("scikit-learn", "sklearn") from error
-    except (np.linalg.LinAlgError, ValueError) as error:
+    except (BeyondRange, np.linalg.LinAlgError, ValueError) as error:
         raise OutOfRange("The path is beyond the range of float64: scale the data") from error
 
 

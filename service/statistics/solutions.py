@@ -24,7 +24,7 @@ def solve_job(storage: Storage, rows: TrainingRows, triangle: Callable[[], dict[
     """
     if len(rows.features) > MOST_FEATURES:
         raise TooManyCoefficients(len(rows.features), MOST_FEATURES)
-    with _translated():
+    with translated():
         few = _few(storage, rows)
         if few is not None:
             return solve_rows(few.x, few.y, rows.spec, few.weights)
@@ -64,7 +64,8 @@ def pass_over(storage: Storage, rows: TrainingRows, taken: Pass, *others: str) -
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """What solutions and what is told of them raise, as problems."""
     try:
         yield
     except NoRowsLeft as error:

@@ -8,7 +8,7 @@ import numpy as np
 
 from slope.data import Array
 from slope.statistics.distributions import Reference
-from slope.statistics.solution import Solution
+from slope.statistics.solution import BeyondRange, Solution
 
 CLUSTER = "cluster:"
 NONROBUST = "nonrobust"
@@ -16,7 +16,7 @@ NONROBUST = "nonrobust"
 
 @dataclass(frozen=True)
 class Covariance:
-    """Of the coefficients in the data's own units."""
+    """Of the coefficients in the data's own units. Raises BeyondRange where float64 does not hold it."""
 
     name: str
     matrix: Array
@@ -25,11 +25,17 @@ class Covariance:
     f_denominator: float
     """The second degrees of freedom of F."""
 
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.matrix).all():
+            raise BeyondRange
+
     @classmethod
     def nonrobust(cls, solution: Solution) -> Self:
         """σ²(XᵀX)⁻¹."""
         freedom, (_, spread) = solution.degrees_of_freedom, solution.own
-        return cls(NONROBUST, solution.variance * (spread @ spread.T), Reference(freedom), freedom)
+        with np.errstate(all="ignore"):
+            matrix = solution.variance * (spread @ spread.T)
+        return cls(NONROBUST, matrix, Reference(freedom), freedom)
 
     @classmethod
     def robust(cls, name: str, solution: Solution, found: Mapping[str, Any]) -> Self:

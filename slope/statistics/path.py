@@ -15,6 +15,7 @@ from slope.spec import TrainingSpec
 from slope.statistics.folds import validate
 from slope.statistics.result import DESCRIBED
 from slope.statistics.shrinkage import Centred, Penalty, Shrunk, Strength
+from slope.statistics.solution import BeyondRange
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,13 @@ def trace(
     l1_ratio: float = 0.5,
     folds: list[ReducedColumns] | None = None,
 ) -> Path:
-    """Raises ModuleNotFoundError where l1 needs scikit-learn."""
+    """Raises BeyondRange, and ModuleNotFoundError where l1 needs scikit-learn."""
     with np.errstate(all="ignore"):
         centred = Centred.of(columns, spec)
         strengths = centred.strengths(penalty, l1_ratio)
         found = centred.solve(strengths) if strengths else None
         errors = validate(folds, spec, strengths) if folds and strengths else None
+        _refuse_overflow(centred, found, errors)
     points = _points(centred, strengths, found, errors) if found else []
     least = None if errors is None else int(np.argmin(errors[0]))
     gcv = [np.inf if each.gcv is None else each.gcv for each in points]
@@ -103,6 +105,12 @@ def trace(
         points=points,
         notes=list(_notes(spec, found)),
     )
+
+
+def _refuse_overflow(centred: Centred, found: Shrunk | None, errors: tuple[Array, Array] | None) -> None:
+    told = (found.squares, found.freedom, *centred.in_own_units(found)) if found else ()
+    if not all(np.isfinite(each).all() for each in (_total(centred), *told, *(errors or ()))):
+        raise BeyondRange
 
 
 def path_as_csv(path: Path) -> str:

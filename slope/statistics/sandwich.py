@@ -88,5 +88,6 @@ def directed(solution: Solution, x: Array, y: Array, weights: Array | None) -> t
 def _between(solution: Solution, middle: Array) -> list[list[float]]:
     """CMCᵀ in the data's own units: another solution of the same rows may have another C, which differs in signs."""
     _, spread = solution.own
-    found: list[list[float]] = (spread @ middle @ spread.T).tolist()
+    with np.errstate(all="ignore"):
+        found: list[list[float]] = (spread @ middle @ spread.T).tolist()
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from slope.data import Array, Scaler, initial_parameters
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
+from slope.statistics.solution import BeyondRange
 
 Penalty = Literal["l2", "l1", "elastic_net"]
 
@@ -78,12 +79,19 @@ class Centred:
         return cls(whole.x, left, whole.rows, np.zeros(whole.features), bias or 0.0, scaler, spec)
 
     def strengths(self, penalty: Penalty, l1_ratio: float) -> list[Strength]:
-        """The strongest first, evenly apart on a logarithmic scale. Empty where no weight has anything to explain."""
+        """The strongest first, evenly apart on a logarithmic scale. Empty where no weight has anything to explain.
+
+        Raises BeyondRange.
+        """
         if penalty == "l2":
-            largest = float(np.linalg.norm(self.x, 2)) ** 2 / self.rows if self.x.any() else 0.0
+            if not self.x.any():
+                return []
+            largest = float(np.square(np.linalg.norm(self.x, 2))) / self.rows
             return [Strength(0.0, each) for each in _spaced(largest * _STRONGEST, largest * _WEAKEST)]
         part = 1.0 if penalty == "l1" else l1_ratio
         largest = 2 * _BEYOND * float(np.abs(self.x.T @ self.y).max()) / self.rows
+        if largest == 0:
+            return []
         return [Strength(each, each / 2 * (1 - part) / part) for each in _spaced(largest, largest * _L1_DECADES)]
 
     def solve(self, strengths: list[Strength]) -> Shrunk:
@@ -149,6 +157,6 @@ class Centred:
 
 def _spaced(strongest: float, weakest: float) -> list[float]:
     if not (weakest > 0 and np.isfinite(strongest)):
-        return []
+        raise BeyondRange
     spaced: list[float] = np.geomspace(strongest, weakest, COUNT).tolist()
     return spaced

@@ -14,7 +14,7 @@ from slope.statistics.folds import FoldsPass, folds_of
 from slope.statistics.passes import TrianglePass, columns_of
 from slope.statistics.path import Path, path_as_csv, trace
 from slope.statistics.shrinkage import COUNT
-from slope.statistics.solution import solve_columns
+from slope.statistics.solution import BeyondRange, solve_columns
 
 
 def generated(seed: int, rows: int, features: int) -> tuple[Array, Array]:
@@ -175,6 +175,15 @@ def test_columns_that_explain_nothing_have_no_path() -> None:
     assert path.points == []
     assert path.best_by_gcv is None
     assert any("there is no path" in note for note in path.notes)
+
+
+@pytest.mark.parametrize(
+    ("of_x", "of_y", "penalty"), [(1e155, 1.0, "l2"), (1e-160, 1.0, "l2"), (1.0, 1e160, "l2"), (1e155, 1e155, "l1")]
+)
+def test_a_path_beyond_the_range_of_doubles_is_refused(of_x: float, of_y: float, penalty: str) -> None:
+    x, y = generated(3, 20, 2)
+    with pytest.raises(BeyondRange):
+        path_of(x * of_x, y * of_y, spec_of(), penalty)
 
 
 def test_a_path_as_csv_comes_back_to_the_bit() -> None:

@@ -341,6 +341,16 @@ def robust(x: Array, y: Array, name: str, clusters: Array | None = None, parts: 
     return told(solution, covariance=Covariance.robust(name, solution, taken.result()))
 
 
+def test_a_covariance_beyond_the_range_of_doubles_is_refused_though_the_solution_is_not() -> None:
+    x, y = problem(4, 50, 2)
+    tiny = x * 1e-160
+    assert np.isfinite(from_rows(tiny, y).own[0]).all()
+    with pytest.raises(BeyondRange):
+        told(from_rows(tiny, y))
+    with pytest.raises(BeyondRange):
+        robust(tiny, y, "HC3")
+
+
 @pytest.mark.parametrize("name", ["HC0", "HC1", "HC2", "HC3", "cluster:g"])
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(8, 40), st.integers(1, 4), st.booleans())
 def test_robust_covariances_are_those_of_statsmodels(
