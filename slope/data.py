@@ -88,9 +88,20 @@ class TrainingData:
         return 1.0 if self.weights is None else np.sqrt(self.weights[rows])
 
 
+class NoRowCounts(ValueError):
+    """Of the rows that are left to train on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "All rows left to train on have a weight of 0: take another seed, or smaller validation and test fractions"
+        )
+
+
 def prepare(x: Array, y: Array, spec: TrainingSpec, weights: Array | None = None) -> TrainingData:
-    """Split and standardize. x is N × D, y and the rows' weights are N, all float64."""
+    """Split and standardize. x is N × D, y and the rows' weights are N, all float64. Raises NoRowCounts."""
     training, validation, test = divide_rows(len(y), spec)
+    if weights is not None and not weights[training].any():
+        raise NoRowCounts
     chosen = training if len(training) < len(y) else slice(None)  # all of them, in their order, need no copy
     scaler = None
     if spec.standardize:

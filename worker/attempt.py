@@ -17,6 +17,7 @@ from service.store.database import now
 from service.store.group_leases import GroupLease
 from service.store.leases import AttemptLease, BatchLease, JobLease
 from service.store.tables import Job
+from slope.data import NoRowCounts
 from slope.run import Interrupted
 from worker.batch import Batch
 from worker.group_attempt import GroupAttempt
@@ -131,6 +132,8 @@ def _train_or_fail(begin: Callable[[], Attempt], holder: Holder, heartbeat: Hear
         raise
     except StorageFull as error:
         holder.fail("storage_full", f"{error.title}: {error.detail}")
+    except NoRowCounts as error:
+        holder.fail("no_row_counts", str(error))
     except Exception as error:
         log.exception("the attempt failed")
         if _is_out_of_memory(error):

@@ -20,7 +20,7 @@ from service.store import datasets as stored
 from service.store.database import Database
 from service.store.tables import Dataset
 from slope.analysis import Spread, precision_warnings, spreads_of
-from slope.data import TrainingData, prepare
+from slope.data import NoRowCounts, TrainingData, prepare
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.reduced_rows import ReducedColumns
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
@@ -72,10 +72,16 @@ class Sample:
         return None if is_by_row or self.numbers <= LITTLE_NUMBERS else self.reduced_for(spec)
 
     def seen(self, columns: ReducedColumns | None, spec: TrainingSpec) -> Seen | None:
-        """What a job trains on: what stands for its rows, if that is to do, or else those that can be read now."""
+        """What a job trains on: what stands for its rows, if that is to do, or else those that can be read now.
+
+        Raises InvalidRequest where none of them counts.
+        """
         if columns:
             return columns
-        return None if self.arrays is None else prepare(self.arrays.x, self.arrays.y, spec, self.arrays.weights)
+        try:
+            return None if self.arrays is None else prepare(self.arrays.x, self.arrays.y, spec, self.arrays.weights)
+        except NoRowCounts as error:
+            raise InvalidRequest(str(error), [Fault(str(error), "/dataset/weights")]) from error
 
     def warnings(self, spec: TrainingSpec) -> list[str]:
         """What is lost of the columns in the dtype of a job."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
-from slope.data import Array, divide_rows
+from slope.data import Array, NoRowCounts, divide_rows
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Batch, Reduction
 from slope.reduced_rows import ReducedColumns
@@ -72,6 +72,8 @@ class ReducedPartition:
 
     def reductions(self, spec: TrainingSpec) -> Reductions:
         """What a job trains and validates on, standardized where it asks for that."""
+        if self.training.rows and not self.training.triangle[0, 0]:  # of the ones: their weights
+            raise NoRowCounts
         training, validation, test = self.training.evened, self.validation.evened, self.test.evened
         if not spec.standardize:
             return Reductions(training, validation, test)

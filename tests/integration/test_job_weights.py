@@ -14,6 +14,8 @@ from workbench import claim_group_of, jobs_of, problem_of, request, submit_sweep
 import service.statistics.solutions
 import slope.engines.costs
 from service.store.database import Database
+from slope.data import divide_rows
+from slope.spec import TrainingSpec
 from worker.attempt import run_attempt
 from worker.process import Process
 
@@ -221,3 +223,31 @@ def test_influence_intervals_and_the_path_of_weighted_rows_leave_out_those_of_we
     expected = FIT.fit().get_prediction([[1.0, 1.0, 2.0]]).summary_frame()
     assert row["lower"] == pytest.approx(expected["obs_ci_lower"][0], rel=1e-9)
     assert row["upper"] == pytest.approx(expected["obs_ci_upper"][0], rel=1e-9)
+
+
+BACK = {"validation_fraction": 0.5, "test_fraction": 0.25, "record": {"steps": "none"}}
+
+
+def test_weights_that_are_all_of_rows_held_back_are_refused(client: TestClient) -> None:
+    wanted = request(validation_fraction=0.75)
+    taken = divide_rows(4, TrainingSpec.model_validate(wanted["hyperparameters"]))[0]
+    weights = np.where(np.isin(np.arange(4), taken), 0.0, 1.0).tolist()
+    answer = client.post("/v1/jobs", json=wanted | {"dataset": wanted["dataset"] | {"weights": weights}})
+    [error] = problem_of(answer, 422)["errors"]
+    assert error["pointer"] == "/dataset/weights"
+    assert "All rows left to train on" in error["detail"]
+
+
+@pytest.mark.parametrize("in_parts", [False, True], ids=["in memory", "in parts"])
+def test_a_worker_says_so_of_rows_that_nobody_looked_at_before(
+    client: TestClient, trained: Trained, monkeypatch: pytest.MonkeyPatch, in_parts: bool
+) -> None:
+    monkeypatch.setattr("service.jobs.training_data.MOST_READ", 0)
+    monkeypatch.setattr(slope.engines.costs, "MOST_NUMBERS_AT_ONCE", 0 if in_parts else 10**9)
+    taken = divide_rows(ROWS, TrainingSpec.model_validate(BACK))[0]
+    lines = [f"{row % 7},{row % 3},{int(row not in taken)}" for row in range(ROWS)]
+    dataset = {"id": uploaded(client, "a,y,n\n" + "\n".join(lines)), "target": "y", "weights": "n"}
+    job = client.get(f"/v1/jobs/{trained(run_of(dataset, engine='reduced', **BACK) | {'predict': [1.0]})}").json()
+    assert job["plan"]["streams"] is in_parts
+    assert (job["status"], job["error"]["code"]) == ("failed", "no_row_counts")
+    assert "weight of 0" in job["error"]["detail"]
