@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from slope.data import Array
-from slope.statistics.covariance import Covariance
+from slope.statistics.distributions import Reference
 from slope.statistics.solution import TELLING, Solution
 
 IntervalKind = Literal["prediction", "confidence"]
@@ -29,7 +29,7 @@ class Intervals:
             variances = solution.variance * np.square(design @ solution.spread).sum(axis=1)
             if self.kind == "prediction":
                 variances += solution.variance
-            reference = Covariance.nonrobust(solution).reference
+            reference = Reference(solution.degrees_of_freedom)
             width = np.where(self._is_known(design), reference.quantile(self.level) * np.sqrt(variances), np.nan)
             return middle - width, middle + width
 

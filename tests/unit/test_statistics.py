@@ -349,6 +349,8 @@ def test_a_covariance_beyond_the_range_of_doubles_is_refused_though_the_solution
         told(from_rows(tiny, y))
     with pytest.raises(BeyondRange):
         robust(tiny, y, "HC3")
+    bounds = [np.array(Intervals(from_rows(each, y), "confidence", 0.95).bounds(each[:3])) for each in (x, tiny)]
+    assert bounds[1] == pytest.approx(bounds[0]), "predictions need no covariance of the coefficients"
 
 
 @pytest.mark.parametrize("name", ["HC0", "HC1", "HC2", "HC3", "cluster:g"])
