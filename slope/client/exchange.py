@@ -103,7 +103,7 @@ def repeat(request: Request, seconds: float) -> Call[httpx2.Response]:
                 raise
             reason, delay = str(error), pause
         else:
-            delay = max(pause, _retry_after(response))
+            delay = max(pause, retry_after(response))
             if not _is_away(response) or monotonic() + delay > end:
                 return response
             reason = f"it answered {response.status_code}"
@@ -118,7 +118,7 @@ def _is_away(response: httpx2.Response) -> bool:
     return response.status_code in _AWAY or (response.is_error and "retry-after" in response.headers)
 
 
-def _retry_after(response: httpx2.Response) -> float:
+def retry_after(response: httpx2.Response) -> float:
     """In seconds; a date, as some proxies give it, counts as none."""
     value = response.headers.get("retry-after", "")
     return float(value) if value.isascii() and value.isdigit() else 0.0

@@ -110,6 +110,7 @@ def test_the_statistics_of_a_fit_are_told(slope: Slope, job: dict[str, Any]) -> 
     told = json.loads(slope("statistics", job["id"], "--json").stdout)
     assert {each["name"] for each in told["coefficients"]} == {"x", "bias"}
     assert "bias" in slope("statistics", job["id"], "--level", "0.9").stdout
+    assert "Standard errors: HC1." in slope("statistics", job["id"], "--covariance", "HC1").stdout
     assert len(json.loads(slope("influence", job["id"], "--top", "2", "--json").stdout)["data"]) == 2
     assert slope("influence", job["id"], "--by", "leverage").stdout
     assert len(json.loads(slope("path", job["id"], "--folds", "2", "--json").stdout)["points"]) == 100

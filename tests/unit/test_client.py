@@ -97,6 +97,30 @@ def test_a_job_is_waited_for_until_it_has_ended(asking: Callable[[Handler], Ask]
         asking(lambda request: httpx2.Response(200, json={"status": "queued"}))("wait", "7", timeout=0.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("statistics", {}), ("influence", {}), ("path", {}), ("statistics_table", "{}"), ("influence_table", "{}")],
+)
+def test_a_look_at_every_row_is_waited_for(asking: Callable[[Handler], Ask], name: str, found: Any) -> None:
+    answers = iter([202, 202, 200])
+    requests: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        return httpx2.Response(next(answers), json={}, headers={"Retry-After": "0"})
+
+    assert asking(answer)(name, "7", level=0.9) == found
+    assert {request.headers["prefer"] for request in requests} == {"wait=30"}
+    assert {request.url.path for request in requests} == {f"/v1/jobs/7/{name.removesuffix('_table')}"}
+    assert len(requests) == 3
+
+    def underway(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(202, json={}, headers={"Retry-After": "1"})
+
+    with pytest.raises(TimeoutError, match=r"still looks at the rows of job 7 after 0\.5 s"):
+        asking(underway)(name, "7", timeout=0.5)
+
+
 FINISHED = {"status": "succeeded", "progress": {"jobs": 1, "jobs_ended": 1}}
 AWAY: dict[str, httpx2.Response | httpx2.TransportError] = {
     "no connection": httpx2.ConnectError("refused"),

@@ -115,15 +115,16 @@ def audit(
 def statistics(
     job: JobId,
     level: Annotated[float, typer.Option(help="With which probability the intervals hold the coefficients")] = 0.95,
+    covariance: Annotated[str, typer.Option(help="nonrobust, HC0 to HC3, or cluster:<column>")] = "nonrobust",
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Show how sure the exact solution is: standard errors, t, p and intervals of its coefficients."""
     with connected(url) as client:
         if as_json:
-            print_json(client.statistics(job, level=level))
+            print_json(client.statistics(job, level=level, covariance=covariance))
         else:
-            typer.echo(client.statistics_table(job, level=level), nl=False)
+            typer.echo(client.statistics_table(job, level=level, covariance=covariance), nl=False)
 
 
 @app.command()
@@ -152,7 +153,7 @@ def path(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Show the exact solution under 100 penalties, the best by each measure marked."""
-    asked = {"penalty": penalty, "l1_ratio": l1_ratio, "folds": folds}
+    asked: dict[str, Any] = {"penalty": penalty, "l1_ratio": l1_ratio, "folds": folds}
     with connected(url) as client:
         found = client.path(job, **{name: value for name, value in asked.items() if value is not None})
     if as_json:
