@@ -65,6 +65,16 @@ def test_a_table_is_trained_on_by_one_command(slope: Slope, table: Path, client:
     assert "7 of 7" in ended.stdout
 
 
+def test_rows_are_weighted_by_a_column_and_some_kept_for_a_test(slope: Slope, tmp_path: Path) -> None:
+    file = tmp_path / "weighted.csv"
+    file.write_text("a,y,n\n" + "\n".join(f"{row},{2 * row + row % 3},{1 + row % 2}" for row in range(10)))
+    words = ("train", str(file), "--target", "y", "--weights", "n", "--test-fraction", "0.2", "--epochs", "5", "--json")
+    job = json.loads(slope(*words).stdout)
+    assert (job["dataset"]["columns"], job["dataset"]["weights"]) == (["a"], "n")
+    assert job["metrics"]["test"]["rows"] == 2
+    assert json.loads(slope("statistics", job["id"], "--json").stdout)["rows"] == 8
+
+
 def test_with_json_standard_output_is_one_document(slope: Slope, table: Path) -> None:
     ended = slope("train", str(table), "--target", "price", "--standardize", "--learning-rate", "0.01", "--json")
     job = json.loads(ended.stdout)

@@ -33,6 +33,8 @@ def train(
     optimizer: Annotated[str | None, typer.Option(help="sgd, adam, adamw, rmsprop, adagrad or lbfgs")] = None,
     standardize: Annotated[bool | None, typer.Option(help="Whether to scale the columns for the training")] = None,
     validation_fraction: Annotated[float | None, typer.Option(help="Part of the rows to hold back")] = None,
+    test_fraction: Annotated[float | None, typer.Option(help="Part of the rows to measure the end by")] = None,
+    weights: Annotated[str | None, typer.Option(help="A column that says how much each row counts")] = None,
     l1: Annotated[float | None, typer.Option(help="Penalty on the weights' absolute values")] = None,
     l2: Annotated[float | None, typer.Option(help="Penalty on the weights' squares")] = None,
     settings: Settings = None,
@@ -54,6 +56,7 @@ def train(
         "optimizer": optimizer,
         "standardize": standardize,
         "validation_fraction": validation_fraction,
+        "test_fraction": test_fraction,
         "l1": l1,
         "l2": l2,
     }
@@ -63,6 +66,8 @@ def train(
         for sentence in dataset["notes"]:
             note(sentence)
         chosen: Json = {"id": dataset["id"], "target": target}
+        if weights:
+            chosen["weights"] = weights
         if features:
             chosen["features"] = [each.strip() for each in features.split(",")]
         request = {"dataset": chosen, "hyperparameters": given | read_settings(settings)}
