@@ -155,6 +155,8 @@ class Loop(Run):
             self._optimizer.step(lambda: self._evaluate(batch))  # type: ignore[arg-type, return-value]
         else:
             self._optimizer.step()
+        if self.spec.is_proximal:
+            self._model.shrink(self.learning_rate * self.spec.l1)
 
     @torch.no_grad()
     def _lose_parameters(self) -> None:

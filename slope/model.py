@@ -51,7 +51,8 @@ class LinearModel:
         if self.spec.l2:
             loss = loss + self.spec.l2 * (self.weights**2).sum()
         if self.spec.l1:
-            loss = loss + self.spec.l1 * self.weights.abs().sum()
+            penalised = self.weights.detach() if self.spec.is_proximal else self.weights
+            loss = loss + self.spec.l1 * penalised.abs().sum()
         return loss
 
     def row_loss(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -73,6 +74,13 @@ class LinearModel:
             return functional.huber_loss(self.forward(x), y, delta=self.spec.huber_delta, reduction="none")
         residuals = self.forward(x) - y
         return residuals.abs() if self.spec.loss == "absolute_error" else residuals.square()
+
+    @torch.no_grad()
+    def shrink(self, size: float) -> None:
+        """The proximal map of size·‖w‖₁: each weight that learns comes nearer to zero by this much, and stays there."""
+        if self.weights.requires_grad:
+            size = min(size, torch.finfo(self.weights.dtype).max)
+            self.weights.sub_(self.weights.clamp(-size, size))  # w − w is +0, where a product would leave a −0
 
     def parameters(self) -> Parameters:
         return Parameters(self.weights.tolist(), None if self.bias is None else self.bias.item())

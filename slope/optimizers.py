@@ -47,7 +47,7 @@ class PlainSGD(torch.optim.SGD):
 
 def build_optimizer(parameters: list[Tensor], spec: TrainingSpec, *, fused: bool = False) -> torch.optim.Optimizer:
     """`fused` takes one operation an update where torch.optim has it, and rounds in its own way."""
-    options = spec.optimizer.model_dump(exclude={"name"})
+    options = spec.optimizer.model_dump(exclude={"name", "l1_step"})  # which the loop takes
     if fused and spec.optimizer.name in _FUSED:
         options["fused"] = True
     if isinstance(spec.optimizer, SGD) and not (spec.optimizer.momentum or spec.optimizer.weight_decay):

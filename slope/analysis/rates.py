@@ -193,7 +193,7 @@ def _of_full_batch(curvature: Curvature, optimizer: SGD, penalty: float) -> tupl
 
 def _of_batches(curvature: Curvature, spec: TrainingSpec, penalty: float, steps: int) -> tuple[float, str]:
     """Also of all rows, for Huber's loss, whose curvature changes from place to place, and under l1, whose corners
-    would shake a run that swings."""
+    would shake a run that swings, and whose proximal steps descend at 1/L."""
     assert isinstance(spec.optimizer, SGD)
     bend = 1.0 if spec.loss == "huber" else 2.0
     highest = (bend / 2 * curvature.highest if steps == 1 else bend * (curvature.longest or 0.0)) + penalty

@@ -31,6 +31,8 @@ def obstacle(spec: TrainingSpec, device: str = "auto") -> str | None:
         return "settings train together on the CPU alone"
     if isinstance(spec.optimizer, LBFGS):
         return "lbfgs decides by its own losses how often it evaluates a step"
+    if spec.is_proximal:
+        return "proximal steps are taken by the engine eager alone"
     if spec.engine not in ("auto", "fused"):
         return f'the engine "{spec.engine}" was asked for'
     return None

@@ -13,6 +13,11 @@ def obstacles(engine: str, work: Work, device: str) -> list[str]:
     return list(_OBSTACLES[engine](work, device))
 
 
+def _is_subgradient(spec: TrainingSpec) -> Obstacles:
+    if spec.is_proximal:
+        yield "it needs l1 in the gradient, not a proximal step (optimizer.l1_step)"
+
+
 def _eager(work: Work, device: str) -> Obstacles:
     yield from ()
 
@@ -22,6 +27,7 @@ def _reduced(work: Work, device: str) -> Obstacles:
         yield f"it needs the loss squared_error, not {work.spec.loss}"
     if work.batch < work.rows:
         yield f"it needs the full batch, not {work.batch} of {work.rows} rows"
+    yield from _is_subgradient(work.spec)
 
 
 def _composed(work: Work, device: str) -> Obstacles:
@@ -43,6 +49,7 @@ def _compiled(work: Work, device: str) -> Obstacles:
         yield "it needs an optimizer that evaluates the loss once a step, not lbfgs"
     if work.is_weighted and work.spec.loss == "huber":
         yield "it needs rows of one weight for the loss huber"
+    yield from _is_subgradient(work.spec)
     yield from _on_the_cpu(device)
 
 

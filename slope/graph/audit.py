@@ -198,7 +198,7 @@ def _contributions(model: _Watched, batch: Batch) -> Array:
 def _penalty(parameters: Parameters, spec: TrainingSpec) -> Array:
     """The gradient (P) of the penalties."""
     model = _PenaltiesOnly(parameters, spec)
-    if model.weights.requires_grad and (spec.l1 or spec.l2):
+    if model.weights.requires_grad and (spec.l2 or (spec.l1 and not spec.is_proximal)):
         model.loss(model.weights, model.weights).backward()  # type: ignore[no-untyped-call]
     leaves = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in model.learnable]
     return np.array([number for leaf in leaves for number in leaf.reshape(-1).tolist()])

@@ -77,6 +77,8 @@ class StepTrace:
         with forward:
             loss = model.loss(batch.x, batch.y, batch.weights)
         names = [("x", batch.x), ("y", batch.y), ("w", model.weights)]
+        if self._spec.is_proximal:
+            names.append(("w", model.weights.detach()))  # as the penalty takes them: no gradient comes back from it
         if batch.weights is not None:
             names.append((WEIGHT, batch.weights))
         vertices = followed(loss, forward, names if model.bias is None else [*names, ("b", model.bias)])
@@ -97,7 +99,8 @@ class StepTrace:
         weighted = parts[spec.loss] if self._batch.weights is None else f"{WEIGHT}·{parts[spec.loss]}"
         row_loss = weighted if len(self._batch.rows) == 1 else f"mean of {weighted}"
         penalties = f" + {spec.l2:g}·‖w‖²" * bool(spec.l2) + f" + {spec.l1:g}·‖w‖₁" * bool(spec.l1)
-        return f"loss = {row_loss}{penalties}, with ŷ = x·w{' + b' * spec.fit_bias}"
+        after = "; ‖w‖₁ by a proximal step after the gradient's" * spec.is_proximal
+        return f"loss = {row_loss}{penalties}, with ŷ = x·w{' + b' * spec.fit_bias}{after}"
 
 
 def batch_of(data: TrainingData, spec: TrainingSpec, rows: Sequence[int]) -> Batch:

@@ -23,6 +23,17 @@ class SGD(Part):
     """Penalty on all parameters, added to the gradient."""
     nesterov: bool = False
     """Whether the momentum looks ahead."""
+    l1_step: Literal["subgradient", "proximal"] = "subgradient"
+    """How a step takes in the penalty `l1`: by its subgradient, as part of the gradient; or after the step by its
+    proximal map, which takes learning_rate · l1 off the size of each weight, and leaves an exact zero of what is
+    smaller. The gradient has no part of `l1` then."""
+
+    @model_validator(mode="after")
+    def _proximal_steps_have_no_momentum(self) -> Self:
+        if self.l1_step == "proximal" and self.momentum:
+            detail = "A proximal step is not defined with momentum, which would carry on what the step took off"
+            raise invalid(("momentum",), f'{detail}: leave momentum out, or choose the l1_step "subgradient"')
+        return self
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

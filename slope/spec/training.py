@@ -126,6 +126,11 @@ class TrainingSpec(Part):
         return self.validation_fraction > 0 or self.test_fraction > 0
 
     @property
+    def is_proximal(self) -> bool:
+        """Whether l1 is taken in after each step, and is no part of the gradient."""
+        return self.l1 > 0 and isinstance(self.optimizer, SGD) and self.optimizer.l1_step == "proximal"
+
+    @property
     def schedule_counts_steps(self) -> bool:
         return not isinstance(self.schedule, Constant) and self.schedule.per == "step"
 

@@ -67,6 +67,7 @@ def test_the_lecture_s_steps_have_the_gradients_that_its_code_prints(
         {"loss": "absolute_error", "fit_bias": False, "batch_size": 2},
         {"batch_size": 2, "zero_gradients": "never", "clip_norm": 2.0},
         {"batch_size": 2, "zero_gradients": "epoch", "frozen": ["bias"]},
+        {"batch_size": 2, "l1": 0.1, "optimizer": {"name": "sgd", "l1_step": "proximal"}},
     ],
     ids=repr,
 )
@@ -154,6 +155,21 @@ def test_the_jobs_of_a_sweep_are_explained(client: TestClient, database: Databas
     run_attempt(process, mine)
     for job in client.get("/v1/jobs", params={"sweep_id": sweep["id"]}).json()["data"]:
         assert (job["status"], job["plan"]["engine"]) == ("succeeded", "fused")
+        _assert_is_explained(client, job["id"])
+
+
+def test_proximal_jobs_of_a_sweep_train_alone_and_are_explained(
+    client: TestClient, database: Database, process: Process
+) -> None:
+    proximal = {"l1": 0.1, "optimizer": {"name": "sgd", "l1_step": "proximal"}}
+    sweep = client.post("/v1/sweeps", json=request(**proximal) | {"grid": {"l1": [0.1, 0.2]}}).json()
+    for job in workbench.jobs_of(database, UUID(sweep["id"])):
+        mine = workbench.claim(database, job.id)
+        assert mine
+        run_attempt(process, mine)
+    for job in client.get("/v1/jobs", params={"sweep_id": sweep["id"]}).json()["data"]:
+        assert (job["status"], job["plan"]["engine"]) == ("succeeded", "eager")
+        assert "It trains alone: proximal steps" in job["plan"]["why"]
         _assert_is_explained(client, job["id"])
 
 

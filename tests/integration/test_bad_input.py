@@ -156,6 +156,10 @@ WRONG_BODIES: dict[str, tuple[Any, str]] = {
     "an optimizer in words": (named("adm"), f"{H}/optimizer"),
     "an optimizer's wrong number": (named({"name": "adam", "betas": [0.9, 1.5]}), f"{H}/optimizer/betas/1"),
     "a rule within the optimizer": (named({"name": "sgd", "nesterov": True}), f"{H}/optimizer/nesterov"),
+    "a proximal step with momentum": (
+        named({"name": "sgd", "l1_step": "proximal", "momentum": 0.9}),
+        f"{H}/optimizer/momentum",
+    ),
     "a schedule's missing number": (but(f"{H}/schedule", {"name": "exponential"}), f"{H}/schedule/gamma"),
     # what is not known
     "an unknown field": (but("/colour", SECRET), "/colour"),

@@ -73,6 +73,9 @@ def train(
                 optimizer.step(lambda rows=rows: forward_and_backward(rows))
             else:
                 optimizer.step()
+            if settings["optimizer"].get("l1_step") == "proximal" and w.requires_grad:
+                with torch.no_grad():
+                    w.copy_(functional.softshrink(w, optimizer.param_groups[0]["lr"] * settings["l1"]) + 0.0)
             if scheduler is not None and per == "step":
                 scheduler.step()
         epoch.parameters = parameters(w, b)
@@ -92,12 +95,14 @@ def loss_of(x: Tensor, y: Tensor, w: Tensor, b: Tensor | None, settings: dict[st
     if settings["l2"] != 0:
         loss = loss + settings["l2"] * (w**2).sum()
     if settings["l1"] != 0:
-        loss = loss + settings["l1"] * w.abs().sum()
+        is_proximal = settings["optimizer"].get("l1_step") == "proximal"
+        loss = loss + settings["l1"] * (w.detach() if is_proximal else w).abs().sum()
     return loss
 
 
 def make_optimizer(learnable: list[Tensor], settings: dict[str, Any]) -> torch.optim.Optimizer:
     options = dict(settings["optimizer"])
+    options.pop("l1_step", None)
     optimizers = {
         "sgd": torch.optim.SGD,
         "adam": torch.optim.Adam,

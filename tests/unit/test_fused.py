@@ -338,6 +338,9 @@ def test_settings_that_share_data_and_batches_form_groups() -> None:
     assert groups_of(specs, rows=8, features=1) == [[0, 1], [6, 7]]
     assert "lbfgs" in (obstacle(specs[2]) or "")
     assert "eager" in (obstacle(specs[8]) or "")
+    proximal = TrainingSpec.model_validate({"l1": 0.1, "optimizer": {"name": "sgd", "l1_step": "proximal"}})
+    assert groups_of([proximal, proximal], rows=8, features=1) == []
+    assert "proximal" in (obstacle(proximal) or "")
     assert groups_of(specs, rows=8, features=1, device="cuda:0") == []
     assert "the CPU alone" in (obstacle(specs[0], "cuda") or "")
 

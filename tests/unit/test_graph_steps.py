@@ -26,6 +26,7 @@ SPECS: list[dict[str, Any]] = [
     {"standardize": True, "shuffle": True, "dtype": "float64", "seed": 5},
     {"frozen": ["weights"]},
     {"frozen": ["bias"], "l1": 0.1},
+    {"l1": 0.1, "l2": 0.2, "optimizer": {"name": "sgd", "l1_step": "proximal"}},
     {"fit_bias": False},
     {"validation_fraction": 0.3, "optimizer": {"name": "adam"}},
     {"zero_gradients": "epoch", "l2": 0.1},

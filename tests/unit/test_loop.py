@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.linear_model import SGDRegressor
+from sklearn.linear_model import ElasticNet, SGDRegressor
 
 from slope.data import RowsOfSteps, TrainingData, initial_parameters, prepare
 from slope.loop import Training, train_epochs
@@ -35,6 +35,7 @@ OPTIMIZERS = {
     "adagrad": {"name": "adagrad", "lr_decay": 0.1},
     "lbfgs": {"name": "lbfgs", "max_iter": 3, "history_size": 3},
 }
+PROXIMAL = {"optimizer": {"name": "sgd", "l1_step": "proximal"}}
 SCHEDULES = {
     "constant": {"name": "constant"},
     "step": {"name": "step", "step_size": 2, "gamma": 0.3},
@@ -225,6 +226,7 @@ def test_every_step_equals_the_plain_program_to_the_bit(
     [
         {"name": "sgd", "weight_decay": 0.1},
         {"name": "sgd", "momentum": 0.5},
+        {"name": "sgd", "l1_step": "proximal"},
         {"name": "adam", "betas": [0.5, 0.75], "eps": 0.01, "weight_decay": 0.1},
         {"name": "adamw", "amsgrad": True},
         {"name": "rmsprop", "alpha": 0.5, "weight_decay": 0.1},
@@ -236,6 +238,42 @@ def test_every_step_equals_the_plain_program_to_the_bit(
 )
 def test_every_option_of_an_optimizer_reaches_torch(optimizer: dict[str, Any]) -> None:
     assert_equals_plain(X, Y, spec_of(epochs=3, learning_rate=0.02, batch_size=4, optimizer=optimizer))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"l1": 0.4},
+        {"l1": 1.0, "l2": 0.1, "dtype": "float64", "shuffle": True},
+        {"l1": 0.4, "schedule": SCHEDULES["exponential per step"], "batch_size": 1},
+        {"l1": 0.4, "clip_norm": 0.5, "zero_gradients": "epoch", "batch_size": "full"},
+        {"l1": 0.4, "frozen": ["weights"], "initial_weights": [0.1, -0.1, 0.0, 1.0, 2.0]},
+    ],
+    ids=repr,
+)
+def test_a_proximal_step_is_that_of_the_plain_program_to_the_bit(options: dict[str, Any]) -> None:
+    assert_equals_plain(X, Y, spec_of(**{"epochs": 4, "learning_rate": 0.1, "batch_size": 4} | options | PROXIMAL))
+
+
+def test_a_proximal_step_beyond_the_range_of_the_dtype_leaves_nothing_of_a_weight() -> None:
+    spec = spec_of(epochs=1, l1=1e30, learning_rate=1e15, batch_size="full", **PROXIMAL)  # 1e45, and float32 has 3e38
+    [record] = training_of(X, Y, spec).epochs()
+    assert record.parameters.weights == [0.0] * 5
+
+
+def test_the_recorded_gradient_leaves_a_proximal_penalty_out_and_the_loss_does_not() -> None:
+    spec = spec_of(epochs=1, l1=0.5, batch_size="full", initial_weights=[1.0, -1.0, 0.0, 2.0, 0.0], dtype="float64")
+    with_l1, without = (
+        spec.model_copy(update={"optimizer": TrainingSpec.model_validate(PROXIMAL).optimizer}),
+        spec.model_copy(update={"l1": 0.0}),
+    )
+    [ours], [bare] = (list(training_of(X, Y, each).epochs()) for each in (with_l1, without))
+    assert ours.gradient_mean == bare.gradient_mean
+    assert ours.loss == pytest.approx(bare.loss + 0.5 * 4.0)
+    left = np.array(bare.parameters.weights)
+    expected = np.sign(left) * np.maximum(np.abs(left) - 0.01 * 0.5, 0.0)
+    assert ours.parameters.weights == pytest.approx(expected.tolist(), abs=1e-15)
+    assert ours.parameters.bias == bare.parameters.bias
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -499,6 +537,7 @@ CUTS = [
         strict=False,
     )
 ]
+CUTS.append(pytest.param({"l1": 0.3, "shuffle": True} | PROXIMAL, id="proximal"))
 
 
 @pytest.mark.parametrize("options", CUTS)
@@ -595,6 +634,27 @@ def test_scikit_learn_reaches_the_same_weights_with_the_same_steps(
     *_, last = training_of(X, Y, spec).epochs()
     assert last.parameters.weights == pytest.approx(theirs.coef_.tolist(), abs=1e-10)
     assert (last.parameters.bias or 0.0) == pytest.approx(theirs.intercept_[0] if fit_bias else 0.0, abs=1e-10)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.2])
+@pytest.mark.parametrize("fit_bias", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_proximal_steps_end_at_scikit_learn_s_lasso_and_at_its_zeros(
+    standardize: bool, fit_bias: bool, l2: float
+) -> None:
+    x = np.column_stack([X, X[:, :3] + 2 * np.random.RandomState(5).standard_normal((13, 3))])
+    options = {"l1": 0.6, "l2": l2, "fit_bias": fit_bias, "standardize": standardize, "dtype": "float64"}
+    spec = spec_of(**options | PROXIMAL, learning_rate="auto", batch_size="full", epochs=2500, record={"steps": "none"})
+    data = prepare(x, Y, spec)
+    theirs = ElasticNet(
+        alpha=0.3 + l2, l1_ratio=0.3 / (0.3 + l2), fit_intercept=fit_bias, tol=1e-14, max_iter=100_000
+    ).fit(data.x, data.y)
+    *_, last = train_epochs(data, spec)
+    assert last.parameters.weights == pytest.approx(theirs.coef_.tolist(), abs=1e-9)
+    zeros = np.flatnonzero(theirs.coef_ == 0)
+    assert 0 < len(zeros) < x.shape[1]
+    assert bits(last.parameters.weights)[zeros[0]] == bits(0.0)
+    assert np.flatnonzero(np.array(last.parameters.weights) == 0).tolist() == zeros.tolist()
 
 
 def test_inverse_scaling_per_step_is_scikit_learn_s_of_the_lecture() -> None:

@@ -8,6 +8,8 @@ import pytest
 from slope.engines.plan import EAGER_SECONDS, EngineDoesNotApply, Plan, candidates, plan, snapshot_interval
 from slope.spec import TrainingSpec
 
+PROXIMAL = {"name": "sgd", "l1_step": "proximal"}
+
 MILLION = 10**6
 
 
@@ -101,6 +103,9 @@ def test_a_plan_says_why_and_at_what_cost() -> None:
         ("composed", {"l2": 0.1}, "penalty"),
         ("composed", {"record": {"steps": "all"}}, "record.steps"),
         ("compiled", {"optimizer": {"name": "lbfgs"}}, "lbfgs"),
+        ("compiled", {"l1": 0.1, "optimizer": PROXIMAL}, "optimizer.l1_step"),
+        ("reduced", {"l1": 0.1, "optimizer": PROXIMAL, "batch_size": "full"}, "optimizer.l1_step"),
+        ("composed", {"l1": 0.1, "optimizer": PROXIMAL}, "without l1"),
         ("fused", {}, "POST /v1/sweeps"),
     ],
 )

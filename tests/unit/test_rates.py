@@ -43,7 +43,7 @@ def rate_of(x: Array, y: Array, spec: TrainingSpec) -> float:
 def losses_of(x: Array, y: Array, spec: TrainingSpec) -> list[float]:
     """Of each epoch. Raises Diverged."""
     data = prepare(x, y, spec)
-    engine = "eager" if spec.optimizer.name == "lbfgs" else "compiled"
+    engine = "eager" if spec.optimizer.name == "lbfgs" or spec.is_proximal else "compiled"
     run = build(engine, data, spec, keeps_steps=False)
     return [record.loss for block in run.blocks(until=spec.epochs) for record in block]
 
@@ -75,6 +75,18 @@ def test_without_a_penalty_it_is_that_to_the_last_digits() -> None:
     x, y = random.normal(size=(30, 3)), random.normal(size=30)
     values = np.linalg.eigvalsh(2 * x.T @ x / 30)
     assert rate_of(x, y, spec_of(batch_size="full", fit_bias=False)) == pytest.approx(2 / (values[0] + values[-1]))
+
+
+def test_full_batches_with_proximal_steps_descend_at_one_through_the_largest_eigenvalue() -> None:
+    x, y = SHIPPED["diabetes"]
+    options = {"batch_size": "full", "standardize": True, "optimizer": {"name": "sgd", "l1_step": "proximal"}}
+    spec = spec_of(l1=3.0, epochs=100, **options)
+    data = prepare(x, y, spec)
+    design = np.column_stack([data.x, np.ones(len(y))])
+    highest = np.linalg.eigvalsh(2 * design.T @ design / len(y))[-1]
+    assert rate_of(x, y, spec) == pytest.approx(1 / highest, rel=1e-9)
+    losses = losses_of(x, y, spec)
+    assert losses == sorted(losses, reverse=True)  # l1 among them: no step overshoots
 
 
 def test_a_direction_that_nothing_tells_of_does_not_count() -> None:
@@ -151,6 +163,7 @@ def test_no_generated_design_diverges() -> None:
         {"loss": "huber", "optimizer": MOMENTUM},
         {"loss": "absolute_error"},
         {"l1": 0.1},
+        {"l1": 0.1, "optimizer": {"name": "sgd", "l1_step": "proximal"}},
         {"l2": 10.0},
         {"zero_gradients": "epoch"},
         {"zero_gradients": "never"},

@@ -274,6 +274,8 @@ def test_a_bad_hyperparameter_is_refused_at_its_place(hyperparameters: dict[str,
         (None, [""]),
         ({"name": "sgd", "nesterov": True}, ["/nesterov"]),
         ({"name": "sgd", "nesterov": True, "momentum": 0.9, "dampening": 0.1}, ["/nesterov"]),
+        ({"name": "sgd", "momentum": 0.9, "l1_step": "proximal"}, ["/momentum"]),
+        ({"name": "sgd", "l1_step": "coordinate"}, ["/l1_step"]),
         ({"name": "sgd", "momentum": -0.1, "weight_decay": -0.1}, ["/momentum", "/weight_decay"]),
         ({"name": "sgd", "betas": [0.9, 0.99]}, ["/betas"]),
         ({"name": "adam", "betas": [0.9, 1.0]}, ["/betas/1"]),
@@ -554,7 +556,14 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "batch_size": 1,
         "shuffle": False,
         "seed": 0,
-        "optimizer": {"name": "sgd", "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False},
+        "optimizer": {
+            "name": "sgd",
+            "momentum": 0.0,
+            "dampening": 0.0,
+            "weight_decay": 0.0,
+            "nesterov": False,
+            "l1_step": "subgradient",
+        },
         "schedule": {"name": "constant"},
         "loss": "squared_error",
         "huber_delta": 1.0,
@@ -597,7 +606,7 @@ def test_the_options_of_an_optimizer_and_their_defaults_are_those_of_torch(name:
 
     classes = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "adagrad": "Adagrad", "lbfgs": "LBFGS"}
     theirs = inspect.signature(getattr(torch.optim, classes.get(name, "SGD"))).parameters
-    spec = TrainingSpec.model_validate({"optimizer": {"name": name}}).optimizer.model_dump(exclude={"name"})
+    spec = TrainingSpec.model_validate({"optimizer": {"name": name}}).optimizer.model_dump(exclude={"name", "l1_step"})
     assert {option: theirs[option].default for option in spec} == {
         option: tuple(value) if isinstance(value, list) else value for option, value in spec.items()
     }
