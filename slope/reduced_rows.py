@@ -12,6 +12,9 @@ from slope.spec import TrainingSpec
 _CONSTANT = 1e-14
 """Targets that deviate by less than this fraction of their mean do so by rounding."""
 
+_EVEN = 1e-9
+"""Weights whose mean is 1 but for this need no scaling, and rows that count alike have none."""
+
 
 @dataclass(frozen=True)
 class ReducedRows:
@@ -77,8 +80,11 @@ class ReducedRows:
 
     @property
     def evened(self) -> Self:
-        """Weighted rows, whose ones are the roots of the weights: those are scaled to a mean of 1."""
-        return type(self)(self.triangle * (self.rows**0.5 / abs(self.triangle[0, 0])), self.rows)
+        """With the weights of its rows scaled to a mean of 1: the ones have their squares' sum."""
+        total = float(self.triangle[0, 0]) ** 2
+        if self.rows == 0 or total == 0 or abs(total / self.rows - 1) < _EVEN:
+            return self
+        return type(self)(self.triangle * (self.rows / total) ** 0.5, self.rows)
 
     def squared_error(self, weights: Array, bias: float) -> float:
         """‖Xw + b − y‖² over all rows, as a sum of D + 2 squares: nothing cancels near zero."""

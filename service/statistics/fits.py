@@ -9,7 +9,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.statistics.passes import DURBIN_WATSON, INFLUENCE, RowPasses
 from service.statistics.paths import path_of
-from service.statistics.solutions import translated
+from service.statistics.solutions import translated_fit_errors
 from service.statistics.training_rows import TrainingRows, finished_job
 from service.storage import Storage
 from service.store.database import Database
@@ -42,7 +42,7 @@ class Fits:
         _refuse_covariance(passes.rows, covariance)
         solution = passes.solution()
         neighbours, notes = _durbin_watson(passes, solution)
-        with translated():
+        with translated_fit_errors():
             return tell(
                 *(solution, passes.rows.features),
                 level=level,

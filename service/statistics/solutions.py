@@ -24,7 +24,7 @@ def solve_job(storage: Storage, rows: TrainingRows, triangle: Callable[[], dict[
     """
     if len(rows.features) > MOST_FEATURES:
         raise TooManyCoefficients(len(rows.features), MOST_FEATURES)
-    with translated():
+    with translated_fit_errors():
         few = _few(storage, rows)
         if few is not None:
             return solve_rows(few.x, few.y, rows.spec, few.weights)
@@ -64,7 +64,7 @@ def pass_over(storage: Storage, rows: TrainingRows, taken: Pass, *others: str) -
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated_fit_errors() -> Iterator[None]:
     """What solutions and what is told of them raise, as problems."""
     try:
         yield

@@ -42,9 +42,6 @@ _NEWS = 1e3
 Batch = tuple[Array, Array] | tuple[Array, Array, Array | None]
 """Rows: x (n × D), y (n), and their weights (n) where they do not count alike."""
 
-_EVEN = 1e-9
-"""Weights whose mean is 1 but for this need no scaling, and rows that count alike have none."""
-
 
 @dataclass(frozen=True)
 class Reduction(ReducedRows):
@@ -66,14 +63,6 @@ class Reduction(ReducedRows):
             rows += len(chunk)
             pause()
         return cls(triangle.cpu().numpy(), rows)
-
-    @property
-    def evened(self) -> Self:
-        """With the weights of its rows scaled to a mean of 1: the ones have their squares' sum."""
-        total = float(self.triangle[0, 0]) ** 2
-        if self.rows == 0 or total == 0 or abs(total / self.rows - 1) < _EVEN:
-            return self
-        return type(self)(self.triangle * (self.rows / total) ** 0.5, self.rows)
 
     @classmethod
     def of_nothing(cls, features: int) -> Self:
