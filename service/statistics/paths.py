@@ -4,6 +4,7 @@ import numpy as np
 
 from service.errors import InvalidRequest, LibraryMissing, OutOfRange, TooManyCoefficients
 from service.statistics.passes import FOLDS, TRIANGLE, RowPasses
+from service.statistics.solutions import stop_if_called_off
 from slope.reduced_rows import ReducedColumns
 from slope.spec import Fault
 from slope.statistics.folds import folds_of
@@ -33,7 +34,8 @@ def path_of(passes: RowPasses, *, penalty: Penalty, l1_ratio: float | None, fold
     parts = None if folds is None else _folds(passes, folds)
     try:
         ratio = _RATIO if l1_ratio is None else l1_ratio
-        return trace(columns, rows.spec, rows.features, penalty, l1_ratio=ratio, folds=parts)
+        pause = stop_if_called_off
+        return trace(columns, rows.spec, rows.features, penalty, l1_ratio=ratio, folds=parts, pause=pause)
     except ModuleNotFoundError as error:
         raise LibraryMissing("scikit-learn", "sklearn") from error
     except (BeyondRange, np.linalg.LinAlgError, ValueError) as error:

@@ -56,11 +56,16 @@ def pass_over(storage: Storage, rows: TrainingRows, taken: Pass, *others: str) -
     """
     features = len(rows.features)
     for part in rows.read(storage, *others):
-        if is_called_off():
-            raise ClientGone
+        stop_if_called_off()
         x, y, more = part.columns[:, :features], part.columns[:, features], part.columns[:, features + 1 :]
         taken.add(x, y, part.places, more, part.weights)
     return taken.result()
+
+
+def stop_if_called_off() -> None:
+    """Raises ClientGone."""
+    if is_called_off():
+        raise ClientGone
 
 
 @contextmanager

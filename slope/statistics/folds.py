@@ -1,5 +1,6 @@
 """Cross-validation of exact solutions: from the triangle of each fold, all taken in one pass over the rows."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,17 @@ def joined(folds: list[ReducedColumns]) -> ReducedColumns:
     return ReducedColumns(ReducedRows(np.asarray(triangle), rows), lowest, highest)
 
 
-def validate(folds: list[ReducedColumns], spec: TrainingSpec, strengths: list[Strength]) -> tuple[Array, Array]:
+def validate(
+    folds: list[ReducedColumns], spec: TrainingSpec, strengths: list[Strength], pause: Callable[[], None]
+) -> tuple[Array, Array]:
     """The mean squared error of the rows left out, averaged over the K folds, and its standard error (T each).
 
-    Each time the other folds are standardized anew, and solved exactly.
+    Each time the other folds are standardized anew, and solved exactly. `pause` is called before each, for under l1 one
+    may take seconds, and may raise.
     """
     errors = []
     for number, left_out in enumerate(folds):
+        pause()
         centred = Centred.of(joined([each for place, each in enumerate(folds) if place != number]).evened, spec)
         weights, biases = centred.in_own_units(centred.solve(strengths))
         combined = np.column_stack([biases, weights, -np.ones(len(biases))])

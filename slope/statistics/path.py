@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -82,13 +82,17 @@ def trace(
     *,
     l1_ratio: float = 0.5,
     folds: list[ReducedColumns] | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> Path:
-    """Raises BeyondRange, and ModuleNotFoundError where l1 needs scikit-learn."""
+    """`pause` is called before each fold, and may raise.
+
+    Raises BeyondRange, and ModuleNotFoundError where l1 needs scikit-learn.
+    """
     with np.errstate(all="ignore"):
         centred = Centred.of(columns, spec)
         strengths = centred.strengths(penalty, l1_ratio)
         found = centred.solve(strengths) if strengths else None
-        errors = validate(folds, spec, strengths) if folds and strengths else None
+        errors = validate(folds, spec, strengths, pause) if folds and strengths else None
         _refuse_overflow(centred, found, errors)
     points = _points(centred, strengths, found, errors) if found else []
     least = None if errors is None else int(np.argmin(errors[0]))

@@ -14,11 +14,16 @@ from fastapi.testclient import TestClient
 from sklearn.linear_model import Ridge
 from test_api_predictions import add_dataset
 from test_api_statistics import request, table
-from workbench import problem_of
+from workbench import FakeQueue, problem_of
 
+from service.errors import ClientGone
 from service.settings import Settings
+from service.statistics.fits import Fits
+from service.storage import storage_at
 from service.store.database import Database
+from slope.calling_off import called_off_when
 from slope.data import Array
+from slope.statistics.shrinkage import Centred
 from worker.process import Process
 from worker.work import take_work
 
@@ -97,6 +102,18 @@ def test_what_a_path_does_not_have_is_told(client: TestClient, trained: Trained,
     assert "do not fill 20 folds" in problem_of(client.get(f"/v1/jobs/{few}/path?folds=20"), 422)["detail"]
     frozen = trained(request(three, epochs=2, frozen=["weights"]))
     assert "frozen" in problem_of(client.get(f"/v1/jobs/{frozen}/path"), 422)["detail"]
+
+
+def test_a_cross_validation_that_nobody_waits_for_ends_before_its_next_fold(
+    settings: Settings, database: Database, queue: FakeQueue, job_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved: list[Centred] = []
+    solve = Centred.solve
+    monkeypatch.setattr(Centred, "solve", lambda self, strengths: solved.append(self) or solve(self, strengths))
+    fits = Fits(database, storage_at(settings.storage), queue, settings)
+    with called_off_when(lambda: len(solved) == 2), pytest.raises(ClientGone):
+        fits.path(job_id, penalty="l1", l1_ratio=None, folds=5)
+    assert len(solved) == 2, "of all rows, and without the first fold"
 
 
 def test_l1_says_what_to_install(client: TestClient, job_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
