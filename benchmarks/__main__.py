@@ -4,6 +4,7 @@ import sys
 
 from benchmarks import (
     answers,
+    crowd,
     descent,
     fits,
     full_batch,
@@ -23,6 +24,7 @@ from benchmarks import (
 _BENCHMARKS = {
     "loop": loop.run,
     "job": job.run,
+    "crowd": crowd.run,
     "polls": polls.run,
     "graph": graph.run,
     "ingest": ingest.run,

@@ -57,17 +57,24 @@ class Servers:
         yield database
         database.dispose()
 
+    def empty_database(self) -> str:
+        """The URL of a database in PostgreSQL that has nothing in it."""
+        return self._create_database()
+
     def _new_database(self, kind: str) -> str:
         """The URL of a migrated database."""
-        self._databases += 1
-        name = f"slope_{self._databases}"
-        url = f"sqlite:///{self._folder / name}.db" if kind == "SQLite" else self._create_database(name)
+        url = f"sqlite:///{self._folder / self._new_name()}.db" if kind == "SQLite" else self._create_database()
         database = Database(url)
         schema.upgrade_schema(database)
         database.dispose()
         return url
 
-    def _create_database(self, name: str) -> str:
+    def _new_name(self) -> str:
+        self._databases += 1
+        return f"slope_{self._databases}"
+
+    def _create_database(self) -> str:
+        name = self._new_name()
         engine = create_engine(self._postgresql_url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
