@@ -41,13 +41,14 @@ class Fits:
         passes, trained = self._passes(job_id)
         _refuse_covariance(passes.rows, covariance)
         solution = passes.solution()
-        neighbours, notes = _durbin_watson(passes, solution)
         with translated_fit_errors():
+            robust = None if covariance == NONROBUST else _robust(passes, solution, covariance)
+            neighbours, notes = _durbin_watson(passes, solution)
             return tell(
                 *(solution, passes.rows.features),
                 level=level,
                 trained=trained,
-                covariance=None if covariance == NONROBUST else _robust(passes, solution, covariance),
+                covariance=robust,
                 durbin_watson=neighbours,
                 notes=notes,
             )

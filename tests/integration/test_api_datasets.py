@@ -240,6 +240,7 @@ def test_a_job_learns_from_the_columns_it_names(client: TestClient, train: Train
         "features": 2,
         "columns": ["bmi", "bp"],
         "target": "target",
+        "weights": None,
     }
     x = np.column_stack([diabetes["bmi"], diabetes["bp"], np.ones(442)])
     exact = np.linalg.lstsq(x, diabetes["target"].to_numpy(), rcond=None)[0]

@@ -59,7 +59,7 @@ def test_a_whole_number_is_written_in_digits(client: TestClient, number: str) ->
     for path, pointer in (
         (f"/v1/jobs?limit={number}", "/query/limit"),
         (f"{job}/epochs?points={number}", "/query/points"),
-        (f"{job}/epochs/0/steps/0/graph?expand={number}", "/query/expand"),
+        (f"{job}/epochs/0/steps/0/graph?expand={number}", "/query/expand/0"),
         (f"{job}/epochs/{number}/steps", "/path/epoch"),
     ):
         assert problem_of(client.get(path), 422)["errors"][0]["pointer"] == pointer

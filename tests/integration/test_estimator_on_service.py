@@ -36,7 +36,12 @@ def _service(client: TestClient, train: Callable[[str], None], monkeypatch: pyte
     monkeypatch.setattr(estimator, "Client", InProcess)
 
 
-@parametrize_with_checks([SlopeRegressor()])
+def _excused(_: SlopeRegressor) -> dict[str, str]:
+    """As scikit-learn excuses its own SGDRegressor."""
+    return {"check_sample_weight_equivalence_on_dense_data": "row by row, a row that comes twice is two steps"}
+
+
+@parametrize_with_checks([SlopeRegressor()], expected_failed_checks=_excused)
 def test_scikit_learn_s_own_checks_pass_with_the_defaults(estimator: SlopeRegressor, check: Any) -> None:
     check(estimator)
 
