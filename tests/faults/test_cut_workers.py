@@ -143,7 +143,7 @@ def test_a_worker_without_a_broker_trains_what_is_queued_and_goes_by_the_bell_ag
     queued = [cables.submit(work.small()) for _ in range(6)]
 
     until(lambda: all(work.row(cables.database, job_id).status == "succeeded" for job_id in queued))
-    assert hears_broker(cables.database) == [False]
+    until(lambda: hears_broker(cables.database) == [False])  # jobs may all be claimed before it is noticed
 
     cables.mend()
     until(lambda: hears_broker(cables.database) == [True])
