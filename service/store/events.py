@@ -49,13 +49,6 @@ def add_warning(
     _add(session, job_id, kind="warning", level=level, code=code, detail=detail)
 
 
-def add_warnings(
-    session: Session, details: Mapping[UUID, str], *, level: str = "warning", code: str | None = None
-) -> None:
-    """One warning each for many jobs."""
-    _add_many(session, details, {"kind": "warning", "level": level, "code": code})
-
-
 def events_after(session: Session, job_id: UUID, seq: int, limit: int) -> list[Event]:
     """At most `limit` events that follow the given one, ascending."""
     query = select(Event).where(Event.job_id == job_id, Event.seq > seq).order_by(Event.seq).limit(limit)

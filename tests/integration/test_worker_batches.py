@@ -401,11 +401,10 @@ def _worker(number: int) -> Worker:
     return Worker(id=uuid7(), hostname="test", process_id=number, version="0", devices=[device], slots=1)
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite locks no rows
 def test_what_somebody_else_has_locked_is_left_to_them(
     process: Process, database: Database, waiting: list[UUID]
 ) -> None:
-    if database.is_sqlite:
-        pytest.skip("SQLite locks no rows")
     with database.writing() as session:
         stored.lock_job(session, waiting[1])
 

@@ -1,5 +1,6 @@
 """Routes for jobs."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -36,15 +37,38 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post(
-    "",
-    status_code=202,
-    response_model=JobView,
-    dependencies=[Depends(require_json)],
-    responses={200: {"description": "The finished job, where `Prefer: wait=N` was in time", "model": JobView}},
-)
-async def submit_job(
-    request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
+@dataclass(frozen=True)
+class Desk:
+    """Where requests for jobs are handed in."""
+
+    database: Database
+    storage: Storage
+    queue: Queue
+    settings: Settings
+    responses: JobResponses
+    wait: float
+    key: str | None
+
+    async def submit(self, request: JobRequest) -> Response:
+        """202 with the job, or 200 where it has ended while the client waited."""
+        submission = await run_in_threadpool(
+            jobs.submit_job,
+            self.database,
+            self.storage,
+            self.queue,
+            request,
+            key=self.key,
+            settings=self.settings,
+        )
+        answer = await self.responses.final(submission, self.wait)
+        headers = {"Location": f"{self.settings.root_path}/v1/jobs/{submission.job_id}"}
+        if submission.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        status = 200 if self.wait and answer.is_final else 202
+        return Response(answer.body, status, headers, media_type="application/json")
+
+
+async def _desk(
     database: DatabaseDep,
     storage: StorageDep,
     queue: QueueDep,
@@ -52,66 +76,39 @@ async def submit_job(
     responses: JobResponsesDep,
     wait: WaitDep,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
+) -> Desk:
+    return Desk(database, storage, queue, settings, responses, wait, idempotency_key)
+
+
+DeskDep = Annotated[Desk, Depends(_desk)]
+_ACCEPTING: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": JobView,
+    "dependencies": [Depends(require_json)],
+    "responses": {200: {"description": "The finished job, where `Prefer: wait=N` was in time", "model": JobView}},
+}
+
+
+@router.post("", **_ACCEPTING)
+async def submit_job(request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)], desk: DeskDep) -> Response:
     """Accept a training job and hand it to the workers."""
-    return await _submitted(request, database, storage, queue, settings, responses, wait, idempotency_key)
+    return await desk.submit(request)
 
 
-@router.post(
-    "/{job_id}/rerun",
-    status_code=202,
-    response_model=JobView,
-    dependencies=[Depends(require_json)],
-    responses={200: {"description": "The finished job, where `Prefer: wait=N` was in time", "model": JobView}},
-)
+@router.post("/{job_id}/rerun", **_ACCEPTING)
 async def rerun_job(
-    job_id: UUID,
-    patch: Annotated[RequestPatch, Body(openapi_examples=RERUN_PATCHES)],
-    database: DatabaseDep,
-    storage: StorageDep,
-    queue: QueueDep,
-    settings: SettingsDep,
-    responses: JobResponsesDep,
-    wait: WaitDep,
-    idempotency_key: IdempotencyKey = None,
+    job_id: UUID, patch: Annotated[RequestPatch, Body(openapi_examples=RERUN_PATCHES)], desk: DeskDep
 ) -> Response:
     """Train a job again as a new one, on the same data, with the changes of a merge patch (RFC 7396) of its request.
 
     `{}` changes nothing. A null takes a value away: it then has its default.
     """
-    request = await run_in_threadpool(_request_again, database, job_id, patch.root)
-    return await _submitted(request, database, storage, queue, settings, responses, wait, idempotency_key)
+    return await desk.submit(await run_in_threadpool(_request_again, desk.database, job_id, patch.root))
 
 
 def _request_again(database: Database, job_id: UUID, patch: dict[str, Any]) -> JobRequest:
     with database.reading() as session:
         return changes.request_again(session, job_id, patch)
-
-
-async def _submitted(
-    request: JobRequest,
-    database: Database,
-    storage: Storage,
-    queue: Queue,
-    settings: Settings,
-    responses: JobResponses,
-    wait: float,
-    key: str | None,
-) -> Response:
-    submission = await run_in_threadpool(
-        jobs.submit_job,
-        database,
-        storage,
-        queue,
-        request,
-        key=key,
-        settings=settings,
-    )
-    answer = await responses.final(submission, wait)
-    headers = {"Location": f"{settings.root_path}/v1/jobs/{submission.job_id}"}
-    if submission.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return Response(answer.body, 200 if wait and answer.is_final else 202, headers, media_type="application/json")
 
 
 # Most requests are polls. What FastAPI would find for itself of this one is found by hand: that is a third of its time.
