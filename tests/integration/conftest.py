@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,14 @@ import torch
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import delete
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 from workbench import FakeQueue, Migrated, claim, claim_group_of, jobs_of, submit
 
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.database import Database
+from service.store.leases import AttemptLease
 from service.store.tables import Table
 from worker.attempt import run_attempt
 from worker.devices import Device
@@ -90,6 +93,25 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 def process(settings: Settings, database: Database, queue: FakeQueue) -> Process:
     """What a worker's process would hold."""
     return Process(settings, database, [Device("cpu", "the test's")], uuid7(), queue)
+
+
+@pytest.fixture
+def wait_for_heartbeat(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Waits until the heartbeat of an attempt has taken note of what SQL says now, however fast the training is."""
+    beaten, beat = Event(), AttemptLease.beat
+
+    def note(lease: AttemptLease, session: Session, lease_seconds: float) -> set[UUID]:
+        found = beat(lease, session, lease_seconds)
+        beaten.set()
+        return found
+
+    def wait() -> None:
+        for _ in range(3):  # one may be under way; what the next finds has been taken note of when a third is there
+            beaten.clear()
+            assert beaten.wait(60)
+
+    monkeypatch.setattr(AttemptLease, "beat", note)
+    return wait
 
 
 @pytest.fixture

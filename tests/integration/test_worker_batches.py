@@ -207,24 +207,18 @@ def test_a_job_of_a_batch_that_fails_fails_alone(
 
 
 def test_a_job_of_a_batch_is_cancelled_before_it_begins(
-    process: Process, database: Database, waiting: list[UUID], monkeypatch: pytest.MonkeyPatch
+    process: Process,
+    database: Database,
+    waiting: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    wait_for_heartbeat: Callable[[], None],
 ) -> None:
-    settings, beaten = process.settings.model_copy(update={"beat_seconds": 0.01}), Event()
-    beat = batches.BatchLease.beat
+    settings = process.settings.model_copy(update={"beat_seconds": 0.01})
 
     def cancel() -> None:
         change(database, lambda session: stored.ask_to_cancel(session, waiting[2]))
-        beaten.clear()
-        assert beaten.wait(60)  # the beat that was under way
-        beaten.clear()
-        assert beaten.wait(60)
+        wait_for_heartbeat()
 
-    def note(lease: Any, session: Session, lease_seconds: float) -> set[UUID]:
-        found = beat(lease, session, lease_seconds)
-        beaten.set()
-        return found
-
-    monkeypatch.setattr(batches.BatchLease, "beat", note)
     monkeypatch.setattr(JobAttempt, "train", acting_at(2, cancel, JobAttempt.train))
 
     take_work(replace(process, settings=settings), waiting[0])

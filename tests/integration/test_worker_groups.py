@@ -253,11 +253,16 @@ def test_a_group_that_died_too_often_is_given_up(database: Database) -> None:
     ],
 )
 def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
-    database: Database, run: Run, rhythm: dict[str, Any]
+    database: Database, run: Run, rhythm: dict[str, Any], wait_for_heartbeat: Callable[[], None]
 ) -> None:
     jobs = jobs_of(database, submit_sweep(database, sweep(epochs=300)))
 
-    run(jobs[0].id, AtStep(5, lambda: service.jobs.jobs.cancel_job(database, jobs[1].id)), **rhythm)
+    def cancel() -> None:
+        service.jobs.jobs.cancel_job(database, jobs[1].id)
+        if rhythm["beat_seconds"] < 1:
+            wait_for_heartbeat()
+
+    run(jobs[0].id, AtStep(5, cancel), **rhythm)
 
     statuses = [read(database, job.id).status for job in jobs]
     assert statuses == ["succeeded", "cancelled", "succeeded", "succeeded"]
@@ -268,11 +273,17 @@ def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
     assert history_of(database, gone.id)[-1][:2] == (gone.epochs_done, "cancelled")
 
 
-def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(database: Database, run: Run) -> None:
+def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(
+    database: Database, run: Run, wait_for_heartbeat: Callable[[], None]
+) -> None:
     rows = {"x": np.arange(4_000.0).tolist(), "y": np.arange(4_000.0).tolist()}
     shared = {"batch_size": 1, "epochs": 2, "record": {"steps": "none"}, "engine": "fused"}
     jobs = jobs_of(database, submit_sweep(database, sweep([1e-12, 2e-12], **shared) | {"dataset": rows}))
     seen: list[str] = []
+
+    def cancel() -> None:
+        service.jobs.jobs.cancel_job(database, jobs[1].id)
+        wait_for_heartbeat()
 
     class Watching(AtStep):
         def is_set(self) -> bool:
@@ -280,8 +291,7 @@ def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(database: Database, run:
                 seen.append(read(database, jobs[1].id).status)
             return super().is_set()
 
-    stopping = Watching(5, lambda: service.jobs.jobs.cancel_job(database, jobs[1].id))
-    run(jobs[0].id, stopping, beat_seconds=0.02)
+    run(jobs[0].id, Watching(5, cancel), beat_seconds=0.02)
 
     assert seen == ["cancelled"]
     assert read(database, jobs[0].id).status == "succeeded"
@@ -290,14 +300,22 @@ def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(database: Database, run:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05], ids=["between two steps", "between two rounds"])
 def test_a_whole_sweep_is_cancelled(
-    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, seconds: float
+    database: Database,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    wait_for_heartbeat: Callable[[], None],
 ) -> None:
     monkeypatch.setattr("slope.engines.fused._BLOCK_SECONDS", seconds)
     sweep_id = submit_sweep(database, sweep(epochs=100_000, engine="fused", record={"steps": "none", "every": 1000}))
     jobs = jobs_of(database, sweep_id)
 
+    def cancel() -> None:
+        service.jobs.sweeps.cancel_sweep(database, sweep_id)
+        wait_for_heartbeat()
+
     with capture_logs() as told:
-        run(jobs[0].id, AtStep(5, lambda: service.jobs.sweeps.cancel_sweep(database, sweep_id)), beat_seconds=0.05)
+        run(jobs[0].id, AtStep(5, cancel), beat_seconds=0.05)
 
     assert [entry["event"] for entry in told if entry["log_level"] != "info"] == []
     assert {read(database, job.id).status for job in jobs} == {"cancelled"}
