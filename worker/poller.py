@@ -9,7 +9,7 @@ import structlog
 
 from service.store import jobs, passes
 from worker.process import Process
-from worker.work import take_work
+from worker.tasks import take_work
 
 _PERIODS = 3
 """The main process wakes the poller once a period; after this many without a call it stops looking."""

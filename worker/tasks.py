@@ -1,21 +1,39 @@
-"""The task: a bell rang for a job. Train it, help whoever trains it, or find that there is nothing to do."""
+"""What a bell is for: jobs or a group to train, data of a job that another reduces with help, or a look at rows.
 
-from uuid import UUID
+Small jobs that wait are taken along with a claimed one: a claim, an end and the commits of both cost more than such a
+job's training, and several jobs share them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import takewhile
+from uuid import UUID, uuid4
 
 import structlog
+from celery import shared_task
+from sqlalchemy.orm import Session
 
 from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
-from worker.app import app
-from worker.process import current_process
-from worker.work import take_work
+from service.settings import Settings
+from service.store import jobs
+from service.store.claims import claim_group, claim_job, claim_more
+from service.store.passes import claim_pass
+from service.store.prospects import Prospect, SeenJob, find_prospect
+from slope.engines.costs import LITTLE_NUMBERS
+from slope.statuses import FINAL
+from worker.attempt import Loaded, run_attempt
+from worker.partitions import help_reduce, may_help
+from worker.passes import run_passes
+from worker.process import Process, current_process
 
 log = structlog.get_logger()
+Work = Callable[[], None]
 
 
-@app.task(name=TASK)
+@shared_task(name=TASK)  # of whichever application the process has: this module knows none
 def train(job_id: str) -> None:
-    """Train a job, if it is still to be had. Everything but the id comes from SQL: a message proves nothing."""
+    """A bell rang for a job: look at it. Everything but the id comes from SQL, for a message proves nothing."""
     try:
         named = UUID(job_id)
     except ValueError:
@@ -27,3 +45,95 @@ def train(job_id: str) -> None:
             take_work(process, named)
         except (DatabaseUnavailable, SchemaMissing, StorageFull) as error:  # the reaper rings again
             log.warning("the database is away: the bell is let go", job_id=job_id, error=str(error))
+
+
+def take_work(process: Process, job_id: UUID) -> bool:
+    """Find what a bell for a job is for, and do it. False when there is nothing to do.
+
+    A bell whose job somebody has taken already is for the one that has waited longest.
+    """
+    prospect = process.database.query(find_prospect, job_id, process.claimant)
+    work = _find_work(process, prospect)
+    if work is None:
+        return False
+    work()
+    return True
+
+
+def _find_work(process: Process, prospect: Prospect) -> Work | None:
+    if prospect.named is None:
+        return None
+    if asked := _find_help(process, prospect.named) or _find_pass(process, prospect):
+        return asked
+    waiting = [*(job for job in prospect.queue if job.id == prospect.named.id), *prospect.queue]
+    return _claim(process, waiting[0], prospect) if waiting else None
+
+
+def _find_help(process: Process, named: SeenJob) -> Work | None:
+    if named.status != "running" or named.planned.partitions == 1:
+        return None
+    with process.database.reading() as session:
+        job = jobs.find_job(session, named.id, with_numbers=True)
+        return partial(help_reduce, process, job) if job and may_help(session, process, job) else None
+
+
+def _find_pass(process: Process, prospect: Prospect) -> Work | None:
+    if prospect.named is None or prospect.named.status not in FINAL or not prospect.has_passes:
+        return None
+    with process.database.writing() as session:
+        asked = claim_pass(session, prospect.named.id, uuid4(), process.claimant)
+        session.commit()
+    return partial(run_passes, process, asked) if asked else None
+
+
+def _claim(process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
+    with process.database.writing() as session:
+        if first.group_id:
+            together = claim_group(session, first.group_id, process.claimant)
+            work: Work | None = partial(run_attempt, process, together) if together else None
+        else:
+            work = _claim_jobs(session, process, first, prospect)
+        session.commit()
+    return work
+
+
+def _claim_jobs(session: Session, process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
+    """And what they train from, in the same transaction."""
+    lease = claim_job(session, first.id, process.claimant)
+    if lease is None:
+        return None
+    companions = choose_companions(first, prospect.queue, prospect.slots, process.settings)
+    together = claim_more(session, lease, [job.id for job in companions], process.claimant)
+    return partial(run_attempt, process, together, Loaded.of(session, together, prospect.memory))
+
+
+def choose_companions(first: SeenJob, queue: Sequence[SeenJob], slots: int, settings: Settings) -> list[SeenJob]:
+    """Jobs that train right after the first, in what is left of the time and the epochs of one flush.
+
+    None overtakes a larger one that has waited longer. And of those that wait now every slot may have as many: where
+    few wait, others begin them immediately.
+    """
+    if not _is_small(first):
+        return []
+    small = list(takewhile(_is_small, (job for job in queue if job.id != first.id)))
+    share = -(-(1 + len(small)) // slots) - 1
+    return list(_in_one_flush(first, small[:share], settings))
+
+
+def _in_one_flush(first: SeenJob, others: Sequence[SeenJob], settings: Settings) -> Iterator[SeenJob]:
+    seconds, epochs = first.planned.estimated_seconds, first.epochs
+    for job in others:
+        seconds += job.planned.estimated_seconds
+        epochs += job.epochs
+        if seconds > settings.flush_seconds or epochs > settings.flush_epochs:
+            return
+        yield job
+
+
+def _is_small(job: SeenJob) -> bool:
+    """Whether its data is read in no time.
+
+    What has been tried before trains alone: if its process dies again, it is known which job was under way.
+    """
+    is_little = job.planned.from_triangle or job.rows * (len(job.features) + 1) <= LITTLE_NUMBERS
+    return is_little and job.group_id is None and job.attempt == 0

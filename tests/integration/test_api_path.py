@@ -25,7 +25,7 @@ from slope.calling_off import called_off_when
 from slope.data import Array
 from slope.statistics.shrinkage import Centred
 from worker.process import Process
-from worker.work import take_work
+from worker.tasks import take_work
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]

@@ -23,7 +23,7 @@ from service.store.leases import Claimant
 from service.upkeep import lost_jobs
 from slope.data import Array
 from worker.process import Process
-from worker.work import take_work
+from worker.tasks import take_work
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]

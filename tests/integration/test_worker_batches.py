@@ -24,7 +24,7 @@ from worker import flush
 from worker.job_attempt import JobAttempt
 from worker.process import Process
 from worker.recorder import Recorder
-from worker.work import take_work
+from worker.tasks import take_work
 
 STEPS = {"epochs": 4, "batch_size": 2, "record": {"steps": "all"}}
 WANTED: list[dict[str, Any]] = [

@@ -27,7 +27,7 @@ from worker.broker_monitor import BrokerMonitor
 from worker.job_attempt import JobAttempt
 from worker.process import Process
 from worker.reaper import Reaper
-from worker.work import take_work
+from worker.tasks import take_work
 
 ROWS, PARTITIONS = 40, 10
 REQUEST: dict[str, Any] = {

@@ -30,6 +30,7 @@ def tasks(process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SLOPE_WORKER_ID", str(process.worker_id))
     for cached in (get_settings, current_process):
         cached.cache_clear()
+    import worker.app
     import worker.tasks
 
     for cached in (get_settings, current_process):
@@ -118,7 +119,7 @@ def test_what_a_bell_is_for_is_found_in_one_transaction(
     for engine in engines:
         event.listen(engine, "begin", note)
     for action in ("run_attempt", "help_reduce"):
-        monkeypatch.setattr(f"worker.work.{action}", lambda _, work, *loaded: found.append(type(work)))
+        monkeypatch.setattr(f"worker.tasks.{action}", lambda _, work, *loaded: found.append(type(work)))
 
     tasks.train(str(job_id))
 
@@ -143,7 +144,7 @@ def failing_claims(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("worker.work.claim_job", fail)
+    monkeypatch.setattr("worker.tasks.claim_job", fail)
 
 
 @pytest.mark.parametrize("reason", ["connection refused", "database or disk is full", "no such table: jobs"])
@@ -171,9 +172,13 @@ def test_a_statement_that_is_wrong_is_not_taken_for_a_database_that_is_away(
 
 
 def test_the_worker_knows_the_task_by_the_name_that_is_rung(tasks: ModuleType) -> None:
+    from worker.app import app
+
+    assert "worker.tasks" in app.conf.include
     assert tasks.train.name == TASK
-    assert tasks.app.conf.accept_content == ["json"]
-    assert tasks.app.conf.task_ignore_result is True
+    assert app.tasks[TASK].run.__module__ == "worker.tasks"
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.task_ignore_result is True
 
 
 def test_a_database_that_is_away_is_left_to_the_reaper(
