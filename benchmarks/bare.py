@@ -7,7 +7,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from service.api.schemas.jobs import JobView
+from slope.answers.jobs import JobView
 
 
 def create_app(job: JobView) -> FastAPI:

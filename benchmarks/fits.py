@@ -29,9 +29,9 @@ from service.storage import Storage, storage_at
 from service.store import schema
 from service.store.database import Database
 from service.store.tables import Job
+from slope.answers.path import Path
 from slope.data import Array
 from slope.spec import JobRequest
-from slope.statistics.path import Path
 from slope.tabular.isolated import Sent
 from slope.tabular.reading import Reading
 from slope.triangle import Triangulation

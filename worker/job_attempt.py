@@ -17,7 +17,7 @@ from slope.data import TrainingData, prepare
 from slope.engines.build import build, build_reduced
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.engines.partitioned import ReducedPartition
-from slope.engines.plan import snapshot_interval
+from slope.engines.plan import holds_rows, snapshot_interval
 from slope.engines.reduced import Pause, Reductions
 from slope.health import Finding, Health
 from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
@@ -64,7 +64,7 @@ class JobAttempt:
     def _begin(self) -> None:
         """Load the data, and stand where the last attempt stood. Raises Interrupted, for it may take long."""
         job, spec, process = self._job, self._spec, self._process
-        if not job.planned.holds_rows:
+        if not holds_rows(job.planned):
             self._data = without_rows(job)
         else:
             arrays = retry_while_away(
@@ -101,7 +101,7 @@ class JobAttempt:
             "keeps_steps": job.planned.steps_recorded,
             "interrupted": lambda: self._heartbeat.stop_reason is not None,
         }
-        if job.planned.holds_rows:
+        if holds_rows(job.planned):
             return build(job.planned.engine, self._data, self._spec, device=device, **options)
         reduce = _reduction(self._process, self._lease, job)
         if self._spec.learning_rate == "auto":

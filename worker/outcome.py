@@ -30,13 +30,13 @@ from slope.analysis import (
     shortfall,
     warnings_for,
 )
+from slope.answers.metrics import JobMetrics
 from slope.data import Scaler, TrainingData, initial_parameters
 from slope.engines.reduced import Reductions
 from slope.engines.reduction import Reduction
 from slope.health import Finding
 from slope.metrics import (
     WITHOUT_ROWS,
-    JobMetrics,
     mean_huber_loss,
     metrics_of_reduced,
     metrics_of_rows,

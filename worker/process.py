@@ -17,7 +17,7 @@ from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
 from service.store.database import Database
 from service.store.leases import Claimant
-from slope.engines.plan import Plan
+from slope.answers.plan import Plan
 from slope.spec.job import requests_served
 from worker.devices import Device, available_devices
 

@@ -24,8 +24,9 @@ from slope.analysis import (
     curvature_of_reduced,
     warnings_for,
 )
+from slope.answers.plan import EngineOption, Plan
 from slope.data import TrainingData
-from slope.engines.plan import EngineDoesNotApply, EngineOption, Plan, candidates, plan
+from slope.engines.plan import EngineDoesNotApply, candidates, plan
 from slope.reduced_rows import ReducedColumns
 from slope.spec import Fault, JobRequest, TrainingSpec
 from slope.spec.job import device_for

@@ -182,7 +182,7 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | No
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
         "metadata": request.metadata,
-        "plan": drafted.plan.document,
+        "plan": dict(vars(drafted.plan)),
         "analysis": document_of(drafted.analysis) if drafted.analysis else None,
         "status": "queued",
         "epochs": request.hyperparameters.epochs,

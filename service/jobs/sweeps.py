@@ -25,7 +25,7 @@ from service.store.database import Database, now
 from service.store.sweeps import Rank
 from service.store.tables import Job, Sweep
 from slope.analysis import document_of
-from slope.engines.plan import Plan
+from slope.answers.plan import Plan
 from slope.spec import SweepRequest
 
 _MOST_BELLS = 100
@@ -186,7 +186,7 @@ def _own(member: Member) -> dict[str, Any]:
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
         "metadata_": request.metadata,
-        "plan": member.plan.document,
+        "plan": dict(vars(member.plan)),
         "analysis": document_of(member.analysis) if member.analysis else None,
         "epochs": request.hyperparameters.epochs,
     }

@@ -28,6 +28,7 @@ from slope.data import TrainingData, prepare
 from slope.engines import groups
 from slope.engines.costs import Work, replay_seconds
 from slope.engines.lane_rules import LANES
+from slope.engines.plan import holds_rows
 from slope.spec import Fault, TrainingSpec
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _training_near(session: Session, storage: Storage, job: Job, epoch: int, thr
 def _refuse_too_long(job: Job, epochs: int, through: int) -> None:
     """Before anything is read or computed: these epochs, and steps of the next, would be computed again."""
     settings, numbers = get_settings(), job.dataset.rows * (len(job.features) + 1)
-    if numbers > settings.replay_numbers and job.planned.holds_rows:
+    if numbers > settings.replay_numbers and holds_rows(job.planned):
         raise _too_long(f"The data has {numbers:,} numbers, and would be read; {settings.replay_numbers:,}")
     seconds = _seconds(job, epochs, through)
     if seconds > settings.replay_seconds:
@@ -157,7 +158,7 @@ def _run_of(session: Session, storage: Storage, job: Job) -> "Run | FusedMember"
     spec = job.training_spec
     if job.place is not None:
         return _member(session, storage, job)
-    if not job.planned.holds_rows:
+    if not holds_rows(job.planned):
         reduce = _reduction(session, storage, job)
         return build_reduced(len(job.features), reduce, spec, keeps_steps=False, interrupted=is_called_off)
     data = prepared_data(storage, Source.of(job))
@@ -168,7 +169,7 @@ def _member(session: Session, storage: Storage, job: Job) -> "FusedMember":
     from slope.engines.fused_member import FusedMember
 
     spec = job.training_spec
-    if job.planned.holds_rows:
+    if holds_rows(job.planned):
         return FusedMember(prepared_data(storage, Source.of(job)), spec, pause=_pause)
     found = _reduction(session, storage, job)(_pause)
     return FusedMember(unread_data(len(job.features), found.scaler), spec, reductions=found, pause=_pause)

@@ -14,15 +14,14 @@ from service.statistics.training_rows import TrainingRows, finished_job
 from service.storage import Storage
 from service.store.database import Database
 from service.store.tables import Job
+from slope.answers.path import Path, Penalty
+from slope.answers.statistics import Influence, Measure, Statistics
 from slope.data import Scaler
 from slope.spec import Fault
 from slope.spec.names import no_such
 from slope.statistics.covariance import CLUSTER, NONROBUST, Covariance
-from slope.statistics.influence import Influence, Measure, influence_of
+from slope.statistics.influence import influence_of
 from slope.statistics.notes import reason_for_no_p_values
-from slope.statistics.path import Path
-from slope.statistics.result import Statistics
-from slope.statistics.shrinkage import Penalty
 from slope.statistics.solution import Solution
 from slope.statistics.table import Trained, tell
 

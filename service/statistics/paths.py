@@ -5,12 +5,12 @@ import numpy as np
 from service.errors import InvalidRequest, LibraryMissing, OutOfRange, TooManyCoefficients
 from service.statistics.passes import FOLDS, TRIANGLE, RowPasses
 from service.statistics.solutions import stop_if_called_off
+from slope.answers.path import Path, Penalty
 from slope.reduced_rows import ReducedColumns
 from slope.spec import Fault
 from slope.statistics.folds import folds_of
 from slope.statistics.passes import columns_of
-from slope.statistics.path import Path, trace
-from slope.statistics.shrinkage import Penalty
+from slope.statistics.path import trace
 from slope.statistics.solution import BeyondRange
 
 MOST_FEATURES = 128

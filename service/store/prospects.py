@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Select, bindparam, exists, func, select, unio
 from service.store.leases import Claimant
 from service.store.tables import Dataset, Job, RowPass, Worker
 from service.store.workers import is_alive
-from slope.engines.plan import Plan
+from slope.answers.plan import Plan
+from slope.engines.plan import kept_plan
 
 _MOST_JOBS = 64
 """Queued jobs that are looked at, the oldest ones."""
@@ -34,7 +35,7 @@ class SeenJob:
 
     @cached_property
     def planned(self) -> Plan:
-        return Plan.of(self.plan)
+        return kept_plan(self.plan)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from slope.analysis.rates import (
     curvature_of_reduced,
     settle_rate,
 )
-from slope.analysis.result import Analysis, Distance, Exact, Reached
 from slope.analysis.shortfall import Ending, ending_of_triangle, shortfall
+from slope.answers.analysis import Analysis, Distance, Exact, Reached
 
 __all__ = [
     "LATER",

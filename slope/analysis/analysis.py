@@ -16,7 +16,7 @@ from slope.analysis.least_squares import (
     stable_rate,
 )
 from slope.analysis.notes import notes_on
-from slope.analysis.result import Analysis, Exact, Reached, RSquaredKind
+from slope.answers.analysis import Analysis, Exact, Reached, RSquaredKind
 from slope.data import Array, TrainingData, initial_parameters
 from slope.spec import TrainingSpec
 

@@ -7,8 +7,8 @@ import numpy as np
 from slope.analysis.course import epochs_until_near
 from slope.analysis.least_squares import Reduced, reduce
 from slope.analysis.notes import moves_evenly
-from slope.analysis.result import Distance
 from slope.analysis.shortfall import Learned, problem_of_triangle
+from slope.answers.analysis import Distance
 from slope.data import Array, Scaler, TrainingData, batch_rows, initial_parameters
 from slope.reduced_rows import ReducedRows
 from slope.spec import SGD, TrainingSpec

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slope.analysis.least_squares import Reduced, powers_of_two, stable_rate
-from slope.analysis.result import Analysis
+from slope.answers.analysis import Analysis
 from slope.data import COARSE, Array, batch_rows, coarseness, float32_spacing
 from slope.spec import SGD, Constant, TrainingSpec
 from slope.spec.names import listed

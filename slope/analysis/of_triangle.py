@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from slope.analysis.analysis import r_squared_kind
 from slope.analysis.least_squares import finite_or_none, minimum, powers_of_two, rank_and_condition, reduce, stable_rate
 from slope.analysis.notes import notes_on
-from slope.analysis.result import Analysis, Exact, Reached
 from slope.analysis.shortfall import completed, problem_of_triangle
+from slope.answers.analysis import Analysis, Exact, Reached
 from slope.data import Array, Scaler, initial_parameters
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec

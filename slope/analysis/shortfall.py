@@ -6,7 +6,7 @@ import numpy as np
 
 from slope.analysis.least_squares import Problem, finite_or_none, minimum, reduce, stable_rate
 from slope.analysis.notes import stable_limit
-from slope.analysis.result import Analysis, Distance
+from slope.answers.analysis import Analysis, Distance
 from slope.data import Array
 from slope.spec import LBFGS, AdamW, TrainingSpec
 

@@ -1,10 +1,11 @@
 """What a job would do before it does it: the engine, the steps, and how much is recorded. Free of torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from math import inf
-from typing import Any, Self
+from typing import Any
 
+from slope.answers.plan import EngineOption, Plan
 from slope.data import steps_per_epoch, training_rows
 from slope.engines.costs import COSTS, Cost, Work
 from slope.engines.obstacles import obstacles
@@ -38,70 +39,6 @@ _WITHOUT_STEPS = ("composed",)
 
 class EngineDoesNotApply(ValueError):
     """The engine that was asked for cannot do the job."""
-
-
-@dataclass(frozen=True)
-class EngineOption:
-    """A way to do a job, what it would cost, and why it is out of the question, if it is."""
-
-    engine: str
-    """Its name."""
-    applies: bool
-    """Whether it can do the job."""
-    why: str
-    """What it does, or what stands in its way."""
-    estimated_seconds: float | None = None
-    """On this machine, about."""
-    memory_bytes: int | None = None
-    """Most that the data and the engine take besides what the process needs in any case."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    engine: str
-    """Its name."""
-    why: str
-    """Why it was chosen."""
-    steps: int
-    """Updates in all."""
-    steps_recorded: bool
-    """Whether every step is kept."""
-    recorded_numbers: int
-    """How many numbers are kept in all."""
-    estimated_seconds: float
-    """On this machine, about."""
-    recorded_bytes: int | None = None
-    """Of those numbers and the keys of their rows, without the database's own overhead."""
-    memory_bytes: int | None = None
-    """Most that the data and the engine take besides what the process needs in any case."""
-    streams: bool = False
-    """Whether the data is read in parts and never in memory as a whole."""
-    partitions: int = 1
-    """In how many the data is reduced, by as many workers as are free."""
-    from_triangle: bool = False
-    """Whether the dataset's triangle stands for its rows, none of which is read."""
-    learning_rate: float | None = None
-    """Of the first epoch: the request's, or what "auto" has chosen; null until it is chosen."""
-    learning_rate_rule: str | None = None
-    """By which rule, and why, "auto" has chosen it; null where the request said the rate."""
-    actual_seconds: float | None = None
-    """Spent in the epochs so far; null in a plan for a job that is not there yet."""
-
-    @property
-    def holds_rows(self) -> bool:
-        """Whether the data is in memory as a whole."""
-        return not (self.streams or self.from_triangle)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """What a job keeps of it."""
-        return dict(vars(self))
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Self:
-        """From what a job keeps of it. Another version may have written it: what this one does not know is left out."""
-        known = {field.name: document[field.name] for field in fields(cls) if field.name in document}
-        return cls(**known | {"engine": FORMER_ENGINES.get(known["engine"], known["engine"])})
 
 
 def plan(
@@ -140,6 +77,17 @@ def plan(
         partitions=work.partitions if reads_in_parts else 1,
         from_triangle=candidate.engine == "reduced" and has_triangle,
     )
+
+
+def holds_rows(plan: Plan) -> bool:
+    """Whether the data is in memory as a whole."""
+    return not (plan.streams or plan.from_triangle)
+
+
+def kept_plan(document: Mapping[str, Any]) -> Plan:
+    """From what a job keeps of it. Another version may have written it: what this one does not know is left out."""
+    known = {field.name: document[field.name] for field in fields(Plan) if field.name in document}
+    return Plan(**known | {"engine": FORMER_ENGINES.get(known["engine"], known["engine"])})
 
 
 def candidates(

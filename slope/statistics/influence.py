@@ -4,69 +4,23 @@ Belsley, Kuh, Welsch, Regression Diagnostics (1980), chapter 2. What a fit witho
 leverage: none is made again.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, get_args
+from dataclasses import fields
+from typing import Any, get_args
 
 import numpy as np
-from pydantic import ConfigDict
 
+from slope.answers.statistics import Influence, InfluentialRow, Measure
 from slope.data import Array, Indices
 from slope.spec.names import listed
 from slope.statistics.notes import reason_for_no_p_values
-from slope.statistics.result import DESCRIBED
 from slope.statistics.solution import Solution
 
-Measure = Literal["cook", "leverage", "studentized"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 MOST_TOLD = 1000
 """Rows of an answer."""
 _MOST_NAMED = 8
 ALONE = 1e-10
 """A row of a leverage so near 1 holds a coefficient alone: without it the others do not tell that."""
-
-
-@dataclass(frozen=True)
-class InfluentialRow:
-    """How a row holds the line. None is what does not exist."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = DESCRIBED
-
-    row: int
-    """Of the dataset, counted from 0."""
-    leverage: float
-    """How far its prediction follows its own y: from 0, not at all, to 1, wholly. They add up to the coefficients."""
-    residual: float
-    """y − ŷ, without the row's weight."""
-    standardized: float | None
-    """The residual over its standard error, with all rows' deviation."""
-    studentized: float | None
-    """The same, with the deviation of all other rows: Student's t, where the row is of their kind."""
-    cook: float | None
-    """How far all predictions move without the row: ‖Δŷ‖² / (coefficients·σ²)."""
-    dffits: float | None
-    """How far its own prediction moves without it, over that prediction's standard error."""
-
-
-@dataclass(frozen=True)
-class Influence:
-    """Of the rows trained on, on the exact solution."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = DESCRIBED
-
-    of: Literal["exact"]
-    """The minimum itself, not what the run came to."""
-    rows: int
-    """Those trained on."""
-    press: float | None
-    """Σ(y − ŷ)² times weight, each row predicted by the fit to all others; None where one holds a coefficient alone."""
-    predicted_r_squared: float | None
-    """1 − press over the squares of y: R² of rows that were not learnt from."""
-    by: Measure
-    """What the rows are ordered by, the greatest first; `studentized` without its sign."""
-    data: list[InfluentialRow]
-    """The first of them."""
-    notes: list[str]
-    """Sentences: what these numbers do not say."""
 
 
 class InfluencePass:

@@ -2,16 +2,15 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
+from slope.answers.path import Penalty
 from slope.data import Array, Scaler, initial_parameters
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
 from slope.statistics.solution import BeyondRange
-
-Penalty = Literal["l2", "l1", "elastic_net"]
 
 COUNT = 100
 """Penalties of a path."""

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from slope.answers.statistics import Coefficient, FTest, Statistics
 from slope.data import Array
 from slope.statistics.covariance import NONROBUST, Covariance
 from slope.statistics.dependence import inflations
 from slope.statistics.distributions import f_tail
 from slope.statistics.notes import notes_on, reason_for_no_p_values
-from slope.statistics.result import Coefficient, FTest, Statistics
 from slope.statistics.solution import TELLING, Solution
 
 Trained = tuple[Sequence[float], float | None]

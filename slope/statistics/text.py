@@ -4,8 +4,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 
-from slope.statistics.influence import Influence, InfluentialRow
-from slope.statistics.result import Coefficient, Statistics
+from slope.answers.statistics import Coefficient, Influence, InfluentialRow, Statistics
 
 _WIDTH = 100
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from slope.answers.datasets import Kind
 from slope.data import Array
 from slope.spec.names import listed
 from slope.tabular.cells import EXACT, INEXACT
@@ -22,7 +23,7 @@ from slope.tabular.signatures import refuse_others
 from slope.tabular.source import FieldsChanged, Source, sized
 from slope.tabular.spaces import SPACES, fold
 from slope.tabular.stored import TableWriter
-from slope.tabular.summary import Column, Kind, Summarizer, Summary
+from slope.tabular.summary import Column, Summarizer, Summary
 from slope.tabular.text import make_utf8
 from slope.tabular.thousands import join_thousands
 from slope.tabular.threads import Part, PartWorkers

@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from slope.answers.datasets import Kind
 from slope.data import Array
 from slope.spec.names import no_such
 from slope.tabular.cells import as_numbers, as_words, indicators
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge
 from slope.tabular.reading import Limits, Reading, Treatment, fold_name
 from slope.tabular.source import Field, Source, check_names
-from slope.tabular.summary import Kind, Moments
+from slope.tabular.summary import Moments
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,13 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from slope.answers.datasets import Kind
 from slope.data import Array
 from slope.triangle import Triangle
 
-Kind = Literal["number", "integer", "boolean", "category"]
 _ALL = slice(None)
 _DOUBLES = np.dtype("<f8")
 _PLAIN = 400

@@ -14,10 +14,10 @@ from workbench import FakeQueue, problem_of, request, rows_of_every_table
 
 from service.api.app import create_app
 from service.api.negotiation import json_page
-from service.api.schemas.records import ParametersView
-from service.api.schemas.view import Page
 from service.settings import Settings
 from service.store.database import Database
+from slope.answers.records import ParametersView
+from slope.answers.view import Page
 from slope.spec import SweepRequest, faults_of
 from slope.spec.sweep import MAX_COPIED
 

@@ -17,11 +17,11 @@ from workbench import LECTURE, problem_of, request
 import service.data.datasets
 import service.records.graphs
 import service.records.replay
-from service.api.schemas.graphs import GraphView, StepGraphView
 from service.storage import Storage
 from service.store.database import Database
 from service.store.tables import Job, Step
 from slope import drawing
+from slope.answers.graphs import GraphView, StepGraphView
 from worker.attempt import run_attempt
 from worker.process import Process
 

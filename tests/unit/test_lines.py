@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.api.files.lines import epoch_lines, step_lines
-from service.api.schemas.records import EpochView, StepView
+from service.api.schemas.records import view_epoch, view_step
 from service.records.pages import StepsWithRows, StepWithRows
 from service.store.tables import Epoch, Step
 from service.store.tables.base import read_vectors, write_vectors
@@ -49,7 +49,7 @@ def rows_of(table: type[Any], found: Any) -> list[Any]:
 @settings(deadline=None)
 @given(columns(EpochColumns))
 def test_a_line_of_an_epoch_is_its_view(found: EpochColumns) -> None:
-    views = [EpochView.of(row).model_dump_json() for row in rows_of(Epoch, found)]
+    views = [view_epoch(row).model_dump_json() for row in rows_of(Epoch, found)]
     assert [same(line) for line in epoch_lines(found)] == [same(view) for view in views]
 
 
@@ -58,7 +58,7 @@ def test_a_line_of_an_epoch_is_its_view(found: EpochColumns) -> None:
 def test_a_line_of_a_step_is_its_view(found: StepColumns, lists_rows: bool) -> None:
     rows = [np.arange(step, 7)[::2] for step in range(len(found))] if lists_rows else None
     views = [
-        StepView.of(StepWithRows(step, rows[place].tolist() if rows else None)).model_dump_json()
+        view_step(StepWithRows(step, rows[place].tolist() if rows else None)).model_dump_json()
         for place, step in enumerate(rows_of(Step, found))
     ]
     assert [same(line) for line in step_lines(StepsWithRows(found, rows))] == [same(view) for view in views]

@@ -7,12 +7,13 @@ import pytest
 from sklearn.datasets import load_diabetes, load_linnerud
 from sklearn.linear_model import Ridge, enet_path
 
+from slope.answers.path import Path
 from slope.data import Array, fit_scaler, fold_of_rows
 from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
 from slope.statistics.folds import FoldsPass, folds_of
 from slope.statistics.passes import TrianglePass, columns_of
-from slope.statistics.path import Path, path_as_csv, trace
+from slope.statistics.path import path_as_csv, trace
 from slope.statistics.shrinkage import COUNT
 from slope.statistics.solution import BeyondRange, solve_columns
 

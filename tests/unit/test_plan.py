@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from slope.engines.plan import EAGER_SECONDS, EngineDoesNotApply, Plan, candidates, plan, snapshot_interval
+from slope.answers.plan import Plan
+from slope.engines.plan import EAGER_SECONDS, EngineDoesNotApply, candidates, kept_plan, plan, snapshot_interval
 from slope.spec import TrainingSpec
 
 PROXIMAL = {"name": "sgd", "l1_step": "proximal"}
@@ -158,9 +159,9 @@ def test_memory_grows_with_the_data_and_no_more() -> None:
 
 def test_a_plan_is_read_back_also_from_another_version() -> None:
     found = planned(100)
-    assert Plan.of(asdict(found) | {"of_the_future": 1}) == found
+    assert kept_plan(asdict(found) | {"of_the_future": 1}) == found
     older = {name: value for name, value in asdict(found).items() if name not in {"streams", "partitions"}}
-    assert Plan.of(older) == found
+    assert kept_plan(older) == found
 
 
 @pytest.mark.parametrize(

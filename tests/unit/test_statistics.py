@@ -12,13 +12,13 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
+from slope.answers.statistics import Influence, Statistics
 from slope.data import Array
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
 from slope.statistics.covariance import Covariance
-from slope.statistics.influence import Influence, InfluencePass, influence_of
+from slope.statistics.influence import InfluencePass, influence_of
 from slope.statistics.intervals import Intervals
-from slope.statistics.result import Statistics
 from slope.statistics.sandwich import ClusterSandwich, Sandwich
 from slope.statistics.solution import BeyondRange, NoRowsLeft, Solution, solve_columns, solve_rows
 from slope.statistics.table import tell

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from service.api.files.lines import epoch_lines, step_lines
 from service.api.files.streaming import Stream
 from service.api.negotiation import MEDIA_TYPES
-from service.api.schemas.predictions import PredictionView
+from service.api.schemas.predictions import prediction_line
 from service.prediction.points import Prediction
 from service.records.chunks import History
 from service.records.pages import StepsWithRows
@@ -44,7 +44,7 @@ def steps_file(history: History[StepsWithRows], format: FileFormat, name: str, e
 def predictions_file(found: Sequence[Prediction], format: PredictionFileFormat, name: str) -> Stream:
     """Predictions of points as lines of JSON, as they are in a page, or in columns."""
     if format == "ndjson":
-        return stream_file((PredictionView.line_of(each).encode() + b"\n" for each in found), format, name)
+        return stream_file((prediction_line(each).encode() + b"\n" for each in found), format, name)
     from service.api.files.columns import prediction_columns
     from service.api.files.encoding import encode_batches
 

@@ -8,12 +8,12 @@ from cachetools import LRUCache
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
-from service.api.schemas.events import EventView
-from service.api.schemas.records import EpochView
+from service.api.schemas.records import view_epoch
 from service.records import feed
 from service.records.feed import Position
 from service.store.database import Database
 from service.store.tables import Epoch, Event
+from slope.answers.events import EventView
 
 _BYTES_KEPT = 32 * 1024 * 1024
 
@@ -75,5 +75,6 @@ class Feeds:
 
 def _encode(item: Epoch | Event, position: Position) -> bytes:
     if isinstance(item, Epoch):
-        return format_sse_event(data_str=EpochView.of(item).model_dump_json(), event="epoch", id=str(position))
-    return format_sse_event(data_str=EventView.of(item).model_dump_json(), event=item.kind, id=str(position))
+        return format_sse_event(data_str=view_epoch(item).model_dump_json(), event="epoch", id=str(position))
+    view = EventView.model_validate(item)
+    return format_sse_event(data_str=view.model_dump_json(), event=item.kind, id=str(position))

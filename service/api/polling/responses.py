@@ -13,7 +13,7 @@ from fastapi import Depends, Header, Response
 from pydantic import BaseModel
 
 from service.api.polling.watch import JobWatch
-from service.api.schemas.jobs import JobView
+from service.api.schemas.jobs import view_job
 from service.errors import JobHasChanged
 from service.jobs import jobs
 from service.jobs.jobs import Check, Submission
@@ -117,9 +117,7 @@ class JobResponses:
         with self._database.reading() as session:
             job = jobs.get_job(session, job_id, with_events=True)
             reason = jobs.waiting_reason(session, job)
-        return JobResponse(
-            job.version, etag(job, reason), JobView.of(job, reason).model_dump_json().encode(), job.status
-        )
+        return JobResponse(job.version, etag(job, reason), view_job(job, reason).model_dump_json().encode(), job.status)
 
 
 class Versions:

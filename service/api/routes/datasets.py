@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep, require_json
-from service.api.schemas.datasets import DatasetView
-from service.api.schemas.view import Page
+from service.api.schemas.datasets import view_dataset
 from service.api.uploads.receive import MEDIA_TYPES, Received, received_file
 from service.data import datasets, uploads
 from service.errors import InvalidRequest, UnsupportedMediaType
+from slope.answers.datasets import DatasetView
+from slope.answers.view import Page
 from slope.spec import Fault
 from slope.spec.job import Name
 from slope.spec.part import Part
@@ -124,7 +125,7 @@ async def upload_dataset(
         )
     response.status_code = 201 if upload.is_new else 200
     response.headers["Location"] = f"{settings.root_path}/v1/datasets/{upload.dataset.id}"
-    return DatasetView.of(upload.dataset)
+    return view_dataset(upload.dataset)
 
 
 @router.get("")
@@ -136,13 +137,13 @@ def list_datasets(
 ) -> Page[DatasetView]:
     """Datasets that were uploaded, newest first."""
     found, following = datasets.list_datasets(session, name=name, before=after, limit=limit)
-    return Page(data=[DatasetView.of(row) for row in found], next=str(following) if following else None)
+    return Page(data=[view_dataset(row) for row in found], next=str(following) if following else None)
 
 
 @router.get("/{dataset_id}")
 def get_dataset(dataset_id: UUID, session: SessionDep) -> DatasetView:
     """A dataset's columns with their statistics; also of one that came with a job."""
-    return DatasetView.of(datasets.get_dataset(session, dataset_id))
+    return view_dataset(datasets.get_dataset(session, dataset_id))
 
 
 @router.get("/{dataset_id}/rows")
@@ -168,7 +169,7 @@ class DatasetChange(Part):
 @router.patch("/{dataset_id}", dependencies=[Depends(require_json)])
 def rename_dataset(dataset_id: UUID, change: DatasetChange, database: DatabaseDep) -> DatasetView:
     """Call a dataset otherwise. Jobs that use it go on using it."""
-    return DatasetView.of(datasets.rename_dataset(database, dataset_id, change.name))
+    return view_dataset(datasets.rename_dataset(database, dataset_id, change.name))
 
 
 @router.delete("/{dataset_id}", status_code=204)

@@ -13,13 +13,13 @@ from service.api.dependencies import DatabaseDep, FeedsDep, Limit, WatchDep
 from service.api.negotiation import preferred_format
 from service.api.polling.feeds import Chunk, Feeds
 from service.api.polling.watch import JobWatch
-from service.api.schemas.events import EventView
-from service.api.schemas.view import Page
 from service.errors import JobNotFound, ServiceError
 from service.records import feed
 from service.records.feed import Position
 from service.store import jobs
 from service.store.database import Database
+from slope.answers.events import EventView
+from slope.answers.view import Page
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/events", tags=["records"])
 
@@ -104,4 +104,5 @@ def _refuse_missing(database: Database, job_id: UUID) -> None:
 def _page(database: Database, job_id: UUID, after: int, limit: int) -> Page[EventView]:
     with database.reading() as session:
         found, following = feed.list_events(session, job_id, after=after, limit=limit)
-    return Page(data=[EventView.of(event) for event in found], next=None if following is None else str(following))
+    views = [EventView.model_validate(event) for event in found]
+    return Page(data=views, next=None if following is None else str(following))

@@ -9,8 +9,9 @@ from pydantic import Field
 from service.api.dependencies import DatabaseDep, StorageDep, TurnDep, require_json
 from service.api.examples import GRAPH_REQUESTS
 from service.api.files.pictures import DOCUMENTED, FormatQuery, ThemeQuery, draw_picture, preferred_picture
-from service.api.schemas.graphs import AuditView, GraphView, StepGraphView, graph_json, step_graph_json
+from service.api.schemas.graphs import graph_json, step_graph_json
 from service.records import graphs
+from slope.answers.graphs import AuditView, GraphView, StepGraphView
 from slope.spec.graph import GraphRequest
 
 router = APIRouter(prefix="/v1", tags=["graphs"])

@@ -11,12 +11,13 @@ from service.api.dependencies import DatabaseDep, Limit, SessionDep, StorageDep
 from service.api.documentation import document_headers
 from service.api.guards.route_guards import Family
 from service.api.polling.responses import tagged_response
-from service.api.schemas.jobs import ChangesView, JobView
-from service.api.schemas.view import Page
+from service.api.schemas.jobs import view_changes, view_job_on_a_page
 from service.errors import InvalidRequest
 from service.jobs import many
 from service.jobs.jobs import waiting_reasons
 from service.store.job_lists import Filters, Order, Period, Position
+from slope.answers.jobs import ChangesView, JobView
+from slope.answers.view import Page
 from slope.spec import Fault
 from slope.spec.job import MAX_METADATA
 from slope.statuses import STATUSES, JobStatus
@@ -122,7 +123,7 @@ def list_jobs(
     order = Order(sort.removeprefix("-"), descending=sort.startswith("-"))
     position = _position(after, order) if after else None
     found, following = many.list_jobs(session, filters, order=order, after=position, limit=limit)
-    views = list(map(JobView.on_a_page, found, waiting_reasons(session, found)))
+    views = list(map(view_job_on_a_page, found, waiting_reasons(session, found)))
     page = Page[JobView](data=views, next=_cursor(following) if following else None)
     return tagged_response(page, if_none_match)
 
@@ -130,7 +131,7 @@ def list_jobs(
 @router.post("/cancel", status_code=202)
 def cancel_jobs(database: DatabaseDep, filters: FiltersDep, dry_run: DryRun = False) -> ChangesView:
     """Cancel the jobs of the filters that have not ended, oldest first: at most 1,000 in one request."""
-    return ChangesView.of(many.cancel_jobs(database, filters, dry_run=dry_run), dry_run=dry_run)
+    return view_changes(many.cancel_jobs(database, filters, dry_run=dry_run), dry_run=dry_run)
 
 
 @router.delete("")
@@ -139,7 +140,7 @@ def delete_jobs(
 ) -> ChangesView:
     """Delete the jobs of the filters that do not run, with all their records: at most 1,000 in one request, oldest
     first, for at most ten seconds."""
-    return ChangesView.of(many.delete_jobs(database, storage, filters, dry_run=dry_run), dry_run=dry_run)
+    return view_changes(many.delete_jobs(database, storage, filters, dry_run=dry_run), dry_run=dry_run)
 
 
 def _cursor(position: Position) -> str:

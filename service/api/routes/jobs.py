@@ -20,12 +20,13 @@ from service.api.dependencies import (
 from service.api.documentation import document_headers
 from service.api.examples import JOB_REQUESTS, RERUN_PATCHES
 from service.api.polling.responses import IfMatchDep, JobResponses, matches_etag
-from service.api.schemas.jobs import JobView
+from service.api.schemas.jobs import view_job
 from service.jobs import changes, jobs
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
+from slope.answers.jobs import JobView
 from slope.spec import JobRequest
 from slope.spec.changes import JobChange, RequestPatch
 
@@ -133,7 +134,7 @@ async def get_job(job_id: UUID, request: Request) -> Response:
 @router.post("/{job_id}/cancel", status_code=202)
 def cancel_job(job_id: UUID, database: DatabaseDep, if_match: IfMatchDep) -> JobView:
     """Cancel a job: immediately while it waits, at its next flush while it runs."""
-    return JobView.of(jobs.cancel_job(database, job_id, if_match))
+    return view_job(jobs.cancel_job(database, job_id, if_match))
 
 
 @router.delete("/{job_id}", status_code=204)

@@ -13,13 +13,13 @@ from service.api.examples import INVOCATIONS
 from service.api.protocols import mlflow
 from service.api.protocols.mlflow import Invocation
 from service.api.request_bodies.json_body import parse_body
-from service.api.schemas.view import View
 from service.errors import UnsupportedMediaType
 from service.jobs.jobs import get_job
 from service.prediction import trained_models
 from service.storage import Storage
 from service.store.database import Database
 from slope import __version__
+from slope.answers.view import View
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["inference"])

@@ -10,11 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from service.api import negotiation
 from service.api.dependencies import DatabaseDep, StorageDep, TurnDep
 from service.api.negotiation import MEDIA_TYPES, json_response
-from service.api.schemas.models import ModelView
 from service.errors import ExportNotInstalled
 from service.prediction import trained_models
 from service.storage import Storage
 from service.store.database import Database
+from slope.answers.models import ModelView
 from slope.export.json_document import to_json
 from slope.export.onnx_file import to_onnx
 from slope.export.safetensors_file import to_safetensors

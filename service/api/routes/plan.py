@@ -6,8 +6,9 @@ from fastapi import APIRouter, Body, Depends
 
 from service.api.dependencies import DatabaseDep, SettingsDep, StorageDep, require_json
 from service.api.examples import JOB_REQUESTS
-from service.api.schemas.jobs import DraftView
+from service.api.schemas.jobs import view_draft
 from service.jobs import drafts
+from slope.answers.jobs import DraftView
 from slope.spec import JobRequest
 
 router = APIRouter(prefix="/v1/plan", tags=["jobs"])
@@ -26,4 +27,4 @@ def plan_job(
     engines: those that apply with their estimated seconds and memory, the others with what stands
     in their way.
     """
-    return DraftView.of(drafts.draft_job(database, storage, request, settings))
+    return view_draft(drafts.draft_job(database, storage, request, settings))

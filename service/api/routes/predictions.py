@@ -14,8 +14,7 @@ from service.api.dependencies import DatabaseDep, FitsDep, SessionDep, StorageDe
 from service.api.examples import PREDICT_REQUESTS
 from service.api.files.downloads import predictions_file, stream_file
 from service.api.negotiation import page_of_lines
-from service.api.schemas.predictions import FitsView, FitView, PredictionView, ScoringView
-from service.api.schemas.view import Page
+from service.api.schemas.predictions import prediction_line, view_prediction
 from service.prediction import datasets, points
 from service.prediction.datasets import DatasetToPredict, Scored, Scoring
 from service.prediction.intervals import Interval, intervals_of
@@ -23,6 +22,8 @@ from service.prediction.points import Prediction
 from service.statistics.fits import Fits
 from service.storage import Storage
 from service.store.database import Database
+from slope.answers.predictions import FitsView, FitView, PredictionView, ScoringView
+from slope.answers.view import Page
 from slope.spec import invalid
 from slope.spec.data import Rows, as_matrix
 from slope.spec.job import MAX_PREDICT
@@ -79,7 +80,7 @@ async def _prediction_format(
 @router.get("/predictions", response_model_exclude_unset=True)
 def list_predictions(job_id: UUID, session: SessionDep) -> Page[PredictionView]:
     """For every `predict` point of the job: the prediction before training and after it."""
-    return Page(data=[PredictionView.of(each) for each in points.list_predictions(session, job_id)], next=None)
+    return Page(data=[view_prediction(each) for each in points.list_predictions(session, job_id)], next=None)
 
 
 @router.post(
@@ -119,7 +120,7 @@ def _predictions(
         return stream_file(_scored(scored, format), format, name)
     found = _points(database, storage, job_id, request, intervals)
     if format == "json":
-        return page_of_lines(map(PredictionView.line_of, found))
+        return page_of_lines(map(prediction_line, found))
     return predictions_file(found, format, name)
 
 
@@ -154,7 +155,7 @@ def _fits(scored: Scoring) -> FitsView | None:
     """How well the rows that have been read were predicted."""
     if not scored.has_target:
         return None
-    return FitsView(**{name: FitView.of(each) for name, each in scored.fits.items()})
+    return FitsView(**{name: FitView.model_validate(each) for name, each in scored.fits.items()})
 
 
 def _rows(part: Scored) -> list[dict[str, float | None]]:

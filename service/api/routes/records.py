@@ -11,11 +11,12 @@ from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep, TurnDep
 from service.api.files.downloads import Taking, epochs_file, steps_file
 from service.api.files.lines import epoch_lines, step_lines
 from service.api.negotiation import json_page, page_of_lines
-from service.api.schemas.records import EpochView, StepView
-from service.api.schemas.view import Page
+from service.api.schemas.records import view_step
 from service.records import chunks, pages
 from service.storage import Storage
 from service.store.database import Database
+from slope.answers.records import EpochView, StepView
+from slope.answers.view import Page
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
 
@@ -127,4 +128,4 @@ def _page_of_epochs(database: Database, job_id: UUID, after: int, before: int, l
 def _page_of_steps(database: Database, storage: Storage, job_id: UUID, epoch: int, after: int, limit: int) -> Response:
     with database.reading() as session:
         page = pages.page_of_steps(session, storage, job_id, epoch, after=after, limit=limit)
-    return json_page(map(StepView.of, page.records), page.following)
+    return json_page(map(view_step, page.records), page.following)

@@ -13,15 +13,14 @@ from service.api import negotiation
 from service.api.dependencies import FitsDep, SettingsDep, Turn, TurnDep, WaitDep
 from service.api.files.statistics import rows_as_csv
 from service.api.negotiation import MEDIA_TYPES
-from service.api.schemas.statistics import UnderwayView
 from service.errors import PassUnderway
 from service.settings import Settings
 from service.statistics.paths import MOST_FOLDS
+from slope.answers.path import Path, Penalty
+from slope.answers.statistics import Coefficient, Influence, InfluentialRow, Measure, Statistics, UnderwayView
 from slope.statistics.covariance import NONROBUST
-from slope.statistics.influence import MOST_TOLD, Influence, InfluentialRow, Measure
-from slope.statistics.path import Path, path_as_csv
-from slope.statistics.result import Coefficient, Statistics
-from slope.statistics.shrinkage import Penalty
+from slope.statistics.influence import MOST_TOLD
+from slope.statistics.path import path_as_csv
 from slope.statistics.text import text_of, text_of_influence
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["statistics"])
@@ -171,7 +170,7 @@ def _address(settings: Settings, job_id: UUID, what: str, request: Request) -> s
 
 def _underway(underway: PassUnderway, address: str) -> Response:
     headers = {"Location": address, **underway.headers}
-    content = UnderwayView.of(underway).model_dump_json()
+    content = UnderwayView(state=underway.state, rows=underway.rows).model_dump_json()
     return Response(content, 202, headers=headers, media_type=MEDIA_TYPES["json"])
 
 

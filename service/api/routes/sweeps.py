@@ -17,11 +17,12 @@ from service.api.dependencies import (
 )
 from service.api.examples import SWEEP_REQUESTS
 from service.api.routes.jobs import IdempotencyKey
-from service.api.schemas.sweeps import RankedSweepView, SweepView
-from service.api.schemas.view import Page
+from service.api.schemas.sweeps import view_ranked_sweep, view_sweep, view_sweep_on_a_page
 from service.errors import InvalidRequest
 from service.jobs import sweeps
 from service.store.sweeps import Rank
+from slope.answers.sweeps import RankedSweepView, SweepView
+from slope.answers.view import Page
 from slope.spec import Fault, SweepRequest
 
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
@@ -50,14 +51,14 @@ def submit_sweep(
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     with database.reading() as session:
-        return SweepView.of(sweeps.get_sweep(session, accepted.sweep_id))
+        return view_sweep(sweeps.get_sweep(session, accepted.sweep_id))
 
 
 @router.get("")
 def list_sweeps(session: SessionDep, after: After = None, limit: Limit = 50) -> Page[SweepView]:
     """Sweeps, newest first."""
     found, following = sweeps.list_sweeps(session, before=after, limit=limit)
-    return Page(data=[SweepView.on_a_page(summary) for summary in found], next=str(following) if following else None)
+    return Page(data=[view_sweep_on_a_page(summary) for summary in found], next=str(following) if following else None)
 
 
 @router.get("/{sweep_id}")
@@ -73,7 +74,7 @@ def get_sweep(
     by = by or ("validation_loss" if sweeps.has_validation(summary.sweep) else "training_loss")
     rank = None if after is None else _rank(after)
     found, following = sweeps.rank_jobs(session, sweep_id, by, after=rank, limit=limit)
-    return RankedSweepView.ranked(summary, by, found, f"{following.loss!r}_{following.job_id}" if following else None)
+    return view_ranked_sweep(summary, by, found, f"{following.loss!r}_{following.job_id}" if following else None)
 
 
 @router.post("/{sweep_id}/cancel", status_code=202)
@@ -81,7 +82,7 @@ def cancel_sweep(sweep_id: UUID, database: DatabaseDep) -> SweepView:
     """Cancel all jobs of a sweep that have not ended: immediately while they wait, within a second while they run."""
     sweeps.cancel_sweep(database, sweep_id)
     with database.reading() as session:
-        return SweepView.of(sweeps.get_sweep(session, sweep_id))
+        return view_sweep(sweeps.get_sweep(session, sweep_id))
 
 
 @router.delete("/{sweep_id}", status_code=204)

@@ -1,1 +1,1 @@
-"""What the calls answer, one module per noun."""
+"""Answers made from what the database has, one module per noun. What they are is in slope.answers."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.api.schemas.view import SparseView, View
+from slope.answers.view import SparseView, View
 from slope.trained import TrainedModel
 
 Datatype = Literal[

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from service.api.schemas.view import SparseView, View
+from slope.answers.view import SparseView, View
 
 
 class FaultView(View):

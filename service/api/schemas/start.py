@@ -1,6 +1,6 @@
 """What the service says of itself and of its problems."""
 
-from service.api.schemas.view import View
+from slope.answers.view import View
 
 
 class ServiceView(View):

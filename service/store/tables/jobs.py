@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from service.store.tables.base import Table
 from service.store.tables.datasets import Dataset
 from service.store.tables.records import Event
-from slope.engines.plan import Plan
+from slope.answers.plan import Plan
+from slope.engines.plan import kept_plan
 from slope.spec import TrainingSpec
 from slope.statuses import FINAL, STATUSES
 
@@ -136,7 +137,7 @@ class Job(Table):
     @cached_property
     def planned(self) -> Plan:
         """What `plan` says: of how to train it never changes."""
-        return Plan.of(self.plan)
+        return kept_plan(self.plan)
 
 
 class Partition(Table):

@@ -1,14 +1,18 @@
-"""What the statistics of a fit say."""
+"""Answers about the statistics of a fit: how sure it is, and which rows hold it."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from slope.analysis.result import RSquaredKind
+from slope.answers.analysis import RSquaredKind
+from slope.answers.view import View
 
 DESCRIBED = ConfigDict(use_attribute_docstrings=True)
 """For OpenAPI: the sentences beneath the fields describe them."""
+
+Measure = Literal["cook", "leverage", "studentized"]
+"""What influential rows are ordered by."""
 
 
 @dataclass(frozen=True)
@@ -97,3 +101,56 @@ class Statistics:
     """The bias first, where it learns, and the features in their order."""
     notes: list[str]
     """Sentences: what these numbers do not say, and why some are not there."""
+
+
+@dataclass(frozen=True)
+class InfluentialRow:
+    """How a row holds the line. None is what does not exist."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = DESCRIBED
+
+    row: int
+    """Of the dataset, counted from 0."""
+    leverage: float
+    """How far its prediction follows its own y: from 0, not at all, to 1, wholly. They add up to the coefficients."""
+    residual: float
+    """y − ŷ, without the row's weight."""
+    standardized: float | None
+    """The residual over its standard error, with all rows' deviation."""
+    studentized: float | None
+    """The same, with the deviation of all other rows: Student's t, where the row is of their kind."""
+    cook: float | None
+    """How far all predictions move without the row: ‖Δŷ‖² / (coefficients·σ²)."""
+    dffits: float | None
+    """How far its own prediction moves without it, over that prediction's standard error."""
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Of the rows trained on, on the exact solution."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = DESCRIBED
+
+    of: Literal["exact"]
+    """The minimum itself, not what the run came to."""
+    rows: int
+    """Those trained on."""
+    press: float | None
+    """Σ(y − ŷ)² times weight, each row predicted by the fit to all others; None where one holds a coefficient alone."""
+    predicted_r_squared: float | None
+    """1 − press over the squares of y: R² of rows that were not learnt from."""
+    by: Measure
+    """What the rows are ordered by, the greatest first; `studentized` without its sign."""
+    data: list[InfluentialRow]
+    """The first of them."""
+    notes: list[str]
+    """Sentences: what these numbers do not say."""
+
+
+class UnderwayView(View):
+    """The statistics are not there yet: ask again, with `Prefer: wait=60` to be answered when they are."""
+
+    state: Literal["queued", "running"]
+    """Whether a worker has taken it."""
+    rows: int
+    """How many it looks at."""

@@ -3,7 +3,7 @@
 from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
-from service.api.schemas.view import View
+from slope.answers.view import View
 
 Number = TypeVar("Number", float, str)
 

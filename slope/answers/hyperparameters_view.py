@@ -1,8 +1,5 @@
-"""Hyperparameters in answers."""
+"""What hyperparameters in answers look like."""
 
-from typing import Annotated, Any
-
-from service.api.schemas.view import DocumentedAs
 from slope.spec import TrainingSpec
 from slope.spec.training import InitialWeights
 
@@ -12,7 +9,3 @@ class HyperparametersView(TrainingSpec):
 
     initial_weights: InitialWeights | None = "zeros"  # type: ignore[assignment]
     """Null on a page where there are more than 100."""
-
-
-Hyperparameters = Annotated[dict[str, Any], DocumentedAs(HyperparametersView)]
-"""As the database has them: an older version may have written them, and nothing is checked at every poll."""

@@ -1,4 +1,4 @@
-"""What an analysis says."""
+"""What the data says before any step, and how far a run came."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,6 +1,7 @@
 """What all answers are made of. Numbers that are not finite become null."""
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -26,25 +27,14 @@ class SparseView(View):
 
 
 class DocumentedAs:
-    """For OpenAPI: this model describes the dictionary. No object of the model is made."""
+    """For OpenAPI: a model, found when it is needed, describes the dictionary. No object of the model is made."""
 
-    def __init__(self, model: type[BaseModel]) -> None:
-        self._model = model
+    def __init__(self, find_model: Callable[[], type[BaseModel]]) -> None:
+        self._find_model = find_model
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         # In a schema that only holds definitions, the model's becomes a reference to it.
-        return handler(definitions_schema(self._model.__pydantic_core_schema__, []))
-
-
-LONG = 100
-"""Items on a page leave out vectors, tables and lists of more items than this: they are null."""
-
-
-def shortened(value: Any) -> Any:
-    """The value as an item on a page has it: a list that is long is null, also where it is a value in a document."""
-    if isinstance(value, dict):
-        return {name: shortened(each) for name, each in value.items()}
-    return None if isinstance(value, list) and len(value) > LONG else value
+        return handler(definitions_schema(self._find_model().__pydantic_core_schema__, []))
 
 
 class Page(View, Generic[Item]):

@@ -5,8 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.api.schemas.view import View
-from service.store.tables import Event
+from slope.answers.view import View
 from slope.statuses import JobStatus
 
 
@@ -27,7 +26,3 @@ class EventView(View):
     """The new one, of a change of status."""
     detail: str | None
     """In words."""
-
-    @classmethod
-    def of(cls, row: Event) -> "EventView":
-        return cls.model_validate(row)
