@@ -147,6 +147,8 @@ _EXAMPLES: dict[str, Any] = {
     "zero_gradients": "never",
     "standardize": True,
     "validation_fraction": 0.2,
+    "validation_rows": [[80, 100]],
+    "test_rows": [[60, 80]],
     "early_stopping": {"patience": 5, "min_delta": 0.001},
     "clip_norm": 1.0,
     "dtype": "float64",

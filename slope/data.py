@@ -4,7 +4,7 @@ Everything here is a function of the data, the seed and the epoch alone, so that
 The random orders come from NumPy's legacy generator, whose streams are frozen for good (NEP 19).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -129,12 +129,25 @@ def split_rows(count: int, spec: TrainingSpec) -> tuple[Indices, Indices]:
 
 def divide_rows(count: int, spec: TrainingSpec) -> tuple[Indices, Indices, Indices]:
     """The same, and those to test with at the end; together all."""
-    validation, test = round(spec.validation_fraction * count), round(spec.test_fraction * count)
+    if spec.names_rows:
+        return _named_rows(count, spec)
+    validation, test = spec.held_back(count)
     if validation + test == 0:
         return np.arange(count), np.arange(0), np.arange(0)
     order = random_state(spec.seed, _SPLIT).permutation(count)
     parts = np.split(order, [validation, validation + test])
     return np.sort(parts[2]), np.sort(parts[0]), np.sort(parts[1])
+
+
+def _named_rows(count: int, spec: TrainingSpec) -> tuple[Indices, Indices, Indices]:
+    is_trained_on = np.ones(count, bool)
+    validation, test = _rows_of(spec.validation_rows), _rows_of(spec.test_rows)
+    is_trained_on[validation] = is_trained_on[test] = False
+    return np.flatnonzero(is_trained_on), validation, test
+
+
+def _rows_of(ranges: Sequence[Sequence[int]]) -> Indices:
+    return np.concatenate([np.arange(0), *(np.arange(first, stop) for first, stop in ranges)])
 
 
 def fold_of_rows(count: int, spec: TrainingSpec, folds: int) -> NDArray[np.int8]:
@@ -144,7 +157,7 @@ def fold_of_rows(count: int, spec: TrainingSpec, folds: int) -> NDArray[np.int8]
 
 def training_rows(count: int, spec: TrainingSpec) -> int:
     """How many of `count` rows are left to train on."""
-    return count - round(spec.validation_fraction * count) - round(spec.test_fraction * count)
+    return count - sum(spec.held_back(count))
 
 
 def fit_scaler(x: Array, spec: TrainingSpec, weights: Array | None = None) -> Scaler:

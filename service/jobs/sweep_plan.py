@@ -239,4 +239,4 @@ def _analysed(spec: TrainingSpec) -> Hashable:
     start = (str(spec.initial_weights), str(spec.initial_bias))
     is_random = spec.holds_back or "normal" in start
     chosen = (spec.loss, spec.l1 > 0, spec.l2, *sorted(spec.frozen), spec.fit_bias, spec.standardize)
-    return (*chosen, spec.validation_fraction, spec.test_fraction, start, spec.seed if is_random else None)
+    return (*chosen, spec.split, start, spec.seed if is_random else None)

@@ -108,7 +108,9 @@ def list_sweeps(session: Session, *, before: UUID | None, limit: int) -> tuple[l
 
 def has_validation(sweep: Sweep) -> bool:
     """Whether some of its jobs have a validation loss."""
-    return "validation_fraction" in sweep.swept or sweep.spec["validation_fraction"] > 0
+    spec = sweep.spec
+    is_swept = not {"validation_fraction", "validation_rows"}.isdisjoint(sweep.swept)
+    return is_swept or spec["validation_fraction"] > 0 or bool(spec.get("validation_rows"))
 
 
 def rank_jobs(

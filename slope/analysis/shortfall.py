@@ -77,7 +77,7 @@ def shortfall(spec: TrainingSpec, ending: Ending) -> str | None:
     And of those whose aim was another: one that was stopped by its validation loss, or whose loss or penalty the exact
     solution does not have.
     """
-    if spec.loss != "squared_error" or spec.l1 or _decays(spec) or (spec.early_stopping and spec.validation_fraction):
+    if spec.loss != "squared_error" or spec.l1 or _decays(spec) or (spec.early_stopping and spec.validates):
         return None
     excess, distance = ending.loss - ending.least_loss, ending.distance
     is_short = ending.best_r_squared - ending.r_squared >= MISSED and excess >= ABOVE_NOISE * ending.least_loss

@@ -105,7 +105,7 @@ def _reduced(work: Work) -> Cost:
     columns = work.features + 2
     passed = 0 if work.has_triangle else work.rows
     start = 1e-3 + passed * (0.09e-9 * columns**2 + 0.8e-9 * columns)
-    order = 30 * work.rows if work.spec.validation_fraction else 0  # by which some rows are held back
+    order = 30 * work.rows if work.spec.validates else 0  # by which some rows are held back
     data = 64_000_000 + order if work.reads_in_parts else 8 * passed * (work.features + 1)
     moved = _torch_update(work) if _uses_torch(work) else _update(work)
     epoch = _recorded_epoch(work) + columns * _row(work) + moved

@@ -103,7 +103,7 @@ def likeness(spec: TrainingSpec, rows: int) -> Hashable:
     optimizer, is_split = spec.optimizer, spec.holds_back
     flags = ("nesterov", "amsgrad", "centered")
     return (
-        (spec.epochs, batch, spec.shuffle, spec.validation_fraction, spec.test_fraction, spec.standardize),
+        (spec.epochs, batch, spec.shuffle, spec.split, spec.standardize),
         spec.seed if spec.shuffle or is_split else None,
         (spec.dtype, spec.loss, spec.fit_bias, *sorted(spec.frozen), spec.zero_gradients),
         (optimizer.name, *(getattr(optimizer, flag, None) for flag in flags)),

@@ -98,8 +98,8 @@ class PartitionedData:
         extremes = np.full((2, self._features), [[np.inf], [-np.inf]])
         training = self._chosen(rows, _TRAINING)
         watched = _watched(training, extremes) if self._spec.standardize else training
-        validation = self._chosen(rows, _VALIDATION) if self._spec.validation_fraction else ()
-        test = self._chosen(rows, _TEST) if self._spec.test_fraction else ()
+        validation = self._chosen(rows, _VALIDATION) if self._spec.validates else ()
+        test = self._chosen(rows, _TEST) if self._spec.tests else ()
         reduced = [self._reduction(part, pause) for part in (watched, validation, test)]
         return ReducedPartition(reduced[0], reduced[1], reduced[2], *extremes)
 

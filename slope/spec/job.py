@@ -101,7 +101,9 @@ def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:
 
 
 def _refuse_empty_parts(spec: TrainingSpec, rows: int) -> None:
-    validation, test = round(spec.validation_fraction * rows), round(spec.test_fraction * rows)
+    if spec.names_rows:
+        _refuse_rows_beyond(spec, rows)
+    validation, test = spec.held_back(rows)
     if spec.validation_fraction and not 0 < validation < rows:
         raise invalid(
             ("hyperparameters", "validation_fraction"),
@@ -113,6 +115,17 @@ def _refuse_empty_parts(spec: TrainingSpec, rows: int) -> None:
             ("hyperparameters", "test_fraction"),
             f"Of {rows} rows it must leave at least one to train on{others}, and take at least one to test with",
         )
+
+
+def _refuse_rows_beyond(spec: TrainingSpec, rows: int) -> None:
+    named = {"validation_rows": spec.validation_rows, "test_rows": spec.test_rows}
+    for name, ranges in named.items():
+        if ranges and ranges[-1][1] > rows:
+            where = ("hyperparameters", name, len(ranges) - 1, 1)
+            raise invalid(where, f"There are {rows} rows, counted from 0: a range ends at {rows} at the latest")
+    if sum(spec.held_back(rows)) == rows:
+        name = "validation_rows" if spec.validation_rows else "test_rows"
+        raise invalid(("hyperparameters", name), f"Of {rows} rows it must leave at least one to train on")
 
 
 def device_for(request: str) -> str:

@@ -1,10 +1,12 @@
 """The hyperparameters of a training run, with their defaults and the rules between them."""
 
+from collections.abc import Hashable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from slope.spec.faults import invalid
+from slope.spec.held_rows import Ranges, common_row, rows_in
 from slope.spec.optimizers import LBFGS, SGD, Optimizer
 from slope.spec.part import Count, FewFaults, Fraction, NonNegative, Part, Positive, refuse_overflow
 from slope.spec.schedules import Constant, Schedule
@@ -20,6 +22,10 @@ Engine = Annotated[
 ]
 FORMER_ENGINES = {"blocked": "compiled"}
 """Names that jobs of earlier versions have, and what does their work now."""
+
+
+def _is_empty(value: Any) -> bool:
+    return bool(value == [])
 
 
 def _word_or_value(value: Any) -> str:
@@ -98,6 +104,10 @@ class TrainingSpec(Part):
     """Part of the rows that is held back, and that no step learns from."""
     test_fraction: Fraction = 0.0
     """Part of the rows that nothing looks at before the run has ended: the metrics tell how well it predicts them."""
+    validation_rows: Ranges = Field(default=[], examples=[[[80, 100]]], exclude_if=_is_empty)
+    """In the place of a fraction: the rows that are held back, as ranges [first, stop), counted from 0."""
+    test_rows: Ranges = Field(default=[], examples=[[[60, 80]]], exclude_if=_is_empty)
+    """In the place of a fraction: the rows that nothing looks at before the run has ended, as ranges."""
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch."""
     clip_norm: Positive | None = None
@@ -121,9 +131,36 @@ class TrainingSpec(Part):
         return self.model_copy(update={"learning_rate": rate})
 
     @property
+    def validates(self) -> bool:
+        """Whether rows are held back to watch the training by."""
+        return self.validation_fraction > 0 or bool(self.validation_rows)
+
+    @property
+    def tests(self) -> bool:
+        """Whether rows are kept for the end."""
+        return self.test_fraction > 0 or bool(self.test_rows)
+
+    @property
     def holds_back(self) -> bool:
         """Whether some rows are not trained on."""
-        return self.validation_fraction > 0 or self.test_fraction > 0
+        return self.validates or self.tests
+
+    @property
+    def names_rows(self) -> bool:
+        """Whether it says itself which rows are held back."""
+        return bool(self.validation_rows or self.test_rows)
+
+    @property
+    def split(self) -> Hashable:
+        """Equal for specs that, with one seed, hold back the same rows."""
+        ranges = tuple(tuple(map(tuple, each)) for each in (self.validation_rows, self.test_rows))
+        return self.validation_fraction, self.test_fraction, *ranges
+
+    def held_back(self, rows: int) -> tuple[int, int]:
+        """Of this many rows, how many it validates with, and how many it tests with at the end."""
+        if self.names_rows:
+            return rows_in(self.validation_rows), rows_in(self.test_rows)
+        return round(self.validation_fraction * rows), round(self.test_fraction * rows)
 
     @property
     def is_proximal(self) -> bool:
@@ -151,6 +188,15 @@ class TrainingSpec(Part):
             raise invalid(("frozen",), "There is no bias to freeze: fit_bias is false")
         if not self.fit_bias and self.initial_bias != "zeros":
             raise invalid(("initial_bias",), "There is no bias to start from: fit_bias is false")
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_is_held_back_one_way(self) -> Self:
+        if self.names_rows and (self.validation_fraction or self.test_fraction):
+            name = "validation_fraction" if self.validation_fraction else "test_fraction"
+            raise invalid((name,), "Rows are held back by fractions or by ranges: leave one of the two out")
+        if (row := common_row(self.validation_rows, self.test_rows)) is not None:
+            raise invalid(("test_rows",), f"Row {row} is one to validate with already")
         return self
 
     @model_validator(mode="after")

@@ -283,6 +283,19 @@ def test_a_ranking_goes_by_the_validation_loss_where_rows_are_held_back(
     assert [job["loss"]["last"] for job in by_loss] == sorted(job["loss"]["last"] for job in by_loss)
 
 
+def test_the_settings_of_a_fold_train_together_and_a_sweep_has_all_folds(
+    client: TestClient, database: Database, train_sweep: Callable[[dict[str, Any]], str]
+) -> None:
+    folds = [[[0, 2]], [[2, 4]]]
+    sweep_id = train_sweep(request() | {"grid": {"validation_rows": folds, "learning_rate": [0.01, 0.03]}})
+    sweep = client.get(f"/v1/sweeps/{sweep_id}").json()
+    assert (sweep["counts"], sweep["ranked_by"]) == ({"succeeded": 4}, "validation_loss")
+    jobs = [client.get(f"/v1/jobs/{job.id}").json() for job in jobs_of(database, UUID(sweep_id))]
+    assert [job["hyperparameters"]["validation_rows"] for job in jobs] == [folds[0], folds[0], folds[1], folds[1]]
+    assert {job["plan"]["engine"] for job in jobs} == {"fused"}
+    assert {(job["metrics"]["training"]["rows"], job["metrics"]["validation"]["rows"]) for job in jobs} == {(2, 2)}
+
+
 @pytest.mark.parametrize("cursor", ["1.0", "x_01936f5e-0000-7000-8000-000000000000", "1.0_x"])
 def test_a_cursor_that_no_answer_gave_is_refused(client: TestClient, cursor: str) -> None:
     sweep_id = client.post("/v1/sweeps", json=SWEEP).json()["id"]
