@@ -32,6 +32,7 @@ from worker.process import Process
 
 _SETTINGS, _ROWS, _FEATURES, _EPOCHS = 1000, 256, 8, 200
 _IN_MEMORY = 1024
+_THREADS = 2
 _RATES = np.geomspace(1e-4, 0.3, _IN_MEMORY)
 _RANDOM = np.random.RandomState(0)
 _LIMITS = Settings(max_recorded_numbers=10**9)
@@ -81,7 +82,7 @@ def _in_memory() -> None:
 
 
 def _fused(specs: dict[int, TrainingSpec]) -> list[EpochColumns]:
-    training = Fused(prepare(_X, _Y, specs[0]), specs, len(specs), keeps_steps=False)
+    training = Fused(prepare(_X, _Y, specs[0]), specs, len(specs), keeps_steps=False, threads=_THREADS)
     return [found.epochs for found in training.epochs()]
 
 

@@ -151,6 +151,9 @@ class Settings(BaseSettings):
     """Whether workers obey Celery's commands from the broker (`inspect`, `control`), from all who can write to it."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of one training. The bits of a large sum depend on it: keep it the same in every process."""
+    sweep_threads: int = Field(default=2, ge=1)
+    """CPU threads of the settings of a sweep that train together, where there is enough to do. No number depends on
+    it."""
     lease_seconds: float = Field(default=6.0, gt=0)
     """How long a worker may write for a job without a sign of life."""
     beat_seconds: float = Field(default=0.5, gt=0)

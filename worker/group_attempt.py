@@ -110,6 +110,7 @@ class GroupAttempt:
             keeps_steps=first.planned.steps_recorded,
             pause=self._pause,
             reductions=reductions,
+            threads=self._process.settings.sweep_threads,
         )
         if states := {place: np.frombuffer(job.checkpoint) for place, job in self._jobs.items() if job.checkpoint}:
             self._training.restore(states)

@@ -46,11 +46,13 @@ class Fused:
         keeps_steps: bool = True,
         pause: Callable[[], None] = lambda: None,
         reductions: Reductions | None = None,
+        threads: int = 1,
     ) -> None:
         """`specs` by place below `width`, of one group (slope.engines.groups); `data` is prepared as they ask for.
 
         `pause` is called again and again. It may drop places, and raise Interrupted. `reductions` are what stands
-        for the data, where they are known: it need not have rows then.
+        for the data, where they are known: it need not have rows then. `threads` take the steps, each those of some
+        models: no number depends on how many.
         """
         self._epoch = 0
         self._live = set(specs)
@@ -61,6 +63,7 @@ class Fused:
         self._pause = pause
         self._data = data
         self._reductions = reductions
+        self._threads = threads
         self._patience = GroupPatience.of(self._specs, data.x.shape[1])
         self._length = 0
         """Epochs that take as long as a block should; 0 before the first."""
@@ -200,7 +203,7 @@ class Fused:
             walk.check(places)
 
     def _walk(self, epochs: int, places: Sequence[int]) -> Walk:
-        return Walk(self._ground, self._state, self._epoch, epochs, places)
+        return Walk(self._ground, self._state, self._epoch, epochs, places, self._threads)
 
     def _room(self, epochs: int) -> MemberEpochs:
         ground = self._ground
@@ -219,7 +222,8 @@ class Fused:
     def _block_length(self, end: int) -> int:
         """Epochs of the next block: alike in whether their steps are kept."""
         ground = self._ground
-        numbers = len(self._specs) * (2 * ground.parameters + 2 * ground.learnt + 6)
+        gradients = 1 if ground.steps == 1 else 2
+        numbers = len(self._specs) * (ground.parameters + gradients * (ground.learnt + 1) + 2)
         if self._keeps_steps:
             end = min(end, self._next_kept_epoch(end))
             if self._spec.keeps_epoch(self._epoch):

@@ -40,14 +40,21 @@ class Rule(NamedTuple):
 
 def own_numbers(specs: Sequence[TrainingSpec]) -> Array:
     """A row for each number that is a model's own, a column for each model."""
-    rows = []
-    for spec in specs:
-        _, momentum, share, eps, decay, *_ = Update.of(spec)
-        if spec.optimizer.name == "sgd" and momentum == 0.0:
-            share = 1.0  # without momentum torch ignores the dampening
-        clip = inf if spec.clip_norm is None else spec.clip_norm
-        rows.append((spec.l1, spec.l2, spec.huber_delta, clip, momentum, share, eps, decay))
-    return np.array(rows).T.copy()
+    optimizers = {id(spec.optimizer): spec for spec in specs}  # settings often share one
+    known = {each: _of_optimizer(spec) for each, spec in optimizers.items()}
+    found = np.empty((DECAY + 1, len(specs)))
+    for row, name in ((L1, "l1"), (L2, "l2"), (DELTA, "huber_delta")):
+        found[row] = [getattr(spec, name) for spec in specs]
+    found[CLIP] = [inf if spec.clip_norm is None else spec.clip_norm for spec in specs]
+    found[MOMENTUM:] = np.array([known[id(spec.optimizer)] for spec in specs]).T
+    return found
+
+
+def _of_optimizer(spec: TrainingSpec) -> tuple[float, float, float, float]:
+    _, momentum, share, eps, decay, *_ = Update.of(spec)
+    if spec.optimizer.name == "sgd" and momentum == 0.0:
+        share = 1.0  # without momentum torch ignores the dampening
+    return momentum, share, eps, decay
 
 
 def initial_buffers(specs: Sequence[TrainingSpec]) -> Array:

@@ -154,7 +154,7 @@ def _chunks(batches: Iterable[Batch], features: int) -> Iterator[Tensor]:
 
     The memory of each is the next one's.
     """
-    chunk = torch.ones(CHUNK_ROWS, features + 2, dtype=torch.float64)
+    chunk = torch.empty(CHUNK_ROWS, features + 2, dtype=torch.float64)  # of which little data touches little
     filled, size = 0, FIRST_ROWS
     for batch in batches:
         x, y, *rest = (None if values is None else _tensor(values) for values in batch)

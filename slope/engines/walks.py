@@ -1,8 +1,9 @@
 """Steps that many models take together from an epoch on: what they walk on, and how far they have come."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -20,6 +21,8 @@ _RATES = 1024
 """Learning rates that are computed together."""
 _CHUNK_ROWS = 2**18
 """Rows, each for a group of models, between two questions whether to stop: some hundredths of a second."""
+_THREAD_ROWS = 2**14
+"""Such rows are worth a thread: about half a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,15 @@ def _by_groups(rates: Array) -> Array:
 class Walk:
     """Through some epochs. The run itself does not move: `state` is where the models have come to."""
 
-    def __init__(self, ground: Ground, state: LaneState, first: int, epochs: int, places: Sequence[int]) -> None:
-        """`places` are the models that take part, with those that are in a group with them."""
+    def __init__(
+        self, ground: Ground, state: LaneState, first: int, epochs: int, places: Sequence[int], threads: int = 1
+    ) -> None:
+        """`places` are the models that take part, with those that are in a group with them.
+
+        `threads` walk, each with some of the groups, where there is enough to do: no number depends on it.
+        """
         self._ground = ground
+        self._threads = threads
         self._groups = np.unique(np.array(places) // LANES)
         self.state = state.copy()
         groups, parameters = len(state.theta), ground.parameters
@@ -140,38 +149,51 @@ class Walk:
         self, steps: int, numbers: MemberEpochs, kept: MemberSteps, pause: Callable[[], None], first_kept: int = 0
     ) -> None:
         """Take some more steps, and write them down. Raises what `pause` does."""
+        batch = self._ground.batch
+        each = max(1, min(steps, _CHUNK_ROWS // batch))
+        together, threads = max(1, _CHUNK_ROWS // (each * batch)), self._threads_for(steps)
+        with ThreadPoolExecutor(threads) as others:  # which it starts as they are needed
+            for start in range(0, len(self._groups), together * threads):
+                mine, *theirs = np.array_split(self._groups[start : start + together * threads], threads)
+                for left in range(steps, 0, -each):
+                    pause()
+                    step = partial(self._step, min(each, left), numbers, kept, first_kept)
+                    begun = [others.submit(step, groups) for groups in theirs]
+                    step(mine)
+                    for thread in begun:
+                        thread.result()
+
+    def _threads_for(self, steps: int) -> int:
+        work = len(self._groups) * steps * self._ground.batch
+        return max(1, min(self._threads, len(self._groups), work // _THREAD_ROWS))
+
+    def _step(self, steps: int, numbers: MemberEpochs, kept: MemberSteps, first_kept: int, groups: Indices) -> None:
+        """Take some more steps with some of the groups."""
         design, objective, held, update, rule, own = self._whole
         from slope.engines.kernels.lanes import descend_together  # which brings numba
 
-        batch = self._ground.batch
-        each = max(1, min(steps, _CHUNK_ROWS // batch))
-        together = max(1, _CHUNK_ROWS // (each * batch))
-        for start in range(0, len(self._groups), together):
-            chosen = self._groups[start : start + together]
-            for left in range(steps, 0, -each):
-                pause()
-                descend_together(
-                    chosen,
-                    design.x,
-                    design.targets,
-                    self._orders,
-                    batch,
-                    objective,
-                    held,
-                    update,
-                    rule,
-                    own,
-                    self._rates,
-                    min(each, left),
-                    first_kept,
-                    self._positions,
-                    self.state,
-                    self._sums,
-                    self._points,
-                    self._sound,
-                    numbers,
-                    kept,
-                )
+        descend_together(
+            groups,
+            design.x,
+            design.targets,
+            self._orders,
+            self._ground.batch,
+            objective,
+            held,
+            update,
+            rule,
+            own,
+            self._rates,
+            steps,
+            first_kept,
+            self._positions,
+            self.state,
+            self._sums,
+            self._points,
+            self._sound,
+            numbers,
+            kept,
+        )
 
     @property
     def taken(self) -> Indices:
@@ -207,6 +229,5 @@ class Walk:
     @property
     def learning_rates(self) -> Array:
         """Those with which the epochs begin: W × E."""
-        rule, epochs = self._ground.rule, self._epochs
-        chosen = self._rates[:, np.arange(epochs) * rule.rates_per_epoch]
-        return np.array(chosen.swapaxes(1, 2)).reshape(-1, epochs)
+        rates, per_epoch = of_models(self._rates), self._ground.rule.rates_per_epoch
+        return rates[:, ::per_epoch] if per_epoch else np.broadcast_to(rates, (len(rates), self._epochs))

@@ -1,6 +1,7 @@
 """Fused models: each equals the same job run alone, whoever is beside it."""
 
 import io
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -179,6 +180,29 @@ def test_a_member_has_the_same_bits_whoever_is_beside_it(
     assert_same(steps_of(resumed, place), steps_of(rounds, place), 0.0)
 
 
+@pytest.mark.parametrize("batch_size", [3, "full"])
+def test_threads_share_the_members_and_change_no_bit(batch_size: int | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walks, "_THREAD_ROWS", 1)
+    monkeypatch.setattr(walks, "_CHUNK_ROWS", 64)
+    shared = {"epochs": 9, "batch_size": batch_size, "dtype": "float64", "optimizer": {"name": "adam"}}
+    rates = np.geomspace(1e-3, 0.1, 43).tolist()
+    specs = {place: TrainingSpec.model_validate(shared | {"learning_rate": rate}) for place, rate in enumerate(rates)}
+    walkers = set[str]()
+    true = walks.Walk._step
+    monkeypatch.setattr(
+        walks.Walk, "_step", lambda *given: [walkers.add(threading.current_thread().name), true(*given)][1]
+    )
+    alone, together = fused(specs, 43), fused(specs, 43, threads=3)
+    expected = list(alone.epochs())
+    assert len(walkers) == 1
+    rounds = list(together.epochs())
+    assert len(walkers) > 1
+    for place in specs:
+        assert_same(epochs_of(rounds, place), epochs_of(expected, place), 0.0)
+        assert_same(steps_of(rounds, place), steps_of(expected, place), 0.0)
+    assert together.states().tobytes() == alone.states().tobytes()
+
+
 @pytest.mark.parametrize("keeps_steps", [True, False])
 @pytest.mark.parametrize("batch_size", [1, 3, "full"])
 def test_a_member_that_diverges_breaks_where_it_would_alone_and_leaves_the_others(
@@ -234,8 +258,10 @@ def test_float32_agrees_to_its_own_rounding(batch_size: Any) -> None:
         assert_same(epochs_of(rounds, place), epoch_columns(alone(spec)[0]), 2e-6)
 
 
-def test_it_stops_between_two_steps_when_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_it_stops_between_two_steps_when_asked_to(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walks, "_CHUNK_ROWS", 1)
+    monkeypatch.setattr(walks, "_THREAD_ROWS", 1)
     pauses: list[None] = []
 
     def pause() -> None:
@@ -243,7 +269,8 @@ def test_it_stops_between_two_steps_when_asked_to(monkeypatch: pytest.MonkeyPatc
         if len(pauses) == 3:
             raise Interrupted
 
-    training = fused({0: TrainingSpec(learning_rate=0.1), 1: TrainingSpec(learning_rate=0.5)}, 2, pause=pause)
+    specs = {place: TrainingSpec(learning_rate=0.1 * (1 + place)) for place in range(9)}
+    training = fused(specs, 9, pause=pause, threads=threads)
     before = training.states().tobytes()
     with pytest.raises(Interrupted):
         list(training.epochs())

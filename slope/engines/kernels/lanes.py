@@ -9,7 +9,7 @@ import numpy as np
 
 from slope.engines.descent_rules import ABSOLUTE_ERROR, ADAM, DESCENT, EACH_EPOCH, EACH_STEP, RMSPROP, SQUARED_ERROR
 from slope.engines.kernels.compiling import compiled
-from slope.engines.kernels.vectors import load, root, size, splat, store, where_less
+from slope.engines.kernels.vectors import load, root, size, splat, store, store_apart, where_less
 from slope.engines.lane_rules import CLIP, DECAY, DELTA, EPS, L1, L2, LANES, MOMENTUM, SHARE
 
 
@@ -166,9 +166,8 @@ def _write(column, base, row, numbers, apart):
 @compiled
 def _write_all(column, base, row, vectors, first, stop):
     """Some of K × LANES: the column is models × rows × that many."""
-    for lane in range(LANES):
-        for k in range(first, stop):
-            column[base + lane, row, k - first] = vectors[k, lane]
+    for k in range(first, stop, LANES):
+        store_apart(column, base, row, vectors, k, min(LANES, stop - k), k - first)
 
 
 @compiled
@@ -183,26 +182,35 @@ def _differentiate(x, targets, orders, epoch, start, stop, objective, own, theta
     columns = parameters - 1 if objective.adds_bias else parameters
     for k in range(parameters):
         store(gradient, k, 0, splat(0.0))
-    for i in range(start, stop):
-        row = orders[epoch, i] if is_shuffled else i
+    # Two rows at a time: while the sum of one waits for its last summand, the other's goes on.
+    for i in range(start, stop - 1, 2):
+        row, other = (orders[epoch, i], orders[epoch, i + 1]) if is_shuffled else (i, i + 1)
         first = min(max(row - 1, 0), columns) if objective.is_triangular else 0
+        residual, beside = splat(-targets[row]), splat(-targets[other])
+        if objective.adds_bias:
+            residual += load(theta, columns, 0)
+            beside += load(theta, columns, 0)
+        for k in range(first, columns):
+            weight = load(theta, k, 0)
+            residual += weight * x[row, k]
+            beside += weight * x[other, k]
+        found, slope = _row_losses(objective, own, residual)
+        besides, slope_beside = _row_losses(objective, own, beside)
+        loss += found + besides
+        for k in range(first, columns):
+            store(gradient, k, 0, load(gradient, k, 0) + (slope * x[row, k] + slope_beside * x[other, k]))
+        if objective.adds_bias:
+            store(gradient, columns, 0, load(gradient, columns, 0) + (slope + slope_beside))
+    if (stop - start) % 2 == 1:
+        row = orders[epoch, stop - 1] if is_shuffled else stop - 1
         residual = splat(-targets[row])
         if objective.adds_bias:
             residual += load(theta, columns, 0)
-        for k in range(first, columns):
+        for k in range(columns):
             residual += load(theta, k, 0) * x[row, k]
-        if objective.loss == SQUARED_ERROR:
-            loss += residual * residual
-            slope = residual * 2.0
-        elif objective.loss == ABSOLUTE_ERROR:
-            loss += size(residual)
-            slope = _sign(residual)
-        else:
-            delta, distance = load(own, DELTA, 0), size(residual)
-            inside, outside = residual * residual * 0.5, delta * (distance - delta * 0.5)
-            loss += where_less(delta, distance, outside, inside)
-            slope = where_less(delta, distance, delta * _sign(residual), residual)
-        for k in range(first, columns):
+        found, slope = _row_losses(objective, own, residual)
+        loss += found
+        for k in range(columns):
             store(gradient, k, 0, load(gradient, k, 0) + slope * x[row, k])
         if objective.adds_bias:
             store(gradient, columns, 0, load(gradient, columns, 0) + slope)
@@ -217,6 +225,19 @@ def _differentiate(x, targets, orders, epoch, start, stop, objective, own, theta
             loss += l2 * weight * weight + l1 * size(weight)
             store(gradient, k, 0, load(gradient, k, 0) + l2 * weight * 2.0 + l1 * _sign(weight))
     return loss
+
+
+@compiled
+def _row_losses(objective, own, residual):
+    """Of one row for each model, and their derivatives by the residuals."""
+    if objective.loss == SQUARED_ERROR:
+        return residual * residual, residual * 2.0
+    if objective.loss == ABSOLUTE_ERROR:
+        return size(residual), _sign(residual)
+    delta, distance = load(own, DELTA, 0), size(residual)
+    inside, outside = residual * residual * 0.5, delta * (distance - delta * 0.5)
+    slope = where_less(delta, distance, delta * _sign(residual), residual)
+    return where_less(delta, distance, outside, inside), slope
 
 
 @compiled

@@ -17,9 +17,11 @@ from slope.engines.lane_rules import LANES
 
 _DOUBLE = ir.DoubleType()
 _VECTOR = ir.VectorType(_DOUBLE, LANES)
-_WORD = ir.IntType(32)
+_WORD, _LONG = ir.IntType(32), ir.IntType(64)
 _ZEROS = ir.VectorType(_WORD, LANES)
 _FAST = ("contract", "reassoc", "nsz")
+_ROWS_AHEAD = 8
+"""Rows of a column between the one that is written and the one whose memory is fetched for it."""
 
 
 _instruction = cast(Callable[[Callable[..., Any]], Callable[..., Any]], intrinsic)
@@ -74,14 +76,72 @@ def store(_typing, array, row, column, value):
 
 
 @_instruction
+def store_apart(_typing, column, model, row, vectors, start, count, place):
+    """Of `count` rows of LANES numbers, LANES at most, the first of each for one model, and so on: turned round.
+
+    `column` is models × rows × numbers; they go into LANES models from one on, from `place` on of a row.
+    """
+
+    def generate(context, builder, signature, arguments):
+        array, model, row, rows, start, count, place = arguments
+        numbers = []
+        for each in range(LANES):  # of rows that are not to be written the first will do
+            is_there = builder.icmp_signed("<", _LONG(each), count)
+            chosen = builder.select(is_there, builder.add(start, _LONG(each)), start)
+            pointer = _address(context, builder, signature.args[3], rows, chosen, _LONG(0))
+            numbers.append(builder.load(pointer, align=8))
+        found = context.make_array(signature.args[0])(context, builder, array)
+        strides = cgutils.unpack_tuple(builder, found.strides, 3)
+        offset = builder.add(builder.mul(row, strides[1]), builder.mul(place, strides[2]))
+        first = builder.add(builder.ptrtoint(found.data, _LONG), builder.add(builder.mul(model, strides[0]), offset))
+        counted = ir.Constant(ir.VectorType(_LONG, LANES), list(range(LANES)))
+        are_there = builder.icmp_signed("<", counted, _splat(builder, count, _LONG))
+        later = builder.mul(_LONG(_ROWS_AHEAD), strides[1])
+        for lane, turned in enumerate(_turned(builder, numbers)):
+            address = builder.add(first, builder.mul(_LONG(lane), strides[0]))
+            target, ahead = (builder.inttoptr(each, pointer.type) for each in (address, builder.add(address, later)))
+            _call(builder, f"llvm.masked.store.v{LANES}f64.p0", turned, target, _WORD(8), are_there)
+            _call(builder, "llvm.prefetch.p0", ahead, _WORD(1), _WORD(3), _WORD(1))  # to be written soon; as data
+        return context.get_dummy_value()
+
+    integers = (types.int64,) * 3
+    return types.void(column, types.int64, types.int64, vectors, *integers), generate
+
+
+def _call(builder: Any, name: str, *arguments: Any) -> None:
+    """One of LLVM's instructions that give nothing back."""
+    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _turned(builder: Any, rows: list[Any]) -> list[Any]:
+    """LANES vectors as a square of numbers, its rows and columns exchanged: blocks of it, half as large each time."""
+    size = LANES // 2
+    while size:
+        keep = [[(row ^ lane) & size == 0 for lane in range(LANES)] for row in range(LANES)]
+        picked = [
+            ir.Constant(_ZEROS, [lane if keep[row][lane] else LANES + (lane ^ size) for lane in range(LANES)])
+            for row in range(LANES)
+        ]
+        rows = [builder.shuffle_vector(rows[row], rows[row ^ size], picked[row]) for row in range(LANES)]
+        size //= 2
+    return rows
+
+
+@_instruction
 def splat(_typing, number):
     """The same number in all of them."""
 
     def generate(_context, builder, _signature, arguments):
-        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), arguments[0], _WORD(0))
-        return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_ZEROS, [0] * LANES))
+        return _splat(builder, arguments[0], _DOUBLE)
 
     return lanes(types.float64), generate
+
+
+def _splat(builder: Any, number: Any, kind: Any) -> Any:
+    nothing = ir.Constant(ir.VectorType(kind, LANES), ir.Undefined)
+    first = builder.insert_element(nothing, number, _WORD(0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(_ZEROS, [0] * LANES))
 
 
 @_instruction
