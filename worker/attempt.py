@@ -19,12 +19,11 @@ from service.store.leases import AttemptLease, BatchLease, JobLease
 from service.store.tables import Job
 from slope.data import NoRowCounts
 from slope.run import Interrupted
-from worker.batch import Batch
+from worker.flush import Batch
 from worker.group_attempt import GroupAttempt
 from worker.heartbeat import Heartbeat
 from worker.job_attempt import JobAttempt
-from worker.process import Process, check_memory
-from worker.waiting import ProcessStopping, retry_while_away, write_when_possible
+from worker.process import Process, ProcessStopping, check_memory, retry_while_away
 
 log = structlog.get_logger()
 
@@ -174,14 +173,10 @@ class _Group:
         self._lease = lease
 
     def fail(self, code: str, detail: str) -> None:
-        write_when_possible(
-            self._process.database, self._process.stopping, lambda session: self._lease.fail(session, code, detail)
-        )
+        self._process.write_when_possible(lambda session: self._lease.fail(session, code, detail))
 
     def put_back(self, detail: str) -> None:
-        write_when_possible(
-            self._process.database, self._process.stopping, lambda session: self._lease.put_back(session, detail)
-        )
+        self._process.write_when_possible(lambda session: self._lease.put_back(session, detail))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

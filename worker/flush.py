@@ -1,23 +1,44 @@
-"""What one transaction writes: records of a job or of several, and what changes in the rows of these jobs."""
+"""What one transaction writes, of a job or of several: the records, and what changes in the rows of these jobs.
+
+The jobs of one claim train one after another, outside of any transaction, under a lease as one job does: often one,
+and several where many small ones wait. One transaction ends them all. Where the database is slow, training goes on
+while it writes.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Self, TypeVar
+from threading import Event, Thread
+from time import monotonic
+from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 import numpy as np
+import structlog
 from sqlalchemy.orm import Session
 
+from service.errors import LeaseLost
 from service.store import extremes, records
-from service.store.changes import JobChange
-from service.store.leases import AttemptLease
+from service.store.changes import Ending, JobChange
+from service.store.leases import AttemptLease, BatchLease, JobLease
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
+from worker.process import Process, ProcessStopping, retry_while_away
 
 Table = TypeVar("Table", bound=Columns)
 Owned = tuple[Sequence[UUID], Table]
 """A table, and whose each of its rows is."""
+Result = TypeVar("Result")
+
+_SLOW = 0.1
+"""Seconds. After a write that took longer, training does not wait for the next."""
+_LATE = 4.0
+"""After this many times a flush's pause, jobs that have not begun are given back: they were thought to be smaller."""
+_SLOWER = "It was claimed together with others, which take longer than was estimated"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -69,3 +90,144 @@ def _joined(tables: Sequence[Owned[Table]]) -> Iterator[Owned[Table]]:
         alike[owned[1].layout].append(owned)
     for same in alike.values():
         yield list(chain(*(owners for owners, _ in same))), join_columns([table for _, table in same])
+
+
+class Writer(Generic[Result]):
+    """Does one write after the other, each as soon as the database answers.
+
+    Where the last was quick, the next is done while the caller waits. Where it was slow, the next goes on in a thread:
+    at most one is under way, and its result comes with the next call.
+    """
+
+    def __init__(self, stopping: Event) -> None:
+        self._stopping = stopping
+        self._under_way: Future[Result] | None = None
+        self.took = 0.0
+        """Seconds that the last write took the database."""
+        self.ended_at = monotonic()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._under_way is not None and not self._under_way.done()
+
+    def write(self, action: Callable[[], Result]) -> list[Result]:
+        """Begin a write when the last one has ended. The results since the last call; raises what a write raised."""
+        results = self.settle()
+        if self.took < _SLOW:
+            return [*results, self._write(action)]
+        self._under_way = _in_thread(lambda: self._write(action))
+        return results
+
+    def settle(self) -> list[Result]:
+        """Wait until nothing is under way. The result of what was."""
+        under_way, self._under_way = self._under_way, None
+        return [under_way.result()] if under_way else []
+
+    def _write(self, action: Callable[[], Result]) -> Result:
+        return retry_while_away(lambda: self._timed(action), self._stopping)
+
+    def _timed(self, action: Callable[[], Result]) -> Result:
+        """One try: a database that was away is not slow for that."""
+        began = monotonic()
+        result = action()
+        self.ended_at = monotonic()
+        self.took = self.ended_at - began
+        return result
+
+
+def _in_thread(action: Callable[[], Result]) -> Future[Result]:
+    """Do something in a thread, which does not keep its process from ending."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(action())
+        except BaseException as error:
+            future.set_exception(error)
+
+    context = copy_context()  # so that what is logged there names the job, too
+    Thread(target=context.run, args=(run,), name="writer", daemon=True).start()
+    return future
+
+
+class Batch:
+    """Knows which jobs have not begun and which have ended, and writes all ends with the last.
+
+    Every write waits for a database that is away, and raises LeaseLost when the jobs have become another attempt's.
+    """
+
+    def __init__(self, process: Process, lease: JobLease | BatchLease) -> None:
+        self._process = process
+        self._waiting = list(lease.parts)
+        self._is_alone = len(self._waiting) == 1
+        self._current: JobLease | None = None
+        self._ended: list[tuple[JobLease, Flush]] = []
+        self._late_at = monotonic() + _LATE * process.settings.flush_seconds
+
+    def turns(self) -> Iterator[JobLease]:
+        """The jobs in their order, each of which is to be ended before the next is asked for."""
+        while self._waiting:
+            if monotonic() > self._late_at:
+                self.separate()
+            if self._waiting:
+                self._current = self._waiting.pop(0)
+                yield self._current
+
+    def end(self, flush: Flush) -> None:
+        """Let the current job end. It is written with the last job of the batch."""
+        assert self._current  # only a job that has begun ends
+        self._ended.append((self._current, flush))
+        if not self._waiting:
+            self._write()
+
+    def fail(self, code: str, detail: str) -> None:
+        """End the current job, because its attempt failed."""
+        assert self._current  # only a job that has begun fails
+        values = {"error_code": code, "error_detail": detail}
+        self.end(Flush([JobChange(self._current.job_id, values, ending=Ending("failed", detail))]))
+
+    def separate(self) -> None:
+        """Write what has ended and give back what has not begun: the current job goes on alone, if it has not ended."""
+        if not self._is_alone:
+            self._write(_SLOWER)
+            self._is_alone = True
+
+    def put_back(self, detail: str) -> None:
+        """Write what has ended and give back the rest, the current job too, without counting the attempt."""
+        assert self._current  # only a job that has begun is stopped
+        self._waiting.insert(0, self._current)
+        self._write(detail)
+
+    def commit(self, write: Callable[[Session], None]) -> None:
+        """Write in a transaction, as soon as the database answers."""
+        self._process.write_when_possible(write)
+
+    def _write(self, detail: str = "") -> None:
+        """What has ended, and that the others are queued again. What cannot be written together is tried alone."""
+        ended, back = self._ended, self._waiting
+        self._ended, self._waiting = [], []
+        try:
+            self.commit(lambda session: self._write_all(session, ended, back, detail))
+        except (LeaseLost, ProcessStopping):
+            raise
+        except Exception as error:
+            if self._is_alone:
+                raise
+            log.exception("the jobs of a batch could not be ended together")
+            everything = [*(lease for lease, _ in ended), *back]
+            apart = f"It is tried alone: {error}"
+            self.commit(lambda session: _lease_of(everything).put_back(session, apart))
+            raise LeaseLost from error
+
+    def _write_all(
+        self, session: Session, ended: list[tuple[JobLease, Flush]], back: list[JobLease], detail: str
+    ) -> None:
+        if ended:
+            leases, flushes = zip(*ended, strict=True)
+            Flush.joined(flushes).write(session, _lease_of(leases), self._process.settings.lease_seconds)
+        if back:
+            _lease_of(back).put_back(session, detail)
+
+
+def _lease_of(parts: Sequence[JobLease]) -> JobLease | BatchLease:
+    return parts[0] if len(parts) == 1 else BatchLease(tuple(parts))

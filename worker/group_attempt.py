@@ -27,8 +27,7 @@ from worker.distance import distance_of
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
-from worker.process import Process
-from worker.waiting import retry_while_away
+from worker.process import Process, retry_while_away
 
 log = structlog.get_logger()
 

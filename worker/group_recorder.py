@@ -12,10 +12,9 @@ from slope.columns import EpochColumns, StepColumns
 from slope.data import Array, Indices
 from slope.engines.rounds import Round
 from slope.health import Finding
-from worker.flush import Flush, Owned
+from worker.flush import Flush, Owned, Writer
 from worker.group_progress import GroupProgress
 from worker.process import Process
-from worker.waiting import Writer
 
 _MOST_ROWS = 50_000
 """This many epoch rows are kept in memory before they are written, whatever the clock says."""

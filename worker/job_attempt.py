@@ -24,13 +24,12 @@ from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from worker import outcome
-from worker.batch import Batch
 from worker.distance import distance_of, rows_that_measure
+from worker.flush import Batch
 from worker.heartbeat import Heartbeat
 from worker.partitions import Leader
-from worker.process import Process
+from worker.process import Process, retry_while_away
 from worker.recorder import Progress, Recorder
-from worker.waiting import retry_while_away
 
 _ANALYSIS_PAUSE = 0.05
 """Seconds between two looks at whether the analysis is there, when the training has ended before it."""

@@ -25,8 +25,7 @@ from slope.engines.reduced import Pause
 from slope.run import Interrupted
 from slope.spec.job import device_for
 from worker.heartbeat import Heartbeat
-from worker.process import Process, has_memory
-from worker.waiting import ProcessStopping, retry_while_away
+from worker.process import Process, ProcessStopping, has_memory, retry_while_away
 
 Result = TypeVar("Result")
 

@@ -1,11 +1,9 @@
 """A look at every row of a job that has ended, for its statistics."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy.orm import Session
 
 from service.errors import ClientGone, LeaseLost, ServiceError
 from service.statistics.passes import RowPasses, needs_solution
@@ -13,8 +11,7 @@ from service.statistics.training_rows import TrainingRows, finished_job
 from service.store.passes import PassLease, claim_pass
 from slope.calling_off import called_off_when
 from worker.heartbeat import Heartbeat
-from worker.process import Process
-from worker.waiting import ProcessStopping, retry_while_away
+from worker.process import Process, ProcessStopping, retry_while_away
 
 log = structlog.get_logger()
 
@@ -52,24 +49,24 @@ def _run_pass(process: Process, lease: PassLease) -> None:
 def _run(process: Process, lease: PassLease, heartbeat: Heartbeat) -> None:
     if lease.attempt > process.settings.max_crashes:
         detail = f"{lease.attempt - 1} workers died while they looked at the rows"
-        return _write(process, lambda session: lease.fail(session, "worker-lost", detail))
+        return process.write_when_possible(lambda session: lease.fail(session, "worker-lost", detail))
     try:
         with called_off_when(lambda: heartbeat.stop_reason is not None):
             found = retry_while_away(lambda: _find(process, lease), process.stopping)
     except ClientGone as error:
         if heartbeat.stop_reason != "stopping":
             raise LeaseLost from error
-        return _write(process, lease.put_back)
+        return process.write_when_possible(lease.put_back)
     except (LeaseLost, ProcessStopping):
         raise
     except ServiceError as error:
         kind, detail = error.type, error.detail
-        return _write(process, lambda session: lease.fail(session, kind, detail))
+        return process.write_when_possible(lambda session: lease.fail(session, kind, detail))
     except Exception as error:
         log.exception("the pass failed")
         sentence = f"{type(error).__name__}: {error}"
-        return _write(process, lambda session: lease.fail(session, "internal-error", sentence))
-    return _write(process, lambda session: lease.finish(session, found))
+        return process.write_when_possible(lambda session: lease.fail(session, "internal-error", sentence))
+    return process.write_when_possible(lambda session: lease.finish(session, found))
 
 
 def _find(process: Process, lease: PassLease) -> dict[str, Any]:
@@ -78,12 +75,3 @@ def _find(process: Process, lease: PassLease) -> dict[str, Any]:
         rows = TrainingRows.of(session, finished_job(session, lease.job_id))
     passes = RowPasses.for_worker(process.database, process.storage, process.queue, process.settings, rows)
     return passes.make(lease.name, passes.solution() if needs_solution(lease.name) else None)
-
-
-def _write(process: Process, action: Callable[[Session], None]) -> None:
-    def write() -> None:
-        with process.database.writing() as session:
-            action(session)
-            session.commit()
-
-    retry_while_away(write, process.stopping)

@@ -1,17 +1,24 @@
-"""What one process of the worker has: its identity, its connections, its memory, and whether it is to stop."""
+"""What one process of the worker has: its identity, its connections, its memory, and whether it is to stop.
+
+It waits for a database or a storage that is away: whoever waits goes on where it was, for its token holds.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from threading import Event, Lock
+from typing import TypeVar
 from uuid import UUID
 
 import psutil
+import structlog
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from service.errors import DatabaseUnavailable, SchemaMissing, StorageUnavailable
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
@@ -21,10 +28,16 @@ from slope.answers.plan import Plan
 from slope.spec.job import requests_served
 from worker.devices import Device, available_devices
 
+Result = TypeVar("Result")
+
 _IDENTITY = "SLOPE_WORKER_ID"
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
 _forking = Lock()
 os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,16 @@ class Process:
             finally:
                 self.database.dispose()
 
+    def write_when_possible(self, write: Callable[[Session], None]) -> None:
+        """Write in a transaction as soon as the database answers. Raises as `retry_while_away` does."""
+
+        def commit() -> None:
+            with self.database.writing() as session:
+                write(session)
+                session.commit()
+
+        retry_while_away(commit, self.stopping)
+
 
 @cache
 def current_process() -> Process:
@@ -78,6 +101,28 @@ def current_process() -> Process:
     worker_id = UUID(os.environ.setdefault(_IDENTITY, str(uuid7())))
     database, queue = Database(settings.database, owner=worker_id), CeleryQueue(celery_app(settings.broker))
     return Process(settings, database, available_devices(), worker_id, queue)
+
+
+class ProcessStopping(Exception):
+    """The process was asked to end while it waited."""
+
+
+def retry_while_away(action: Callable[[], Result], stopping: Event) -> Result:
+    """Do something as soon as the database and the storage answer.
+
+    Raises ProcessStopping, and StorageFull immediately: no waiting makes room.
+    """
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return action()
+        except (DatabaseUnavailable, SchemaMissing) as error:
+            log.warning("the database is away", error=str(error), next_try_in=pause)
+        except StorageUnavailable as error:
+            log.warning("the storage is away", error=repr(error.__cause__), next_try_in=pause)
+        if stopping.wait(pause):
+            raise ProcessStopping
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def memory_for_training(settings: Settings, slots: int) -> int:

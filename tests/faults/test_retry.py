@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, InternalError, Operat
 
 from service.errors import DatabaseError, LeaseLost, StorageFull
 from service.store.database import translated_errors
-from worker.waiting import ProcessStopping, retry_while_away
+from worker.process import ProcessStopping, retry_while_away
 
 
 class Impatient(Event):

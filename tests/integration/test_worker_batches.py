@@ -19,7 +19,6 @@ from service.store.database import Database
 from service.store.tables import Epoch, Job, Step, Worker
 from service.store.workers import add_worker
 from service.upkeep import lost_jobs
-from worker import batch as batches
 from worker import flush
 from worker.job_attempt import JobAttempt
 from worker.process import Process
@@ -274,7 +273,7 @@ def test_jobs_that_have_not_begun_when_it_is_late_are_others_to_take(
     process: Process, database: Database, waiting: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(batches, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(flush, "monotonic", lambda: clock[0])
     monkeypatch.setattr(JobAttempt, "train", acting_at(2, lambda: clock.append(clock.pop() + 1e6), JobAttempt.train))
 
     take_work(process, waiting[0])

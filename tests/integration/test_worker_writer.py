@@ -15,11 +15,10 @@ from service.errors import LeaseLost
 from service.store import lost_leases
 from service.store.database import Database
 from service.store.tables import Epoch, Step
-from worker import flush, recorder, waiting
+from worker import flush, recorder
 from worker.attempt import run_attempt
-from worker.flush import Flush
-from worker.process import Process
-from worker.waiting import ProcessStopping, Writer
+from worker.flush import Flush, Writer
+from worker.process import Process, ProcessStopping
 
 HISTORY = {"epochs": 60, "batch_size": 2, "optimizer": {"name": "adam"}, "shuffle": True, "record": {"steps": "all"}}
 SWEEP = request(**HISTORY) | {"grid": {"learning_rate": [0.01, 0.02, 0.03, 0.04]}}
@@ -28,7 +27,7 @@ SWEEP = request(**HISTORY) | {"grid": {"learning_rate": [0.01, 0.02, 0.03, 0.04]
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every database is a slow one."""
-    monkeypatch.setattr(waiting, "_SLOW", -1.0)
+    monkeypatch.setattr(flush, "_SLOW", -1.0)
 
 
 class Slowed:
@@ -113,7 +112,7 @@ def test_a_job_that_is_written_beside_its_training_leaves_the_same_records(
 ) -> None:
     plain, slow = submit(database, request(**HISTORY)), submit(database, request(**HISTORY))
     with monkeypatch.context() as patch:
-        patch.setattr(waiting, "_SLOW", 1000.0)
+        patch.setattr(flush, "_SLOW", 1000.0)
         train(process, plain)
     slowed = Slowed(flush.write_records, 0.02)
     monkeypatch.setattr(flush, "write_records", slowed)
@@ -136,7 +135,7 @@ def test_a_group_that_is_written_beside_its_training_leaves_the_same_records(
     monkeypatch.setattr("slope.engines.fused._BLOCK_SECONDS", 0.0)  # an epoch a round, and so more than one flush
     plain, slow = (jobs_of(database, submit_sweep(database, SWEEP)) for _ in range(2))
     with monkeypatch.context() as patch:
-        patch.setattr(waiting, "_SLOW", 1000.0)
+        patch.setattr(flush, "_SLOW", 1000.0)
         train_group(process, plain[0].id)
     slowed = Slowed(flush.records.add_epochs, 0.02)
     monkeypatch.setattr(flush.records, "add_epochs", slowed)
