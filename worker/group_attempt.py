@@ -23,7 +23,7 @@ from slope.health import Health
 from slope.reduced_rows import ReducedRows
 from slope.run import Interrupted
 from worker import outcome
-from worker.distance import distance_of
+from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
@@ -160,10 +160,10 @@ class GroupAttempt:
             told[place] = {"spec": job.spec, "plan": job.plan}
             if spec.learning_rate == "auto":
                 if start not in curvatures:  # all else that it depends on they have in common
-                    curvatures[start] = outcome.curvature_of_job(self._data, self._reductions, spec)
-                chosen = outcome.chosen_rate(curvatures[start], spec)
+                    curvatures[start] = curvature_of_job(self._data, self._reductions, spec)
+                chosen = chosen_rate(curvatures[start], spec)
                 self._specs[place] = spec.at_rate(chosen.rate)
-                told[place] = outcome.rate_columns(job, self._specs[place], chosen)
+                told[place] = rate_columns(job, self._specs[place], chosen)
         return told
 
     def _take(self, found: Round) -> None:
@@ -199,7 +199,7 @@ class GroupAttempt:
     def _succeed(self, place: int, epochs: int) -> None:
         stopped = f"Stopped early after {epochs} epochs" if self._training.stopped_early(place) else None
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
-        distance = distance_of(trained, self._rows_that_measure, self._data.scaler, spec)
+        distance = outcome.distance_of(trained, self._rows_that_measure, self._data.scaler, spec)
         values = outcome.result_columns(job, trained, self._data, spec, self._reductions, distance)
         ending = outcome.ending_from_analysis(values["analysis"], spec)
         self._recorder.add_findings(place, self._health.conclude(place))

@@ -24,7 +24,7 @@ from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from worker import outcome
-from worker.distance import distance_of, rows_that_measure
+from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
 from worker.flush import Batch
 from worker.heartbeat import Heartbeat
 from worker.partitions import Leader
@@ -87,9 +87,9 @@ class JobAttempt:
     def _settle_rate(self, reductions: Reductions | None) -> None:
         """Let the job have a learning rate that is chosen here, if the request and its answer left that open."""
         if self._spec.learning_rate == "auto":
-            chosen = outcome.chosen_rate(outcome.curvature_of_job(self._data, reductions, self._spec), self._spec)
+            chosen = chosen_rate(curvature_of_job(self._data, reductions, self._spec), self._spec)
             self._spec = self._spec.at_rate(chosen.rate)
-            self._rate_columns = outcome.rate_columns(self._job, self._spec, chosen)
+            self._rate_columns = rate_columns(self._job, self._spec, chosen)
 
     def _start_columns(self) -> dict[str, Any]:
         return outcome.start_columns(self._job, self._data, self._spec) | self._rate_columns
@@ -206,8 +206,8 @@ class JobAttempt:
         if last and not self._spec.keeps_epoch(last.epoch):
             self._recorder.keep_epochs([last])
         result, data, spec = self._training.result, self._data, self._spec
-        rows = rows_that_measure(self._process, self._job, data, spec, self._reductions)
-        distance = distance_of(result, rows, data.scaler, spec)
+        rows = outcome.rows_that_measure(self._process, self._job, data, spec, self._reductions)
+        distance = outcome.distance_of(result, rows, data.scaler, spec)
         values = outcome.result_columns(self._job, result, data, spec, self._reductions, distance)
         self._recorder.add_findings(self._health.conclude())
         self._recorder.add_findings(outcome.ending_findings(self._ending(values, distance), spec))

@@ -1,4 +1,4 @@
-"""What a job has besides its records: what its worker knows from the start, and what came out of it."""
+"""What a job has besides its records: what its worker knows from the start, what came out, and how near that is."""
 
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -8,21 +8,19 @@ from typing import Any, Self
 import numpy as np
 
 from service.data.numbers import analysis_is_late
+from service.data.triangles import find_columns
 from service.settings import Settings
 from service.store.tables import Job
 from slope.analysis import (
     Analysis,
-    ChosenRate,
-    Curvature,
     Distance,
     Ending,
     Exact,
     Reached,
     analyse,
-    choose_rate,
-    curvature_of,
-    curvature_of_reduced,
     ending_of_triangle,
+    few_rows,
+    measure_distance,
     rate_per_row,
     rate_warnings,
     reached,
@@ -42,9 +40,11 @@ from slope.metrics import (
     metrics_of_rows,
 )
 from slope.model import Parameters, predict_singly
+from slope.reduced_rows import ReducedRows
 from slope.spec import SGD, TrainingSpec
 from slope.spec.data import as_matrix
 from slope.spec.job import device_for
+from worker.process import Process
 
 
 def divergence_remedy(spec: TrainingSpec) -> str:
@@ -70,24 +70,6 @@ def start_columns(job: Job, data: TrainingData, spec: TrainingSpec) -> dict[str,
         "scaler": data.scaler.document if data.scaler else None,
         "predictions_before": _predict(job, start, data, spec),
     }
-
-
-def curvature_of_job(data: TrainingData, found: Reductions | None, spec: TrainingSpec) -> Curvature:
-    """Of the loss of a job, by its rows or by what stands for them."""
-    return curvature_of(data, spec) if found is None else curvature_of_reduced(found.training, spec, data.scaler)
-
-
-def chosen_rate(curvature: Curvature, spec: TrainingSpec) -> ChosenRate:
-    """The learning rate of a job that leaves it open."""
-    chosen = choose_rate(curvature, spec)
-    assert chosen  # what stands for rows stands for all steps, too
-    return chosen
-
-
-def rate_columns(job: Job, spec: TrainingSpec, chosen: ChosenRate) -> dict[str, Any]:
-    """Columns of a job whose learning rate its worker has chosen: they go with the first epoch, and stay."""
-    planned = replace(job.planned, learning_rate=chosen.rate, learning_rate_rule=chosen.rule)
-    return {"spec": spec.model_dump(mode="json"), "plan": asdict(planned)}
 
 
 def result_columns(
@@ -141,6 +123,27 @@ def _bare_loss(
         case _:
             weights = np.array(trained.weights)
             return mean_huber_loss(data.x, data.y, weights, trained.bias, spec.huber_delta, data.weights)
+
+
+def distance_of(
+    trained: Parameters, rows: ReducedRows | None, scaler: Scaler | None, spec: TrainingSpec
+) -> Distance | None:
+    """Of a run's end; None where nothing stands for the rows, or nothing measures it."""
+    learned = np.array(trained.weights), trained.bias
+    return measure_distance(rows, spec, scaler, learned) if rows is not None else None
+
+
+def rows_that_measure(
+    process: Process, job: Job, data: TrainingData, spec: TrainingSpec, reductions: Reductions | None
+) -> ReducedRows | None:
+    """What stands for a job's rows: what they were reduced to, a few rows, or the triangle of their dataset."""
+    if reductions is not None:
+        return reductions.training
+    if (few := few_rows(data)) or job.dataset.is_inline or job.row_weights or spec.holds_back:
+        return few
+    with process.database.reading() as session:
+        columns = find_columns(session, job)
+    return columns.prepared(spec)[0] if columns else None
 
 
 def ending_findings(ending: Ending | None, spec: TrainingSpec) -> list[Finding]:

@@ -14,7 +14,6 @@ from service.store import datasets
 from service.store.database import Database
 from service.store.tables import Dataset, Job
 from slope.reduced_rows import ReducedColumns, ReducedRows
-from slope.spec import TrainingSpec
 from slope.triangle import Triangle, Triangulation
 
 log = structlog.get_logger()
@@ -43,11 +42,6 @@ def find_columns(session: Session, job: Job) -> ReducedColumns | None:
     """Of a job whose dataset may have a triangle."""
     dataset = datasets.find_dataset(session, job.dataset_id, with_triangle=True)
     return None if dataset is None else reduced_columns(dataset, job.features, job.target)
-
-
-def stands_for_rows(spec: TrainingSpec) -> bool:
-    """Whether a job trains on all rows of its dataset, as the triangle does."""
-    return not spec.holds_back
 
 
 def ensure_triangle(

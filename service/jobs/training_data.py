@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.data import datasets, numbers
 from service.data.datasets import NewDataset
 from service.data.numbers import MOST_READ, Arrays
-from service.data.triangles import reduced_columns, stands_for_rows
+from service.data.triangles import reduced_columns
 from service.errors import InvalidRequest, ObjectMissing
 from service.storage import Storage
 from service.store import datasets as stored
@@ -64,7 +64,7 @@ class Sample:
 
     def reduced_for(self, spec: TrainingSpec) -> ReducedColumns | None:
         """What stands for the rows that a job trains on, if anything does."""
-        return self.columns if self.columns and stands_for_rows(spec) else None
+        return None if spec.holds_back else self.columns
 
     def analysed_columns(self, spec: TrainingSpec, *, reads_rows: bool) -> ReducedColumns | None:
         """The same for an analysis: a few rows are read, and where it may, those that bound the rate of each row."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.data import numbers
 from service.data.numbers import Arrays, Kept
-from service.data.triangles import reduced_columns, stands_for_rows
+from service.data.triangles import reduced_columns
 from service.errors import JobNotFinished, JobNotFound
 from service.storage import Storage
 from service.store import datasets, jobs
@@ -62,7 +62,7 @@ class TrainingRows:
     @property
     def columns(self) -> ReducedColumns | None:
         """From the dataset's triangle, where that has one, none of its rows was held back, and all count alike."""
-        if self.weights or not stands_for_rows(self.spec):
+        if self.weights or self.spec.holds_back:
             return None
         return reduced_columns(self.dataset, self.features, self.target)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -272,7 +273,7 @@ def flush_in_the_second(job_id: UUID, flush_when_due: Callable[[JobAttempt], Non
 def test_jobs_that_have_not_begun_when_it_is_late_are_others_to_take(
     process: Process, database: Database, waiting: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = [0.0]
+    clock = [monotonic()]
     monkeypatch.setattr(flush, "monotonic", lambda: clock[0])
     monkeypatch.setattr(JobAttempt, "train", acting_at(2, lambda: clock.append(clock.pop() + 1e6), JobAttempt.train))
 
