@@ -1,9 +1,8 @@
 """The truth beside the run: the exact solution, the stability limits, and what they mean."""
 
 from slope.analysis.analysis import analyse, analysis_seconds, document_of, loss_of, r_squared, rate_per_row, reached
-from slope.analysis.distance import few_rows, measure_distance
 from slope.analysis.notes import Spread, precision_warnings, rate_warnings, spreads_of, warnings_for
-from slope.analysis.of_triangle import analyse_columns, reached_by
+from slope.analysis.of_triangle import analyse_columns, ending_of_triangle, reached_by
 from slope.analysis.rates import (
     LATER,
     ChosenRate,
@@ -13,7 +12,7 @@ from slope.analysis.rates import (
     curvature_of_reduced,
     settle_rate,
 )
-from slope.analysis.shortfall import Ending, ending_of_triangle, shortfall
+from slope.analysis.shortfall import Ending, few_rows, measure_distance, shortfall
 from slope.answers.analysis import Analysis, Distance, Exact, Reached
 
 __all__ = [

@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slope.data import Array
+from slope.spec import TrainingSpec
+
+Learned = tuple[Array, float | None]
+"""Weights (D) and bias of the space trained in."""
 
 
 @dataclass(frozen=True)
@@ -186,3 +190,23 @@ def norm(matrix: Array) -> np.float64:
 def finite_or_none(value: float) -> float | None:
     """A positive number, or None where float64 could not hold it."""
     return float(value) if 0 < value < math.inf else None
+
+
+def problem_of_triangle(triangle: Array, spec: TrainingSpec, start: Learned, rows: int) -> Problem:
+    """What learns on the one side, what is frozen on the other; of this many rows."""
+    ones, x, y = triangle[:, :1], triangle[:, 1:-1], triangle[:, -1]
+    weights, bias = start
+    if "weights" in spec.frozen:
+        return Problem(ones, y - x @ weights, 0, 0.0, rows)
+    if spec.learns_bias:
+        return Problem(np.hstack([x, ones]), y, x.shape[1], spec.l2, rows)
+    return Problem(x, y - ones[:, 0] * (bias or 0.0), x.shape[1], spec.l2, rows)
+
+
+def completed(learned: Array, spec: TrainingSpec, start: Learned) -> Learned:
+    """With what is frozen."""
+    weights, bias = start
+    return (
+        weights if "weights" in spec.frozen else learned[: len(weights)],
+        float(learned[-1]) if spec.learns_bias else bias,
+    )

@@ -4,13 +4,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slope.analysis.analysis import r_squared_kind
-from slope.analysis.least_squares import finite_or_none, minimum, powers_of_two, rank_and_condition, reduce, stable_rate
+from slope.analysis.least_squares import (
+    Learned,
+    completed,
+    finite_or_none,
+    minimum,
+    powers_of_two,
+    problem_of_triangle,
+    rank_and_condition,
+    reduce,
+    stable_rate,
+)
 from slope.analysis.notes import notes_on
-from slope.analysis.shortfall import completed, problem_of_triangle
+from slope.analysis.shortfall import Ending
 from slope.answers.analysis import Analysis, Exact, Reached
 from slope.data import Array, Scaler, initial_parameters
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
+
+_CONSTANT = 1e-24
+"""A constant may have this much variance from rounding alone, as a fraction of its mean square."""
 
 
 def analyse_columns(columns: ReducedColumns, spec: TrainingSpec) -> Analysis | None:
@@ -36,6 +49,28 @@ def reached_by(
     if not np.isfinite(loss):
         return Reached(None, None, explained)
     return Reached(loss, None if exact is None else loss - exact, explained)
+
+
+def ending_of_triangle(
+    triangle: Array, rows: int, spec: TrainingSpec, start: Learned, learned: Learned
+) -> Ending | None:
+    """Of full-batch descent on `rows` rows, which a triangle over the columns 1, x and y stands for."""
+    size = float(np.square(triangle[:, -1]).sum()) / rows
+    variance = float(np.square(triangle[1:, -1]).sum()) / rows  # the first row is the direction of the ones
+    spread = variance if spec.fit_bias else size
+    if spread <= _CONSTANT * size or not np.isfinite(triangle).all():
+        return None
+
+    def numbers(weights: Array, bias: float | None) -> tuple[float, float]:
+        """The loss and R²."""
+        parameters = np.concatenate([[bias or 0.0], weights, [-1.0]])
+        error = float(np.square(triangle @ parameters).sum()) / rows
+        return error + spec.l2 * float(np.square(weights).sum()), 1 - error / spread
+
+    with np.errstate(all="ignore"):
+        few = reduce(problem_of_triangle(triangle, spec, start, rows))
+        came, best = numbers(*learned), numbers(*completed(minimum(few), spec, start))
+    return Ending(*came, *best, finite_or_none(stable_rate(few, 2.0))) if np.isfinite([*came, *best]).all() else None
 
 
 def _analyse(columns: ReducedColumns, rows: ReducedRows, scaler: Scaler | None, spec: TrainingSpec) -> Analysis:

@@ -1,14 +1,20 @@
-"""Runs that end far from the minimum: they succeed, and their weights are of little use."""
+"""How far a run ended from the exact solution, as the noise of its rows measures that, and what to tell of it.
+
+The distance is measured by the triangle of the rows alone. A run that ended far succeeds all the same, and its weights
+are of little use.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from slope.analysis.least_squares import Problem, finite_or_none, minimum, reduce, stable_rate
-from slope.analysis.notes import stable_limit
+from slope.analysis.course import epochs_until_near
+from slope.analysis.least_squares import Learned, Reduced, problem_of_triangle, reduce
+from slope.analysis.notes import moves_evenly, stable_limit
 from slope.answers.analysis import Analysis, Distance
-from slope.data import Array
-from slope.spec import LBFGS, AdamW, TrainingSpec
+from slope.data import Array, Scaler, TrainingData, batch_rows, initial_parameters
+from slope.reduced_rows import ReducedRows
+from slope.spec import LBFGS, SGD, AdamW, TrainingSpec
 
 FAR = 1.0
 """A run ended far from the minimum where a coefficient is off by more than this many of its standard errors."""
@@ -17,11 +23,118 @@ MISSED = 0.05
 ABOVE_NOISE = 0.1
 """And where its loss is this fraction above the least: what the data's own noise leaves is no fault of the run."""
 
-_ROUNDING = 1e-24
-"""A constant may have this much variance from rounding alone, as a fraction of its mean square."""
+_MOST_WORK = 2_000_000
+"""Rows × columns² of a table that is reduced here: a millisecond."""
+_MOST_PARAMETERS = 256
+"""Of a job whose distance is measured: some milliseconds."""
+_ROUNDING = 4.0
+"""A residual of this many units in the last place of what it is the difference of is rounding."""
+_TELLING = 1e-8
+"""A coefficient with less than this share in a combination that comes to nothing has none but for rounding."""
 
-Learned = tuple[Array, float | None]
-"""Weights (D) and bias of the space trained in."""
+
+def few_rows(data: TrainingData) -> ReducedRows | None:
+    """What stands for rows at hand; None where that takes long, and of fewer rows than would be left of them."""
+    columns = data.x.shape[1] + 2
+    if len(data.y) < columns or len(data.y) * columns**2 > _MOST_WORK:
+        return None
+    table = np.column_stack([np.ones(len(data.y)), data.x, data.y])
+    if data.weights is not None:
+        table *= np.sqrt(data.weights)[:, None]
+    with np.errstate(all="ignore"):
+        return ReducedRows(np.asarray(np.linalg.qr(table, mode="r")), len(data.y)) if np.isfinite(table).all() else None
+
+
+def measure_distance(rows: ReducedRows, spec: TrainingSpec, scaler: Scaler | None, learned: Learned) -> Distance | None:
+    """Of weights and bias of the space trained in, which `rows` are in, and which `scaler` leads to.
+
+    None of a run with another aim than the exact solution, or with penalties, and where nothing measures it: rows that
+    the model passes through, or no more of them than parameters.
+    """
+    parameters = (0 if "weights" in spec.frozen else len(learned[0])) + spec.learns_bias
+    if _has_another_aim(spec) or rows.rows <= parameters or parameters > _MOST_PARAMETERS:
+        return None
+    with np.errstate(all="ignore"):
+        try:
+            return _measure(rows, spec, scaler, learned) if np.isfinite(rows.triangle).all() else None
+        except np.linalg.LinAlgError:
+            return None
+
+
+def _has_another_aim(spec: TrainingSpec) -> bool:
+    penalized = "weights" not in spec.frozen and (spec.l1 or spec.l2)
+    return bool(spec.loss != "squared_error" or penalized or getattr(spec.optimizer, "weight_decay", 0.0))
+
+
+def _measure(rows: ReducedRows, spec: TrainingSpec, scaler: Scaler | None, learned: Learned) -> Distance | None:
+    weights, bias = initial_parameters(len(learned[0]), spec, scaler)
+    reduced = reduce(problem_of_triangle(rows.triangle, spec, (np.array(weights), bias), rows.rows))
+    came = np.array([*([] if "weights" in spec.frozen else learned[0]), *[learned[1]] * spec.learns_bias], float)
+    return _Yardstick.of(reduced, _to_own_units(spec, scaler, len(came))).measure(came, reduced, spec)
+
+
+def _to_own_units(spec: TrainingSpec, scaler: Scaler | None, count: int) -> Array:
+    """The map that makes parameters those of the data itself, but for what is added and for the units of weights,
+    which a distance does not depend on."""
+    linear = np.eye(count)
+    if scaler and spec.learns_bias and "weights" not in spec.frozen:
+        linear[-1, :-1] = -scaler.means / scaler.deviations
+    return linear
+
+
+@dataclass(frozen=True)
+class _Yardstick:
+    """K parameters in the units of a `Reduced`, and what measures each coefficient."""
+
+    solution: Array
+    """The exact one (K)."""
+    scale: Array
+    """Error to distances: coefficients in the data's own units, each over its standard error (C × K)."""
+
+    @classmethod
+    def of(cls, reduced: Reduced, linear: Array) -> "_Yardstick":
+        """Of the coefficients that the rows tell from all others."""
+        sizes = reduced.even_sizes(reduced.rows)
+        left, values, right = np.linalg.svd(reduced.rows / sizes, full_matrices=False)
+        rank = int((values > reduced.tolerance * values[0]).sum())
+        bound, free = right[:rank].T / sizes[:, None], right[rank:].T / sizes[:, None]
+        solution = bound @ (left[:, :rank].T @ reduced.target / values[:rank])
+        own = np.ldexp(linear, -reduced.exponents)
+        is_known = np.linalg.norm(own @ free, axis=1) <= _TELLING * np.linalg.norm(own / sizes, axis=1)
+        deviation = _residual(reduced, solution, is_least=rank == len(sizes)) / (reduced.count - rank) ** 0.5
+        errors = deviation * np.linalg.norm(own @ (bound / values[:rank]), axis=1)
+        return cls(solution, own[is_known] / errors[is_known, None])
+
+    def measure(self, came: Array, reduced: Reduced, spec: TrainingSpec) -> Distance | None:
+        error = np.ldexp(came, reduced.exponents - reduced.target_exponent) - self.solution
+        largest = float(np.abs(self.scale @ error).max(initial=0.0))
+        if not (len(self.scale) and np.isfinite(self.scale).all() and np.isfinite(largest)):
+            return None
+        return Distance(largest, self._epochs(error, reduced, spec) if _is_plain(spec, reduced.count) else None)
+
+    def _epochs(self, error: Array, reduced: Reduced, spec: TrainingSpec) -> int | None:
+        """An epoch multiplies the error along each eigenvector of the Hessian 2/N·XᵀX by 1 − ηλ."""
+        own = reduced.own_sizes()
+        _, values, right = np.linalg.svd(reduced.rows / own, full_matrices=False)
+        kept = values > reduced.tolerance * values[0]
+        shares = (self.scale / own) @ right[kept].T * (right[kept] @ (error * own))
+        root = np.ldexp(values[kept], reduced.exponents.max()) * (2 / reduced.count) ** 0.5
+        return epochs_until_near(shares, spec.rate * np.square(root))
+
+
+def _residual(reduced: Reduced, solution: Array, *, is_least: bool) -> float:
+    """‖Xθ − y‖; NaN where it is rounding alone. Of a design of full rank it has most digits without a look at θ."""
+    left = reduced.target[len(solution) :] if is_least else reduced.rows @ solution - reduced.target
+    parts = np.abs(solution) @ np.linalg.norm(reduced.rows, axis=0) + np.linalg.norm(reduced.target)
+    size = float(np.linalg.norm(left))
+    return size if size > _ROUNDING * np.finfo(float).eps * parts else np.nan
+
+
+def _is_plain(spec: TrainingSpec, rows: int) -> bool:
+    """Whether every epoch is one step of the same linear map."""
+    optimizer = spec.optimizer
+    is_plain = isinstance(optimizer, SGD) and not optimizer.momentum and moves_evenly(optimizer, spec)
+    return is_plain and batch_rows(rows, spec) == rows
 
 
 @dataclass(frozen=True)
@@ -49,28 +162,6 @@ class Ending:
         return cls(reached.loss, reached.r_squared, exact.loss, analysis.r_squared, limit, distance)
 
 
-def ending_of_triangle(
-    triangle: Array, rows: int, spec: TrainingSpec, start: Learned, learned: Learned
-) -> Ending | None:
-    """Of full-batch descent on `rows` rows, which a triangle over the columns 1, x and y stands for."""
-    size = float(np.square(triangle[:, -1]).sum()) / rows
-    variance = float(np.square(triangle[1:, -1]).sum()) / rows  # the first row is the direction of the ones
-    spread = variance if spec.fit_bias else size
-    if spread <= _ROUNDING * size or not np.isfinite(triangle).all():
-        return None
-
-    def numbers(weights: Array, bias: float | None) -> tuple[float, float]:
-        """The loss and R²."""
-        parameters = np.concatenate([[bias or 0.0], weights, [-1.0]])
-        error = float(np.square(triangle @ parameters).sum()) / rows
-        return error + spec.l2 * float(np.square(weights).sum()), 1 - error / spread
-
-    with np.errstate(all="ignore"):
-        few = reduce(problem_of_triangle(triangle, spec, start, rows))
-        came, best = numbers(*learned), numbers(*completed(minimum(few), spec, start))
-    return Ending(*came, *best, finite_or_none(stable_rate(few, 2.0))) if np.isfinite([*came, *best]).all() else None
-
-
 def shortfall(spec: TrainingSpec, ending: Ending) -> str | None:
     """What to tell of a run that ended far from the minimum, and what to do; None of others.
 
@@ -96,26 +187,6 @@ def shortfall(spec: TrainingSpec, ending: Ending) -> str | None:
 
 def _offset(distance: Distance) -> str:
     return f"{distance.errors:.3g} standard errors of a coefficient away from the exact solution"
-
-
-def problem_of_triangle(triangle: Array, spec: TrainingSpec, start: Learned, rows: int) -> Problem:
-    """What learns on the one side, what is frozen on the other; of this many rows."""
-    ones, x, y = triangle[:, :1], triangle[:, 1:-1], triangle[:, -1]
-    weights, bias = start
-    if "weights" in spec.frozen:
-        return Problem(ones, y - x @ weights, 0, 0.0, rows)
-    if spec.learns_bias:
-        return Problem(np.hstack([x, ones]), y, x.shape[1], spec.l2, rows)
-    return Problem(x, y - ones[:, 0] * (bias or 0.0), x.shape[1], spec.l2, rows)
-
-
-def completed(learned: Array, spec: TrainingSpec, start: Learned) -> Learned:
-    """With what is frozen."""
-    weights, bias = start
-    return (
-        weights if "weights" in spec.frozen else learned[: len(weights)],
-        float(learned[-1]) if spec.learns_bias else bias,
-    )
 
 
 def _decays(spec: TrainingSpec) -> bool:

@@ -192,7 +192,9 @@ class TrainingSpec(Part):
 
     @model_validator(mode="after")
     def _says_what_is_held_back_one_way(self) -> Self:
-        if self.names_rows and (self.validation_fraction or self.test_fraction):
+        if not self.names_rows:
+            return self
+        if self.validation_fraction or self.test_fraction:
             name = "validation_fraction" if self.validation_fraction else "test_fraction"
             raise invalid((name,), "Rows are held back by fractions or by ranges: leave one of the two out")
         if (row := common_row(self.validation_rows, self.test_rows)) is not None:
