@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from benchmarks import servers
 from benchmarks.comparison import Aim, compare, in_turns
 from benchmarks.servers import Servers
-from service.store import datasets, extremes, jobs, records, schema
+from service.store import bulk, datasets, extremes, jobs, schema
 from service.store.bulk import COPY_HEADER, COPY_TRAILER, as_binary, as_tuples
 from service.store.database import Database, now
 from service.store.tables import Epoch
@@ -92,7 +92,7 @@ def record(database: Database, job_id: UUID, columns: EpochColumns) -> float:
     """Microseconds a row."""
     started = perf_counter()
     with database.writing() as session:
-        records.add_epochs(session, [job_id] * _FLUSH, columns)
+        bulk.add_epochs(session, [job_id] * _FLUSH, columns)
         extremes.add_extremes_of_jobs(session, {0: job_id}, np.zeros(_FLUSH, int), columns)
         session.commit()
     return (perf_counter() - started) / _FLUSH * 1e6

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
-from service.store import extremes, records
+from service.store import bulk, extremes
 from service.store.changes import Ending, JobChange
 from service.store.leases import AttemptLease, BatchLease, JobLease
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
@@ -67,20 +67,21 @@ class Flush:
         The jobs' rows last: while they are locked, the heartbeat waits for the commit. Whether they are still the
         lease's decides whether all of it may be written.
         """
-        with records.written_by_one(session, lambda: lease.lock_jobs(session, self.changes)):
+        with bulk.written_by_one(session, lambda: lease.lock_jobs(session, self.changes)):
             write_records(session, self)
         return lease.change(session, self.changes, lease_seconds)
 
 
 def write_records(session: Session, flush: Flush) -> None:
     for owners, epochs in _joined(flush.epochs):
-        records.add_epochs(session, owners, epochs)
-        places = {job_id: place for place, job_id in enumerate(dict.fromkeys(owners))}
-        of_rows = np.array([places[job_id] for job_id in owners])
-        extremes.add_extremes_of_jobs(session, list(places), of_rows, epochs)
+        bulk.add_epochs(session, owners, epochs)
+        if len(epochs) >= extremes.FEWEST:
+            places = {job_id: place for place, job_id in enumerate(dict.fromkeys(owners))}
+            of_rows = np.array([places[job_id] for job_id in owners])
+            extremes.add_extremes_of_jobs(session, list(places), of_rows, epochs)
     for owners, steps in _joined(flush.steps):
-        records.add_steps(session, owners, steps)
-    records.add_snapshots(session, flush.snapshots)
+        bulk.add_steps(session, owners, steps)
+    bulk.add_snapshots(session, flush.snapshots)
 
 
 def _joined(tables: Sequence[Owned[Table]]) -> Iterator[Owned[Table]]:

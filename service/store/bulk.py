@@ -1,21 +1,24 @@
-"""Writes rows by the thousand: COPY on PostgreSQL, the driver's executemany on SQLite, in the session's transaction.
+"""Writes records by the thousand: COPY on PostgreSQL, the driver's executemany on SQLite, in the session's transaction.
 
 The numbers come as columns. PostgreSQL gets them in its binary format, laid out by one NumPy record array: every row of
 a table has the same length, for every vector has as many numbers and a column is null in all of its rows or in none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, insert
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from service.store.tables import Epoch, Snapshot, Step
 from service.store.tables.base import write_vectors
+from slope.columns import EpochColumns, StepColumns
 
 Form = TypeVar("Form")
 Columns = Mapping[str, NDArray[Any] | None]
@@ -27,6 +30,33 @@ _FLOAT8 = 701
 """What PostgreSQL calls a double, in the head of an array."""
 MOST_TUPLES = 512
 """Rows that are Python's at a time. Of more than some hundred new tuples its garbage collector looks at every one."""
+
+
+@contextmanager
+def written_by_one(session: Session, refuse_lost: Callable[[], object]) -> Iterator[None]:
+    """Add records in the block. Where another attempt has written them before, `refuse_lost` raises LeaseLost."""
+    try:
+        yield
+    except IntegrityError:
+        session.rollback()
+        refuse_lost()
+        raise
+
+
+def add_epochs(session: Session, job_ids: Sequence[UUID], epochs: EpochColumns) -> None:
+    """Row i is of the job `job_ids[i]`."""
+    insert_rows(session, Epoch.__tablename__, job_ids, epochs.arrays())
+
+
+def add_steps(session: Session, job_ids: Sequence[UUID], steps: StepColumns) -> None:
+    """Row i is of the job `job_ids[i]`."""
+    insert_rows(session, Step.__tablename__, job_ids, steps.arrays())
+
+
+def add_snapshots(session: Session, snapshots: list[dict[str, Any]]) -> None:
+    """As dictionaries by column."""
+    if snapshots:
+        session.execute(insert(Snapshot), snapshots)
 
 
 def insert_rows(session: Session, table: str, job_ids: Sequence[UUID], columns: Columns) -> None:

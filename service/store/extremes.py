@@ -29,7 +29,7 @@ from slope.extremes import (
 )
 
 _BYTES = EXTREMES.itemsize
-_FEWEST = 512
+FEWEST = 512
 """Epochs that are worth a block when they are recorded. Fewer get theirs with others when they are read."""
 
 
@@ -37,7 +37,7 @@ def add_extremes_of_jobs(
     session: Session, job_ids: Sequence[UUID] | Mapping[int, UUID], places: Indices, epochs: EpochColumns
 ) -> None:
     """Of each job that has many of the epochs: row i is of the job at `places[i]`."""
-    for place in np.flatnonzero(np.bincount(places) >= _FEWEST).tolist():
+    for place in np.flatnonzero(np.bincount(places) >= FEWEST).tolist():
         add_extremes(session, job_ids[place], epochs.at(np.flatnonzero(places == place)))
 
 

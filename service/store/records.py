@@ -1,51 +1,20 @@
-"""Epoch and step records: written once, read in order."""
+"""Epoch and step records, read in order: `bulk` writes them once."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, cast, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
-from service.store import bulk, bulk_reading
+from service.store import bulk_reading
 from service.store.tables import Dataset, Epoch, Job, Snapshot, Step
 from slope.columns import EpochColumns, StepColumns
 
-JobIds = Sequence[UUID]
-
 _EPOCH_COLUMNS = [field.name for field in fields(EpochColumns)]
 _STEP_COLUMNS = [field.name for field in fields(StepColumns)]
-
-
-@contextmanager
-def written_by_one(session: Session, refuse_lost: Callable[[], object]) -> Iterator[None]:
-    """Add records in the block. Where another attempt has written them before, `refuse_lost` raises LeaseLost."""
-    try:
-        yield
-    except IntegrityError:
-        session.rollback()
-        refuse_lost()
-        raise
-
-
-def add_epochs(session: Session, job_ids: JobIds, epochs: EpochColumns) -> None:
-    """Row i is of the job `job_ids[i]`."""
-    bulk.insert_rows(session, Epoch.__tablename__, job_ids, epochs.arrays())
-
-
-def add_steps(session: Session, job_ids: JobIds, steps: StepColumns) -> None:
-    """Row i is of the job `job_ids[i]`."""
-    bulk.insert_rows(session, Step.__tablename__, job_ids, steps.arrays())
-
-
-def add_snapshots(session: Session, snapshots: list[dict[str, Any]]) -> None:
-    """As dictionaries by column."""
-    if snapshots:
-        session.execute(insert(Snapshot), snapshots)
 
 
 def numbers_of_epoch(features: int) -> int:

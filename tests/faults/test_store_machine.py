@@ -27,7 +27,7 @@ from uuid_utils.compat import uuid7
 from service.data.datasets import inline_dataset
 from service.data.numbers import Arrays
 from service.errors import LeaseLost
-from service.store import jobs, lost_leases, records
+from service.store import bulk, jobs, lost_leases
 from service.store.claims import claim_job
 from service.store.database import Database, now
 from service.store.leases import Claimant, JobLease
@@ -116,7 +116,7 @@ class Store(RuleBasedStateMachine):
 
         def write(session: Session) -> bool:
             cancel = mine.extend(session, 3600, epochs_done=done + count)
-            records.add_epochs(session, [mine.job_id] * count, _epochs(range(done, done + count)))
+            bulk.add_epochs(session, [mine.job_id] * count, _epochs(range(done, done + count)))
             return cancel
 
         if self._guarded(mine, write):

@@ -89,8 +89,8 @@ def test_every_number_is_read_back_to_the_bit(database: Database, history: list[
     ids = [job_id] * len(history)
     steps = [step for record in history for step in record.steps]
 
-    change(database, lambda session: records.add_epochs(session, ids, epoch_columns(history)))
-    change(database, lambda session: records.add_steps(session, ids, step_columns(steps)))
+    change(database, lambda session: bulk.add_epochs(session, ids, epoch_columns(history)))
+    change(database, lambda session: bulk.add_steps(session, ids, step_columns(steps)))
 
     with database.reading() as session:
         rows = records.epochs_after(session, job_id, -1, 100)
@@ -118,7 +118,7 @@ def columns(epochs: list[int]) -> EpochColumns:
 
 def test_rows_are_of_the_job_that_stands_beside_them(database: Database) -> None:
     one, other = submit(database), submit(database)
-    change(database, lambda session: records.add_epochs(session, [one, other, one], columns([0, 0, 1])))
+    change(database, lambda session: bulk.add_epochs(session, [one, other, one], columns([0, 0, 1])))
     with database.reading() as session:
         assert [row.epoch for row in records.epochs_after(session, one, -1, 10)] == [0, 1]
         assert [row.epoch for row in records.epochs_after(session, other, -1, 10)] == [0]
@@ -127,7 +127,7 @@ def test_rows_are_of_the_job_that_stands_beside_them(database: Database) -> None
 def test_what_is_not_committed_is_not_there(database: Database) -> None:
     job_id = submit(database)
     with database.writing() as session:
-        records.add_epochs(session, [job_id], columns([0]))
+        bulk.add_epochs(session, [job_id], columns([0]))
     assert rows_of_every_table(database)["epochs"] == 0
 
 
@@ -136,7 +136,7 @@ def test_a_row_that_must_not_be_raises_what_an_insert_would(database: Database, 
     twice = [submit(database)] * 2
     chosen = job_ids or twice
     with pytest.raises(DatabaseError) as refused:
-        change(database, lambda session: records.add_epochs(session, chosen, columns([0] * len(chosen))))
+        change(database, lambda session: bulk.add_epochs(session, chosen, columns([0] * len(chosen))))
     assert isinstance(refused.value.__cause__, IntegrityError)
     assert rows_of_every_table(database)["epochs"] == 0
 
@@ -149,13 +149,13 @@ def test_a_connection_that_breaks_during_a_copy_is_a_database_that_is_away(postg
         mine = session.scalar(text("SELECT pg_backend_pid()"))
         with psycopg.connect(postgresql_url.replace("+psycopg", "")) as other:
             other.execute("SELECT pg_terminate_backend(%s)", [mine])
-        records.add_epochs(session, [job_id], columns([0]))
+        bulk.add_epochs(session, [job_id], columns([0]))
 
     with pytest.raises(DatabaseUnavailable) as caught:
         change(database, write)
     assert isinstance(caught.value.__cause__, DBAPIError)
     assert caught.value.__cause__.connection_invalidated
-    change(database, lambda session: records.add_epochs(session, [job_id], columns([0])))
+    change(database, lambda session: bulk.add_epochs(session, [job_id], columns([0])))
     assert rows_of_every_table(database)["epochs"] == 1
     database.dispose()
 

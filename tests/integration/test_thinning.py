@@ -15,7 +15,7 @@ from workbench import LECTURE, change, claim_group_of, jobs_of, problem_of, requ
 
 from service.errors import DatabaseUnavailable
 from service.records import chunks
-from service.store import extremes, records
+from service.store import bulk, extremes, records
 from service.store.database import Database
 from service.store.tables import EpochExtremes
 from slope.columns import EpochColumns
@@ -29,7 +29,7 @@ NUMBERS = ["loss", "gradient_norm", "validation_loss", "gradient_mean_bias", "we
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets, blocks and what is looked at one by one are small, so that few epochs have all levels."""
     monkeypatch.setattr("slope.extremes.BUCKET", 3)
-    monkeypatch.setattr("service.store.extremes._FEWEST", 7)
+    monkeypatch.setattr("service.store.extremes.FEWEST", 7)
     monkeypatch.setattr("service.records.thinning._MOST_UNKNOWN", 25)
     monkeypatch.setattr("service.records.thinning._BLOCK", 10)
 
@@ -64,7 +64,7 @@ def record(database: Database, job_id: UUID, epochs: EpochColumns) -> None:
     """As a flush does it."""
 
     def write(session: Any) -> None:
-        records.add_epochs(session, [job_id] * len(epochs), epochs)
+        bulk.add_epochs(session, [job_id] * len(epochs), epochs)
         extremes.add_extremes_of_jobs(session, {5: job_id}, np.full(len(epochs), 5), epochs)
 
     change(database, write)
@@ -153,7 +153,7 @@ def test_a_long_job_keeps_extremes_while_it_is_recorded(database: Database, trai
 def test_epochs_without_extremes_get_them_when_points_are_asked_for(database: Database) -> None:
     """As those that an earlier version recorded."""
     epochs, job_id = history(200, 1, 1), of_two_features(database)
-    change(database, lambda session: records.add_epochs(session, [job_id] * 200, epochs))
+    change(database, lambda session: bulk.add_epochs(session, [job_id] * 200, epochs))
     assert blocks_of(database, job_id) == 0
 
     chosen = found(database, job_id, points=8)
@@ -165,7 +165,7 @@ def test_epochs_without_extremes_get_them_when_points_are_asked_for(database: Da
 @pytest.mark.usefixtures("small")
 def test_points_are_answered_where_extremes_cannot_be_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     epochs, job_id = history(200, 1, 1), of_two_features(database)
-    change(database, lambda session: records.add_epochs(session, [job_id] * 200, epochs))
+    change(database, lambda session: bulk.add_epochs(session, [job_id] * 200, epochs))
 
     def fail(*_: Any) -> None:
         raise DatabaseUnavailable("it is busy")

@@ -137,8 +137,8 @@ def test_a_group_that_is_written_beside_its_training_leaves_the_same_records(
     with monkeypatch.context() as patch:
         patch.setattr(flush, "_SLOW", 1000.0)
         train_group(process, plain[0].id)
-    slowed = Slowed(flush.records.add_epochs, 0.02)
-    monkeypatch.setattr(flush.records, "add_epochs", slowed)
+    slowed = Slowed(flush.bulk.add_epochs, 0.02)
+    monkeypatch.setattr(flush.bulk, "add_epochs", slowed)
 
     train_group(process, slow[0].id, flush_epochs=1)
 
