@@ -12,6 +12,7 @@ from service.data.triangles import job_columns
 from service.store.group_leases import GroupLease
 from service.store.tables import Job
 from slope.analysis import Curvature, few_rows
+from slope.answers.metrics import CrossValidation
 from slope.data import Indices, TrainingData, prepare
 from slope.engines.fused import Fused
 from slope.engines.groups import snapshot_interval
@@ -24,6 +25,7 @@ from slope.reduced_rows import ReducedRows
 from slope.run import Interrupted
 from worker import outcome
 from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
+from worker.cross_validation import cross_validate_jobs
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
@@ -141,6 +143,11 @@ class GroupAttempt:
         """What stands for the rows of all jobs, where that is at hand or takes no time."""
         return few_rows(self._data) if self._reductions is None else self._reductions.training
 
+    @cached_property
+    def _cross_validations(self) -> dict[int, CrossValidation]:
+        """Of the jobs, by place, where they were asked for. Raises Interrupted."""
+        return cross_validate_jobs(self._process, self._jobs, self._specs, self._stop_if_asked)
+
     def _next_snapshot(self) -> int:
         """The epoch before which the states are kept next, or the end."""
         interval, end = self._snapshot_interval, self._spec.epochs
@@ -200,7 +207,8 @@ class GroupAttempt:
         stopped = f"Stopped early after {epochs} epochs" if self._training.stopped_early(place) else None
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
         distance = outcome.distance_of(trained, self._rows_that_measure, self._data.scaler, spec)
-        values = outcome.result_columns(job, trained, self._data, spec, self._reductions, distance)
+        validated = self._cross_validations.get(place)
+        values = outcome.result_columns(job, trained, self._data, spec, self._reductions, distance, validated)
         ending = outcome.ending_from_analysis(values["analysis"], spec)
         self._recorder.add_findings(place, self._health.conclude(place))
         self._recorder.add_findings(place, outcome.ending_findings(ending, spec))

@@ -25,6 +25,7 @@ from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from worker import outcome
 from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
+from worker.cross_validation import cross_validate_job
 from worker.flush import Batch
 from worker.heartbeat import Heartbeat
 from worker.partitions import Leader
@@ -208,7 +209,8 @@ class JobAttempt:
         result, data, spec = self._training.result, self._data, self._spec
         rows = outcome.rows_that_measure(self._process, self._job, data, spec, self._reductions)
         distance = outcome.distance_of(result, rows, data.scaler, spec)
-        values = outcome.result_columns(self._job, result, data, spec, self._reductions, distance)
+        validated = cross_validate_job(self._process, self._job, spec, self._pause)
+        values = outcome.result_columns(self._job, result, data, spec, self._reductions, distance, validated)
         self._recorder.add_findings(self._health.conclude())
         self._recorder.add_findings(outcome.ending_findings(self._ending(values, distance), spec))
         stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None

@@ -28,7 +28,7 @@ from slope.analysis import (
     shortfall,
     warnings_for,
 )
-from slope.answers.metrics import JobMetrics
+from slope.answers.metrics import CrossValidation, JobMetrics
 from slope.data import Scaler, TrainingData, initial_parameters
 from slope.engines.reduced import Reductions
 from slope.engines.reduction import Reduction
@@ -79,17 +79,26 @@ def result_columns(
     spec: TrainingSpec,
     found: Reductions | None = None,
     distance: Distance | None = None,
+    validated: CrossValidation | None = None,
 ) -> dict[str, Any]:
     """Columns of a job that has succeeded. Without rows its data is what stands for them."""
     measured = _measured(trained, data, found)
+    told = _with_cross_validation(measured, validated)
     return {
         "weights": trained.weights,
         "bias": trained.bias,
         "predictions_after": _predict(job, trained, data, spec),
         "analysis": _analysis_of(job, trained, data, spec, None if found is None else found.training, distance),
-        "metrics": None if measured is None else asdict(measured),
+        "metrics": None if told is None else asdict(told),
         "loss_training": _bare_loss(trained, data, spec, measured),
+        "loss_cross_validation": None if validated is None else validated.mean_squared_error,
     }
+
+
+def _with_cross_validation(measured: JobMetrics | None, validated: CrossValidation | None) -> JobMetrics | None:
+    if validated is None:
+        return measured
+    return replace(measured or JobMetrics(None, None, None), cross_validation=validated)
 
 
 def _measured(trained: Parameters, data: TrainingData, found: Reductions | None) -> JobMetrics | None:

@@ -53,6 +53,7 @@ def _request_of(job: Job) -> dict[str, Any]:
         "predict": job.predict,
         "device": job.device,
         "timeout_seconds": job.timeout_seconds,
+        "cross_validation": job.cross_validation,
         "metadata": job.metadata_,
     }
 

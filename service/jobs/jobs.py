@@ -181,6 +181,7 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | No
         "predict": request.predict,
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
+        "cross_validation": request.cross_validation,
         "metadata": request.metadata,
         "plan": dict(vars(drafted.plan)),
         "analysis": document_of(drafted.analysis) if drafted.analysis else None,

@@ -106,7 +106,18 @@ def list_sweeps(session: Session, *, before: UUID | None, limit: int) -> tuple[l
     return _summaries(session, found[:limit]), found[limit - 1].id if len(found) > limit else None
 
 
-def has_validation(sweep: Sweep) -> bool:
+def default_ranking(summary: SweepSummary) -> str:
+    """By what the jobs are ranked where nobody says: by rows that were not learnt from, if there are any.
+
+    A job has its cross-validation when it has ended: before the last has, there is another ranking to look at.
+    """
+    if _has_validation(summary.sweep):
+        return "validation_loss"
+    has_ended = not (summary.counts.get("queued") or summary.counts.get("running"))
+    return "cross_validation" if summary.sweep.cross_validation and has_ended else "training_loss"
+
+
+def _has_validation(sweep: Sweep) -> bool:
     """Whether some of its jobs have a validation loss."""
     spec = sweep.spec
     is_swept = not {"validation_fraction", "validation_rows"}.isdisjoint(sweep.swept)
@@ -152,6 +163,7 @@ def _sweep(session: Session, request: SweepRequest, key: Key | None) -> Sweep:
         name=request.name,
         metadata_=request.metadata,
         spec=request.hyperparameters.model_dump(mode="json"),
+        cross_validation=request.cross_validation,
         swept=request.swept,
     )
 
@@ -187,6 +199,7 @@ def _own(member: Member) -> dict[str, Any]:
         "predict": request.predict,
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
+        "cross_validation": request.cross_validation,
         "metadata_": request.metadata,
         "plan": dict(vars(member.plan)),
         "analysis": document_of(member.analysis) if member.analysis else None,

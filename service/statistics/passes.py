@@ -54,15 +54,14 @@ class RowPasses:
 
     def solution(self) -> Solution:
         """Raises TooFewRows, TooManyCoefficients and OutOfRange, too."""
-        with_rows = self._make_triangle if self.makes_all else lambda: self.find(TRIANGLE, None)
-        return _reading(lambda: solve_job(self.storage, self.rows, with_rows))
+        return _reading(lambda: solve_job(self.storage, self.rows, lambda: self.find(TRIANGLE, None)))
 
     def find(self, name: str, solution: Solution | None) -> dict[str, Any]:
         """What a pass by this name finds; the solution is that of the job, where it is needed."""
         kept = self._kept(name)
         if kept is not None:
             return kept
-        if self.rows.numbers > self.settings.statistics_numbers:
+        if self.rows.numbers > self.settings.statistics_numbers and not self.makes_all:
             raise self._ask(name)
         found = self.make(name, solution)
         if self.rows.numbers > _LITTLE_NUMBERS:
@@ -78,16 +77,6 @@ class RowPasses:
             return _reading(lambda: pass_over(self.storage, self.rows, taken, *others))
         except TooManyClusters as error:
             raise InvalidRequest(str(error), [Fault(str(error), "/query/covariance")]) from error
-
-    def _make_triangle(self) -> dict[str, Any]:
-        """Kept as well: the next pass needs it again."""
-        found = self._kept(TRIANGLE)
-        if found is None:
-            found = self.make(TRIANGLE, None)
-            with self.database.writing() as session:
-                stored.keep_result(session, self.rows.job_id, TRIANGLE, found)
-                session.commit()
-        return found
 
     def _kept(self, name: str) -> dict[str, Any] | None:
         with self.database.reading() as session:

@@ -15,7 +15,6 @@ from slope.statistics.solution import BeyondRange
 
 MOST_FEATURES = 128
 """Of a job whose path is told: it takes a second."""
-MOST_FOLDS = 20
 _RATIO = 0.5
 
 

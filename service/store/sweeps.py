@@ -15,6 +15,7 @@ RANKED: dict[str, SQLColumnExpression[float | None]] = {
     "loss": Job.loss_last,
     "training_loss": func.coalesce(Job.loss_training, Job.loss_last),
     "validation_loss": Job.loss_validation,
+    "cross_validation": Job.loss_cross_validation,
 }
 """By what jobs can be ranked. While a job trains, its last loss stands for that without penalties."""
 
@@ -29,8 +30,12 @@ class Rank:
 
 def rank_of(job: Job, by: str) -> Rank:
     """Where a job stands in a ranking."""
-    last = job.loss_last if job.loss_training is None else job.loss_training
-    found = {"loss": job.loss_last, "training_loss": last, "validation_loss": job.loss_validation}[by]
+    found = {
+        "loss": job.loss_last,
+        "training_loss": job.loss_last if job.loss_training is None else job.loss_training,
+        "validation_loss": job.loss_validation,
+        "cross_validation": job.loss_cross_validation,
+    }[by]
     assert found is not None  # it is ranked
     return Rank(found, job.id)
 

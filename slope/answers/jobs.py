@@ -56,6 +56,8 @@ class LossView(View):
     """Of the last epoch, on the rows that were held back."""
     training: float | None
     """Of all rows trained on, after the last update and without penalties; null until the job has succeeded."""
+    cross_validation: float | None
+    """The mean squared error of rows left out, by exact solutions; null where it was not asked for."""
 
 
 class ScaledView(View):
@@ -110,6 +112,8 @@ class JobView(View):
     """The device it was trained on."""
     timeout_seconds: float | None
     """It fails when it has not ended this long after it first began to run."""
+    cross_validation: int | None
+    """Into how many folds the rows trained on are dealt; what came of it is among the metrics."""
     metadata: dict[str, str]
     """As its sender gave it."""
     progress: ProgressView

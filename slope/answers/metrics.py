@@ -20,6 +20,26 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class CrossValidation:
+    """Of exact solutions, each on the rows of one fold by the rows of all others. None is what does not exist."""
+
+    folds: int
+    """How many."""
+    mean_squared_error: float | None
+    """The average of the folds'."""
+    standard_deviation: float | None
+    """Between the folds' mean squared errors."""
+    standard_error: float | None
+    """Of the average: standard_deviation / √folds."""
+    r_squared: float | None
+    """The average of the folds'."""
+    per_fold: list[Metrics]
+    """In the order of the folds: how well the rows that were left out are predicted."""
+    note: str
+    """What was validated; or why nothing was."""
+
+
+@dataclass(frozen=True)
 class JobMetrics:
     """Of the model that a job has trained."""
 
@@ -31,3 +51,5 @@ class JobMetrics:
     """On the rows that nothing looked at before; null where there are none."""
     note: str | None = None
     """What is missing, and why."""
+    cross_validation: CrossValidation | None = None
+    """Where it was asked for: not of the trained model, but of exact solutions."""

@@ -49,6 +49,8 @@ class SweepView(View):
     """When it was accepted."""
     hyperparameters: Hyperparameters
     """What the jobs have in common."""
+    cross_validation: int | None
+    """Into how many folds the rows are dealt, for every job."""
     swept: list[str] = Field(examples=[["l2", "learning_rate"]])
     """Names of the hyperparameters in which they differ."""
     counts: dict[JobStatus, int] = Field(examples=[{"running": 1000, "failed": 24}])
@@ -58,7 +60,10 @@ class SweepView(View):
 
 
 class RankedSweepView(SweepView):
-    ranked_by: Literal["loss", "training_loss", "validation_loss"] = Field(examples=["validation_loss"])
-    """Which loss orders the ranking: the validation loss, the training loss without penalties, or with them."""
+    ranked_by: Literal["loss", "training_loss", "validation_loss", "cross_validation"] = Field(
+        examples=["validation_loss"]
+    )
+    """What orders the ranking: the validation loss, the errors of the cross-validation, the training loss without
+    penalties, or with them."""
     ranking: Page[RankedView]
     """From the smallest loss up, without the jobs that have none yet, and those that failed or were cancelled."""

@@ -20,6 +20,10 @@ Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 MetadataName = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)]
 MetadataValue = Annotated[str, Field(max_length=512, pattern=NO_NUL)]
 MAX_METADATA = 50
+MAX_FOLDS = 20
+MOST_VALIDATED = 128
+"""Features of a job that is cross-validated: each fold takes a few milliseconds."""
+Folds = Annotated[int, Field(ge=2, le=MAX_FOLDS)]
 Metadata = Annotated[dict[MetadataName, MetadataValue], Field(max_length=MAX_METADATA), FewFaults]
 _DEVICE = r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$"
 
@@ -56,6 +60,9 @@ class JobRequest(Part):
     """Where to train: `auto`, `cpu`, `cuda`, or `cuda:N`."""
     timeout_seconds: Annotated[float, Field(gt=0)] | None = None
     """The job fails when it has not ended this long after it first began to run."""
+    cross_validation: Folds | None = Field(default=None, examples=[5])
+    """Into how many folds the rows trained on are dealt: the job's metrics then have the errors of each fold by the
+    exact solution of the others, under the job's penalties."""
     metadata: Metadata = Field(default={}, examples=[{"course": "autograd"}])
     """Words to find it by."""
 
@@ -97,6 +104,8 @@ def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:
     if request.predict and width_of(request.predict) != features:
         raise invalid(("predict", 0), f"A point has {width_of(request.predict)} numbers, the data {features} features")
     _refuse_empty_parts(spec, rows)
+    if request.cross_validation is not None:
+        _refuse_cross_validation(request.cross_validation, spec, rows, features)
     refuse_overflow(spec.dtype, ("predict",), request.predict)
 
 
@@ -126,6 +135,22 @@ def _refuse_rows_beyond(spec: TrainingSpec, rows: int) -> None:
     if sum(spec.held_back(rows)) == rows:
         name = "validation_rows" if spec.validation_rows else "test_rows"
         raise invalid(("hyperparameters", name), f"Of {rows} rows it must leave at least one to train on")
+
+
+def _refuse_cross_validation(folds: int, spec: TrainingSpec, rows: int, features: int) -> None:
+    """Refuse it where there is no exact solution to validate, or too few rows."""
+    left = rows - sum(spec.held_back(rows))
+    if spec.loss != "squared_error":
+        detail = f"Exact solutions are cross-validated, and {spec.loss} has none: leave this out, or take squared_error"
+    elif "weights" in spec.frozen:
+        detail = "The weights are frozen, and nothing of them is found anew without a fold: leave this out"
+    elif features > MOST_VALIDATED:
+        detail = f"At most {MOST_VALIDATED} features are cross-validated; there are {features}"
+    elif left < folds:
+        detail = f"Of {rows} rows {left} are trained on, which do not fill {folds} folds: ask for fewer"
+    else:
+        return
+    raise invalid(("cross_validation",), detail)
 
 
 def device_for(request: str) -> str:

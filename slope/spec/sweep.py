@@ -14,6 +14,7 @@ from slope.spec.faults import Location, invalid, sentence
 from slope.spec.job import (
     MAX_PREDICT,
     Device,
+    Folds,
     JobRequest,
     Metadata,
     Name,
@@ -65,6 +66,9 @@ class SweepRequest(Part):
     """Where to train: `auto`, `cpu`, `cuda`, or `cuda:N`."""
     timeout_seconds: Positive | None = None
     """A job fails when it has not ended this long after it first began to run."""
+    cross_validation: Folds | None = Field(default=None, examples=[5])
+    """Into how many folds the rows are dealt, for every job; the ranking then goes by the errors of rows left out,
+    unless rows are held back to validate with."""
     metadata: Metadata = {}
     """Given to every job."""
 
@@ -169,5 +173,6 @@ class SweepRequest(Part):
             predict=self.predict,
             device=self.device,
             timeout_seconds=self.timeout_seconds,
+            cross_validation=self.cross_validation,
             metadata=self.metadata,
         )

@@ -1,6 +1,6 @@
 """Cross-validation of exact solutions: from the triangle of each fold, all taken in one pass over the rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -51,20 +51,29 @@ def joined(folds: list[ReducedColumns]) -> ReducedColumns:
     return ReducedColumns(ReducedRows(np.asarray(triangle), rows), lowest, highest)
 
 
+def solve_without_each(
+    folds: list[ReducedColumns], spec: TrainingSpec, strengths: list[Strength], pause: Callable[[], None]
+) -> Iterator[tuple[ReducedRows, Array, Array]]:
+    """Of each fold what stands for its rows, and the weights (T × D) and biases (T) that the others come to.
+
+    Each time the other folds are standardized anew, and solved exactly. `pause` is called before each, for under l1 one
+    may take seconds, and may raise.
+    """
+    for number, left_out in enumerate(folds):
+        pause()
+        centred = Centred.of(joined([each for place, each in enumerate(folds) if place != number]).evened, spec)
+        yield left_out.whole.evened, *centred.in_own_units(centred.solve(strengths))
+
+
 def validate(
     folds: list[ReducedColumns], spec: TrainingSpec, strengths: list[Strength], pause: Callable[[], None]
 ) -> tuple[Array, Array]:
     """The mean squared error of the rows left out, averaged over the K folds, and its standard error (T each).
 
-    Each time the other folds are standardized anew, and solved exactly. `pause` is called before each, for under l1 one
-    may take seconds, and may raise.
+    `pause` is called as by `solve_without_each`.
     """
     errors = []
-    for number, left_out in enumerate(folds):
-        pause()
-        centred = Centred.of(joined([each for place, each in enumerate(folds) if place != number]).evened, spec)
-        weights, biases = centred.in_own_units(centred.solve(strengths))
+    for tested, weights, biases in solve_without_each(folds, spec, strengths, pause):
         combined = np.column_stack([biases, weights, -np.ones(len(biases))])
-        tested = left_out.whole.evened
         errors.append(np.square(tested.triangle @ combined.T).sum(axis=0) / tested.rows)
     return np.mean(errors, axis=0), np.std(errors, axis=0, ddof=1) / len(folds) ** 0.5

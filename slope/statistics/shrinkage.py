@@ -94,8 +94,10 @@ class Centred:
         return [Strength(each, each / 2 * (1 - part) / part) for each in _spaced(largest, largest * _L1_DECADES)]
 
     def solve(self, strengths: list[Strength]) -> Shrunk:
-        """All of them with l1, or none."""
-        return self._descend(strengths) if strengths[0].l1 else self._ridges(strengths)
+        """All of them with l1, or none; a single one without any penalty, or none."""
+        if strengths[0].l1:
+            return self._descend(strengths)
+        return self._ridges(strengths) if strengths[0].l2 else self._least_squares()
 
     def in_own_units(self, found: Shrunk) -> tuple[Array, Array]:
         """Weights (T × D) and biases (T) in the data's own units."""
@@ -104,6 +106,16 @@ class Centred:
         weights = found.weights / self.scaler.deviations
         has_bias = self.spec.fit_bias
         return weights, found.biases + has_bias * (self.scaler.target_mean - weights @ self.scaler.means)
+
+    def _least_squares(self) -> Shrunk:
+        """Of solutions that columns which depend on each other leave open, the one that descent from zero comes to."""
+        sizes = np.linalg.norm(self.x, axis=0)
+        sizes[sizes == 0] = 1.0
+        cut = np.finfo(float).eps * max(self.x.shape)
+        scaled, _, rank, _ = np.linalg.lstsq(self.x / sizes, self.y, rcond=cut)
+        weights = scaled / sizes if rank == len(sizes) else np.linalg.lstsq(self.x, self.y, rcond=cut)[0]
+        squares = [float(np.square(self.x @ weights - self.y).sum())]
+        return self._with_biases(np.array([weights]), np.array(squares), np.array([float(rank)]))
 
     def _ridges(self, strengths: list[Strength]) -> Shrunk:
         left, values, right = np.linalg.svd(self.x, full_matrices=False)

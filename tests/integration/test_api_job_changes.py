@@ -12,7 +12,7 @@ from service.api.examples import RERUN_PATCHES
 from service.store.database import Database
 
 Trained = Callable[[dict[str, Any]], UUID]
-ASKED = ("name", "hyperparameters", "predict", "device", "timeout_seconds", "metadata")
+ASKED = ("name", "hyperparameters", "predict", "device", "timeout_seconds", "cross_validation", "metadata")
 
 
 def asked(job: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ JOB = {
     "device",
     "assigned_device",
     "timeout_seconds",
+    "cross_validation",
     "metadata",
     "progress",
     "loss",
@@ -113,7 +114,7 @@ def test_an_accepted_job_is_described_in_full(client: TestClient) -> None:
         "eta_seconds": None,
         "partitions_done": None,
     }
-    assert job["loss"] == dict.fromkeys(("first", "last", "best", "training", "validation"))
+    assert job["loss"] == dict.fromkeys(("first", "last", "best", "training", "validation", "cross_validation"))
     assert job["plan"].keys() >= {"engine", "why", "steps", "recorded_numbers", "estimated_seconds"}
     assert job["analysis"]["exact"] == {"weights": [pytest.approx(2.0)], "bias": None, "loss": pytest.approx(0.0)}
     assert [transition["status"] for transition in job["transitions"]] == ["queued"]

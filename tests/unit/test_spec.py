@@ -594,6 +594,7 @@ def test_a_request_is_its_data_and_otherwise_defaults() -> None:
         "predict": [],
         "device": "auto",
         "timeout_seconds": None,
+        "cross_validation": None,
         "metadata": {},
     }
 

@@ -15,9 +15,9 @@ from service.api.files.statistics import rows_as_csv
 from service.api.negotiation import MEDIA_TYPES
 from service.errors import PassUnderway
 from service.settings import Settings
-from service.statistics.paths import MOST_FOLDS
 from slope.answers.path import Path, Penalty
 from slope.answers.statistics import Coefficient, Influence, InfluentialRow, Measure, Statistics, UnderwayView
+from slope.spec.job import MAX_FOLDS
 from slope.statistics.covariance import NONROBUST
 from slope.statistics.influence import MOST_TOLD
 from slope.statistics.path import path_as_csv
@@ -133,7 +133,7 @@ async def get_path(
         float | None, Query(gt=0, lt=1, description="Of an elastic net, as scikit-learn has it; 0.5 by default")
     ] = None,
     folds: Annotated[
-        int | None, Query(ge=2, le=MOST_FOLDS, description="Of a cross-validation; none by default")
+        int | None, Query(ge=2, le=MAX_FOLDS, description="Of a cross-validation; none by default")
     ] = None,
 ) -> Response:
     """The exact solution under 100 penalties, from one that leaves nearly nothing of the weights to nearly none.

@@ -28,9 +28,10 @@ from slope.spec import Fault, SweepRequest
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
 
 RankedBy = Annotated[
-    Literal["loss", "training_loss", "validation_loss"] | None,
+    Literal["loss", "training_loss", "validation_loss", "cross_validation"] | None,
     Query(
-        description="By default the validation loss where rows are held back, else the training loss without penalties"
+        description="By default the validation loss where rows are held back, else the cross-validation that was asked"
+        " for when all jobs have ended, else the training loss without penalties"
     ),
 ]
 
@@ -71,10 +72,10 @@ def get_sweep(
 ) -> RankedSweepView:
     """A sweep as it stands, and a page of its jobs from the smallest loss up. `GET /v1/jobs?sweep_id=` has them all."""
     summary = sweeps.get_sweep(session, sweep_id)
-    by = by or ("validation_loss" if sweeps.has_validation(summary.sweep) else "training_loss")
+    order = by or sweeps.default_ranking(summary)
     rank = None if after is None else _rank(after)
-    found, following = sweeps.rank_jobs(session, sweep_id, by, after=rank, limit=limit)
-    return view_ranked_sweep(summary, by, found, f"{following.loss!r}_{following.job_id}" if following else None)
+    found, following = sweeps.rank_jobs(session, sweep_id, order, after=rank, limit=limit)
+    return view_ranked_sweep(summary, order, found, f"{following.loss!r}_{following.job_id}" if following else None)
 
 
 @router.post("/{sweep_id}/cancel", status_code=202)

@@ -37,6 +37,7 @@ def view_job(job: Job, reason: str | None = None) -> JobView:
         device=job.device,
         assigned_device=job.assigned_device,
         timeout_seconds=job.timeout_seconds,
+        cross_validation=job.cross_validation,
         metadata=job.metadata_,
         progress=_progress(job),
         loss=view_loss(job),
@@ -79,6 +80,7 @@ def view_loss(job: Job) -> LossView:
         best=job.loss_best,
         validation=job.loss_validation,
         training=job.loss_training,
+        cross_validation=job.loss_cross_validation,
     )
 
 

@@ -42,6 +42,7 @@ def _fields(summary: SweepSummary) -> dict[str, Any]:
         "metadata": sweep.metadata_,
         "created_at": sweep.created_at,
         "hyperparameters": sweep.spec,
+        "cross_validation": sweep.cross_validation,
         "swept": sweep.swept,
         "counts": counts,
         "progress": SweepProgressView(

@@ -34,6 +34,7 @@ def train(
     standardize: Annotated[bool | None, typer.Option(help="Whether to scale the columns for the training")] = None,
     validation_fraction: Annotated[float | None, typer.Option(help="Part of the rows to hold back")] = None,
     test_fraction: Annotated[float | None, typer.Option(help="Part of the rows to measure the end by")] = None,
+    cross_validation: Annotated[int | None, typer.Option(help="Folds that exact solutions are validated on")] = None,
     weights: Annotated[str | None, typer.Option(help="A column that says how much each row counts")] = None,
     l1: Annotated[float | None, typer.Option(help="Penalty on the weights' absolute values")] = None,
     l2: Annotated[float | None, typer.Option(help="Penalty on the weights' squares")] = None,
@@ -71,7 +72,8 @@ def train(
         if features:
             chosen["features"] = [each.strip() for each in features.split(",")]
         request = {"dataset": chosen, "hyperparameters": given | read_settings(settings)}
-        job = _train(client, request | ({"name": name} if name else {}), wait=wait, retry=retry)
+        own = {key: value for key, value in {"name": name, "cross_validation": cross_validation}.items() if value}
+        job = _train(client, request | own, wait=wait, retry=retry)
         if output and job["status"] == "succeeded":
             client.save_model(job["id"], output)
             note(f"The model is in {output}.")

@@ -34,6 +34,8 @@ class Sweep(Table):
     """The request's metadata: SQLAlchemy keeps that name for itself."""
     spec: Mapped[dict[str, Any]]
     """The hyperparameters that the jobs have in common."""
+    cross_validation: Mapped[int | None]
+    """Into how many folds the rows are dealt, for every job; null where it was not asked for."""
     swept: Mapped[list[Any]]
     """Names of the hyperparameters in which the jobs differ."""
 
@@ -77,6 +79,8 @@ class Job(Table):
     predict: Mapped[list[Any]]
     device: Mapped[str]
     timeout_seconds: Mapped[float | None]
+    cross_validation: Mapped[int | None]
+    """Into how many folds the rows are dealt; null where it was not asked for."""
     metadata_: Mapped[dict[str, str]] = mapped_column("metadata")
     """The request's metadata: SQLAlchemy keeps that name for itself."""
     plan: Mapped[dict[str, Any]]
@@ -111,6 +115,8 @@ class Job(Table):
     loss_validation: Mapped[float | None]
     loss_training: Mapped[float | None]
     """Of all rows trained on after the last update, without penalties; of a job that has succeeded."""
+    loss_cross_validation: Mapped[float | None]
+    """The mean squared error of its cross-validation."""
     metrics: Mapped[dict[str, Any] | None]
     """How well the model predicts the rows of each kind."""
     weights: Mapped[list[float] | None]
