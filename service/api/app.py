@@ -14,13 +14,17 @@ from starlette.middleware.cors import CORSMiddleware
 from service.api import problems
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
-from service.api.guards.normalization import Addresses, HeadAsGet, ListHeaders
+from service.api.guards.normalization import Addresses, BodyLimit, Decoding, HeadAsGet, ListHeaders
 from service.api.guards.origins import OriginGuard
-from service.api.guards.route_guards import with_one_answer, with_strict_queries
+from service.api.guards.route_guards import (
+    THREADED_AT_ONCE,
+    with_one_answer,
+    with_strict_queries,
+    with_threaded_bodies,
+)
 from service.api.polling.feeds import Feeds
 from service.api.polling.responses import JobResponses
 from service.api.polling.watch import JobWatch
-from service.api.request_bodies.incoming import THREADED_AT_ONCE, BodyLimit, Decoding, with_threaded_bodies
 from service.api.routes import (
     datasets,
     devices,

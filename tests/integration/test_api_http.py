@@ -20,8 +20,7 @@ from uuid_utils.compat import uuid7
 from workbench import FakeQueue, problem_of, request, submit
 
 from service.api.app import create_app
-from service.api.guards.normalization import join_lists
-from service.api.request_bodies.incoming import Decoding
+from service.api.guards.normalization import Decoding, join_lists
 from service.settings import Settings
 from service.store.database import Database
 from slope import __version__

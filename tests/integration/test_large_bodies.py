@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import problem_of
 
+from service.api.guards import route_guards
 from service.api.protocols.kserve import InferenceRequest
 from service.api.protocols.mlflow import Invocation
-from service.api.request_bodies import incoming, json_body, json_documents, json_reader
+from service.api.request_bodies import json_body, json_documents, json_reader
 from service.api.request_bodies.json_body import parse_body
 from service.api.request_bodies.json_documents import LARGE, join_parts, read_json
 from service.api.request_bodies.json_reader import parts_of_document
@@ -101,7 +102,7 @@ def test_a_body_means_the_same_whatever_its_size(client: TestClient, rows: int) 
         )
 
     whole = json.dumps(job(rows))
-    assert (len(whole) >= incoming.THREADED, len(whole) >= LARGE) == (rows > 3, rows == 40_000)
+    assert (len(whole) >= route_guards.THREADED, len(whole) >= LARGE) == (rows > 3, rows == 40_000)
     plan = post(job(rows))
     assert plan.status_code == 200, plan.text
     assert plan.json()["plan"]["steps"] == rows
@@ -120,9 +121,9 @@ def test_a_body_means_the_same_whatever_its_size(client: TestClient, rows: int) 
 
 def test_a_large_body_is_not_read_in_the_loop(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
-    read = incoming.read_json
+    read = route_guards.read_json
     monkeypatch.setattr(
-        incoming, "read_json", lambda body: (threads.append(threading.current_thread().name), read(body))[1]
+        route_guards, "read_json", lambda body: (threads.append(threading.current_thread().name), read(body))[1]
     )
 
     assert client.post("/v1/plan", content=json.dumps(job(5_000)), headers=JSON).status_code == 200

@@ -1,4 +1,4 @@
-"""What a route refuses before anything is done: queries and Accept headers that it cannot meet.
+"""What goes before a route: queries and Accept headers that it cannot meet are refused, large JSON is read in a thread.
 
 A query is strict: a parameter that the route does not know is refused, one that comes twice where only one counts, and
 a whole number that is not written in digits, as Python takes 1_0. So is one of the path.
@@ -6,24 +6,30 @@ a whole number that is not written in digits, as Python takes 1_0. So is one of 
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast, get_args, get_origin
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request, params
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
-from fastapi.routing import APIRoute
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, request_response
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.dependencies import is_json
 from service.api.negotiation import preferred_index
-from service.errors import InvalidRequest
+from service.api.request_bodies.json_documents import read_json
+from service.errors import InvalidRequest, MalformedRequest
 from slope.spec import Fault
 from slope.spec.faults import pointer
 from slope.spec.names import no_such
@@ -31,6 +37,11 @@ from slope.spec.names import no_such
 _DIGITS = re.compile(r"-?[0-9]+")
 _MOST_FAULTS = 20
 """Faults of one query that the answer names."""
+THREADED = 128 * 1024
+"""Bytes of a body that is read in a thread; smaller ones take 6 ms at most."""
+THREADED_AT_ONCE = 2
+"""Bodies that are read in threads at the same time."""
+_Handler = Callable[[Request], Awaitable[Response]]
 
 
 def with_strict_queries(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
@@ -176,3 +187,40 @@ def _only_kind(route: APIRoute) -> str | None:
     chosen = route.response_class
     response: type[Response] = chosen.value if isinstance(chosen, DefaultPlaceholder) else chosen
     return response.media_type
+
+
+def with_threaded_bodies(routes: Iterable[BaseRoute], limiter: CapacityLimiter) -> Iterator[BaseRoute]:
+    """Copies of routes. Those that take JSON read and check a large body in a thread; the limiter says how many do.
+
+    FastAPI would keep the event loop from all others. What is checked is handed to it as the body, and is not checked
+    again.
+    """
+    for route in map(copy, routes):
+        if isinstance(route, APIRoute) and route.body_field is not None:
+            model = route.body_field.field_info.annotation
+            assert isinstance(model, type)
+            assert issubclass(model, BaseModel)
+            route.app = request_response(_reading(model, route.get_route_handler(), limiter))
+        yield route
+
+
+def _reading(model: type[BaseModel], handle: _Handler, limiter: CapacityLimiter) -> _Handler:
+    async def read(request: Request) -> Response:
+        try:
+            body = await request.body()
+        except ClientDisconnect as error:
+            raise MalformedRequest("The body broke off before its end: send it again, whole") from error
+        if len(body) >= THREADED and is_json(request):
+            request._json = await to_thread.run_sync(_checked, model, body, limiter=limiter)
+        return await handle(request)
+
+    return read
+
+
+def _checked(model: type[BaseModel], body: bytes) -> BaseModel:
+    document = read_json(body)
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        faults = [each | {"loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        raise RequestValidationError(faults, body=document) from error
