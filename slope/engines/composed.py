@@ -6,6 +6,7 @@ the triangle of all of them. With both at hand an epoch costs K² for its parame
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,23 +83,30 @@ class Composed(Compiled):
 
     def _composed(self, rate: float) -> Map | None:
         """None where the steps grow beyond what a double holds."""
-        compose = loading.composition().compose
         learned, last = self._design.parameters, (self._steps - 1) * self._size
         moves, before_last = np.zeros((learned, learned + 1)), np.zeros((learned, learned + 1))
         triangle = torch.zeros(learned + 1, learned + 1, dtype=torch.float64)
-        for chunk in self._chunks(last):
-            if chunk.start == last:
-                before_last = moves.copy()
-            rows = self._design.with_ones(chunk)
-            residuals, targets = np.empty((len(rows), learned + 1)), self._design.targets[chunk]
-            for part in self._parts(len(rows)):
-                self._pause()
-                compose(rows[part], targets[part], self._size, rate, moves, residuals[part])
-            if not np.isfinite(residuals).all() or not np.isfinite(moves).all():
-                return None
-            residuals[:, -1] *= -1
-            triangle = join(triangle, torch.from_numpy(residuals), self._pause)
+        with ThreadPoolExecutor(1) as thread:  # joins the residuals of a chunk while the next is followed
+            joined = thread.submit(lambda: triangle)
+            for chunk in self._chunks(last):
+                if chunk.start == last:
+                    before_last = moves.copy()
+                residuals = self._follow_rows(chunk, rate, moves)
+                if not np.isfinite(residuals.sum()) or not np.isfinite(moves).all():
+                    return None
+                residuals[:, -1] *= -1
+                joined = thread.submit(join, joined.result(), torch.from_numpy(residuals), self._pause)
+            triangle = joined.result()
         return Map(moves, before_last, np.ascontiguousarray(triangle.numpy()))
+
+    def _follow_rows(self, chunk: slice, rate: float, moves: Array) -> Array:
+        """Of some rows the residuals before their steps, by where the epoch began; `moves` goes on."""
+        compose, rows = loading.composition().compose, self._design.with_ones(chunk)
+        residuals, targets = np.empty((len(rows), moves.shape[1])), self._design.targets[chunk]
+        for part in self._parts(len(rows)):
+            self._pause()
+            compose(rows[part], targets[part], self._size, rate, moves, residuals[part])
+        return residuals
 
     def _parts(self, count: int) -> Iterator[slice]:
         """Slices of `count` rows, each of as many whole steps as do not take long."""

@@ -96,9 +96,9 @@ class Design:
         return np.append(columns, 1.0) if self.adds_bias else columns, float(np.abs(targets).max())
 
     def with_ones(self, chosen: slice) -> Array:
-        """A copy of some rows, with a 1 for the bias where it learns: n × K."""
+        """Some rows, with a 1 for the bias where it learns: n × K."""
         x = self.x[chosen]
-        return np.column_stack([x, np.ones(len(x))]) if self.adds_bias else x.copy()
+        return _read_only(np.column_stack([x, np.ones(len(x))])) if self.adds_bias else x
 
     @property
     def offset(self) -> float:

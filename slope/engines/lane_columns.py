@@ -1,5 +1,6 @@
 """What models that descend together stand at, and what is written of each: W models, in groups of LANES."""
 
+import math
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -7,6 +8,13 @@ import numpy as np
 from slope.data import Array
 from slope.engines.descent_rules import BUFFERS, Objective
 from slope.engines.lane_rules import LANES
+
+
+def in_one_piece(*shapes: tuple[int, ...]) -> list[Array]:
+    """Arrays that hold nothing yet, one after another in memory: of large pieces the system gives large pages."""
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = np.split(np.empty(sum(sizes)), np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 class HeldBack(NamedTuple):
@@ -36,9 +44,7 @@ class MemberEpochs(NamedTuple):
     def room(cls, models: int, epochs: int, parameters: int, learnt: int, *, has_steps: bool, holds_back: bool) -> Self:
         each, last = (models, epochs), (models, epochs if has_steps else 0)
         held = (models, epochs if holds_back else 0)
-        mean, final = np.empty((*each, learnt)), np.empty((*last, learnt))
-        theta = np.empty((*each, parameters))
-        return cls(np.empty(each), np.empty(last), np.empty(held), mean, final, np.empty(each), theta)
+        return cls(*in_one_piece(each, last, held, (*each, learnt), (*last, learnt), each, (*each, parameters)))
 
 
 class MemberSteps(NamedTuple):
@@ -51,7 +57,7 @@ class MemberSteps(NamedTuple):
     @classmethod
     def room(cls, models: int, steps: int, parameters: int, learnt: int) -> Self:
         each = (models, steps)
-        return cls(np.empty(each), np.empty((*each, learnt)), np.empty((*each, parameters)))
+        return cls(*in_one_piece(each, (*each, learnt), (*each, parameters)))
 
 
 class LaneState(NamedTuple):
