@@ -18,11 +18,9 @@ from slope.statistics.shrinkage import Strength
 from worker.process import Process, retry_while_away
 
 
-def cross_validate_job(
-    process: Process, job: Job, spec: TrainingSpec, pause: Callable[[], None]
-) -> CrossValidation | None:
-    """None where it was not asked for. Raises what `pause` does, which is called now and then."""
-    return cross_validate_jobs(process, {0: job}, {0: spec}, pause).get(0)
+def cross_validate_job(process: Process, job: Job, spec: TrainingSpec, pause: Callable[[], None]) -> CrossValidation:
+    """Of a job that asked for it. Raises what `pause` does, which is called now and then."""
+    return cross_validate_jobs(process, {0: job}, {0: spec}, pause)[0]
 
 
 def cross_validate_jobs(
@@ -31,8 +29,7 @@ def cross_validate_jobs(
     """Of jobs that train together, by place: the rows are looked at once for each seed. Raises as for one job."""
     found: dict[int, CrossValidation] = {}
     count = next(iter(jobs.values())).cross_validation
-    if count is None:
-        return found
+    assert count is not None  # they have asked for it
     dealt: dict[int, list[ReducedColumns] | None] = {}
     for places in _solved_together(specs):
         spec = specs[places[0]]

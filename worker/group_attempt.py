@@ -146,6 +146,8 @@ class GroupAttempt:
     @cached_property
     def _cross_validations(self) -> dict[int, CrossValidation]:
         """Of the jobs, by place, where they were asked for. Raises Interrupted."""
+        if self._first.cross_validation is None:
+            return {}
         return cross_validate_jobs(self._process, self._jobs, self._specs, self._stop_if_asked)
 
     def _next_snapshot(self) -> int:

@@ -206,11 +206,11 @@ class JobAttempt:
     def _succeed(self, last: EpochRecord | None) -> None:
         if last and not self._spec.keeps_epoch(last.epoch):
             self._recorder.keep_epochs([last])
-        result, data, spec = self._training.result, self._data, self._spec
-        rows = outcome.rows_that_measure(self._process, self._job, data, spec, self._reductions)
+        job, result, data, spec = self._job, self._training.result, self._data, self._spec
+        rows = outcome.rows_that_measure(self._process, job, data, spec, self._reductions)
         distance = outcome.distance_of(result, rows, data.scaler, spec)
-        validated = cross_validate_job(self._process, self._job, spec, self._pause)
-        values = outcome.result_columns(self._job, result, data, spec, self._reductions, distance, validated)
+        validated = cross_validate_job(self._process, job, spec, self._pause) if job.cross_validation else None
+        values = outcome.result_columns(job, result, data, spec, self._reductions, distance, validated)
         self._recorder.add_findings(self._health.conclude())
         self._recorder.add_findings(outcome.ending_findings(self._ending(values, distance), spec))
         stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None

@@ -19,10 +19,9 @@ from service.data.datasets import ensure_stored
 from service.data.numbers import Arrays
 from service.errors import ServiceError
 from service.store import jobs
-from service.store.claims import claim_job
+from service.store.claims import claim_job, find_prospect
 from service.store.database import now
 from service.store.leases import JobLease
-from service.store.prospects import find_prospect
 from slope.engines.plan import plan
 from slope.spec import TrainingSpec
 from slope.spec.data import DEFAULT_TARGET, default_features

@@ -17,9 +17,8 @@ from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from service.settings import Settings
 from service.store import jobs
-from service.store.claims import claim_group, claim_job, claim_more
+from service.store.claims import Prospect, SeenJob, claim_group, claim_job, claim_more, find_prospect
 from service.store.passes import claim_pass
-from service.store.prospects import Prospect, SeenJob, find_prospect
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.statuses import FINAL
 from worker.attempt import Loaded, run_attempt
