@@ -16,6 +16,7 @@ from service.store import workers
 from service.store.database import now
 from service.store.group_leases import GroupLease
 from service.store.leases import AttemptLease, BatchLease, JobLease
+from service.store.pauses import time_paused
 from service.store.tables import Job
 from slope.data import NoRowCounts
 from slope.run import Interrupted
@@ -24,6 +25,12 @@ from worker.group_attempt import GroupAttempt
 from worker.heartbeat import Heartbeat
 from worker.job_attempt import JobAttempt
 from worker.process import Process, ProcessStopping, check_memory, retry_while_away
+
+_WHY_BACK = {
+    "stopping": "The worker was stopped, the job will go on",
+    "paused": "A job that was claimed with it was paused, or the pause was taken back: it will go on",
+}
+"""Of what goes back into the queue. What is paused says so by itself."""
 
 log = structlog.get_logger()
 
@@ -71,7 +78,7 @@ class Loaded:
         seconds = job.timeout_seconds
         if seconds is not None:
             assert job.started_at  # the claim has set it
-            seconds -= (self.moment - job.started_at).total_seconds()
+            seconds -= (self.moment - job.started_at - time_paused(job.events)).total_seconds()
         heartbeat.begin(seconds, job.id if is_alone else None)
 
 
@@ -156,11 +163,11 @@ def _stop(attempt: Attempt, holder: Holder, heartbeat: Heartbeat) -> None:
     match heartbeat.stop_reason:
         case "out of time":
             attempt.time_out()
-        case "stopping":
+        case "stopping" | "paused" as reason:
             with suppress(ProcessStopping):
                 attempt.settle()
-            holder.put_back("The worker was stopped, the job will go on")
-            log.info("put back into the queue")
+            holder.put_back(_WHY_BACK[reason])
+            log.info("put back", reason=reason)
         case _:
             raise LeaseLost
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
 from service.store import bulk, extremes
-from service.store.changes import Ending, JobChange
+from service.store.changes import Ending, JobChange, Wish
 from service.store.leases import AttemptLease, BatchLease, JobLease
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
 from worker.process import Process, ProcessStopping, retry_while_away
@@ -61,8 +61,8 @@ class Flush:
             [snapshot for part in parts for snapshot in part.snapshots],
         )
 
-    def write(self, session: Session, lease: AttemptLease, lease_seconds: float) -> set[UUID]:
-        """Write all of it and extend the lease. Which of the lease's jobs are to be cancelled.
+    def write(self, session: Session, lease: AttemptLease, lease_seconds: float) -> dict[UUID, Wish]:
+        """Write all of it and extend the lease. Which of the lease's jobs are to be cancelled or paused.
 
         The jobs' rows last: while they are locked, the heartbeat waits for the commit. Whether they are still the
         lease's decides whether all of it may be written.

@@ -1,7 +1,7 @@
 """An attempt at a group: the jobs of a sweep that train together, each with an end of its own."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import structlog
@@ -9,6 +9,7 @@ import structlog
 from service.data import numbers
 from service.data.streamed import unread_data
 from service.data.triangles import job_columns
+from service.store.changes import Wish
 from service.store.group_leases import GroupLease
 from service.store.tables import Job
 from slope.analysis import Curvature, few_rows
@@ -78,7 +79,7 @@ class GroupAttempt:
                     self._take(found)
                 self._keep_snapshots_when_due()
         except Interrupted:
-            if self._training.live:  # otherwise the last ones have been cancelled, and their end is written
+            if self._training.live:  # otherwise the last ones have been cancelled or paused, and that is written
                 raise
         else:
             self._flush()
@@ -176,7 +177,7 @@ class GroupAttempt:
         return told
 
     def _take(self, found: Round) -> None:
-        """Record a round: its numbers, the jobs that ended in it, and those that are to be cancelled."""
+        """Record a round: its numbers, the jobs that ended in it, and those that are to stop."""
         gone_on = [place for place in found.places.tolist() if place not in found.diverged]
         ended = [place for place in gone_on if self._training.has_ended(place)]
         self._recorder.advance(found, self._kept(found, ended))
@@ -186,9 +187,8 @@ class GroupAttempt:
             self._diverge(place, found.last_of(place), step)
         for place in ended:
             self._succeed(place, found.last_of(place))
-        if self._recorder.is_due or self._cancelled():
-            self._drop_cancelled()
-            self._flush()
+        if self._recorder.is_due or self._asked():
+            self._flush_and_drop()
 
     def _kept(self, found: Round, ended: list[int]) -> Indices:
         """Which of the records are kept: those that the jobs ask for, and the last one of each that ended."""
@@ -219,11 +219,10 @@ class GroupAttempt:
     def _pause(self) -> None:
         """Called again and again within a round. Raises Interrupted where all are to stop.
 
-        Jobs that are to be cancelled are taken out: the others stand where the last round left them.
+        Jobs that are to be cancelled or paused are taken out: the others stand where the last round left them.
         """
-        if self._cancelled():
-            self._drop_cancelled()
-            self._flush()
+        if self._asked():
+            self._flush_and_drop()
         if not self._training.live:
             raise Interrupted
         self._stop_if_asked()
@@ -232,15 +231,22 @@ class GroupAttempt:
         if self._heartbeat.stop_reason is not None:
             raise Interrupted
 
-    def _cancelled(self) -> list[int]:
-        asked = self._heartbeat.cancelled
-        return [place for place in self._training.live if self._jobs[place].id in asked] if asked else []
+    def _asked(self, *wishes: Wish) -> list[int]:
+        """The places of jobs of which a client has these wishes, or any."""
+        asked, wanted = self._heartbeat.wishes, wishes or get_args(Wish)
+        return [place for place in self._training.live if asked.get(self._jobs[place].id) in wanted] if asked else []
 
-    def _drop_cancelled(self) -> None:
-        for place in self._cancelled():
+    def _flush_and_drop(self) -> None:
+        """Write what has come, and train on without the jobs that are to be cancelled or paused."""
+        for place in self._asked("cancel"):
             if not self._recorder.ends(place):
                 self._recorder.end(place, "cancelled", f"Cancelled after {self._recorder.epochs_done(place)} epochs")
             self._training.drop(place)
+        self._flush()
+        if paused := [place for place in self._asked("pause") if place in self._recorder.running]:
+            self._recorder.put_back(paused, "The pause was taken back: it will go on")
+            for place in paused:
+                self._training.drop(place)
 
     def _flush(self) -> None:
-        self._heartbeat.cancel(self._recorder.flush(self._training.states()))
+        self._heartbeat.note_wishes(self._recorder.flush(self._training.states()))

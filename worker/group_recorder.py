@@ -1,12 +1,14 @@
 """Writes what a group yields: one transaction a flush for all of its jobs, guarded by their common lease."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections import ChainMap, defaultdict
+from collections.abc import Mapping, Sequence, Set
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from service.store.changes import Ending, JobChange, LeasedJob
+from sqlalchemy.orm import Session
+
+from service.store.changes import Ending, JobChange, LeasedJob, Wish
 from service.store.group_leases import GroupLease
 from slope.columns import EpochColumns, StepColumns
 from slope.data import Array, Indices
@@ -47,7 +49,7 @@ class GroupRecorder:
         """The jobs that have not ended with a flush."""
         self._progress = progress
         self._columns: dict[int, dict[str, Any]] = {place: {} for place in job_ids}
-        self._writer: Writer[set[UUID]] = Writer(process.stopping)
+        self._writer: Writer[dict[UUID, Wish]] = Writer(process.stopping)
         self._forget()
 
     @property
@@ -99,17 +101,28 @@ class GroupRecorder:
     def epochs_done(self, place: int) -> int:
         return self._progress.epochs_done(place)
 
-    def flush(self, states: Array | None) -> set[UUID]:
-        """Write what has come since the last flush and extend the lease. The jobs that are to be cancelled.
+    def flush(self, states: Array | None) -> Mapping[UUID, Wish]:
+        """Write what has come since the last flush and extend the lease. The jobs that are to be cancelled or paused.
 
         `states` are all models' after the last epoch that was noted; None where all jobs end.
 
         Where the training goes on meanwhile, the result is that of the flush before.
         """
         if not self._written:
-            return set()
+            return {}
         waiting, flush = self._waiting, self._collect(states)
-        return set[UUID]().union(*self._writer.write(lambda: self._flush(flush, waiting)))
+        return ChainMap(*self._writer.write(lambda: self._flush(flush, waiting)))
+
+    def put_back(self, places: Sequence[int], detail: str) -> None:
+        """Give jobs back that were flushed with their states, and go on without them. An answer may have been lost."""
+        self.settle()
+        job_ids = {self._written.pop(place) for place in places}
+
+        def put_back(session: Session) -> None:
+            if left := job_ids & self._lease.leased_jobs(session, lock=True).keys():
+                self._lease.put_back(session, detail, only=left)
+
+        write_when_possible(self._database, self._stopping, put_back)
 
     def settle(self) -> None:
         """Wait until the last flush is done."""
@@ -133,13 +146,13 @@ class GroupRecorder:
         self._endings: dict[int, tuple[Ending, dict[str, Any]]] = {}
         self._waiting = self._rows = 0
 
-    def _flush(self, flush: Flush, waiting: int) -> set[UUID]:
+    def _flush(self, flush: Flush, waiting: int) -> dict[UUID, Wish]:
         with self._database.writing() as session:
             if waiting and _is_written(flush, self._lease.leased_jobs(session)):
-                return set()  # an earlier try has written it, and its answer was lost
-            cancelled = flush.write(session, self._lease, self._settings.lease_seconds)
+                return {}  # an earlier try has written it, and its answer was lost
+            wishes = flush.write(session, self._lease, self._settings.lease_seconds)
             session.commit()
-        return cancelled
+        return wishes
 
     def _change(self, place: int, states: Array | None) -> JobChange:
         ending, values = self._endings.get(place, (None, {}))

@@ -1,5 +1,6 @@
 """Keeps a lease alive while a step is long, and learns whether the work is to stop."""
 
+from collections.abc import Mapping
 from contextvars import copy_context
 from threading import Event, Thread
 from time import monotonic
@@ -11,10 +12,11 @@ import structlog
 
 from service.errors import LeaseLost, ServiceError
 from service.settings import Settings
+from service.store.changes import Wish
 from service.store.database import Database
 from service.store.leases import Lease
 
-StopReason = Literal["cancelled", "lease lost", "stopping", "out of time"]
+StopReason = Literal["cancelled", "paused", "lease lost", "stopping", "out of time"]
 _LAST_BEAT_SECONDS = 1.0
 """How long the end of the block waits for a beat that is under way: the database may not answer."""
 
@@ -33,7 +35,7 @@ class Heartbeat:
         self._lease = lease
         self._stopping = stopping
         self._is_lost = False
-        self._cancelled = frozenset[UUID]()
+        self._wishes: Mapping[UUID, Wish] = {}
         self._job_id: UUID | None = None
         self._deadline: float | None = None
         self._done = Event()
@@ -45,23 +47,27 @@ class Heartbeat:
         """Why the work that is under way must end; None while it may go on."""
         if self._is_lost:
             return "lease lost"
-        if self._job_id in self._cancelled:
+        wish = self._wishes.get(self._job_id) if self._job_id else None
+        if wish == "cancel":
             return "cancelled"
         if self._deadline is not None and monotonic() > self._deadline:
             return "out of time"
-        return "stopping" if self._stopping.is_set() else None
+        if self._stopping.is_set():
+            return "stopping"
+        return "paused" if wish == "pause" else None
 
     @property
-    def cancelled(self) -> frozenset[UUID]:
-        """The jobs that are to be cancelled."""
-        return self._cancelled
+    def wishes(self) -> Mapping[UUID, Wish]:
+        """The jobs that are to be cancelled or paused."""
+        return self._wishes
 
-    def cancel(self, job_ids: set[UUID]) -> None:
-        """Take note of jobs that are to be cancelled."""
-        self._cancelled |= job_ids
+    def note_wishes(self, wishes: Mapping[UUID, Wish]) -> None:
+        """Take note of jobs that are to be cancelled or paused."""
+        if wishes:
+            self._wishes = {**self._wishes, **wishes}
 
     def begin(self, seconds: float | None, job_id: UUID | None = None) -> None:
-        """The next work is under way, which has this many seconds; of one job, it ends when that is cancelled."""
+        """The next work is under way, which has this many seconds; of one job, it ends when that is to stop."""
         self._job_id = job_id
         self._deadline = None if seconds is None else monotonic() + seconds
 
@@ -86,6 +92,6 @@ class Heartbeat:
 
     def _beat(self) -> None:
         with self._database.writing() as session:
-            cancelled = self._lease.beat(session, self._settings.lease_seconds)
+            wishes = self._lease.beat(session, self._settings.lease_seconds)
             session.commit()
-        self.cancel(cancelled)
+        self.note_wishes(wishes)

@@ -186,7 +186,7 @@ class JobAttempt:
 
     def _flush_when_due(self) -> None:
         if self._recorder.is_due:
-            self._heartbeat.cancel(self._recorder.flush(self._training.checkpoint()))
+            self._heartbeat.note_wishes(self._recorder.flush(self._training.checkpoint()))
 
     def _take_analysis(self, *, wait: float) -> bool:
         """Take the analysis when it has come; whether there is none to wait for any more."""

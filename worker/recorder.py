@@ -1,6 +1,7 @@
 """Writes what training yields, and how far it is: one transaction a flush, guarded by the lease."""
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import monotonic
 from typing import Any, Self
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service.store.changes import Ending, JobChange
+from service.store.changes import Ending, JobChange, Wish
 from service.store.leases import JobLease
 from service.store.tables import Job
 from slope.health import Finding
@@ -91,7 +92,7 @@ class Recorder:
         self._lease = lease
         self._progress = progress
         self._columns: dict[str, Any] = {}
-        self._writer: Writer[set[UUID]] = Writer(process.stopping)
+        self._writer: Writer[dict[UUID, Wish]] = Writer(process.stopping)
         self._forget()
 
     @property
@@ -142,14 +143,14 @@ class Recorder:
         """Record what is peculiar about the run."""
         self._findings.extend(findings)
 
-    def flush(self, checkpoint: bytes) -> set[UUID]:
-        """Write what has come since the last flush and extend the lease. The job, if it is to be cancelled.
+    def flush(self, checkpoint: bytes) -> Mapping[UUID, Wish]:
+        """Write what has come since the last flush and extend the lease. Whether the job is to be cancelled or paused.
 
         Where the training goes on meanwhile, the result is that of the flush before.
         """
         self._batch.separate()
         collected = self._collect()
-        return set[UUID]().union(*self._writer.write(lambda: self._flush(collected, checkpoint)))
+        return ChainMap(*self._writer.write(lambda: self._flush(collected, checkpoint)))
 
     def settle(self) -> None:
         """Wait until the last flush is done."""
@@ -181,14 +182,14 @@ class Recorder:
         self._findings: list[Finding] = []
         self._waiting = self._numbers = 0
 
-    def _flush(self, collected: _Collected, checkpoint: bytes) -> set[UUID]:
+    def _flush(self, collected: _Collected, checkpoint: bytes) -> dict[UUID, Wish]:
         with self._database.writing() as session:
             if collected.waiting and self._epochs_written(session) == collected.progress.epochs_done:
-                return set()  # an earlier try has written it, and its answer was lost
+                return {}  # an earlier try has written it, and its answer was lost
             flush = collected.flush(self._lease.job_id, {"checkpoint": checkpoint})
-            cancelled = flush.write(session, self._lease, self._settings.lease_seconds)
+            wishes = flush.write(session, self._lease, self._settings.lease_seconds)
             session.commit()
-        return cancelled
+        return wishes
 
     def _epochs_written(self, session: Session) -> int:
         return self._lease.leased_jobs(session)[self._lease.job_id].epochs_done

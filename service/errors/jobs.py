@@ -1,5 +1,6 @@
 """Errors about jobs and sweeps."""
 
+from typing import Literal
 from uuid import UUID
 
 from service.errors.base import ServiceError
@@ -18,14 +19,36 @@ class JobNotFound(ServiceError):
 
 
 class JobIsFinal(ServiceError):
-    """The job has ended: there is nothing to cancel."""
+    """The job has ended: there is nothing to cancel, pause or resume. `POST /v1/jobs/{id}/rerun` trains it again."""
 
     status = 409
     type = "job-is-final"
     title = "The job has ended"
 
+    def __init__(self, status: str, wish: Literal["cancel", "pause", "resume"] = "cancel") -> None:
+        super().__init__(f"The job is {status} already: there is nothing to {wish}")
+
+
+class JobIsToBeCancelled(ServiceError):
+    """The job is being cancelled: it cannot be paused. Its worker ends it within seconds."""
+
+    status = 409
+    type = "job-is-to-be-cancelled"
+    title = "The job is being cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody has asked to cancel the job, so it cannot be paused: it ends within seconds")
+
+
+class JobIsNotPaused(ServiceError):
+    """The job is queued or running, and nobody has asked to pause it: there is nothing to resume."""
+
+    status = 409
+    type = "job-is-not-paused"
+    title = "The job is not paused"
+
     def __init__(self, status: str) -> None:
-        super().__init__(f"The job is {status} already: there is nothing to cancel")
+        super().__init__(f"The job is {status} and nobody has asked to pause it: there is nothing to resume")
 
 
 class JobHasChanged(ServiceError):

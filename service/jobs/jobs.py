@@ -31,6 +31,7 @@ Found = TypeVar("Found")
 
 log = structlog.get_logger()
 
+_PAUSED = "It is paused until somebody resumes it: POST /v1/jobs/{id}/resume"
 Check = Callable[[Job, str | None], None]
 """Raises where a job, and why it waits, are not what is expected."""
 
@@ -110,7 +111,7 @@ def cancel_job(database: Database, job_id: UUID, check: Check | None = None) -> 
     with database.writing() as session:
         jobs.lock_job(session, job_id)  # or it might begin to wait when it is known not to, and so seem to have ended
         check_job(session, job_id, check)
-        if not (jobs.cancel_queued(session, job_id) or jobs.ask_to_cancel(session, job_id)):
+        if not (jobs.cancel_waiting(session, job_id) or jobs.ask_to_cancel(session, job_id)):
             raise JobIsFinal(get_job(session, job_id).status)
         session.commit()
     with database.reading() as session:
@@ -141,20 +142,20 @@ def check_job(session: Session, job_id: UUID, check: Check | None) -> None:
 
 
 def waiting_reason(session: Session, job: Job) -> str | None:
-    """Why a queued job waits, in words; None of another."""
+    """Why a queued or paused job does not run, in words; None of another."""
     return waiting_reasons(session, [job])[0]
 
 
 def waiting_reasons(session: Session, found: Sequence[Job]) -> list[str | None]:
     """The same for many jobs, with one look at the workers."""
-    if not any(job.status == "queued" for job in found):
-        return [None] * len(found)
-    devices = workers.live_devices(session)
-    return [_reason(job, devices) if job.status == "queued" else None for job in found]
+    devices = workers.live_devices(session) if any(job.status == "queued" for job in found) else {}
+    return [_reason(job, devices) for job in found]
 
 
-def _reason(job: Job, devices: Mapping[str, bool]) -> str:
+def _reason(job: Job, devices: Mapping[str, bool]) -> str | None:
     """`devices` of live workers, and whether one of those workers hears its broker."""
+    if job.status != "queued":
+        return _PAUSED if job.status == "paused" else None
     device = device_for(job.device)
     if not devices:
         return "No worker is alive: start one with `slope worker`"

@@ -14,7 +14,7 @@ from service.store import job_lists, jobs
 from service.store.database import Database
 from service.store.job_lists import Filters, Order, Position
 from service.store.tables import Job
-from slope.statuses import FINAL
+from slope.statuses import OPEN, STATUSES
 
 MOST_CHANGED = 1000
 """Jobs that one request changes."""
@@ -40,7 +40,7 @@ def list_jobs(
 
 def cancel_jobs(database: Database, filters: Filters, *, dry_run: bool) -> Changes:
     """Cancel those of the jobs that have not ended, oldest first."""
-    changes = _selected(database, filters, ("queued", "running"))
+    changes = _selected(database, filters, OPEN)
     if not dry_run and changes.job_ids:
         with database.writing() as session:
             jobs.cancel_all(session, Job.id.in_(changes.job_ids))
@@ -50,7 +50,7 @@ def cancel_jobs(database: Database, filters: Filters, *, dry_run: bool) -> Chang
 
 def delete_jobs(database: Database, storage: Storage, filters: Filters, *, dry_run: bool) -> Changes:
     """Delete those of the jobs that do not run, oldest first, each by itself: what is deleted stays deleted."""
-    changes = _selected(database, filters, ("queued", *FINAL))
+    changes = _selected(database, filters, [status for status in STATUSES if status != "running"])
     if dry_run:
         return changes
     deadline, deleted = monotonic() + _LONGEST_SECONDS, []

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, case, insert, update
 from sqlalchemy.orm import Session
 
 from service.store.database import later, now
@@ -16,7 +16,16 @@ from service.store.tables import Event, Job
 if TYPE_CHECKING:
     from slope.health import Finding  # needs torch, which the API loads when it is first needed
 
+Wish = Literal["cancel", "pause"]
+"""What a client wants of a running job."""
 RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
+RETURNED: dict[str, Any] = {
+    "status": case((Job.pause_requested, "paused"), else_="queued"),
+    "pause_requested": False,
+    "rung_at": None,
+    **RELEASED,
+}
+"""Of a job that its attempt gives back, or that is taken from it: where a pause was asked for, it begins now."""
 _RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
 """A job that advances is not given up, however often its workers die."""
 
@@ -27,7 +36,12 @@ class LeasedJob:
 
     epochs_done: int
     cancel_requested: bool
+    pause_requested: bool
     event_count: int
+
+    @property
+    def wish(self) -> Wish | None:
+        return wish_of(self.cancel_requested, self.pause_requested)
 
 
 @dataclass(frozen=True)
@@ -49,9 +63,16 @@ class JobChange:
     ending: Ending | None = None
 
 
+def wish_of(cancel_requested: bool, pause_requested: bool) -> Wish | None:
+    if cancel_requested:
+        return "cancel"
+    return "pause" if pause_requested else None
+
+
 def ended_columns(session: Session, status: str) -> dict[str, Any]:
     """What a job's row has when it has ended."""
-    return {"status": status, "finished_at": now(session), "checkpoint": None, **RELEASED}
+    ended = {"status": status, "finished_at": now(session), "checkpoint": None, "pause_requested": False}
+    return ended | RELEASED
 
 
 def change_jobs(

@@ -133,12 +133,20 @@ def claim_more(session: Session, first: JobLease, job_ids: Sequence[UUID], claim
 
 
 def claim_group(session: Session, group_id: UUID, claimant: Claimant) -> GroupLease | None:
-    """Take the queued jobs of a group. None when there are none."""
-    token, of_group = uuid4(), Job.group_id == group_id
-    queued = select(Job.id).where(of_group, *_is_claimable(claimant)).order_by(Job.id).with_for_update()
-    together = len(session.scalars(queued).all())  # locked in the order in which everybody locks many
+    """Take queued jobs of a group that stand at the same epoch. None when there are none.
+
+    Those that were paused may stand elsewhere: they are claimed by themselves.
+    """
+    queued = select(Job.id, Job.epochs_done).where(Job.group_id == group_id, *_is_claimable(claimant))
+    # Locked in the order in which everybody locks many.
+    standing = {row.id: row.epochs_done for row in session.execute(queued.order_by(Job.id).with_for_update())}
+    if not standing:
+        return None
+    token, epoch = uuid4(), next(iter(standing.values()))
+    together = sum(done == epoch for done in standing.values())
+    of_group = (Job.group_id == group_id, Job.epochs_done == epoch)
     rows = _claim(
-        session, claimant, token, of_group, detail=lambda attempt: f"Attempt {attempt}, with its group of {together}"
+        session, claimant, token, *of_group, detail=lambda attempt: f"Attempt {attempt}, with its group of {together}"
     )
     return GroupLease(group_id, token) if rows else None
 

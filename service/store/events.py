@@ -42,6 +42,12 @@ def add_statuses(session: Session, job_ids: Sequence[UUID], status: str, detail:
     _add_many(session, dict.fromkeys(job_ids, detail), shared)
 
 
+def add_pauses(session: Session, epochs_done: Mapping[UUID, int]) -> None:
+    """That jobs are paused from now on."""
+    details = {job_id: f"Paused after {done} epochs" for job_id, done in epochs_done.items()}
+    _add_many(session, details, {"kind": "status", "level": "info", "status": "paused"})
+
+
 def add_warning(
     session: Session, job_id: UUID, detail: str, *, level: str = "warning", code: str | None = None
 ) -> None:

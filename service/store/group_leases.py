@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Row, and_, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.store import datasets, events
-from service.store.changes import RELEASED, Ending, JobChange
+from service.store import datasets
+from service.store.changes import Ending, JobChange
 from service.store.leases import AttemptLease
 from service.store.tables import Job
 
@@ -23,7 +23,7 @@ from service.store.tables import Job
 class GroupLease(AttemptLease):
     """The lease of all jobs of a group that were queued when it was claimed.
 
-    The group goes on without those that are cancelled, and ends with the last of them.
+    The group goes on without those that are cancelled or paused, and ends with the last of them.
     """
 
     with_numbers = datasets.with_numbers_once
@@ -59,8 +59,7 @@ class GroupLease(AttemptLease):
 
         A model's bits depend on its place and on the width, and not on its neighbours: each goes on where it was.
         """
+        self.put_back(session, detail)
         middle = len(job_ids) // 2
         for half in (job_ids[:middle], job_ids[middle:]):
-            queued = {"status": "queued", "rung_at": None, "group_id": uuid7(), **RELEASED}
-            session.execute(update(Job).where(Job.id.in_(half)).values(queued))
-        events.add_statuses(session, job_ids, "queued", detail)
+            session.execute(update(Job).where(Job.id.in_(half)).values(group_id=uuid7()))

@@ -82,11 +82,11 @@ def add_job(session: Session, values: dict[str, Any], warnings: Sequence[str] = 
     events.add_first(session, {values["id"]: warnings})
 
 
-def cancel_queued(session: Session, job_id: UUID) -> bool:
-    """End a job that nobody has claimed."""
+def cancel_waiting(session: Session, job_id: UUID) -> bool:
+    """End a job that nobody has claimed, or that is paused."""
     ended = session.execute(
         update(Job)
-        .where(Job.id == job_id, Job.status == "queued")
+        .where(Job.id == job_id, _IS_WAITING)
         .values(status="cancelled", finished_at=now(session), checkpoint=None)
         .returning(Job.id)
     ).one_or_none()
@@ -96,21 +96,21 @@ def cancel_queued(session: Session, job_id: UUID) -> bool:
 
 
 def ask_to_cancel(session: Session, job_id: UUID) -> bool:
-    """Raise the flag that a running job's next flush reads."""
-    asked = session.execute(
-        update(Job).where(Job.id == job_id, Job.status == "running").values(cancel_requested=True).returning(Job.id)
-    )
-    return asked.one_or_none() is not None
+    """Raise the flag that a running job's next flush reads. It takes the place of a wish to pause."""
+    wished = {"cancel_requested": True, "pause_requested": False}
+    asked = update(Job).where(Job.id == job_id, Job.status == "running").values(wished)
+    return session.execute(asked.returning(Job.id)).one_or_none() is not None
 
 
 def cancel_all(session: Session, which: ColumnElement[bool]) -> int:
-    """End those of these jobs that wait, and raise the flag of those that run. How many they are."""
+    """End those of these jobs that wait or are paused, and raise the flag of those that run. How many they are."""
     lock_jobs(session, which)
-    waiting = list(session.scalars(select(Job.id).where(which, Job.status == "queued")))
+    waiting = list(session.scalars(select(Job.id).where(which, _IS_WAITING)))
     ended = {"status": "cancelled", "finished_at": now(session), "checkpoint": None}
-    session.execute(update(Job).where(which, Job.status == "queued").values(**ended))
+    session.execute(update(Job).where(which, _IS_WAITING).values(**ended))
     events.add_statuses(session, waiting, "cancelled", "Cancelled before it ran on")
-    running = update(Job).where(which, Job.status == "running").values(cancel_requested=True)
+    wished = {"cancel_requested": True, "pause_requested": False}
+    running = update(Job).where(which, Job.status == "running").values(wished)
     return len(waiting) + len(session.scalars(running.returning(Job.id)).all())
 
 
@@ -174,6 +174,7 @@ def remove_job(session: Session, job_id: UUID) -> UUID | None:
     return gone.scalar_one_or_none()
 
 
+_IS_WAITING = Job.status.in_(("queued", "paused"))
 _INSERT = insert(Job.metadata.tables["jobs"])
 """Of the table, not the class: the ORM would take twice as long."""
 _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))

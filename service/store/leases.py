@@ -6,7 +6,7 @@ they have in common and the lease of a job, `group_leases` that of a group, `par
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
 from service.errors import LeaseLost
 from service.store import datasets, events
-from service.store.changes import RELEASED, Ending, JobChange, LeasedJob, change_jobs
+from service.store.changes import RETURNED, Ending, JobChange, LeasedJob, Wish, change_jobs, wish_of
 from service.store.database import later
 from service.store.tables import Job, Table
 
@@ -43,8 +43,8 @@ class Lease(ABC):
         """Which rows of the table are the lease's."""
 
     @abstractmethod
-    def beat(self, session: Session, lease_seconds: float) -> set[UUID]:
-        """Extend the lease with nothing to record. Which of its jobs are to be cancelled."""
+    def beat(self, session: Session, lease_seconds: float) -> dict[UUID, Wish]:
+        """Extend the lease with nothing to record. Which of its jobs are to be cancelled or paused."""
 
     def write(
         self,
@@ -73,30 +73,37 @@ class AttemptLease(Lease):
     def names(self) -> dict[str, Any]:
         """What the log calls it."""
 
-    def beat(self, session: Session, lease_seconds: float) -> set[UUID]:
+    def beat(self, session: Session, lease_seconds: float) -> dict[UUID, Wish]:
         extended = {"lease_until": later(session, lease_seconds), "version": Job.version}
-        rows = self.write(session, Job.id, Job.cancel_requested, **extended)
-        return {row.id for row in rows if row.cancel_requested}
+        rows = self.write(session, Job.id, Job.cancel_requested, Job.pause_requested, **extended)
+        wishes = {row.id: wish_of(row.cancel_requested, row.pause_requested) for row in rows}
+        return {job_id: wish for job_id, wish in wishes.items() if wish}
 
-    def put_back(self, session: Session, detail: str) -> None:
-        """Give the jobs back to the queue without counting the attempt against them."""
-        rows = self.write(session, Job.id, status="queued", rung_at=None, **RELEASED)
-        events.add_statuses(session, [row.id for row in rows], "queued", detail)
+    def put_back(self, session: Session, detail: str, *, only: Collection[UUID] | None = None) -> None:
+        """Give the jobs back without counting the attempt against them: to the queue, or as paused where that is asked.
+
+        `only` these of them, and the lease goes on with the others.
+        """
+        chosen = None if only is None else Job.id.in_(only)
+        rows = self.write(session, Job.id, Job.status, Job.epochs_done, condition=chosen, **RETURNED)
+        events.add_statuses(session, [row.id for row in rows if row.status == "queued"], "queued", detail)
+        events.add_pauses(session, {row.id: row.epochs_done for row in rows if row.status == "paused"})
 
     def leased_jobs(self, session: Session, *, lock: bool = False) -> dict[UUID, LeasedJob]:
         """The jobs that are still the lease's. With `lock` nobody else can change them until the transaction ends."""
-        query = select(Job.id, Job.epochs_done, Job.cancel_requested, Job.event_count).where(self.owned)
+        columns = (Job.id, Job.epochs_done, Job.cancel_requested, Job.pause_requested, Job.event_count)
+        query = select(*columns).where(self.owned)
         query = query.order_by(Job.id)
         rows = session.execute(query.with_for_update() if lock else query).all()
         if not rows:
             raise LeaseLost
         return {row[0]: LeasedJob(*row[1:]) for row in rows}
 
-    def change(self, session: Session, changes: Sequence[JobChange], lease_seconds: float) -> set[UUID]:
-        """Change some of the jobs, and extend the lease. Which of its jobs are to be cancelled."""
+    def change(self, session: Session, changes: Sequence[JobChange], lease_seconds: float) -> dict[UUID, Wish]:
+        """Change some of the jobs, and extend the lease. Which of its jobs are to be cancelled or paused."""
         locked = self.lock_jobs(session, changes)
         change_jobs(session, changes, locked, lease_seconds)
-        return {job_id for job_id, job in locked.items() if job.cancel_requested}
+        return {job_id: job.wish for job_id, job in locked.items() if job.wish}
 
     def lock_jobs(self, session: Session, changes: Sequence[JobChange]) -> dict[UUID, LeasedJob]:
         """Let nobody else change the lease's jobs, which are to have these changes, until the transaction ends."""
@@ -135,8 +142,8 @@ class JobLease(AttemptLease):
         """As of several jobs that train one after another: it is the lease of one."""
         return (self,)
 
-    def extend(self, session: Session, lease_seconds: float, **values: Any) -> set[UUID]:
-        """Record columns of the job and extend the lease. The job, if it is to be cancelled."""
+    def extend(self, session: Session, lease_seconds: float, **values: Any) -> dict[UUID, Wish]:
+        """Record columns of the job and extend the lease. Whether it is to be cancelled or paused."""
         return self.change(session, [JobChange(self.job_id, values)], lease_seconds)
 
     def finish(self, session: Session, status: str, detail: str | None = None, **values: Any) -> None:

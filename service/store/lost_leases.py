@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, case, select, text, true, update
 from sqlalchemy.orm import Session
 
 from service.store import events
-from service.store.changes import RELEASED, ended_columns
+from service.store.changes import RETURNED, ended_columns
 from service.store.database import now
 from service.store.leases import JobLease
 from service.store.partitions import release_partitions
@@ -50,7 +50,8 @@ def end_transactions(session: Session, lost: RunningJob) -> None:
 
 
 def release_lost(session: Session, lost: RunningJob, max_crashes: int, *, counts: bool = True) -> bool:
-    """Take a job from an attempt that died: back into the queue, or failed where several in a row recorded nothing.
+    """Take a job from an attempt that died: back into the queue, or paused where that was asked for, or failed where
+    several in a row recorded nothing.
 
     True when this call did it: of several reapers one wins, for the token they saw is gone afterwards. A lease that had
     run out may have been extended since, by a flush that took long. `counts` says whether the attempt does as one of
@@ -61,8 +62,8 @@ def release_lost(session: Session, lost: RunningJob, max_crashes: int, *, counts
     released = session.execute(
         update(Job)
         .where(lease.owned, is_still_lost)
-        .values(status="queued", rung_at=None, crashes=_CRASHES if counts else Job.crashes, **RELEASED)
-        .returning(Job.crashes)
+        .values(crashes=_CRASHES if counts else Job.crashes, **RETURNED)
+        .returning(Job.crashes, Job.status)
     ).one_or_none()
     if released is None:
         return False
@@ -72,7 +73,7 @@ def release_lost(session: Session, lost: RunningJob, max_crashes: int, *, counts
         session.execute(update(Job).where(Job.id == lease.job_id).values(given_up))
     release_partitions(session, lease.job_id, lost.worker_id)
     detail = f"The worker was lost in attempt {lease.attempt}"
-    events.add_status(session, lease.job_id, "failed" if is_given_up else "queued", detail)
+    events.add_status(session, lease.job_id, "failed" if is_given_up else released.status, detail)
     return True
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
+from service.store.changes import Wish
 from service.store.database import later, now
 from service.store.leases import Claimant, Lease
 from service.store.tables import Job, Partition
@@ -36,13 +37,11 @@ class PartitionLease(Lease):
             Partition.job_id == self.job_id, Partition.number == self.number, Partition.lease_token == self.token
         )
 
-    def beat(self, session: Session, lease_seconds: float) -> set[UUID]:
+    def beat(self, session: Session, lease_seconds: float) -> dict[UUID, Wish]:
         """Extend the lease. Raises LeaseLost also where nobody waits for the partition any more."""
-        is_wanted = exists().where(
-            Job.id == self.job_id, Job.status.in_(("running", "queued")), Job.cancel_requested.is_(False)
-        )
+        is_wanted = exists().where(Job.id == self.job_id, Job.status.in_(("running", "queued")), ~_is_to_stop)
         self.write(session, Partition.number, condition=is_wanted, lease_until=later(session, lease_seconds))
-        return set()
+        return {}
 
     def finish(self, session: Session, reduced: bytes, seconds: float) -> None:
         """Keep what the partition was reduced to. The token stays, so that this can be repeated."""
@@ -66,11 +65,11 @@ def cut_job(session: Session, job_id: UUID, ranges: Sequence[range]) -> None:
 
 
 def claim_partition(session: Session, job_id: UUID, token: UUID, claimant: Claimant) -> PartitionLease | None:
-    """Take a partition of a running job that nobody has. None where there is none, or the job is to be cancelled.
+    """Take a partition of a running job that nobody has. None where there is none, or the job is to stop.
 
     Asked again with the same token, it gives what the token was given: the answer to a commit can be lost.
     """
-    is_running = exists().where(Job.id == job_id, Job.status == "running", Job.cancel_requested.is_(False))
+    is_running = exists().where(Job.id == job_id, Job.status == "running", ~_is_to_stop)
     each = aliased(Partition)
     first_free = (
         select(each.number)
@@ -96,13 +95,10 @@ def claim_partition(session: Session, job_id: UUID, token: UUID, claimant: Claim
     return PartitionLease(job_id, number, token, range(first_row, first_row + rows))
 
 
-def release_partitions(session: Session, job_id: UUID, worker_id: UUID) -> None:
-    """Let others have what a worker has taken and not reduced: its process is gone."""
-    session.execute(
-        update(Partition)
-        .where(Partition.job_id == job_id, Partition.worker_id == worker_id, Partition.reduced.is_(None))
-        .values(**_FREE)
-    )
+def release_partitions(session: Session, job_id: UUID, worker_id: UUID | None = None) -> None:
+    """Let others have what a worker, or any, has taken and not reduced: its process is gone, or has left it."""
+    taken = update(Partition).where(Partition.job_id == job_id, Partition.reduced.is_(None))
+    session.execute((taken if worker_id is None else taken.where(Partition.worker_id == worker_id)).values(**_FREE))
 
 
 def count_partitions(session: Session, job_id: UUID) -> tuple[int, int]:
@@ -120,4 +116,5 @@ def reduced_partitions(session: Session, job_id: UUID) -> Iterator[bytes]:
         yield each
 
 
+_is_to_stop = or_(Job.cancel_requested, Job.pause_requested)
 _FREE: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None}

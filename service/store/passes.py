@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, undefer
 
+from service.store.changes import Wish
 from service.store.database import later, now
 from service.store.leases import Claimant, Lease
 from service.store.tables import RowPass
@@ -33,9 +34,9 @@ class PassLease(Lease):
     def owned(self) -> ColumnElement[bool]:
         return and_(RowPass.job_id == self.job_id, RowPass.name == self.name, RowPass.lease_token == self.token)
 
-    def beat(self, session: Session, lease_seconds: float) -> set[UUID]:
+    def beat(self, session: Session, lease_seconds: float) -> dict[UUID, Wish]:
         self.write(session, RowPass.name, lease_until=later(session, lease_seconds))
-        return set()
+        return {}
 
     def finish(self, session: Session, result: dict[str, Any]) -> None:
         """Keep what was found. The token stays, so that this can be repeated."""

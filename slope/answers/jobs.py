@@ -111,7 +111,7 @@ class JobView(View):
     assigned_device: str | None
     """The device it was trained on."""
     timeout_seconds: float | None
-    """It fails when it has not ended this long after it first began to run."""
+    """It fails when it has not ended this long after it first began to run, pauses left out."""
     cross_validation: int | None
     """Into how many folds the rows trained on are dealt; what came of it is among the metrics."""
     metadata: dict[str, str]
@@ -139,7 +139,7 @@ class JobView(View):
     error: ErrorView | None
     """Of a job that failed."""
     reason: str | None
-    """Why a queued job waits."""
+    """Why a queued or paused job does not run."""
     warnings: list[str]
     """Sentences: what is peculiar, and what to do."""
     created_at: datetime

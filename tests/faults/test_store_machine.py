@@ -167,7 +167,7 @@ class Store(RuleBasedStateMachine):
     @rule(job_id=job_ids)
     def cancel(self, job_id: UUID) -> None:
         expected = self._expected[job_id]
-        ended = self._do(lambda session: jobs.cancel_queued(session, job_id))
+        ended = self._do(lambda session: jobs.cancel_waiting(session, job_id))
         asked = self._do(lambda session: jobs.ask_to_cancel(session, job_id))
         assert (ended, asked) == (expected.status == "queued", expected.status == "running")
         if ended:

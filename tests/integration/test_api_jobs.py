@@ -524,7 +524,7 @@ def test_a_poll_tells_each_change_as_soon_as_it_is_made(client: TestClient, data
     assert client.get(url).json()["warnings"] == ["look out"]
     change(database, lambda session: mine.put_back(session, "for the test"))
     assert "No worker" in client.get(url).json()["reason"]
-    change(database, lambda session: jobs.cancel_queued(session, mine.job_id))
+    change(database, lambda session: jobs.cancel_waiting(session, mine.job_id))
     assert client.get(url).json()["status"] == client.get(url).json()["status"] == "cancelled"
     change(database, lambda session: jobs.remove_job(session, mine.job_id))
     problem_of(client.get(url), 404)

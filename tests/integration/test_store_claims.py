@@ -162,7 +162,7 @@ def test_an_extension_moves_the_lease_and_tells_of_the_wish_to_cancel(database: 
     mine = claimed(database, lease_seconds=1)
     before = read(database, mine.job_id).lease_until
 
-    assert change(database, lambda session: mine.extend(session, 60.0, epochs_done=2)) == set()
+    assert change(database, lambda session: mine.extend(session, 60.0, epochs_done=2)) == {}
     after = read(database, mine.job_id)
     change(database, lambda session: jobs.ask_to_cancel(session, mine.job_id))
 
@@ -170,8 +170,8 @@ def test_an_extension_moves_the_lease_and_tells_of_the_wish_to_cancel(database: 
     assert before
     assert (after.lease_until - before).total_seconds() > 50
     assert after.epochs_done == 2
-    assert change(database, lambda session: mine.extend(session, 60.0)) == {mine.job_id}
-    assert change(database, lambda session: mine.beat(session, 60.0)) == {mine.job_id}
+    assert change(database, lambda session: mine.extend(session, 60.0)) == {mine.job_id: "cancel"}
+    assert change(database, lambda session: mine.beat(session, 60.0)) == {mine.job_id: "cancel"}
 
 
 def test_the_end_of_a_job_clears_what_only_a_running_job_has(database: Database) -> None:
@@ -317,19 +317,19 @@ def test_a_worker_finds_the_jobs_that_its_own_processes_run(database: Database) 
 def test_a_waiting_job_is_cancelled_at_once(database: Database) -> None:
     job_id = submit(database)
 
-    assert change(database, lambda session: jobs.cancel_queued(session, job_id)) is True
+    assert change(database, lambda session: jobs.cancel_waiting(session, job_id)) is True
 
     job = read(database, job_id)
     assert job.status == "cancelled"
     assert job.finished_at
     assert claim(database, job_id) is None
-    assert change(database, lambda session: jobs.cancel_queued(session, job_id)) is False
+    assert change(database, lambda session: jobs.cancel_waiting(session, job_id)) is False
 
 
 def test_a_running_job_is_asked_to_stop_and_not_taken_away(database: Database) -> None:
     mine = claimed(database)
 
-    assert change(database, lambda session: jobs.cancel_queued(session, mine.job_id)) is False
+    assert change(database, lambda session: jobs.cancel_waiting(session, mine.job_id)) is False
     assert change(database, lambda session: jobs.ask_to_cancel(session, mine.job_id)) is True
 
     assert columns(database, mine.job_id)["cancel_requested"] is True
@@ -342,7 +342,7 @@ def test_a_job_that_has_ended_is_not_cancelled(database: Database, status: str) 
     change(database, lambda session: mine.finish(session, status))
     before = columns(database, mine.job_id)
 
-    assert change(database, lambda session: jobs.cancel_queued(session, mine.job_id)) is False
+    assert change(database, lambda session: jobs.cancel_waiting(session, mine.job_id)) is False
     assert change(database, lambda session: jobs.ask_to_cancel(session, mine.job_id)) is False
     assert columns(database, mine.job_id) == before
 
@@ -354,7 +354,7 @@ def test_of_a_cancellation_and_a_claim_at_once_exactly_one_happens(database: Dat
         def act(number: int, job_id: UUID = job_id) -> bool:
             if number:
                 return claim(database, job_id) is not None
-            return bool(change(database, lambda session: jobs.cancel_queued(session, job_id)))
+            return bool(change(database, lambda session: jobs.cancel_waiting(session, job_id)))
 
         was_cancelled, was_claimed = at_once(2, act)
         assert was_cancelled != was_claimed

@@ -69,7 +69,7 @@ def test_a_session_to_read_with_cannot_write(database: Database) -> None:
     job_id = submit(database)
 
     with database.reading() as session, pytest.raises(SQLAlchemyError):
-        jobs.cancel_queued(session, job_id)
+        jobs.cancel_waiting(session, job_id)
 
     assert read(database, job_id).status == "queued"
 
@@ -92,7 +92,7 @@ def test_what_is_not_committed_is_rolled_back(database: Database) -> None:
     job_id = submit(database)
 
     with database.writing() as session:
-        assert jobs.cancel_queued(session, job_id)
+        assert jobs.cancel_waiting(session, job_id)
 
     assert read(database, job_id).status == "queued"
 
@@ -155,7 +155,7 @@ def test_a_writer_does_not_stop_readers(database: Database) -> None:
     job_id = submit(database)
 
     with database.writing() as session:
-        jobs.cancel_queued(session, job_id)
+        jobs.cancel_waiting(session, job_id)
         assert read(database, job_id).status == "queued"
         session.commit()
 

@@ -72,7 +72,7 @@ def test_a_version_grows_with_every_change_that_can_be_seen(database: Database, 
 def test_a_version_grows_when_a_waiting_job_is_claimed_or_cancelled(database: Database) -> None:
     job_id = submit(database)
     before = version(database, job_id)
-    assert change(database, lambda session: jobs.cancel_queued(session, job_id))
+    assert change(database, lambda session: jobs.cancel_waiting(session, job_id))
 
     assert version(database, job_id) > before
     waiting = submit(database)

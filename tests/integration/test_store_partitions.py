@@ -7,7 +7,7 @@ import pytest
 from workbench import abandoned, at_once, change, claim, claimed, submit
 
 from service.errors import LeaseLost
-from service.store import jobs, lost_leases, partitions
+from service.store import jobs, lost_leases, partitions, pauses
 from service.store.database import Database
 from service.store.leases import Claimant, JobLease
 from service.store.partitions import PartitionLease
@@ -144,14 +144,30 @@ def test_a_partition_that_is_put_back_is_the_next_to_be_taken(database: Database
     assert [each.number for _ in range(3) if (each := take(database, mine.job_id))] == [0, 1, 2]
 
 
-def test_nobody_works_for_a_job_that_is_to_be_cancelled(database: Database, mine: JobLease) -> None:
+@pytest.mark.parametrize("ask", [jobs.ask_to_cancel, pauses.ask_to_pause])
+def test_nobody_works_for_a_job_that_is_to_stop(database: Database, mine: JobLease, ask: Any) -> None:
     taken = take(database, mine.job_id)
     assert taken
-    change(database, lambda session: jobs.ask_to_cancel(session, mine.job_id))
+    change(database, lambda session: ask(session, mine.job_id))
 
     assert take(database, mine.job_id) is None
     with pytest.raises(LeaseLost):
         change(database, lambda session: taken.beat(session, 60))
+
+
+def test_what_a_helper_had_when_a_job_was_paused_is_free_when_it_is_resumed(database: Database, mine: JobLease) -> None:
+    taken = take(database, mine.job_id)
+    assert taken
+    change(database, lambda session: pauses.ask_to_pause(session, mine.job_id))
+    change(database, lambda session: mine.put_back(session, "for the test"))
+    with pytest.raises(LeaseLost):
+        change(database, lambda session: taken.beat(session, 60))
+
+    change(database, lambda session: pauses.resume_paused(session, mine.job_id))
+    claim(database, mine.job_id)
+
+    assert (again := take(database, mine.job_id))
+    assert again.number == taken.number
 
 
 def test_a_job_that_waits_for_its_next_attempt_lets_others_end_what_they_have(

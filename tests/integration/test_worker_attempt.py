@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, abandoned, change, claim, columns, read, request, storage, submit
 
 import service.jobs.jobs
+import service.jobs.pauses
 from service.data.numbers import Arrays
 from service.settings import Settings
 from service.store import bulk, jobs, lost_leases
@@ -463,6 +464,45 @@ def test_a_run_that_was_cut_anywhere_and_resumed_leaves_the_bits_of_one_that_was
     assert first.predictions_after == second.predictions_after
     assert second.crashes == 0
     assert second.attempt == len([status for status in told(database, cut) if status == "running"])
+
+
+@pytest.mark.parametrize(
+    "hyperparameters",
+    [HISTORY, HISTORY | {"engine": "eager", "optimizer": {"name": "adam"}}, {"epochs": 12, "standardize": True}],
+    ids=["history", "eager", "standardized"],
+)
+def test_a_job_that_was_paused_and_resumed_leaves_the_bits_of_one_that_was_not(
+    database: Database, run: Run, wait_for_heartbeat: Callable[[], None], hyperparameters: dict[str, Any]
+) -> None:
+    wanted = request(**hyperparameters) | {"predict": [7.0]}
+    whole, paused = submit(database, wanted), submit(database, wanted)
+    run(whole)
+
+    def pause() -> None:
+        service.jobs.pauses.pause_job(database, paused)
+        wait_for_heartbeat()
+
+    for number in (1, 6):
+        run(paused, AtStep(number, pause), flush_epochs=1, flush_seconds=NEVER, beat_seconds=0.01)
+        assert read(database, paused).status == "paused"
+        service.jobs.pauses.resume_job(database, FakeQueue(), paused)
+    run(paused)
+
+    assert epochs_of(database, paused) == epochs_of(database, whole)
+    assert steps_of(database, paused) == steps_of(database, whole)
+    for name in ("weights", "bias", "scaler", "loss_first", "loss_last", "loss_best", "predictions_after"):
+        assert getattr(read(database, paused), name) == getattr(read(database, whole), name)
+    assert told(database, paused) == [*["queued", "running", "paused"] * 2, "queued", "running", "succeeded"]
+    assert read(database, paused).crashes == 0
+
+
+def test_a_job_whose_epoch_is_long_is_paused_by_the_heartbeat(database: Database, run: Run) -> None:
+    job_id = submit(database, request(epochs=10_000_000, engine="eager", record={"steps": "none", "every": 10_000_000}))
+
+    wish = AtStep(5, lambda: service.jobs.pauses.pause_job(database, job_id))
+    run(job_id, wish, flush_epochs=NEVER, flush_seconds=NEVER, beat_seconds=0.01)
+
+    assert told(database, job_id) == ["queued", "running", "paused"]
 
 
 def test_a_run_whose_worker_died_goes_on_from_its_last_flush(database: Database, run: Run) -> None:

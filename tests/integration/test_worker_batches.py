@@ -12,8 +12,9 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, change, columns, jobs_of, read, request, submit, submit_sweep
+from workbench import LECTURE, FakeQueue, change, columns, jobs_of, read, request, submit, submit_sweep
 
+from service.jobs import pauses
 from service.store import jobs as stored
 from service.store import lost_leases
 from service.store.database import Database
@@ -225,6 +226,33 @@ def test_a_job_of_a_batch_is_cancelled_before_it_begins(
 
     assert statuses(database, waiting)[1:3] == ["succeeded", "cancelled"]
     assert history(database, waiting[2])[-1][-2:] == (0, "Cancelled after 0 epochs")
+
+
+def test_a_job_of_a_batch_is_paused_before_it_begins_and_those_behind_it_wait_again(
+    process: Process,
+    database: Database,
+    alone: list[Any],
+    waiting: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    wait_for_heartbeat: Callable[[], None],
+) -> None:
+    settings = process.settings.model_copy(update={"beat_seconds": 0.01})
+
+    def pause() -> None:
+        pauses.pause_job(database, waiting[2])
+        wait_for_heartbeat()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobAttempt, "train", acting_at(2, pause, JobAttempt.train))
+        take_work(replace(process, settings=settings), waiting[0])
+
+    assert statuses(database, waiting) == ["succeeded", "succeeded", "paused", "queued"]
+    assert history(database, waiting[2])[-1][-2:] == (0, "Paused after 0 epochs")
+    pauses.resume_job(database, FakeQueue(), waiting[2])
+    take_work(process, waiting[2])
+    take_work(process, waiting[3])
+    assert statuses(database, waiting) == ENDS
+    assert [remains(database, job_id)[0] for job_id in waiting] == [left[0] for left in alone]
 
 
 def test_the_time_of_a_job_begins_with_its_own_training(

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from workbench import FakeQueue, change, claim, claim_group_of, columns, expired, jobs_of, read, request, submit_sweep
 
 import service.jobs.jobs
+import service.jobs.pauses
 import service.jobs.sweeps
 from service.data.numbers import Arrays
 from service.errors import LeaseLost
@@ -271,6 +272,73 @@ def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
     assert columns(database, gone.id)["checkpoint"] is None
     assert len(numbers_of(database, Epoch, gone.id)) == gone.epochs_done
     assert history_of(database, gone.id)[-1][:2] == (gone.epochs_done, "cancelled")
+
+
+@pytest.mark.parametrize(
+    "rhythm",
+    [
+        pytest.param({"flush_epochs": 2, "flush_seconds": NEVER, "beat_seconds": NEVER}, id="the flush notices"),
+        pytest.param({"flush_epochs": NEVER, "flush_seconds": NEVER, "beat_seconds": 0.01}, id="the heartbeat notices"),
+    ],
+)
+def test_one_job_of_a_group_is_paused_and_all_have_the_bits_of_a_group_that_was_not(
+    database: Database, run: Run, rhythm: dict[str, Any]
+) -> None:
+    shared = {"epochs": 300, "optimizer": {"name": "adam"}}
+    whole = jobs_of(database, submit_sweep(database, sweep(**shared)))
+    run(whole[0].id)
+    jobs = jobs_of(database, submit_sweep(database, sweep(**shared)))
+
+    run(jobs[0].id, AtStep(5, lambda: service.jobs.pauses.pause_job(database, jobs[1].id)), **rhythm)
+
+    assert [read(database, job.id).status for job in jobs] == ["succeeded", "paused", "succeeded", "succeeded"]
+    paused = read(database, jobs[1].id)
+    assert 0 < paused.epochs_done < 300
+    assert history_of(database, paused.id)[-1][:2] == (paused.epochs_done, "paused")
+    service.jobs.pauses.resume_job(database, FakeQueue(), paused.id)
+    run(paused.id)
+    for job, same in zip(jobs, whole, strict=True):
+        assert result_of(database, job.id) == result_of(database, same.id)
+        assert numbers_of(database, Epoch, job.id) == numbers_of(database, Epoch, same.id)
+
+
+def test_members_of_a_group_that_stand_at_different_epochs_are_claimed_apart(database: Database, run: Run) -> None:
+    whole = jobs_of(database, submit_sweep(database, sweep(epochs=40)))
+    run(whole[0].id)
+    jobs = jobs_of(database, submit_sweep(database, sweep(epochs=40)))
+    service.jobs.pauses.pause_job(database, jobs[2].id)
+    run(jobs[0].id, stopping_at(20), flush_epochs=1, flush_seconds=NEVER, beat_seconds=NEVER)
+    assert [read(database, job.id).status for job in jobs] == ["queued", "queued", "paused", "queued"]
+    service.jobs.pauses.resume_job(database, FakeQueue(), jobs[2].id)
+
+    run(jobs[0].id)
+    assert [read(database, job.id).status for job in jobs] == ["succeeded", "succeeded", "queued", "succeeded"]
+    run(jobs[0].id)
+
+    for job, same in zip(jobs, whole, strict=True):
+        assert result_of(database, job.id) == result_of(database, same.id)
+
+
+def test_all_jobs_of_a_group_are_paused_and_train_together_again(database: Database, run: Run) -> None:
+    whole = jobs_of(database, submit_sweep(database, sweep()))
+    run(whole[0].id)
+    jobs = jobs_of(database, submit_sweep(database, sweep()))
+
+    def pause_all() -> None:
+        for job in jobs:
+            service.jobs.pauses.pause_job(database, job.id)
+
+    with capture_logs() as told:
+        run(jobs[0].id, AtStep(5, pause_all), flush_epochs=1, flush_seconds=NEVER, beat_seconds=NEVER)
+    assert [entry["event"] for entry in told if entry["log_level"] != "info"] == []
+    assert {read(database, job.id).status for job in jobs} == {"paused"}
+    for job in jobs:
+        service.jobs.pauses.resume_job(database, FakeQueue(), job.id)
+    run(jobs[0].id)
+
+    for job, same in zip(jobs, whole, strict=True):
+        assert result_of(database, job.id) == result_of(database, same.id)
+        assert read(database, job.id).attempt == 2
 
 
 def test_a_long_epoch_is_not_waited_for_to_cancel_a_job(

@@ -16,6 +16,7 @@ from workbench import FakeQueue, abandoned, change, claim, claimed, columns, pro
 
 import slope.engines.costs
 from service.errors import StorageUnavailable
+from service.jobs import pauses
 from service.store import jobs, lost_leases, partitions
 from service.store.database import Database
 from service.store.leases import Claimant
@@ -251,6 +252,27 @@ def test_a_job_is_cancelled_while_its_leader_waits(
     leader.join(30)
 
     assert read(database, job_id).status == "cancelled"
+
+
+def test_a_job_is_paused_while_its_leader_waits_and_has_the_bits_of_one_that_was_not(
+    database: Database, process: Process, other: Process, queue: FakeQueue
+) -> None:
+    undisturbed = submit(database, REQUEST)
+    train(process, undisturbed)
+    takes_one(database, queue, other, lease_seconds=60)
+    job_id = submit(database, REQUEST)
+    hurried = replace(process, settings=process.settings.model_copy(update={"beat_seconds": 0.02}))
+    leader = Thread(target=train, args=(hurried, job_id))
+    leader.start()
+    wait_until(lambda: read(database, job_id).partitions_done == PARTITIONS - 1)
+    pauses.pause_job(database, job_id)
+    leader.join(30)
+    assert read(database, job_id).status == "paused"
+
+    pauses.resume_job(database, FakeQueue(), job_id)
+    train(process, job_id)
+
+    assert result(database, job_id) == result(database, undisturbed)
 
 
 def test_a_leader_that_is_to_leave_puts_back_the_job_and_its_partition(

@@ -19,9 +19,9 @@ from service.api.dependencies import (
 )
 from service.api.documentation import document_headers
 from service.api.examples import JOB_REQUESTS, RERUN_PATCHES
-from service.api.polling.responses import IfMatchDep, JobResponses, matches_etag
+from service.api.polling.responses import IfMatchDep, JobResponse, JobResponses, matches_etag
 from service.api.schemas.jobs import view_job
-from service.jobs import changes, jobs
+from service.jobs import changes, jobs, pauses
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
@@ -128,13 +128,32 @@ async def get_job(job_id: UUID, request: Request) -> Response:
         answer = await responses.after(job_id, answer.version, wait)
     if matches_etag(if_none_match, answer.tag):
         return Response(status_code=304, headers={"ETag": answer.tag})
-    return Response(answer.body, media_type="application/json", headers={"ETag": answer.tag})
+    return _tagged(answer)
 
 
 @router.post("/{job_id}/cancel", status_code=202)
 def cancel_job(job_id: UUID, database: DatabaseDep, if_match: IfMatchDep) -> JobView:
     """Cancel a job: immediately while it waits, at its next flush while it runs."""
     return view_job(jobs.cancel_job(database, job_id, if_match))
+
+
+@router.post("/{job_id}/pause", status_code=202, response_model=JobView)
+async def pause_job(job_id: UUID, database: DatabaseDep, responses: JobResponsesDep, if_match: IfMatchDep) -> Response:
+    """Pause a job: immediately while it waits, at its next flush while it runs. Its worker is free then.
+
+    Resumed, it goes on from there to the same bits. Of a sweep each job is paused by itself.
+    """
+    await run_in_threadpool(pauses.pause_job, database, job_id, if_match)
+    return _tagged(await responses.of(job_id), 202)
+
+
+@router.post("/{job_id}/resume", status_code=202, response_model=JobView)
+async def resume_job(
+    job_id: UUID, database: DatabaseDep, queue: QueueDep, responses: JobResponsesDep, if_match: IfMatchDep
+) -> Response:
+    """Put a paused job back into the queue. If its worker has not stopped yet, the pause is taken back."""
+    await run_in_threadpool(pauses.resume_job, database, queue, job_id, if_match)
+    return _tagged(await responses.of(job_id), 202)
 
 
 @router.delete("/{job_id}", status_code=204)
@@ -149,5 +168,8 @@ async def describe_job(
 ) -> Response:
     """Change a job's name and metadata, whatever its status: a merge patch (RFC 7396), in which null takes away."""
     await run_in_threadpool(changes.describe_job, database, job_id, change, if_match)
-    answer = await responses.of(job_id)
-    return Response(answer.body, media_type="application/json", headers={"ETag": answer.tag})
+    return _tagged(await responses.of(job_id))
+
+
+def _tagged(answer: JobResponse, status: int = 200) -> Response:
+    return Response(answer.body, status, media_type="application/json", headers={"ETag": answer.tag})

@@ -8,6 +8,7 @@ from service.jobs.sweeps import SweepSummary
 from service.store.tables import Job
 from slope.answers.sweeps import RankedSweepView, RankedView, SweepProgressView, SweepView
 from slope.answers.view import Page
+from slope.statuses import FINAL
 
 
 def view_sweep(summary: SweepSummary) -> SweepView:
@@ -34,8 +35,7 @@ def _ranked(job: Job, swept: list[str]) -> RankedView:
 
 def _fields(summary: SweepSummary) -> dict[str, Any]:
     sweep, counts = summary.sweep, summary.counts
-    waiting = counts.get("queued", 0) + counts.get("running", 0)
-    jobs = sum(counts.values())
+    ended, jobs = sum(counts.get(status, 0) for status in FINAL), sum(counts.values())
     return {
         "id": sweep.id,
         "name": sweep.name,
@@ -46,6 +46,6 @@ def _fields(summary: SweepSummary) -> dict[str, Any]:
         "swept": sweep.swept,
         "counts": counts,
         "progress": SweepProgressView(
-            jobs_ended=jobs - waiting, jobs=jobs, epochs_done=summary.epochs_done, epochs=summary.epochs
+            jobs_ended=ended, jobs=jobs, epochs_done=summary.epochs_done, epochs=summary.epochs
         ),
     }

@@ -93,6 +93,8 @@ class Job(Table):
     recorded_in: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     """The last attempt that recorded anything."""
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    pause_requested: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Of a running job: its attempt is to give it back, and it is paused then."""
     rung_at: Mapped[datetime | None]
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
