@@ -40,9 +40,9 @@ class GroupRecorder:
         progress: GroupProgress,
     ) -> None:
         """`job_ids` by place."""
+        self._process = process
         self._database = process.database
         self._settings = process.settings
-        self._stopping = process.stopping
         self._lease = lease
         self._job_ids = job_ids
         self._written = dict(job_ids)
@@ -122,7 +122,7 @@ class GroupRecorder:
             if left := job_ids & self._lease.leased_jobs(session, lock=True).keys():
                 self._lease.put_back(session, detail, only=left)
 
-        write_when_possible(self._database, self._stopping, put_back)
+        self._process.write_when_possible(put_back)
 
     def settle(self) -> None:
         """Wait until the last flush is done."""

@@ -91,6 +91,8 @@ class AsyncClient:
     job = _run(calls.job)
     wait = _run(calls.wait)
     cancel = _run(calls.cancel)
+    pause = _run(calls.pause)
+    resume = _run(calls.resume)
     rerun = _run(calls.rerun)
     describe = _run(calls.describe)
     cancel_jobs = _run(calls.cancel_jobs)

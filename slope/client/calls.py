@@ -62,6 +62,16 @@ def cancel(job_id: str) -> Call[Json]:
     return request_json("POST", f"/v1/jobs/{job_id}/cancel")
 
 
+def pause(job_id: str) -> Call[Json]:
+    """Pause a job: immediately while it waits, at its next flush while it runs. `wait` waits on meanwhile."""
+    return request_json("POST", f"/v1/jobs/{job_id}/pause")
+
+
+def resume(job_id: str) -> Call[Json]:
+    """Put a paused job back into the queue. It goes on where it was, to the same bits."""
+    return request_json("POST", f"/v1/jobs/{job_id}/resume")
+
+
 def rerun(
     job_id: str, patch: Json | None = None, *, idempotency_key: str | None = None, timeout: float = SUBMIT_SECONDS
 ) -> Call[Json]:

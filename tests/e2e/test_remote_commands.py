@@ -151,6 +151,16 @@ def test_a_job_is_run_again_and_deleted(slope: Slope, job: dict[str, Any], clien
     assert job["id"] not in [each["id"] for each in client.jobs(ids=[job["id"], again["id"]])]
 
 
+def test_a_job_is_paused_and_resumed(slope: Slope, client: Client) -> None:
+    job_id = client.submit(endless())["id"]
+
+    slope("jobs", "pause", job_id)
+    until(lambda: client.job(job_id)["status"] == "paused")
+    assert job_id in slope("jobs", "list", "--status", "paused").stdout
+    assert json.loads(slope("jobs", "resume", job_id, "--json").stdout)["status"] in ("queued", "running")
+    client.cancel(job_id)
+
+
 def test_jobs_that_ended_long_ago_are_pruned(slope: Slope, job: dict[str, Any], client: Client) -> None:
     words = ("jobs", "prune", "--status", "succeeded", "--older-than")
     assert json.loads(slope(*words, "1h", "--json").stdout)["jobs"] == []

@@ -181,6 +181,54 @@ def cancelled_at_the_finish(stage: Stage, make: Make) -> Trial:
     return Trial(damage + work.events_damage(stage.database, job_id))
 
 
+def training_process_killed_in_a_pause(stage: Stage, make: Make) -> Trial:
+    """Before it has heard of the pause, while it gives the job back, or afterwards."""
+    job_id = stage.underway(make)
+    trainer = stage.trainer(job_id)
+    _ask(stage, job_id, "pause")
+    stage.pause(0.5)
+    _kill(trainer)
+    _wait_for_pause(stage, job_id)
+    return _resumed(stage, make, job_id)
+
+
+def api_killed_in_a_pause_and_in_a_resume(stage: Stage, make: Make) -> Trial:
+    """The client does not know what has come of either call, and repeats it."""
+    job_id = stage.underway(make)
+    _ask_of_a_killed_one(stage, job_id, "pause")
+    _ask(stage, job_id, "pause")
+    _wait_for_pause(stage, job_id)
+    _ask_of_a_killed_one(stage, job_id, "resume")
+    return _resumed(stage, make, job_id)
+
+
+def _ask(stage: Stage, job_id: UUID, call: str) -> int:
+    return httpx2.post(f"{stage.api.url}/v1/jobs/{job_id}/{call}", timeout=30).status_code
+
+
+def _ask_of_a_killed_one(stage: Stage, job_id: UUID, call: str) -> None:
+    def ask() -> None:
+        with suppress(httpx2.HTTPError):
+            _ask(stage, job_id, call)
+
+    client = Thread(target=ask)
+    client.start()
+    stage.pause(0.02)
+    kill(psutil.Process(stage.api.program.pid))
+    client.join()
+    stage.settle()
+
+
+def _resumed(stage: Stage, make: Make, job_id: UUID) -> Trial:
+    """Also where it has ended before the pause, or goes on already. The recovery counts from the resume."""
+    recovery = stage.seconds_to_next_epoch(job_id, lambda: _nothing(_ask(stage, job_id, "resume")))
+    return Trial(stage.inspect(job_id, make), recovery)
+
+
+def _wait_for_pause(stage: Stage, job_id: UUID) -> None:
+    until(lambda: work.row(stage.database, job_id).status not in ("queued", "running"))
+
+
 def memory_exhausted(stage: Stage, make: Make) -> Trial:
     """A job too large for its process fails and says so; the process lives, and trains the next one."""
     trainers = [process for worker in stage.workers for process in worker.children()]
@@ -263,6 +311,8 @@ FAULTS: dict[str, Fault] = {
     "message delivered five times more": delivered_five_times,
     "50 POSTs with one key at once": posted_fifty_times,
     "cancelled at the finish": cancelled_at_the_finish,
+    "training process killed in a pause": training_process_killed_in_a_pause,
+    "API killed in a pause and in a resume": api_killed_in_a_pause_and_in_a_resume,
     "memory exhausted": memory_exhausted,
 } | ({"clocks 20 minutes apart, a worker killed": clocks_apart} if FAKETIME else {})
 """Clocks come last: the workers keep them."""

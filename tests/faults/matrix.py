@@ -30,6 +30,8 @@ _ON_SQLITE = (
     kinds.broker_emptied,
     kinds.api_killed_in_a_post,
     kinds.cancelled_at_the_finish,
+    kinds.training_process_killed_in_a_pause,
+    kinds.api_killed_in_a_pause_and_in_a_resume,
 )
 ON_SQLITE = {name: fault for name, fault in FAULTS.items() if fault in _ON_SQLITE}
 

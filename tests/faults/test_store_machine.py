@@ -27,7 +27,7 @@ from uuid_utils.compat import uuid7
 from service.data.datasets import inline_dataset
 from service.data.numbers import Arrays
 from service.errors import LeaseLost
-from service.store import bulk, jobs, lost_leases
+from service.store import bulk, jobs, lost_leases, pauses
 from service.store.claims import claim_job
 from service.store.database import Database, now
 from service.store.leases import Claimant, JobLease
@@ -38,8 +38,9 @@ from slope.statuses import FINAL
 
 MAX_CRASHES = 3
 FOLLOWING = {
-    "queued": {"running", "cancelled"},
-    "running": {"queued", "succeeded", "failed", "cancelled"},
+    "queued": {"running", "paused", "cancelled"},
+    "running": {"queued", "paused", "succeeded", "failed", "cancelled"},
+    "paused": {"queued", "cancelled"},
     "succeeded": set(),
     "failed": set(),
     "cancelled": set(),
@@ -59,11 +60,15 @@ class Expected:
     """In its last attempt."""
     is_expired: bool = False
     wants_cancel: bool = False
+    wants_pause: bool = False
     told: list[str] = field(default_factory=lambda: ["queued"])
 
     def become(self, status: str) -> None:
-        self.status, self.holder, self.is_expired = status, None, False
+        self.status, self.holder, self.is_expired, self.wants_pause = status, None, False, False
         self.told.append(status)
+
+    def go_back(self) -> None:
+        self.become("paused" if self.wants_pause else "queued")
 
 
 class Store(RuleBasedStateMachine):
@@ -132,7 +137,7 @@ class Store(RuleBasedStateMachine):
     @rule(mine=claims)
     def put_back(self, mine: JobLease) -> None:
         if self._guarded(mine, lambda session: mine.put_back(session, "leaving")):
-            self._expected[mine.job_id].become("queued")
+            self._expected[mine.job_id].go_back()
 
     @rule(job_id=job_ids)
     def expire(self, job_id: UUID) -> None:
@@ -162,17 +167,43 @@ class Store(RuleBasedStateMachine):
         assert self._do(lambda session: lost_leases.release_lost(session, held, MAX_CRASHES)) == is_its
         if is_its:
             expected.crashes = 0 if expected.has_recorded else expected.crashes + 1
-            expected.become("failed" if expected.crashes >= MAX_CRASHES else "queued")
+            if expected.crashes >= MAX_CRASHES:
+                expected.become("failed")
+            else:
+                expected.go_back()
 
     @rule(job_id=job_ids)
     def cancel(self, job_id: UUID) -> None:
         expected = self._expected[job_id]
         ended = self._do(lambda session: jobs.cancel_waiting(session, job_id))
         asked = self._do(lambda session: jobs.ask_to_cancel(session, job_id))
-        assert (ended, asked) == (expected.status == "queued", expected.status == "running")
+        assert (ended, asked) == (expected.status in ("queued", "paused"), expected.status == "running")
         if ended:
             expected.become("cancelled")
-        expected.wants_cancel = expected.wants_cancel or asked
+        if asked:
+            expected.wants_cancel, expected.wants_pause = True, False
+
+    @rule(job_id=job_ids)
+    def pause(self, job_id: UUID) -> None:
+        expected = self._expected[job_id]
+        may_be = not expected.wants_cancel
+        paused = self._do(lambda session: pauses.pause_queued(session, job_id))
+        asked = self._do(lambda session: pauses.ask_to_pause(session, job_id))
+        assert paused == (expected.status == "queued" and may_be)
+        assert asked == (expected.status == "running" and may_be)
+        if paused:
+            expected.become("paused")
+        expected.wants_pause = expected.wants_pause or asked
+
+    @rule(job_id=job_ids)
+    def resume(self, job_id: UUID) -> None:
+        expected = self._expected[job_id]
+        resumed = self._do(lambda session: pauses.resume_paused(session, job_id))
+        taken_back = self._do(lambda session: pauses.take_back_pause(session, job_id))
+        assert (resumed, taken_back) == (expected.status == "paused", expected.wants_pause)
+        if resumed:
+            expected.become("queued")
+        expected.wants_pause = False
 
     @invariant()
     def every_job_is_what_was_made_of_it(self) -> None:
@@ -185,6 +216,7 @@ class Store(RuleBasedStateMachine):
                 assert (job.lease_until is None) == (job.status != "running")
                 assert (job.finished_at is not None) == job.is_final
                 assert job.cancel_requested == expected.wants_cancel
+                assert job.pause_requested == expected.wants_pause
 
     @invariant()
     def epochs_follow_each_other_without_a_gap(self) -> None:

@@ -188,6 +188,19 @@ def test_a_place_beyond_the_end_is_the_end(client: TestClient, trained: Trained)
 # the stream of a job that runs
 
 
+def test_a_stream_goes_on_over_a_pause(client: TestClient, database: Database) -> None:
+    mine = claimed(database)
+    write_epochs(database, mine, 2)
+    client.post(f"/v1/jobs/{mine.job_id}/pause")
+    change(database, lambda session: mine.put_back(session, "leaving"))
+
+    with database.reading() as session:
+        batch = next_batch(session, mine.job_id, Position())
+
+    assert [sort_of(item) for item in batch.items][-1] == ("event", 3)
+    assert (batch.items[-1].status, batch.is_last) == ("paused", False)
+
+
 def sort_of(item: Any) -> tuple[str, int]:
     return ("epoch", item.epoch) if isinstance(item, Epoch) else ("event", item.seq)
 

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,7 +28,7 @@ app = typer.Typer(help="Jobs: list, follow, change, delete.", no_args_is_help=Tr
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id")]
 JobIds = Annotated[list[str], typer.Argument(metavar="ID…", help="Their ids")]
 Status = Annotated[
-    list[str] | None, typer.Option(help="queued, running, succeeded, failed or cancelled; again for more")
+    list[str] | None, typer.Option(help="queued, running, paused, succeeded, failed or cancelled; again for more")
 ]
 _MOST_PARAMETERS = 20
 _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -75,9 +75,25 @@ def watch(job: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL) -> None:
 @app.command()
 def cancel(jobs: JobIds, as_json: AsLines = False, url: Url = DEFAULT_URL) -> None:
     """Cancel jobs: immediately while they wait, within a second while they run."""
+    _change(jobs, "cancel", as_json, url)
+
+
+@app.command()
+def pause(jobs: JobIds, as_json: AsLines = False, url: Url = DEFAULT_URL) -> None:
+    """Pause jobs: immediately while they wait, within a second while they run."""
+    _change(jobs, "pause", as_json, url)
+
+
+@app.command()
+def resume(jobs: JobIds, as_json: AsLines = False, url: Url = DEFAULT_URL) -> None:
+    """Let paused jobs go on where they were."""
+    _change(jobs, "resume", as_json, url)
+
+
+def _change(jobs: list[str], call: Literal["cancel", "pause", "resume"], as_json: bool, url: str) -> None:
     with connected(url) as client:
         for job_id in jobs:
-            job = client.cancel(job_id)
+            job = getattr(client, call)(job_id)
             print_json_lines([job]) if as_json else announce(job)
 
 
