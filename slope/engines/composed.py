@@ -70,7 +70,10 @@ class Composed(Compiled):
             gradient_mean=mean,
             gradient_norm=np.linalg.norm(mean, axis=1),
             theta=before + moved,
-            last=np.column_stack([before_last, last_gradients, last_gradients, last_losses]),
+            before=before_last,
+            fresh=last_gradients,
+            gradient_last=last_gradients,
+            last_loss=last_losses,
         )
         state.theta, state.gradient, state.steps = theta, last_gradients[-1], state.steps + epochs * self._steps
         nothing = StepNumbers.room(0, len(theta))

@@ -32,6 +32,8 @@ _BLOCK_SECONDS = 0.05
 """The epochs of a block take about this long."""
 _GROWTH = 16
 """At most this many times as many epochs as in a block are in the next, for what so few take says little."""
+_FIRST_ROWS = 2**13
+"""Rows that the epochs of the first block go through, unless one epoch has more: some tenths of a millisecond."""
 _BLOCK_NUMBERS = 2**20
 """Most numbers that the records of a block have, or the order of its rows, unless one epoch has more."""
 _REPLAYED_STEPS = 2**12
@@ -51,8 +53,8 @@ class Descent(Run):
         self._start = start
         self._rows, self._size, self._steps = rows, batch_rows(rows, spec), steps_per_epoch(rows, spec)
         self._rates = learning_rates([spec], self._steps)
-        self._length = 1
-        """Epochs that take as long as a block should."""
+        self._length = max(1, _FIRST_ROWS // rows)
+        """Epochs that take as long as a block should, or less."""
         self._kept_state: State | None = None
         self._next_check = 0
         """The epoch from which on the gradients of a very large batch are checked again."""
@@ -101,7 +103,7 @@ class Descent(Run):
 
     def replayed(self, steps: range) -> Iterator[StepRecord]:
         position, orders = np.array([0, 0, self._state.steps]), self._orders(1)
-        end, epochs = min(steps.stop, self._steps), EpochNumbers.room(1, self._design.parameters)
+        end, epochs = min(steps.stop, self._steps), self._room(1)
         nothing = StepNumbers.room(0, self._design.parameters)
         if not self._descend(orders, position, min(steps.start, end), epochs, nothing):
             return
@@ -161,11 +163,16 @@ class Descent(Run):
         state, parameters = self._state, self._design.parameters
         orders, position = self._orders(epochs), np.array([0, 0, state.steps])
         keeps = self._keeps_steps_of(self._epoch)
-        found = EpochNumbers.room(epochs, parameters)
+        found = self._room(epochs)
+        found.before[0] = state.theta
         steps = StepNumbers.room(epochs * self._steps if keeps else 0, parameters)
         self._descend(orders, position, epochs * self._steps, found, steps)
         finished, broken_step, state.steps = map(int, position)
         return Block(orders, found, steps, self._validate(found.theta[:finished]), finished, broken_step)
+
+    def _room(self, epochs: int) -> EpochNumbers:
+        has_last = self._steps > 1 or self.spec.zero_gradients == "never"
+        return EpochNumbers.room(epochs, self._design.parameters, has_last=has_last)
 
     def _validate(self, thetas: Array) -> Array | None:
         """The losses of the rows held back, if there are any."""
@@ -265,14 +272,14 @@ class Descent(Run):
         if is_large and self._epoch < self._next_check:
             return
         self._next_check = 2 * self._epoch + 1
-        last, parameters = block.epochs.last, self._design.parameters
-        thetas, gradients = last[:, :parameters], last[:, parameters : 2 * parameters]
+        found = block.epochs
+        gradients = found.fresh if len(found.fresh) else found.gradient_mean
 
         def batches(chosen: Indices) -> Indices:
             rows = self._last_rows
             return block.orders[chosen][:, rows] if len(block.orders) else np.tile(rows, (len(chosen), 1))
 
-        points.check(self._design, thetas, gradients, None if self._steps == 1 else batches)
+        points.check(self._design, found.before, gradients, None if self._steps == 1 else batches)
 
     @property
     def _last_rows(self) -> Indices:

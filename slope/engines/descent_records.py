@@ -107,12 +107,13 @@ def epoch_table(block: Block, design: Design, first: int, learning_rates: Array,
     """The records of a block that begins with an epoch; `seconds` are those of one."""
     found, epochs = block.epochs, len(block.epochs.loss)
     mean_weights, mean_bias = design.gradients(found.gradient_mean)
-    last_weights, last_bias = design.gradients(found.last[:, 2 * design.parameters : -1])
+    has_last = len(found.last_loss) > 0
+    last_weights, last_bias = design.gradients(found.gradient_last if has_last else found.gradient_mean)
     weights, bias = design.models(found.theta)
     columns = EpochColumns(
         epoch=np.arange(first, first + epochs),
         loss=found.loss,
-        last_loss=found.last[:, -1],
+        last_loss=found.last_loss if has_last else found.loss,
         validation_loss=block.validation,
         gradient_mean_weights=mean_weights,
         gradient_mean_bias=mean_bias,

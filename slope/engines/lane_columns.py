@@ -1,20 +1,13 @@
 """What models that descend together stand at, and what is written of each: W models, in groups of LANES."""
 
-import math
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from slope.data import Array
 from slope.engines.descent_rules import BUFFERS, Objective
+from slope.engines.kernel_columns import in_one_piece
 from slope.engines.lane_rules import LANES
-
-
-def in_one_piece(*shapes: tuple[int, ...]) -> list[Array]:
-    """Arrays that hold nothing yet, one after another in memory: of large pieces the system gives large pages."""
-    sizes = [math.prod(shape) for shape in shapes]
-    parts = np.split(np.empty(sum(sizes)), np.cumsum(sizes)[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 class HeldBack(NamedTuple):

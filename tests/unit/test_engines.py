@@ -260,6 +260,7 @@ EVERY = BY_ENGINE | {
 def test_a_run_is_left_before_any_epoch_and_goes_on_without_losing_one(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("slope.engines.descent._FIRST_ROWS", 0)
     monkeypatch.setattr("slope.engines.descent._BLOCK_SECONDS", 0.0)  # a block is one epoch
 
     @settings(max_examples=25, deadline=None)
@@ -469,7 +470,8 @@ def test_a_gradient_that_autograd_does_not_find_ends_the_run(
 
     def take_wrongly(self: Descent, orders: Any, position: Any, end: int, epochs: Any, *others: Any) -> bool:
         is_finite = take(self, orders, position, end, epochs, *others)
-        epochs.last[:, self._design.parameters] *= 1 + 1e-6  # of the gradient's first number
+        epochs.fresh[:, 0] *= 1 + 1e-6
+        epochs.gradient_mean[:, 0] *= 1 + 1e-6
         return is_finite
 
     monkeypatch.setattr(Descent, "_descend", take_wrongly)
@@ -482,6 +484,7 @@ def test_a_gradient_that_autograd_does_not_find_ends_the_run(
 def test_the_numbers_do_not_depend_on_how_many_epochs_a_block_has(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, data = typical(engine, epochs=40, early_stopping=None)
     together = list(build(engine, data, spec, keeps_steps=False).epochs())
+    monkeypatch.setattr("slope.engines.descent._FIRST_ROWS", 0)
     monkeypatch.setattr("slope.engines.descent._BLOCK_SECONDS", 0.0)
     assert without_time(list(build(engine, data, spec, keeps_steps=False).epochs())) == without_time(together)
 

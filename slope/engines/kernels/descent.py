@@ -58,9 +58,15 @@ def descend(
     """
     parameters, rows = len(shape) or len(theta), len(x)
     in_epoch, is_clipped, keeps_steps = (rows + batch - 1) // batch, limits.clip < inf, len(steps.loss) > 0
+    keeps_last = len(epochs.last_loss) > 0
     # Arrays are taken out of their tuples once: to do it in the loop would count references in it.
     losses, means, norms, thetas = epochs.loss, epochs.gradient_mean, epochs.gradient_norm, epochs.theta
-    last = epochs.last
+    before, last_fresh, last_gradients, last_losses = (
+        epochs.before,
+        epochs.fresh,
+        epochs.gradient_last,
+        epochs.last_loss,
+    )
     step_losses, step_gradients, step_thetas = steps.loss, steps.gradient, steps.theta
     epoch, step, count = position
     fresh = gradient if limits.zeroed == EACH_STEP else np.empty(parameters)
@@ -87,12 +93,12 @@ def descend(
                 for k in range(parameters):
                     step_gradients[row, k] = gradient[k]
                     step_thetas[row, k] = theta[k]
-            if step == in_epoch - 1:
-                last[epoch, 3 * parameters] = loss
+            if keeps_last and step == in_epoch - 1:
+                last_losses[epoch] = loss
                 for k in range(parameters):
-                    last[epoch, k] = theta[k]
-                    last[epoch, parameters + k] = fresh[k]
-                    last[epoch, 2 * parameters + k] = gradient[k]
+                    before[epoch, k] = theta[k]
+                    last_fresh[epoch, k] = fresh[k]
+                    last_gradients[epoch, k] = gradient[k]
             if is_clipped:
                 _clip(shape, gradient, limits.clip)
             _move(shape, rule, update, rates[epoch, min(step, rates.shape[1] - 1)], count, theta, gradient, buffers)
