@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
 from service.store import bulk, extremes
-from service.store.changes import Ending, JobChange, Wish
+from service.store.events import Ending, JobChange, Wish
 from service.store.leases import AttemptLease, BatchLease, JobLease
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
 from worker.process import Process, ProcessStopping, retry_while_away

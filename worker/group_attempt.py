@@ -9,7 +9,7 @@ import structlog
 from service.data import numbers
 from service.data.streamed import unread_data
 from service.data.triangles import job_columns
-from service.store.changes import Wish
+from service.store.events import Wish
 from service.store.group_leases import GroupLease
 from service.store.tables import Job
 from slope.analysis import Curvature, few_rows

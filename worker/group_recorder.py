@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service.store.changes import Ending, JobChange, LeasedJob, Wish
+from service.store.events import Ending, JobChange, LeasedJob, Wish
 from service.store.group_leases import GroupLease
 from slope.columns import EpochColumns, StepColumns
 from slope.data import Array, Indices

@@ -12,8 +12,8 @@ import structlog
 
 from service.errors import LeaseLost, ServiceError
 from service.settings import Settings
-from service.store.changes import Wish
 from service.store.database import Database
+from service.store.events import Wish
 from service.store.leases import Lease
 
 StopReason = Literal["cancelled", "paused", "lease lost", "stopping", "out of time"]

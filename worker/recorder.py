@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service.store.changes import Ending, JobChange, Wish
+from service.store.events import Ending, JobChange, Wish
 from service.store.leases import JobLease
 from service.store.tables import Job
 from slope.health import Finding

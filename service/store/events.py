@@ -1,15 +1,36 @@
-"""What happened to a job, in order. `seq` counts from 1 without a gap: it is taken from the job's own row."""
+"""What happens to jobs: it is written into their rows, and told in their events, in order.
 
+`seq` of an event counts from 1 without a gap: it is taken from the job's own row.
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from service.store.database import now
+from service.store.database import later, now
 from service.store.tables import Event, Job
 
+if TYPE_CHECKING:
+    from slope.health import Finding  # needs torch, which the API loads when it is first needed
+
+Wish = Literal["cancel", "pause"]
+"""What a client wants of a running job."""
+RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None, "process_id": None}
+RETURNED: dict[str, Any] = {
+    "status": case((Job.pause_requested, "paused"), else_="queued"),
+    "pause_requested": False,
+    "rung_at": None,
+    **RELEASED,
+}
+"""Of a job that its attempt gives back, or that is taken from it: where a pause was asked for, it begins now."""
+_RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
+"""A job that advances is not given up, however often its workers die."""
 _MOST_IDS = 2000
 of_jobs = selectinload(Job.events, chunksize=_MOST_IDS)
 """Reads the events of all jobs that a query finds, by one more query."""
@@ -17,6 +38,94 @@ _INSERT = insert(Event.metadata.tables["events"])
 """Of the table, not the class: the ORM would take twice as long."""
 _QUEUED = {"kind": "status", "level": "info", "status": "queued", "detail": None}
 _WARNING = {"kind": "warning", "level": "warning", "status": None}
+
+
+@dataclass(frozen=True)
+class LeasedJob:
+    """What SQL says of a job that is still the lease's."""
+
+    epochs_done: int
+    cancel_requested: bool
+    pause_requested: bool
+    event_count: int
+
+    @property
+    def wish(self) -> Wish | None:
+        return wish_of(self.cancel_requested, self.pause_requested)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ends."""
+
+    status: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class JobChange:
+    """What is written of a job in one transaction, besides its records."""
+
+    job_id: UUID
+    values: dict[str, Any] = field(default_factory=dict)
+    """By column."""
+    findings: "Sequence[Finding]" = ()
+    ending: Ending | None = None
+
+
+def wish_of(cancel_requested: bool, pause_requested: bool) -> Wish | None:
+    if cancel_requested:
+        return "cancel"
+    return "pause" if pause_requested else None
+
+
+def ended_columns(session: Session, status: str) -> dict[str, Any]:
+    """What a job's row has when it has ended."""
+    ended = {"status": status, "finished_at": now(session), "checkpoint": None, "pause_requested": False}
+    return ended | RELEASED
+
+
+def change_jobs(
+    session: Session, changes: Sequence[JobChange], locked: Mapping[UUID, LeasedJob], lease_seconds: float
+) -> None:
+    """Change locked jobs, and extend the lease of those that do not end: one UPDATE for all that have the same columns.
+
+    What happened to each goes into its history, its end as the last.
+    """
+    moment, happened = now(session), []
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for change in changes:
+        told = _events_of(change, locked[change.job_id], moment)
+        happened += told
+        ended = ended_columns(session, change.ending.status) if change.ending else {}
+        values = change.values | ended | {"event_count": locked[change.job_id].event_count + len(told)}
+        alike[tuple(values)].append(
+            {"job_id": change.job_id} | {f"new_{name}": value for name, value in values.items()}
+        )
+    for names, rows in alike.items():
+        _update(session, names, rows, lease_seconds)
+    if happened:
+        session.connection().execute(_INSERT, happened)
+
+
+def _update(session: Session, names: Sequence[str], rows: list[dict[str, Any]], lease_seconds: float) -> None:
+    values: dict[str, Any] = _RECORDED | {"lease_until": later(session, lease_seconds)}
+    values |= {name: bindparam(f"new_{name}") for name in names}
+    statement = update(Job).where(Job.__table__.c.id == bindparam("job_id")).values(values)
+    session.connection().execute(statement, rows)
+
+
+def _events_of(change: JobChange, job: LeasedJob, moment: datetime) -> list[dict[str, Any]]:
+    epochs_done = change.values.get("epochs_done", job.epochs_done)
+    common = {"job_id": change.job_id, "at": moment, "epochs_done": epochs_done, "status": None, "code": None}
+    told: list[dict[str, Any]] = [
+        {"kind": "warning", "level": finding.level, "code": finding.code, "detail": finding.detail}
+        for finding in change.findings
+    ]
+    if change.ending:
+        level = "error" if change.ending.status == "failed" else "info"
+        told.append({"kind": "status", "level": level, "status": change.ending.status, "detail": change.ending.detail})
+    return [common | {"seq": seq} | event for seq, event in enumerate(told, job.event_count + 1)]
 
 
 def add_first(session: Session, warnings: Mapping[UUID, Sequence[str]]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.store import datasets
-from service.store.changes import Ending, JobChange
+from service.store.events import Ending, JobChange
 from service.store.leases import AttemptLease
 from service.store.tables import Job
 

@@ -16,8 +16,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
 from service.errors import LeaseLost
 from service.store import datasets, events
-from service.store.changes import RETURNED, Ending, JobChange, LeasedJob, Wish, change_jobs, wish_of
 from service.store.database import later
+from service.store.events import RETURNED, Ending, JobChange, LeasedJob, Wish, change_jobs, wish_of
 from service.store.tables import Job, Table
 
 

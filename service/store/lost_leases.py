@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, case, select, text, true, update
 from sqlalchemy.orm import Session
 
 from service.store import events
-from service.store.changes import RETURNED, ended_columns
 from service.store.database import now
+from service.store.events import RETURNED, ended_columns
 from service.store.leases import JobLease
 from service.store.partitions import release_partitions
 from service.store.postgresql import connection_name

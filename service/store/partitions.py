@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, upd
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
-from service.store.changes import Wish
 from service.store.database import later, now
+from service.store.events import Wish
 from service.store.leases import Claimant, Lease
 from service.store.tables import Job, Partition
 

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, and_, case, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, undefer
 
-from service.store.changes import Wish
 from service.store.database import later, now
+from service.store.events import Wish
 from service.store.leases import Claimant, Lease
 from service.store.tables import RowPass
 
