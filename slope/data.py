@@ -88,6 +88,12 @@ class TrainingData:
         return 1.0 if self.weights is None else np.sqrt(self.weights[rows])
 
 
+def unread_data(features: int, scaler: Scaler | None) -> TrainingData:
+    """Data of which no row is in memory."""
+    x, y = np.empty((0, features)), np.empty(0)
+    return TrainingData(x, y, np.arange(0), x, y, scaler)
+
+
 class NoRowCounts(ValueError):
     """Of the rows that are left to train on."""
 
@@ -97,17 +103,22 @@ class NoRowCounts(ValueError):
         )
 
 
-def prepare(x: Array, y: Array, spec: TrainingSpec, weights: Array | None = None) -> TrainingData:
-    """Split and standardize. x is N × D, y and the rows' weights are N, all float64. Raises NoRowCounts."""
+def prepare(
+    x: Array, y: Array, spec: TrainingSpec, weights: Array | None = None, scaler: Scaler | None = None
+) -> TrainingData:
+    """Split and standardize. x is N × D, y and the rows' weights are N, all float64. Raises NoRowCounts.
+
+    `scaler` is one that is kept, of rows that came before; otherwise these rows have one of their own.
+    """
     training, validation, test = divide_rows(len(y), spec)
     if weights is not None and not weights[training].any():
         raise NoRowCounts
     chosen = training if len(training) < len(y) else slice(None)  # all of them, in their order, need no copy
-    scaler = None
-    if spec.standardize:
+    if spec.standardize and scaler is None:
         of_training = None if weights is None else even_weights(weights[chosen])
         scaler = fit_scaler(x[chosen], spec, of_training)
         scaler = replace(scaler, target_mean=_target_mean(y[chosen], spec, of_training))
+    if scaler is not None:
         x, y = scaler.apply(x), y - scaler.target_mean
     tested = (x[test], y[test]) if len(test) else (None, None)
     parts = (training, validation, test)

@@ -7,14 +7,13 @@ import numpy as np
 import structlog
 
 from service.data import numbers
-from service.data.streamed import unread_data
 from service.data.triangles import job_columns
 from service.store.events import Wish
 from service.store.group_leases import GroupLease
 from service.store.tables import Job
 from slope.analysis import Curvature, few_rows
 from slope.answers.metrics import CrossValidation
-from slope.data import Indices, TrainingData, prepare
+from slope.data import Indices, TrainingData, prepare, unread_data
 from slope.engines.fused import Fused
 from slope.engines.groups import snapshot_interval
 from slope.engines.partitioned import ReducedPartition

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from service.data import numbers
 from service.storage import Storage
 from service.store.tables import Job
-from slope.data import Scaler, TrainingData
+from slope.data import Scaler, TrainingData, unread_data
 
 if TYPE_CHECKING:
     from slope.engines.partitioned import PartitionedData
@@ -31,9 +29,3 @@ def stream_job_data(storage: Storage, job: Job, device: str) -> "PartitionedData
 def without_rows(job: Job) -> TrainingData:
     """What is known of such data beforehand: how many features it has, and what an earlier attempt scaled them by."""
     return unread_data(len(job.features), Scaler.of(job.scaler) if job.scaler else None)
-
-
-def unread_data(features: int, scaler: Scaler | None) -> TrainingData:
-    """Data of which no row is in memory."""
-    x, y = np.empty((0, features)), np.empty(0)
-    return TrainingData(x, y, np.arange(0), x, y, scaler)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from service.data import numbers
 from service.data.numbers import Kept
-from service.data.streamed import stream_job_data, unread_data
+from service.data.streamed import stream_job_data
 from service.data.triangles import job_columns
 from service.errors import ClientGone, ReplayDiffers, ReplayTooLong
 from service.settings import get_settings
@@ -24,7 +24,7 @@ from service.storage import Storage
 from service.store import partitions, records
 from service.store.tables import Job
 from slope.calling_off import is_called_off
-from slope.data import TrainingData, prepare
+from slope.data import TrainingData, prepare, unread_data
 from slope.engines import groups
 from slope.engines.costs import Work, replay_seconds
 from slope.engines.lane_rules import LANES

@@ -139,15 +139,28 @@ def trained(database: Database, train: Callable[[UUID], None]) -> Callable[[dict
 
 
 @pytest.fixture
-def train_sweep(client: TestClient, database: Database, process: Process) -> Callable[[dict[str, Any]], str]:
-    """Submits a sweep of groups, trains them, and gives its id."""
+def train_groups(database: Database, process: Process) -> Callable[[str], None]:
+    """Trains the groups of a sweep, and the jobs that train alone."""
+
+    def train_groups(sweep_id: str) -> None:
+        for job in jobs_of(database, UUID(sweep_id)):
+            if job.place:
+                continue
+            take = claim if job.place is None else claim_group_of
+            mine = take(database, job.id, worker_id=process.worker_id)
+            assert mine
+            run_attempt(process, mine)
+
+    return train_groups
+
+
+@pytest.fixture
+def train_sweep(client: TestClient, train_groups: Callable[[str], None]) -> Callable[[dict[str, Any]], str]:
+    """Submits a sweep, trains it, and gives its id."""
 
     def train_sweep(wanted: dict[str, Any]) -> str:
         sweep_id: str = client.post("/v1/sweeps", json=wanted).json()["id"]
-        for first in [job for job in jobs_of(database, UUID(sweep_id)) if job.place == 0]:
-            mine = claim_group_of(database, first.id, worker_id=process.worker_id)
-            assert mine
-            run_attempt(process, mine)
+        train_groups(sweep_id)
         return sweep_id
 
     return train_sweep

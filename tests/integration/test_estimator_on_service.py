@@ -1,5 +1,6 @@
 """The estimator on the service itself, its requests answered and its jobs trained in this process."""
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,12 @@ import pandas as pd
 import pytest
 import skops.io
 from fastapi.testclient import TestClient
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import FitFailedWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from slope.client import Client, InvalidRequest, estimator
-from slope.client.estimator import SlopeRegressor
+from slope.client import Client, InvalidRequest, Problem
+from slope.client.estimator import SlopeRegressor, SlopeSearchCV, on_service
 
 X = pd.DataFrame({"hours": [1.0, 2.0, 3.0, 4.0], "rooms": [2.0, 1.0, 4.0, 3.0]})
 Y = pd.Series([3.0, 5.0, 7.0, 9.0], name="price")
@@ -20,7 +23,12 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
-def _service(client: TestClient, train: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def _service(
+    client: TestClient,
+    train: Callable[[str], None],
+    train_groups: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class InProcess(Client):
         def __init__(self, url: str) -> None:
             self._http = client
@@ -33,17 +41,68 @@ def _service(client: TestClient, train: Callable[[str], None], monkeypatch: pyte
             train(job["id"])
             return job
 
-    monkeypatch.setattr(estimator, "Client", InProcess)
+        def submit_sweep(self, request: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
+            sweep: dict[str, Any] = super().submit_sweep(request)
+            train_groups(sweep["id"])
+            return sweep
+
+    monkeypatch.setattr(on_service, "Client", InProcess)
 
 
-def _excused(_: SlopeRegressor) -> dict[str, str]:
-    """As scikit-learn excuses its own SGDRegressor."""
-    return {"check_sample_weight_equivalence_on_dense_data": "row by row, a row that comes twice is two steps"}
-
-
-@parametrize_with_checks([SlopeRegressor()], expected_failed_checks=_excused)
+@parametrize_with_checks([SlopeRegressor()])
 def test_scikit_learn_s_own_checks_pass_with_the_defaults(estimator: SlopeRegressor, check: Any) -> None:
     check(estimator)
+
+
+def test_a_search_leaves_one_sweep_with_a_name(client: TestClient) -> None:
+    x, y = load_diabetes(return_X_y=True)
+    weights = np.arange(len(y)) % 3
+    grid = {"l2": [0.0, 0.1], "learning_rate": ["auto", 0.1]}
+    regressor = SlopeRegressor(epochs=30)
+    found = SlopeSearchCV(regressor, grid, cv=3, metadata={"course": "ridge"}).fit(x, y, sample_weight=weights)
+    [sweep] = client.get("/v1/sweeps").json()["data"]
+    assert (sweep["id"], sweep["name"]) == (found.sweep_id_, "grid of 4 settings, 3 folds")
+    jobs = client.get("/v1/jobs", params={"limit": 100}).json()["data"]
+    assert [(job["sweep_id"], job["metadata"]) for job in jobs] == [(sweep["id"], {"course": "ridge"})] * 16
+    assert found.best_estimator_.job_["id"] in [job["id"] for job in jobs]
+    local = SlopeSearchCV(SlopeRegressor(epochs=30, local=True), grid, cv=3).fit(x, y, sample_weight=weights)
+    for name in ("split0_test_score", "split2_test_score", "mean_test_score"):
+        assert found.cv_results_[name] == pytest.approx(local.cv_results_[name], rel=1e-9)
+    assert found.predict(x) == pytest.approx(local.predict(x), rel=1e-9)
+
+
+def test_a_search_knows_the_settings_that_diverged_and_those_with_many_features() -> None:
+    x = np.random.default_rng(0).normal(size=(150, 120))  # a page of jobs leaves so many weights out
+    grid = {"learning_rate": [1e200, 0.001]}
+    with pytest.warns(FitFailedWarning, match="Job .* failed"), pytest.warns(UserWarning, match="non-finite"):
+        found = SlopeSearchCV(SlopeRegressor(epochs=2), grid, cv=2, name="wide").fit(x, x.sum(axis=1))
+    assert found.best_params_ == {"learning_rate": 0.001}
+    assert found.best_estimator_.coef_.shape == (120,)
+
+
+def test_a_job_has_a_name_and_metadata_and_leads_to_history_and_statistics(client: TestClient) -> None:
+    fitted = SlopeRegressor(epochs=5, validation_rows=[[3, 4]], name="rents", metadata={"course": "ridge"}).fit(X, Y)
+    job = client.get(f"/v1/jobs/{fitted.job_['id']}").json()
+    assert (job["name"], job["metadata"]) == ("rents", {"course": "ridge"})
+    epochs = client.get(f"/v1/jobs/{fitted.job_['id']}/epochs").json()["data"]
+    history = pickle.loads(pickle.dumps(fitted)).history_
+    for name in ("epoch", "loss", "validation_loss", "gradient_norm", "learning_rate", "weights", "bias"):
+        assert history[name].tolist() == [epoch[name] for epoch in epochs]
+    local = SlopeRegressor(epochs=5, validation_rows=[[3, 4]], local=True).fit(X, Y)
+    assert local.history_.keys() == history.keys()
+    with pytest.raises(Problem, match="no row is left to tell noise by"):
+        _ = fitted.statistics_
+    rows, y = load_diabetes(return_X_y=True)
+    both = [SlopeRegressor(epochs=5, local=local).fit(rows, y).statistics_ for local in (False, True)]
+    told, expected = ([each["standard_error"] for each in one["coefficients"]] for one in both)
+    assert told == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_warm_start_begins_where_the_last_job_ended() -> None:
+    parts = SlopeRegressor(epochs=3, learning_rate=0.1, warm_start=True)
+    for _ in range(2):
+        parts.fit(X, Y)
+    assert parts.coef_ == pytest.approx(SlopeRegressor(epochs=6, learning_rate=0.1).fit(X, Y).coef_, rel=1e-9)
 
 
 def test_the_names_of_a_frame_s_columns_are_those_of_the_job_s_features(client: TestClient) -> None:
@@ -76,6 +135,7 @@ def test_where_it_starts_what_learns_and_what_is_recorded_are_parameters(client:
         initial_weights=np.array([2.0, -1.0]),
         initial_bias=np.float64(1.0),
         frozen=("weights",),
+        epochs=10,
         record={"every": 4, "steps": "none"},
     ).fit(X, Y)
     assert fitted.coef_ == pytest.approx([2.0, -1.0])

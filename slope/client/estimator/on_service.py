@@ -1,0 +1,85 @@
+"""Fits that a service trains: a job each, and a sweep for a search."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from slope.client.client import Client
+from slope.client.estimator.outcomes import HISTORY, JobFailed, Label, Outcome, Sweep, Table
+from slope.client.problem import Json
+from slope.statuses import FINAL
+
+
+@dataclass(frozen=True)
+class OnService:
+    """A trainer that asks a service, and waits for it at most this many seconds."""
+
+    url: str
+    timeout: float
+
+    def fit(self, table: Table, hyperparameters: Json, label: Label) -> Outcome:
+        """One run."""
+        request = {"dataset": table.document, "hyperparameters": hyperparameters} | label.document
+        with Client(self.url) as client:
+            job = client.wait(client.submit(request)["id"], timeout=self.timeout)
+        return self._outcome(job)
+
+    def fit_many(self, table: Table, shared: Json, settings: Sequence[Json], label: Label) -> Sweep:
+        """A run for each of the settings, which share the other hyperparameters; those that fail are in their place."""
+        request = {"dataset": table.document, "hyperparameters": shared, "settings": list(settings)} | label.document
+        with Client(self.url) as client:
+            sweep = client.submit_sweep(request)
+            jobs = self._ended(client, sweep["id"])
+            jobs = [job if job["weights"] or job["error"] else client.job(job["id"]) for job in jobs]
+        outcomes: list[Outcome | JobFailed] = []
+        for job in jobs:
+            try:
+                outcomes.append(self._outcome(job))
+            except JobFailed as failure:
+                outcomes.append(failure)
+        return Sweep(sweep["id"], outcomes)
+
+    def _ended(self, client: Client, sweep_id: str) -> list[Json]:
+        """The jobs of a sweep in the order of its settings, when all have ended. Raises TimeoutError."""
+        deadline = monotonic() + self.timeout
+        while True:
+            jobs = list(client.jobs(sweep_id=sweep_id, limit=1000))[::-1]
+            waiting = [job for job in jobs if job["status"] not in FINAL]
+            if not waiting:
+                return jobs
+            client.wait(waiting[-1]["id"], timeout=deadline - monotonic())
+
+    def _outcome(self, job: Json) -> Outcome:
+        """Raises JobFailed."""
+        if job["status"] != "succeeded":
+            raise JobFailed(job)
+        record, seconds = _Recorded(self.url, job["id"]), job["plan"]["actual_seconds"] or 0.0
+        return Outcome(np.array(job["weights"]), job["bias"], job["progress"]["epochs_done"], record, seconds, job)
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What a service has recorded of a job, asked for when it is needed."""
+
+    url: str
+    job_id: str
+
+    def history(self) -> dict[str, Any]:
+        """The columns of HISTORY that there are, a number or a row for every epoch."""
+        with tempfile.TemporaryDirectory() as folder, Client(self.url) as client:
+            file = Path(folder) / "epochs.ndjson"
+            client.save_epochs(self.job_id, file)
+            epochs = [json.loads(line) for line in file.read_text().splitlines()]
+        columns = {name: [epoch[name] for epoch in epochs] for name in HISTORY}
+        return {name: np.array(column) for name, column in columns.items() if column and column[0] is not None}
+
+    def statistics(self) -> Json:
+        """Of the exact solution."""
+        with Client(self.url) as client:
+            return client.statistics(self.job_id)

@@ -1,0 +1,104 @@
+"""What a fit is given, and what it comes to, wherever it is trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slope.client.problem import Json
+
+Array = NDArray[np.float64]
+
+HISTORY = ("epoch", "loss", "last_loss", "validation_loss", "gradient_norm", "learning_rate", "weights", "bias")
+"""What is told of every epoch; weights and bias in the units that the run is trained in."""
+
+
+class JobFailed(RuntimeError):
+    """The run ended, and there is no model. `job` says why."""
+
+    def __init__(self, job: Json) -> None:
+        error = job["error"] or {"code": job["status"], "detail": None}
+        who = f"Job {job['id']}" if job["id"] else "The run"
+        super().__init__(f"{who} {job['status']} ({error['code']}): {error['detail']}")
+        self.job = job
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is learnt from: x is N × D, y is N, and so are the weights, where the rows do not count alike."""
+
+    x: Array
+    y: Array
+    weights: Array | None
+    features: list[str] | None
+    """Names of the columns of x, where they have any."""
+    target: str | None
+
+    @property
+    def document(self) -> Json:
+        """As a request has it."""
+        found: Json = {"x": self.x.tolist(), "y": self.y.tolist()}
+        if self.weights is not None:
+            found["weights"] = self.weights.tolist()
+        return found if self.features is None else found | {"features": self.features, "target": self.target}
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a job or a sweep is found by."""
+
+    name: str | None
+    metadata: dict[str, str] | None
+
+    @property
+    def document(self) -> Json:
+        """As a request has it."""
+        given = {"name": self.name, "metadata": self.metadata}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Record(Protocol):
+    """Leads to what was recorded of a run."""
+
+    def history(self) -> dict[str, Any]:
+        """The columns of HISTORY that there are, a number or a row for every epoch."""
+
+    def statistics(self) -> Json:
+        """Of the exact solution."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    weights: Array
+    """D numbers, in the data's own units, as the bias is."""
+    bias: float | None
+    epochs_done: int
+    record: Record
+    seconds: float
+    job: Json | None = None
+    """As the service answered; None of a run in this process."""
+    state: Any = None
+    """For another run in this process to go on from."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What many settings have come to, in their order."""
+
+    id: str | None
+    """None of one in this process."""
+    outcomes: Sequence[Outcome | JobFailed]
+
+
+class Trainer(Protocol):
+    """Where fits are trained. Its calls raise JobFailed, and ValueError for what cannot be."""
+
+    def fit(self, table: Table, hyperparameters: Json, label: Label) -> Outcome:
+        """One run."""
+
+    def fit_many(self, table: Table, shared: Json, settings: Sequence[Json], label: Label) -> Sweep:
+        """A run for each of the settings, which share the other hyperparameters; those that fail are in their place."""
