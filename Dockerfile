@@ -14,11 +14,13 @@ RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb
 print(*project['dependencies'], *project['optional-dependencies']['server'], \
 *project['optional-dependencies']['pictures'], *project['optional-dependencies']['export'], sep='\n')" >requirements.txt \
  && /opt/slope/bin/pip install --constraint constraints.txt --requirement requirements.txt
-COPY README.md LICENSE ./
+COPY README.md LICENSE hatch_build.py ./
 COPY slope slope
 COPY service service
 COPY worker worker
 COPY migrations migrations
+# With CI set, an image without the dashboard is an error: its packages come from npm.
+ARG CI=""
 RUN /opt/slope/bin/pip install --no-deps '.[server,pictures,export]' && /opt/slope/bin/pip check
 
 FROM python:3.11-slim-bookworm

@@ -28,6 +28,7 @@ check: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/browser/check.py
 
 format: .venv/test
 	$(BIN)/ruff check --fix .
@@ -42,7 +43,7 @@ docs: .venv/test
 clean:
 	rm -rf .venv build dist
 
-.venv/server: pyproject.toml constraints.txt
+.venv/server: pyproject.toml constraints.txt hatch_build.py service/web/package-lock.json
 	$(PYTHON) -m venv .venv
 	$(INSTALL) torch
 	$(INSTALL) --editable '.[server,pictures]'

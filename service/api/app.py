@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 
 import structlog
 from anyio import CapacityLimiter
@@ -12,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from service.api import problems
+from service.api.dashboard import Dashboard
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
 from service.api.guards.normalization import Addresses, BodyLimit, Decoding, HeadAsGet, ListHeaders
@@ -26,6 +28,7 @@ from service.api.polling.feeds import Feeds
 from service.api.polling.responses import JobResponses
 from service.api.polling.watch import JobWatch
 from service.api.routes import (
+    dashboard,
     datasets,
     devices,
     events,
@@ -87,6 +90,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.watch = JobWatch(app.state.database)
     app.state.feeds = Feeds(app.state.database)
+    app.state.dashboard = Dashboard()
     app.state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
     app.state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
     app.state.job_responses = JobResponses(app.state.database, app.state.watch)
@@ -113,6 +117,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         # What is included is matched twice, router by router.
         routes = with_threaded_bodies(noun.router.routes, body_limiter)
         app.router.routes.extend(with_one_answer(with_strict_queries(routes)))
+    app.router.routes.extend(map(copy, dashboard.router.routes))  # which take any query
     complete_document(app)
     return app
 

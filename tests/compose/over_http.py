@@ -2,6 +2,7 @@
 
 import json
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
@@ -39,6 +40,14 @@ def lecture(client: Client) -> None:
     point = {"x": [LECTURE["predict"]], "before": LECTURE["prediction_before"], "after": LECTURE["prediction_after"]}
     expect(client.predictions(job["id"]), [point])
     ok("the lecture's job has every gradient, loss, weight and prediction of the lecture")
+
+
+def dashboard(client: Client) -> None:
+    """The image has the dashboard, and its page loads it from the service itself."""
+    with urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers={"Accept": "text/html"})) as answer:
+        page = answer.read().decode()
+    expect("/assets/app-" in page, True)
+    ok("the image has the dashboard")
 
 
 def begin(client: Client, epochs: str) -> None:
@@ -120,6 +129,7 @@ def ok(sentence: str) -> None:
 CHECKS: dict[str, Callable[..., None]] = {
     "ready": ready,
     "lecture": lecture,
+    "dashboard": dashboard,
     "begin": begin,
     "put-back": put_back,
     "goes-on": goes_on,

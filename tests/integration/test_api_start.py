@@ -1,12 +1,15 @@
 """The service's own address, and those of problems, lead on: as pages for people, as JSON for programs."""
 
 import re
+from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from workbench import FakeQueue, problem_of
 
 from service.api.app import create_app
+from service.api.dashboard import Dashboard
 from service.errors import error_kinds
 from service.settings import Settings
 from slope import __version__
@@ -27,11 +30,15 @@ def test_the_service_s_address_says_what_it_is_and_where_it_goes_on(client: Test
         assert client.get(address).status_code in (200, 503), address
 
 
-def test_a_browser_is_shown_a_page_whose_links_lead_somewhere(client: TestClient) -> None:
+def test_where_no_dashboard_was_built_a_browser_is_shown_a_page_whose_links_lead_somewhere(
+    client: TestClient, app: FastAPI, tmp_path: Path
+) -> None:
+    app.state.dashboard = Dashboard(tmp_path)
     answer = client.get("/", headers=BROWSER)
 
     assert answer.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "dashboard was not built" in answer.text
     assert len(links(answer.text)) > 5
     for address in links(answer.text):
         assert client.get(address).status_code in (200, 503), address

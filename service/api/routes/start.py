@@ -1,4 +1,4 @@
-"""Where people arrive who have nothing but the service's address, or the type of a problem."""
+"""Where people arrive who have nothing but the type of a problem."""
 
 from typing import Literal, get_args
 
@@ -7,33 +7,12 @@ from fastapi.responses import HTMLResponse
 
 from service.api.negotiation import document_formats, preferred_format
 from service.api.pages import Content, html_page, link, paragraph
-from service.api.schemas.start import MeaningView, ServiceView
+from service.api.schemas.start import MeaningView
 from service.errors import AddressNotFound, ServiceError, error_kinds
-from slope import __version__
 
 router = APIRouter(include_in_schema=False, responses=document_formats("html"))
 
 _Format = Literal["json", "html"]
-_LINKS = {
-    "documentation": "/docs",
-    "openapi": "/openapi.json",
-    "jobs": "/v1/jobs",
-    "datasets": "/v1/datasets",
-    "sweeps": "/v1/sweeps",
-    "devices": "/v1/devices",
-    "problems": "/problems",
-    "health": "/readyz",
-}
-
-
-@router.get("/")
-async def show_service(request: Request) -> Response:
-    """What this is, and where it goes on."""
-    root = _root(request)
-    links = {name: root + path for name, path in _LINKS.items()}
-    view = ServiceView(version=__version__, links=links)
-    said = [paragraph(f"{view.description}. This is version {view.version}.")]
-    return _answer(request, view, view.name, [*said, *(link(path, name) for name, path in links.items())])
 
 
 @router.get("/problems")
@@ -64,7 +43,7 @@ def _meaning(request: Request, kind: type[ServiceError]) -> MeaningView:
     return MeaningView(type=address, title=kind.title, status=kind.status, meaning=kind.meaning())
 
 
-def _answer(request: Request, view: ServiceView | MeaningView, title: str, content: Content) -> Response:
+def _answer(request: Request, view: MeaningView, title: str, content: Content) -> Response:
     if preferred_format(request, get_args(_Format)) == "html":
         return HTMLResponse(html_page(title, content))
     return Response(view.model_dump_json(), media_type=_JSON)

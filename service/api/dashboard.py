@@ -1,0 +1,51 @@
+"""The dashboard as the build left it: one page for all its addresses, and the assets that it loads."""
+
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import service
+
+BUILT = Path(service.__file__).parent / "web" / "built"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_ROOT = "{root}"
+_MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_CODINGS = {"br": ".br", "gzip": ".gz"}
+"""Of content, by their names in HTTP; the best first."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    media_type: str
+    coding: str | None
+    content: bytes
+
+
+class Dashboard:
+    """What stands in a folder, read once."""
+
+    def __init__(self, folder: Path = BUILT) -> None:
+        page = folder / "index.html"
+        self._page = page.read_text() if page.is_file() else None
+        self._files = {path.name: path.read_bytes() for path in (folder / "assets").glob("*")} if self._page else {}
+
+    @property
+    def is_built(self) -> bool:
+        return self._page is not None
+
+    def page(self, root: str) -> str:
+        """For a service whose address has this prefix. It must be built."""
+        assert self._page is not None
+        return self._page.replace(_ROOT, escape(root))
+
+    def asset(self, name: str, accepted: str) -> Asset | None:
+        """In the best of the codings that Accept-Encoding names; None where there is no asset of the name."""
+        media_type = _MEDIA_TYPES.get(Path(name).suffix)
+        if media_type is None or name not in self._files:
+            return None
+        named = {part.partition(";")[0].strip() for part in accepted.lower().split(",") if "q=0" not in part}
+        coding = next((coding for coding in _CODINGS if coding in named), None)
+        return Asset(media_type, coding, self._files[name + _CODINGS.get(coding or "", "")])

@@ -1,0 +1,55 @@
+// The address of the page is its state: what is shown is a function of it, and every view is a link.
+
+import { computed, signal } from "@preact/signals";
+
+export const root: string = document.querySelector<HTMLMetaElement>('meta[name="slope-root"]')?.content ?? "";
+
+const location = signal(read());
+
+export const path = computed(() => location.value.path);
+export const query = computed(() => new URLSearchParams(location.value.search));
+
+addEventListener("popstate", () => {
+  location.value = read();
+});
+
+function read() {
+  return { path: window.location.pathname.slice(root.length) || "/", search: window.location.search };
+}
+
+/** Show another page, as a link does. */
+export function go(to: string): void {
+  history.pushState(null, "", root + to);
+  location.value = read();
+  scrollTo(0, 0);
+}
+
+/** Change parameters of this page's address, in place; null takes one away. */
+export function setQuery(changes: Record<string, string | null>): void {
+  const next = new URLSearchParams(location.value.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) next.delete(name);
+    else next.set(name, value);
+  }
+  const search = next.size ? `?${next}` : "";
+  if (search === location.value.search) return;
+  location.value = { ...location.value, search };
+  writeSoon();
+}
+
+let timer = 0;
+
+/** Browsers refuse more than some hundred changes of the address in half a minute: a drag is one. */
+function writeSoon(): void {
+  clearTimeout(timer);
+  const page = window.location.pathname;
+  timer = window.setTimeout(() => {
+    if (window.location.pathname === page) history.replaceState(null, "", page + location.value.search);
+  }, 150);
+}
+
+export function numberIn(name: string): number | null {
+  const text = query.value.get(name);
+  const value = text === null || text === "" ? Number.NaN : Number(text);
+  return Number.isFinite(value) ? value : null;
+}

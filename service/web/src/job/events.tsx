@@ -1,0 +1,36 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { get } from "../api/client.ts";
+import type { Event, Job, Page } from "../api/types.ts";
+import { now } from "../clock.ts";
+import { age, count } from "../format.ts";
+import { Panel } from "../parts/panel.tsx";
+import type { JobStore } from "./store.ts";
+
+/** What happened to the job, in words. */
+export function Events({ store, job }: { store: JobStore; job: Job }) {
+  const events = useSignal<Event[]>([]);
+  const version = `${job.status} ${job.warnings.length} ${job.attempt}`;
+  useEffect(() => {
+    get<Page<Event>>(`/v1/jobs/${store.id}/events?limit=200`)
+      .then((page) => (events.value = page.data))
+      .catch(() => {});
+  }, [version]);
+  return (
+    <Panel title="What happened">
+      <ol class="events">
+        {events.value.map((event) => (
+          <li key={event.seq} class={`event-${event.level}`}>
+            <b>{event.status ?? event.kind}</b> {event.detail}{" "}
+            <span class="faint">
+              after {count(event.epochs_done)} epochs,{" "}
+              <time dateTime={event.at} title={new Date(event.at).toLocaleString()}>
+                {age(event.at, now.value)}
+              </time>
+            </span>
+          </li>
+        ))}
+      </ol>
+    </Panel>
+  );
+}

@@ -1,0 +1,73 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { get, Problem } from "../api/client.ts";
+import type { Job, Page, Step } from "../api/types.ts";
+import { count, number } from "../format.ts";
+import { DataTable } from "../parts/data_table.tsx";
+import { Link } from "../parts/link.tsx";
+import { Panel } from "../parts/panel.tsx";
+import type { JobStore } from "./store.ts";
+
+const MOST = 200;
+const MOST_NUMBERS = 3;
+
+/** The steps of the epoch at the cursor: each opens its chain rule. */
+export function Steps({ store, job }: { store: JobStore; job: Job }) {
+  const epoch = Math.max(0, store.epoch.value);
+  const found = useSignal<{ epoch: number; steps: Step[] } | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  useEffect(() => {
+    const timer = setTimeout(async () => {
+      try {
+        const page = await get<Page<Step>>(`/v1/jobs/${job.id}/epochs/${epoch}/steps?limit=${MOST}`);
+        found.value = { epoch, steps: page.data };
+        problem.value = null;
+      } catch (error) {
+        if (error instanceof Problem) problem.value = error;
+      }
+    }, 150);
+    return () => clearTimeout(timer);
+  }, [epoch, job.id]);
+  const steps = found.value?.epoch === epoch ? found.value.steps : (found.value?.steps ?? []);
+  const perEpoch = Math.ceil(job.plan.steps / job.progress.epochs);
+  return (
+    <Panel title={`Steps of epoch ${count(epoch)}`}>
+      {problem.value && <p class="notice">{problem.value.details.detail}</p>}
+      <DataTable
+        caption={`Steps of epoch ${epoch}`}
+        columns={["step", "rows", "loss", "gradient", "chain rule"]}
+        length={steps.length}
+        row={(index) => {
+          const step = steps[index];
+          if (!step) return [];
+          const to = `/jobs/${job.id}/epochs/${step.epoch}/steps/${step.step}`;
+          return [
+            step.step,
+            rowsOf(step.rows),
+            number(step.loss),
+            gradientOf(step),
+            <Link key={to} to={to} label={`Walk the chain rule of step ${step.step}`}>
+              walk
+            </Link>,
+          ];
+        }}
+      />
+      {perEpoch > steps.length && steps.length === MOST && (
+        <p class="faint">
+          The first {MOST} of {count(perEpoch)} steps.
+        </p>
+      )}
+    </Panel>
+  );
+}
+
+function rowsOf(rows: number[] | null): string {
+  if (!rows) return "–";
+  return rows.length <= 4 ? rows.join(", ") : `${rows.slice(0, 3).join(", ")} and ${count(rows.length - 3)} more`;
+}
+
+function gradientOf({ gradient }: Step): string {
+  const all = [...(gradient.weights ?? []), ...(gradient.bias === null ? [] : [gradient.bias])];
+  const shown = all.slice(0, MOST_NUMBERS).map((value) => number(value));
+  return all.length > MOST_NUMBERS ? `${shown.join(", ")} …` : shown.join(", ");
+}

@@ -1,0 +1,45 @@
+import { useEffect, useMemo } from "preact/hooks";
+import { Charts } from "../job/charts.tsx";
+import { Facts } from "../job/facts.tsx";
+import { JobHead } from "../job/head.tsx";
+import { Scrubber } from "../job/scrubber.tsx";
+import { JobStore } from "../job/store.ts";
+import { nameOf } from "../parts/jobs_table.tsx";
+import { Link } from "../parts/link.tsx";
+import { ProblemBox } from "../parts/problem.tsx";
+import { title } from "../parts/shell.tsx";
+
+export function JobPage({ id }: { id: string }) {
+  const store = useMemo(() => new JobStore(id), [id]);
+  useEffect(() => store.open(), [store]);
+  const job = store.job.value;
+  const problem = store.problem.value;
+  useEffect(() => title(job ? nameOf(job) : "Job"), [job?.name]);
+  if (!job) {
+    return (
+      <>
+        <h1>Job</h1>
+        {problem ? (
+          <>
+            <ProblemBox problem={problem} />
+            <Link to="/">All jobs</Link>
+          </>
+        ) : (
+          <div class="reserved tall" />
+        )}
+      </>
+    );
+  }
+  return (
+    <>
+      <JobHead store={store} job={job} />
+      {store.records.drawn.value.length > 0 && (
+        <>
+          <Scrubber store={store} job={job} />
+          <Charts store={store} job={job} />
+        </>
+      )}
+      <Facts store={store} job={job} />
+    </>
+  );
+}

@@ -1,0 +1,190 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { go, query, setQuery } from "../address.ts";
+import { Problem, post, withQuery } from "../api/client.ts";
+import type { Job, Page, Worker } from "../api/types.ts";
+import { type Answer, useAnswer } from "../api/watch.ts";
+import { LECTURE } from "../job/lecture.ts";
+import { wantSparklines } from "../job/sparklines.ts";
+import { BulkActions } from "../parts/bulk.tsx";
+import { JobsTable } from "../parts/jobs_table.tsx";
+import { Link } from "../parts/link.tsx";
+import { ProblemBox } from "../parts/problem.tsx";
+import { title } from "../parts/shell.tsx";
+import { isFinal } from "../parts/status.tsx";
+
+const STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"];
+const SORTS = [
+  ["-created", "Newest first"],
+  ["created", "Oldest first"],
+  ["loss", "Smallest loss"],
+  ["validation", "Smallest validation loss"],
+  ["-seconds", "Longest training"],
+  ["-finished", "Last finished"],
+] as const;
+const LIMIT = 25;
+
+export function JobsPage() {
+  useEffect(() => title("Jobs"), []);
+  const asked = query.value;
+  const chosen = useSignal<ReadonlySet<string>>(new Set());
+  const filters = {
+    q: asked.get("q"),
+    status: asked.get("status"),
+    sort: asked.get("sort"),
+    after: asked.get("after"),
+  };
+  const jobs = useAnswer<Page<Job>>(withQuery("/v1/jobs", { ...filters, limit: LIMIT }), (page) =>
+    page?.data.some((job) => !isFinal(job.status)) ? 1 : 5,
+  );
+  const page = jobs.value.value;
+  useEffect(() => {
+    if (page) wantSparklines(page.data);
+  }, [page]);
+  const isFiltered = Boolean(filters.q || filters.status || filters.after);
+  return (
+    <>
+      <div class="page-head">
+        <h1>Jobs</h1>
+        <Link to="/jobs/new" class="button primary">
+          New job
+        </Link>
+      </div>
+      {jobs.problem.value && <ProblemBox problem={jobs.problem.value} />}
+      <NoWorker jobs={page?.data ?? []} />
+      {page && page.data.length === 0 && !isFiltered ? (
+        <Welcome />
+      ) : (
+        <>
+          <Filters />
+          <BulkActions chosen={chosen} onDone={jobs.again} />
+          <List page={page} chosen={chosen} answer={jobs} />
+        </>
+      )}
+    </>
+  );
+}
+
+interface ListProps {
+  page: Page<Job> | undefined;
+  chosen: { value: ReadonlySet<string> };
+  answer: Answer<Page<Job>>;
+}
+
+function List({ page, chosen }: ListProps) {
+  if (!page) return <div class="reserved" />;
+  if (page.data.length === 0) return <p class="nothing">No job is like that.</p>;
+  const first = query.value.get("after") !== null;
+  return (
+    <>
+      <JobsTable jobs={page.data} chosen={chosen.value} onChoose={(ids) => (chosen.value = ids)} />
+      <p class="pager">
+        {first && (
+          <button type="button" onClick={() => setQuery({ after: null })}>
+            First page
+          </button>
+        )}
+        {page.next && (
+          <button type="button" onClick={() => setQuery({ after: page.next })}>
+            Next {LIMIT}
+          </button>
+        )}
+      </p>
+    </>
+  );
+}
+
+function Filters() {
+  const asked = query.value;
+  return (
+    <search class="filters">
+      <label>
+        <span>Search</span>
+        <input
+          type="search"
+          value={asked.get("q") ?? ""}
+          placeholder="Name or metadata"
+          maxLength={200}
+          onInput={(event) => setQuery({ q: event.currentTarget.value || null, after: null })}
+        />
+      </label>
+      <label>
+        <span>Status</span>
+        <select
+          value={asked.get("status") ?? ""}
+          onChange={(event) => setQuery({ status: event.currentTarget.value || null, after: null })}
+        >
+          <option value="">Any</option>
+          {STATUSES.map((status) => (
+            <option key={status}>{status}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Order</span>
+        <select
+          value={asked.get("sort") ?? "-created"}
+          onChange={(event) => setQuery({ sort: event.currentTarget.value, after: null })}
+        >
+          {SORTS.map(([value, text]) => (
+            <option key={value} value={value}>
+              {text}
+            </option>
+          ))}
+        </select>
+      </label>
+    </search>
+  );
+}
+
+function Welcome() {
+  return (
+    <section class="welcome">
+      <h2>Nothing has been trained yet</h2>
+      <p>
+        The lecture’s job fits <i>y = x·w</i> to the points (1, 2), (2, 4), (3, 6), from w = 1 with the rate 0.01: ten
+        epochs, thirty steps, and every gradient of them to look at.
+      </p>
+      <LectureButton />
+      <p>
+        Or <Link to="/jobs/new">train on data of your own</Link>.
+      </p>
+    </section>
+  );
+}
+
+export function LectureButton() {
+  const problem = useSignal<Problem | null>(null);
+  const isBusy = useSignal(false);
+  async function train(): Promise<void> {
+    isBusy.value = true;
+    try {
+      const job = await post<Job>("/v1/jobs", LECTURE);
+      go(`/jobs/${job.id}`);
+    } catch (error) {
+      if (error instanceof Problem) problem.value = error;
+    }
+    isBusy.value = false;
+  }
+  return (
+    <>
+      <button type="button" class="primary" disabled={isBusy.value} onClick={train}>
+        Train the lecture’s job
+      </button>
+      {problem.value && <ProblemBox problem={problem.value} />}
+    </>
+  );
+}
+
+/** Where jobs wait and nobody is there to train them, the command that starts somebody. */
+function NoWorker({ jobs }: { jobs: Job[] }) {
+  const waits = jobs.some((job) => job.status === "queued") || jobs.length === 0;
+  const workers = useAnswer<Page<Worker>>(waits ? "/v1/devices" : null, () => 5).value.value;
+  if (!waits || !workers || workers.data.some((worker) => worker.alive)) return null;
+  return (
+    <div class="notice" role="status">
+      <strong>No worker is running.</strong> Jobs wait until one is there. This command starts one:{" "}
+      <code>slope worker</code>
+    </div>
+  );
+}

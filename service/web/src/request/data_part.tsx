@@ -1,0 +1,167 @@
+import { useSignal } from "@preact/signals";
+import type { TargetedDragEvent } from "preact";
+import { Problem, upload } from "../api/client.ts";
+import type { Dataset, Page } from "../api/types.ts";
+import { useAnswer } from "../api/watch.ts";
+import { count, plural } from "../format.ts";
+import { Choice, Panel } from "../parts/panel.tsx";
+import { ProblemBox } from "../parts/problem.tsx";
+import type { RequestDraft, Source } from "./draft.ts";
+
+const SOURCES: [Source, string][] = [
+  ["paste", "Paste"],
+  ["file", "File"],
+  ["dataset", "Dataset"],
+];
+const EXAMPLE = "x\ty\n1\t2\n2\t4\n3\t6";
+
+/** What is learnt from: numbers that are pasted, a file, or a dataset that is there already. */
+export function DataPart({ draft }: { draft: RequestDraft }) {
+  const source = draft.source.value;
+  return (
+    <Panel
+      title="Data"
+      controls={
+        <Choice
+          label="Where the data comes from"
+          value={source}
+          options={SOURCES}
+          onChange={(value) => (draft.source.value = value)}
+        />
+      }
+    >
+      {source === "paste" && <Pasted draft={draft} />}
+      {source === "file" && <FileDrop draft={draft} />}
+      {source === "dataset" && <DatasetChoice draft={draft} />}
+      <Columns draft={draft} />
+    </Panel>
+  );
+}
+
+function Pasted({ draft }: { draft: RequestDraft }) {
+  const { reading } = draft;
+  const isEmpty = draft.text.value.trim() === "";
+  return (
+    <>
+      <label class="stacked">
+        <span>Rows of numbers, the target last; names above them if you like</span>
+        <textarea
+          rows={7}
+          spellcheck={false}
+          value={draft.text.value}
+          placeholder={EXAMPLE}
+          aria-describedby="paste-said"
+          onInput={(event) => (draft.text.value = event.currentTarget.value)}
+        />
+      </label>
+      <p id="paste-said" class={!isEmpty && "fault" in reading.value ? "fault" : "faint"}>
+        {"fault" in reading.value
+          ? reading.value.fault
+          : `${plural(reading.value.table.rows.length, "row")} of ${plural(reading.value.table.columns.length, "column")}.`}
+      </p>
+      {isEmpty && (
+        <button type="button" onClick={() => (draft.text.value = EXAMPLE)}>
+          Take the lecture’s points
+        </button>
+      )}
+    </>
+  );
+}
+
+function FileDrop({ draft }: { draft: RequestDraft }) {
+  const problem = useSignal<Problem | null>(null);
+  const isBusy = useSignal(false);
+  async function send(file: File | undefined): Promise<void> {
+    if (!file) return;
+    isBusy.value = true;
+    problem.value = null;
+    try {
+      await draft.use(await upload<Dataset>("/v1/datasets", file));
+    } catch (error) {
+      if (error instanceof Problem) problem.value = error;
+    }
+    isBusy.value = false;
+  }
+  function drop(event: TargetedDragEvent<HTMLLabelElement>): void {
+    event.preventDefault();
+    void send(event.dataTransfer?.files[0]);
+  }
+  return (
+    <>
+      <label class="drop" onDrop={drop} onDragOver={(event) => event.preventDefault()}>
+        <span>
+          {isBusy.value ? "It is being read …" : "Drop a file here, or choose one: CSV, NDJSON, JSON, Parquet or Arrow"}
+        </span>
+        <input type="file" disabled={isBusy.value} onChange={(event) => send(event.currentTarget.files?.[0])} />
+      </label>
+      {problem.value && <ProblemBox problem={problem.value} />}
+    </>
+  );
+}
+
+function DatasetChoice({ draft }: { draft: RequestDraft }) {
+  const found = useAnswer<Page<Dataset>>("/v1/datasets?limit=200").value.value?.data ?? [];
+  const chosen = draft.dataset.value;
+  const offered = chosen && !found.some((each) => each.id === chosen.id) ? [chosen, ...found] : found;
+  if (offered.length === 0) return <p class="faint">There is no dataset yet: choose “File” to upload one.</p>;
+  return (
+    <label class="stacked">
+      <span>Dataset</span>
+      <select
+        value={chosen?.id ?? ""}
+        onChange={(event) => {
+          const dataset = offered.find((each) => each.id === event.currentTarget.value);
+          if (dataset) void draft.use(dataset);
+        }}
+      >
+        <option value="" disabled>
+          Choose one
+        </option>
+        {offered.map((each) => (
+          <option key={each.id} value={each.id}>
+            {each.name ?? "rows of a job"}
+            {each.version !== null && each.version > 1 ? ` (version ${each.version})` : ""}, {count(each.rows)} ×{" "}
+            {each.columns.length}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function Columns({ draft }: { draft: RequestDraft }) {
+  const table = draft.table.value;
+  if (!table) return null;
+  const others = table.columns.filter((name) => name !== draft.targetName.value && name !== draft.rowWeights.value);
+  function toggle(name: string, isUsed: boolean): void {
+    const left = new Set(draft.left.value);
+    isUsed ? left.delete(name) : left.add(name);
+    draft.left.value = left;
+  }
+  return (
+    <div class="columns">
+      <label>
+        <span>Target</span>
+        <select value={draft.targetName.value} onChange={(event) => (draft.target.value = event.currentTarget.value)}>
+          {table.columns.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
+      </label>
+      <fieldset>
+        <legend>Features</legend>
+        {others.slice(0, 100).map((name) => (
+          <label key={name} class="check">
+            <input
+              type="checkbox"
+              checked={!draft.left.value.has(name)}
+              onChange={(event) => toggle(name, event.currentTarget.checked)}
+            />
+            {name}
+          </label>
+        ))}
+        {others.length > 100 && <span class="faint">and {count(others.length - 100)} others</span>}
+      </fieldset>
+    </div>
+  );
+}

@@ -1,0 +1,187 @@
+// The request that the form stands for, and what the service says of it while it is typed.
+
+import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
+import { get, Problem, post } from "../api/client.ts";
+import type { Dataset, Draft, Job, Page } from "../api/types.ts";
+import type { Row } from "../job/store.ts";
+import { type Values, without } from "./field.tsx";
+import { typed } from "./fields.ts";
+import { hyperparameterFields } from "./schema.ts";
+import { type Reading, readTable, type Table } from "./table.ts";
+
+export type Source = "paste" | "file" | "dataset";
+
+const PLAN_PAUSE = 350;
+const PREVIEW_ROWS = 500;
+
+export class RequestDraft {
+  readonly source = signal<Source>("paste");
+  readonly text = signal("");
+  readonly dataset = signal<Dataset | null>(null);
+  readonly sample = signal<Table | null>(null);
+  readonly target = signal<string | null>(null);
+  /** The column that says how much each row counts. */
+  readonly rowWeights = signal<string | null>(null);
+  readonly left = signal<ReadonlySet<string>>(new Set());
+  readonly name = signal("");
+  readonly points = signal("");
+  readonly hyperparameters = signal<Values>({});
+  readonly plan = signal<Draft | null>(null);
+  readonly problem = signal<Problem | null>(null);
+  /** Whether what is typed was refused when it was handed in; before that, faults stand at their fields only. */
+  readonly refused = signal<Problem | null>(null);
+  readonly isReady = signal(true);
+
+  readonly reading: ReadonlySignal<Reading> = computed(() => readTable(this.text.value));
+
+  readonly table: ReadonlySignal<Table | null> = computed(() => {
+    if (this.source.value !== "paste") return this.sample.value;
+    return "table" in this.reading.value ? this.reading.value.table : null;
+  });
+
+  readonly targetName: ReadonlySignal<string> = computed(() => {
+    const columns = this.table.value?.columns ?? [];
+    const chosen = this.target.value;
+    return chosen !== null && columns.includes(chosen) ? chosen : (columns.at(-1) ?? "");
+  });
+
+  readonly features: ReadonlySignal<string[]> = computed(() => {
+    const others = (this.table.value?.columns ?? []).filter(
+      (name) => name !== this.targetName.value && name !== this.rowWeights.value,
+    );
+    return others.filter((name) => !this.left.value.has(name));
+  });
+
+  readonly rows: ReadonlySignal<Row[]> = computed(() => {
+    const table = this.table.value;
+    if (!table) return [];
+    const places = this.features.value.map((name) => table.columns.indexOf(name));
+    const target = table.columns.indexOf(this.targetName.value);
+    return table.rows.map((row) => ({ x: places.map((place) => row[place] ?? 0), y: row[target] ?? 0 }));
+  });
+
+  readonly request: ReadonlySignal<Values | null> = computed(() => {
+    const dataset = this.data();
+    if (!dataset) return null;
+    return without({
+      name: this.name.value.trim() || undefined,
+      dataset,
+      hyperparameters: this.hyperparameters.value,
+      predict: this.askedPoints(),
+    });
+  });
+
+  /** Ask for the plan whenever the request has been another for a moment. */
+  open(): () => void {
+    let timer = 0;
+    const stop = effect(() => {
+      const request = this.request.value;
+      clearTimeout(timer);
+      timer = window.setTimeout(() => this.ask(request), PLAN_PAUSE);
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }
+
+  set(name: string, value: unknown): void {
+    this.hyperparameters.value = without({ ...this.hyperparameters.value, [name]: value });
+  }
+
+  async use(dataset: Dataset): Promise<void> {
+    const page = await get<Page<Record<string, number>>>(`/v1/datasets/${dataset.id}/rows?limit=${PREVIEW_ROWS}`);
+    const columns = dataset.columns.map((column) => column.name);
+    this.dataset.value = dataset;
+    this.rowWeights.value = null;
+    this.sample.value = { columns, rows: page.data.map((row) => columns.map((name) => row[name] ?? 0)) };
+    this.source.value = "dataset";
+  }
+
+  /** Begin with what another job was asked for. */
+  async startFrom(id: string): Promise<void> {
+    this.isReady.value = false;
+    try {
+      const job = await get<Job>(`/v1/jobs/${id}`);
+      await this.use(await get<Dataset>(`/v1/datasets/${job.dataset.id}`));
+      this.rowWeights.value = job.dataset.weights;
+      const used = new Set([...(job.dataset.columns ?? []), job.dataset.target]);
+      this.target.value = job.dataset.target;
+      this.left.value = new Set((this.table.value?.columns ?? []).filter((name) => !used.has(name)));
+      this.name.value = job.name ?? "";
+      this.points.value = (job.predict ?? [])
+        .map((point) => (Array.isArray(point) ? point.join(", ") : String(point)))
+        .join("\n");
+      this.hyperparameters.value = await changed(job);
+    } catch (error) {
+      if (error instanceof Problem) this.refused.value = error;
+    } finally {
+      this.isReady.value = true;
+    }
+  }
+
+  async submit(): Promise<Job | null> {
+    try {
+      return await post<Job>("/v1/jobs", this.request.value);
+    } catch (error) {
+      if (error instanceof Problem) this.refused.value = error;
+      return null;
+    }
+  }
+
+  private async ask(request: Values | null): Promise<void> {
+    this.refused.value = null;
+    if (!request) {
+      this.plan.value = null;
+      this.problem.value = null;
+      return;
+    }
+    try {
+      const plan = await post<Draft>("/v1/plan", request);
+      if (this.request.peek() !== request) return;
+      this.plan.value = plan;
+      this.problem.value = null;
+    } catch (error) {
+      if (error instanceof Problem && this.request.peek() === request) this.problem.value = error;
+    }
+  }
+
+  private data(): Values | null {
+    const [table, features, target] = [this.table.value, this.features.value, this.targetName.value];
+    if (!table || features.length === 0) return null;
+    if (this.source.value === "paste") {
+      const rows = this.rows.value;
+      const x = features.length === 1 ? rows.map((row) => row.x[0]) : rows.map((row) => row.x);
+      return { x, y: rows.map((row) => row.y), features, target };
+    }
+    const weights = this.rowWeights.value ?? undefined;
+    return this.dataset.value ? without({ id: this.dataset.value.id, features, target, weights }) : null;
+  }
+
+  private askedPoints(): unknown {
+    const lines = this.points.value.split("\n").filter((line) => line.trim());
+    if (lines.length === 0) return undefined;
+    if (this.features.value.length === 1) return lines.flatMap((line) => typed(line, true));
+    return lines.map((line) => typed(line, true));
+  }
+}
+
+/** The hyperparameters of a job that are not as they would be without being said. */
+async function changed(job: Job): Promise<Values> {
+  const fields = await hyperparameterFields();
+  const given = job.hyperparameters as Values;
+  const others = fields.filter(({ name, fallback, kind }) => {
+    const value = given[name];
+    if (value === undefined || value === null || JSON.stringify(value) === JSON.stringify(fallback)) return false;
+    return !(
+      kind === "variants" &&
+      ["sgd", "constant"].includes((value as Values).name as string) &&
+      isBare(value as Values)
+    );
+  });
+  return Object.fromEntries(others.map(({ name }) => [name, given[name]]));
+}
+
+/** Whether a variant's settings are all off. */
+const isBare = (value: Values): boolean =>
+  Object.entries(value).every(([name, each]) => name === "name" || !each || each === "subgradient");

@@ -1,0 +1,69 @@
+"""A real service with a worker, and Chromium in front of it. Where one of them is not here, the tests are skipped."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.services import Serve
+
+from browser.watching import Watched
+from service.api.dashboard import BUILT
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not here")
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    if not (BUILT / "index.html").is_file():
+        assert not os.environ.get("CI"), "the dashboard was not built"
+        pytest.skip("the dashboard was not built: python hatch_build.py")
+    with Serve(tmp_path_factory.mktemp("browser")) as serve:
+        yield serve.start()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["playwright.Browser"]:
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def watched(chromium: "playwright.Browser", service: Serve) -> Iterator[Watched]:
+    """A new visitor's page. Whatever goes wrong in it, or leads elsewhere, fails the test at its end."""
+    with chromium.new_context(base_url=service.url, viewport={"width": 1280, "height": 900}) as context:
+        watched = Watched(context.new_page(), service.url)
+        yield watched
+        assert watched.faults == []
+
+
+@pytest.fixture
+def page(watched: Watched) -> "playwright.Page":
+    return watched.page
+
+
+@pytest.fixture(scope="session")
+def lecture(service: Serve) -> str:
+    """The id of the lecture's job, which has succeeded."""
+    from service.commands.demo import LECTURE
+
+    with service.client as client:
+        job = client.wait(client.submit(LECTURE)["id"], timeout=60)
+    assert job["status"] == "succeeded"
+    return str(job["id"])
+
+
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+"""A folder in which the tests leave a picture of every page, for people to look at."""
+
+
+def keep_screenshot(page: "playwright.Page", name: str) -> None:
+    if SCREENSHOTS:
+        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)

@@ -1,0 +1,86 @@
+"""The lecture in the dashboard: by clicks alone, by keyboard alone, and by the links that both leave in the address."""
+
+import re
+
+from e2e.services import Serve
+from playwright.sync_api import Page, expect
+
+WORKER_MS = 60_000
+"""A worker that has just been started may take this long to be there."""
+
+
+def test_the_lecture_by_clicks_alone(page: Page, service: Serve) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="New job").first.click()
+    page.get_by_role("button", name="Train the lecture’s job").click()
+
+    expect(page.get_by_text("succeeded").first).to_be_visible(timeout=WORKER_MS)
+    cells = page.get_by_role("region", name="Predictions, table").get_by_role("cell")
+    expect(cells).to_have_text(["4", "4", "7.80486", "7.8049"])
+
+    page.get_by_role("slider", name="Epoch", exact=True).fill("0")
+    expect(page.get_by_text("After epoch 0")).to_be_visible()
+    steps = page.get_by_role("region", name="Steps of epoch 0, table").get_by_role("row")
+    expect(steps.nth(1)).to_contain_text("−2")
+    expect(steps.nth(3)).to_contain_text("−16.2288")
+    page.get_by_role("link", name="Walk the chain rule of step 2").click()
+    _walk_to_the_end(page)
+
+
+def _walk_to_the_end(page: Page) -> None:
+    said = page.get_by_text("No gradient has arrived anywhere yet")
+    expect(said).to_be_visible()
+    expect(page.get_by_text("∂ = −5.4096")).to_have_count(0)  # blank before it has arrived, and no 0
+    page.get_by_role("button", name="Go backward").click()
+    for _ in range(3):
+        page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("what arrived is left in .grad")).to_contain_text("−16.2288017")
+    expect(page.get_by_text("w ← w − η · ∂L/∂w")).to_contain_text("= 1.0984 − 0.01 · (−16.2288) = 1.26069")
+
+
+def test_the_lecture_by_keyboard_alone(page: Page, service: Serve, lecture: str) -> None:
+    page.goto(f"/jobs/{lecture}")
+    slider = page.get_by_role("slider", name="Epoch", exact=True)
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("epoch 9, loss 0.0318543"))
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.get_by_text("Before training", exact=True)).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("epoch 0, loss 7.31594"))
+
+    chart = page.get_by_role("slider", name="Loss over epochs")
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    expect(chart).to_have_attribute("aria-valuenow", "1")
+    expect(page).to_have_url(re.compile("[?]epoch=1$"))
+
+    link = page.get_by_role("link", name="Walk the chain rule of step 0")
+    expect(page.get_by_role("heading", name="Steps of epoch 1")).to_be_visible()
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Epoch 1, step 0")).to_be_visible()
+    page.get_by_role("button", name="Go backward").focus()
+    page.keyboard.press("End")
+    expect(page.get_by_text("what arrived is left in .grad")).to_contain_text("−1.47862")
+
+
+def test_a_view_is_a_link_that_a_fresh_browser_restores(page: Page, lecture: str) -> None:
+    page.goto(f"/jobs/{lecture}?epoch=3&scale=linear&gradient=0&from=2&to=6")
+    expect(page.get_by_text("After epoch 3")).to_be_visible()
+    expect(page.get_by_role("button", name="linear")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("combobox", name="Part of the gradient")).to_have_value("0")
+    page.reload()
+    expect(page.get_by_text("After epoch 3")).to_be_visible()
+
+
+def test_names_from_users_are_text(page: Page, service: Serve) -> None:
+    name = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
+    with service.client as client:
+        request = {"name": name, "dataset": {"x": [1, 2], "y": [2, 4], "features": [name], "target": "<i>y</i>"}}
+        job = client.wait(client.submit(request)["id"], timeout=60)
+    page.goto("/")
+    expect(page.get_by_role("link", name=name)).to_be_visible()
+    page.goto(f"/jobs/{job['id']}")
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page.locator("main img, main b > b, .picture i")).to_have_count(0)
+    assert "owned" not in page.title().replace(name, "")

@@ -1,0 +1,102 @@
+"""The dashboard's addresses: one page for all, assets that browsers keep, and a sentence where nothing was built."""
+
+import gzip
+from pathlib import Path
+
+import brotli
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from workbench import FakeQueue, problem_of
+
+from service.api.app import create_app
+from service.api.dashboard import Dashboard
+from service.settings import Settings
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+JOB = "/jobs/01a2188d-e09c-7511-ac70-a705b87e149a"
+PAGES = ("/", "/jobs/new", JOB, f"{JOB}/epochs/0/steps/2")
+SCRIPT = b"document.title = 'Slope'\n" * 50
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Dashboard:
+    folder = tmp_path / "built"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text('<script type="module" src="{root}/assets/app-1A2B.js"></script>')
+    for suffix, content in (("", SCRIPT), (".gz", gzip.compress(SCRIPT)), (".br", brotli.compress(SCRIPT))):
+        (folder / "assets" / f"app-1A2B.js{suffix}").write_bytes(content)
+    return Dashboard(folder)
+
+
+@pytest.fixture
+def browser(client: TestClient, app: FastAPI, built: Dashboard) -> TestClient:
+    app.state.dashboard = built
+    client.headers.update(BROWSER)
+    return client
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_there_after_a_reload_whatever_its_query(browser: TestClient, page: str) -> None:
+    answer = browser.get(page, params={"epoch": "3", "node": "n2", "unknown": "1"})
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert '"/assets/app-1A2B.js"' in answer.text
+
+
+def test_the_policy_lets_nothing_in_from_elsewhere_and_no_script_that_is_written_into_a_page(
+    browser: TestClient,
+) -> None:
+    policy = dict(part.strip().split(" ", 1) for part in browser.get("/").headers["content-security-policy"].split(";"))
+
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "img-src", "connect-src")} == {"'self'"}
+
+
+@pytest.mark.parametrize(("accepted", "coding"), [("gzip, br", "br"), ("gzip;q=1.0, br;q=0", "gzip"), ("", None)])
+def test_assets_are_sent_as_they_were_compressed_and_kept_for_ever(
+    browser: TestClient, accepted: str, coding: str | None
+) -> None:
+    answer = browser.get("/assets/app-1A2B.js", headers={"Accept-Encoding": accepted, "Accept": "*/*"})
+
+    assert answer.headers.get("content-encoding") == coding
+    assert answer.content == SCRIPT
+    assert "immutable" in answer.headers["cache-control"]
+    assert answer.headers["vary"].split(", ")[0] == "Accept-Encoding"
+    assert answer.headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.parametrize("name", ["app.js", "app-1A2B.js.gz", "..%2Findex.html", "index.html"])
+def test_nothing_but_assets_is_an_asset(browser: TestClient, name: str) -> None:
+    problem_of(browser.get(f"/assets/{name}"), 404)
+
+
+def test_behind_a_prefix_the_page_loads_its_assets_from_there(
+    settings: Settings, queue: FakeQueue, built: Dashboard
+) -> None:
+    app = create_app(settings.model_copy(update={"root_path": "/slope"}), queue)
+    app.state.dashboard = built
+    client = TestClient(app, headers=BROWSER)
+
+    for page in ("/slope", f"/slope{JOB}"):
+        assert '"/slope/assets/app-1A2B.js"' in client.get(page).text
+    assert client.get("/slope/assets/app-1A2B.js").content == SCRIPT
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_where_nothing_was_built_every_page_says_so_and_how_to_build_it(
+    client: TestClient, app: FastAPI, tmp_path: Path, page: str
+) -> None:
+    app.state.dashboard = Dashboard(tmp_path)
+    answer = client.get(page, headers=BROWSER)
+
+    assert answer.status_code == 503
+    assert "was not built" in answer.text
+    assert "python hatch_build.py" in answer.text
+
+
+def test_programs_are_told_in_json_what_the_service_is(browser: TestClient) -> None:
+    assert browser.get("/", headers={"Accept": "*/*"}).json()["name"] == "Slope"
