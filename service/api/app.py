@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from copy import copy
 
 import structlog
 from anyio import CapacityLimiter
@@ -117,7 +116,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         # What is included is matched twice, router by router.
         routes = with_threaded_bodies(noun.router.routes, body_limiter)
         app.router.routes.extend(with_one_answer(with_strict_queries(routes)))
-    app.router.routes.extend(map(copy, dashboard.router.routes))  # which take any query
+    app.router.routes.extend(dashboard.dashboard_routes())
     complete_document(app)
     return app
 

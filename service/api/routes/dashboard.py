@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import HTMLResponse
+from starlette.routing import BaseRoute
 
 from service.api.dashboard import POLICY, Dashboard
 from service.api.negotiation import json_response, preferred_format
@@ -12,8 +13,6 @@ from service.api.pages import html_page, link, paragraph
 from service.api.schemas.start import ServiceView
 from service.errors import AddressNotFound
 from slope import __version__
-
-router = APIRouter(include_in_schema=False)
 
 NOT_BUILT = (
     "The dashboard was not built when Slope was installed: its packages could not be fetched from npm. With a way to "
@@ -30,10 +29,24 @@ _LINKS = {
     "problems": "/problems",
     "health": "/readyz",
 }
+_ADDRESSES = (
+    "/jobs/new",
+    "/jobs/{job_id}",
+    "/jobs/{job_id}/epochs/{epoch}/steps/{step}",
+)
 _FOR_EVER = "public, max-age=31536000, immutable"  # names of assets change with their content
 
 
-@router.get("/")
+def dashboard_routes() -> list[BaseRoute]:
+    """Of one application."""
+    router = APIRouter(include_in_schema=False)
+    router.get("/")(show_service)
+    for address in _ADDRESSES:
+        router.get(address)(show_dashboard)
+    router.get("/assets/{name}")(get_asset)
+    return router.routes
+
+
 async def show_service(request: Request) -> Response:
     """What this is, and where it goes on: for people its dashboard, where that was built."""
     wants_page = preferred_format(request, get_args(Literal["json", "html"])) == "html"
@@ -57,15 +70,6 @@ def show_dashboard(request: Request) -> Response:
     return HTMLResponse(dashboard.page(root), headers=headers)
 
 
-for address in (
-    "/jobs/new",
-    "/jobs/{job_id}",
-    "/jobs/{job_id}/epochs/{epoch}/steps/{step}",
-):
-    router.get(address)(show_dashboard)
-
-
-@router.get("/assets/{name}")
 async def get_asset(
     name: str, request: Request, accept_encoding: Annotated[str, Header(include_in_schema=False)] = ""
 ) -> Response:
