@@ -1,0 +1,56 @@
+"""What is kept of compiled loops is compiled anew when anything has changed that they were made of."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+from slope.engines.kernels import compiling
+
+KERNELS = Path(compiling.__file__).parent
+SOURCES_ALONE = ignore_patterns("__pycache__")
+
+
+def test_a_loop_is_compiled_anew_when_one_that_it_calls_in_another_file_has_changed(tmp_path: Path) -> None:
+    package = tmp_path / "slope" / "engines"
+    copytree(KERNELS, package / "kernels", ignore=SOURCES_ALONE)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    decorated = "from slope.engines.kernels.compiling import compiled\n{}\n@compiled\ndef {}():\n    return {}\n"
+    outer = decorated.format("from slope.engines.kernels.inner import inner", "outer", "inner() + 1")
+    (package / "kernels" / "outer.py").write_text(outer)
+
+    found = []
+    for number in (1, 1, 10):
+        (package / "kernels" / "inner.py").write_text(decorated.format("", "inner", number))
+        found.append(printed_in(tmp_path))
+
+    assert found == ["2 compiled", "2 loaded", "11 compiled"]
+
+
+def printed_in(folder: Path) -> str:
+    program = (
+        "from slope.engines.kernels.outer import outer\n"
+        "print(outer(), 'loaded' if outer.stats.cache_hits else 'compiled')"
+    )
+    chosen = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(
+        command, cwd=folder, env=chosen | {"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_constants_that_are_compiled_into_loops_count_as_their_sources(tmp_path: Path) -> None:
+    copytree(KERNELS.parent, tmp_path / "engines", ignore=SOURCES_ALONE)
+    kernels = tmp_path / "engines" / "kernels"
+    files = [kernels / "vectors.py", kernels.parent / "lane_rules.py", kernels.parent / "descent_rules.py"]
+
+    stamps = [compiling.stamp_of(kernels)]
+    for file in files:
+        file.write_text(file.read_text() + "# changed\n")
+        stamps.append(compiling.stamp_of(kernels))
+
+    assert stamps[0] == compiling.stamp_of(KERNELS)
+    assert len(set(stamps)) == 1 + len(files)
