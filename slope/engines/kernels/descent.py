@@ -16,15 +16,12 @@ from numba.extending import intrinsic
 
 from slope.engines.descent_rules import (
     ABSOLUTE_ERROR,
-    ADAM,
-    DESCENT,
     EACH_EPOCH,
     EACH_STEP,
-    PLAIN,
-    RMSPROP,
     SQUARED_ERROR,
 )
 from slope.engines.kernels.compiling import compiled
+from slope.engines.kernels.updates import move
 
 _AHEAD = 32
 """Rows between the one that is worked on and the one that is fetched: memory answers many requests together."""
@@ -101,7 +98,7 @@ def descend(
                     last_gradients[epoch, k] = gradient[k]
             if is_clipped:
                 _clip(shape, gradient, limits.clip)
-            _move(shape, rule, update, rates[epoch, min(step, rates.shape[1] - 1)], count, theta, gradient, buffers)
+            move(shape, rule, update, rates[epoch, min(step, rates.shape[1] - 1)], count, theta, gradient, buffers)
             step, count, steps_left = step + 1, count + 1, steps_left - 1
         if step == in_epoch:
             share = 1.0 / in_epoch
@@ -209,78 +206,6 @@ def _clip(shape, gradient, most):
     factor = min(1.0, most / (sqrt(_squares(shape, gradient, len(gradient))) + 1e-6))
     for k in range(len(shape) or len(gradient)):
         gradient[k] *= factor
-
-
-@compiled
-def _move(shape, rule, update, rate, count, theta, gradient, buffers):
-    """Move θ (K) along its gradient; `count` are the steps before this one, `buffers` (3 × K) what they left."""
-    if len(rule) == PLAIN:
-        _descend(shape, update, rate, theta, gradient)
-    elif len(rule) == 1 + DESCENT:
-        _descend_with_momentum(shape, update, rate, count, theta, gradient, buffers)
-    elif len(rule) == 1 + ADAM:
-        _adam(shape, update, rate, count, theta, gradient, buffers)
-    elif len(rule) == 1 + RMSPROP:
-        _rmsprop(shape, update, rate, theta, gradient, buffers)
-    else:
-        _adagrad(shape, update, rate, count, theta, gradient, buffers)
-
-
-@compiled
-def _descend(shape, update, rate, theta, gradient):
-    for k in range(len(shape) or len(theta)):
-        theta[k] -= rate * (gradient[k] + update.decay * theta[k])
-
-
-@compiled
-def _descend_with_momentum(shape, update, rate, count, theta, gradient, buffers):
-    for k in range(len(shape) or len(theta)):
-        direction = gradient[k] + update.decay * theta[k]
-        velocity = direction if count == 0 else update.momentum * buffers[0, k] + update.share * direction
-        buffers[0, k] = velocity
-        theta[k] -= rate * (direction + update.momentum * velocity if update.is_nesterov else velocity)
-
-
-@compiled
-def _adam(shape, update, rate, count, theta, gradient, buffers):
-    first, second, is_decoupled = update.momentum, update.share, update.is_nesterov
-    size, root = rate / (1.0 - first ** (count + 1)), sqrt(1.0 - second ** (count + 1))
-    for k in range(len(shape) or len(theta)):
-        direction = gradient[k]
-        if is_decoupled:
-            theta[k] *= 1.0 - rate * update.decay
-        else:
-            direction += update.decay * theta[k]
-        buffers[0, k] += (direction - buffers[0, k]) * (1.0 - first)
-        buffers[1, k] = second * buffers[1, k] + (1.0 - second) * direction * direction
-        square = buffers[1, k]
-        if update.is_highest:
-            square = max(buffers[2, k], square)
-            buffers[2, k] = square
-        theta[k] -= size * buffers[0, k] / (sqrt(square) / root + update.eps)
-
-
-@compiled
-def _rmsprop(shape, update, rate, theta, gradient, buffers):
-    alpha, is_centred = update.share, update.is_nesterov
-    for k in range(len(shape) or len(theta)):
-        direction = gradient[k] + update.decay * theta[k]
-        buffers[0, k] = alpha * buffers[0, k] + (1.0 - alpha) * direction * direction
-        spread = buffers[0, k]
-        if is_centred:
-            buffers[2, k] += (direction - buffers[2, k]) * (1.0 - alpha)
-            spread -= buffers[2, k] * buffers[2, k]
-        buffers[1, k] = update.momentum * buffers[1, k] + direction / (sqrt(spread) + update.eps)
-        theta[k] -= rate * buffers[1, k]
-
-
-@compiled
-def _adagrad(shape, update, rate, count, theta, gradient, buffers):
-    size = rate / (1.0 + count * update.share)
-    for k in range(len(shape) or len(theta)):
-        direction = gradient[k] + update.decay * theta[k]
-        buffers[0, k] += direction * direction
-        theta[k] -= size * direction / (sqrt(buffers[0, k]) + update.eps)
 
 
 @intrinsic
