@@ -6,6 +6,7 @@ from benchmarks import (
     answers,
     crowd,
     descent,
+    estimates,
     fits,
     full_batch,
     graph,
@@ -36,6 +37,7 @@ _BENCHMARKS = {
     "stored": stored.run,
     "full_batch": full_batch.run,
     "fits": fits.run,
+    "estimates": estimates.run,
     "reduction": reduction.run,
     "partitions": partitions.run,
 }

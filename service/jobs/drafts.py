@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.data.numbers import analysis_is_late
 from service.errors import InvalidRequest, TooLargeForWorkers, TooManyNumbers
+from service.jobs.experience import experience_of
 from service.jobs.training_data import Sample, Seen, sample_for_job
 from service.settings import Settings
 from service.storage import Storage
@@ -26,6 +27,7 @@ from slope.analysis import (
 )
 from slope.answers.plan import EngineOption, Plan
 from slope.data import TrainingData
+from slope.engines.experience import Experience, estimate, estimate_option
 from slope.engines.plan import EngineDoesNotApply, candidates, plan
 from slope.reduced_rows import ReducedColumns
 from slope.spec import Fault, JobRequest, TrainingSpec
@@ -46,17 +48,19 @@ class Draft:
     analysis_follows: bool
     """Whether it takes so long that the worker is to make it."""
     warnings: list[str]
+    experience: Experience
 
     @property
     def candidates(self) -> list[EngineOption]:
         """All engines, with what they would cost or what stands in their way."""
         spec, sample = self.request.hyperparameters, self.sample
         has_triangle = sample.reduced_for(spec) is not None
-        return candidates(
+        found = candidates(
             *(spec, sample.rows, len(sample.features), self.request.device),
             has_triangle=has_triangle,
             is_weighted=sample.weights is not None,
         )
+        return [estimate_option(each, self.experience) for each in found]
 
 
 def draft_job(
@@ -67,9 +71,9 @@ def draft_job(
     Without `reads_rows`, what only the rows of a large dataset can tell is left to the worker, which reads them anyway.
     """
     spec, sample = request.hyperparameters, sample_for_job(database, storage, request)
-    size = (sample.rows, len(sample.features))
+    size, experience = (sample.rows, len(sample.features)), experience_of(database)
     with database.reading() as session:
-        planned = _plan(session, sample, spec, request.device)
+        planned = estimate(_plan(session, sample, spec, request.device), experience)
         refuse_without_memory(session, planned, request.device)
     refuse_too_many_numbers("job", planned.recorded_numbers, settings)
     columns = sample.analysed_columns(spec, reads_rows=reads_rows)
@@ -81,7 +85,7 @@ def draft_job(
     analysis = analyse_seen(seen, spec)
     warnings = [*sample.warnings(spec), *warnings_for(spec, analysis)]
     settled = request.model_copy(update={"hyperparameters": spec})
-    return Draft(settled, sample, planned, analysis, follows, warnings)
+    return Draft(settled, sample, planned, analysis, follows, warnings, experience)
 
 
 def at_chosen_rate(spec: TrainingSpec, planned: Plan, curvature: Curvature | None) -> tuple[TrainingSpec, Plan]:

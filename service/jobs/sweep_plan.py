@@ -23,6 +23,7 @@ from service.store.database import Database
 from slope.analysis import Analysis, Curvature, warnings_for
 from slope.answers.plan import Plan
 from slope.engines import groups
+from slope.engines.experience import Experience, estimate
 from slope.engines.groups import groups_of
 from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, plan
 from slope.spec import DatasetReference, Fault, JobRequest, SweepRequest, TrainingSpec, faults_of
@@ -86,12 +87,16 @@ def sample_for_sweep(database: Database, storage: Storage, request: SweepRequest
     return sample
 
 
-def plan_members(request: SweepRequest, sample: Sample, settings: Settings, memory: int | None = None) -> list[Member]:
+def plan_members(
+    request: SweepRequest, sample: Sample, settings: Settings, experience: Experience, memory: int | None = None
+) -> list[Member]:
     """The jobs, planned for workers with this many bytes, and analysed. What is the same for many is computed once."""
     _refuse_wide(len(request.jobs), sample, settings)
     specs = [job.hyperparameters for job in request.jobs]
     places = _group_places(request, sample)
-    plans = _plans(request, places, sample, memory)
+    reckoned = _plans(request, places, sample, memory)
+    estimated = {id(planned): estimate(planned, experience) for planned in reckoned}
+    plans = [estimated[id(planned)] for planned in reckoned]
     refuse_too_many_numbers("sweep", sum(each.recorded_numbers for each in plans), settings)
     known = _known(specs, sample, settings)
     of_the_data = {_rounded(spec): sample.warnings(spec) for spec in {_rounded(spec): spec for spec in specs}.values()}

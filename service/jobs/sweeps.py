@@ -12,6 +12,7 @@ from service.data import numbers
 from service.data.datasets import ensure_stored
 from service.errors import SweepIsFinal, SweepIsRunning, SweepNotFound
 from service.jobs.drafts import memory_of_largest_worker, refuse_without_memory
+from service.jobs.experience import experience_of
 from service.jobs.idempotency import Key
 from service.jobs.jobs import forget_rings
 from service.jobs.sweep_plan import Member, plan_members, sample_for_sweep
@@ -78,11 +79,12 @@ def submit_sweep(
 
 def _drafted(database: Database, request: SweepRequest, sample: Sample, settings: Settings) -> list[Member]:
     """By engines that workers have the memory for. Raises TooLargeForWorkers where there are none."""
-    drafted = plan_members(request, sample, settings)
+    experience = experience_of(database)
+    drafted = plan_members(request, sample, settings, experience)
     with database.reading() as session:
         memory = memory_of_largest_worker(session, _largest(drafted), request.device)
     if memory is not None:
-        drafted = plan_members(request, sample, settings, memory)
+        drafted = plan_members(request, sample, settings, experience, memory)
     with database.reading() as session:
         refuse_without_memory(session, _largest(drafted), request.device)
     return drafted

@@ -14,7 +14,7 @@ class EngineOption:
     why: str
     """What it does, or what stands in its way."""
     estimated_seconds: float | None = None
-    """On this machine, about."""
+    """About, by what jobs of this engine have lately taken."""
     memory_bytes: int | None = None
     """Most that the data and the engine take besides what the process needs in any case."""
 
@@ -32,7 +32,7 @@ class Plan:
     recorded_numbers: int
     """How many numbers are kept in all."""
     estimated_seconds: float
-    """On this machine, about."""
+    """About, by what jobs of this engine have lately taken."""
     recorded_bytes: int | None = None
     """Of those numbers and the keys of their rows, without the database's own overhead."""
     memory_bytes: int | None = None
@@ -47,5 +47,8 @@ class Plan:
     """Of the first epoch: the request's, or what "auto" has chosen; null until it is chosen."""
     learning_rate_rule: str | None = None
     """By which rule, and why, "auto" has chosen it; null where the request said the rate."""
+    experience: float = 1.0
+    """How many times as long as reckoned such jobs have lately taken: the estimate has been multiplied by it, and the
+    choice of the engine does not depend on it."""
     actual_seconds: float | None = None
     """Spent in the epochs so far; null in a plan for a job that is not there yet."""

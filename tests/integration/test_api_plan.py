@@ -6,13 +6,13 @@ from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from workbench import LECTURE, FakeQueue, problem_of, request
 
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.database import Database
-from service.store.tables import Table
+from service.store.tables import Job, Table
 
 Trained = Callable[[dict[str, Any]], UUID]
 
@@ -37,6 +37,31 @@ def test_a_plan_is_the_one_the_job_follows(client: TestClient, trained: Trained)
     assert planned["plan"]["steps"] == 14
     assert job["analysis"]["reached"] is not None
     assert job["analysis"] | {"reached": None} == planned["analysis"]
+
+
+def test_a_plan_learns_from_what_jobs_took_and_the_choice_of_the_engine_does_not(
+    client: TestClient, trained: Trained, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.experience._KEPT_SECONDS", 0.0)
+    wanted = request(epochs=200)
+    before = client.post("/v1/plan", json=wanted).json()
+    assert before["plan"]["experience"] == 1
+    jobs = [trained(wanted) for _ in range(3)]
+    reckoned = before["plan"]["estimated_seconds"]
+    with database.writing() as session:
+        session.execute(update(Job).where(Job.id.in_(jobs)).values(seconds=20 * reckoned))
+        session.commit()
+    after = client.post("/v1/plan", json=wanted).json()
+    assert after["plan"] == before["plan"] | {
+        "estimated_seconds": pytest.approx(20 * reckoned),
+        "experience": pytest.approx(20),
+    }
+    [eager] = [each for each in after["candidates"] if each["engine"] == "eager"]
+    assert eager["estimated_seconds"] == pytest.approx(20 * reckoned)
+    with database.writing() as session:  # what a plan by experience is kept with is learnt from as before
+        session.execute(update(Job).values(plan=after["plan"]))
+        session.commit()
+    assert client.post("/v1/plan", json=wanted).json()["plan"]["experience"] == pytest.approx(20)
 
 
 def test_the_numbers_a_plan_counts_are_those_that_are_recorded(
