@@ -81,11 +81,16 @@ class Loop(Run):
             for leaf, value, gradient in zip(self._model.leaves, state["parameters"], state["gradients"], strict=True):
                 leaf.copy_(value)
                 leaf.grad = gradient
-        self._optimizer.load_state_dict(state["optimizer"])
-        if self._scheduler:
+        self._restore_optimizer(state["optimizer"])
+        if self._scheduler and state["scheduler"]:
             self._scheduler.load_state_dict(state["scheduler"])
-        if self._patience:
+        if self._patience and state["patience"]:
             self._patience.restore(state["patience"])
+
+    def _restore_optimizer(self, kept: dict[str, Any]) -> None:
+        """Where it goes on from another run (slope.handover), what it is told stays this run's own."""
+        groups = kept["param_groups"] or self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": kept["state"], "param_groups": groups})
 
     def replayed(self, steps: range) -> Iterator[StepRecord]:
         self._begin_epoch()

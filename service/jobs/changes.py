@@ -8,11 +8,13 @@ from sqlalchemy.orm import Session
 
 from service.errors import InvalidRequest
 from service.jobs.jobs import Check, check_job, get_job
+from service.jobs.starts import Start
 from service.store import jobs
 from service.store.database import Database
 from service.store.tables import Job
 from slope.spec import JobRequest, faults_of
 from slope.spec.changes import JobChange, merge_patch
+from slope.spec.job import without_start
 
 
 def describe_job(database: Database, job_id: UUID, change: JobChange, check: Check | None = None) -> None:
@@ -29,19 +31,25 @@ def describe_job(database: Database, job_id: UUID, change: JobChange, check: Che
         session.commit()
 
 
-def request_again(session: Session, job_id: UUID, patch: dict[str, Any]) -> JobRequest:
-    """The request that a job was made of, on the data that it learnt from, after a merge patch.
+def request_again(session: Session, job_id: UUID, patch: dict[str, Any]) -> tuple[JobRequest, Start | None]:
+    """The request that a job was made of, on the data that it learnt from, after a merge patch; and where it begins,
+    if that is with the state of another's optimizer.
 
     Raises JobNotFound and InvalidRequest.
     """
-    request = _request_of(get_job(session, job_id))
+    job = get_job(session, job_id)
+    request = _request_of(job)
+    if patch.get("initial_from"):
+        request["hyperparameters"] = without_start(request["hyperparameters"])
     if isinstance(patch.get("dataset"), dict) and "x" in patch["dataset"]:
         del request["dataset"]  # rows come in the place of stored data, and not beside its id
     changed = merge_patch(request, patch)
     try:
-        return JobRequest.model_validate(changed)
+        again = JobRequest.model_validate(changed)
     except ValidationError as error:
         raise _refused(error, changed) from error
+    has_state = job.initial_from and job.initial_from["optimizer_state"] and "initial_from" not in patch
+    return again, Start.of_rerun(session, job, again) if has_state else None
 
 
 def _request_of(job: Job) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from service.data.datasets import NewDataset, ensure_stored
 from service.errors import JobIsFinal, JobIsRunning, JobNotFound, ServiceError
 from service.jobs.drafts import Draft, draft_job
 from service.jobs.idempotency import Key
+from service.jobs.starts import Start
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
+from service.store import bulk, jobs, workers
 from service.store import datasets as stored
-from service.store import jobs, workers
 from service.store.database import Database, now
 from service.store.jobs import Outline, Predictions
 from service.store.tables import Job
@@ -52,17 +53,19 @@ def submit_job(
     queue: Queue,
     request: JobRequest,
     *,
+    start: Start | None = None,
     key: str | None = None,
     settings: Settings,
 ) -> Submission:
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
-    drafted = draft_job(database, storage, request, settings, reads_rows=False)
+    begun = start.begin(request) if start else request
+    drafted = draft_job(database, storage, begun, settings, reads_rows=False)
     named = None if key is None else Key.of(key, request)
     new = drafted.sample.new_dataset(storage, settings.max_stored_bytes)
     with ensure_stored(database, new), database.writing() as session:
         if named and (earlier := named.earlier(session, Job)):
             return Submission(earlier.id, earlier.version, earlier.is_final, replayed=True)
-        job_id = _add(session, drafted, new, named)
+        job_id = _add(session, drafted, new, named, start)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):
         forget_rings(database, [job_id])
@@ -166,7 +169,7 @@ def _reason(job: Job, devices: Mapping[str, bool]) -> str | None:
     return "It waits for a free worker"
 
 
-def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | None) -> UUID:
+def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | None, start: Start | None = None) -> UUID:
     request, sample, job_id, moment = drafted.request, drafted.sample, uuid7(), now(session)
     row = {
         "id": job_id,
@@ -186,10 +189,14 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | No
         "metadata": request.metadata,
         "plan": dict(vars(drafted.plan)),
         "analysis": document_of(drafted.analysis) if drafted.analysis else None,
+        "initial_from": start.origin if start else None,
+        "checkpoint": start.state if start else None,
         "status": "queued",
         "epochs": request.hyperparameters.epochs,
     }
     jobs.add_job(session, row, drafted.warnings)
+    if start and start.state:  # what is not recorded is replayed from there, too
+        bulk.add_snapshots(session, [{"job_id": job_id, "epoch": 0, "state": start.state}])
     return job_id
 
 

@@ -111,7 +111,7 @@ def sample_for_job(database: Database, storage: Storage, request: JobRequest) ->
         spreads = spreads_of(np.column_stack([arrays.x, arrays.y]), [*features, target])
         weights = request.dataset.name_of_weights
         return Sample(len(arrays.y), features, target, lambda: arrays, spreads, weights=weights)
-    with _translated_faults(request):
+    with translated_faults(request):
         return _stored(database, storage, request, request.dataset)
 
 
@@ -136,7 +136,7 @@ def _stored(database: Database, storage: Storage, request: JobRequest, reference
                 storage, numbers.Kept.of(dataset), dataset.rows, features, target, reference.weights
             )
         except ObjectMissing:
-            with _translated_faults(request):
+            with translated_faults(request):
                 _dataset(database, reference)  # another may have deleted it meanwhile
             raise
 
@@ -195,9 +195,9 @@ def _refuse_overflow(dataset: Dataset, names: Sequence[str], dtype: str) -> None
 
 
 @contextmanager
-def _translated_faults(request: JobRequest) -> Iterator[None]:
+def translated_faults(request: JobRequest, detail: str = "The request does not fit its dataset") -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
         faults = faults_of(error.errors(), request.model_dump())
-        raise InvalidRequest("The request does not fit its dataset", faults) from error
+        raise InvalidRequest(detail, faults) from error

@@ -9,7 +9,6 @@ from service.errors import EpochNotFound, InvalidRequest, JobHasNoModel
 from service.jobs import jobs
 from service.records import replay
 from service.storage import Storage
-from service.store import records
 from service.store.tables import Job
 from slope.data import Array, Scaler, initial_parameters
 from slope.spec import Fault
@@ -67,8 +66,4 @@ def _final(job: Job) -> tuple[list[float], float | None]:
 def _after(session: Session, storage: Storage, job: Job, epoch: int) -> tuple[list[float], float | None]:
     if epoch >= job.epochs_done:
         raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
-    if recorded := records.epoch_at(session, job.id, epoch):
-        return recorded.weights, recorded.bias
-    parameters = replay.parameters_after(session, storage, job, epoch)
-    assert parameters.weights is not None
-    return parameters.weights, parameters.bias
+    return replay.parameters_of(session, storage, job, epoch)

@@ -115,6 +115,25 @@ def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -
     return training.parameters
 
 
+def parameters_of(session: Session, storage: Storage, job: Job, epoch: int) -> tuple[list[float], float | None]:
+    """The same, as they were recorded if they were, and as the job trains them."""
+    if recorded := records.epoch_at(session, job.id, epoch):
+        return recorded.weights, recorded.bias
+    parameters = parameters_after(session, storage, job, epoch)
+    assert parameters.weights is not None
+    return parameters.weights, parameters.bias
+
+
+def state_after(session: Session, storage: Storage, job: Job, epoch: int) -> bytes:
+    """The checkpoint after an epoch of a job that trained by itself. Raises ReplayTooLong and ReplayDiffers."""
+    training = _training_near(session, storage, job, epoch + 1, 0)
+    _advance(session, job, training, epoch + 1)
+    from slope.run import Run
+
+    assert isinstance(training, Run)  # members of groups keep other states
+    return training.checkpoint()
+
+
 def _training_near(session: Session, storage: Storage, job: Job, epoch: int, through: int) -> "Run | FusedMember":
     """A run that stands where the last snapshot before an epoch was taken, or at its start."""
     snapshot = records.latest_snapshot(session, job.id, epoch)

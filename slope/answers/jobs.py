@@ -91,6 +91,17 @@ class TransitionView(View):
     """Why, in words."""
 
 
+class InitialFromView(View):
+    """Which job's parameters were copied when the job was accepted. It may be deleted by now."""
+
+    job: UUID
+    """Its id."""
+    epoch: int
+    """The epoch after which they were taken."""
+    optimizer_state: bool
+    """Whether the optimizer's memory was copied, too."""
+
+
 class JobView(View):
     id: UUID
     """By which calls name it."""
@@ -102,6 +113,8 @@ class JobView(View):
     """What it learns from."""
     sweep_id: UUID | None
     """The sweep it is a job of."""
+    initial_from: InitialFromView | None
+    """The job it went on from; the parameters themselves are `initial_weights` and `initial_bias`."""
     hyperparameters: Hyperparameters
     """As they were asked for, with their defaults."""
     predict: list[float] | list[list[float]] | None

@@ -97,8 +97,8 @@ class Descent(Run):
         if "theta" in kept:
             self._kept_state = State.of(kept)
         elif "optimizer" in kept:
-            self._kept_state = State.of_torch(kept, self.spec, self._epoch * self._steps)
-        if self._patience:
+            self._kept_state = State.of_torch(kept, self.spec, kept.get("steps", self._epoch * self._steps))
+        if self._patience and kept["patience"]:
             self._patience.restore(kept["patience"])
 
     def replayed(self, steps: range) -> Iterator[StepRecord]:

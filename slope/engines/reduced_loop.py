@@ -47,6 +47,7 @@ class ReducedLoop(Loop):
         self._reduce = reduce
         self._reductions: Reductions | None = None
         self._batch: tuple[Tensor, Tensor] | None = None
+        self._is_restored = False
 
     def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
         if self._batch is None:
@@ -65,9 +66,13 @@ class ReducedLoop(Loop):
     def _reduced(self) -> Reductions:
         if self._reductions is None:
             self._reductions = self._reduce(self._pause)
-            if self._reductions.scaler and self.epoch == 0:
+            if self._reductions.scaler and self.epoch == 0 and not self._is_restored:
                 self._start_at(self._reductions.scaler)
         return self._reductions
+
+    def restore(self, checkpoint: bytes) -> None:
+        super().restore(checkpoint)
+        self._is_restored = True
 
     def _start_at(self, scaler: Scaler) -> None:
         """Only now the scale is known."""

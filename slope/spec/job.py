@@ -3,13 +3,14 @@
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
+from uuid import UUID
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from slope.spec.data import DatasetReference, InlineData, Rows, width_of
 from slope.spec.faults import invalid
 from slope.spec.part import FewFaults, Part, refuse_overflow
-from slope.spec.training import TrainingSpec
+from slope.spec.training import MAX_EPOCHS, TrainingSpec
 
 MAX_PREDICT = 10_000
 
@@ -45,6 +46,18 @@ def choose_dataset(value: Any) -> Any:
     return kind.model_validate(value)
 
 
+class InitialFrom(Part):
+    """Where a job begins that goes on from another: with its parameters after one of its epochs."""
+
+    job: UUID = Field(strict=False)
+    """The id of the other job."""
+    epoch: Annotated[int, Field(ge=0, lt=MAX_EPOCHS)] | None = Field(default=None, examples=[9])
+    """The epoch of that job, counted from 0; its last one so far where this is null."""
+    optimizer_state: bool = False
+    """Whether the optimizer also goes on with what it remembers, as momentum and Adam do. The new job then has the
+    other's optimizer, and, where the data is standardized, its data."""
+
+
 class JobRequest(Part):
     """One training job: what to learn from, how, and where."""
 
@@ -52,6 +65,9 @@ class JobRequest(Part):
     """For people, and to find it by."""
     dataset: Annotated[InlineData | DatasetReference, BeforeValidator(choose_dataset)]
     """Rows, or a stored dataset."""
+    initial_from: InitialFrom | None = None
+    """Another job to go on from. The epochs count from 0, and the schedule and the order of rows begin anew; the
+    parameters are copied when the job is accepted, in the place of `initial_weights` and `initial_bias`."""
     hyperparameters: TrainingSpec = TrainingSpec()
     """Those that are left out have their defaults."""
     predict: Rows = Field(default=[], max_length=MAX_PREDICT, examples=[[4.0]])
@@ -73,11 +89,13 @@ class JobRequest(Part):
         if not (isinstance(value, dict) and {"id", "status", "transitions"} <= value.keys()):
             return value
         asked = {name: each for name, each in value.items() if name in cls.model_fields}
-        return asked | {"dataset": _reference_of(value.get("dataset"))}
+        return asked | {"dataset": _reference_of(value.get("dataset"))} | _start_of(asked)
 
     @model_validator(mode="after")
     def _fits_its_data(self) -> Self:
         data = self.dataset
+        if self.initial_from:
+            _refuse_two_starts(self.hyperparameters)
         if isinstance(data, InlineData):
             refuse_misfits(self, data.rows, data.width)
             refuse_overflow(self.hyperparameters.dtype, ("dataset",), {"x": data.x, "y": data.y})
@@ -90,6 +108,29 @@ def _reference_of(answered: Any) -> Any:
         return answered
     found = {"id": answered.get("id"), "features": answered["columns"], "target": answered.get("target")}
     return found | ({"weights": answered["weights"]} if answered.get("weights") else {})
+
+
+def _start_of(asked: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that an answer names were copied: only the optimizer's state still has to come from the other."""
+    origin, spec = asked.get("initial_from"), asked.get("hyperparameters")
+    if not (isinstance(origin, dict) and origin.get("optimizer_state") and isinstance(spec, dict)):
+        return {"initial_from": None}
+    return {"hyperparameters": without_start(spec)}
+
+
+def without_start(hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    """Without the parameters to begin with: they come from another job."""
+    return {name: value for name, value in hyperparameters.items() if name not in _STARTS}
+
+
+_STARTS = ("initial_weights", "initial_bias")
+
+
+def _refuse_two_starts(spec: TrainingSpec) -> None:
+    for name in _STARTS:
+        if getattr(spec, name) != "zeros":
+            detail = "The job begins with the parameters of another (initial_from): leave one of the two out"
+            raise invalid(("hyperparameters", name), detail)
 
 
 def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:

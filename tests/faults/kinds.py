@@ -192,6 +192,19 @@ def training_process_killed_in_a_pause(stage: Stage, make: Make) -> Trial:
     return _resumed(stage, make, job_id)
 
 
+def training_process_killed_after_going_on(stage: Stage, make: Make) -> Trial:
+    """Of a job that went on from another with its optimizer's state, and the other is deleted by then."""
+    source = stage.submit(make())
+    stage.wait(source)
+
+    def further() -> Json:
+        return make() | {"initial_from": {"job": str(source), "optimizer_state": True}}
+
+    job_id = stage.underway(further)
+    assert httpx2.delete(f"{stage.api.url}/v1/jobs/{source}", timeout=30).status_code == 204
+    return _after(stage, further, job_id, lambda: _kill(stage.trainer(job_id)))
+
+
 def api_killed_in_a_pause_and_in_a_resume(stage: Stage, make: Make) -> Trial:
     """The client does not know what has come of either call, and repeats it."""
     job_id = stage.underway(make)
@@ -312,6 +325,7 @@ FAULTS: dict[str, Fault] = {
     "50 POSTs with one key at once": posted_fifty_times,
     "cancelled at the finish": cancelled_at_the_finish,
     "training process killed in a pause": training_process_killed_in_a_pause,
+    "training process killed after going on from another job": training_process_killed_after_going_on,
     "API killed in a pause and in a resume": api_killed_in_a_pause_and_in_a_resume,
     "memory exhausted": memory_exhausted,
 } | ({"clocks 20 minutes apart, a worker killed": clocks_apart} if FAKETIME else {})

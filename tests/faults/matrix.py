@@ -31,6 +31,7 @@ _ON_SQLITE = (
     kinds.api_killed_in_a_post,
     kinds.cancelled_at_the_finish,
     kinds.training_process_killed_in_a_pause,
+    kinds.training_process_killed_after_going_on,
     kinds.api_killed_in_a_pause_and_in_a_resume,
 )
 ON_SQLITE = {name: fault for name, fault in FAULTS.items() if fault in _ON_SQLITE}

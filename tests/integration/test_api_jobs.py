@@ -48,6 +48,7 @@ JOB = {
     "assigned_device",
     "timeout_seconds",
     "cross_validation",
+    "initial_from",
     "metadata",
     "progress",
     "loss",

@@ -22,7 +22,9 @@ from service.api.examples import JOB_REQUESTS, RERUN_PATCHES
 from service.api.polling.responses import IfMatchDep, JobResponse, JobResponses, matches_etag
 from service.api.schemas.jobs import view_job
 from service.jobs import changes, jobs, pauses
+from service.jobs.starts import Start
 from service.queue import Queue
+from service.records import continuation
 from service.settings import Settings
 from service.storage import Storage
 from service.store.database import Database
@@ -50,23 +52,20 @@ class Desk:
     wait: float
     key: str | None
 
-    async def submit(self, request: JobRequest) -> Response:
+    async def submit(self, request: JobRequest, start: Start | None = None) -> Response:
         """202 with the job, or 200 where it has ended while the client waited."""
-        submission = await run_in_threadpool(
-            jobs.submit_job,
-            self.database,
-            self.storage,
-            self.queue,
-            request,
-            key=self.key,
-            settings=self.settings,
-        )
+        submission = await run_in_threadpool(self._accept, request, start)
         answer = await self.responses.final(submission, self.wait)
         headers = {"Location": f"{self.settings.root_path}/v1/jobs/{submission.job_id}"}
         if submission.replayed:
             headers["Idempotency-Replayed"] = "true"
         status = 200 if self.wait and answer.is_final else 202
         return Response(answer.body, status, headers, media_type="application/json")
+
+    def _accept(self, request: JobRequest, start: Start | None) -> jobs.Submission:
+        start = start or continuation.find_start(self.database, self.storage, request)
+        handed_in = (self.database, self.storage, self.queue, request)
+        return jobs.submit_job(*handed_in, start=start, key=self.key, settings=self.settings)
 
 
 async def _desk(
@@ -104,10 +103,10 @@ async def rerun_job(
 
     `{}` changes nothing. A null takes a value away: it then has its default.
     """
-    return await desk.submit(await run_in_threadpool(_request_again, desk.database, job_id, patch.root))
+    return await desk.submit(*await run_in_threadpool(_request_again, desk.database, job_id, patch.root))
 
 
-def _request_again(database: Database, job_id: UUID, patch: dict[str, Any]) -> JobRequest:
+def _request_again(database: Database, job_id: UUID, patch: dict[str, Any]) -> tuple[JobRequest, Start | None]:
     with database.reading() as session:
         return changes.request_again(session, job_id, patch)
 

@@ -8,6 +8,7 @@ from service.api.dependencies import DatabaseDep, SettingsDep, StorageDep, requi
 from service.api.examples import JOB_REQUESTS
 from service.api.schemas.jobs import view_draft
 from service.jobs import drafts
+from service.records import continuation
 from slope.answers.jobs import DraftView
 from slope.spec import JobRequest
 
@@ -27,4 +28,5 @@ def plan_job(
     engines: those that apply with their estimated seconds and memory, the others with what stands
     in their way.
     """
-    return view_draft(drafts.draft_job(database, storage, request, settings))
+    start = continuation.find_start(database, storage, request)
+    return view_draft(drafts.draft_job(database, storage, start.begin(request) if start else request, settings))

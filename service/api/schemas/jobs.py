@@ -32,6 +32,7 @@ def view_job(job: Job, reason: str | None = None) -> JobView:
         status=job.status,
         dataset=_sample(job),
         sweep_id=job.sweep_id,
+        initial_from=job.initial_from,
         hyperparameters=job.spec,
         predict=job.predict,
         device=job.device,

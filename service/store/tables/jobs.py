@@ -75,6 +75,8 @@ class Job(Table):
     group_width: Mapped[int | None]
     place: Mapped[int | None]
     """The job's model among those of its group, below the group's width."""
+    initial_from: Mapped[dict[str, Any] | None]
+    """Which job it goes on from, and how; its parameters are in `spec`, its optimizer's in the snapshot of epoch 0."""
     spec: Mapped[dict[str, Any]]
     predict: Mapped[list[Any]]
     device: Mapped[str]
