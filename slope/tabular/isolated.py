@@ -11,23 +11,18 @@ import signal
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge
+from slope.tabular.readers import Ended, Readers, Silent
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.summary import Summary
 
 Encoding = Literal["gzip", "zstd"]
 
-_processes = get_context("forkserver")
-_processes.set_forkserver_preload(["slope.tabular.ingest", "slope.tabular.isolated", "slope.tabular.frozen"])
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # as malloc.h has them
 _PIECE = 1024 * 1024
-_ENDING_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -49,44 +44,46 @@ class Allowance:
     seconds: float
 
 
+class _Task(NamedTuple):
+    sent: Sent
+    target: Path
+    allowance: Allowance
+
+
 def ingest_isolated(sent: Sent, target: Path, allowance: Allowance) -> Summary:
     """Do as slope.tabular.ingest.ingest does.
 
     Raises BadTable, BadOption, OSError where there is no room, and MemoryError where the system has ended the reader.
     """
-    receiver, sender = _processes.Pipe(duplex=False)
-    process = _processes.Process(target=_work, args=(sender, sent, target, allowance), daemon=True)
-    process.start()
-    sender.close()
+    reader = _readers.take()
     try:
-        answer = receiver.recv() if receiver.poll(allowance.seconds) else _too_slow(allowance)
-    except EOFError:
-        answer = _why_it_ended(process)
-    finally:
-        process.kill()
-        receiver.close()
+        answer = reader.do(_Task(sent, target, allowance), allowance.seconds)
+    except Silent:
+        answer = _too_slow(allowance)
+    except Ended as end:
+        answer = _why_it_ended(end)
+    _readers.prepare()
     if isinstance(answer, BaseException):
-        process.join()  # it may be writing what is now to be taken away
+        reader.join()  # it may be writing what is now to be taken away
         raise answer
     summary: Summary = answer
-    return summary  # and nobody waits until its memory is given back
+    return summary
 
 
-def _why_it_ended(process: BaseProcess) -> Exception:
+def _why_it_ended(end: Ended) -> Exception:
     """A library that the file breaks ends its process by another signal, or by its own exit."""
-    process.join(_ENDING_SECONDS)
-    if process.exitcode == -signal.SIGKILL:
+    if end.signal == signal.SIGKILL:
         return MemoryError("the process that reads files was killed")
     return BadTable("The file cannot be read: it breaks the reader, or needs more memory than it may")
 
 
-def _work(sender: Connection, sent: Sent, target: Path, allowance: Allowance) -> None:
+def _work(task: _Task) -> Any:
     import pyarrow as pa
 
     pa.set_io_thread_count(2)  # the limit counts the stack of every thread
     _keep_little()
-    _limit(allowance.memory)
-    sender.send(_outcome(lambda: _ingest(sent, target, allowance.limits)))
+    _limit(task.allowance.memory)
+    return _outcome(lambda: _ingest(task.sent, task.target, task.allowance.limits))
 
 
 def _outcome(action: Callable[[], Summary]) -> Any:
@@ -179,3 +176,6 @@ def _limit(memory: int) -> None:
 
 def _too_slow(allowance: Allowance) -> BadTable:
     return TableTooLarge(f"Reading the table takes longer than {allowance.seconds:g} seconds")
+
+
+_readers = Readers(_work)

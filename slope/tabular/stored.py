@@ -20,11 +20,11 @@ from slope.data import Array
 if TYPE_CHECKING:
     from pyarrow import NativeFile
 
-NUMBERS_AT_ONCE = 1_000_000
-"""This many numbers of a table, 8 MB of them, are in memory at a time."""
+NUMBERS_AT_ONCE = 2_000_000
+"""This many numbers of a table, 16 MB of them, are in memory at a time."""
 _WIDE = 1_000
 """Columns. What is noted of each of them in each group, or batch, of rows takes room too."""
-_READS = 4
+_READS = 8
 """Parts in which those are read: 2 MB stay in the processor's cache on their way to whoever asks for them."""
 _PAGE = 128 * 1024
 """This many numbers, a page of 1 MB, are encoded in one go."""

@@ -13,6 +13,8 @@ Span = TypeVar("Span")
 Read = TypeVar("Read")
 
 _READERS = 2
+_WAITING = 1
+"""Parts that some works may be behind with while the next is read."""
 
 
 def read_ahead(
@@ -32,9 +34,8 @@ class PartWorkers:
     """A thread for each work, which does it on part after part. NumPy, hashlib and Arrow let go of the interpreter."""
 
     def __init__(self, works: Sequence[Callable[[Part], None]]) -> None:
-        self._works = works
-        self._threads = ThreadPoolExecutor(len(works))
-        self._unfinished: list[Future[None]] = []
+        self._works = [(work, ThreadPoolExecutor(1)) for work in works]
+        self._unfinished: deque[list[Future[None]]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -42,18 +43,22 @@ class PartWorkers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._threads.shutdown()
-        if error is None:
+        for _, thread in self._works:
+            thread.shutdown()
+        while self._unfinished and error is None:
             self._finish()
 
     def take(self, part: Part) -> None:
-        """Have a part worked on, when all works are done with the last. Raises what one of them has raised.
+        """Have a part worked on, when all works are done with the last but one. Raises what one of them has raised.
 
-        So there are never more than two parts in memory, and none is worked on before the one that it follows.
+        So there are never more than three parts in memory, each work has the parts in their order, and no core waits
+        for the longest work of a part.
         """
-        self._finish()
-        self._unfinished = [self._threads.submit(work, part) for work in self._works]
+        while len(self._unfinished) > _WAITING:
+            self._finish()
+        self._unfinished.append([thread.submit(work, part) for work, thread in self._works])
 
     def _finish(self) -> None:
-        for future in self._unfinished:
+        """Wait for the works on the earliest part."""
+        for future in self._unfinished.popleft():
             future.result()

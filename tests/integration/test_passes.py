@@ -192,8 +192,8 @@ def test_a_second_pass_over_rows_that_were_deleted_is_told(
 @pytest.mark.parametrize(
     ("covariance", "sentence"),
     [
-        ("HC4", "match"),
-        ("cluster:", "match"),
+        ("HC4", "or cluster: and the name of a column"),
+        ("cluster:", "or cluster: and the name of a column"),
         ("cluster:h", "no such column"),
         ("cluster:one", "one cluster"),
         ("HC3", "holds a coefficient alone"),

@@ -113,6 +113,7 @@ def test_a_job_needs_nobody_s_help(standardize: bool, client: TestClient, databa
     assert (whole["plan"]["partitions"], whole["progress"]["partitions_done"]) == (1, None)
     assert done_by(database, job_id) == [process.worker_id] * PARTITIONS
     assert job["weights"] == pytest.approx(whole["weights"], rel=1e-12)
+    assert job["loss"].pop("cross_validation") is whole["loss"].pop("cross_validation") is None
     assert job["loss"] == pytest.approx(whole["loss"], rel=1e-12)
     assert (job["scaled"] is None) == (not standardize)
     predicted, same = (client.get(f"/v1/jobs/{each}/predictions").json()["data"] for each in (job_id, in_memory))

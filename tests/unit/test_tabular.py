@@ -246,7 +246,7 @@ def test_numbers_that_are_stored_otherwise_become_float64(tmp_path: Path) -> Non
 def test_small_batches_are_put_together_and_large_ones_cut() -> None:
     batch = pa.record_batch({"a": np.zeros(NUMBERS_AT_ONCE // 10), "b": np.zeros(NUMBERS_AT_ONCE // 10)})
 
-    assert [each.num_rows for each in sized(iter([batch] * 12), 2)] == [300_000] * 4
+    assert [each.num_rows for each in sized(iter([batch] * 12), 2)] == [3 * NUMBERS_AT_ONCE // 10] * 4
     large = pa.record_batch({"a": np.zeros(3 * NUMBERS_AT_ONCE + 5)})
     assert [each.num_rows for each in sized(iter([large]), 1)] == [NUMBERS_AT_ONCE] * 3 + [5]
 

@@ -5,6 +5,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import numpy as np
 import psutil
@@ -13,8 +15,10 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 
+from slope.tabular import isolated
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.isolated import Allowance, Encoding, Sent, ingest_isolated
+from slope.tabular.readers import Ended, Reader, Readers, Silent
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.stored import read_rows
 from slope.tabular.summary import Summary
@@ -99,17 +103,16 @@ def test_a_crash_of_the_reader_is_the_file_s_fault(tmp_path: Path) -> None:
         ingested(file, "ndjson")
 
 
-def test_a_reader_that_the_system_ends_is_not_the_file_s_fault(tmp_path: Path) -> None:
-    small, endless = tmp_path / "small.csv", tmp_path / "endless.csv"
-    small.write_bytes(b"a,b\n1,2\n")
-    ingested(small, "csv")  # what is started once and for all is
-    others = set(psutil.Process().children(recursive=True))
+def test_a_reader_that_the_system_ends_is_not_the_file_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless, taken = tmp_path / "endless.csv", list[Reader[Any]]()
+    take = isolated._readers.take
+    monkeypatch.setattr(isolated._readers, "take", lambda: taken.append(take()) or taken[-1])
     os.mkfifo(endless)
     with ThreadPoolExecutor(1) as threads:
         reading = threads.submit(ingested, endless, "csv")
         with endless.open("wb"):  # waits until somebody reads
-            [reader] = set(psutil.Process().children(recursive=True)) - others
-            reader.kill()
+            [reader] = taken
+            reader._process.kill()
             with pytest.raises(MemoryError):
                 reading.result(60)
 
@@ -158,3 +161,60 @@ def test_what_grows_beyond_what_was_sent_is_stored_compressed(tmp_path: Path, at
     with pa.OSFile(str(stored)) as opened:
         assert read_rows(opened, ["b", "a"], range(at, at + 2)).tolist() == [[3, 2], [1, 0]]
     assert list(tmp_path.glob("*.plain")) == []
+
+
+def process_of(task: int) -> tuple[int, int]:
+    """What a reader does here: it says who it is."""
+    if task < 0:
+        os._exit(3)
+    sleep(60.0 if task == 0 else 0.0)
+    return os.getpid(), task
+
+
+def waiting_in(readers: Readers[int]) -> Reader[int]:
+    """The reader that waits, when it does."""
+    readers.prepare()
+    while readers._waiting.empty():
+        sleep(0.01)
+    found = readers._waiting.get()
+    readers._waiting.put(found)
+    return found
+
+
+def test_the_reader_of_the_next_file_waits_for_it_and_reads_no_other() -> None:
+    readers = Readers(process_of)
+    waiting = waiting_in(readers)
+    taken = readers.take()
+    assert taken is waiting
+    assert taken.do(7, 60.0) == (waiting._process.pid, 7)
+    taken.join()
+
+    other = readers.take()
+    assert other.do(8, 60.0)[0] != waiting._process.pid
+    waiting_in(readers)
+    readers.prepare()
+    assert readers._waiting.qsize() == 1
+    readers.take().end()
+
+
+def test_a_reader_that_was_ended_while_it_waited_is_nobody_s() -> None:
+    readers = Readers(process_of)
+    waiting = waiting_in(readers)
+    waiting._process.kill()
+    waiting.join()
+    assert readers.take().do(1, 60.0)[0] != waiting._process.pid
+
+
+def test_a_reader_that_says_nothing_or_ends_is_told_apart() -> None:
+    with pytest.raises(Silent):
+        Readers(process_of).take().do(0, 0.05)
+    with pytest.raises(Ended) as end:
+        Readers(process_of).take().do(-1, 60.0)
+    assert end.value.signal is None
+
+
+def test_a_reader_that_waits_ends_with_whoever_started_it() -> None:
+    waiting = Reader(process_of)
+    process = psutil.Process(waiting._process.pid)
+    waiting._connection.close()
+    process.wait(60)

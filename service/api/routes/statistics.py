@@ -1,6 +1,7 @@
 """Routes for what a statistician asks of a job's exact solution."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -8,6 +9,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BeforeValidator
 
 from service.api import negotiation
 from service.api.dependencies import FitsDep, SettingsDep, Turn, TurnDep, WaitDep
@@ -17,6 +19,7 @@ from service.errors import PassUnderway
 from service.settings import Settings
 from slope.answers.path import Path, Penalty
 from slope.answers.statistics import Coefficient, Influence, InfluentialRow, Measure, Statistics, UnderwayView
+from slope.spec import invalid
 from slope.spec.job import MAX_FOLDS
 from slope.statistics.covariance import NONROBUST
 from slope.statistics.influence import MOST_TOLD
@@ -53,10 +56,20 @@ async def _path_format(
 PathFormatDep = Annotated[PathFormat, Depends(_path_format)]
 
 
+_COVARIANCE = r"^(nonrobust|HC[0-3]|cluster:[^\x00]+)$"
+
+
+def _refuse_unknown_covariance(name: str) -> str:
+    if not re.search(_COVARIANCE, name):
+        raise invalid((), "Input should be nonrobust, HC0, HC1, HC2, HC3, or cluster: and the name of a column")
+    return name
+
+
 CovarianceQuery = Annotated[
     str,
+    BeforeValidator(_refuse_unknown_covariance),
     Query(
-        pattern=r"^(nonrobust|HC[0-3]|cluster:[^\x00]+)$",
+        pattern=_COVARIANCE,
         description="Of the coefficients: HC0 to HC3 where rows are unequally noisy, cluster:<column> where rows of one"
         " value of a column go together",
     ),
