@@ -187,14 +187,38 @@ def predict(
 @app.command()
 def export(
     job: JobId,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .safetensors, .onnx, .skops, .json")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write: .safetensors, .onnx, .skops, .json")
+    ] = None,
     epoch: AtEpoch = None,
+    mlflow: Annotated[str | None, typer.Option(help="Address of an MLflow tracking server, for the whole job")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Of MLflow's [default: slope]")] = None,
+    as_json: AsJson = False,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Keep a job's model as a file."""
+    """Keep a job's model as a file, or the job as a run of MLflow: parameters, every epoch's metrics, and the model."""
+    if output is None and mlflow is None:
+        fail("Say where to: -o FILE for the model, or --mlflow ADDRESS for the job as a run of MLflow")
+    found: Json = {}
     with connected(url) as client:
-        client.save_model(job, output, epoch=epoch)
-    note(f"The model is in {output}.")
+        if output is not None:
+            client.save_model(job, output, epoch=epoch)
+            note(f"The model is in {output}.")
+            found["file"] = str(output)
+        if mlflow is not None:
+            found |= {"mlflow": mlflow, "run_id": _export_run(client, job, mlflow, experiment)}
+            note(f"The job is run {found['run_id']} of MLflow at {mlflow}.")
+    if as_json:
+        print_json(found)
+
+
+def _export_run(client: "Client", job_id: str, tracking_uri: str, experiment: str | None) -> str:
+    from slope.client.mlflow_runs import EXPERIMENT, TrackingFailed, export_run
+
+    try:
+        return export_run(client, job_id, tracking_uri, experiment=experiment or EXPERIMENT)
+    except (ModuleNotFoundError, TrackingFailed) as error:
+        fail(str(error))
 
 
 def _predicted(client: "Client", job_id: str, points: list[str], epoch: int | None) -> list[float | None]:
