@@ -105,6 +105,41 @@ def test_a_warm_start_begins_where_the_last_job_ended() -> None:
     assert parts.coef_ == pytest.approx(SlopeRegressor(epochs=6, learning_rate=0.1).fit(X, Y).coef_, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("others", "is_exact"),
+    [
+        ({"standardize": False, "optimizer": "adam"}, True),
+        ({"standardize": False, "batch_size": 3}, True),
+        ({"optimizer": {"name": "sgd", "momentum": 0.5}}, True),
+        ({}, False),
+    ],
+    ids=["adam", "batches", "momentum", "standardized"],
+)
+def test_calls_of_partial_fit_are_one_plain_loop(others: dict[str, Any], is_exact: bool) -> None:
+    settings: dict[str, Any] = {"learning_rate": 0.05, "engine": "eager"} | others
+    whole, parts = SlopeRegressor(epochs=3, **settings).fit(X, Y), SlopeRegressor(**settings)
+    for _ in range(3):
+        parts.partial_fit(X, Y)
+    assert parts.coef_ == pytest.approx(whole.coef_, rel=0 if is_exact else 1e-9, abs=0)
+    assert parts.n_iter_ == whole.n_iter_ == 3
+
+
+def test_partial_fit_goes_on_with_other_rows_and_says_what_it_cannot(client: TestClient) -> None:
+    fitted = SlopeRegressor(epochs=4, name="rents").fit(X, Y)
+    first = fitted.job_
+    fitted.partial_fit(X[1:], Y[1:])
+    job = client.get(f"/v1/jobs/{fitted.job_['id']}").json()
+    assert (job["name"], job["initial_from"]["job"], job["hyperparameters"]["epochs"]) == ("rents", first["id"], 1)
+    assert job["hyperparameters"]["learning_rate"] == first["hyperparameters"]["learning_rate"]
+    with pytest.raises(InvalidRequest, match="standardized other rows"):
+        SlopeRegressor(optimizer="adam").partial_fit(X, Y).partial_fit(X[1:], Y[1:])
+    for others in ({"shuffle": True}, {"schedule": "cosine"}):
+        with pytest.raises(ValueError, match="every call of partial_fit is a job of one epoch: leave out"):
+            SlopeRegressor(**others).partial_fit(X, Y)
+    with pytest.raises(ValueError, match="can only go on there"):
+        SlopeRegressor(local=True).fit(X, Y).set_params(local=False).partial_fit(X, Y)
+
+
 def test_the_names_of_a_frame_s_columns_are_those_of_the_job_s_features(client: TestClient) -> None:
     fitted = SlopeRegressor().fit(X, Y)
     assert fitted.feature_names_in_.tolist() == ["hours", "rooms"]

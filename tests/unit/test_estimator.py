@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from statsmodels.api import WLS, add_constant
 
-from slope.client.estimator import JobFailed, SlopeRegressor
+from slope.client.estimator import JobFailed, SlopeRegressor, SlopeSearchCV
 from slope.data import prepare
 from slope.loop import train_epochs
 from slope.spec import TrainingSpec
@@ -158,3 +158,10 @@ def test_partial_fit_goes_on_from_a_fit_with_rows_that_come_later() -> None:
     [epoch] = train_epochs(prepare(X[later], Y[later], own, scaler=scaler), own)
     expected, _ = scaler.in_own_units(np.array(epoch.parameters.weights), epoch.parameters.bias)
     assert found.coef_ == pytest.approx(expected, rel=1e-9)
+
+
+def test_partial_fit_goes_on_from_the_parameters_where_they_are_all_there_is() -> None:
+    best = SlopeSearchCV(SlopeRegressor(**SETTLED), {"l2": [0.0, 0.1]}, cv=2).fit(X, Y).best_estimator_
+    further = SlopeRegressor(**SETTLED | {"epochs": 21, "l2": best.l2}).fit(X, Y)
+    assert best.partial_fit(X, Y).coef_ == pytest.approx(further.coef_, rel=1e-9)
+    assert best.n_iter_ == 21

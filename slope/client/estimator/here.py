@@ -27,15 +27,16 @@ class Here:
         spec = TrainingSpec.model_validate(hyperparameters)
         return _outcome(train(_rows(table), spec), table, _triangle(table, spec))
 
-    def go_on(self, table: Table, hyperparameters: Json, before: Outcome | None) -> Outcome:
+    def go_on(self, table: Table, hyperparameters: Json, label: Label, before: Outcome | None) -> Outcome:
         """The epoch after those of another run, or the first."""
         from slope.in_process import train
 
-        done = before.epochs_done if before else 0
-        spec = TrainingSpec.model_validate(hyperparameters)
-        spec = spec.model_copy(update={"epochs": max(spec.epochs, done + 1)})
-        state = before.state if before else None
-        return _outcome(train(_rows(table), spec, state, until=done + 1), table, _triangle(table, spec), done)
+        state, done = (before.state, before.epochs_done) if before else (None, 0)
+        start = before.start if before and state is None else {}  # one of a sweep: its parameters are all there is
+        spec = TrainingSpec.model_validate({"engine": "eager"} | _said(hyperparameters) | start)
+        until = done + 1 if state else 1
+        spec = spec.model_copy(update={"epochs": max(spec.epochs, until)})
+        return _outcome(train(_rows(table), spec, state, until), table, _triangle(table, spec), done)
 
     def fit_many(self, table: Table, shared: Json, settings: Sequence[Json], label: Label) -> Sweep:
         """A run for each of the settings, which share the other hyperparameters; those that fail are in their place."""
@@ -83,6 +84,11 @@ class _Kept:
         solution = solve_columns(columns, self.trained.spec, weighting_of(self.triangle))
         reached = (self.trained.weights.tolist(), self.trained.bias)
         return asdict(tell(solution, self.features, level=0.95, trained=reached))
+
+
+def _said(hyperparameters: Json) -> Json:
+    """Without what is left to the trainer."""
+    return {name: value for name, value in hyperparameters.items() if (name, value) != ("engine", "auto")}
 
 
 def _rows(table: Table) -> Any:

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,6 +13,8 @@ import numpy as np
 from slope.client.client import Client
 from slope.client.estimator.outcomes import HISTORY, JobFailed, Label, Outcome, Sweep, Table
 from slope.client.problem import Json
+from slope.spec import SGD, Constant, TrainingSpec
+from slope.spec.job import without_start
 from slope.statuses import FINAL
 
 
@@ -25,10 +27,22 @@ class OnService:
 
     def fit(self, table: Table, hyperparameters: Json, label: Label) -> Outcome:
         """One run."""
-        request = {"dataset": table.document, "hyperparameters": hyperparameters} | label.document
-        with Client(self.url) as client:
-            job = client.wait(client.submit(request)["id"], timeout=self.timeout)
-        return self._outcome(job)
+        return self._trained(table, hyperparameters, label)
+
+    def go_on(self, table: Table, hyperparameters: Json, label: Label, before: Outcome | None) -> Outcome:
+        """The epoch after those of another run, or the first: a job of one epoch, that begins where the other ended."""
+        spec = TrainingSpec.model_validate(hyperparameters)
+        _refuse_what_begins_anew(spec)
+        engine = "eager" if spec.engine == "auto" else spec.engine
+        own = hyperparameters | {"epochs": 1, "engine": engine}
+        if before is None:
+            return self.fit(table, own, label)
+        if before.job is None:
+            raise ValueError("The estimator was trained in this process (local=True), and can only go on there")
+        kept = {"learning_rate": before.job["hyperparameters"]["learning_rate"]}
+        start = {"job": before.job["id"], "optimizer_state": not spec.standardize or _remembers(spec)}
+        found = self._trained(table, without_start(own | kept), label, initial_from=start)
+        return replace(found, epochs_done=before.epochs_done + 1)
 
     def fit_many(self, table: Table, shared: Json, settings: Sequence[Json], label: Label) -> Sweep:
         """A run for each of the settings, which share the other hyperparameters; those that fail are in their place."""
@@ -44,6 +58,12 @@ class OnService:
             except JobFailed as failure:
                 outcomes.append(failure)
         return Sweep(sweep["id"], outcomes)
+
+    def _trained(self, table: Table, hyperparameters: Json, label: Label, **others: Any) -> Outcome:
+        request = {"dataset": table.document, "hyperparameters": hyperparameters} | label.document | others
+        with Client(self.url) as client:
+            job = client.wait(client.submit(request)["id"], timeout=self.timeout)
+        return self._outcome(job)
 
     def _ended(self, client: Client, sweep_id: str) -> list[Json]:
         """The jobs of a sweep in the order of its settings, when all have ended. Raises TimeoutError."""
@@ -83,3 +103,18 @@ class _Recorded:
         """Of the exact solution."""
         with Client(self.url) as client:
             return client.statistics(self.job_id)
+
+
+def _remembers(spec: TrainingSpec) -> bool:
+    """Whether a step depends on those before it by more than the parameters."""
+    is_plain = isinstance(spec.optimizer, SGD) and not spec.optimizer.momentum
+    return not is_plain or spec.zero_gradients != "step"
+
+
+def _refuse_what_begins_anew(spec: TrainingSpec) -> None:
+    """Every job counts its epochs from 0."""
+    if spec.shuffle or not isinstance(spec.schedule, Constant):
+        what = "shuffle, for it would visit the rows in the same order again" if spec.shuffle else "a schedule"
+        raise ValueError(
+            f"On a service every call of partial_fit is a job of one epoch: leave out {what}; or local=True"
+        )

@@ -84,6 +84,11 @@ class Outcome:
     state: Any = None
     """For another run in this process to go on from."""
 
+    @property
+    def start(self) -> Json:
+        """The hyperparameters with which another run begins where this one ended."""
+        return {"initial_weights": self.weights.tolist()} | ({} if self.bias is None else {"initial_bias": self.bias})
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -99,6 +104,9 @@ class Trainer(Protocol):
 
     def fit(self, table: Table, hyperparameters: Json, label: Label) -> Outcome:
         """One run."""
+
+    def go_on(self, table: Table, hyperparameters: Json, label: Label, before: Outcome | None) -> Outcome:
+        """The epoch after those of another run, or the first."""
 
     def fit_many(self, table: Table, shared: Json, settings: Sequence[Json], label: Label) -> Sweep:
         """A run for each of the settings, which share the other hyperparameters; those that fail are in their place."""

@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from slope.client.estimator.here import Here
@@ -15,10 +14,6 @@ from slope.client.estimator.outcomes import Label, Outcome, Table, Trainer
 from slope.client.problem import Json
 
 _NO_HYPERPARAMETERS = ("name", "metadata", "warm_start", "url", "timeout", "local")
-
-
-def _is_local(estimator: "SlopeRegressor") -> bool:
-    return estimator.local
 
 
 class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -111,20 +106,21 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises Problem, JobFailed and TimeoutError; what cannot be is a ValueError.
         """
         table = self.table_of(X, y, sample_weight)
-        start = self._last_parameters() if self.warm_start and hasattr(self, "coef_") else {}
+        start = self._outcome.start if self.warm_start and hasattr(self, "coef_") else {}
         return self.adopt(self.trainer.fit(table, self.hyperparameters | start, self._label))
 
-    @available_if(_is_local)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train one epoch on X (N × D) and y (N), and go on from there with the next call.
 
-        K calls with the same rows are one fit of K `epochs`: the optimizer's memory, the schedule and the order of the
-        rows go on. The learning rate and the scale of the columns are those of the first call.
+        K calls with the same rows are one fit of K epochs: the optimizer's memory, the schedule and the order of the
+        rows go on, and so do the learning rate and the scale of the columns of the first call. On a service each call
+        is a job that begins where the last one ended; it standardizes its own rows, so that an optimizer with a memory
+        wants the same rows every time, or `standardize` false, and it knows neither a schedule nor `shuffle`.
         """
         is_first = not hasattr(self, "coef_")
         table = self.table_of(X, y, sample_weight, reset=is_first)
         before = None if is_first else self._outcome
-        return self.adopt(Here().go_on(table, self.hyperparameters, before))
+        return self.adopt(self.trainer.go_on(table, self.hyperparameters, self._label, before))
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predictions (N) for X (N × D), computed here, in doubles."""
@@ -178,10 +174,6 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def _label(self) -> Label:
         return Label(self.name, self.metadata)
-
-    def _last_parameters(self) -> Json:
-        bias = {"initial_bias": float(self.intercept_)} if self.fit_bias else {}
-        return {"initial_weights": self.coef_.tolist()} | bias
 
     def _names(self, y: Any) -> tuple[list[str] | None, str | None]:
         """Of the columns, where X has names for them; the target's is another one."""
