@@ -16,6 +16,7 @@ from service.errors import UnsupportedMediaType
 from service.queue import Queue
 from service.settings import Settings
 from service.statistics.fits import Fits
+from service.statistics.surfaces import Surfaces
 from service.storage import Storage
 from service.store.database import Database
 
@@ -145,3 +146,10 @@ WaitDep = Annotated[float, Depends(_wait)]
 MAX_LIMIT = 1000
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items on the page")]
 After = Annotated[UUID | None, Query(description="The `next` of the page before")]
+
+
+async def _surfaces(database: DatabaseDep, storage: StorageDep, queue: QueueDep, settings: SettingsDep) -> Surfaces:
+    return Surfaces(database, storage, queue, settings)
+
+
+SurfacesDep = Annotated[Surfaces, Depends(_surfaces)]

@@ -60,6 +60,17 @@ def lecture(service: Serve) -> str:
     return str(job["id"])
 
 
+@pytest.fixture(scope="session")
+def known(service: Serve, lecture: str) -> dict[str, str]:
+    """Ids of a job, of a dataset and of a sweep over it that has ended."""
+    with service.client as client:
+        dataset = client.upload(CARS)
+        request = {"name": "rates", "dataset": {"id": dataset["id"]}, "grid": {"learning_rate": [1e-4, 1e-3]}}
+        sweep = client.wait_for_sweep(client.submit_sweep(request)["id"], timeout=60)
+    return {"job": lecture, "dataset": dataset["id"], "sweep": sweep["id"]}
+
+
+CARS = Path(__file__).parents[2] / "docs" / "tutorials" / "cars.csv"
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 """A folder in which the tests leave a picture of every page, for people to look at."""
 

@@ -15,7 +15,10 @@ from service.settings import Settings
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 JOB = "/jobs/01a2188d-e09c-7511-ac70-a705b87e149a"
-PAGES = ("/", "/jobs/new", JOB, f"{JOB}/epochs/0/steps/2")
+PAGES = (
+    *("/", "/jobs/new", JOB, f"{JOB}/epochs/0/steps/2", "/compare", "/lab"),
+    *("/sweeps", f"/sweeps{JOB[5:]}", "/datasets", f"/datasets{JOB[5:]}", "/devices"),
+)
 SCRIPT = b"document.title = 'Slope'\n" * 50
 
 

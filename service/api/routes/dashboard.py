@@ -33,6 +33,13 @@ _ADDRESSES = (
     "/jobs/new",
     "/jobs/{job_id}",
     "/jobs/{job_id}/epochs/{epoch}/steps/{step}",
+    "/compare",
+    "/sweeps",
+    "/sweeps/{sweep_id}",
+    "/datasets",
+    "/datasets/{dataset_id}",
+    "/devices",
+    "/lab",
 )
 _FOR_EVER = "public, max-age=31536000, immutable"  # names of assets change with their content
 

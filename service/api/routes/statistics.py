@@ -12,13 +12,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BeforeValidator
 
 from service.api import negotiation
-from service.api.dependencies import FitsDep, SettingsDep, Turn, TurnDep, WaitDep
+from service.api.dependencies import FitsDep, SettingsDep, SurfacesDep, Turn, TurnDep, WaitDep
 from service.api.files.statistics import rows_as_csv
 from service.api.negotiation import MEDIA_TYPES
 from service.errors import PassUnderway
 from service.settings import Settings
 from slope.answers.path import Path, Penalty
 from slope.answers.statistics import Coefficient, Influence, InfluentialRow, Measure, Statistics, UnderwayView
+from slope.answers.surface import Surface
 from slope.spec import invalid
 from slope.spec.job import MAX_FOLDS
 from slope.statistics.covariance import NONROBUST
@@ -43,6 +44,13 @@ async def _statistics_format(
 StatisticsFormatDep = Annotated[StatisticsFormat, Depends(_statistics_format)]
 
 
+ParameterQuery = Annotated[
+    str | None,
+    Query(
+        pattern=r"^(bias|weights_(0|[1-9][0-9]{0,6}))$",
+        description="A parameter that learns, by its name in CSV, as `weights_0` or `bias`; else one is chosen",
+    ),
+]
 PathFormat = Literal["json", "csv"]
 
 
@@ -162,6 +170,33 @@ async def get_path(
         return Response(content, media_type=MEDIA_TYPES[format])
 
     return await _when_there(answer, turn, wait, _address(settings, job_id, "path", request))
+
+
+@router.get("/surface", response_model=Surface, responses=_UNDERWAY)
+async def get_surface(
+    job_id: UUID,
+    request: Request,
+    surfaces: SurfacesDep,
+    turn: TurnDep,
+    settings: SettingsDep,
+    wait: WaitDep,
+    x: ParameterQuery = None,
+    y: ParameterQuery = None,
+    epoch: Annotated[
+        int | None,
+        Query(ge=-1, lt=2**31, description="After which the others are held, -1 at the start; else the last"),
+    ] = None,
+) -> Response:
+    """The loss of all training rows over two parameters, while the others are held as they were after an epoch.
+
+    Of the squared error it is exact: a hessian, its eigenvalues, and the centre of the ellipses. Of the other losses,
+    and under `l1`, it is a grid. 202 while a worker looks at the rows of large data.
+    """
+
+    def answer() -> Response:
+        return negotiation.json_response(surfaces.surface(job_id, x=x, y=y, epoch=epoch))
+
+    return await _when_there(answer, turn, wait, _address(settings, job_id, "surface", request))
 
 
 async def _when_there(answer: Callable[[], Response], turn: Turn, wait: float, address: str) -> Response:

@@ -25,6 +25,7 @@ export type Audit = Schemas["AuditView"];
 export type ProblemDetails = Schemas["ProblemView"];
 export type Sweep = Schemas["RankedSweepView"];
 export type SweepSummary = Schemas["SweepView"];
+export type Surface = Schemas["Surface"];
 export type Changes = Schemas["ChangesView"];
 export type Statistics = Schemas["Statistics"];
 

@@ -60,9 +60,11 @@ interface FrameProps {
   label: string;
   children: ComponentChildren;
   clip: string;
+  /** What is written at a tick. */
+  format?: ((tick: number) => string) | undefined;
 }
 
-export function Frame({ place, width, x, y, xName, yName, label, children, clip }: FrameProps) {
+export function Frame({ place, width, x, y, xName, yName, label, children, clip, format = written }: FrameProps) {
   const bottom = HEIGHT - MARGIN.bottom;
   return (
     <div ref={place}>
@@ -80,7 +82,7 @@ export function Frame({ place, width, x, y, xName, yName, label, children, clip 
             <g key={tick} transform={`translate(${x(tick)},0)`}>
               <line y1={MARGIN.top} y2={bottom} />
               <text y={bottom + 16} text-anchor="middle">
-                {number(tick, 4)}
+                {format(tick)}
               </text>
             </g>
           ))}
@@ -88,7 +90,7 @@ export function Frame({ place, width, x, y, xName, yName, label, children, clip 
             <g key={tick} transform={`translate(0,${y(tick)})`}>
               <line x1={MARGIN.left} x2={width - MARGIN.right} />
               <text x={MARGIN.left - 8} dy="0.32em" text-anchor="end">
-                {number(tick, 4)}
+                {format(tick)}
               </text>
             </g>
           ))}
@@ -105,4 +107,5 @@ export function Frame({ place, width, x, y, xName, yName, label, children, clip 
   );
 }
 
+const written = (tick: number): string => number(tick, 4);
 const short = (name: string): string => (name.length > 40 ? `${name.slice(0, 39)}…` : name);

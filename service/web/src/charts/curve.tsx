@@ -176,7 +176,7 @@ function series(line: Line, count: number): uPlot.Series {
     width: line.width ?? 2,
     dash: line.isExact ? [12, 6] : (line.dash ?? []),
     points: { show: count <= POINTS_BELOW && !line.isExact, size: 6, fill: colour("panel") },
-    spanGaps: false,
+    spanGaps: true,
   };
 }
 

@@ -12,6 +12,7 @@ import { Choice, Panel } from "../parts/panel.tsx";
 import { gradientLines, lossLines, parameterNames, weightLines } from "./lines.ts";
 import { said } from "./scrubber.tsx";
 import type { JobStore } from "./store.ts";
+import { SurfacePanel } from "./surface_panel.tsx";
 import { indexAt } from "./thinning.ts";
 
 interface ChartsProps {
@@ -25,8 +26,9 @@ export function Charts({ store, job }: ChartsProps) {
   const scale = query.value.get("scale") ?? (epochs.every((each) => each.loss > 0) ? "logarithmic" : "linear");
   const component = query.value.get("gradient") ?? "norm";
   return (
-    <div class="panels">
+    <>
       <FitPanel store={store} job={job} />
+      <SurfacePanel store={store} job={job} />
       <CurvePanel
         {...{ store, epochs }}
         title="Loss"
@@ -64,7 +66,7 @@ export function Charts({ store, job }: ChartsProps) {
           </select>
         }
       />
-    </div>
+    </>
   );
 }
 

@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { get } from "../api/client.ts";
 import type { Event, Job, Page } from "../api/types.ts";
 import { now } from "../clock.ts";
-import { age, count } from "../format.ts";
+import { age, plural } from "../format.ts";
 import { Panel } from "../parts/panel.tsx";
 import type { JobStore } from "./store.ts";
 
@@ -18,12 +18,12 @@ export function Events({ store, job }: { store: JobStore; job: Job }) {
   }, [version]);
   return (
     <Panel title="What happened">
-      <ol class="events">
+      <ol class="events" tabIndex={0} aria-label="Events">
         {events.value.map((event) => (
           <li key={event.seq} class={`event-${event.level}`}>
             <b>{event.status ?? event.kind}</b> {event.detail}{" "}
             <span class="faint">
-              after {count(event.epochs_done)} epochs,{" "}
+              {event.epochs_done > 0 && `after ${plural(event.epochs_done, "epoch")}, `}
               <time dateTime={event.at} title={new Date(event.at).toLocaleString()}>
                 {age(event.at, now.value)}
               </time>

@@ -11,7 +11,7 @@ import type { JobStore } from "./store.ts";
 export function Facts({ store, job }: { store: JobStore; job: Job }) {
   const hasRecords = store.records.last >= 0;
   return (
-    <div class="panels">
+    <>
       {hasRecords && <Steps store={store} job={job} />}
       {hasRecords && <Predictions store={store} job={job} />}
       <Truth job={job} />
@@ -19,7 +19,7 @@ export function Facts({ store, job }: { store: JobStore; job: Job }) {
       <Events store={store} job={job} />
       <Repeat job={job} />
       <Downloads job={job} />
-    </div>
+    </>
   );
 }
 

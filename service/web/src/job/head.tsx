@@ -18,6 +18,12 @@ export function JobHead({ store, job }: { store: JobStore; job: Job }) {
     <div class="job-head">
       <p class="crumbs">
         <Link to="/">Jobs</Link>
+        {job.sweep_id && (
+          <>
+            {" "}
+            · of <Link to={`/sweeps/${job.sweep_id}`}>a sweep</Link>
+          </>
+        )}
       </p>
       <div class="page-head">
         <h1>{nameOf(job)}</h1>
@@ -58,12 +64,24 @@ function State({ store, job }: { store: JobStore; job: Job }) {
         <div class="problem">
           <strong>{job.error.code.replaceAll("_", " ")}</strong>
           <p>{job.error.detail}</p>
+          {job.progress.epochs_done > 0 && <Broken job={job} />}
         </div>
       )}
       {!isFinal(job.status) && silent > STALE_SECONDS && (
         <p class="notice">Last update {seconds(Math.round(silent))} ago.</p>
       )}
     </div>
+  );
+}
+
+/** Of a run that broke, the last step that is whole. */
+function Broken({ job }: { job: Job }) {
+  const epoch = job.progress.epochs_done - 1;
+  const step = Math.ceil(job.plan.steps / job.progress.epochs) - 1;
+  return (
+    <Link to={`/jobs/${job.id}/epochs/${epoch}/steps/${step}`}>
+      Walk the last step on record: epoch {number(epoch, 9)}, step {number(step, 9)}
+    </Link>
   );
 }
 

@@ -7,6 +7,7 @@ import type { Epoch, Job, Page } from "../api/types.ts";
 import { indexAt, MOST_POINTS, merged, pointsFor, type Stretch } from "./thinning.ts";
 
 const PAGE = 1000;
+const BEGINNING = 100;
 const EXTREMES_OF = ["loss", "gradient_norm"];
 
 export class Records {
@@ -56,7 +57,7 @@ export class Records {
     this.points = pointsFor(job.dataset.features);
     try {
       if (done <= this.points) await this.append();
-      else await this.thin(null).then((found) => this.take(found));
+      else this.overview.value = await this.thinAll(done);
       this.isThinned.value = done > this.points;
       this.seen = done;
       this.seenLast = this.last;
@@ -86,10 +87,6 @@ export class Records {
     this.exact.value = page?.data[0] ?? null;
   }
 
-  private take(found: Epoch[]): void {
-    this.overview.value = found;
-  }
-
   private async append(): Promise<void> {
     for (;;) {
       const to = withQuery(`/v1/jobs/${this.id}/epochs`, { after: this.last, limit: PAGE });
@@ -97,6 +94,13 @@ export class Records {
       if (page.data.length > 0) this.overview.value = [...this.overview.peek(), ...page.data];
       if (page.next === null) return;
     }
+  }
+
+  /** Of a long run also its beginning, where most happens. */
+  private async thinAll(done: number): Promise<Epoch[]> {
+    const beginning = { first: 0, last: Math.floor(done / BEGINNING) };
+    const found = await Promise.all([this.thin(null), this.thin(beginning)]);
+    return found.reduce(merged);
   }
 
   private async thin(stretch: Stretch | null): Promise<Epoch[]> {

@@ -29,6 +29,8 @@ export class JobStore {
   readonly predictions = signal<Prediction[]>([]);
   readonly start = signal<Model | null>(null);
   readonly records: Records;
+  /** The epoch at the cursor once it has rested there a moment. */
+  readonly settledEpoch = signal<number | null>(null);
   private stream: EventSource | null = null;
   private timer = 0;
   private rounds = 0;
@@ -93,7 +95,10 @@ export class JobStore {
       effect(() => {
         const epoch = this.epoch.value;
         clearTimeout(this.timer);
-        this.timer = window.setTimeout(() => this.records.settle(epoch), 120);
+        this.timer = window.setTimeout(() => {
+          this.settledEpoch.value = epoch;
+          this.records.settle(epoch);
+        }, 120);
       }),
     ];
     return () => {

@@ -30,16 +30,15 @@ export function JobPage({ id }: { id: string }) {
       </>
     );
   }
+  const hasRecords = store.records.drawn.value.length > 0;
   return (
     <>
       <JobHead store={store} job={job} />
-      {store.records.drawn.value.length > 0 && (
-        <>
-          <Scrubber store={store} job={job} />
-          <Charts store={store} job={job} />
-        </>
-      )}
-      <Facts store={store} job={job} />
+      {hasRecords && <Scrubber store={store} job={job} />}
+      <div class="panels">
+        {hasRecords && <Charts store={store} job={job} />}
+        <Facts store={store} job={job} />
+      </div>
     </>
   );
 }

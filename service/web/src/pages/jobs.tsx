@@ -5,7 +5,6 @@ import { Problem, post, withQuery } from "../api/client.ts";
 import type { Job, Page, Worker } from "../api/types.ts";
 import { type Answer, useAnswer } from "../api/watch.ts";
 import { LECTURE } from "../job/lecture.ts";
-import { wantSparklines } from "../job/sparklines.ts";
 import { BulkActions } from "../parts/bulk.tsx";
 import { JobsTable } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
@@ -38,9 +37,6 @@ export function JobsPage() {
     page?.data.some((job) => !isFinal(job.status)) ? 1 : 5,
   );
   const page = jobs.value.value;
-  useEffect(() => {
-    if (page) wantSparklines(page.data);
-  }, [page]);
   const isFiltered = Boolean(filters.q || filters.status || filters.after);
   return (
     <>

@@ -32,10 +32,12 @@ export function NewJobPage() {
   useEffect(() => title("New job"), []);
   const draft = useMemo(() => new RequestDraft(), []);
   const from = query.value.get("from");
+  const dataset = query.value.get("dataset");
   useEffect(() => draft.open(), [draft]);
   useEffect(() => {
     if (from) void draft.startFrom(from);
-  }, [draft, from]);
+    else if (dataset) void draft.startOn(dataset);
+  }, [draft, from, dataset]);
   async function submit(event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> {
     event.preventDefault();
     const job = await draft.submit();

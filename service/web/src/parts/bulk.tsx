@@ -3,6 +3,7 @@ import { Problem, post, remove } from "../api/client.ts";
 import type { Changes } from "../api/types.ts";
 import { plural } from "../format.ts";
 import { Confirm } from "./confirm.tsx";
+import { Link } from "./link.tsx";
 import { ProblemBox } from "./problem.tsx";
 
 interface BulkProps {
@@ -35,6 +36,11 @@ export function BulkActions({ chosen, onDone }: BulkProps) {
       {ids.length > 0 && (
         <>
           <span>{plural(ids.length, "job")} chosen</span>
+          {ids.length > 1 && ids.length <= 8 && (
+            <Link to={`/compare?${ids.map((id) => `job=${id}`).join("&")}`} class="button">
+              Compare
+            </Link>
+          )}
           <button type="button" onClick={cancel}>
             Cancel
           </button>

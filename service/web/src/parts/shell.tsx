@@ -4,8 +4,12 @@ import { pageAt } from "../routes.tsx";
 import { Link } from "./link.tsx";
 
 const PLACES: [string, string, RegExp][] = [
-  ["/", "Jobs", /^\/(jobs\/(?!new).*)?$/],
+  ["/", "Jobs", /^\/(jobs\/(?!new).*|compare)?$/],
   ["/jobs/new", "New job", /^\/jobs\/new$/],
+  ["/sweeps", "Sweeps", /^\/sweeps/],
+  ["/datasets", "Datasets", /^\/datasets/],
+  ["/devices", "Workers", /^\/devices$/],
+  ["/lab", "Lab", /^\/lab$/],
 ];
 
 /** What is around every page: where one is, and where one can go. */

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
-import type { TargetedDragEvent } from "preact";
 import { Problem, upload } from "../api/client.ts";
 import type { Dataset, Page } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { count, plural } from "../format.ts";
+import { FileDrop } from "../parts/file_drop.tsx";
 import { Choice, Panel } from "../parts/panel.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
 import type { RequestDraft, Source } from "./draft.ts";
@@ -31,7 +31,7 @@ export function DataPart({ draft }: { draft: RequestDraft }) {
       }
     >
       {source === "paste" && <Pasted draft={draft} />}
-      {source === "file" && <FileDrop draft={draft} />}
+      {source === "file" && <Uploaded draft={draft} />}
       {source === "dataset" && <DatasetChoice draft={draft} />}
       <Columns draft={draft} />
     </Panel>
@@ -68,32 +68,19 @@ function Pasted({ draft }: { draft: RequestDraft }) {
   );
 }
 
-function FileDrop({ draft }: { draft: RequestDraft }) {
+function Uploaded({ draft }: { draft: RequestDraft }) {
   const problem = useSignal<Problem | null>(null);
-  const isBusy = useSignal(false);
-  async function send(file: File | undefined): Promise<void> {
-    if (!file) return;
-    isBusy.value = true;
+  async function send(file: File): Promise<void> {
     problem.value = null;
     try {
       await draft.use(await upload<Dataset>("/v1/datasets", file));
     } catch (error) {
       if (error instanceof Problem) problem.value = error;
     }
-    isBusy.value = false;
-  }
-  function drop(event: TargetedDragEvent<HTMLLabelElement>): void {
-    event.preventDefault();
-    void send(event.dataTransfer?.files[0]);
   }
   return (
     <>
-      <label class="drop" onDrop={drop} onDragOver={(event) => event.preventDefault()}>
-        <span>
-          {isBusy.value ? "It is being read …" : "Drop a file here, or choose one: CSV, NDJSON, JSON, Parquet or Arrow"}
-        </span>
-        <input type="file" disabled={isBusy.value} onChange={(event) => send(event.currentTarget.files?.[0])} />
-      </label>
+      <FileDrop onFile={send} />
       {problem.value && <ProblemBox problem={problem.value} />}
     </>
   );

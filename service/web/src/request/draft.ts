@@ -98,6 +98,15 @@ export class RequestDraft {
     this.source.value = "dataset";
   }
 
+  /** Begin with a dataset. */
+  async startOn(id: string): Promise<void> {
+    try {
+      await this.use(await get<Dataset>(`/v1/datasets/${id}`));
+    } catch (error) {
+      if (error instanceof Problem) this.refused.value = error;
+    }
+  }
+
   /** Begin with what another job was asked for. */
   async startFrom(id: string): Promise<void> {
     this.isReady.value = false;

@@ -1,0 +1,91 @@
+import { query, setQuery } from "../address.ts";
+import { withQuery } from "../api/client.ts";
+import type { Epoch, Job, Surface } from "../api/types.ts";
+import { useAnswer } from "../api/watch.ts";
+import type { Pair } from "../charts/ellipse.ts";
+import { SurfaceChart } from "../charts/surface.tsx";
+import { number } from "../format.ts";
+import { TableBehind } from "../parts/data_table.tsx";
+import { Panel } from "../parts/panel.tsx";
+import { parameterNames } from "./lines.ts";
+import type { JobStore } from "./store.ts";
+import { indexAt } from "./thinning.ts";
+import type { Model } from "./units.ts";
+
+/** The loss over two parameters with the recorded path on it, in the space that the job is trained in. */
+export function SurfacePanel({ store, job }: { store: JobStore; job: Job }) {
+  const [x, y] = [query.value.get("x"), query.value.get("y")];
+  const isWide = parameterNames(job).length > 2;
+  const epoch = isWide ? store.settledEpoch.value : null;
+  const answer = useAnswer<Surface>(withQuery(`/v1/jobs/${job.id}/surface`, { x, y, epoch }), () => null);
+  const surface = answer.value.value;
+  const problem = answer.problem.value;
+  if (problem) {
+    return (
+      <Panel title="Loss surface">
+        <p class="faint">{problem.details.detail}</p>
+      </Panel>
+    );
+  }
+  if (!surface?.parameters) return <Panel title="Loss surface">{<div class="reserved" />}</Panel>;
+  const epochs = store.records.drawn.value;
+  const start = store.start.value;
+  const path = [...(start ? [start] : []), ...epochs].map((model) => pointOf(surface, model));
+  const index = store.epoch.value < 0 ? 0 : indexAt(epochs, store.epoch.value) + (start ? 1 : 0);
+  const names = surface.parameters.map((name) => called(name, job));
+  return (
+    <Panel title="Loss surface" controls={isWide && <Choices surface={surface} job={job} />}>
+      <SurfaceChart {...{ surface, path, index, names }} />
+      {job.scaled && <p class="faint">Of the standardized columns, in which the job is trained.</p>}
+      <TableBehind
+        caption="The path of the run"
+        columns={["epoch", ...names]}
+        length={epochs.length}
+        row={(each) => {
+          const record = epochs[each] as Epoch;
+          return [
+            record.epoch,
+            ...pointOf(surface, record)
+              .slice(0, names.length)
+              .map((value) => number(value, 9)),
+          ];
+        }}
+        current={indexAt(epochs, store.epoch.value)}
+      />
+    </Panel>
+  );
+}
+
+function pointOf({ parameters }: Surface, model: Model): Pair {
+  const [x = 0, y = 0] = parameters.map((name) =>
+    name === "bias" ? (model.bias ?? 0) : (model.weights[indexOf(name)] ?? 0),
+  );
+  return [x, y];
+}
+
+const indexOf = (name: string): number => Number(name.slice("weights_".length));
+const called = (name: string, job: Job): string =>
+  name === "bias" ? "b" : (parameterNames(job)[indexOf(name)] ?? name);
+
+function Choices({ surface, job }: { surface: Surface; job: Job }) {
+  const [x = "", y = ""] = surface.parameters;
+  const choose = (name: "x" | "y", value: string) => setQuery({ x, y, [name]: value });
+  return (
+    <span class="actions">
+      {(["x", "y"] as const).map((name) => (
+        <select
+          key={name}
+          aria-label={`Parameter along ${name}`}
+          value={name === "x" ? x : y}
+          onChange={(event) => choose(name, event.currentTarget.value)}
+        >
+          {surface.offered.map((each) => (
+            <option key={each} value={each} disabled={each === (name === "x" ? y : x)}>
+              {called(each, job)}
+            </option>
+          ))}
+        </select>
+      ))}
+    </span>
+  );
+}

@@ -1,0 +1,25 @@
+import { useSignal } from "@preact/signals";
+import type { TargetedDragEvent } from "preact";
+
+/** A place for one file, dropped or chosen. */
+export function FileDrop({ onFile }: { onFile: (file: File) => Promise<void> }) {
+  const isBusy = useSignal(false);
+  async function take(file: File | undefined): Promise<void> {
+    if (!file) return;
+    isBusy.value = true;
+    await onFile(file);
+    isBusy.value = false;
+  }
+  function drop(event: TargetedDragEvent<HTMLLabelElement>): void {
+    event.preventDefault();
+    void take(event.dataTransfer?.files[0]);
+  }
+  return (
+    <label class="drop" onDrop={drop} onDragOver={(event) => event.preventDefault()}>
+      <span>
+        {isBusy.value ? "It is being read …" : "Drop a file here, or choose one: CSV, NDJSON, JSON, Parquet or Arrow"}
+      </span>
+      <input type="file" disabled={isBusy.value} onChange={(event) => take(event.currentTarget.files?.[0])} />
+    </label>
+  );
+}
