@@ -36,6 +36,7 @@ format: .venv/test
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks
+	$(BIN)/python docs/draw_benchmarks.py
 
 docs: .venv/test
 	$(BIN)/python docs/build.py

@@ -1,6 +1,10 @@
-"""`python -m benchmarks [NAME ...]`: run the benchmarks that are named, or all."""
+"""`python -m benchmarks [NAME ...]`: run the benchmarks that are named, or all.
+
+All of them together write down what they found, for the documentation: docs/explanation/benchmarks.json.
+"""
 
 import sys
+from time import monotonic
 
 from benchmarks import (
     answers,
@@ -13,15 +17,18 @@ from benchmarks import (
     ingest,
     job,
     loop,
+    one_pass,
     partitions,
     polls,
     recording,
     reduction,
+    scaling,
     search,
     steps,
     stored,
     sweep,
 )
+from benchmarks.results import write_results
 
 _BENCHMARKS = {
     "loop": loop.run,
@@ -39,17 +46,22 @@ _BENCHMARKS = {
     "stored": stored.run,
     "full_batch": full_batch.run,
     "fits": fits.run,
+    "one_pass": one_pass.run,
     "estimates": estimates.run,
     "reduction": reduction.run,
     "partitions": partitions.run,
+    "scaling": scaling.run,
 }
 
 
 def main(names: list[str]) -> None:
     if unknown := set(names) - set(_BENCHMARKS):
         sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}: choose from {', '.join(_BENCHMARKS)}")
+    started = monotonic()
     for name in names or _BENCHMARKS:
         _BENCHMARKS[name]()
+    if not names:
+        write_results(monotonic() - started)
 
 
 if __name__ == "__main__":  # a process that is spawned imports this module, too

@@ -1,4 +1,4 @@
-"""A history as a file, read from the database and written, over DuckDB's COPY of the same table, and thinned out."""
+"""A history as a file, read from the database and written, over DuckDB and ClickHouse writing it; and thinned out."""
 
 import tempfile
 from pathlib import Path
@@ -9,8 +9,14 @@ from uuid import UUID
 import duckdb
 import pyarrow as pa
 
+try:
+    import chdb
+    import chdb.session
+except ImportError:
+    chdb = None
+
 from benchmarks import servers
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.recording import add_job, flushes, record
 from service.api.files.columns import epoch_batch, epoch_schema
 from service.api.files.encoding import encode_batches
@@ -19,7 +25,8 @@ from service.records import chunks
 from service.store.database import Database
 
 _ROWS, _REPEATS, _POINTS = 1_000_000, 3, 400
-_RIVAL, _CSV, _ARROW, _LINES = "DuckDB: COPY to CSV", "Slope: CSV", "Slope: Arrow", "Slope: NDJSON"
+_RIVAL, _CLICKHOUSE = "DuckDB: COPY to CSV", "ClickHouse (chdb): CSV"
+_CSV, _ARROW, _LINES = "Slope: CSV", "Slope: Arrow", "Slope: NDJSON"
 
 
 def run() -> None:
@@ -33,13 +40,18 @@ def _compare(kind: str, database: Database, folder: Path) -> None:
     job_id = add_job(database)
     for flush in flushes(_ROWS):
         record(database, job_id, flush)
-    print(f"answers: {_ROWS:,} epochs of 10 features from {kind}")
+    heading(f"answers: {_ROWS:,} epochs of 10 features from {kind}")
     ways = {_RIVAL: lambda: _copy(rival, folder / "epochs.csv")}
     ways |= {_CSV: lambda: _table(database, job_id, "csv"), _ARROW: lambda: _table(database, job_id, "arrow")}
     with duckdb.connect(folder / f"{kind}.duckdb") as rival:
         _fill(rival, database, job_id)
+        if chdb is not None:
+            clickhouse = _filled_clickhouse(rival, folder / kind)
+            ways[_CLICKHOUSE] = lambda: _write_by(clickhouse, folder / "clickhouse.csv")
         measured = in_turns(_REPEATS, ways | {_LINES: lambda: _lines(database, job_id)})
     compare(measured, _CSV, _RIVAL, "rows/s", Aim("at least", 0.5))
+    if _CLICKHOUSE in measured:
+        compare(measured, _CSV, _CLICKHOUSE, "rows/s")
     compare(measured, _ARROW, _RIVAL, "rows/s")
     compare(measured, _LINES, _RIVAL, "rows/s")
     print(f"  points={_POINTS}: {_thinned(database, job_id):.3f} s\n", flush=True)
@@ -51,6 +63,24 @@ def _fill(rival: Any, database: Database, job_id: UUID) -> None:
     batches = pa.RecordBatchReader.from_batches(schema, (epoch_batch(chunk, schema) for chunk in history.chunks))
     rival.register("history", batches)
     rival.execute("CREATE TABLE epochs AS SELECT * FROM history")
+
+
+def _filled_clickhouse(duck: Any, folder: Path) -> Any:
+    """A session of ClickHouse in this process with the same table, sorted by epoch on its disk."""
+    duck.execute(f"COPY epochs TO '{folder}.parquet' (FORMAT parquet)")
+    session = chdb.session.Session(f"{folder}.clickhouse")
+    session.query("CREATE DATABASE IF NOT EXISTS bench")
+    source = f"file('{folder}.parquet')"
+    session.query(f"CREATE TABLE bench.epochs ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM {source}")
+    return session
+
+
+def _write_by(session: Any, path: Path) -> float:
+    """Rows a second."""
+    path.unlink(missing_ok=True)
+    started = perf_counter()
+    session.query(f"SELECT * FROM bench.epochs INTO OUTFILE '{path}' FORMAT CSVWithNames")
+    return _ROWS / (perf_counter() - started)
 
 
 def _copy(rival: Any, path: Path) -> float:

@@ -20,6 +20,34 @@ class Aim:
         return ratio <= self.bound if self.side == "at most" else ratio >= self.bound
 
 
+@dataclass(frozen=True)
+class Result:
+    """One comparison, as the documentation tells it."""
+
+    what: str
+    ours: str
+    theirs: str
+    unit: str
+    measured: float
+    rival: float
+    ratio: float
+    spread: str
+    aim: str | None
+    is_met: bool | None
+
+
+RESULTS: list[Result] = []
+"""Of all that has been compared so far in this run."""
+_heading = ""
+
+
+def heading(what: str) -> None:
+    """Say what is compared from here on."""
+    global _heading
+    _heading = what
+    print(what, flush=True)
+
+
 def in_turns(repeats: int, ways: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
     """What each way measures, one after another in every repeat, so that all see the same weather."""
     measured: dict[str, list[float]] = {name: [] for name in ways}
@@ -32,11 +60,16 @@ def in_turns(repeats: int, ways: Mapping[str, Callable[[], float]]) -> dict[str,
 def compare(measured: Mapping[str, list[float]], ours: str, theirs: str, unit: str, aim: Aim | None = None) -> None:
     """Print the median of both, their ratio, how much it varies from repeat to repeat, and whether the aim is met."""
     ratio = median(measured[ours]) / median(measured[theirs])
+    is_met = None if aim is None else aim.is_met(ratio)
+    medians = median(measured[ours]), median(measured[theirs])
+    spread = _spread(measured[ours], measured[theirs])
+    told = None if aim is None else str(aim)
+    RESULTS.append(Result(_heading, ours, theirs, unit, *medians, ratio, spread, told, is_met))
     verdict = f"aim {aim}: {'met' if aim.is_met(ratio) else 'NOT MET'}" if aim else "no aim, for information"
     for name in (theirs, ours):
         print(f"  {name:<40}{median(measured[name]):10.4g} {unit} {_range(measured[name])}")
     print(
-        f"  {'ratio of the medians':<40}{ratio:10.3g} {_spread(measured[ours], measured[theirs])}; {verdict}\n",
+        f"  {'ratio of the medians':<40}{ratio:10.3g} {spread}; {verdict}\n",
         flush=True,
     )
 

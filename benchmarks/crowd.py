@@ -17,7 +17,7 @@ from procrastinate import App
 from sqlalchemy import make_url
 
 from benchmarks import empty_job, servers
-from benchmarks.comparison import Aim, compare
+from benchmarks.comparison import Aim, compare, heading
 from benchmarks.empty_task import TASK, application
 from benchmarks.servers import Servers
 from service.commands.demo import LECTURE
@@ -49,7 +49,7 @@ def run() -> None:
             with _slope(running, kind) as api:
                 found = [_measure(api) for _ in range(_REPEATS)]
             finished = [each.finished for each in found]
-            print(f"crowd: {_JOBS} lecture jobs on {kind}, durable, {_CONNECTIONS} connections, {_WORKERS} workers")
+            heading(f"crowd: {_JOBS} lecture jobs on {kind}, durable, {_CONNECTIONS} connections, {_WORKERS} workers")
             compare({_FINISHED: finished, _BOUND: [_WANTED] * _REPEATS}, _FINISHED, _BOUND, "/s", Aim("at least", 1))
             compare({_ACCEPTED: [each.accepted for each in found], _EMPTY: empty}, _ACCEPTED, _EMPTY, "/s")
             compare({_FINISHED: finished, _EMPTY: empty}, _FINISHED, _EMPTY, "/s")

@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 from sklearn.linear_model import SGDRegressor
 
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, load_everything, rows, spec_of, trained
 from slope.data import Array
 
@@ -36,7 +36,7 @@ def _ordered(epochs: int, repeats: int, aim: Aim) -> None:
         seconds, weights["theirs"] = scikit_learn(x, y, epochs, shuffle=False)
         return seconds
 
-    print(f"ordered: {epochs} epochs of SGD over 10⁶ × {FEATURES} in order, a row a step, float64")
+    heading(f"ordered: {epochs} epochs of SGD over 10⁶ × {FEATURES} in order, a row a step, float64")
     ways = {"SGDRegressor": theirs, "composed": ours}
     compare(in_turns(repeats, ways), "composed", "SGDRegressor", "s", aim)
     print(f"  {agreement(weights['ours'], weights['theirs'], 1e-12, 'weights')}\n")
@@ -45,7 +45,7 @@ def _ordered(epochs: int, repeats: int, aim: Aim) -> None:
 def _shuffled() -> None:
     epochs = 5
     (x, y), spec = rows(_ROWS), spec_of(epochs=epochs, learning_rate=_RATE, shuffle=True)
-    print(f"shuffled: {epochs} epochs of SGD over 10⁶ × {FEATURES}, shuffled anew, a row a step, float64")
+    heading(f"shuffled: {epochs} epochs of SGD over 10⁶ × {FEATURES}, shuffled anew, a row a step, float64")
     ways = {
         "SGDRegressor": lambda: scikit_learn(x, y, epochs, shuffle=True)[0],
         "compiled": lambda: trained("compiled", x, y, spec)[0],
@@ -80,7 +80,7 @@ def _against_wabbit() -> None:
             wabbit.finish()
             return seconds
 
-        print(
+        heading(
             f"wabbit: {epochs} epochs of SGD over 10⁵ × {FEATURES}; ours shuffled in float64, theirs in order, float32"
         )
         ways = {"Vowpal Wabbit, from its cache": theirs, "compiled": lambda: trained("compiled", x, y, spec)[0]}

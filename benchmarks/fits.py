@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sqlalchemy import update
 from threadpoolctl import threadpool_limits
 
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, rows
 from benchmarks.silent import Silent
 from service.data import numbers, uploads
@@ -52,7 +52,7 @@ def _measure(exponent: int, folder: Folder) -> None:
     settings = Settings(data_dir=folder)
     with _service(settings) as (database, storage):
         job_id = _finished_job(settings, database, storage, x, y)
-        print(f"statistics: of a finished job on 10^{exponent} × {FEATURES} rows")
+        heading(f"statistics: of a finished job on 10^{exponent} × {FEATURES} rows")
         fits = Fits(database, storage, Silent(), settings)
         told = fits.statistics(job_id, level=0.95)
         own = in_turns(21, {"ours": _milliseconds(lambda: fits.statistics(job_id, level=0.95))})
@@ -77,7 +77,7 @@ def _compare_paths(fits: Fits, job_id: UUID, x: Array, y: Array, *, is_compared:
     def trace_path() -> Path:
         return fits.path(job_id, penalty="l2", l1_ratio=None, folds=None)
 
-    print("the regularization path of the same job, of 100 penalties")
+    heading("the regularization path of the same job, of 100 penalties")
     measured = in_turns(21, {"ours": _milliseconds(trace_path)})
     if is_compared:  # of more rows it takes minutes
         found = trace_path()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks import servers
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from service.commands.demo import LECTURE
 from slope.data import prepare
 from slope.graph.step import StepTrace, batch_of
@@ -28,7 +28,7 @@ def run() -> None:
         for kind in servers.DATABASES:
             with running.slope(kind) as slope:
                 for name, job in (("the lecture's job", LECTURE), ("8 features, batches of 32", _wide())):
-                    print(f"graph: {name}, step {_STEP} of epoch {_EPOCH}, recorded, on {kind}; each the best of {_OF}")
+                    heading(f"graph: {name}, step {_STEP} of epoch {_EPOCH}, recorded, on {kind}; the best of {_OF}")
                     _compare(slope, job)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from slope.tabular.isolated import Allowance, Sent, ingest_isolated
 from slope.tabular.reading import Format, Limits, Reading
 
@@ -54,7 +54,7 @@ def _flats(numbers: np.random.Generator) -> pa.Table:
 def _compare(word: str, file: Path, format: Format, read: Callable[[], object]) -> None:
     sent = Sent(file, format, None, Reading())
     target = file.with_suffix(".stored")
-    print(f"{word} of {_ROWS * _COLUMNS:,} numbers, {file.stat().st_size / 1e6:.0f} MB")
+    heading(f"{word} of {_ROWS * _COLUMNS:,} numbers, {file.stat().st_size / 1e6:.0f} MB")
     theirs, ours = "pyarrow reads it", "Slope takes it in"
     ways = {theirs: lambda: _seconds(read), ours: lambda: _taken_in(sent, target)}
     _taken_in(sent, target)  # the process that others are forked from is there afterwards

@@ -40,6 +40,25 @@ def full_batch(x: Array, y: Array, rate: float, epochs: int) -> Run:
     return _ready(run, jnp.zeros(x.shape[1]), jnp.array(x), jnp.array(y))
 
 
+def full_batch_adam(x: Array, y: Array, rate: float, epochs: int) -> Run:
+    """The same with Adam's update at torch's defaults."""
+    value_and_gradient = jax.value_and_grad(lambda w, x, y: jnp.mean((x @ w - y) ** 2))
+
+    @jax.jit
+    def run(w: Any, x: Any, y: Any) -> Any:
+        def step(state: Any, count: Any) -> Any:
+            w, mean, square = state
+            loss, gradient = value_and_gradient(w, x, y)
+            mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+            spread = jnp.sqrt(square / (1 - 0.999**count)) + 1e-8
+            w = w - rate * mean / (1 - 0.9**count) / spread
+            return (w, mean, square), (loss, gradient, w)
+
+        return jax.lax.scan(step, (w, w, w), jnp.arange(1.0, epochs + 1))[1]
+
+    return _ready(run, jnp.zeros(x.shape[1]), jnp.array(x), jnp.array(y))
+
+
 def by_rows(x: Array, y: Array, rate: float) -> Run:
     """One epoch, a row a step: the weights before every step."""
     value_and_gradient = jax.value_and_grad(lambda w, row, target: (row @ w - target) ** 2)

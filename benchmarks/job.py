@@ -9,7 +9,7 @@ from time import perf_counter
 from celery import Celery
 
 from benchmarks import servers
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.empty_task import TASK, application
 from benchmarks.servers import Servers
 from service.commands.demo import LECTURE
@@ -34,9 +34,9 @@ def _compare(running: Servers, kind: str) -> None:
             for times, repeats in ((first, 1), (later, _REPEATS)):
                 for name, measured in in_turns(repeats, ways).items():
                     times[name].extend(measured)
-    print(f"job: the lecture's job on {kind}, durable; workers of one process; {_STARTS} starts, the first job of each")
+    heading(f"job: the lecture's job on {kind}, durable; workers of one process; the first job of {_STARTS} starts")
     compare(first, _OURS, _THEIRS, "ms", Aim("at most", 3))
-    print(f"job: the same, {_REPEATS} later jobs of each start")
+    heading(f"job: the same, {_REPEATS} later jobs of each start")
     compare(later, _OURS, _THEIRS, "ms", Aim("at most", 3))
 
 

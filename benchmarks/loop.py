@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from slope.data import prepare
 from slope.loop import Training
 from slope.records import EpochRecord
@@ -20,7 +20,7 @@ _EPOCHS, _REPEATS = 300, 61
 
 def run() -> None:
     torch.set_num_threads(1)
-    print(f"loop: the lecture's 3 rows, {_EPOCHS} epochs of 3 steps, every loss and every gradient recorded or printed")
+    heading(f"loop: the lecture's 3 rows, {_EPOCHS} epochs of 3 steps, every loss and gradient recorded or printed")
     lecture, ours = _lecture(), _record()
     ways = {"the lecture's loop": lambda: _microseconds(_lecture), "slope.loop": lambda: _microseconds(_record)}
     compare(in_turns(_REPEATS, ways), "slope.loop", "the lecture's loop", "µs a step", Aim("at most", 1.2))

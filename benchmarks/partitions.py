@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from benchmarks import servers
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, rows
 from benchmarks.silent import Silent
 from service.commands.demo import LECTURE
@@ -40,7 +40,7 @@ _SPEC = {"epochs": 1, "batch_size": "full", "engine": "reduced", "dtype": "float
 
 
 def run() -> None:
-    print(f"partitions: {_ROWS:,} × {FEATURES} reduced through workers of one process, PostgreSQL; from claim to end")
+    heading(f"partitions: {_ROWS:,} × {FEATURES} reduced through workers of one process, PostgreSQL; from claim to end")
     with servers.running() as running:
         environment = running.environment("PostgreSQL") | {"SLOPE_TRIANGLE_COLUMNS": "0"}
         with servers.worker(environment), servers.serving("service.api", environment=environment) as api:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 
 from benchmarks import servers
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.servers import Servers
 from service.commands.demo import LECTURE
 
@@ -43,7 +43,7 @@ def _compare(running: Servers, kind: str) -> None:
                 },
             )
     polls = _CONNECTIONS * _COUNT
-    print(f"polls: the lecture's job, finished, on {kind}; {_CONNECTIONS} connections, {polls} polls a repeat")
+    heading(f"polls: the lecture's job, finished, on {kind}; {_CONNECTIONS} connections, {polls} polls a repeat")
     compare(measured, _POLL, _SMALL, "polls/s", _AIM)
     compare(measured, _UNCHANGED, _SMALL, "polls/s", _AIM)
     compare(measured, _POLL, _LARGE, "polls/s")

@@ -1,8 +1,10 @@
-"""Writing epoch rows over a bare COPY or executemany of the same rows, and over MLflow's log_batch."""
+"""Writing epoch rows over a bare COPY or executemany of the same rows, and over MLflow's and Trackio's batches."""
 
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from time import perf_counter, time
 from uuid import UUID
 
@@ -13,31 +15,32 @@ from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from benchmarks import servers
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.servers import Servers
 from service.store import bulk, datasets, extremes, jobs, schema
 from service.store.bulk import COPY_HEADER, COPY_TRAILER, as_binary, as_tuples
 from service.store.database import Database, now
 from service.store.tables import Epoch
 from slope.columns import EpochColumns
+from slope.records import EpochRecord, EpochTable
 from slope.spec import TrainingSpec
 from slope.spec.data import DEFAULT_TARGET
 
 _ROWS, _FEATURES, _FLUSH = 1_000_000, 10, 10_000
 _NUMBERS = 9 + 3 * _FEATURES
 """Of a row, beside its epoch."""
-_MLFLOW_BATCHES, _MLFLOW_BATCH = 5, 1000
+_MLFLOW_BATCHES, _TRACKED_BATCH = 5, 1000
 
 
 def run() -> None:
     with servers.running() as running:
         for kind in servers.DATABASES:
             _compare(running, kind)
-    _compare_with_mlflow()
+    _compare_with_trackers()
 
 
 def _compare(running: Servers, kind: str) -> None:
-    print(f"recording: {_ROWS:,} epoch rows of {_FEATURES} features to {kind}, durable, {_FLUSH:,} a transaction")
+    heading(f"recording: {_ROWS:,} epoch rows of {_FEATURES} features to {kind}, durable, {_FLUSH:,} a transaction")
     ours, theirs = "Slope: from arrays", f"bare {'executemany' if kind == 'SQLite' else 'COPY'}, its rows ready"
     with running.database(kind) as database:
         # Flush by flush in turns, each way the same numbers: both see the same weather.
@@ -51,20 +54,56 @@ def _compare(running: Servers, kind: str) -> None:
             raise SystemExit(f"{written} rows were written")
 
 
-def _compare_with_mlflow() -> None:
-    print(f"recording: numbers to SQLite; MLflow in its largest batches of {_MLFLOW_BATCH:,}")
-    ours, theirs = "Slope: epoch rows", "MLflow: log_batch"
+def _compare_with_trackers() -> None:
+    heading(f"recording: numbers to SQLite, durable; MLflow and Trackio in batches of {_TRACKED_BATCH:,}")
+    ours, mlflow, trackio = "Slope: epoch rows", "MLflow: log_batch", "Trackio: bulk_log"
     with tempfile.TemporaryDirectory(prefix="slope-bench-") as folder:
         database = Database(f"sqlite:///{folder}/slope.db")
         schema.upgrade_schema(database)
         client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
         run_id = client.create_run(client.create_experiment("bench")).info.run_id
         ways = {
-            theirs: lambda: _log_batches(client, run_id) / (_MLFLOW_BATCHES * _MLFLOW_BATCH) * 1e6,
+            mlflow: lambda: _log_batches(client, run_id) / (_MLFLOW_BATCHES * _TRACKED_BATCH) * 1e6,
             ours: lambda: record(database, add_job(database), next(flushes(_FLUSH))) / _NUMBERS,
         }
-        compare(in_turns(3, ways), theirs, ours, "µs a number", Aim("at least", 20))
+        if log_to_trackio := tracking(Path(folder)):
+            ways[trackio] = lambda: log_to_trackio(next(flushes(_FLUSH))) / (_FLUSH * _NUMBERS) * 1e6
+        measured = in_turns(3, ways)
+        compare(measured, mlflow, ours, "µs a number", Aim("at least", 20))
+        if trackio in measured:
+            compare(measured, trackio, ours, "µs a number", Aim("at least", 1))
         database.dispose()
+
+
+def tracking(folder: Path) -> Callable[[EpochColumns], float] | None:
+    """Seconds in which Trackio has written epochs to its SQLite database; None where it is not installed."""
+    os.environ |= {"TRACKIO_DIR": str(folder), "HF_HUB_OFFLINE": "1"}
+    try:
+        from trackio.sqlite_storage import SQLiteStorage
+    except ImportError:
+        print("  the package trackio is not installed (extra `bench`)")
+        return None
+
+    def log(columns: EpochColumns) -> float:
+        rows, run = [_metrics(row) for row in EpochTable(columns, None)], uuid7().hex
+        started = perf_counter()
+        for start in range(0, len(rows), _TRACKED_BATCH):
+            part = rows[start : start + _TRACKED_BATCH]
+            SQLiteStorage.bulk_log("bench", run, part, list(range(start, start + len(part))))
+        return perf_counter() - started
+
+    return log
+
+
+def _metrics(epoch: EpochRecord) -> dict[str, float]:
+    """All numbers of an epoch by name, as a tracker wants them."""
+    named = {"loss": epoch.loss, "last_loss": epoch.last_loss, "norm": epoch.gradient_norm, "rate": epoch.learning_rate}
+    named |= {"validation_loss": epoch.validation_loss or 0.0, "seconds": epoch.seconds}
+    vectors = {"mean": epoch.gradient_mean, "last": epoch.gradient_last, "at": epoch.parameters}
+    for name, vector in vectors.items():
+        named |= {f"{name}.{place}": number for place, number in enumerate(vector.weights or [])}
+        named[f"{name}.bias"] = vector.bias or 0.0
+    return named
 
 
 def flushes(rows: int) -> Iterator[EpochColumns]:
@@ -124,7 +163,7 @@ def _log_batches(client: MlflowClient, run_id: str) -> float:
     took = 0.0
     for _ in range(_MLFLOW_BATCHES):
         moment, key = int(time() * 1000), uuid7().hex
-        metrics = [Metric(f"{key}.{n % _FEATURES}", 0.1 * n, moment, n // _FEATURES) for n in range(_MLFLOW_BATCH)]
+        metrics = [Metric(f"{key}.{n % _FEATURES}", 0.1 * n, moment, n // _FEATURES) for n in range(_TRACKED_BATCH)]
         started = perf_counter()
         client.log_batch(run_id, metrics=metrics)
         took += perf_counter() - started

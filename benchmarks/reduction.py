@@ -9,7 +9,7 @@ import torch
 from scipy.linalg.blas import dsyrk
 from threadpoolctl import threadpool_limits
 
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, rows
 from slope.data import Array
 from slope.engines.reduction import Reduction
@@ -29,7 +29,7 @@ def run() -> None:
 
 def _against_blas(exponent: int, x: Array, y: Array) -> list[float]:
     matrix = np.column_stack([np.ones(len(y)), x, y])
-    print(f"reduction: 10^{exponent} × {FEATURES} and the target to {FEATURES + 2} rows")
+    heading(f"reduction: 10^{exponent} × {FEATURES} and the target to {FEATURES + 2} rows")
     ways = {
         "syrk of the same matrix": _seconds(lambda: dsyrk(1.0, matrix.T)),
         "reduced": _seconds(lambda: _reduce(x, y)),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks import jax_rivals
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, load_everything, rows, spec_of
 from slope.data import Array, prepare
 from slope.engines.build import build
@@ -30,7 +30,7 @@ def _steps() -> None:
     (x, y), spec = rows(_ROWS), spec_of(epochs=1, learning_rate=_RATE, record={"steps": "all"})
     theirs = jax_rivals.by_rows(x, y, _RATE)
 
-    print(f"steps: one epoch of SGD over 10⁵ × {FEATURES}, a row a step, every step recorded in memory, float64")
+    heading(f"steps: one epoch of SGD over 10⁵ × {FEATURES}, a row a step, every step recorded in memory, float64")
     ways = {"JAX": lambda: jax_rivals.seconds(theirs), "compiled": lambda: _trained("compiled", x, y, spec)[0]}
     compare(in_turns(7, ways), "compiled", "JAX", "s", Aim("at most", 1 / 2))
     [table] = _trained("compiled", x, y, spec)[1]
@@ -46,7 +46,7 @@ def _epochs() -> None:
     spec = spec_of(epochs=_EPOCHS, learning_rate=0.01, batch_size="full", record={"steps": "none"})
     theirs = jax_rivals.full_batch(x, y, 0.01, _EPOCHS)
 
-    print("epochs: 10⁶ full-batch epochs on 3 rows, every epoch recorded in memory, float64")
+    heading("epochs: 10⁶ full-batch epochs on 3 rows, every epoch recorded in memory, float64")
     ways = {"JAX": lambda: jax_rivals.seconds(theirs), "compiled": lambda: _trained("compiled", x, y, spec)[0]}
     compare(in_turns(5, ways), "compiled", "JAX", "s", Aim("at most", 2))
     tables = _trained("compiled", x, y, spec)[1]

@@ -11,7 +11,7 @@ import torch
 from uuid_utils.compat import uuid7
 
 from benchmarks import jax_rivals
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import agreement, load_everything
 from benchmarks.silent import Silent
 from service.jobs import sweeps
@@ -48,7 +48,7 @@ def run() -> None:
         _in_memory()
     else:
         print("sweep: the package jax is not installed (extra `bench`)\n")
-    print(
+    heading(
         f"sweep: {_SETTINGS:,} settings × {_EPOCHS} epochs, from the request to the last job's end, durable in SQLite"
     )
     ours, theirs = "Slope: a sweep", "bare executemany of its epochs, rows ready"
@@ -61,7 +61,7 @@ def run() -> None:
 def _in_memory() -> None:
     """The losses, gradients and weights of every epoch, from the data's rows."""
     size = f"{_IN_MEMORY:,} settings, {_ROWS} × {_FEATURES}, {_EPOCHS} full-batch epochs, every one recorded, float64"
-    print(f"sweep: {size}; one thread each")
+    heading(f"sweep: {size}; one thread each")
     specs = {
         place: TrainingSpec.model_validate(_SHARED | {"learning_rate": rate})
         for place, rate in enumerate(_RATES.tolist())
