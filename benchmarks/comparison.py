@@ -59,9 +59,9 @@ def in_turns(repeats: int, ways: Mapping[str, Callable[[], float]]) -> dict[str,
 
 def compare(measured: Mapping[str, list[float]], ours: str, theirs: str, unit: str, aim: Aim | None = None) -> None:
     """Print the median of both, their ratio, how much it varies from repeat to repeat, and whether the aim is met."""
-    ratio = median(measured[ours]) / median(measured[theirs])
-    is_met = None if aim is None else aim.is_met(ratio)
-    medians = median(measured[ours]), median(measured[theirs])
+    ratio = float(median(measured[ours]) / median(measured[theirs]))
+    is_met = None if aim is None else bool(aim.is_met(ratio))
+    medians = float(median(measured[ours])), float(median(measured[theirs]))
     spread = _spread(measured[ours], measured[theirs])
     told = None if aim is None else str(aim)
     RESULTS.append(Result(_heading, ours, theirs, unit, *medians, ratio, spread, told, is_met))

@@ -55,11 +55,11 @@ def _tell_digits(fits: dict[str, Fit]) -> None:
     x = bases * np.geomspace(1, 1 / _CONDITION, FEATURES) @ turned * 100
     truth = np.ones(FEATURES)
     y = x @ truth
-    print(f"digits: of the weights of 10⁴ × {FEATURES} with a condition of 10⁸, without noise")
-    for name, fit in fits.items():
-        error = np.abs(fit(*_given(name, x, y))[:FEATURES] - truth).max()
-        print(f"  {name:<40}{-np.log10(max(error, 1e-16)):6.1f} digits (off by {error:.1g})")
-    print(flush=True)
+    heading(f"digits: of the weights of 10⁴ × {FEATURES} with a condition of 10⁸, without noise")
+    errors = {name: np.abs(fit(*_given(name, x, y))[:FEATURES] - truth).max() for name, fit in fits.items()}
+    digits = {name: [float(-np.log10(max(error, 1e-16)))] for name, error in errors.items()}
+    for rival in fits.keys() - {_OURS}:
+        compare(digits, _OURS, rival, "digits", Aim("at least", 1))
 
 
 def _fits() -> dict[str, Fit]:
