@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks import servers
-from benchmarks.comparison import Aim, compare, in_turns
+from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import agreement
 from slope.client.estimator import SlopeRegressor, SlopeSearchCV
 
@@ -43,7 +43,7 @@ def _compare(kind: str, url: str) -> None:
     }
     fits = len(_RATES) * len(_PENALTIES) * _FOLDS
     size = f"{len(_Y)} × {_X.shape[1]}, {_EPOCHS} epochs, row by row"
-    print(f"search: a grid of {fits} fits on diabetes, {size}, and the best on all rows; the service on {kind}")
+    heading(f"search: a grid of {fits} fits on diabetes, {size}, and the best on all rows; the service on {kind}")
     found = {name: search() for name, search in searches.items()}
     for name in (_HERE, _SERVICE):
         ours, theirs = (_by_setting(found[each]) for each in (name, _THEIRS))
@@ -59,7 +59,7 @@ def _cross_validate(kind: str, url: str) -> None:
     theirs, here, service = "cross_val_score of SGDRegressor", "of SlopeRegressor, here", "of SlopeRegressor, a service"
     models = {theirs: _sgd(), here: _regressor(local=True), service: _regressor(url=url)}
     ways = {name: _seconds(lambda model=model: _scores(model)) for name, model in models.items()}
-    print(f"cross_val_score: {_FOLDS} fits of the same; the service on {kind}")
+    heading(f"cross_val_score: {_FOLDS} fits of the same; the service on {kind}")
     measured = in_turns(9, ways)
     for name in (here, service):
         compare(measured, name, theirs, "s")
