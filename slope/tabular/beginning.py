@@ -130,11 +130,21 @@ def _refuse_other_delimiters(found: Beginning, reading: Reading) -> None:
             has_commas = reading.delimiter == "," and any("," in row for row in rows)
             also = "; and decimal=, where a comma stands in numbers" if has_commas else ""
             raise BadOption(detail + also, "delimiter")
+    if reading.decimal == "," != reading.delimiter and _has_quoted_commas(rows):
+        detail = "The first row has one cell, and commas in it; cells with a decimal comma are in quotes below: say"
+        raise BadOption(f"{detail} delimiter=, besides decimal=,", "delimiter")
     names, *below = (row.split() for row in rows)
     width, widths = len(names), {len(cells) for cells in below}
     is_of_cells = width > 1 and widths in ({width}, {width + 1})  # R names no column of row names
     if is_of_cells and all(_are_numbers(cells[-width:]) for cells in below):
         raise BadOption("The rows are numbers with spaces in between: say delimiter=whitespace", "delimiter")
+
+
+def _has_quoted_commas(rows: Sequence[str]) -> bool:
+    """Whether commas stand between cells, some of which are quoted for the commas in them."""
+    first, *below = rows
+    commas = first.count(",")
+    return commas > 0 < len(below) and all('"' in row or row.count(",") > commas for row in below)
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:

@@ -31,6 +31,8 @@ _LONG = r"^\s*[+-]?\d{16,}\s*$"
 _HINTS = (
     (r"-?\d{1,3}([,.' \u00a0\u202f]\d{3})+([.,]\d*)?", "name the sign between thousands by thousands=, or "),
     (r"-?\d+,\d+", "say decimal=, where a comma stands in numbers, or "),
+    (r"\u2212[\d.,]+", "write its minus sign as a hyphen, as programs do, or "),
+    (r"[+-]?([$€£¥] ?[\d.,]+|[\d.,]+ ?([%‰°$€£¥]|[^\W\d_]{1,3}))", "leave signs and units to the column's name, or "),
 )
 """By what the cell is like."""
 _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|-?inf")

@@ -1,5 +1,9 @@
 """What can be wrong with a table, and where."""
 
+import re
+
+_NOT_FINITE = re.compile(rb"[\[:,]\s*-?(NaN|Infinity)\s*[\],}]")
+
 
 class BadTable(Exception):
     """Something in a table that cannot be taken, and in which row (from 0, a header apart) and column, if in one."""
@@ -37,6 +41,12 @@ class BadOption(Exception):
 def nested_values(column: str, row: int | None = None) -> BadTable:
     """A column of lists or objects, where it is not left out."""
     return BadTable("The column has values within values: text=drop leaves it out", row=row, column=column)
+
+
+def not_json(text: bytes) -> BadTable:
+    """Of a document that cannot be read, with what Python's json writes for numbers that are not finite."""
+    also = ": NaN and Infinity are not JSON, where null stands for nothing" if _NOT_FINITE.search(text) else ""
+    return BadTable(f"The file cannot be read as JSON{also}")
 
 
 def _again(kind: type[BadTable], detail: str, row: int | None, column: str | None) -> BadTable:

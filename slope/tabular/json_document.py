@@ -11,7 +11,7 @@ import ijson
 import pyarrow as pa
 
 from slope.tabular.cells import INEXACT, name_of
-from slope.tabular.faults import BadTable, TableTooLarge, nested_values
+from slope.tabular.faults import BadTable, TableTooLarge, nested_values, not_json
 from slope.tabular.reading import Limits, Reading, fold_name
 from slope.tabular.source import Field, FieldType, Source, check_names, is_needed, other_type
 from slope.tabular.stored import doubles
@@ -37,7 +37,7 @@ class JsonDocument(Source):
         try:
             self._read_from(path, use_float=True)
         except (ijson.JSONError, ValueError, OverflowError) as error:
-            raise BadTable("The file cannot be read as JSON") from error
+            raise not_json(path.read_bytes()) from error
         check_names(list(self._columns), limits)
         self.fields = [Field(name, column.type) for name, column in self._columns.items()]
 

@@ -321,6 +321,36 @@ def test_a_decimal_comma_beside_another_delimiter_is_told_with_it(tmp_path: Path
     }
 
 
+@pytest.mark.parametrize("body", [b'x,y\n"1,5","2,25"\n"3,0","4,5"\n', b'x,y\n"1,5",2\n"3,0",4\n'])
+def test_quoted_decimal_commas_between_commas_are_told_with_the_delimiter(tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(BadOption) as told:
+        taken(tmp_path, body, "csv", delimiter=";", decimal=",")
+    assert told.value.option == "delimiter"
+    assert "say delimiter=, besides decimal=," in told.value.detail
+    assert taken(tmp_path, body, "csv", delimiter=",", decimal=",")["x"] == [1.5, 3]
+
+
+@pytest.mark.parametrize(
+    ("cell", "remedy"),
+    [
+        ("7 %", "signs and units"),
+        ("€7.50", "signs and units"),
+        ("7 kg", "signs and units"),
+        ("\u22127", "minus sign"),
+        ("1,234.5", "thousands="),
+    ],
+)
+def test_a_number_with_something_around_it_is_told_what_to_do_with_that(tmp_path: Path, cell: str, remedy: str) -> None:
+    with pytest.raises(BadTable, match=remedy):
+        taken(tmp_path, f'a,b\n1,2\n"{cell}",3\n'.encode(), "csv")
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity"])
+def test_numbers_that_json_has_not_are_told_with_what_it_has(tmp_path: Path, number: str) -> None:
+    with pytest.raises(BadTable, match="null stands for nothing"):
+        taken(tmp_path, f'[{{"a": 1, "b": {number}}}]'.encode(), "json")
+
+
 @pytest.mark.parametrize(
     ("body", "remedies"),
     [
