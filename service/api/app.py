@@ -15,6 +15,7 @@ from service.api import problems
 from service.api.dashboard import Dashboard
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
+from service.api.guards.aliases import Aliases
 from service.api.guards.normalization import Addresses, BodyLimit, Decoding, HeadAsGet, ListHeaders
 from service.api.guards.origins import OriginGuard
 from service.api.guards.route_guards import (
@@ -27,6 +28,7 @@ from service.api.polling.feeds import Feeds
 from service.api.polling.responses import JobResponses
 from service.api.polling.watch import JobWatch
 from service.api.routes import (
+    aliases,
     dashboard,
     datasets,
     devices,
@@ -80,7 +82,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     )
     page_policy.set_page_policies(app.routes)
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
-    for guard in (Decoding, HeadAsGet, ListHeaders):
+    for guard in (Aliases, Decoding, HeadAsGet, ListHeaders):
         app.add_middleware(guard)
     _open_to(app, settings)
     app.state.settings = settings
@@ -98,6 +100,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     for noun in (
         job_lists,
         jobs,
+        aliases,
         datasets,
         sweeps,
         plan,

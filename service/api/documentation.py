@@ -26,6 +26,7 @@ Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those ab
         {"name": name, "description": description}
         for name, description in {
             "jobs": "Training runs: submit, watch, list, cancel and delete them, and ask what one would do.",
+            "aliases": "Names for jobs, which stand in the place of their ids in all addresses.",
             "datasets": "Tables that jobs learn from.",
             "sweeps": "Many jobs on one dataset, which differ in hyperparameters and are trained together.",
             "records": "What a job recorded: its epochs, its steps, and what happened to it.",

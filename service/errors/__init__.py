@@ -10,7 +10,9 @@ from service.errors.datasets import (
     TableTooLarge,
 )
 from service.errors.jobs import (
+    AliasNotFound,
     ExportNotInstalled,
+    JobHasAlias,
     JobHasChanged,
     JobHasNoModel,
     JobIsFinal,
@@ -79,6 +81,7 @@ from service.errors.storage import (
 
 __all__ = [
     "AddressNotFound",
+    "AliasNotFound",
     "BodyNotRead",
     "BodyTooLarge",
     "ClientGone",
@@ -100,6 +103,7 @@ __all__ = [
     "IdempotencyKeyReused",
     "InvalidRequest",
     "InvalidTable",
+    "JobHasAlias",
     "JobHasChanged",
     "JobHasNoModel",
     "JobIsFinal",

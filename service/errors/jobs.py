@@ -1,5 +1,6 @@
 """Errors about jobs and sweeps."""
 
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -72,6 +73,29 @@ class JobIsRunning(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("A running job cannot be deleted: cancel it first")
+
+
+class AliasNotFound(ServiceError):
+    """No job has this alias: it was deleted, or never was. `GET /v1/aliases` lists all."""
+
+    status = 404
+    type = "alias-not-found"
+    title = "There is no such alias"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No job is called {name}: GET /v1/aliases lists the names there are, GET /v1/jobs the ids")
+
+
+class JobHasAlias(ServiceError):
+    """A job that has an alias is not deleted, for whoever asks for the alias would find nothing. Move the alias to
+    another job by `PUT /v1/aliases/{name}`, or delete it, and delete the job then."""
+
+    status = 409
+    type = "job-has-alias"
+    title = "The job has an alias"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"A job is called {', '.join(names)}: move the alias to another job or delete it first")
 
 
 class JobHasNoModel(ServiceError):

@@ -12,14 +12,14 @@ from uuid_utils.compat import uuid7
 
 from service.data import numbers
 from service.data.datasets import NewDataset, ensure_stored
-from service.errors import JobIsFinal, JobIsRunning, JobNotFound, ServiceError
+from service.errors import JobHasAlias, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
 from service.jobs.drafts import Draft, draft_job
 from service.jobs.idempotency import Key
 from service.jobs.starts import Start
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
-from service.store import bulk, jobs, workers
+from service.store import aliases, bulk, jobs, workers
 from service.store import datasets as stored
 from service.store.database import Database, now
 from service.store.jobs import Outline, Predictions
@@ -122,15 +122,15 @@ def cancel_job(database: Database, job_id: UUID, check: Check | None = None) -> 
 
 
 def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check | None = None) -> None:
-    """Delete a job with all its records, and the data that came with it; not while it runs."""
+    """Delete a job with all its records, and the data that came with it; not while it runs or has an alias."""
     with database.writing() as session:
-        if check:
-            jobs.lock_job(session, job_id)
+        jobs.lock_job(session, job_id)  # so that nobody gives it an alias meanwhile
         check_job(session, job_id, check)
         dataset_id = jobs.remove_job(session, job_id)
         if dataset_id is None:
             get_job(session, job_id)  # another may have deleted it
-            raise JobIsRunning
+            names = aliases.aliases_of(session, job_id)
+            raise JobHasAlias(names) if names else JobIsRunning
         removed = stored.remove_inline(session, dataset_id)
         session.commit()
     if removed:

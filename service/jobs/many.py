@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service.errors import InvalidRequest, JobIsRunning, JobNotFound
+from service.errors import InvalidRequest, JobHasAlias, JobIsRunning, JobNotFound
 from service.jobs.jobs import delete_job
 from service.storage import Storage
 from service.store import job_lists, jobs
@@ -49,8 +49,9 @@ def cancel_jobs(database: Database, filters: Filters, *, dry_run: bool) -> Chang
 
 
 def delete_jobs(database: Database, storage: Storage, filters: Filters, *, dry_run: bool) -> Changes:
-    """Delete those of the jobs that do not run, oldest first, each by itself: what is deleted stays deleted."""
-    changes = _selected(database, filters, [status for status in STATUSES if status != "running"])
+    """Delete those of the jobs that do not run and have no alias, oldest first, each by itself: what is deleted stays
+    deleted."""
+    changes = _selected(database, filters, [status for status in STATUSES if status != "running"], without_alias=True)
     if dry_run:
         return changes
     deadline, deleted = monotonic() + _LONGEST_SECONDS, []
@@ -63,19 +64,21 @@ def delete_jobs(database: Database, storage: Storage, filters: Filters, *, dry_r
 
 
 def _is_deleted(database: Database, storage: Storage, job_id: UUID) -> bool:
-    """False where it has begun to run, or somebody else has deleted it."""
+    """False where it has begun to run or has got an alias, or somebody else has deleted it."""
     try:
         delete_job(database, storage, job_id)
-    except (JobIsRunning, JobNotFound):
+    except (JobHasAlias, JobIsRunning, JobNotFound):
         return False
     return True
 
 
-def _selected(database: Database, filters: Filters, statuses: Sequence[str]) -> Changes:
+def _selected(database: Database, filters: Filters, statuses: Sequence[str], *, without_alias: bool = False) -> Changes:
     if filters.keep_all:
         raise InvalidRequest(
             "Say which jobs: give at least one of the filters of GET /v1/jobs, as `status=failed` or `name=…`"
         )
     with database.reading() as session:
-        matched = job_lists.count_selected(session, filters, statuses)
-        return Changes(matched, job_lists.select_ids(session, filters, statuses, limit=MOST_CHANGED))
+        matched = job_lists.count_selected(session, filters, statuses, without_alias=without_alias)
+        return Changes(
+            matched, job_lists.select_ids(session, filters, statuses, without_alias=without_alias, limit=MOST_CHANGED)
+        )

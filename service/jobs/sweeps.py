@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from service.data import numbers
 from service.data.datasets import ensure_stored
-from service.errors import SweepIsFinal, SweepIsRunning, SweepNotFound
+from service.errors import JobHasAlias, SweepIsFinal, SweepIsRunning, SweepNotFound
 from service.jobs.drafts import memory_of_largest_worker, refuse_without_memory
 from service.jobs.experience import experience_of
 from service.jobs.idempotency import Key
@@ -20,8 +20,8 @@ from service.jobs.training_data import Sample
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
+from service.store import aliases, jobs, sweeps
 from service.store import datasets as stored_datasets
-from service.store import jobs, sweeps
 from service.store.database import Database, now
 from service.store.sweeps import Rank
 from service.store.tables import Job, Sweep
@@ -148,6 +148,9 @@ def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
     """Delete a sweep with its jobs and all their records, and the data that came with it; not while a job runs."""
     with database.writing() as session:
         get_sweep(session, sweep_id)
+        jobs.lock_jobs(session, Job.sweep_id == sweep_id)  # so that none begins to run or gets an alias meanwhile
+        if names := aliases.aliases_in_sweep(session, sweep_id):
+            raise JobHasAlias(names)
         learnt_from = sweeps.remove_sweep(session, sweep_id)
         if learnt_from is None:
             raise SweepIsRunning

@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from service.store import events
+from service.store.aliases import has_alias
 from service.store.tables import Job
 
 SORTED: dict[str, InstrumentedAttribute[Any]] = {
@@ -88,16 +89,25 @@ def position_of(job: Job, order: Order) -> Position:
     return Position(None if order.by == "created" else getattr(job, SORTED[order.by].key), job.id)
 
 
-def count_selected(session: Session, filters: Filters, statuses: Sequence[str]) -> int:
-    """How many jobs of the filters have one of these statuses."""
-    query = select(func.count()).select_from(Job).where(Job.status.in_(statuses), *_conditions(filters, session))
+def count_selected(session: Session, filters: Filters, statuses: Sequence[str], *, without_alias: bool = False) -> int:
+    """How many jobs of the filters have one of these statuses, and no alias where that is asked."""
+    query = select(func.count()).select_from(Job).where(*_selection(filters, statuses, session, without_alias))
     return session.scalars(query).one()
 
 
-def select_ids(session: Session, filters: Filters, statuses: Sequence[str], *, limit: int) -> list[UUID]:
-    """Jobs of the filters that have one of these statuses, oldest first."""
-    query = select(Job.id).where(Job.status.in_(statuses), *_conditions(filters, session))
+def select_ids(
+    session: Session, filters: Filters, statuses: Sequence[str], *, without_alias: bool = False, limit: int
+) -> list[UUID]:
+    """The same jobs, oldest first."""
+    query = select(Job.id).where(*_selection(filters, statuses, session, without_alias))
     return list(session.scalars(query.order_by(Job.id).limit(limit)))
+
+
+def _selection(
+    filters: Filters, statuses: Sequence[str], session: Session, without_alias: bool
+) -> list[ColumnElement[bool]]:
+    nameless = [~has_alias()] if without_alias else []
+    return [Job.status.in_(statuses), *nameless, *_conditions(filters, session)]
 
 
 def _ordering(order: Order) -> list[ColumnElement[Any]]:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, ex
 from sqlalchemy.orm import Session, aliased, load_only
 
 from service.store import datasets, events
+from service.store.aliases import has_alias
 from service.store.database import now
 from service.store.tables import Job
 from slope.statuses import FINAL
@@ -169,8 +170,10 @@ def note_ring(session: Session, job_ids: Sequence[UUID], *, heard: bool) -> None
 
 
 def remove_job(session: Session, job_id: UUID) -> UUID | None:
-    """Delete a job with all its records, unless it runs. The dataset it learnt from; None where nothing was deleted."""
-    gone = session.execute(delete(Job).where(Job.id == job_id, Job.status != "running").returning(Job.dataset_id))
+    """Delete a job with all its records, unless it runs or has an alias. The dataset it learnt from; None where nothing
+    was deleted."""
+    may_go = (Job.status != "running", ~has_alias())
+    gone = session.execute(delete(Job).where(Job.id == job_id, *may_go).returning(Job.dataset_id))
     return gone.scalar_one_or_none()
 
 

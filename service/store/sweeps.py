@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import SQLColumnExpression, and_, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from service.store import events, jobs
+from service.store import events
 from service.store.tables import Job, Sweep
 
 RANKED: dict[str, SQLColumnExpression[float | None]] = {
@@ -88,7 +88,6 @@ def select_ranked(session: Session, sweep_id: UUID, by: str, *, after: Rank | No
 
 def remove_sweep(session: Session, sweep_id: UUID) -> set[UUID] | None:
     """Delete a sweep with its jobs and their records. Their datasets; None, and nothing is deleted, while one runs."""
-    jobs.lock_jobs(session, Job.sweep_id == sweep_id)
     if session.scalar(select(Job.id).where(Job.sweep_id == sweep_id, Job.status == "running").limit(1)):
         return None
     gone = session.scalars(delete(Job).where(Job.sweep_id == sweep_id).returning(Job.dataset_id)).all()

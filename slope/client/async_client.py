@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import httpx2
 from httpx2 import TransportError
 
-from slope.client import calls, dataset_calls, graph_calls, statistics_calls, sweep_calls
+from slope.client import alias_calls, calls, dataset_calls, graph_calls, statistics_calls, sweep_calls
 from slope.client.client import LOOPBACK, TIMEOUT_SECONDS
 from slope.client.exchange import Call, Download, Listing, Request, with_scheme
 from slope.client.problem import Json, checked
@@ -99,6 +99,9 @@ class AsyncClient:
     delete_jobs = _run(calls.delete_jobs)
     delete = _run(calls.delete)
     jobs = _each(calls.jobs)
+    put_alias = _run(alias_calls.put_alias)
+    aliases = _each(alias_calls.aliases)
+    delete_alias = _run(alias_calls.delete_alias)
     epochs = _each(calls.epochs)
     curve = _run(calls.curve)
     steps = _each(calls.steps)

@@ -127,6 +127,32 @@ def delete(jobs: JobIds, url: Url = DEFAULT_URL) -> None:
 
 
 @app.command()
+def alias(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="What to call a job")] = None,
+    job: Annotated[str | None, typer.Argument(metavar="[ID]", help="The job's id")] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Let the name stand for nothing")] = False,
+    as_json: AsLines = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Call a job by a name, which then stands for its id in every command; without a name, list all."""
+    with connected(url) as client:
+        if name is None:
+            found = list(client.aliases())
+        elif delete:
+            client.delete_alias(name)
+            note(f"{name} stands for no job any more.")
+            return
+        elif job is None:
+            fail(f"Say which job {name} is to stand for: slope jobs alias {name} ID; or --delete it")
+        else:
+            found = [client.put_alias(name, client.job(job)["id"])]
+    if as_json:
+        print_json_lines(found)
+    else:
+        print_rows(("alias", "job", "age"), ((each["name"], each["job"], age_of(each["changed_at"])) for each in found))
+
+
+@app.command()
 def prune(
     older_than: Annotated[str, typer.Option(help="How long ago they ended, as 30d, 12h or 90min")],
     status: Status = None,

@@ -2,12 +2,13 @@
 
 from service.store.tables.base import Table
 from service.store.tables.datasets import Dataset
-from service.store.tables.jobs import Job, Partition, Sweep
+from service.store.tables.jobs import Alias, Job, Partition, Sweep
 from service.store.tables.records import Epoch, EpochExtremes, Event, Snapshot, Step
 from service.store.tables.statistics import RowPass
 from service.store.tables.workers import Worker
 
 __all__ = [
+    "Alias",
     "Dataset",
     "Epoch",
     "EpochExtremes",

@@ -150,6 +150,17 @@ class Job(Table):
         return kept_plan(self.plan)
 
 
+class Alias(Table):
+    """A name for a job, which may be moved to another. A job that has one is not deleted."""
+
+    __tablename__ = "aliases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    changed_at: Mapped[datetime]
+    """When it was given to this job."""
+
+
 class Partition(Table):
     """Some rows of a job's data, reduced by whichever process has its lease; see slope.engines.partitioned."""
 
