@@ -1,7 +1,6 @@
 """Jobs on a stored dataset, from POST to succeeded, the first of a process and later ones, against training alone."""
 
 import json
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
@@ -22,6 +21,9 @@ from benchmarks.descent import scikit_learn
 from benchmarks.full_batch import plain
 from benchmarks.problems import FEATURES, agreement, rows
 from benchmarks.servers import Servers
+from service.store.bulk import as_tuples
+from service.store.database import Database
+from slope.columns import EpochColumns
 from slope.data import Array
 
 _ROWS, _STARTS, _REPEATS = 500_000, 3, 5
@@ -29,8 +31,8 @@ _BY_ROWS = {"epochs": 200, "learning_rate": 1e-4}
 _ADAM: dict[str, Any] = {"epochs": 1000, "learning_rate": 0.01, "batch_size": "full", "optimizer": {"name": "adam"}}
 
 _LONG: dict[str, Any] = {"epochs": 1_000_000, "learning_rate": 0.01, "batch_size": "full", "record": {"steps": "none"}}
-_NUMBERS, _FLUSHED = 8, 10_000
-"""What an epoch of one weight leaves besides its keys: that many numbers and vectors of one."""
+_FLUSHED = 10_000
+"""Epochs of a transaction."""
 _FEWEST_ROWS, _MOST_ROWS = 10_000, 10_000_000
 _MORE_MILLISECONDS = 20.0
 _PLAIN, _PLAIN_EPOCHS = "the plain loop, both cores", 50
@@ -87,26 +89,44 @@ def _long(running: Servers) -> None:
 
 def _insert(folder: Path) -> float:
     """Seconds in which the driver alone writes the rows that such a job leaves, a flush's a transaction."""
-    names = ["job_id", "epoch", *(f"number_{each}" for each in range(_NUMBERS))]
-    connection = sqlite3.connect(folder / f"{uuid7().hex}.db", isolation_level=None)
-    for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
-        connection.execute(statement)
-    connection.execute(f"CREATE TABLE bare ({', '.join(names)}, PRIMARY KEY (job_id, epoch)) WITHOUT ROWID")
-    insert, took, job_id = f"INSERT INTO bare VALUES ({', '.join('?' * len(names))})", 0.0, str(uuid7())
-    vectors = range(1, 4)  # a mean and a last gradient, and the weights: JSON, as our table has them
+    database, job_id, took = Database(f"sqlite:///{folder}/{uuid7().hex}.db"), uuid7(), 0.0
+    connection = database.writer.raw_connection()
+    cursor = connection.cursor()
     for start in range(0, _LONG["epochs"], _FLUSHED):
-        numbers = np.random.default_rng(start).normal(size=(_FLUSHED, _NUMBERS)).tolist()
-        rows = [
-            (job_id, start + place, *(f"[{each!r}]" if at in vectors else each for at, each in enumerate(row)))
-            for place, row in enumerate(numbers)
-        ]
+        arrays = _epochs(start).arrays()
+        rows, names = as_tuples([job_id] * _FLUSHED, arrays), ", ".join(["job_id", *arrays])
+        if start == 0:
+            cursor.execute(f"CREATE TABLE bare ({names}, PRIMARY KEY (job_id, epoch)) WITHOUT ROWID")
+        insert = f"INSERT INTO bare ({names}) VALUES ({', '.join('?' * (1 + len(arrays)))})"
         started = perf_counter()
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(insert, rows)
-        connection.execute("COMMIT")
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.executemany(insert, rows)
+        connection.commit()
         took += perf_counter() - started
     connection.close()
+    database.dispose()
     return took
+
+
+def _epochs(start: int) -> EpochColumns:
+    """Of a model of one weight, in numbers of as many digits as any."""
+    random = np.random.default_rng(start)
+    numbers, vectors = random.normal(size=(5, _FLUSHED)), random.normal(size=(3, _FLUSHED, 1))
+    return EpochColumns(
+        epoch=np.arange(start, start + _FLUSHED),
+        loss=numbers[0],
+        last_loss=numbers[1],
+        validation_loss=None,
+        gradient_mean_weights=vectors[0],
+        gradient_mean_bias=None,
+        gradient_last_weights=vectors[1],
+        gradient_last_bias=None,
+        gradient_norm=numbers[2],
+        weights=vectors[2],
+        bias=None,
+        learning_rate=numbers[3],
+        seconds=numbers[4],
+    )
 
 
 def _compare(
