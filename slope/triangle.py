@@ -146,6 +146,8 @@ def _by_gram(triangle: Array, chunk: Array) -> Array | None:
     gram = known.T @ known + rows.T @ rows
     sizes = np.sqrt(gram.diagonal())  # of the columns: their proportions do no harm
     idle = sizes == 0
+    if idle.any():  # unless the squares of what is there have vanished
+        idle &= ~(known.any(axis=0) | rows.any(axis=0))
     if not ((sizes > _VANISHING) & (sizes < _OVERFLOWING) | idle).all():
         return None
     factor = _factor(gram / np.outer(sizes + idle, sizes + idle), idle)

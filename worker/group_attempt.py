@@ -201,7 +201,8 @@ class GroupAttempt:
 
     def _diverge(self, place: int, epoch: int, step: int) -> None:
         sentence = f"The numbers stopped being finite in epoch {epoch}, step {step}"
-        detail = f"{sentence}: {outcome.divergence_remedy(self._specs[place])}"
+        remedy = outcome.divergence_remedy(self._specs[place], epoch, step, self._data, self._reductions)
+        detail = f"{sentence}: {remedy}"
         self._recorder.end(place, "failed", sentence, error_code="diverged", error_detail=detail)
 
     def _succeed(self, place: int, epochs: int) -> None:

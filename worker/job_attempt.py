@@ -130,7 +130,8 @@ class JobAttempt:
             last = self._train_epochs()
         except Diverged as error:
             self._recorder.keep_steps(error.steps)
-            detail = f"{error}: {outcome.divergence_remedy(self._spec)}"
+            remedy = outcome.divergence_remedy(self._spec, error.epoch, error.step, self._data, self._reductions)
+            detail = f"{error}: {remedy}"
             self._finish("failed", str(error), error_code="diverged", error_detail=detail)
         except Interrupted:
             if self._heartbeat.stop_reason != "cancelled":

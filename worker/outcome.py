@@ -29,7 +29,7 @@ from slope.analysis import (
     warnings_for,
 )
 from slope.answers.metrics import CrossValidation, JobMetrics
-from slope.data import Scaler, TrainingData, initial_parameters
+from slope.data import Array, Scaler, TrainingData, initial_parameters
 from slope.engines.reduced import Reductions
 from slope.engines.reduction import Reduction
 from slope.health import Finding
@@ -44,15 +44,26 @@ from slope.reduced_rows import ReducedRows
 from slope.spec import SGD, TrainingSpec
 from slope.spec.data import as_matrix
 from slope.spec.job import device_for
+from slope.spec.part import infinite_from
 from worker.process import Process
 
 
-def divergence_remedy(spec: TrainingSpec) -> str:
-    """What to do about it."""
+def divergence_remedy(
+    spec: TrainingSpec, epoch: int, step: int, data: TrainingData, found: Reductions | None = None
+) -> str:
+    """What to do about numbers that stopped being finite in this step."""
+    targets = data.y if found is None else found.training.y
+    if (epoch, step) == (0, 0) and spec.loss == "squared_error" and _has_vast_squares(targets, spec.dtype):
+        return f"the squares of the target are beyond the range of {spec.dtype}: divide the target by a power of ten"
     limit = "max_stable_learning_rate" if spec.batch_size == "full" else "max_stable_learning_rate_per_row"
     is_known = spec.loss == "squared_error" and isinstance(spec.optimizer, SGD)
     remedy = f"lower the learning rate{f' below {limit} of the analysis' if is_known else ''}"
     return remedy if spec.standardize else f"{remedy}, or standardize the data"
+
+
+def _has_vast_squares(targets: Array, dtype: str) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.square(np.abs(targets).max(initial=0.0)) >= infinite_from(dtype))
 
 
 def timeout_detail(seconds: float | None) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from service.data.numbers import Arrays
 from service.errors import ClientGone, ObjectMissing, OutOfRange, TooFewRows, TooManyCoefficients
 from service.statistics.training_rows import TrainingRows
@@ -77,3 +79,5 @@ def translated_fit_errors() -> Iterator[None]:
         raise TooFewRows(str(error)) from error
     except BeyondRange as error:
         raise OutOfRange(str(error)) from error
+    except np.linalg.LinAlgError as error:  # of numbers whose squares, or their proportions, are no doubles
+        raise OutOfRange(str(BeyondRange())) from error

@@ -15,6 +15,8 @@ from test_api_datasets import uploaded
 from test_api_predictions import add_dataset
 from workbench import LECTURE, problem_of, submit
 
+from service.errors import OutOfRange
+from service.statistics.solutions import translated_fit_errors
 from service.store.database import Database
 from slope.data import Array
 
@@ -167,3 +169,8 @@ def test_a_ridge_has_no_studentized_residuals(client: TestClient, trained: Train
     job_id = trained(request({"x": [1.0, 2.0, 3.0, 5.0], "y": [1.0, 3.0, 2.0, 4.0]}, l2=0.1))
     problem = problem_of(client.get(f"/v1/jobs/{job_id}/influence", params={"by": "studentized"}), 422)
     assert problem["errors"][0]["pointer"] == "/query/by"
+
+
+def test_numbers_that_lapack_gives_up_on_are_beyond_the_range_and_no_fault_of_ours() -> None:
+    with pytest.raises(OutOfRange, match="scale the data"), translated_fit_errors():
+        np.linalg.svd(np.full((2, 2), np.nan))

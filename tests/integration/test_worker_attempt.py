@@ -261,6 +261,24 @@ def test_a_job_that_diverges_fails_and_keeps_every_finite_number(database: Datab
     assert columns(database, job_id)["checkpoint"] is None
 
 
+@pytest.mark.parametrize(
+    ("engine", "dtype", "scale"),
+    [("eager", "float32", 1e20), ("compiled", "float64", 1e300), ("reduced", "float64", 1e300)],
+)
+def test_targets_whose_squares_are_beyond_the_dtype_are_not_blamed_on_the_rate(
+    database: Database, process: Process, engine: str, dtype: str, scale: float
+) -> None:
+    wanted = request(engine=engine, dtype=dtype, learning_rate=1e-3)
+    wanted["dataset"] = {"x": [1.0, 2.0, 3.0, 4.0], "y": [scale, 2 * scale, 3 * scale, 5 * scale]}
+    mine = claim(database, submit(database, wanted), worker_id=process.worker_id)
+    assert mine
+    run_attempt(process, mine)
+
+    job = read(database, mine.job_id)
+    assert (job.status, job.error_code) == ("failed", "diverged")
+    assert f"squares of the target are beyond the range of {dtype}" in (job.error_detail or "")
+
+
 def test_a_running_job_is_cancelled_at_its_next_flush(database: Database, run: Run) -> None:
     job_id = submit(database, request(epochs=10_000, batch_size=2, engine="eager"))
 

@@ -195,3 +195,19 @@ HUGE = np.full((3, 2), 1.7e308) * [[1, -1], [-1, 1], [1, 1]]
 @pytest.mark.parametrize("table", [HUGE, np.empty((0, 2))], ids=["huge", "empty"])
 def test_there_is_none_of_no_rows_and_beyond_the_range_of_doubles(table: Array) -> None:
     assert triangle_of(table) is None
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e-250])
+@pytest.mark.parametrize("place", [0, 2])
+def test_columns_whose_squares_vanish_are_no_zeros(scale: float, place: int) -> None:
+    random = np.random.default_rng(1)
+    table = random.normal(size=(200_000, 3)) + 2
+    sizes = np.ones(3)
+    sizes[place] = scale
+    found, plain = Triangulation(3), Triangulation(3)
+    found.add(list((table * sizes).T))
+    plain.add(list(table.T))
+    small, expected = found.triangle(), plain.triangle()
+    assert small is not None
+    assert expected is not None
+    assert np.abs(small.values / np.array([1.0, *sizes])) == pytest.approx(np.abs(expected.values), rel=1e-9, abs=1e-9)
