@@ -41,7 +41,7 @@ def run() -> None:
         x, y = rows(count)
         taken = {name: _seconds(fit, *_given(name, x, y)) for name, fit in fits.items()}
         measured = in_turns(15 if count == _FEW else 9, taken)
-        for rival in fits.keys() - {_OURS}:
+        for rival in [name for name in fits if name != _OURS]:
             compare(measured, _OURS, rival, "s", Aim("at most", 1) if rival == INTELEX else None)
             print(f"  {agreement(fits[_OURS](x, y), fits[rival](*_given(rival, x, y)), 1e-9, 'solutions')}\n")
     _tell_digits(fits)
@@ -57,8 +57,8 @@ def _tell_digits(fits: dict[str, Fit]) -> None:
     y = x @ truth
     heading(f"digits: of the weights of 10⁴ × {FEATURES} with a condition of 10⁸, without noise")
     errors = {name: np.abs(fit(*_given(name, x, y))[:FEATURES] - truth).max() for name, fit in fits.items()}
-    digits = {name: [float(-np.log10(max(error, 1e-16)))] for name, error in errors.items()}
-    for rival in fits.keys() - {_OURS}:
+    digits = {name: [max(0.1, float(-np.log10(error + 1e-16)))] for name, error in errors.items()}
+    for rival in [name for name in fits if name != _OURS]:
         compare(digits, _OURS, rival, "digits", Aim("at least", 1))
 
 
