@@ -22,7 +22,7 @@ COARSE = 0.01
 
 Rounding to a spacing h adds a variance of h²/12: at this fraction about 1e-5 of the column's own.
 """
-_SPLIT, _ORDER, _START, _FOLDS = range(4)
+_SPLIT, _ORDER, _START, _FOLDS, _SAMPLE = range(5)
 """Each makes a random stream of its own out of one seed."""
 
 
@@ -304,6 +304,18 @@ def _scaled_start(weights: list[float], bias: float, spec: TrainingSpec, scaler:
     is_of_scaled = spec.initial_bias == "normal" or isinstance(spec.initial_weights, str)
     is_shifted = not (isinstance(spec.initial_bias, str) and is_of_scaled)
     return weights if spec.initial_weights == "normal" else scaled.tolist(), shifted if is_shifted else bias
+
+
+def sample_rows(rows: int, count: int, seed: int) -> list[int]:
+    """This many different rows below a number, or all of them, ascending: every choice is as likely as any other.
+
+    Floyd's algorithm: it takes as long as the sample is large, however many rows there are.
+    """
+    stream, chosen = random_state(seed, _SAMPLE), set[int]()
+    for last in range(max(0, rows - count), rows):
+        drawn = int(stream.randint(0, last + 1, dtype=np.int64))
+        chosen.add(last if drawn in chosen else drawn)
+    return sorted(chosen)
 
 
 def random_state(*key: int) -> np.random.RandomState:

@@ -11,13 +11,22 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data.numbers import MOST_IN_ROW, Arrays, Kept, delete_numbers, object_name, read_rows, release_numbers
+from service.data.numbers import (
+    MOST_IN_ROW,
+    Arrays,
+    Kept,
+    delete_numbers,
+    object_name,
+    read_chosen_rows,
+    read_rows,
+    release_numbers,
+)
 from service.errors import DatasetCameWithJob, DatasetIsUsed, DatasetNotFound, InvalidRequest, QuotaReached
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now
 from service.store.tables import Dataset
-from slope.data import Array
+from slope.data import Array, sample_rows
 from slope.spec.data import DEFAULT_TARGET, StoredDataset, default_features
 from slope.spec.faults import Fault
 from slope.tabular.summary import Summary, summarize
@@ -267,6 +276,16 @@ def list_rows(
     matrix = read_rows(storage, Kept.of(dataset), names, range(start, start + count))
     end = start + count
     return [dict(zip(names, row, strict=True)) for row in matrix.tolist()], end - 1 if end < dataset.rows else None
+
+
+def sample_of_rows(
+    storage: Storage, dataset: Dataset, *, count: int, seed: int
+) -> tuple[list[dict[str, float]], list[int]]:
+    """Rows chosen by chance, ascending, by column, and their numbers. Raises as `read_batches` does."""
+    names = [column["name"] for column in dataset.columns]
+    chosen = sample_rows(dataset.rows, min(count, max(1, MOST_NUMBERS_ON_A_PAGE // len(names))), seed)
+    matrix = read_chosen_rows(storage, Kept.of(dataset), names, chosen)
+    return [dict(zip(names, row, strict=True)) for row in matrix.tolist()], chosen
 
 
 def delete_dataset(database: Database, storage: Storage, dataset_id: UUID) -> None:

@@ -149,6 +149,16 @@ def read_rows(storage: Storage, kept: Kept, columns: Sequence[str], rows: range)
         return stored.read_rows(file, columns, rows)
 
 
+def read_chosen_rows(storage: Storage, kept: Kept, columns: Sequence[str], chosen: Sequence[int]) -> Array:
+    """Rows of a dataset by number, ascending; all are read, a few at a time. Raises as `read_batches` does."""
+    wanted, found, first = np.array(chosen, dtype=np.int64), [np.empty((0, len(columns)))], 0
+    for matrix in read_columns(storage, kept, columns):
+        inside = wanted[(wanted >= first) & (wanted < first + len(matrix))]
+        found.append(matrix[inside - first])
+        first += len(matrix)
+    return np.concatenate(found)
+
+
 def row_ranges(storage: Storage, kept: Kept, count: int) -> list[range]:
     """The rows of a dataset in at most `count` ranges that are read separately.
 

@@ -6,10 +6,19 @@ from uuid import UUID
 
 from pydantic import Field
 
-from slope.answers.view import View
+from slope.answers.view import Page, View
 
 Kind = Literal["number", "integer", "boolean", "category"]
 """What a column was made from."""
+
+
+def _is_missing(value: object) -> bool:
+    return value is None
+
+
+class RowsPage(Page[dict[str, float]]):
+    row_numbers: list[int] | None = Field(default=None, exclude_if=_is_missing)
+    """Of a sample: the number of each of its rows in the dataset, counted from 0 and ascending."""
 
 
 class ColumnView(View):

@@ -129,6 +129,7 @@ class AsyncClient:
     dataset = _run(dataset_calls.dataset)
     datasets = _each(dataset_calls.datasets)
     dataset_rows = _each(dataset_calls.dataset_rows)
+    sample_dataset = _run(dataset_calls.sample_dataset)
     delete_dataset = _run(dataset_calls.delete_dataset)
     submit_sweep = _run(sweep_calls.submit_sweep)
     sweep = _run(sweep_calls.sweep)

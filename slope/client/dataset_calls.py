@@ -42,6 +42,11 @@ def dataset_rows(dataset_id: str) -> Listing:
     return Listing(f"/v1/datasets/{dataset_id}/rows", {"limit": "1000"})
 
 
+def sample_dataset(dataset_id: str, rows: int, *, seed: int = 0) -> Call[Json]:
+    """Some rows of a dataset chosen by chance, as `data`, and `row_numbers`, which say which they are."""
+    return request_json("GET", f"/v1/datasets/{dataset_id}/rows", params={"sample": rows, "seed": seed})
+
+
 def delete_dataset(dataset_id: str) -> Call[None]:
     """Delete a dataset that no job uses."""
     checked((yield Request("DELETE", f"/v1/datasets/{dataset_id}")))

@@ -183,6 +183,32 @@ def test_rows_come_page_by_page(client: TestClient) -> None:
     assert client.get(path, params={"after": 10}).json() == {"data": [], "next": None}
 
 
+@pytest.mark.parametrize("rows", [40, 120_000], ids=["few in their row", "many in an object"])
+def test_a_sample_of_rows_is_the_same_every_time_and_says_which_they_are(client: TestClient, rows: int) -> None:
+    lines = b"n,square\n" + b"".join(b"%d,%d\n" % (number, number**2) for number in range(rows))
+    path = f"/v1/datasets/{uploaded(client, lines)['id']}/rows"
+
+    sample = client.get(path, params={"sample": 30, "seed": 7}).json()
+
+    numbers = sample["row_numbers"]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) == 30
+    assert sample["data"] == [{"n": float(number), "square": float(number**2)} for number in numbers]
+    assert sample["next"] is None
+    assert client.get(path, params={"sample": 30, "seed": 7}).json() == sample
+    assert client.get(path, params={"sample": 30}).json()["row_numbers"] != numbers
+    assert len(client.get(path, params={"sample": 50}).json()["data"]) == min(rows, 50)
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [("sample=0", "/query/sample"), ("seed=1", "/query/seed"), ("sample=5&after=2", "/query/after")],
+)
+def test_what_is_no_sample_is_refused(client: TestClient, query: str, pointer: str) -> None:
+    problem = problem_of(client.get(f"/v1/datasets/{uploaded(client, CSV)['id']}/rows?{query}"), 422)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
 def test_uploaded_datasets_are_listed_newest_first_and_those_of_jobs_are_not(
     client: TestClient, database: Database
 ) -> None:

@@ -15,6 +15,7 @@ from slope.data import (
     fit_scaler,
     initial_parameters,
     prepare,
+    sample_rows,
     split_rows,
     steps_per_epoch,
 )
@@ -252,3 +253,19 @@ def test_the_random_streams_of_one_seed_are_apart() -> None:
     order = epoch_order(40, spec, 0).tolist()
     _, validation = split_rows(40, spec)
     assert validation.tolist() not in (sorted(order[:20]), sorted(order[20:]))
+
+
+# samples
+
+
+def test_every_row_is_as_likely_to_be_in_a_sample() -> None:
+    counts = np.bincount([row for seed in range(3000) for row in sample_rows(12, 4, seed)], minlength=12)
+    assert np.abs(counts - 1000).max() < 5 * np.sqrt(3000 * (1 / 3) * (2 / 3))
+
+
+@pytest.mark.parametrize(("rows", "count"), [(0, 3), (1, 1), (5, 9), (10**12, 3)])
+def test_a_sample_has_no_row_twice_and_not_more_than_there_are(rows: int, count: int) -> None:
+    sample = sample_rows(rows, count, 0)
+    assert sample == sorted(set(sample))
+    assert len(sample) == min(rows, count)
+    assert all(0 <= row < rows for row in sample)

@@ -13,17 +13,21 @@ from service.api.schemas.datasets import view_dataset
 from service.api.uploads.receive import MEDIA_TYPES, Received, received_file
 from service.data import datasets, uploads
 from service.errors import InvalidRequest, UnsupportedMediaType
-from slope.answers.datasets import DatasetView
+from service.storage import Storage
+from service.store.tables import Dataset
+from slope.answers.datasets import DatasetView, RowsPage
 from slope.answers.view import Page
 from slope.spec import Fault
 from slope.spec.job import Name
 from slope.spec.part import Part
+from slope.spec.training import MAX_SEED
 from slope.tabular.isolated import Sent
 from slope.tabular.reading import Format, Reading, Treatment, fold_name
 from slope.tabular.text import codec_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
+MOST_SAMPLED = 10_000
 AT_ONCE = 2
 """Uploads that are read at the same time; others wait, on the disk."""
 _DELIMITER = r"""^([^\w"'.+\-\r\n]|whitespace)$"""
@@ -153,10 +157,35 @@ def list_rows(
     storage: StorageDep,
     after: Annotated[int, Query(ge=-1, lt=2**53, description="The last row of the page before")] = -1,
     limit: Limit = 50,
-) -> Page[dict[str, float]]:
-    """Rows as they are trained on, each an object of its columns."""
+    sample: Annotated[
+        int | None, Query(ge=1, le=MOST_SAMPLED, description="In the place of a page: this many rows chosen by chance")
+    ] = None,
+    seed: Annotated[
+        int | None, Query(ge=0, le=MAX_SEED, description="Of a sample: another one for another seed")
+    ] = None,
+) -> RowsPage:
+    """Rows as they are trained on, each an object of its columns.
+
+    A `sample` is the same whenever it is asked for with the same seed (0 by default): different rows, each as likely as
+    any other, in their order, and `row_numbers` says which. Of a wide dataset it is a million numbers at most.
+    """
+    if sample is not None:
+        return _sample(storage, datasets.get_dataset(session, dataset_id), sample, seed or 0, after)
+    if seed is not None:
+        raise _misplaced("seed", "It belongs to a sample: give `sample`, how many rows it has, or leave it out")
     rows, following = datasets.list_rows(storage, datasets.get_dataset(session, dataset_id), after=after, limit=limit)
-    return Page(data=rows, next=None if following is None else str(following))
+    return RowsPage(data=rows, next=None if following is None else str(following))
+
+
+def _sample(storage: Storage, dataset: Dataset, count: int, seed: int, after: int) -> RowsPage:
+    if after >= 0:
+        raise _misplaced("after", "A sample is one page: leave this out")
+    rows, numbers = datasets.sample_of_rows(storage, dataset, count=count, seed=seed)
+    return RowsPage(data=rows, row_numbers=numbers)
+
+
+def _misplaced(name: str, detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, [Fault(detail, f"/query/{name}")])
 
 
 class DatasetChange(Part):
