@@ -12,10 +12,12 @@ demo: .venv/server
 serve: .venv/server
 	$(BIN)/slope serve
 
-# Close to the code, tests share the cores; those of whole processes have them for themselves, for they wait on time.
+# Tests share the cores, but for those of faults: these hold what is to have happened within seconds.
 test: .venv/test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/test_architecture.py
-	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/integration --ignore tests/test_architecture.py
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/unit --ignore tests/integration \
+		--ignore tests/test_architecture.py --ignore tests/faults
+	$(BIN)/python -m pytest tests/faults
 
 test-faults: .venv/test
 	PYTHONPATH=tests $(BIN)/python -m faults

@@ -19,6 +19,8 @@ import psutil
 Answer = TypeVar("Answer")
 
 LIMIT_SECONDS = 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
+"""Seconds between two looks: what comes soon is seen soon, and a long wait costs little."""
 _SESSION = uuid4().hex[:12]
 _numbers = count()
 _LIBC = ctypes.CDLL(None)
@@ -128,10 +130,11 @@ def module(
 
 def until(condition: Callable[[], Answer], seconds: float = LIMIT_SECONDS) -> Answer:
     """The first answer of the condition that is true in the sense of `if`. The deadline only ends a test that fails."""
-    deadline = monotonic() + seconds
+    deadline, pause = monotonic() + seconds, _FIRST_PAUSE
     while not (answer := condition()):
         assert monotonic() < deadline, f"still {answer!r} after {seconds:g} s"
-        sleep(0.1)
+        sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_PAUSE)
     return answer
 
 

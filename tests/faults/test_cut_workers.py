@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from itertools import count
 from pathlib import Path
 from time import sleep
 from typing import Self
@@ -14,6 +15,7 @@ from e2e.jobs import endless
 from e2e.processes import Program, module, until
 from e2e.services import Broker
 from integration import workbench
+from integration.workbench import Migrated
 from sqlalchemy import URL, make_url
 
 from faults import work
@@ -29,13 +31,13 @@ OUTER_SECONDS = 8.0
 class Cables:
     """A worker, and what it is connected with through proxies. The test itself uses the database without one."""
 
-    def __init__(self, folder: Path, url: str, broker: Broker, broker_socket: Path) -> None:
+    def __init__(self, folder: Path, broker_socket: Path, database: AbstractContextManager[str]) -> None:
         self._folder = folder
-        self._url = make_url(url)
         self._socket = broker_socket
         self._stack = ExitStack()
-        self.broker = broker
-        self.database = Database(url)
+        self._url = make_url(self._stack.enter_context(database))
+        self.broker = Broker(folder, broker_socket)
+        self.database = Database(self._url.render_as_string(hide_password=False))
 
     def __enter__(self) -> Self:
         self._stack.callback(self.database.dispose)
@@ -48,17 +50,15 @@ class Cables:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start_worker(self, *, is_ready: bool = True, **settings: str) -> Program:
-        """A worker of one slot, which is ready where that is to be waited for."""
+    def start_worker(self, **settings: str) -> Program:
+        """A worker of one slot, which is not ready yet."""
         url = self._url.set(host="127.0.0.1", port=self.to_database.port, query={})
         surroundings = {
             "SLOPE_DATABASE_URL": url.render_as_string(hide_password=False),
             "SLOPE_BROKER_URL": f"redis://127.0.0.1:{self.to_broker.port}/0",
             "SLOPE_STORAGE_URL": os.environ["SLOPE_STORAGE_URL"],
         }
-        worker = self._stack.enter_context(module(self._folder, "worker", "1", environment=surroundings | settings))
-        until(lambda: worker.logged("worker ready") or not is_ready)
-        return worker
+        return self._stack.enter_context(module(self._folder, "worker", "1", environment=surroundings | settings))
 
     def submit(self, wanted: Json) -> UUID:
         """A job whose bell is not rung: a worker finds it."""
@@ -97,19 +97,69 @@ def _socket_of(url: URL) -> str | tuple[str, int]:
     return f"{folder}/.s.PGSQL.{url.port or 5432}" if folder else (url.host or "127.0.0.1", url.port or 5432)
 
 
+Lay = Callable[[], Cables]
+
+
+@pytest.fixture(scope="module")
+def lay(tmp_path_factory: pytest.TempPathFactory, server_folder: Path, migrated: Migrated) -> Lay:
+    """Makes cables without a worker, to be entered."""
+    numbers = count()
+
+    def lay() -> Cables:
+        folder, socket_path = tmp_path_factory.mktemp("cables"), server_folder / f"cables{next(numbers)}.sock"
+        return Cables(folder, socket_path, migrated("postgresql"))
+
+    return lay
+
+
 @pytest.fixture
-def cables(tmp_path: Path, server_folder: Path, postgresql_url: str) -> Iterator[Cables]:
-    path = server_folder / "cables.sock"
-    with Cables(tmp_path, postgresql_url, Broker(tmp_path, path), path) as cables:
+def cables(lay: Lay) -> Iterator[Cables]:
+    """Without a worker."""
+    with lay() as cables:
         yield cables
+
+
+class Ahead:
+    """Starts the next worker while a test waits for what happens to its own."""
+
+    def __init__(self, lay: Lay) -> None:
+        self._lay = lay
+        self._next = self._start()
+
+    def take(self) -> tuple[Cables, Program]:
+        (cables, worker), self._next = self._next, self._start()
+        until(lambda: worker.logged("worker ready"))
+        return cables, worker
+
+    def close(self) -> None:
+        self._next[0].__exit__()
+
+    def _start(self) -> tuple[Cables, Program]:
+        cables = self._lay().__enter__()
+        return cables, cables.start_worker()
+
+
+@pytest.fixture(scope="module")
+def _ahead(lay: Lay) -> Iterator[Ahead]:
+    ahead = Ahead(lay)
+    yield ahead
+    ahead.close()
+
+
+@pytest.fixture
+def connected(_ahead: Ahead) -> Iterator[tuple[Cables, Program]]:
+    """With a worker that is ready."""
+    cables, worker = _ahead.take()
+    yield cables, worker
+    cables.__exit__()
 
 
 @pytest.mark.parametrize("cut", ["broker refuses", "broker is silent"])
 @pytest.mark.parametrize("has_noticed", [False, True])
 def test_a_worker_without_a_broker_puts_its_job_back_and_ends_in_time(
-    cables: Cables, cut: str, has_noticed: bool
+    connected: tuple[Cables, Program], cut: str, has_noticed: bool
 ) -> None:
-    worker = cables.start_worker()
+    cables, worker = connected
     job_id = cables.underway()
     cables.cut(cut)
     if has_noticed:
@@ -123,8 +173,8 @@ def test_a_worker_without_a_broker_puts_its_job_back_and_ends_in_time(
 
 
 @pytest.mark.parametrize("cut", ["database is silent", "both are silent"])
-def test_a_worker_without_a_database_ends_in_time(cables: Cables, cut: str) -> None:
-    worker = cables.start_worker()
+def test_a_worker_without_a_database_ends_in_time(connected: tuple[Cables, Program], cut: str) -> None:
+    cables, worker = connected
     job_id = cables.underway()
     cables.cut(cut)
     sleep(1.0)  # until flush, beat, and the reaper's round all wait for an answer
@@ -138,7 +188,8 @@ def test_a_worker_without_a_database_ends_in_time(cables: Cables, cut: str) -> N
 def test_a_worker_without_a_broker_trains_what_is_queued_and_goes_by_the_bell_again_afterwards(
     cables: Cables, cut: str
 ) -> None:
-    worker = cables.start_worker()
+    worker = cables.start_worker(SLOPE_FLUSH_SECONDS="2.0")  # or a slow machine gives some of a claim's jobs back
+    until(lambda: worker.logged("worker ready"))
     cables.cut(cut)
     queued = [cables.submit(work.small()) for _ in range(6)]
 
@@ -153,8 +204,8 @@ def test_a_worker_without_a_broker_trains_what_is_queued_and_goes_by_the_bell_ag
     assert worker.end() == 0
 
 
-def test_a_worker_without_a_broker_puts_back_what_it_has_found_itself(cables: Cables) -> None:
-    worker = cables.start_worker()
+def test_a_worker_without_a_broker_puts_back_what_it_has_found_itself(connected: tuple[Cables, Program]) -> None:
+    cables, worker = connected
     cables.cut("broker refuses")
     job_id = cables.underway()
 
@@ -166,7 +217,7 @@ def test_a_worker_without_a_broker_puts_back_what_it_has_found_itself(cables: Ca
 def test_a_worker_that_is_started_without_a_broker_trains_what_is_queued(cables: Cables) -> None:
     cables.cut("broker refuses")
     queued = cables.submit(work.small())
-    worker = cables.start_worker(is_ready=False)
+    worker = cables.start_worker()
 
     until(lambda: work.row(cables.database, queued).status == "succeeded")
     ends_in_time(worker)
@@ -174,11 +225,11 @@ def test_a_worker_that_is_started_without_a_broker_trains_what_is_queued(cables:
 
 def test_a_worker_that_was_cut_off_from_its_database_goes_on_where_it_was(cables: Cables) -> None:
     """Three times for longer than its lease. Its own reaper is the only one there is, and was cut off as well."""
-    cables.start_worker(SLOPE_LEASE_SECONDS="2.0")
+    cables.start_worker(SLOPE_LEASE_SECONDS="1.5")
     job_id = cables.underway()
     for _ in range(3):
         cables.cut("database is silent")
-        sleep(3.5)
+        sleep(2.6)
         done = work.recorded(cables.database, job_id)
         cables.to_database.let_go()
         until(lambda done=done: work.recorded(cables.database, job_id) > done)
@@ -187,12 +238,14 @@ def test_a_worker_that_was_cut_off_from_its_database_goes_on_where_it_was(cables
     assert (job.status, job.attempt, job.crashes) == ("running", 1, 0)
 
 
-def test_a_job_over_a_long_line_to_the_database_leaves_the_records_of_a_short_one(cables: Cables) -> None:
-    cables.start_worker()
+def test_a_job_over_a_long_line_to_the_database_leaves_the_records_of_a_short_one(
+    connected: tuple[Cables, Program],
+) -> None:
+    cables, _ = connected
     near = cables.submit(work.detailed())
     until(lambda: work.row(cables.database, near).status == "succeeded")
     expected = work.Remains.of(cables.database, near)
-    cables.to_database.delay = 0.1
+    cables.to_database.delay = 0.05
 
     far = cables.submit(work.detailed())
     until(lambda: work.row(cables.database, far).status == "succeeded")
