@@ -1,5 +1,6 @@
 """The `slope` command. What only some commands need is imported by them: the base install is client and CLI."""
 
+import importlib.util
 import os
 import sys
 from io import TextIOWrapper
@@ -9,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from service.commands.remote import datasets, jobs, records, training
-from service.commands.remote.connection import need_server
+from service.commands.remote.connection import DEFAULT_URL, Url, answering, fail, need_server
 from slope import __version__
 
 app = typer.Typer(help="Train linear regressions as a service.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -95,6 +96,22 @@ def upgrade(data_dir: DataDir = None) -> None:
         settings = startup.begin()
         schema.upgrade_schema(Database(settings.database), storage=storage_at(settings.storage))
     typer.echo("The schema is up to date.")
+
+
+@app.command()
+def mcp(
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Tools may queue, rerun, pause and cancel jobs, not only read")
+    ] = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Serve the service's calls as tools for agents, over MCP on standard input and output."""
+    if importlib.util.find_spec("mcp") is None:
+        fail("This command needs the MCP SDK: pip install 'slope-regression[mcp]'")
+    from service.commands.agents.server import run_server
+
+    with answering(url):
+        run_server(url, allow_changes=allow_changes)
 
 
 @app.command()

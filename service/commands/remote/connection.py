@@ -24,13 +24,21 @@ Local = Annotated[bool, typer.Option("--local", help="Start a service for this c
 @contextmanager
 def connected(url: str, *, local: bool = False) -> Iterator["Client"]:
     """A client. Ends with a sentence where the service refuses or does not answer, or a value cannot be."""
+    from slope.client import Client
+
+    with answering(url), _address(url, local=local) as address, Client(address) as client:
+        yield client
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """Ends with a sentence where the service refuses or does not answer, or a value cannot be."""
     from httpx2 import HTTPError
 
-    from slope.client import Client, Problem
+    from slope.client import Problem
 
     try:
-        with _address(url, local=local) as address, Client(address) as client:
-            yield client
+        yield
     except (Problem, ValueError, OSError) as error:
         fail(str(error))
     except HTTPError as error:
