@@ -7,6 +7,7 @@ job's training, and several jobs share them.
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import takewhile
+from time import monotonic
 from uuid import UUID, uuid4
 
 import structlog
@@ -26,6 +27,9 @@ from worker.partitions import help_reduce, may_help
 from worker.passes import run_passes
 from worker.process import Process, current_process
 
+_ROUND_SECONDS = 1.0
+"""How long a process goes on with what waits before it hears the next bell, which may be for something else."""
+
 log = structlog.get_logger()
 Work = Callable[[], None]
 
@@ -41,9 +45,27 @@ def train(job_id: str) -> None:
     process = current_process()
     with process.training_lock:
         try:
-            take_work(process, named)
+            work_on(process, named)
         except (DatabaseUnavailable, SchemaMissing, StorageFull) as error:  # the reaper rings again
             log.warning("the database is away: the bell is let go", job_id=job_id, error=str(error))
+
+
+def work_on(process: Process, job_id: UUID) -> None:
+    """Do what a bell for a job is for, and then what else waits: fewer bells are rung than jobs are accepted.
+
+    Others get their turn: after a while a bell for what is left is put behind those that wait, and the process is free.
+    """
+    until = monotonic() + _ROUND_SECONDS
+    take_work(process, job_id)
+    while not process.stopping.is_set():
+        prospect = process.database.query(find_prospect, job_id, process.claimant)
+        if prospect.named is None or not prospect.queue:
+            return
+        if monotonic() > until:
+            process.queue.ring(prospect.queue[0].id, prospect.queue[0].device)
+            return
+        if work := _claim(process, prospect.queue[0], prospect):  # otherwise somebody else was quicker
+            work()
 
 
 def take_work(process: Process, job_id: UUID) -> bool:

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from service.api import problems
+from service.api.batches import Batches
 from service.api.dashboard import Dashboard
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
@@ -49,6 +50,7 @@ from service.api.routes import (
 )
 from service.api.turns import Turns
 from service.errors import ServiceError
+from service.jobs.intake import Intake
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import storage_at
@@ -56,6 +58,8 @@ from service.store.database import Database
 from service.upkeep.garbage import collect_garbage
 
 _GARBAGE_SECONDS = 3600.0
+_MOST_TOGETHER = 64
+"""Jobs that one transaction accepts."""
 _EXPOSED_HEADERS = (
     "Content-Disposition",
     "ETag",
@@ -94,6 +98,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.dashboard = Dashboard()
     app.state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
     app.state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
+    intake = Intake(app.state.database, app.state.storage, app.state.queue, settings)
+    app.state.submissions = Batches(intake.submit, most=_MOST_TOGETHER)
     app.state.job_responses = JobResponses(app.state.database, app.state.watch)
     problems.install_problems(app)
     body_limiter = CapacityLimiter(THREADED_AT_ONCE)

@@ -189,12 +189,17 @@ def ensure_stored(database: Database, new: NewDataset | None) -> Iterator[None]:
 
 
 def inline_dataset(
-    storage: Storage, arrays: Arrays, quota: int | None = None, names: Sequence[str] | None = None
+    storage: Storage,
+    arrays: Arrays,
+    quota: int | None = None,
+    names: Sequence[str] | None = None,
+    summary: Summary | None = None,
 ) -> NewDataset:
     """The rows of a request as a new dataset, with the names of their columns, the target's the last."""
     names, columns = names or [*default_features(arrays.x.shape[1]), DEFAULT_TARGET], arrays.columns
     content = _in_row(names, columns) if len(names) * len(arrays.y) <= MOST_IN_ROW else _encoded(names, columns)
-    return NewDataset(storage, summarize(names, columns), content, name=None, is_inline=True, quota=quota)
+    known = summary or summarize(names, columns)
+    return NewDataset(storage, known, content, name=None, is_inline=True, quota=quota)
 
 
 def _in_row(names: Sequence[str], columns: Sequence[Array]) -> dict[str, list[float]]:

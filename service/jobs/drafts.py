@@ -1,6 +1,8 @@
 """What a job would do: its data, its plan and its analysis, before it is queued; and what is too much of it."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -23,6 +25,7 @@ from slope.analysis import (
     choose_rate,
     curvature_of,
     curvature_of_reduced,
+    document_of,
     warnings_for,
 )
 from slope.answers.plan import EngineOption, Plan
@@ -49,6 +52,16 @@ class Draft:
     """Whether it takes so long that the worker is to make it."""
     warnings: list[str]
     experience: Experience
+
+    @cached_property
+    def spec_document(self) -> dict[str, Any]:
+        """The hyperparameters as JSON has them."""
+        return self.request.hyperparameters.model_dump(mode="json")
+
+    @cached_property
+    def analysis_document(self) -> dict[str, Any] | None:
+        """The analysis as JSON has it."""
+        return document_of(self.analysis) if self.analysis else None
 
     @property
     def candidates(self) -> list[EngineOption]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import random
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -24,7 +25,6 @@ from service.store import datasets as stored
 from service.store.database import Database, now
 from service.store.jobs import Outline, Predictions
 from service.store.tables import Job
-from slope.analysis import document_of
 from slope.spec import InlineData, JobRequest
 from slope.spec.job import device_for
 
@@ -45,6 +45,10 @@ class Submission:
     version: int
     is_final: bool
     replayed: bool
+    job: Job | None = None
+    """Where it is known without asking the database again."""
+    reason: str | None = None
+    """Why that job waits."""
 
 
 def submit_job(
@@ -152,11 +156,11 @@ def waiting_reason(session: Session, job: Job) -> str | None:
 def waiting_reasons(session: Session, found: Sequence[Job]) -> list[str | None]:
     """The same for many jobs, with one look at the workers."""
     devices = workers.live_devices(session) if any(job.status == "queued" for job in found) else {}
-    return [_reason(job, devices) for job in found]
+    return [reason_to_wait(job, devices) for job in found]
 
 
-def _reason(job: Job, devices: Mapping[str, bool]) -> str | None:
-    """`devices` of live workers, and whether one of those workers hears its broker."""
+def reason_to_wait(job: Job, devices: Mapping[str, bool]) -> str | None:
+    """Why a job waits or is paused. `devices` of live workers, and whether one of those workers hears its broker."""
     if job.status != "queued":
         return _PAUSED if job.status == "paused" else None
     device = device_for(job.device)
@@ -170,34 +174,40 @@ def _reason(job: Job, devices: Mapping[str, bool]) -> str | None:
 
 
 def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | None, start: Start | None = None) -> UUID:
-    request, sample, job_id, moment = drafted.request, drafted.sample, uuid7(), now(session)
-    row = {
-        "id": job_id,
+    dataset_id = drafted.sample.lock_dataset(session, new)
+    row = row_of_job(drafted, drafted.request, dataset_id, now(session)) | (key.columns if key else {})
+    if start:
+        row |= {"initial_from": start.origin, "checkpoint": start.state}
+    jobs.add_job(session, row, drafted.warnings)
+    job_id: UUID = row["id"]
+    if start and start.state:  # what is not recorded is replayed from there, too
+        bulk.add_snapshots(session, [{"job_id": job_id, "epoch": 0, "state": start.state}])
+    return job_id
+
+
+def row_of_job(drafted: Draft, request: JobRequest, dataset_id: UUID, moment: datetime) -> dict[str, Any]:
+    """Of a new job, by column. The request says what the draft may not: what is asked of the same by another job."""
+    sample = drafted.sample
+    return {
+        "id": uuid7(),
         "created_at": moment,
         "rung_at": moment,
-        **(key.columns if key else {}),
         "name": request.name,
-        "dataset_id": sample.lock_dataset(session, new),
+        "dataset_id": dataset_id,
         "features": sample.features,
         "target": sample.target,
         "row_weights": sample.weights,
-        "spec": request.hyperparameters.model_dump(mode="json"),
+        "spec": drafted.spec_document,
         "predict": request.predict,
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
         "cross_validation": request.cross_validation,
         "metadata": request.metadata,
         "plan": dict(vars(drafted.plan)),
-        "analysis": document_of(drafted.analysis) if drafted.analysis else None,
-        "initial_from": start.origin if start else None,
-        "checkpoint": start.state if start else None,
+        "analysis": drafted.analysis_document,
         "status": "queued",
-        "epochs": request.hyperparameters.epochs,
+        "epochs": drafted.request.hyperparameters.epochs,
     }
-    jobs.add_job(session, row, drafted.warnings)
-    if start and start.state:  # what is not recorded is replayed from there, too
-        bulk.add_snapshots(session, [{"job_id": job_id, "epoch": 0, "state": start.state}])
-    return job_id
 
 
 def forget_rings(database: Database, job_ids: Sequence[UUID]) -> None:

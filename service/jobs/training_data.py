@@ -27,6 +27,7 @@ from slope.spec import DatasetReference, Fault, InlineData, JobRequest, Training
 from slope.spec.job import refuse_misfits
 from slope.spec.names import no_such
 from slope.spec.part import infinite_from
+from slope.tabular.summary import Summary, summarize
 
 Seen = TrainingData | ReducedColumns
 """The rows to train on, or what stands for them."""
@@ -91,7 +92,13 @@ class Sample:
         """The request's rows as a new dataset; None where they are of a stored one."""
         if self.dataset_id is not None or self.arrays is None:
             return None
-        return datasets.inline_dataset(storage, self.arrays, quota, self._names)
+        return datasets.inline_dataset(storage, self.arrays, quota, self._names, self._summary)
+
+    @cached_property
+    def _summary(self) -> Summary:
+        """Of rows that came with the request."""
+        assert self.arrays
+        return summarize(self._names, self.arrays.columns)
 
     def lock_dataset(self, session: Session, new: NewDataset | None) -> UUID:
         """The dataset, which nobody can delete until the transaction ends. Raises InvalidRequest when it is gone."""

@@ -128,15 +128,17 @@ def _events_of(change: JobChange, job: LeasedJob, moment: datetime) -> list[dict
     return [common | {"seq": seq} | event for seq, event in enumerate(told, job.event_count + 1)]
 
 
-def add_first(session: Session, warnings: Mapping[UUID, Sequence[str]]) -> None:
+def add_first(session: Session, warnings: Mapping[UUID, Sequence[str]], moment: datetime) -> None:
     """That new jobs are queued, and what is peculiar of each. Their rows are to count these events already."""
-    common = {"at": now(session), "epochs_done": 0, "code": None}
-    rows = [
-        common | {"job_id": job_id, "seq": seq} | event
-        for job_id, details in warnings.items()
-        for seq, event in enumerate((_QUEUED, *({"detail": detail, **_WARNING} for detail in details)), 1)
-    ]
+    rows = [row for job_id, details in warnings.items() for row in first_events(job_id, details, moment)]
     session.connection().execute(_INSERT, rows)
+
+
+def first_events(job_id: UUID, warnings: Sequence[str], moment: datetime) -> list[dict[str, Any]]:
+    """Of a new job, by column."""
+    common = {"job_id": job_id, "at": moment, "epochs_done": 0, "code": None}
+    told = (_QUEUED, *({"detail": detail, **_WARNING} for detail in warnings))
+    return [common | {"seq": seq} | event for seq, event in enumerate(told, 1)]
 
 
 def add_status(session: Session, job_id: UUID, status: str, detail: str | None = None) -> None:

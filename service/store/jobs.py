@@ -1,6 +1,6 @@
 """Jobs. Every guard is in the WHERE of the statement that changes the row; whoever changes no row has lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -8,11 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, load_only
+from sqlalchemy.orm.attributes import set_committed_value
 
 from service.store import datasets, events
 from service.store.aliases import has_alias
 from service.store.database import now
-from service.store.tables import Job
+from service.store.tables import Dataset, Event, Job
 from slope.statuses import FINAL
 
 
@@ -79,8 +80,25 @@ def versions_of(session: Session | Connection, job_ids: Sequence[UUID]) -> dict[
 
 def add_job(session: Session, values: dict[str, Any], warnings: Sequence[str] = ()) -> None:
     """Put a new job, by column, in the queue, with its warnings."""
-    session.connection().execute(_INSERT, values | {"event_count": 1 + len(warnings)})
-    events.add_first(session, {values["id"]: warnings})
+    add_jobs(session, [values], {values["id"]: warnings})
+
+
+def add_jobs(session: Session, rows: Sequence[dict[str, Any]], warnings: Mapping[UUID, Sequence[str]]) -> None:
+    """Put new jobs, by column, in the queue, with the warnings of each. They are of one moment.
+
+    Their rows have the same columns.
+    """
+    session.connection().execute(_INSERT, [row | {"event_count": 1 + len(warnings[row["id"]])} for row in rows])
+    events.add_first(session, warnings, rows[0]["created_at"])
+
+
+def job_of_row(row: Mapping[str, Any], dataset_rows: int, warnings: Sequence[str]) -> Job:
+    """A new job as the database would give it, with its dataset and its events, for one that has been written."""
+    job = Job(metadata_=row["metadata"], **{name: row[name] for name in row if name != "metadata"}, **_FIRST)
+    set_committed_value(job, "dataset", Dataset(id=row["dataset_id"], rows=dataset_rows))
+    told = events.first_events(row["id"], warnings, row["created_at"])
+    set_committed_value(job, "events", [Event(**each) for each in told])
+    return job
 
 
 def cancel_waiting(session: Session, job_id: UUID) -> bool:
@@ -180,6 +198,8 @@ def remove_job(session: Session, job_id: UUID) -> UUID | None:
 _IS_WAITING = Job.status.in_(("queued", "paused"))
 _INSERT = insert(Job.metadata.tables["jobs"])
 """Of the table, not the class: the ORM would take twice as long."""
+_FIRST = {"version": 1, "attempt": 0, "epochs_done": 0, "seconds": 0.0}
+"""What a new job has of its own that is not null."""
 _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))
 """Built once: every poll asks for versions."""
 _FOR_REPLAY = load_only(

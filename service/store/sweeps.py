@@ -51,7 +51,7 @@ def add_sweep(
     session.add(sweep)
     session.flush()
     session.execute(insert(Job), [{**row, "event_count": 1 + len(warnings[row["id"]])} for row in rows])
-    events.add_first(session, warnings)
+    events.add_first(session, warnings, sweep.created_at)
 
 
 def select_sweeps(session: Session, *, before: UUID | None, limit: int) -> list[Sweep]:

@@ -1,5 +1,7 @@
 """Worker processes and their signs of life."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -61,16 +63,35 @@ def largest_memory(session: Session, device: str) -> int | None:
 
 def count_slots(session: Session, device: str) -> int:
     """How many jobs the live workers that have a device train at the same time."""
-    return sum(worker.slots for worker, alive in list_workers(session) if alive and device in _names(worker))
+    return live_crew(session).slots(device)
 
 
 def live_devices(session: Session) -> dict[str, bool]:
     """Names of the devices that live workers have, and whether one of those workers hears its broker."""
-    heard: dict[str, bool] = {}
-    for worker, alive in list_workers(session):
-        if alive:
+    return live_crew(session).devices
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The workers that are alive."""
+
+    workers: Sequence[Worker]
+
+    def slots(self, device: str) -> int:
+        """How many jobs those that have a device train at the same time."""
+        return sum(worker.slots for worker in self.workers if device in _names(worker))
+
+    @property
+    def devices(self) -> dict[str, bool]:
+        """Names of all their devices, and whether one that has it hears its broker."""
+        heard: dict[str, bool] = {}
+        for worker in self.workers:
             heard |= {name: heard.get(name, False) or worker.hears_broker for name in _names(worker)}
-    return heard
+        return heard
+
+
+def live_crew(session: Session) -> Crew:
+    return Crew([worker for worker, alive in list_workers(session) if alive])
 
 
 def _names(worker: Worker) -> set[str]:

@@ -30,12 +30,15 @@ def statements() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-def test_a_job_that_is_submitted_is_read_once_for_its_answer(client: TestClient, database: Database) -> None:
+@pytest.mark.parametrize(("headers", "reads"), [({}, 0), ({"Idempotency-Key": "once"}, 1)], ids=["alone", "with a key"])
+def test_a_job_that_is_submitted_is_not_read_for_its_answer_or_once(
+    client: TestClient, database: Database, headers: dict[str, str], reads: int
+) -> None:
     client.post("/v1/jobs", json=LECTURE)  # after it the data is known
     with statements() as asked:
-        answer = client.post("/v1/jobs", json=LECTURE)
+        answer = client.post("/v1/jobs", json=LECTURE, headers=headers)
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
-    assert len([each for each in asked if each.startswith("SELECT jobs.")]) == 1
+    assert len([each for each in asked if each.startswith("SELECT jobs.") and "idempotency_key =" not in each]) == reads
     assert len(asked) <= 9, asked
 
 

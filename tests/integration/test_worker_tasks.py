@@ -10,7 +10,18 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from structlog.testing import capture_logs
-from workbench import LECTURE, change, claimed, jobs_of, read, request, rows_of_every_table, submit, submit_sweep
+from workbench import (
+    LECTURE,
+    FakeQueue,
+    change,
+    claimed,
+    jobs_of,
+    read,
+    request,
+    rows_of_every_table,
+    submit,
+    submit_sweep,
+)
 
 from service.errors import DatabaseError
 from service.queue import TASK
@@ -46,6 +57,40 @@ def test_a_bell_trains_the_job_it_names(tasks: ModuleType, database: Database) -
 
     job = read(database, job_id)
     assert (job.status, job.attempt) == ("succeeded", 1)
+
+
+def test_a_bell_trains_all_that_waits(tasks: ModuleType, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer bells are rung than jobs are accepted."""
+    monkeypatch.setattr(tasks, "_ROUND_SECONDS", 600.0)
+    job_ids = [submit(database, LECTURE | {"hyperparameters": {"epochs": 400}}) for _ in range(5)]
+
+    tasks.train(str(job_ids[0]))
+
+    assert [read(database, job_id).status for job_id in job_ids] == ["succeeded"] * 5
+
+
+def test_a_process_that_has_worked_for_long_rings_for_what_is_left(
+    tasks: ModuleType, database: Database, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_ids = [submit(database, LECTURE | {"hyperparameters": {"epochs": 1000}}) for _ in range(3)]
+    monkeypatch.setattr(tasks, "_ROUND_SECONDS", -1.0)
+
+    tasks.train(str(job_ids[1]))
+
+    assert [read(database, job_id).status for job_id in job_ids] == ["queued", "succeeded", "queued"]
+    assert queue.rung == [(job_ids[0], "auto")]
+
+
+def test_a_process_that_is_to_end_takes_nothing_more(
+    tasks: ModuleType, database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_ids = [submit(database, LECTURE | {"hyperparameters": {"epochs": 1000}}) for _ in range(2)]
+    take_work = tasks.take_work
+    monkeypatch.setattr(tasks, "take_work", lambda *named: (take_work(*named), process.stopping.set()))
+
+    tasks.train(str(job_ids[0]))
+
+    assert [read(database, job_id).status for job_id in job_ids] == ["succeeded", "queued"]
 
 
 def test_a_second_bell_for_a_job_finds_nothing_to_do(tasks: ModuleType, database: Database) -> None:

@@ -1,6 +1,7 @@
 """What a poll for a job answers, made once for every state of the job, which has an entity tag (RFC 9110)."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
@@ -12,6 +13,7 @@ from cachetools import LRUCache
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel
 
+from service.api.batches import Batches
 from service.api.polling.watch import JobWatch
 from service.api.schemas.jobs import view_job
 from service.errors import JobHasChanged
@@ -23,6 +25,8 @@ from service.store.tables import Job
 from slope.statuses import FINAL
 
 _MOST_KEPT = 1000
+_MOST_ASKED = 1000
+"""Jobs whose versions one query reads."""
 _LARGEST_KEPT = 16 * 1024
 _THREADS = 8
 """Of their own: a poll does not wait for what else the service does."""
@@ -111,13 +115,19 @@ class JobResponses:
         while not is_final and (left := deadline - clock()) > 0 and not self._watch.closing.is_set():
             answer = await self.after(job_id, version, left)
             version, is_final = answer.version, answer.is_final
+        if submission.job:
+            return answer or _response(submission.job, submission.reason)
         return answer or await self.of(job_id)
 
     def _make(self, job_id: UUID) -> JobResponse:
         with self._database.reading() as session:
             job = jobs.get_job(session, job_id, with_events=True)
             reason = jobs.waiting_reason(session, job)
-        return JobResponse(job.version, etag(job, reason), view_job(job, reason).model_dump_json().encode(), job.status)
+        return _response(job, reason)
+
+
+def _response(job: Job, reason: str | None) -> JobResponse:
+    return JobResponse(job.version, etag(job, reason), view_job(job, reason).model_dump_json().encode(), job.status)
 
 
 class Versions:
@@ -128,23 +138,12 @@ class Versions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._turn = asyncio.Lock()
-        self._asked: set[UUID] = set()
-        self._next: asyncio.Task[dict[UUID, int]] | None = None
-        self._thread = CapacityLimiter(1)
+        self._batches = Batches(self._read, most=_MOST_ASKED)
 
     async def of(self, job_id: UUID) -> int | None:
         """The job's version; None when there is no such job."""
-        self._asked.add(job_id)
-        if self._next is None:
-            self._next = asyncio.create_task(self._query())
-        versions = await asyncio.shield(self._next)  # who leaves does not take the query from the others
-        return versions.get(job_id)
+        return await self._batches.of(job_id)
 
-    async def _query(self) -> dict[UUID, int]:
-        async with self._turn:
-            asked, self._asked, self._next = self._asked, set(), None
-            return await to_thread.run_sync(self._read, list(asked), limiter=self._thread)
-
-    def _read(self, job_ids: list[UUID]) -> dict[UUID, int]:
-        return self._database.query(stored.versions_of, job_ids)
+    def _read(self, job_ids: Sequence[UUID]) -> list[int | None]:
+        versions = self._database.query(stored.versions_of, list(set(job_ids)))
+        return [versions.get(job_id) for job_id in job_ids]

@@ -1,0 +1,149 @@
+"""Small jobs that come together: one transaction commits them, and few bells wake all workers for them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from cachetools import TTLCache
+from sqlalchemy.orm import Session
+
+from service.data.numbers import MOST_IN_ROW
+from service.errors import DatabaseUnavailable, ServiceError, StorageFull
+from service.jobs.drafts import LITTLE_MEMORY, Draft, draft_job
+from service.jobs.jobs import Submission, forget_rings, reason_to_wait, row_of_job
+from service.jobs.training_data import Sample
+from service.queue import Queue
+from service.settings import Settings
+from service.storage import Storage
+from service.store import jobs
+from service.store.database import Database, now
+from service.store.workers import Crew, live_crew
+from slope.spec import InlineData, JobRequest
+from slope.spec.job import device_for
+
+_OWN = {"name", "metadata", "timeout_seconds", "predict"}
+"""In which jobs of one draft may differ."""
+_MOST_DRAFTS, _DRAFT_SECONDS = 64, 5.0
+"""Estimates learn from jobs that end: a draft has what was known a few seconds ago."""
+_CREW_SECONDS = 1.0
+"""How long the workers are taken to be those that were last seen."""
+
+Row = dict[str, Any]
+
+
+def is_small(request: JobRequest) -> bool:
+    """Whether a job can be accepted together with others: none of them waits long for it."""
+    data = request.dataset
+    return (
+        isinstance(data, InlineData)
+        and request.initial_from is None
+        and data.rows * (data.width + 2) <= MOST_IN_ROW
+        and len(request.predict) * data.width <= MOST_IN_ROW
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request, and a draft of what it asks: that of another, where they ask the same."""
+
+    request: JobRequest
+    draft: Draft
+
+
+class Intake:
+    """Accepts small jobs. What was drafted is kept: of a crowd many ask the same of the same data.
+
+    It serves one thread.
+    """
+
+    def __init__(self, database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
+        self._database, self._storage, self._queue = database, storage, queue
+        self._settings = settings
+        self._drafts: TTLCache[str, Draft] = TTLCache(_MOST_DRAFTS, _DRAFT_SECONDS)
+        self._crew, self._crew_until = Crew([]), 0.0
+
+    def submit(self, requests: Sequence[JobRequest]) -> list[Submission | Exception]:
+        """Accept jobs and wake workers. For each what became of it: what is wrong with one stops no other."""
+        drafted = [self._draft(request) for request in requests]
+        self._look_for_workers()
+        accepted = iter(self._accept([each for each in drafted if isinstance(each, _Asked)]))
+        return [next(accepted) if isinstance(each, _Asked) else each for each in drafted]
+
+    def _draft(self, request: JobRequest) -> _Asked | Exception:
+        key = request.model_dump_json(exclude=_OWN)
+        if (known := self._drafts.get(key)) is not None:
+            return _Asked(request, known)
+        try:
+            drafted = draft_job(self._database, self._storage, request, self._settings, reads_rows=False)
+        except Exception as error:
+            return error
+        if (drafted.plan.memory_bytes or 0) <= LITTLE_MEMORY:  # others depend on the workers that there are
+            self._drafts[key] = drafted
+        return _Asked(request, drafted)
+
+    def _look_for_workers(self) -> None:
+        if monotonic() > self._crew_until:
+            with self._database.reading() as session:
+                self._crew = live_crew(session)
+            self._crew_until = monotonic() + _CREW_SECONDS
+
+    def _accept(self, asked: Sequence[_Asked]) -> Sequence[Submission | Exception]:
+        """All by one transaction, or each by its own, where one of them cannot be written."""
+        if not asked:
+            return []
+        try:
+            rows = self._commit(asked)
+        except (DatabaseUnavailable, StorageFull):
+            raise
+        except ServiceError as error:
+            return [error] if len(asked) == 1 else [each for one in asked for each in self._accept([one])]
+        self._ring(rows)
+        return [self._submission(each.draft, row) for each, row in zip(asked, rows, strict=True)]
+
+    def _commit(self, asked: Sequence[_Asked]) -> list[Row]:
+        rows, warnings = [], {}
+        with self._database.writing() as session:
+            moment, datasets = now(session), _Datasets(session, self._storage, self._settings.max_stored_bytes)
+            for each in asked:
+                row = row_of_job(each.draft, each.request, datasets.of(each.draft.sample), moment)
+                rows.append(row)
+                warnings[row["id"]] = each.draft.warnings
+            jobs.add_jobs(session, rows, warnings)
+            session.commit()  # before the bells: the workers must find the rows
+        return rows
+
+    def _ring(self, rows: Sequence[Row]) -> None:
+        """Once for every slot there is: who has heard a bell looks for jobs until there are none.
+
+        Where no worker is known, nobody knows how many will come: then once for every job.
+        """
+        waiting: dict[str, list[UUID]] = defaultdict(list)
+        for row in rows:
+            waiting[row["device"]].append(row["id"])
+        for device, job_ids in waiting.items():
+            slots = self._crew.slots(device_for(device)) or len(job_ids)
+            if not all(self._queue.ring(job_id, device) for job_id in job_ids[:slots]):
+                forget_rings(self._database, job_ids)
+
+    def _submission(self, draft: Draft, row: Row) -> Submission:
+        job = jobs.job_of_row(row, draft.sample.rows, draft.warnings)
+        reason = reason_to_wait(job, self._crew.devices)
+        return Submission(job.id, job.version, is_final=False, replayed=False, job=job, reason=reason)
+
+
+class _Datasets:
+    """Those of the jobs of one transaction: who brings the same rows has the same dataset."""
+
+    def __init__(self, session: Session, storage: Storage, quota: int | None) -> None:
+        self._session, self._storage, self._quota = session, storage, quota
+        self._found: dict[str, UUID] = {}
+
+    def of(self, sample: Sample) -> UUID:
+        new = sample.new_dataset(self._storage, self._quota)
+        assert new  # the rows came with the request
+        if new.content_hash not in self._found:
+            self._found[new.content_hash] = new.adopt(self._session)
+        return self._found[new.content_hash]
