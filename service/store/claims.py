@@ -4,14 +4,15 @@ It looks before it claims, at the job that a bell names and at the jobs that wai
 statement that changes the rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -19,18 +20,19 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    insert,
     select,
     union_all,
     update,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate as Returning
 
+from service.store import events
 from service.store.database import now
 from service.store.group_leases import GroupLease
 from service.store.leases import BatchLease, Claimant, JobLease
-from service.store.tables import Dataset, Event, Job, RowPass, Worker
-from service.store.workers import is_alive
+from service.store.tables import Dataset, Job, RowPass, Worker
+from service.store.workers import LIVE_SECONDS
 from slope.answers.plan import Plan
 from slope.engines.plan import kept_plan
 
@@ -76,8 +78,11 @@ class Prospect:
 
 def find_prospect(connection: Connection, job_id: UUID, claimant: Claimant) -> Prospect:
     """Asks once, outside of a transaction: most bells are for a job that somebody has already when many wait."""
+    is_sqlite = connection.dialect.name == "sqlite"
     given = {"job_id": job_id, "devices": claimant.devices, "worker_id": claimant.worker_id}
-    rows = connection.execute(_look(connection), given).all()
+    if is_sqlite:
+        given["alive_since"] = datetime.now(UTC) - timedelta(seconds=LIVE_SECONDS)
+    rows = connection.execute(_look(is_sqlite=is_sqlite), given).all()
     seen = [SeenJob(*row[: len(_COLUMNS)]) for row in rows]
     queue = {job.id: job for job in seen if job.status == "queued" and job.device in claimant.devices}
     slots, memory, has_passes = rows[0][len(_COLUMNS) :] if rows else (None, None, False)
@@ -106,15 +111,18 @@ _MEMORY = select(Worker.memory).where(Worker.id == bindparam("worker_id")).scala
 _PASSES = exists().where(RowPass.job_id == bindparam("job_id"), RowPass.finished_at.is_(None))
 
 
-def _look(connection: Connection) -> Select[Any]:
-    slots = select(func.sum(Worker.slots)).where(is_alive(connection)).scalar_subquery()
-    return select(_SEEN, slots, _MEMORY, _PASSES)
+@cache
+def _look(*, is_sqlite: bool) -> Select[Any]:
+    """Built once, as the statements of a claim are: to build one takes longer than SQLite takes to run it."""
+    since = bindparam("alive_since") if is_sqlite else func.clock_timestamp() - timedelta(seconds=LIVE_SECONDS)
+    slots = select(func.sum(Worker.slots)).where(Worker.stopped_at.is_(None), Worker.seen_at >= since)
+    return select(_SEEN, slots.scalar_subquery(), _MEMORY, _PASSES)
 
 
 def claim_job(session: Session, job_id: UUID, claimant: Claimant) -> JobLease | None:
     """Take a queued job that asks for one of the devices. None when it is not to be had, or only with its group."""
     token = uuid4()
-    rows = _claim(session, claimant, token, Job.id == job_id, Job.group_id.is_(None))
+    rows = _claim(session, _CLAIM_ONE, claimant, token, claimed_id=job_id)
     return JobLease(job_id, rows[0].attempt, token) if rows else None
 
 
@@ -125,9 +133,8 @@ def claim_more(session: Session, first: JobLease, job_ids: Sequence[UUID], claim
     """
     if not job_ids:
         return first
-    here = (Job.id.in_(job_ids), Job.group_id.is_(None), *_is_claimable(claimant))
-    free = select(Job.id).where(*here).order_by(Job.id).with_for_update(skip_locked=True)
-    attempts = {row.id: row.attempt for row in _claim(session, claimant, first.token, Job.id.in_(free))}
+    rows = _claim(session, _CLAIM_FREE, claimant, first.token, claimed_ids=job_ids)
+    attempts = {row.id: row.attempt for row in rows}
     more = [JobLease(job_id, attempts[job_id], first.token) for job_id in job_ids if job_id in attempts]
     return BatchLease((first, *more)) if more else first
 
@@ -137,53 +144,69 @@ def claim_group(session: Session, group_id: UUID, claimant: Claimant) -> GroupLe
 
     Those that were paused may stand elsewhere: they are claimed by themselves.
     """
-    queued = select(Job.id, Job.epochs_done).where(Job.group_id == group_id, *_is_claimable(claimant))
+    queued = select(Job.id, Job.epochs_done).where(Job.group_id == group_id, *_CLAIMABLE).order_by(Job.id)
     # Locked in the order in which everybody locks many.
-    standing = {row.id: row.epochs_done for row in session.execute(queued.order_by(Job.id).with_for_update())}
+    locking = session.execute(queued.with_for_update(), {"devices": claimant.devices})
+    standing = {row.id: row.epochs_done for row in locking}
     if not standing:
         return None
     token, epoch = uuid4(), next(iter(standing.values()))
-    together = sum(done == epoch for done in standing.values())
-    of_group = (Job.group_id == group_id, Job.epochs_done == epoch)
-    rows = _claim(
-        session, claimant, token, *of_group, detail=lambda attempt: f"Attempt {attempt}, with its group of {together}"
-    )
+    together = f", with its group of {sum(done == epoch for done in standing.values())}"
+    rows = _claim(session, _CLAIM_GROUP, claimant, token, together, claimed_group=group_id, claimed_epoch=epoch)
     return GroupLease(group_id, token) if rows else None
 
 
 def _claim(
-    session: Session,
-    claimant: Claimant,
-    token: UUID,
-    *conditions: ColumnElement[bool],
-    detail: Callable[[int], str] = "Attempt {}".format,
-) -> Sequence[Row[UUID, int, int, int]]:
+    session: Session, statement: Returning[Any], claimant: Claimant, token: UUID, how: str = "", **claimed: Any
+) -> Sequence[Row[Any]]:
     moment = now(session)
-    rows = session.execute(
-        update(Job)
-        .where(*conditions, *_is_claimable(claimant))
-        .values(
-            status="running",
-            attempt=Job.attempt + 1,
-            event_count=Job.event_count + 1,
-            lease_token=token,
-            lease_until=moment + timedelta(seconds=claimant.lease_seconds),
-            worker_id=claimant.worker_id,
-            process_id=claimant.process_id,
-            started_at=func.coalesce(Job.started_at, moment),
-        )
-        .returning(Job.id, Job.attempt, Job.event_count, Job.epochs_done)
-    ).all()
+    given = {
+        "moment": moment,
+        "devices": claimant.devices,
+        "new_token": token,
+        "new_until": moment + timedelta(seconds=claimant.lease_seconds),
+        "new_worker": claimant.worker_id,
+        "new_process": claimant.process_id,
+    }
+    rows = session.connection().execute(statement, given | claimed).all()
     shared = {"at": moment, "kind": "status", "level": "info", "status": "running", "code": None}
     happened = [
         shared
-        | {"job_id": row.id, "seq": row.event_count, "epochs_done": row.epochs_done, "detail": detail(row.attempt)}
+        | {"job_id": row.id, "seq": row.event_count, "epochs_done": row.epochs_done}
+        | {"detail": f"Attempt {row.attempt}{how}"}
         for row in rows
     ]
-    if happened:
-        session.execute(insert(Event), happened)
+    events.tell(session, happened)
     return rows
 
 
-def _is_claimable(claimant: Claimant) -> tuple[ColumnElement[bool], ...]:
-    return Job.status == "queued", Job.device.in_(claimant.devices)
+_JOB = Job.metadata.tables["jobs"]
+_CLAIMABLE = (_JOB.c.status == "queued", _JOB.c.device.in_(bindparam("devices", expanding=True)))
+
+
+def _claiming(*conditions: ColumnElement[bool]) -> Returning[Any]:
+    columns = _JOB.c
+    return (
+        update(_JOB)
+        .where(*conditions, *_CLAIMABLE)
+        .values(
+            status="running",
+            attempt=columns.attempt + 1,
+            event_count=columns.event_count + 1,
+            lease_token=bindparam("new_token"),
+            lease_until=bindparam("new_until"),
+            worker_id=bindparam("new_worker"),
+            process_id=bindparam("new_process"),
+            started_at=func.coalesce(columns.started_at, bindparam("moment", type_=columns.started_at.type)),
+        )
+        .returning(columns.id, columns.attempt, columns.event_count, columns.epochs_done)
+    )
+
+
+_IDS: BindParameter[Any] = bindparam("claimed_ids", expanding=True)
+_FREE = select(_JOB.c.id).where(_JOB.c.id.in_(_IDS), _JOB.c.group_id.is_(None), *_CLAIMABLE).order_by(_JOB.c.id)
+_CLAIM_ONE = _claiming(_JOB.c.id == bindparam("claimed_id"), _JOB.c.group_id.is_(None))
+_CLAIM_FREE = _claiming(_JOB.c.id.in_(_FREE.with_for_update(skip_locked=True)))
+_CLAIM_GROUP = _claiming(
+    _JOB.c.group_id == bindparam("claimed_group"), _JOB.c.epochs_done == bindparam("claimed_epoch")
+)

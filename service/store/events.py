@@ -6,14 +6,15 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, case, insert, select, update
+from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from service.store.database import later, now
+from service.store.database import now
 from service.store.tables import Event, Job
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ RETURNED: dict[str, Any] = {
 _RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
 """A job that advances is not given up, however often its workers die."""
 _MOST_IDS = 2000
+_MOST_UPDATES = 64
 of_jobs = selectinload(Job.events, chunksize=_MOST_IDS)
 """Reads the events of all jobs that a query finds, by one more query."""
 _INSERT = insert(Event.metadata.tables["events"])
@@ -104,15 +106,31 @@ def change_jobs(
         )
     for names, rows in alike.items():
         _update(session, names, rows, lease_seconds)
-    if happened:
-        session.connection().execute(_INSERT, happened)
+    tell(session, happened)
 
 
 def _update(session: Session, names: Sequence[str], rows: list[dict[str, Any]], lease_seconds: float) -> None:
-    values: dict[str, Any] = _RECORDED | {"lease_until": later(session, lease_seconds)}
-    values |= {name: bindparam(f"new_{name}") for name in names}
-    statement = update(Job).where(Job.__table__.c.id == bindparam("job_id")).values(values)
-    session.connection().execute(statement, rows)
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    if "lease_until" not in names:
+        span = timedelta(seconds=lease_seconds)
+        extended = {"new_until": datetime.now(UTC) + span} if is_sqlite else {"new_span": span}
+        rows = [extended | row for row in rows]
+    session.connection().execute(_update_of(tuple(names), is_sqlite=is_sqlite), rows)
+
+
+@lru_cache(_MOST_UPDATES)
+def _update_of(names: tuple[str, ...], *, is_sqlite: bool) -> Update:
+    """Built once for all that change the same columns: to build it takes longer than SQLite takes to run it."""
+    until = bindparam("new_until") if is_sqlite else func.clock_timestamp() + bindparam("new_span", type_=Interval)
+    values = _RECORDED | {"lease_until": until} | {name: bindparam(f"new_{name}") for name in names}
+    jobs = Job.metadata.tables["jobs"]
+    return update(jobs).where(jobs.c.id == bindparam("job_id")).values(values)
+
+
+def tell(session: Session, happened: Sequence[dict[str, Any]]) -> None:
+    """Add events, by column."""
+    if happened:
+        session.connection().execute(_INSERT, happened)
 
 
 def _events_of(change: JobChange, job: LeasedJob, moment: datetime) -> list[dict[str, Any]]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.store import datasets
 from service.store.events import Ending, JobChange
-from service.store.leases import AttemptLease
+from service.store.leases import AttemptLease, held
 from service.store.tables import Job
 
 
@@ -30,9 +30,15 @@ class GroupLease(AttemptLease):
     group_id: UUID
     token: UUID
 
+    @staticmethod
+    def holding(held_group: Any, held_by: Any) -> ColumnElement[bool]:
+        return and_(Job.group_id == held_group, *held(held_by))
+
+    condition = holding(bindparam("held_group"), bindparam("held_by"))
+
     @property
-    def owned(self) -> ColumnElement[bool]:
-        return and_(Job.group_id == self.group_id, Job.lease_token == self.token, Job.status == "running")
+    def parameters(self) -> dict[str, Any]:
+        return {"held_group": self.group_id, "held_by": self.token}
 
     @property
     def names(self) -> dict[str, Any]:

@@ -6,13 +6,16 @@ they have in common and the lease of a job, `group_leases` that of a group, `par
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.base import ExecutableOption
 
 from service.errors import LeaseLost
 from service.store import datasets, events
@@ -30,6 +33,11 @@ class Claimant:
     devices: Sequence[str]
     """The devices that a job may ask for and get here."""
     lease_seconds: float
+
+
+def held(by: Any) -> tuple[ColumnElement[bool], ...]:
+    """Of jobs that are still those of a lease, by its token."""
+    return Job.lease_token == by, Job.status == "running"
 
 
 class Lease(ABC):
@@ -67,6 +75,25 @@ class AttemptLease(Lease):
     table = Job
     with_numbers = datasets.with_numbers
     """Reads with the jobs those of their datasets, where they are in its row."""
+    condition: ClassVar[ColumnElement[bool]]
+    """Which jobs are those of a lease of this kind, by its parameters, which are not bound."""
+
+    holding: ClassVar[Callable[..., ColumnElement[bool]]]
+    """Gives them for parameters that are bound."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is known that nobody has tried any of the jobs before."""
+        return False
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, Any]:
+        """By name, those of the condition."""
+
+    @property
+    def owned(self) -> ColumnElement[bool]:
+        return self.holding(**self.parameters)
 
     @property
     @abstractmethod
@@ -91,10 +118,7 @@ class AttemptLease(Lease):
 
     def leased_jobs(self, session: Session, *, lock: bool = False) -> dict[UUID, LeasedJob]:
         """The jobs that are still the lease's. With `lock` nobody else can change them until the transaction ends."""
-        columns = (Job.id, Job.epochs_done, Job.cancel_requested, Job.pause_requested, Job.event_count)
-        query = select(*columns).where(self.owned)
-        query = query.order_by(Job.id)
-        rows = session.execute(query.with_for_update() if lock else query).all()
+        rows = session.connection().execute(_leased_jobs(self.condition, lock=lock), self.parameters).all()
         if not rows:
             raise LeaseLost
         return {row[0]: LeasedJob(*row[1:]) for row in rows}
@@ -113,12 +137,32 @@ class AttemptLease(Lease):
         return locked
 
     def jobs_to_train(self, session: Session) -> list[Job]:
-        """The jobs with their checkpoints and events, those of a group by place."""
-        query = select(Job).where(self.owned).options(undefer(Job.checkpoint), self.with_numbers, events.of_jobs)
-        jobs = list(session.scalars(query.order_by(Job.place, Job.id)))
+        """The jobs with their checkpoints and what happened to them in earlier attempts, those of a group by place."""
+        options = (self.with_numbers,) if self.is_first else (self.with_numbers, events.of_jobs)
+        jobs = list(session.scalars(_jobs_to_train(self.condition, *options), self.parameters))
         if not jobs:
             raise LeaseLost
+        if self.is_first:
+            for job in jobs:
+                set_committed_value(job, "events", [])
         return jobs
+
+
+# Statements that every job runs are built once: to build one takes longer than SQLite takes to run it.
+
+
+@cache
+def _leased_jobs(condition: ColumnElement[bool], *, lock: bool) -> Select[Any]:
+    jobs = Job.metadata.tables["jobs"].c
+    columns = (jobs.id, jobs.epochs_done, jobs.cancel_requested, jobs.pause_requested, jobs.event_count)
+    query = select(*columns).where(condition).order_by(jobs.id)
+    return query.with_for_update() if lock else query
+
+
+@cache
+def _jobs_to_train(condition: ColumnElement[bool], *options: ExecutableOption) -> Select[Job]:
+    query = select(Job).where(condition).options(undefer(Job.checkpoint), *options)
+    return query.order_by(Job.place, Job.id)
 
 
 @dataclass(frozen=True)
@@ -129,9 +173,19 @@ class JobLease(AttemptLease):
     attempt: int
     token: UUID
 
+    @staticmethod
+    def holding(held_job: Any, held_by: Any) -> ColumnElement[bool]:
+        return and_(Job.id == held_job, *held(held_by))
+
+    condition = holding(bindparam("held_job"), bindparam("held_by"))
+
     @property
-    def owned(self) -> ColumnElement[bool]:
-        return and_(Job.id == self.job_id, Job.lease_token == self.token, Job.status == "running")
+    def is_first(self) -> bool:
+        return self.attempt == 1
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"held_job": self.job_id, "held_by": self.token}
 
     @property
     def names(self) -> dict[str, Any]:
@@ -157,10 +211,19 @@ class BatchLease(AttemptLease):
 
     parts: tuple[JobLease, ...]
 
+    @staticmethod
+    def holding(held_jobs: Any, held_by: Any) -> ColumnElement[bool]:
+        return and_(Job.id.in_(held_jobs), *held(held_by))
+
+    condition = holding(bindparam("held_jobs", expanding=True), bindparam("held_by"))
+
     @property
-    def owned(self) -> ColumnElement[bool]:
-        job_ids, token = [part.job_id for part in self.parts], self.parts[0].token
-        return and_(Job.id.in_(job_ids), Job.lease_token == token, Job.status == "running")
+    def is_first(self) -> bool:
+        return all(part.is_first for part in self.parts)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"held_jobs": [part.job_id for part in self.parts], "held_by": self.parts[0].token}
 
     @property
     def names(self) -> dict[str, Any]:
