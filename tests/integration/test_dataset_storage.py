@@ -118,12 +118,13 @@ def test_few_numbers_that_are_uploaded_later_stay_in_their_row(client: TestClien
     assert not folder.exists()
 
 
-def test_few_numbers_count_towards_the_quota(client: TestClient, database: Database) -> None:
-    state = client.app.state  # type: ignore[attr-defined]
-    state.settings = state.settings.model_copy(update={"max_stored_bytes": 100})
-
-    accepted = client.post("/v1/jobs", json={"dataset": {"x": [1, 2, 3, 4], "y": [1, 2, 3, 4]}})
-    refused = client.post("/v1/jobs", json={"dataset": {"x": [5, 6, 7, 8], "y": [1, 2, 3, 4]}})
+def test_few_numbers_count_towards_the_quota(
+    settings: Settings, queue: FakeQueue, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.app.Database", lambda _url, fails_fast: database)
+    with TestClient(create_app(settings.model_copy(update={"max_stored_bytes": 100}), queue)) as client:
+        accepted = client.post("/v1/jobs", json={"dataset": {"x": [1, 2, 3, 4], "y": [1, 2, 3, 4]}})
+        refused = client.post("/v1/jobs", json={"dataset": {"x": [5, 6, 7, 8], "y": [1, 2, 3, 4]}})
 
     assert accepted.status_code == 202
     assert problem_of(refused, 507)["type"] == "/problems/quota-reached"
