@@ -56,13 +56,13 @@ def solve_without_each(
 ) -> Iterator[tuple[ReducedRows, Array, Array]]:
     """Of each fold what stands for its rows, and the weights (T × D) and biases (T) that the others come to.
 
-    Each time the other folds are standardized anew, and solved exactly. `pause` is called before each, for under l1 one
-    may take seconds, and may raise.
+    Each time the other folds are standardized anew, and solved exactly. `pause` is called before each, and before each
+    strength with l1, and may raise.
     """
     for number, left_out in enumerate(folds):
         pause()
         centred = Centred.of(joined([each for place, each in enumerate(folds) if place != number]).evened, spec)
-        yield left_out.whole.evened, *centred.in_own_units(centred.solve(strengths))
+        yield left_out.whole.evened, *centred.in_own_units(centred.solve(strengths, pause))
 
 
 def validate(

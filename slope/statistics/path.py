@@ -26,14 +26,14 @@ def trace(
     folds: list[ReducedColumns] | None = None,
     pause: Callable[[], None] = lambda: None,
 ) -> Path:
-    """`pause` is called before each fold, and may raise.
+    """`pause` is called before each fold, and before each penalty with l1, and may raise.
 
     Raises BeyondRange, and ModuleNotFoundError where l1 needs scikit-learn.
     """
     with np.errstate(all="ignore"):
         centred = Centred.of(columns, spec)
         strengths = centred.strengths(penalty, l1_ratio)
-        found = centred.solve(strengths) if strengths else None
+        found = centred.solve(strengths, pause) if strengths else None
         errors = validate(folds, spec, strengths, pause) if folds and strengths else None
         _refuse_overflow(centred, found, errors)
     points = _points(centred, strengths, found, errors) if found else []

@@ -1,6 +1,7 @@
 """Least squares under many penalties, solved from the triangle that stands for the rows."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -93,10 +94,13 @@ class Centred:
             return []
         return [Strength(each, each / 2 * (1 - part) / part) for each in _spaced(largest, largest * _L1_DECADES)]
 
-    def solve(self, strengths: list[Strength]) -> Shrunk:
-        """All of them with l1, or none; a single one without any penalty, or none."""
+    def solve(self, strengths: list[Strength], pause: Callable[[], None] = lambda: None) -> Shrunk:
+        """All of them with l1, or none; a single one without any penalty, or none.
+
+        `pause` is called before each with l1, for one may take a quarter of a second, and may raise.
+        """
         if strengths[0].l1:
-            return self._descend(strengths)
+            return self._descend(strengths, pause)
         return self._ridges(strengths) if strengths[0].l2 else self._least_squares()
 
     def in_own_units(self, found: Shrunk) -> tuple[Array, Array]:
@@ -109,7 +113,7 @@ class Centred:
 
     def _least_squares(self) -> Shrunk:
         """Of solutions that columns which depend on each other leave open, the one that descent from zero comes to."""
-        sizes = np.linalg.norm(self.x, axis=0)
+        sizes = np.abs(self.x).max(axis=0)
         sizes[sizes == 0] = 1.0
         cut = np.finfo(float).eps * max(self.x.shape)
         scaled, _, rank, _ = np.linalg.lstsq(self.x / sizes, self.y, rcond=cut)
@@ -127,8 +131,9 @@ class Centred:
         squares = np.square((1 - kept) * shares).sum(axis=1) + beyond
         return self._with_biases((inverse * shares) @ right, squares, kept.sum(axis=1))
 
-    def _descend(self, strengths: list[Strength]) -> Shrunk:
-        """By scikit-learn's coordinate descent, whose ‖Xw − y‖²/2n + α·ρ‖w‖₁ + α(1 − ρ)‖w‖²/2 is half of a job's loss.
+    def _descend(self, strengths: list[Strength], pause: Callable[[], None]) -> Shrunk:
+        """Each from where the one before it came to, by scikit-learn's coordinate descent, whose
+        ‖Xw − y‖²/2n + α·ρ‖w‖₁ + α(1 − ρ)‖w‖²/2 is half of a job's loss.
 
         Raises ModuleNotFoundError where it is not installed.
         """
@@ -136,23 +141,23 @@ class Centred:
         from sklearn.linear_model import enet_path
 
         scale = (len(self.y) / self.rows) ** 0.5  # its n is that of the triangle's rows
-        alphas = np.array([each.l1 / 2 + each.l2 for each in strengths])
-        ratio = strengths[0].l1 / 2 / alphas[0]
+        x, y = np.asfortranarray(self.x * scale), self.y * scale
+        options = {"precompute": x.T @ x, "Xy": x.T @ y, "tol": _GAP, "max_iter": _ITERATIONS}
+        found = [np.zeros(x.shape[1])]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
-            _, weights, _ = enet_path(
-                np.asfortranarray(self.x * scale),
-                self.y * scale,
-                l1_ratio=ratio,
-                alphas=alphas,
-                tol=_GAP,
-                max_iter=_ITERATIONS,
-            )
-        squares = np.square(self.x @ weights - self.y[:, None]).sum(axis=0)
+            for each in strengths:
+                pause()
+                alpha = each.l1 / 2 + each.l2
+                start, ratio = found[-1].copy(), each.l1 / 2 / alpha
+                _, solved, _ = enet_path(x, y, l1_ratio=ratio, alphas=[alpha], coef_init=start, **options)
+                found.append(solved[:, 0])
+        weights = np.array(found[1:])
+        squares = np.square(weights @ self.x.T - self.y).sum(axis=1)
         freedom = [
-            self._active_freedom(each != 0, strength.l2) for each, strength in zip(weights.T, strengths, strict=True)
+            self._active_freedom(each != 0, strength.l2) for each, strength in zip(weights, strengths, strict=True)
         ]
-        return self._with_biases(weights.T, squares, np.array(freedom), has_converged=not caught)
+        return self._with_biases(weights, squares, np.array(freedom), has_converged=not caught)
 
     def _active_freedom(self, active: Array, l2: float) -> float:
         """Of a lasso as many as there are weights (Zou, Hastie, Tibshirani 2007); under l2, the trace on those."""

@@ -109,7 +109,7 @@ def test_a_cross_validation_that_nobody_waits_for_ends_before_its_next_fold(
 ) -> None:
     solved: list[Centred] = []
     solve = Centred.solve
-    monkeypatch.setattr(Centred, "solve", lambda self, strengths: solved.append(self) or solve(self, strengths))
+    monkeypatch.setattr(Centred, "solve", lambda self, *asked: solved.append(self) or solve(self, *asked))
     fits = Fits(database, storage_at(settings.storage), queue, settings)
     with called_off_when(lambda: len(solved) == 2), pytest.raises(ClientGone):
         fits.path(job_id, penalty="l1", l1_ratio=None, folds=5)

@@ -194,3 +194,17 @@ def test_a_path_as_csv_comes_back_to_the_bit() -> None:
     assert names[:2] == ["l1", "l2"]
     assert names[-3:] == ["weight:x0", "weight:x1", "weight:x2"]
     assert [float(cell) for cell in lines[7].split(",")[-3:]] == path.points[7].weights
+
+
+def test_a_path_under_l1_can_be_stopped_before_each_penalty() -> None:
+    x, y = DATA["diabetes"]
+    calls = 0
+
+    def pause() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 40:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        path_of(x, y, spec_of(), "l1", pause=pause)
