@@ -116,7 +116,8 @@ def read_rows(file: "NativeFile", names: Sequence[str], rows: range) -> Array:
     with pq.ParquetFile(file) as table:
         groups, before = _groups_with(table.metadata, rows)
         found = table.read_row_groups(groups, columns=list(names), use_threads=False)
-    return _matrix(found.slice(rows.start - before, len(rows)), names)
+        wanted = found.slice(rows.start - before, len(rows)).to_batches()
+    return np.concatenate([_matrix(batch, names) for batch in wanted]) if wanted else np.empty((0, len(names)))
 
 
 def partitions(file: "NativeFile", count: int) -> list[range]:
@@ -146,10 +147,10 @@ def rows_at_once(width: int) -> int:
     return max(1, NUMBERS_AT_ONCE // min(width, _WIDE))
 
 
-def _matrix(part: Any, names: Sequence[str]) -> Array:
+def _matrix(part: pa.RecordBatch, names: Sequence[str]) -> Array:
     matrix = np.empty((part.num_rows, len(names)), order="F")  # column by column, as it is stored
     for index, name in enumerate(names):
-        matrix[:, index] = part.column(name).to_numpy()
+        matrix[:, index] = np.from_dlpack(part.column(name))  # to_numpy() loads pandas where it is there: 0.1 s
     return matrix
 
 

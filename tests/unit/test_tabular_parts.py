@@ -197,3 +197,19 @@ print(sorted({{name.partition(".")[0] for name in set(sys.modules) - before}}))
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
 
     assert found.stdout == "['encodings']\n"
+
+
+_READS = """
+import sys
+import numpy as np, pyarrow as pa
+from slope.tabular import stored
+kept = pa.BufferReader(stored.encode(["x", "y"], [np.arange(3.0), np.ones(3)]))
+assert sum(len(part) for part in stored.read(kept, ["y", "x"])) == 3
+kept.seek(0)
+assert stored.read_rows(kept, ["x"], range(1, 3)).tolist() == [[1.0], [2.0]]
+assert "pandas" not in sys.modules, "pandas was loaded"
+"""
+
+
+def test_a_stored_table_is_read_without_pandas_which_takes_as_long_as_a_job() -> None:
+    subprocess.run([sys.executable, "-c", _READS], check=True)
