@@ -1,6 +1,8 @@
 """A job's history as one ordered stream: its events and its epochs, each exactly once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -12,6 +14,8 @@ from service.store import events, records
 from service.store.tables import Epoch, Event
 from slope.spec import Fault
 
+KINDS = ("status", "warning", "epoch")
+"""Of the items of a stream."""
 _BATCH = 500
 _NUMBERS = 100_000
 """Of a batch: fewer epochs where the model is wide, about 2 MB."""
@@ -51,12 +55,12 @@ class Batch:
     """Whether what follows the position is this for ever, whatever happens to the job."""
 
 
-def next_batch(session: Session, job_id: UUID, position: Position) -> Batch:
-    """The next items of the stream, all from one moment of the database."""
+def next_batch(session: Session, job_id: UUID, position: Position, kinds: Collection[str] = KINDS) -> Batch:
+    """The next items of these kinds of the stream, all from one moment of the database."""
     job = jobs.get_outline(session, job_id)
     size = max(1, min(_BATCH, _NUMBERS // records.numbers_of_epoch(job.features)))
-    epochs = records.epochs_after(session, job_id, position.epoch, size)
-    happened = events.events_after(session, job_id, position.seq, size)
+    epochs = records.epochs_after(session, job_id, position.epoch, size) if "epoch" in kinds else []
+    happened = events.events_after(session, job_id, position.seq, size, kinds=kinds)
     both: list[Epoch | Event] = [*epochs, *happened]
     items = sorted(both, key=_order)
     if len(epochs) == size or len(happened) == size:
@@ -65,10 +69,18 @@ def next_batch(session: Session, job_id: UUID, position: Position) -> Batch:
     return Batch(items, job.version, is_last=job.is_final)
 
 
-def list_events(session: Session, job_id: UUID, *, after: int, limit: int) -> tuple[list[Event], int | None]:
+def list_events(
+    session: Session,
+    job_id: UUID,
+    *,
+    after: int,
+    limit: int,
+    kinds: Collection[str] | None = None,
+    since: datetime | None = None,
+) -> tuple[list[Event], int | None]:
     """Events ascending, without the epochs, and the event after which the next page begins."""
     jobs.get_outline(session, job_id)  # or there is none
-    found = events.events_after(session, job_id, after, limit + 1)
+    found = events.events_after(session, job_id, after, limit + 1, kinds=kinds, since=since)
     return found[:limit], found[limit - 1].seq if len(found) > limit else None
 
 

@@ -4,7 +4,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -184,10 +184,22 @@ def add_warning(
     _add(session, job_id, kind="warning", level=level, code=code, detail=detail)
 
 
-def events_after(session: Session, job_id: UUID, seq: int, limit: int) -> list[Event]:
-    """At most `limit` events that follow the given one, ascending."""
-    query = select(Event).where(Event.job_id == job_id, Event.seq > seq).order_by(Event.seq).limit(limit)
-    return list(session.scalars(query))
+def events_after(
+    session: Session,
+    job_id: UUID,
+    seq: int,
+    limit: int,
+    *,
+    kinds: Collection[str] | None = None,
+    since: datetime | None = None,
+) -> list[Event]:
+    """At most `limit` events that follow the given one, ascending: of all kinds, or of these, not before a time."""
+    query = select(Event).where(Event.job_id == job_id, Event.seq > seq)
+    if kinds is not None:
+        query = query.where(Event.kind.in_(kinds))
+    if since is not None:
+        query = query.where(Event.at >= since)
+    return list(session.scalars(query.order_by(Event.seq).limit(limit)))
 
 
 def _add(session: Session, job_id: UUID, **values: Any) -> None:

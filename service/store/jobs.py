@@ -39,6 +39,17 @@ class Outline(NamedTuple):
         return self.status in FINAL
 
 
+class Progress(NamedTuple):
+    """How far a job is, named as its columns are."""
+
+    status: str
+    epochs: int
+    epochs_done: int
+    seconds: float
+    partitions_done: int | None
+    loss_last: float | None
+
+
 class Predictions(NamedTuple):
     """The points that a job asked for, and what its worker recorded of them."""
 
@@ -61,6 +72,11 @@ def find_job_for_replay(session: Session, job_id: UUID) -> Job | None:
 def find_outline(session: Session, job_id: UUID) -> Outline | None:
     row = session.execute(_OUTLINE, {"job_id": job_id}).one_or_none()
     return None if row is None else Outline._make(row)
+
+
+def find_progress(session: Session, job_id: UUID) -> Progress | None:
+    row = session.execute(_PROGRESS, {"job_id": job_id}).one_or_none()
+    return None if row is None else Progress._make(row)
 
 
 def find_predictions(session: Session, job_id: UUID) -> Predictions | None:
@@ -218,4 +234,5 @@ _FOR_REPLAY = load_only(
 _OUTLINE = select(Job.version, Job.status, func.json_array_length(Job.features, type_=Integer)).where(
     Job.id == bindparam("job_id")
 )
+_PROGRESS = select(*(getattr(Job, name) for name in Progress._fields)).where(Job.id == bindparam("job_id"))
 _PREDICTIONS = select(Job.predict, Job.predictions_before, Job.predictions_after).where(Job.id == bindparam("job_id"))

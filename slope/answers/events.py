@@ -5,8 +5,20 @@ from typing import Literal
 
 from pydantic import Field
 
+from slope.answers.jobs import ProgressView
 from slope.answers.view import View
 from slope.statuses import JobStatus
+
+
+class ProgressEventView(View):
+    """How far a job is, at that moment."""
+
+    status: JobStatus
+    """The job's."""
+    progress: ProgressView
+    """How far it is."""
+    loss: float | None
+    """Of its last epoch so far."""
 
 
 class EventView(View):

@@ -5,8 +5,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import httpx_sse
@@ -21,6 +22,7 @@ from workbench import LECTURE, change, claim, claimed, problem_of, read, request
 import service.api.polling.feeds
 import service.api.routes.events
 import service.records.feed
+from service.api.polling.feeds import Chunk
 from service.records.feed import Position, next_batch
 from service.store import events, jobs
 from service.store.database import Database
@@ -103,7 +105,105 @@ def test_pages_of_events_follow_each_other(client: TestClient, trained: Trained)
     assert (first["next"], rest["next"]) == ("2", None)
 
 
+def test_events_are_listed_of_some_types_and_from_a_time_on(client: TestClient, trained: Trained) -> None:
+    job_id = trained(request(learning_rate=0.3))
+    url = f"/v1/jobs/{job_id}/events"
+    everything = client.get(url).json()["data"]
+    assert {event["kind"] for event in everything} == {"status", "warning"}
+
+    def listed(**query: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.get(url, params=query).json()["data"]
+        return found
+
+    for kind in ("status", "warning"):
+        assert listed(types=kind) == [event for event in everything if event["kind"] == kind]
+    assert listed(types=["status", "warning"]) == everything
+    for event in everything:
+        assert listed(since=event["at"]) == [each for each in everything if each["at"] >= event["at"]]
+    assert listed(since="2999-01-01T00:00:00Z") == []
+    first = client.get(url, params={"types": "status", "limit": 1}).json()
+    rest = client.get(url, params={"types": "status", "after": first["next"]}).json()
+    assert first["data"] + rest["data"] == listed(types="status")
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "pointer"),
+    [
+        ("types=epoch", "application/json", "/query/types"),
+        ("types=progress&types=status", "application/json", "/query/types"),
+        ("types=error", "application/json", "/query/types/0"),
+        ("since=2026-01-01T00:00:00", "application/json", "/query/since"),
+        ("since=2026-01-01T00:00:00Z", "text/event-stream", "/query/since"),
+    ],
+)
+def test_what_the_list_or_the_stream_does_not_have_is_refused(
+    client: TestClient, database: Database, query: str, accept: str, pointer: str
+) -> None:
+    answer = client.get(f"/v1/jobs/{submit(database)}/events?{query}", headers={"accept": accept})
+
+    assert [error["pointer"] for error in problem_of(answer, 422)["errors"]] == [pointer]
+
+
 # the stream of a job that has ended
+
+
+def test_a_stream_tells_what_is_asked_for(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+
+    def kinds(query: str) -> list[str]:
+        answer = client.get(f"/v1/jobs/{job_id}/events?{query}", headers={"accept": "text/event-stream"})
+        return [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
+
+    assert kinds("types=status") == ["status"] * 3
+    assert kinds("types=epoch") == ["epoch"] * 10
+    assert kinds("types=status&types=epoch") == kinds("")
+    assert kinds("types=progress&types=status") == ["progress", "status", "status", "status"]
+
+
+def test_progress_is_told_without_an_id(client: TestClient, trained: Trained) -> None:
+    job_id = trained(LECTURE)
+
+    answer = client.get(f"/v1/jobs/{job_id}/events?types=progress", headers={"accept": "text/event-stream"})
+
+    fields = dict(line.split(": ", 1) for line in answer.text.strip().splitlines())
+    assert fields.keys() == {"event", "data"}
+    told, job = json.loads(fields["data"]), client.get(f"/v1/jobs/{job_id}").json()
+    assert told == {"status": "succeeded", "progress": job["progress"], "loss": job["loss"]["last"]}
+
+
+def test_progress_is_told_at_most_ten_times_a_second_and_the_last_is_not_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, told = [0.0], []
+    monkeypatch.setattr(service.api.routes.events, "monotonic", lambda: clock[0])
+
+    class Changing:
+        """A job that changes every 30 ms, and has ended after the twentieth change."""
+
+        closing = asyncio.Event()
+        number = 0
+
+        async def changed(self, job_id: UUID, version: int, seconds: float) -> None:
+            clock[0] += min(0.03, seconds)
+
+        async def following(self, *_: Any) -> Chunk:
+            self.number += 1
+            return Chunk(b"", Position(), self.number, self.number == 20, is_full=False, progress=b"%d" % self.number)
+
+    async def read_all() -> None:
+        job: Any = Changing()
+        first = await job.following()
+        async for content in service.api.routes.events._stream(job, job, uuid4(), first, frozenset({"progress"})):
+            if content != b": keep-alive\n":
+                told.append((clock[0], content))
+
+    asyncio.run(read_all())
+
+    times = [moment for moment, _ in told]
+    assert times[0] == 0.0
+    assert min(later - earlier for earlier, later in pairwise(times[:-1])) >= 0.1 - 1e-9
+    assert len(told) > 4
+    assert told[-1][1] == b"20"
 
 
 def test_a_stream_tells_every_epoch_between_its_start_and_its_end(client: TestClient, trained: Trained) -> None:

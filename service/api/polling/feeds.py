@@ -8,17 +8,19 @@ from cachetools import LRUCache
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
+from service.api.schemas.jobs import view_progress
 from service.api.schemas.records import view_epoch
 from service.records import feed
-from service.records.feed import Position
+from service.records.feed import KINDS, Position
+from service.store import jobs
 from service.store.database import Database
 from service.store.tables import Epoch, Event
-from slope.answers.events import EventView
+from slope.answers.events import EventView, ProgressEventView
 
 _BYTES_KEPT = 32 * 1024 * 1024
 
-_Point = tuple[UUID, Position]
-"""A job, and what of its history has been read."""
+_Point = tuple[UUID, Position, frozenset[str]]
+"""A job, what of its history has been read, and the kinds of what is read."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Chunk:
     is_last: bool
     is_full: bool
     """Whether what follows the point is this for ever."""
+    progress: bytes = b""
+    """How far the job is, where that is asked for, and nothing else waits to be told."""
 
 
 class Feeds:
@@ -42,9 +46,9 @@ class Feeds:
         self._kept: LRUCache[_Point, Chunk] = LRUCache(_BYTES_KEPT, getsizeof=lambda chunk: len(chunk.content))
         self._making: dict[_Point, asyncio.Task[Chunk]] = {}
 
-    async def following(self, job_id: UUID, position: Position) -> Chunk:
-        """What follows a position. Raises JobNotFound, unless it was kept."""
-        point = (job_id, position)
+    async def following(self, job_id: UUID, position: Position, kinds: frozenset[str] = frozenset(KINDS)) -> Chunk:
+        """What follows a position, of these kinds. Raises JobNotFound, unless it was kept."""
+        point = (job_id, position, kinds)
         if kept := self._kept.get(point):
             return kept
         making = self._making.get(point)
@@ -63,14 +67,18 @@ class Feeds:
             self._kept[point] = chunk
         return chunk
 
-    def _read(self, job_id: UUID, position: Position) -> Chunk:
+    def _read(self, job_id: UUID, position: Position, kinds: frozenset[str]) -> Chunk:
         with self._database.reading() as session:
-            batch = feed.next_batch(session, job_id, position)
+            batch = feed.next_batch(session, job_id, position, kinds)
+            tells_progress = "progress" in kinds and not batch.is_full
+            progress = jobs.find_progress(session, job_id) if tells_progress else None
         events = []
         for item in batch.items:
             position = position.after(item)
             events.append(_encode(item, position))
-        return Chunk(b"".join(events), position, batch.version, batch.is_last, batch.is_full)
+        return Chunk(
+            b"".join(events), position, batch.version, batch.is_last, batch.is_full, _encode_progress(progress)
+        )
 
 
 def _encode(item: Epoch | Event, position: Position) -> bytes:
@@ -78,3 +86,11 @@ def _encode(item: Epoch | Event, position: Position) -> bytes:
         return format_sse_event(data_str=view_epoch(item).model_dump_json(), event="epoch", id=str(position))
     view = EventView.model_validate(item)
     return format_sse_event(data_str=view.model_dump_json(), event=item.kind, id=str(position))
+
+
+def _encode_progress(progress: jobs.Progress | None) -> bytes:
+    """Without an id: whoever comes back is told anew."""
+    if progress is None:
+        return b""
+    view = ProgressEventView(status=progress.status, progress=view_progress(progress), loss=progress.loss_last)
+    return format_sse_event(data_str=view.model_dump_json(), event="progress")

@@ -8,6 +8,7 @@ import numpy as np
 from service.api.schemas.short import LONG, shortened
 from service.jobs.drafts import Draft
 from service.jobs.many import Changes
+from service.store.jobs import Progress
 from service.store.tables import Job
 from slope.answers.jobs import (
     ChangesView,
@@ -40,7 +41,7 @@ def view_job(job: Job, reason: str | None = None) -> JobView:
         timeout_seconds=job.timeout_seconds,
         cross_validation=job.cross_validation,
         metadata=job.metadata_,
-        progress=_progress(job),
+        progress=view_progress(job),
         loss=view_loss(job),
         metrics=job.metrics,
         weights=own.weights,
@@ -105,7 +106,7 @@ def _sample(job: Job) -> SampleView:
     )
 
 
-def _progress(job: Job) -> ProgressView:
+def view_progress(job: Job | Progress) -> ProgressView:
     rate = job.epochs_done / job.seconds if job.seconds > 0 else None
     left = 0 if job.status == "succeeded" else job.epochs - job.epochs_done
     return ProgressView(
