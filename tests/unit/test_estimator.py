@@ -24,7 +24,7 @@ WEIGHTS = np.arange(len(Y)) % 3
 SETTLED: dict[str, Any] = {"epochs": 20, "learning_rate": 0.1, "local": True}
 
 
-@parametrize_with_checks([SlopeRegressor(local=True, epochs=100), SlopeRegressor(**SETTLED)])
+@parametrize_with_checks([SlopeRegressor(local=True)])
 def test_scikit_learn_s_own_checks_pass(estimator: SlopeRegressor, check: Any) -> None:
     check(estimator)
 
