@@ -11,6 +11,11 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+REPORT_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts"
+)
+"""A report is one file, and its script is written into it. It is of no site: it can read and ask for nothing."""
 _ROOT = "{root}"
 _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _CODINGS = {"br": ".br", "gzip": ".gz"}
@@ -30,6 +35,7 @@ class Dashboard:
     def __init__(self, folder: Path = BUILT) -> None:
         page = folder / "index.html"
         self._page = page.read_text() if page.is_file() else None
+        self._report = (folder / "report.html").read_text() if self._page else ""
         self._files = {path.name: path.read_bytes() for path in (folder / "assets").glob("*")} if self._page else {}
 
     @property
@@ -40,6 +46,11 @@ class Dashboard:
         """For a service whose address has this prefix. It must be built."""
         assert self._page is not None
         return self._page.replace(_ROOT, escape(root))
+
+    def report(self, job_id: str, answers: bytes) -> str:
+        """The file of a job that holds these answers, by their addresses, as JSON."""
+        safe = answers.decode().replace("<", r"\u003c")  # nothing in it ends the element that it stands in
+        return self._report.replace("{job}", job_id, 1).replace("{answers}", safe, 1)
 
     def asset(self, name: str, accepted: str) -> Asset | None:
         """In the best of the codings that Accept-Encoding names; None where there is no asset of the name."""

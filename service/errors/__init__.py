@@ -28,6 +28,7 @@ from service.errors.jobs import (
     TooManyNumbers,
 )
 from service.errors.records import (
+    DashboardNotBuilt,
     EpochNotFound,
     EpochTooLong,
     GradientDiffers,
@@ -85,6 +86,7 @@ __all__ = [
     "BodyNotRead",
     "BodyTooLarge",
     "ClientGone",
+    "DashboardNotBuilt",
     "DatabaseDamaged",
     "DatabaseError",
     "DatabaseNotUnicode",

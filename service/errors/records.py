@@ -61,6 +61,18 @@ class StepTooLarge(InvalidRequest):
     title = "The step has too many numbers to be drawn"
 
 
+class DashboardNotBuilt(ServiceError):
+    """A report is made of the dashboard's pages, and this service was installed without them: its own address says
+    how they are built. What a report holds can be asked for call by call."""
+
+    status = 501
+    type = "dashboard-not-built"
+    title = "The dashboard was not built"
+
+    def __init__(self) -> None:
+        super().__init__("A report is made of the dashboard's pages, which this service was installed without")
+
+
 class PicturesMissing(ServiceError):
     """Graphviz is not installed. The operator installs it, or ask for JSON, DOT, Mermaid or text."""
 

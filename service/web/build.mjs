@@ -11,23 +11,45 @@ const here = dirname(fileURLToPath(import.meta.url));
 const made = join(here, `built.${process.pid}`);
 const built = join(here, "built");
 
+const usual = {
+  absWorkingDir: here,
+  bundle: true,
+  minify: true,
+  target: "es2022",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  legalComments: "none",
+};
+
 async function bundle() {
   const { metafile } = await build({
-    absWorkingDir: here,
+    ...usual,
     entryPoints: { app: "src/main.tsx", icon: "src/icon.svg" },
-    bundle: true,
-    minify: true,
     format: "esm",
-    target: "es2022",
-    jsx: "automatic",
-    jsxImportSource: "preact",
     loader: { ".svg": "copy" },
     outdir: join(made, "assets"),
     entryNames: "[name]-[hash]",
     metafile: true,
-    legalComments: "none",
   });
   return metafile;
+}
+
+// A report is one file: its script and its style are written into it, and the server adds what it is about.
+async function writeReport() {
+  const { outputFiles } = await build({
+    ...usual,
+    entryPoints: ["src/report.tsx"],
+    format: "iife",
+    outdir: made,
+    write: false,
+  });
+  const [script, style] = [".js", ".css"].map((end) => outputFiles.find((file) => file.path.endsWith(end)).text);
+  const page = await readFile(join(here, "src/report.html"), "utf8");
+  const safe = script.replaceAll("</script", "<\\/script");
+  await writeFile(
+    join(made, "report.html"),
+    page.replace("{style}", () => style.trim()).replace("{script}", () => safe),
+  );
 }
 
 // The page refers to its assets by their names, and to the address of the service by a mark that the server fills in.
@@ -75,6 +97,7 @@ await mkdir(made, { recursive: true });
 try {
   const metafile = await bundle();
   await writePage();
+  await writeReport();
   await compress();
   await writeLicences(metafile);
   await replaceBuilt();

@@ -171,10 +171,10 @@ class _Drawing:
         return f'<FONT COLOR="{self._palette.forward}"><B>{_text(text)}</B></FONT>'
 
     def _backward(self, text: str) -> str:
-        return f'<FONT COLOR="{self._palette.backward}"><I>{_text(text)}</I></FONT>'
+        return f'<FONT COLOR="{self._palette.backward}"><B>{_text(text)}</B></FONT>'
 
     def _local(self, text: str) -> str:
-        return f'<FONT COLOR="{self._palette.local}">{_text(text)}</FONT>'
+        return f'<FONT COLOR="{self._palette.local}"><I>{_text(text)}</I></FONT>'
 
     def _small(self, text: str) -> str:
         return f'<FONT COLOR="{self._palette.faint}" POINT-SIZE="10">{_text(text)}</FONT>'

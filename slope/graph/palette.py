@@ -5,7 +5,11 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Palette:
-    """Text has a contrast of at least 4.5 to 1 with what is behind it (WCAG 2, level AA)."""
+    """Text has a contrast of at least 4.5 to 1 with what is behind it (WCAG 2, level AA).
+
+    Forward and backward are told apart with every kind of colour blindness; local derivatives have no hue, and are
+    written in italics. The dashboard has the same colours.
+    """
 
     background: str
     ink: str
@@ -23,11 +27,11 @@ THEMES = {
     "light": Palette(
         background="#fffffe",
         ink="#1b1f24",
-        faint="#5b6470",
+        faint="#5c6571",
         line="#8a929c",
         forward="#0b57a4",
-        backward="#b3261e",
-        local="#5b3a8e",
+        backward="#a8430a",
+        local="#5b6470",
         learns="#fff3d1",
         learns_border="#8a6100",
     ),
@@ -37,8 +41,8 @@ THEMES = {
         faint="#a3acb6",
         line="#7d8792",
         forward="#7cb7ff",
-        backward="#ff9a8d",
-        local="#c9aaff",
+        backward="#ffa657",
+        local="#b4bcc6",
         learns="#3a2f12",
         learns_border="#e0b64a",
     ),

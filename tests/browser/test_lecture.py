@@ -1,9 +1,11 @@
 """The lecture in the dashboard: by clicks alone, by keyboard alone, and by the links that both leave in the address."""
 
 import re
+from pathlib import Path
 
+import httpx2
 from e2e.services import Serve
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 WORKER_MS = 60_000
 """A worker that has just been started may take this long to be there."""
@@ -84,3 +86,19 @@ def test_names_from_users_are_text(page: Page, service: Serve) -> None:
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.locator("main img, main b > b, .picture i")).to_have_count(0)
     assert "owned" not in page.title().replace(name, "")
+
+
+def test_a_report_is_one_file_that_is_walked_without_any_request(
+    chromium: Browser, service: Serve, lecture: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "lecture.html"
+    file.write_bytes(httpx2.get(f"{service.url}/v1/jobs/{lecture}/report", timeout=30).content)
+    assert file.stat().st_size <= 300_000
+    with chromium.new_context(offline=True) as context:
+        page, asked = context.new_page(), []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(file.as_uri())
+        page.get_by_role("slider", name="Epoch", exact=True).fill("0")
+        page.get_by_role("link", name="Walk the chain rule of step 2").click()
+        _walk_to_the_end(page)
+    assert asked == [file.as_uri()]

@@ -1,17 +1,24 @@
 """The dashboard's addresses: one page for all, assets that browsers keep, and a sentence where nothing was built."""
 
 import gzip
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import brotli
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from workbench import FakeQueue, problem_of
+from workbench import LECTURE, FakeQueue, problem_of
 
 from service.api.app import create_app
 from service.api.dashboard import Dashboard
 from service.settings import Settings
+
+Trained = Callable[[dict[str, Any]], UUID]
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 JOB = "/jobs/01a2188d-e09c-7511-ac70-a705b87e149a"
@@ -27,6 +34,7 @@ def built(tmp_path: Path) -> Dashboard:
     folder = tmp_path / "built"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text('<script type="module" src="{root}/assets/app-1A2B.js"></script>')
+    (folder / "report.html").write_text('<meta content="/jobs/{job}"><script id="answers">{answers}</script>')
     for suffix, content in (("", SCRIPT), (".gz", gzip.compress(SCRIPT)), (".br", brotli.compress(SCRIPT))):
         (folder / "assets" / f"app-1A2B.js{suffix}").write_bytes(content)
     return Dashboard(folder)
@@ -103,3 +111,44 @@ def test_where_nothing_was_built_every_page_says_so_and_how_to_build_it(
 
 def test_programs_are_told_in_json_what_the_service_is(browser: TestClient) -> None:
     assert browser.get("/", headers={"Accept": "*/*"}).json()["name"] == "Slope"
+
+
+def test_a_report_holds_the_answers_that_its_pages_ask_for(browser: TestClient, trained: Trained) -> None:
+    name = "</script><script>alert(1)</script>"
+    job_id = trained(LECTURE | {"name": name})
+    answer = browser.get(f"/v1/jobs/{job_id}/report", headers={"Accept": "*/*"})
+    found = re.fullmatch(r'<meta content="(.*)"><script id="answers">(.*)</script>', answer.text)
+
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert found is not None
+    assert found[1] == f"/jobs/{job_id}"
+    assert "<" not in found[2]
+    answers = json.loads(found[2])
+    job = f"/v1/jobs/{job_id}"
+    assert answers[job]["name"] == name
+    assert len(answers[f"{job}/epochs"]["data"]) == 10
+    graphs = [address for address in answers if address.endswith("/graph")]
+    assert len(graphs) == 30
+    assert answers[f"{job}/epochs/0/steps/2/graph"]["gradient"]["weights"] == [pytest.approx(-16.2288017)]
+    for address in (f"{job}/predictions", f"{job}/surface", f"{job}/events"):
+        assert answers[address] == browser.get(address, headers={"Accept": "*/*"}).json()
+
+
+def test_of_many_steps_a_report_has_those_of_the_first_epochs_and_of_the_last(
+    browser: TestClient, trained: Trained
+) -> None:
+    job_id = trained({"dataset": {"x": list(range(25)), "y": [1] * 25}, "hyperparameters": {"epochs": 9}})
+    page = browser.get(f"/v1/jobs/{job_id}/report", headers={"Accept": "*/*"}).text
+
+    assert sorted(set(re.findall(r"/epochs/(\d+)/steps/\d+/graph", page))) == ["0", "1", "8"]
+    assert len(re.findall(r"/steps/\d+/graph", page)) == 60
+
+
+def test_a_report_of_no_job_is_not_found_and_without_a_dashboard_there_is_none(
+    browser: TestClient, trained: Trained, app: FastAPI, tmp_path: Path
+) -> None:
+    problem_of(browser.get(f"/v1{JOB}/report", headers={"Accept": "*/*"}), 404)
+    app.state.dashboard = Dashboard(tmp_path)
+    problem = problem_of(browser.get(f"/v1/jobs/{trained(LECTURE)}/report", headers={"Accept": "*/*"}), 501)
+    assert problem["type"] == "/problems/dashboard-not-built"

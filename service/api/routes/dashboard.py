@@ -83,7 +83,7 @@ async def get_asset(
     """A script, a style sheet or a picture of the dashboard."""
     asset = _dashboard(request).asset(name, accept_encoding)
     if asset is None:
-        raise AddressNotFound
+        raise AddressNotFound(_root(request))
     headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
     if asset.coding:
         headers["Content-Encoding"] = asset.coding

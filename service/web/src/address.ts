@@ -1,6 +1,7 @@
 // The address of the page is its state: what is shown is a function of it, and every view is a link.
 
 import { computed, signal } from "@preact/signals";
+import { reportOf } from "./kept.ts";
 
 export const root: string = document.querySelector<HTMLMetaElement>('meta[name="slope-root"]')?.content ?? "";
 
@@ -9,17 +10,27 @@ const location = signal(read());
 export const path = computed(() => location.value.path);
 export const query = computed(() => new URLSearchParams(location.value.search));
 
-addEventListener("popstate", () => {
-  location.value = read();
-});
+for (const change of ["popstate", "hashchange"]) {
+  addEventListener(change, () => {
+    location.value = read();
+  });
+}
 
+/** Where a page is, as links have it. */
+export const hrefOf = (to: string): string => (reportOf === null ? root + to : `#${to}`);
+
+/** A report is one file: its pages are behind the #. */
 function read() {
+  if (reportOf !== null) {
+    const [page = "", search = ""] = window.location.hash.slice(1).split("?");
+    return { path: page || reportOf, search: search && `?${search}` };
+  }
   return { path: window.location.pathname.slice(root.length) || "/", search: window.location.search };
 }
 
 /** Show another page, as a link does. */
 export function go(to: string): void {
-  history.pushState(null, "", root + to);
+  history.pushState(null, "", hrefOf(to));
   location.value = read();
   scrollTo(0, 0);
 }
@@ -42,9 +53,9 @@ let timer = 0;
 /** Browsers refuse more than some hundred changes of the address in half a minute: a drag is one. */
 function writeSoon(): void {
   clearTimeout(timer);
-  const page = window.location.pathname;
+  const { path: page } = location.value;
   timer = window.setTimeout(() => {
-    if (window.location.pathname === page) history.replaceState(null, "", page + location.value.search);
+    if (location.value.path === page) history.replaceState(null, "", hrefOf(page + location.value.search));
   }, 150);
 }
 

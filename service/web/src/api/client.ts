@@ -1,6 +1,7 @@
 // Calls of the API. What it refuses is thrown as a Problem, and so is its absence.
 
 import { root } from "../address.ts";
+import { keptAnswer, reportOf } from "../kept.ts";
 import type { ProblemDetails } from "./types.ts";
 
 export class Problem extends Error {
@@ -28,6 +29,13 @@ const UNREACHABLE: ProblemDetails = {
   detail: "The service does not answer. It may be restarting: this page asks again by itself.",
 };
 
+const NOT_KEPT: ProblemDetails = {
+  type: "about:blank",
+  title: "Not in this report",
+  status: 404,
+  detail: "This report does not hold it: the service that made it does.",
+};
+
 async function call<T>(method: string, to: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<T> {
   const init: RequestInit = { method, headers: { Accept: "application/json", ...headers }, cache: "no-cache" };
   if (body !== undefined) init.body = body;
@@ -42,7 +50,15 @@ async function call<T>(method: string, to: string, body?: BodyInit, headers: Rec
   return content as T;
 }
 
-export const get = <T>(to: string): Promise<T> => call("GET", to);
+export const get = <T>(to: string): Promise<T> => (reportOf === null ? call("GET", to) : kept(to));
+
+/** What a report has no answer for is missing, as if the service did not have it. */
+async function kept<T>(to: string): Promise<T> {
+  const found = keptAnswer(to);
+  if (found === undefined) throw new Problem(NOT_KEPT);
+  return found as T;
+}
+
 export const remove = <T>(to: string): Promise<T> => call("DELETE", to);
 export const post = <T>(to: string, body?: unknown): Promise<T> =>
   body === undefined

@@ -1,6 +1,7 @@
 import { root } from "../address.ts";
 import type { Job } from "../api/types.ts";
 import { bytes, count, number, seconds } from "../format.ts";
+import { reportOf } from "../kept.ts";
 import { Panel } from "../parts/panel.tsx";
 import { Events } from "./events.tsx";
 import { Predictions } from "./predictions.tsx";
@@ -17,8 +18,12 @@ export function Facts({ store, job }: { store: JobStore; job: Job }) {
       <Truth job={job} />
       <Plan job={job} />
       <Events store={store} job={job} />
-      <Repeat job={job} />
-      <Downloads job={job} />
+      {reportOf === null && (
+        <>
+          <Repeat job={job} />
+          <Downloads job={job} />
+        </>
+      )}
     </>
   );
 }
@@ -111,6 +116,7 @@ function Downloads({ job }: { job: Job }) {
   const files = [
     ["Epochs as CSV", `${base}/epochs?format=csv`],
     ["Epochs as Arrow", `${base}/epochs?format=arrow`],
+    ["Report, one file that needs no network", `${base}/report`],
     ["Job as JSON", base],
     ...(job.status === "succeeded" ? [["Model as JSON", `${base}/model`]] : []),
   ];

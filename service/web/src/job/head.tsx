@@ -4,6 +4,7 @@ import { Problem, post, remove } from "../api/client.ts";
 import type { Job } from "../api/types.ts";
 import { now } from "../clock.ts";
 import { number, plural, seconds } from "../format.ts";
+import { reportOf } from "../kept.ts";
 import { Confirm } from "../parts/confirm.tsx";
 import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
@@ -16,7 +17,7 @@ const STALE_SECONDS = 8;
 export function JobHead({ store, job }: { store: JobStore; job: Job }) {
   return (
     <div class="job-head">
-      <p class="crumbs">
+      <p class="crumbs" hidden={reportOf !== null}>
         <Link to="/">Jobs</Link>
         {job.sweep_id && (
           <>
@@ -28,7 +29,7 @@ export function JobHead({ store, job }: { store: JobStore; job: Job }) {
       <div class="page-head">
         <h1>{nameOf(job)}</h1>
         <StatusMark status={job.status} />
-        <Actions store={store} job={job} />
+        {reportOf === null && <Actions store={store} job={job} />}
       </div>
       <p class="job-line">
         {plural(job.dataset.rows, "row")} × {plural(job.dataset.features, "feature")} ·{" "}
@@ -60,6 +61,7 @@ function State({ store, job }: { store: JobStore; job: Job }) {
         </p>
       )}
       {job.status === "queued" && <p class="notice">{job.reason ?? "It waits for a worker."}</p>}
+      {job.status === "paused" && <p class="notice">It is paused. Resumed, it goes on to the same bits.</p>}
       {job.error && (
         <div class="problem">
           <strong>{job.error.code.replaceAll("_", " ")}</strong>
@@ -102,6 +104,16 @@ function Actions({ store, job }: { store: JobStore; job: Job }) {
   }
   return (
     <div class="actions">
+      {["queued", "running"].includes(job.status) && (
+        <button type="button" onClick={() => act(() => post(`/v1/jobs/${job.id}/pause`))}>
+          Pause
+        </button>
+      )}
+      {job.status === "paused" && (
+        <button type="button" class="primary" onClick={() => act(() => post(`/v1/jobs/${job.id}/resume`))}>
+          Resume
+        </button>
+      )}
       {!isFinal(job.status) && (
         <button type="button" onClick={() => act(() => post(`/v1/jobs/${job.id}/cancel`))}>
           Cancel

@@ -3,11 +3,14 @@ import type { TargetedSubmitEvent } from "preact";
 import { Problem, post } from "../api/client.ts";
 import type { Job, Page, Prediction } from "../api/types.ts";
 import { number } from "../format.ts";
+import { reportOf } from "../kept.ts";
 import { DataTable } from "../parts/data_table.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
 import type { JobStore } from "./store.ts";
 import { predict } from "./units.ts";
+
+const MOST_SHOWN = 3;
 
 /** What the model says before and after training, and at the cursor, of points that were asked for and of one's own. */
 export function Predictions({ store, job }: { store: JobStore; job: Job }) {
@@ -27,7 +30,7 @@ export function Predictions({ store, job }: { store: JobStore; job: Job }) {
             if (!point) return [];
             const now = model ? predict(model, point.x) : null;
             return [
-              point.x.map((each) => number(each)).join(", "),
+              shortPoint(point.x),
               number(point.before),
               number(now),
               <b key="after">{number(point.after, 5)}</b>,
@@ -35,7 +38,7 @@ export function Predictions({ store, job }: { store: JobStore; job: Job }) {
           }}
         />
       )}
-      {job.status === "succeeded" ? (
+      {reportOf !== null ? null : job.status === "succeeded" ? (
         <OwnPoint job={job} names={names} onFound={(found) => (own.value = [...own.value, ...found])} />
       ) : (
         <p class="faint">When the job has succeeded, any point can be predicted here.</p>
@@ -83,6 +86,11 @@ function OwnPoint({ job, names, onFound }: OwnPointProps) {
       {problem.value && <ProblemBox problem={problem.value} />}
     </form>
   );
+}
+
+function shortPoint(x: number[]): string {
+  const shown = x.slice(0, MOST_SHOWN).map((each) => number(each, 4));
+  return x.length > MOST_SHOWN ? `${shown.join(", ")} …` : shown.join(", ");
 }
 
 const listed = (names: string[]): string =>

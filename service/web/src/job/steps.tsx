@@ -28,14 +28,15 @@ export function Steps({ store, job }: { store: JobStore; job: Job }) {
     }, 150);
     return () => clearTimeout(timer);
   }, [epoch, job.id]);
-  const steps = found.value?.epoch === epoch ? found.value.steps : (found.value?.steps ?? []);
+  const steps = found.value?.steps ?? [];
+  const shown = found.value?.epoch ?? epoch; // until the others are there
   const perEpoch = Math.ceil(job.plan.steps / job.progress.epochs);
   return (
-    <Panel title={`Steps of epoch ${count(epoch)}`}>
+    <Panel title={`Steps of epoch ${count(shown)}`}>
       {problem.value && <p class="notice">{problem.value.details.detail}</p>}
       <DataTable
-        caption={`Steps of epoch ${epoch}`}
-        columns={["step", "rows", "loss", "gradient", "chain rule"]}
+        caption={`Steps of epoch ${shown}`}
+        columns={["step", "chain rule", "rows", "loss", "gradient"]}
         length={steps.length}
         row={(index) => {
           const step = steps[index];
@@ -43,12 +44,12 @@ export function Steps({ store, job }: { store: JobStore; job: Job }) {
           const to = `/jobs/${job.id}/epochs/${step.epoch}/steps/${step.step}`;
           return [
             step.step,
-            rowsOf(step.rows),
-            number(step.loss),
-            gradientOf(step),
             <Link key={to} to={to} label={`Walk the chain rule of step ${step.step}`}>
               walk
             </Link>,
+            rowsOf(step.rows),
+            number(step.loss),
+            gradientOf(step),
           ];
         }}
       />

@@ -6,6 +6,7 @@ import { get, Problem } from "../api/client.ts";
 import type { Epoch, Job, Page, Prediction, Step } from "../api/types.ts";
 import { isVisible } from "../api/watch.ts";
 import { number } from "../format.ts";
+import { reportOf } from "../kept.ts";
 import { isFinal } from "../parts/status.tsx";
 import { Records } from "./records.ts";
 import type { Stretch } from "./thinning.ts";
@@ -151,7 +152,7 @@ export class JobStore {
   }
 
   private listen(): void {
-    if (this.stream || !isVisible.peek()) return;
+    if (this.stream || reportOf !== null || !isVisible.peek()) return;
     this.stream = new EventSource(`${root}/v1/jobs/${this.id}/events`);
     for (const kind of ["status", "epoch", "warning"]) {
       this.stream.addEventListener(kind, () => {

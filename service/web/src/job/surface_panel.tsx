@@ -5,6 +5,7 @@ import { useAnswer } from "../api/watch.ts";
 import type { Pair } from "../charts/ellipse.ts";
 import { SurfaceChart } from "../charts/surface.tsx";
 import { number } from "../format.ts";
+import { reportOf } from "../kept.ts";
 import { TableBehind } from "../parts/data_table.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { parameterNames } from "./lines.ts";
@@ -34,8 +35,11 @@ export function SurfacePanel({ store, job }: { store: JobStore; job: Job }) {
   const index = store.epoch.value < 0 ? 0 : indexAt(epochs, store.epoch.value) + (start ? 1 : 0);
   const names = surface.parameters.map((name) => called(name, job));
   return (
-    <Panel title="Loss surface" controls={isWide && <Choices surface={surface} job={job} />}>
+    <Panel title="Loss surface" controls={isWide && reportOf === null && <Choices surface={surface} job={job} />}>
       <SurfaceChart {...{ surface, path, index, names }} />
+      {isWide && (
+        <p class="faint">The other parameters are held as they were after epoch {number(surface.epoch, 9)}.</p>
+      )}
       {job.scaled && <p class="faint">Of the standardized columns, in which the job is trained.</p>}
       <TableBehind
         caption="The path of the run"

@@ -12,7 +12,7 @@ import { ProblemBox } from "../parts/problem.tsx";
 import { title } from "../parts/shell.tsx";
 import { isFinal } from "../parts/status.tsx";
 
-const STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"];
+const STATUSES = ["queued", "running", "paused", "succeeded", "failed", "cancelled"];
 const SORTS = [
   ["-created", "Newest first"],
   ["created", "Oldest first"],

@@ -4,6 +4,7 @@ import { withQuery } from "../api/client.ts";
 import type { Epoch, Job, Page, Step, StepGraph } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { count } from "../format.ts";
+import { reportOf } from "../kept.ts";
 import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { Panel } from "../parts/panel.tsx";
@@ -33,7 +34,12 @@ export function StepPage({ id, epoch, step }: StepPageProps) {
   return (
     <>
       <p class="crumbs">
-        <Link to="/">Jobs</Link> › <Link to={`/jobs/${id}?epoch=${epoch}`}>{name}</Link>
+        {reportOf === null && (
+          <>
+            <Link to="/">Jobs</Link> ›{" "}
+          </>
+        )}
+        <Link to={`/jobs/${id}?epoch=${epoch}`}>{name}</Link>
       </p>
       <div class="page-head">
         <h1>

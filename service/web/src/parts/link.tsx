@@ -1,5 +1,5 @@
 import type { ComponentChildren, TargetedMouseEvent } from "preact";
-import { go, root } from "../address.ts";
+import { go, hrefOf } from "../address.ts";
 
 interface LinkProps {
   to: string;
@@ -17,7 +17,7 @@ export function Link({ to, children, class: name, current, label }: LinkProps) {
     go(to);
   }
   return (
-    <a href={root + to} onClick={follow} class={name} aria-current={current ? "page" : undefined} aria-label={label}>
+    <a href={hrefOf(to)} onClick={follow} class={name} aria-current={current ? "page" : undefined} aria-label={label}>
       {children}
     </a>
   );
