@@ -12,6 +12,7 @@ from browser.watching import Watched
 from service.api.dashboard import BUILT
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not here")
+playwright.expect.set_options(timeout=30_000)  # the first graph of a service loads torch
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
