@@ -129,16 +129,31 @@ def predictions(job_id: str) -> Call[list[Json]]:
     return found
 
 
-def predict(job_id: str, x: list[Any], *, epoch: int | None = None) -> Call[list[Json]]:
-    """Predictions for points: numbers, or rows of D numbers."""
-    page = yield from request_json("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"x": x}, epoch))
+def predict(
+    job_id: str, x: list[Any], *, epoch: int | None = None, interval: Json | None = None, timeout: float = 3600.0
+) -> Call[list[Json]]:
+    """Predictions for points: numbers, or rows of D numbers. With `interval`, `{"kind": …, "level": …}`, their bounds.
+
+    Of large data a worker may have to look at every row for those: it is waited for, at most `timeout` seconds.
+    """
+    page = yield from _predict(job_id, _at_epoch({"x": x}, epoch), interval, timeout)
     found: list[Json] = page["data"]
     return found
 
 
-def score(job_id: str, dataset: Json, *, epoch: int | None = None) -> Call[Json]:
-    """Predictions for the rows of a stored dataset, `{"id": …}`, and how well they fit its target."""
-    return request_json("POST", f"/v1/jobs/{job_id}/predict", json=_at_epoch({"dataset": dataset}, epoch))
+def score(
+    job_id: str, dataset: Json, *, epoch: int | None = None, interval: Json | None = None, timeout: float = 3600.0
+) -> Call[Json]:
+    """Predictions for the rows of a stored dataset, `{"id": …}`, and how well they fit its target; with bounds as
+    `predict` has them."""
+    return _predict(job_id, _at_epoch({"dataset": dataset}, epoch), interval, timeout)
+
+
+def _predict(job_id: str, asked: Json, interval: Json | None, timeout: float) -> Call[Json]:
+    """The API says by 503 and Retry-After that a worker looks at the rows."""
+    wanted = asked if interval is None else asked | {"interval": interval}
+    seconds = 0.0 if interval is None else timeout
+    return request_json("POST", f"/v1/jobs/{job_id}/predict", json=wanted, repeat_seconds=seconds)
 
 
 def invoke(job_id: str, table: bytes) -> Call[Json]:

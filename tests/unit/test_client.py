@@ -121,6 +121,28 @@ def test_a_look_at_every_row_is_waited_for(asking: Callable[[Handler], Ask], nam
         asking(underway)(name, "7", timeout=0.5)
 
 
+@pytest.mark.parametrize(
+    ("name", "what", "found"), [("predict", [4.0], []), ("score", {"id": "8"}, {"data": []})], ids=["predict", "score"]
+)
+def test_bounds_of_predictions_are_waited_for(
+    asking: Callable[[Handler], Ask], name: str, what: Any, found: Any
+) -> None:
+    interval, answers = {"kind": "prediction"}, iter([503, 200])
+    requests: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        status = next(answers)
+        return httpx2.Response(status, json={"data": []}, headers={"Retry-After": "0"} if status == 503 else {})
+
+    assert asking(answer)(name, "7", what, interval=interval) == found
+    assert [json.loads(request.content)["interval"] for request in requests] == [interval] * 2
+
+    underway = {"type": "/problems/pass-underway", "title": "Underway", "status": 503, "detail": "A worker looks"}
+    with pytest.raises(Problem, match="A worker looks"):  # without bounds nothing is waited for
+        asking(lambda request: httpx2.Response(503, json=underway, headers={"Retry-After": "0"}))(name, "7", what)
+
+
 FINISHED = {"status": "succeeded", "progress": {"jobs": 1, "jobs_ended": 1}}
 AWAY: dict[str, httpx2.Response | httpx2.TransportError] = {
     "no connection": httpx2.ConnectError("refused"),
