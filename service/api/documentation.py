@@ -1,6 +1,8 @@
 """The OpenAPI document: FastAPI's, complete, and in a form that generators of clients understand."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -42,6 +44,8 @@ Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those ab
 }
 """What the document says of the service as a whole."""
 
+ANSWERS = Path(__file__).with_name("answers.json")
+"""Answers that were given, by operation and status: tests/integration/test_api_examples.py gives them again."""
 _REFERENCE = "#/components/schemas/{model}"
 _bodies: list[type[BaseModel]] = []
 _STOCK_ERRORS = ("HTTPValidationError", "ValidationError")
@@ -78,12 +82,14 @@ def document_headers(*names: str) -> dict[str, Any]:
 
 def _in_full(document: dict[str, Any]) -> dict[str, Any]:
     _add_bodies_and_problems(document["components"]["schemas"])
+    answers = json.loads(ANSWERS.read_bytes())
     document["security"] = []  # whoever reaches the service may ask
     for operations in document["paths"].values():
         for operation in operations.values():
             for each in operation.get("parameters", []):
                 each.setdefault("description", _PARAMETERS.get(each["name"].lower(), ""))
             responses = operation["responses"]
+            _show_answer(operation, answers)
             responses.pop("422", None)
             responses |= {"4XX": _PROBLEM, "default": _PROBLEM}
     for schema in list(_objects(document)):
@@ -98,6 +104,12 @@ def _add_bodies_and_problems(schemas: dict[str, Any]) -> None:
     modes = [(ProblemView, "serialization"), (FaultView, "serialization"), *((body, "validation") for body in _bodies)]
     _, others = models_json_schema(modes, ref_template=_REFERENCE)  # type: ignore[arg-type]
     schemas |= others["$defs"]
+
+
+def _show_answer(operation: dict[str, Any], answers: dict[str, Any]) -> None:
+    """The answers that were given, by their status."""
+    for status, answer in answers.get(operation["operationId"], {}).items():
+        operation["responses"][status]["content"]["application/json"]["example"] = answer
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
