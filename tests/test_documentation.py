@@ -12,6 +12,7 @@ from typer.models import OptionInfo
 
 from service.commands.remote.connection import Url
 from service.settings import Settings
+from slope.client.address import KEY_VARIABLE
 
 ROOT = Path(__file__).parents[1]
 _SETTING = re.compile(r"SLOPE_[A-Z_]+[A-Z]")
@@ -70,9 +71,9 @@ def test_commands_are_run_by_a_test_or_say_why_not() -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    """As a field, as the address that commands ask, or as a variable of docker-compose.yml."""
+    """As a field, as the address or the key of commands and clients, or as a variable of docker-compose.yml."""
     [address] = [each for each in get_args(Url) if isinstance(each, OptionInfo)]
-    known = {f"SLOPE_{name.upper()}" for name in Settings.model_fields} | {str(address.envvar)}
+    known = {f"SLOPE_{name.upper()}" for name in Settings.model_fields} | {str(address.envvar), KEY_VARIABLE}
     known |= set(_SETTING.findall((ROOT / "docker-compose.yml").read_text()))
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     assert {name for page in pages for name in _SETTING.findall(page.read_text())} <= known

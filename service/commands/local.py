@@ -43,7 +43,7 @@ def _address(process: "subprocess.Popen[str]") -> str:
 def _wait_until_ready(url: str) -> None:
     deadline = monotonic() + START_SECONDS
     with Client(url) as client:
-        while (readiness := client.readiness())["status"] != "ready":
+        while (readiness := client.readiness()).status != "ready":
             if monotonic() > deadline:
                 sys.exit(f"The service did not become ready: {readiness}")
             sleep(0.1)

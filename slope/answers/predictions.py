@@ -53,3 +53,8 @@ class ScoringView(Page[ScoredRowView]):
     """How many were predicted."""
     fit: FitsView | None
     """How well the target was predicted, where the dataset has it."""
+
+
+class InvocationAnswer(View):
+    predictions: list[float | None]
+    """One for each row; numbers that are not finite are null."""

@@ -16,6 +16,7 @@ class View(BaseModel):
         from_attributes=True,
         use_attribute_docstrings=True,
         frozen=True,
+        defer_build=True,  # a client uses few of them
         json_schema_serialization_defaults_required=True,
     )
 

@@ -2,6 +2,7 @@
 
 from slope.client.async_client import AsyncClient
 from slope.client.client import Client
-from slope.client.problem import InvalidRequest, Problem
+from slope.client.job import AsyncJob, Job
+from slope.client.problem import InvalidRequest, JobFailed, Problem, UnexpectedAnswer
 
-__all__ = ["AsyncClient", "Client", "InvalidRequest", "Problem"]
+__all__ = ["AsyncClient", "AsyncJob", "Client", "InvalidRequest", "Job", "JobFailed", "Problem", "UnexpectedAnswer"]

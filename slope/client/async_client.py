@@ -2,78 +2,98 @@
 
 from asyncio import sleep
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import wraps
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 from httpx2 import TransportError
 
-from slope.client import alias_calls, calls, dataset_calls, graph_calls, statistics_calls, sweep_calls
-from slope.client.client import LOOPBACK, TIMEOUT_SECONDS
-from slope.client.exchange import Call, Download, Listing, Request, with_scheme
-from slope.client.problem import Json, checked
+from slope.answers.jobs import JobView
+from slope.client import (
+    address,
+    alias_calls,
+    calls,
+    dataset_calls,
+    graph_calls,
+    statistics_calls,
+    sweep_calls,
+    training,
+)
+from slope.client.exchange import Call, Download, Id, Listing, Request
+from slope.client.job import AsyncJob
+from slope.client.methods import always, described, within
+from slope.client.persistence import LOST, RETRY_SECONDS, persistent
+from slope.client.problem import checked
+from slope.client.watching import Told, Watching
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-
-_DIRECT: dict[str, httpx2.AsyncBaseTransport | None] = dict.fromkeys(LOOPBACK)
+Item = TypeVar("Item")
 
 
 def _run(
     call: Callable[Parameters, Call[Result]],
 ) -> Callable[Concatenate["AsyncClient", Parameters], Awaitable[Result]]:
-    @wraps(call)
     async def method(self: "AsyncClient", /, *args: Parameters.args, **options: Parameters.kwargs) -> Result:
-        steps = call(*args, **options)
-        try:
-            request = next(steps)
-            while True:
-                try:
-                    response = await self._send(request)
-                except TransportError as error:
-                    request = steps.throw(error)
-                else:
-                    request = steps.send(response)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+        return await self.run(call(*args, **options))
 
-    return method
+    return described(method, call, within(Awaitable))
 
 
 def _each(
-    listing: Callable[Parameters, Listing],
-) -> Callable[Concatenate["AsyncClient", Parameters], AsyncIterator[Json]]:
-    @wraps(listing)
+    listing: Callable[Parameters, Listing[Item]],
+) -> Callable[Concatenate["AsyncClient", Parameters], AsyncIterator[Item]]:
     async def method(
         self: "AsyncClient", /, *args: Parameters.args, **options: Parameters.kwargs
-    ) -> AsyncIterator[Json]:
-        pages, following = listing(*args, **options), ""
+    ) -> AsyncIterator[Item]:
+        pages = listing(*args, **options)
+        following: str | None = ""
         while following is not None:
-            page = await self._page(pages, following)
-            for item in page["data"]:
+            page = await self.run(pages.page(following))
+            for item in page.data:
                 yield item
-            following = page["next"]
+            following = page.next
 
-    return method
+    return described(method, listing, within(AsyncIterator))
 
 
 def _save(
     download: Callable[Parameters, Download],
 ) -> Callable[Concatenate["AsyncClient", Parameters], Awaitable[None]]:
-    @wraps(download)
     async def method(self: "AsyncClient", /, *args: Parameters.args, **options: Parameters.kwargs) -> None:
         await self._fetch(download(*args, **options))
 
-    return method
+    return described(method, download, within(Awaitable))
+
+
+def _begin(
+    call: Callable[Parameters, Call[JobView]],
+) -> Callable[Concatenate["AsyncClient", Parameters], Awaitable[AsyncJob]]:
+    async def method(self: "AsyncClient", /, *args: Parameters.args, **options: Parameters.kwargs) -> AsyncJob:
+        return AsyncJob(self, await self.run(call(*args, **options)))
+
+    return described(method, call, always(Awaitable[AsyncJob]))
 
 
 class AsyncClient:
-    """Talks to one service. Use it as an asynchronous context manager, or close it."""
+    """Talks to one service. Use it as an asynchronous context manager, or close it.
 
-    def __init__(self, url: str = "http://127.0.0.1:8000") -> None:
-        self._http = httpx2.AsyncClient(base_url=with_scheme(url), timeout=TIMEOUT_SECONDS, mounts=_DIRECT)
+    `url` and `api_key` are as SLOPE_URL and SLOPE_API_KEY say where they are not given; the key is sent as a Bearer
+    token. `timeout` is how long a request may take, in seconds; one that does no harm when it is made again is, for
+    `retry_seconds`, while the service is away. `transport` is httpx2's, in the place of the network.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeout: float = address.TIMEOUT_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx2.AsyncClient(**address.options(url, api_key, timeout, transport))
+        self._retry_seconds = retry_seconds
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,8 +104,11 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
+        """Give its connections back."""
         await self._http.aclose()
 
+    train = _begin(training.train)
+    attach = _begin(training.attach)
     submit = _run(calls.submit)
     plan = _run(calls.plan)
     job = _run(calls.job)
@@ -140,15 +163,50 @@ class AsyncClient:
     delete_sweep = _run(sweep_calls.delete_sweep)
     readiness = _run(calls.readiness)
 
-    _page = _run(Listing.page)
+    async def watch(self, job_id: Id, timeout: float = 3600.0) -> AsyncIterator[Told]:
+        """A job's epochs, status changes and warnings as they happen, from its beginning to its end.
+
+        Every one comes once, however often the connection is lost. Raises TimeoutError.
+        """
+        watching = Watching(job_id, timeout)
+        while not watching.is_over:
+            request = watching.request()
+            await sleep(request.delay)
+            try:
+                async with self._http.stream(request.method, request.path, **request.arguments) as response:
+                    if not response.is_success:
+                        await response.aread()
+                    watching.begun(response)
+                    if response.is_success:
+                        async for line in response.aiter_lines():
+                            if (told := watching.told(line)) is not None:
+                                yield told
+            except LOST as error:
+                watching.lost(error)
+
+    async def run(self, call: Call[Result]) -> Result:
+        """Make the requests of a call."""
+        steps = persistent(call, self._retry_seconds)
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    response = await self._send(request)
+                except TransportError as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(response)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
     async def _send(self, request: Request) -> httpx2.Response:
         await sleep(request.delay)
-        return await self._http.request(request.method, request.path, **request.options)
+        return await self._http.request(request.method, request.path, **request.arguments)
 
     async def _fetch(self, download: Download) -> None:
         request = download.request
-        async with self._http.stream(request.method, request.path, **request.options) as response:
+        async with self._http.stream(request.method, request.path, **request.arguments) as response:
             if response.is_error:
                 await response.aread()
             checked(response)

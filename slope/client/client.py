@@ -1,7 +1,6 @@
-"""The synchronous client. It speaks the JSON of the API and adds no types of its own."""
+"""The synchronous client."""
 
 from collections.abc import Callable, Iterator
-from functools import wraps
 from time import sleep
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -9,71 +8,89 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import httpx2
 from httpx2 import TransportError
 
-from slope.client import alias_calls, calls, dataset_calls, graph_calls, statistics_calls, sweep_calls
-from slope.client.calls import HOLD_SECONDS
-from slope.client.exchange import Call, Download, Listing, Request, with_scheme
-from slope.client.problem import Json, checked
+from slope.answers.jobs import JobView
+from slope.client import (
+    address,
+    alias_calls,
+    calls,
+    dataset_calls,
+    graph_calls,
+    statistics_calls,
+    sweep_calls,
+    training,
+)
+from slope.client.exchange import Call, Download, Id, Listing, Request
+from slope.client.job import Job
+from slope.client.methods import always, described, returned, within
+from slope.client.persistence import LOST, RETRY_SECONDS, persistent
+from slope.client.problem import checked
+from slope.client.watching import Told, Watching
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-
-TIMEOUT_SECONDS = HOLD_SECONDS + 30
-LOOPBACK = [f"all://{host}" for host in ("127.0.0.1", "localhost", "[::1]")]
-_DIRECT: dict[str, httpx2.BaseTransport | None] = dict.fromkeys(LOOPBACK)
-"""No proxy of the environment leads to this machine."""
+Item = TypeVar("Item")
 
 
 def _run(
     call: Callable[Parameters, Call[Result]],
 ) -> Callable[Concatenate["Client", Parameters], Result]:
-    @wraps(call)
     def method(self: "Client", /, *args: Parameters.args, **options: Parameters.kwargs) -> Result:
-        steps = call(*args, **options)
-        try:
-            request = next(steps)
-            while True:
-                try:
-                    response = self._send(request)
-                except TransportError as error:
-                    request = steps.throw(error)
-                else:
-                    request = steps.send(response)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+        return self.run(call(*args, **options))
 
-    return method
+    return described(method, call, returned)
 
 
 def _each(
-    listing: Callable[Parameters, Listing],
-) -> Callable[Concatenate["Client", Parameters], Iterator[Json]]:
-    @wraps(listing)
-    def method(self: "Client", /, *args: Parameters.args, **options: Parameters.kwargs) -> Iterator[Json]:
-        pages, following = listing(*args, **options), ""
+    listing: Callable[Parameters, Listing[Item]],
+) -> Callable[Concatenate["Client", Parameters], Iterator[Item]]:
+    def method(self: "Client", /, *args: Parameters.args, **options: Parameters.kwargs) -> Iterator[Item]:
+        pages = listing(*args, **options)
+        following: str | None = ""
         while following is not None:
-            page = self._page(pages, following)
-            yield from page["data"]
-            following = page["next"]
+            page = self.run(pages.page(following))
+            yield from page.data
+            following = page.next
 
-    return method
+    return described(method, listing, within(Iterator))
 
 
 def _save(
     download: Callable[Parameters, Download],
 ) -> Callable[Concatenate["Client", Parameters], None]:
-    @wraps(download)
     def method(self: "Client", /, *args: Parameters.args, **options: Parameters.kwargs) -> None:
         self._fetch(download(*args, **options))
 
-    return method
+    return described(method, download, returned)
+
+
+def _begin(
+    call: Callable[Parameters, Call[JobView]],
+) -> Callable[Concatenate["Client", Parameters], Job]:
+    def method(self: "Client", /, *args: Parameters.args, **options: Parameters.kwargs) -> Job:
+        return Job(self, self.run(call(*args, **options)))
+
+    return described(method, call, always(Job))
 
 
 class Client:
-    """Talks to one service. Use it as a context manager, or close it."""
+    """Talks to one service. Use it as a context manager, or close it.
 
-    def __init__(self, url: str = "http://127.0.0.1:8000") -> None:
-        self._http = httpx2.Client(base_url=with_scheme(url), timeout=TIMEOUT_SECONDS, mounts=_DIRECT)
+    `url` and `api_key` are as SLOPE_URL and SLOPE_API_KEY say where they are not given; the key is sent as a Bearer
+    token. `timeout` is how long a request may take, in seconds; one that does no harm when it is made again is, for
+    `retry_seconds`, while the service is away. `transport` is httpx2's, in the place of the network.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeout: float = address.TIMEOUT_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self._http = httpx2.Client(**address.options(url, api_key, timeout, transport))
+        self._retry_seconds = retry_seconds
 
     def __enter__(self) -> Self:
         return self
@@ -84,8 +101,11 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Give its connections back."""
         self._http.close()
 
+    train = _begin(training.train)
+    attach = _begin(training.attach)
     submit = _run(calls.submit)
     plan = _run(calls.plan)
     job = _run(calls.job)
@@ -140,15 +160,50 @@ class Client:
     delete_sweep = _run(sweep_calls.delete_sweep)
     readiness = _run(calls.readiness)
 
-    _page = _run(Listing.page)
+    def watch(self, job_id: Id, timeout: float = 3600.0) -> Iterator[Told]:
+        """A job's epochs, status changes and warnings as they happen, from its beginning to its end.
+
+        Every one comes once, however often the connection is lost. Raises TimeoutError.
+        """
+        watching = Watching(job_id, timeout)
+        while not watching.is_over:
+            request = watching.request()
+            sleep(request.delay)
+            try:
+                with self._http.stream(request.method, request.path, **request.arguments) as response:
+                    if not response.is_success:
+                        response.read()
+                    watching.begun(response)
+                    if response.is_success:
+                        for line in response.iter_lines():
+                            if (told := watching.told(line)) is not None:
+                                yield told
+            except LOST as error:
+                watching.lost(error)
+
+    def run(self, call: Call[Result]) -> Result:
+        """Make the requests of a call."""
+        steps = persistent(call, self._retry_seconds)
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    response = self._send(request)
+                except TransportError as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(response)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
     def _send(self, request: Request) -> httpx2.Response:
         sleep(request.delay)
-        return self._http.request(request.method, request.path, **request.options)
+        return self._http.request(request.method, request.path, **request.arguments)
 
     def _fetch(self, download: Download) -> None:
         request = download.request
-        with self._http.stream(request.method, request.path, **request.options) as response:
+        with self._http.stream(request.method, request.path, **request.arguments) as response:
             if response.is_error:
                 response.read()
             checked(response)

@@ -4,21 +4,29 @@ A call is a generator: it yields requests, is sent their responses, and returns 
 and throws into it what went wrong on the way.
 """
 
-import logging
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from random import uniform
-from time import monotonic
-from typing import Any, BinaryIO, TypeVar
-from uuid import uuid4
+from typing import Any, BinaryIO, Generic, Self, TypeVar, cast
+from uuid import UUID, uuid4
 
 import httpx2
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
-from slope.client.problem import Json, checked
+from slope import __version__
+from slope.answers.view import Page
+from slope.client.problem import UnexpectedAnswer, checked
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
+Json = dict[str, Any]
+Document = dict[str, Any] | BaseModel
+"""What is sent as JSON; a model as well, such as a job that was answered."""
+Id = UUID | str
+"""Of a job, a dataset or a sweep."""
 
 
 @dataclass(frozen=True)
@@ -30,36 +38,49 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     delay: float = 0.0
     """Seconds to let pass before it is made."""
+    repeat_seconds: float | None = 0.0
+    """For how long it is made again while the service is away. None is as long as its client says."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The options, with JSON written: ids, times and NumPy's numbers are what JSON has for them."""
+        if "json" not in self.options:
+            return self.options
+        others = {name: value for name, value in self.options.items() if name != "json"}
+        headers = {"Content-Type": "application/json", **others.get("headers", {})}
+        return others | {"content": to_json(self.options["json"], fallback=_of_array), "headers": headers}
+
+
+def _of_array(value: Any) -> Any:
+    return value.tolist()
 
 
 Call = Generator[Request, httpx2.Response, Result]
 
-SUBMIT_SECONDS = 20.0
-"""How long a submission is repeated while the service is away: it is restarted in less."""
-
-_LOST = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.ProxyError)
-"""What a request comes to where nobody answers, or the connection ends before the answer."""
-_AWAY = (429, 502, 503, 504)
-"""Statuses of a service, or of a proxy before it, that may answer in a moment."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
-
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
-class Listing:
+class Listing(Generic[Item]):
     """Items that come page by page."""
 
     path: str
+    read: Callable[[bytes], Page[Item]]
+    """Finds the page in an answer."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    member: str | None = None
-    """The member of the answer that is the page, where it is not all of it."""
 
-    def page(self, following: str) -> Call[Json]:
+    @classmethod
+    def of(cls, kind: type[Item], path: str, parameters: Mapping[str, Any] | None = None) -> Self:
+        """Answers that are pages of items of this kind."""
+
+        def page(content: bytes) -> Page[Item]:
+            found: Page[Item] = read(_page_of(cast(Any, kind)), content)
+            return found
+
+        return cls(path, page, parameters or {})
+
+    def page(self, following: str) -> Call[Page[Item]]:
         begin = {"after": following} if following else {}
-        answer = yield from request_json("GET", self.path, params={**self.parameters, **begin})
-        page: Json = answer if self.member is None else answer[self.member]
-        return page
+        response = yield Request("GET", self.path, {"params": {**self.parameters, **begin}}, repeat_seconds=None)
+        return self.read(checked(response).content)
 
 
 @dataclass(frozen=True)
@@ -81,47 +102,55 @@ class Download:
             partial.unlink(missing_ok=True)
 
 
-def request_json(method: str, path: str, *, repeat_seconds: float = 0.0, **options: Any) -> Call[Json]:
-    """The body of an answer. Raises Problem."""
-    response = yield from repeat(Request(method, path, options), repeat_seconds)
-    body: Json = checked(response).json()
-    return body
+def ask(kind: type[Result], path: str, **options: Any) -> Call[Result]:
+    """What a GET answers. While the service is away it is made again, for as long as the client says."""
+    return change(kind, "GET", path, repeat_seconds=None, **options)
 
 
-def repeat(request: Request, seconds: float) -> Call[httpx2.Response]:
-    """The answer to a request that does no harm when it is made again. While the service is away, it is, for this long.
-
-    It is away where a connection is refused or lost, and where it says so: by 429, 502, 503, 504, or by Retry-After.
-    When the time is over, the last answer is given, or the last error raised.
-    """
-    end, pause = monotonic() + seconds, _FIRST_PAUSE
-    while True:
-        try:
-            response = yield request
-        except _LOST as error:
-            if monotonic() + pause > end:
-                raise
-            reason, delay = str(error), pause
-        else:
-            delay = max(pause, retry_after(response))
-            if not _is_away(response) or monotonic() + delay > end:
-                return response
-            reason = f"it answered {response.status_code}"
-        if pause == _FIRST_PAUSE:
-            log.warning("The service is away (%s): trying again", reason)
-        # Longer or shorter by chance: those who lost their connections together are not to come back together.
-        request = replace(request, delay=delay * uniform(1.0, 1.5))  # noqa: S311
-        pause = min(2 * pause, _LONGEST_PAUSE)
+def change(
+    kind: type[Result],
+    method: str,
+    path: str,
+    *,
+    repeat_seconds: float | None = 0.0,
+    delay: float = 0.0,
+    **options: Any,
+) -> Call[Result]:
+    """The body of an answer, as this kind. Raises Problem, and UnexpectedAnswer where it is another."""
+    response = yield Request(method, path, options, delay, repeat_seconds)
+    return read(kind, checked(response).content)
 
 
-def _is_away(response: httpx2.Response) -> bool:
-    return response.status_code in _AWAY or (response.is_error and "retry-after" in response.headers)
+def send(method: str, path: str, **options: Any) -> Call[None]:
+    """An answer without a body. Raises Problem."""
+    checked((yield Request(method, path, options)))
 
 
-def retry_after(response: httpx2.Response) -> float:
-    """In seconds; a date, as some proxies give it, counts as none."""
-    value = response.headers.get("retry-after", "")
-    return float(value) if value.isascii() and value.isdigit() else 0.0
+def read(kind: type[Result], content: bytes) -> Result:
+    """An answer's JSON as this kind. Raises UnexpectedAnswer."""
+    try:
+        found: Result = _reader(cast(Any, kind)).validate_json(content)
+    except ValidationError as error:
+        raise UnexpectedAnswer(
+            f"The service's answer is no {kind.__name__} as this client, Slope {__version__}, knows it: is the service"
+            f" of another version? Use a client of the service's version. {error}"
+        ) from error
+    return found
+
+
+@cache
+def _reader(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+@cache
+def _page_of(kind: Any) -> Any:
+    return Page[kind]
+
+
+def given(**values: Any) -> Json:
+    """What is not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def with_scheme(url: str) -> str:

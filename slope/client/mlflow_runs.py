@@ -45,7 +45,7 @@ def export_run(client: "Client", job_id: str | UUID, tracking_uri: str, *, exper
 
     Raises ValueError where it has not ended, TrackingFailed, and ModuleNotFoundError without MLflow's libraries.
     """
-    job = JobView.model_validate(client.job(str(job_id)))
+    job = client.job(job_id)
     if job.status not in FINAL:
         raise ValueError(f"The job is {job.status}: it can be exported when it has ended")
     _need_libraries()

@@ -1,8 +1,10 @@
-"""What a client raises when the service refuses a request."""
+"""What a client raises."""
 
 from typing import Any
 
 import httpx2
+
+from slope.answers.jobs import JobView
 
 Json = dict[str, Any]
 
@@ -19,9 +21,27 @@ class Problem(Exception):
         said = "" if self.detail == first else f" {self.detail.removesuffix(f': {first}')}"
         super().__init__(f"{details.get('title', 'The service answered')} ({self.status}):{said}{faults}")
 
+    @property
+    def pointers(self) -> list[str]:
+        """JSON Pointers to what is wrong in the request."""
+        return [fault["pointer"] for fault in self.errors]
+
 
 class InvalidRequest(Problem, ValueError):
     """The service cannot take the values of a request: 422."""
+
+
+class UnexpectedAnswer(Exception):
+    """The service answered something that this client does not know: it may be of another version."""
+
+
+class JobFailed(RuntimeError):
+    """The service trained, and there is no model. `job` says why."""
+
+    def __init__(self, job: JobView) -> None:
+        code, detail = (job.error.code, job.error.detail) if job.error else (job.status, None)
+        super().__init__(f"Job {job.id} {job.status} ({code}): {detail}")
+        self.job = job
 
 
 def checked(response: httpx2.Response) -> httpx2.Response:

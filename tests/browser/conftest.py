@@ -56,9 +56,9 @@ def lecture(service: Serve) -> str:
     from service.commands.demo import LECTURE
 
     with service.client as client:
-        job = client.wait(client.submit(LECTURE)["id"], timeout=60)
-    assert job["status"] == "succeeded"
-    return str(job["id"])
+        job = client.wait(client.submit(LECTURE).id, timeout=60)
+    assert job.status == "succeeded"
+    return str(job.id)
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +66,9 @@ def known(service: Serve, lecture: str) -> dict[str, str]:
     """Ids of a job, of a dataset and of a sweep over it that has ended."""
     with service.client as client:
         dataset = client.upload(CARS)
-        request = {"name": "rates", "dataset": {"id": dataset["id"]}, "grid": {"learning_rate": [1e-4, 1e-3]}}
-        sweep = client.wait_for_sweep(client.submit_sweep(request)["id"], timeout=60)
-    return {"job": lecture, "dataset": dataset["id"], "sweep": sweep["id"]}
+        request = {"name": "rates", "dataset": {"id": dataset.id}, "grid": {"learning_rate": [1e-4, 1e-3]}}
+        sweep = client.wait_for_sweep(client.submit_sweep(request).id, timeout=60)
+    return {"job": lecture, "dataset": str(dataset.id), "sweep": str(sweep.id)}
 
 
 CARS = Path(__file__).parents[2] / "docs" / "tutorials" / "cars.csv"

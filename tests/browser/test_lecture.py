@@ -79,10 +79,10 @@ def test_names_from_users_are_text(page: Page, service: Serve) -> None:
     name = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
     with service.client as client:
         request = {"name": name, "dataset": {"x": [1, 2], "y": [2, 4], "features": [name], "target": "<i>y</i>"}}
-        job = client.wait(client.submit(request)["id"], timeout=60)
+        job = client.wait(client.submit(request).id, timeout=60)
     page.goto("/")
     expect(page.get_by_role("link", name=name)).to_be_visible()
-    page.goto(f"/jobs/{job['id']}")
+    page.goto(f"/jobs/{job.id}")
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.locator("main img, main b > b, .picture i")).to_have_count(0)
     assert "owned" not in page.title().replace(name, "")

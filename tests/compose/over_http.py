@@ -28,17 +28,17 @@ def ready(client: Client, workers: str) -> None:
 
 def lecture(client: Client) -> None:
     """The lecture's job has the lecture's numbers, every one of them."""
-    job = client.wait(client.submit(lecture_request())["id"], timeout=LIMIT_SECONDS)
-    expect(job["status"], "succeeded")
-    epochs = list(client.epochs(job["id"]))
+    job = client.wait(client.submit(lecture_request()).id, timeout=LIMIT_SECONDS)
+    expect(job.status, "succeeded")
+    epochs = list(client.epochs(job.id))
     expect(len(epochs), len(LECTURE["records"]))
     for epoch, record in zip(epochs, LECTURE["records"], strict=True):
-        expect(epoch["last_loss"], record["last_loss"])
-        expect(epoch["weights"], [record["weight_after"]])
-        gradients = [step["gradient"]["weights"] for step in client.steps(job["id"], record["epoch"])]
+        expect(epoch.last_loss, record["last_loss"])
+        expect(epoch.weights, [record["weight_after"]])
+        gradients = [step.gradient.weights for step in client.steps(job.id, record["epoch"])]
         expect(gradients, [[step["gradient"]] for step in record["steps"]])
     point = {"x": [LECTURE["predict"]], "before": LECTURE["prediction_before"], "after": LECTURE["prediction_after"]}
-    expect(client.predictions(job["id"]), [point])
+    expect(client.predictions(job.id), [point])
     ok("the lecture's job has every gradient, loss, weight and prediction of the lecture")
 
 
@@ -59,16 +59,16 @@ def begin(client: Client, epochs: str) -> None:
         "engine": "eager",
         "record": {"steps": "none"},
     }
-    job_id = client.submit(request)["id"]
-    wait_until(lambda: client.job(job_id)["progress"]["epochs_done"] > 0, lambda: f"not begun: {client.job(job_id)}")
+    job_id = client.submit(request).id
+    wait_until(lambda: client.job(job_id).progress.epochs_done > 0, lambda: f"not begun: {client.job(job_id)}")
     print(job_id)
 
 
 def put_back(client: Client, job_id: str) -> None:
     """Print how many epochs a job has behind it that waits for a worker."""
     job = client.job(job_id)
-    expect((job["status"], job["attempt"]), ("queued", 1))
-    print(job["progress"]["epochs_done"])
+    expect((job.status, job.attempt), ("queued", 1))
+    print(job.progress.epochs_done)
 
 
 def goes_on(client: Client, job_id: str, epochs_done: str) -> None:
@@ -76,7 +76,7 @@ def goes_on(client: Client, job_id: str, epochs_done: str) -> None:
 
     def is_further() -> bool:
         job = client.job(job_id)
-        return job["attempt"] == 2 and job["progress"]["epochs_done"] > int(epochs_done)
+        return job.attempt == 2 and job.progress.epochs_done > int(epochs_done)
 
     wait_until(is_further, lambda: f"not taken up: {client.job(job_id)}")
     ok(f"the job goes on after epoch {epochs_done}, in its second attempt")
@@ -84,14 +84,14 @@ def goes_on(client: Client, job_id: str, epochs_done: str) -> None:
 
 def cancel(client: Client, job_id: str) -> None:
     client.cancel(job_id)
-    expect(client.wait(job_id, timeout=LIMIT_SECONDS)["status"], "cancelled")
+    expect(client.wait(job_id, timeout=LIMIT_SECONDS).status, "cancelled")
     ok("the job was cancelled")
 
 
 def succeeds(client: Client, job_id: str) -> None:
     job = client.wait(job_id, timeout=LIMIT_SECONDS)
-    expect(job["status"], "succeeded")
-    ok(f"the job succeeded, in attempt {job['attempt']}")
+    expect(job.status, "succeeded")
+    ok(f"the job succeeded, in attempt {job.attempt}")
 
 
 def lecture_request() -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Requests that the tests send, and what they look at in the answers."""
 
 from typing import Any
+from uuid import UUID
 
+from slope.answers.jobs import JobView
 from slope.client import Client
 
 Json = dict[str, Any]
@@ -53,10 +55,10 @@ def endless() -> Json:
     return request(epochs=10_000_000, engine="eager", record={"steps": "none", "every": 10})
 
 
-def statuses(job: Json) -> list[str]:
-    return [transition["status"] for transition in job["transitions"]]
+def statuses(job: JobView) -> list[str]:
+    return [transition.status for transition in job.transitions]
 
 
-def curve(client: Client, job_id: str) -> list[Json]:
+def curve(client: Client, job_id: UUID) -> list[Json]:
     """The epochs of a job without the time they took."""
-    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in client.epochs(job_id)]
+    return [epoch.model_dump(exclude={"seconds"}) for epoch in client.epochs(job_id)]

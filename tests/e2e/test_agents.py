@@ -68,7 +68,7 @@ async def _read_only(url: str) -> tuple[set[str], str, str]:
 @pytest.fixture
 def diverged(serve: Serve) -> str:
     with Service(serve.url) as service:
-        return str(service.wait(service.submit(HOUSES)["id"], timeout=60)["id"])
+        return str(service.wait(service.submit(HOUSES).id, timeout=60).id)
 
 
 def test_a_job_that_diverged_is_found_understood_and_put_right_in_six_calls(serve: Serve, diverged: str) -> None:
@@ -88,4 +88,4 @@ def test_an_agent_that_may_only_read_changes_nothing(serve: Serve) -> None:
     assert "start it by slope mcp --allow-changes" in refused
     assert "(422)" in unknown
     with serve.client as service:
-        assert not [job for job in service.jobs(name="houses") if job["status"] == "queued"]
+        assert not [job for job in service.jobs(name="houses") if job.status == "queued"]

@@ -27,17 +27,17 @@ def test_a_job_posted_while_the_broker_is_down_is_accepted_and_trained_when_it_i
 
 
 def test_jobs_that_wait_while_the_broker_loses_everything_are_all_trained(cluster: Cluster, client: Client) -> None:
-    blocking = [client.submit(endless())["id"] for _ in cluster.workers]
-    until(lambda: all(client.job(job_id)["status"] == "running" for job_id in blocking))
-    waiting = [client.submit(request())["id"] for _ in range(10)]
+    blocking = [client.submit(endless()).id for _ in cluster.workers]
+    until(lambda: all(client.job(job_id).status == "running" for job_id in blocking))
+    waiting = [client.submit(request()).id for _ in range(10)]
     cluster.broker.command("FLUSHALL")
-    waiting.append(client.submit(request())["id"])
+    waiting.append(client.submit(request()).id)
     for job_id in blocking:
         client.cancel(job_id)
 
     jobs = [client.wait(job_id, timeout=60) for job_id in waiting]
     assert [statuses(job) for job in jobs] == 11 * [["queued", "running", "succeeded"]]
-    assert {job["attempt"] for job in jobs} == {1}
+    assert {job.attempt for job in jobs} == {1}
 
 
 def test_whatever_lies_in_the_queue_the_workers_go_on(cluster: Cluster, client: Client) -> None:
@@ -45,12 +45,12 @@ def test_whatever_lies_in_the_queue_the_workers_go_on(cluster: Cluster, client: 
     for message in chain(NO_BELLS.values(), ODD_BELLS.values()):
         cluster.broker.command("LPUSH", "slope.cpu", message)
 
-    jobs = [client.wait(client.submit(request())["id"], timeout=60) for _ in range(4)]
+    jobs = [client.wait(client.submit(request()).id, timeout=60) for _ in range(4)]
 
     def dropped() -> int:
         return sum(len(worker.logged("dropped a message that is no bell")) for worker in cluster.workers)
 
-    assert [job["status"] for job in jobs] == ["succeeded"] * 4
+    assert [job.status for job in jobs] == ["succeeded"] * 4
     until(lambda: dropped() == len(NO_BELLS))
     until(lambda: cluster.broker.command("LLEN", "slope.cpu") == cluster.broker.command("HLEN", "unacked") == 0)
     assert [worker.pid for worker in cluster.workers if worker.process.poll() is None] == pids
@@ -63,4 +63,4 @@ def test_workers_obey_nobody_who_can_write_to_the_broker(cluster: Cluster, clien
 
     assert cluster.broker.command("PUBLISH", "/0.celery.pidbox", json.dumps(message)) == 0, "nobody listens"
 
-    assert client.wait(client.submit(request())["id"], timeout=60)["status"] == "succeeded"
+    assert client.wait(client.submit(request()).id, timeout=60).status == "succeeded"

@@ -40,8 +40,8 @@ def test_the_parts_can_be_started_one_by_one_and_a_worker_waits_for_the_schema(
 
         until(lambda: service.is_ready)
         with service.client as client:
-            job = client.wait(client.submit(lecture_request(lecture))["id"], timeout=60)
-        assert job["weights"] == [lecture["records"][-1]["weight_after"]]
+            job = client.wait(client.submit(lecture_request(lecture)).id, timeout=60)
+        assert job.weights == [lecture["records"][-1]["weight_after"]]
 
         assert worker.end() == 0
         assert api.end() == -signal.SIGTERM  # uvicorn hands it on when all is done

@@ -19,16 +19,16 @@ def test_a_file_that_a_client_sends_is_learnt_from_by_a_worker(client: Client, t
 
     dataset = client.upload(file, name="diabetes")
     settings = {"epochs": 500, "batch_size": "full", "learning_rate": 0.2, "standardize": True, "dtype": "float64"}
-    chosen = {"id": dataset["id"], "features": ["bmi", "s5"], "target": "target"}
-    job = client.wait(client.submit({"dataset": chosen, "hyperparameters": settings})["id"], timeout=120)
+    chosen = {"id": dataset.id, "features": ["bmi", "s5"], "target": "target"}
+    job = client.wait(client.submit({"dataset": chosen, "hyperparameters": settings}).id, timeout=120)
 
     x = np.column_stack([frame["bmi"], frame["s5"], np.ones(len(frame))])
     exact = np.linalg.lstsq(x, frame["target"].to_numpy(), rcond=None)[0]
-    assert [*job["weights"], job["bias"]] == pytest.approx(exact)
-    assert list(client.dataset_rows(dataset["id"]))[-1] == pytest.approx(frame.iloc[-1].to_dict())
-    client.delete(job["id"])
-    client.delete_dataset(dataset["id"])
-    assert dataset["id"] not in [each["id"] for each in client.datasets()]
+    assert [*job.weights, job.bias] == pytest.approx(exact)
+    assert list(client.dataset_rows(dataset.id))[-1] == pytest.approx(frame.iloc[-1].to_dict())
+    client.delete(job.id)
+    client.delete_dataset(dataset.id)
+    assert dataset.id not in [each.id for each in client.datasets()]
 
 
 def test_the_command_takes_every_option_that_a_table_may_need(cluster: Cluster, folder: Path, tmp_path: Path) -> None:

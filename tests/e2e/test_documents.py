@@ -46,12 +46,12 @@ def test_every_command_of_a_document_runs_as_it_is_printed(serve: Service, docum
 
 def test_what_the_documentation_backs_up_can_be_restored(serve: Serve, newcomer: Path) -> None:
     with serve.client as client:
-        job = client.wait(client.submit({"dataset": {"x": [1, 2], "y": [2, 4]}})["id"])
+        job = client.wait(client.submit({"dataset": {"x": [1, 2], "y": [2, 4]}}).id)
     _run("docs/how-to/back-up.md", serve, newcomer)
     with Serve(newcomer / "slope-restored") as restored, restored.start().client as client:
-        assert client.job(job["id"])["weights"] == job["weights"]
-        again = client.wait(client.submit({"dataset": {"id": job["dataset"]["id"]}})["id"])
-        assert again["weights"] == job["weights"]
+        assert client.job(job.id).weights == job.weights
+        again = client.wait(client.submit({"dataset": {"id": job.dataset.id}}).id)
+        assert again.weights == job.weights
 
 
 def _run(document: str, serve: Service, home: Path) -> None:

@@ -26,8 +26,7 @@ def triton(serve: Serve) -> Iterator[InferenceServerClient]:
 @pytest.fixture
 def job(serve: Serve) -> dict[str, Any]:
     with serve.client as client:
-        job: dict[str, Any] = client.wait(client.submit(request())["id"], timeout=60)
-    return job
+        return client.wait(client.submit(request()).id, timeout=60).model_dump(mode="json")
 
 
 def test_triton_s_client_finds_the_server_and_the_model(triton: InferenceServerClient, job: dict[str, Any]) -> None:
@@ -53,7 +52,7 @@ def test_triton_s_client_gets_our_predictions(
     )
 
     with serve.client as client:
-        ours = [each["after"] for each in client.predict(job["id"], ROWS.tolist())]
+        ours = [each.after for each in client.predict(job["id"], ROWS.tolist())]
     assert answer.as_numpy("y").dtype == np.float32
     assert answer.as_numpy("y").tolist() == ours
     assert answer.get_response()["id"] == "7"
@@ -87,7 +86,7 @@ def test_mlflow_s_client_gets_our_predictions(serve: Serve, mlflow: Any, job: di
     assert mlflow.get_version() == __version__
     found = mlflow.invoke(rows).get_predictions(predictions_format="ndarray")
     with serve.client as client:
-        ours = [each["after"] for each in client.predict(job["id"], ROWS.tolist())]
+        ours = [each.after for each in client.predict(job["id"], ROWS.tolist())]
     assert found.tolist() == ours
 
 

@@ -16,20 +16,24 @@ def service(request: pytest.FixtureRequest) -> Service:
 
 def test_the_lectures_job_has_the_lectures_bits(service: Service, lecture: dict[str, Any]) -> None:
     with service.client as client:
-        job = client.wait(client.submit(lecture_request(lecture))["id"], timeout=60)
-        epochs = list(client.epochs(job["id"]))
-        steps = [list(client.steps(job["id"], epoch["epoch"])) for epoch in epochs]
-        predictions = client.predictions(job["id"])
+        job = client.wait(client.submit(lecture_request(lecture)).id, timeout=60)
+        epochs = list(client.epochs(job.id))
+        steps = [list(client.steps(job.id, epoch.epoch)) for epoch in epochs]
+        predictions = client.predictions(job.id)
 
-    assert job["status"] == "succeeded"
-    assert predictions == [
-        {"x": [lecture["predict"]], "before": lecture["prediction_before"], "after": lecture["prediction_after"]}
-    ]
+    assert job.status == "succeeded"
+    [told] = predictions
+    assert (told.x, told.before, told.after) == (
+        [lecture["predict"]],
+        lecture["prediction_before"],
+        lecture["prediction_after"],
+    )
     for recorded, its_steps, printed in zip(epochs, steps, lecture["records"], strict=True):
-        assert recorded["epoch"] == printed["epoch"]
-        assert recorded["last_loss"] == printed["last_loss"]
-        assert recorded["weights"] == [printed["weight_after"]]
+        assert recorded.epoch == printed["epoch"]
+        assert recorded.last_loss == printed["last_loss"]
+        assert recorded.weights == [printed["weight_after"]]
         for step, expected in zip(its_steps, printed["steps"], strict=True):
-            (row,) = step["rows"]
+            assert step.rows
+            (row,) = step.rows
             assert (lecture["x"][row], lecture["y"][row]) == (expected["x"], expected["y"])
-            assert step["gradient"] == {"weights": [expected["gradient"]], "bias": None}
+            assert (step.gradient.weights, step.gradient.bias) == ([expected["gradient"]], None)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from e2e.services import Broker, Cluster, ObjectStore
+from slope.answers.jobs import JobView
 from slope.client import Client
 
 Json = dict[str, Any]
@@ -42,8 +43,8 @@ def upload(cluster: Cluster, content: bytes, format: str) -> str:
     return dataset_id
 
 
-def train(client: Client, wanted: Json) -> Json:
-    return client.wait(client.submit(wanted)["id"], timeout=60)
+def train(client: Client, wanted: Json) -> JobView:
+    return client.wait(client.submit(wanted).id, timeout=60)
 
 
 def objects(store: ObjectStore) -> str:
@@ -60,11 +61,11 @@ def test_a_table_is_kept_learnt_from_and_deleted_in_the_bucket(
     run = {"epochs": 3000, "batch_size": "full", "learning_rate": 0.1, "dtype": "float64"}
     job = train(client, {"dataset": {"id": dataset_id}, "hyperparameters": run})
 
-    assert job["weights"] == pytest.approx([4.5])
-    assert job["bias"] == pytest.approx(48.0)
-    answer = httpx2.post(f"{cluster.url}/v1/jobs/{job['id']}/predict", json={"dataset": {"id": dataset_id}})
+    assert job.weights == pytest.approx([4.5])
+    assert job.bias == pytest.approx(48.0)
+    answer = httpx2.post(f"{cluster.url}/v1/jobs/{job.id}/predict", json={"dataset": {"id": dataset_id}})
     assert answer.json()["fit"]["after"]["r_squared"] == pytest.approx(1.0)
-    client.delete(job["id"])
+    client.delete(job.id)
     assert httpx2.delete(f"{cluster.url}/v1/datasets/{dataset_id}").status_code == 204
     assert dataset_id not in objects(object_store)
 
@@ -80,7 +81,7 @@ def test_large_data_is_reduced_from_the_bucket_in_partitions(cluster: Cluster, c
     run = {"engine": "reduced", "epochs": 5, "batch_size": "full", "learning_rate": 1.0, "optimizer": {"name": "lbfgs"}}
     job = train(client, {"dataset": {"id": dataset_id}, "hyperparameters": run})
 
-    assert job["status"] == "succeeded", job
-    assert job["progress"]["partitions_done"] == job["plan"]["partitions"] == 2
-    assert job["weights"] == pytest.approx([2.0, 0, 0, -1.0, 0, 0, 0, 0, 0], abs=1e-6)
-    assert job["bias"] == pytest.approx(5.0, abs=1e-4)
+    assert job.status == "succeeded", job
+    assert job.progress.partitions_done == job.plan.partitions == 2
+    assert job.weights == pytest.approx([2.0, 0, 0, -1.0, 0, 0, 0, 0, 0], abs=1e-6)
+    assert job.bias == pytest.approx(5.0, abs=1e-4)

@@ -46,7 +46,9 @@ def table(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def job(client: Client) -> dict[str, Any]:
-    return client.wait(client.submit(request() | {"name": "shown", "metadata": {"of": "commands"}})["id"])
+    return client.wait(client.submit(request() | {"name": "shown", "metadata": {"of": "commands"}}).id).model_dump(
+        mode="json"
+    )
 
 
 def test_a_table_is_trained_on_by_one_command(slope: Slope, table: Path, client: Client) -> None:
@@ -57,10 +59,10 @@ def test_a_table_is_trained_on_by_one_command(slope: Slope, table: Path, client:
 
     job_id = ended.stderr.split()[1]
     job = client.job(job_id)
-    assert (job["name"], job["status"], job["dataset"]["columns"]) == ("rents", "succeeded", ["area"])
-    assert job["hyperparameters"]["optimizer"]["name"] == "adam"
-    assert (job["progress"]["epochs"], job["hyperparameters"]["batch_size"]) == (7, "full")
-    assert json.loads(model.read_text())["weights"] == job["weights"]
+    assert (job.name, job.status, job.dataset.columns) == ("rents", "succeeded", ["area"])
+    assert job.hyperparameters["optimizer"]["name"] == "adam"
+    assert (job.progress.epochs, job.hyperparameters["batch_size"]) == (7, "full")
+    assert json.loads(model.read_text())["weights"] == job.weights
     assert f"job         {job_id}" in ended.stdout
     assert "7 of 7" in ended.stdout
 
@@ -148,14 +150,14 @@ def test_a_job_is_run_again_and_deleted(slope: Slope, job: dict[str, Any], clien
     again = json.loads(slope("jobs", "rerun", job["id"], "--set", "epochs=2", "--name", "less", "--json").stdout)
     assert (again["progress"]["epochs_done"], again["name"]) == (2, "less")
     slope("jobs", "delete", job["id"], again["id"])
-    assert job["id"] not in [each["id"] for each in client.jobs(ids=[job["id"], again["id"]])]
+    assert job["id"] not in [str(each.id) for each in client.jobs(ids=[job["id"], again["id"]])]
 
 
 def test_a_job_is_paused_and_resumed(slope: Slope, client: Client) -> None:
-    job_id = client.submit(endless())["id"]
+    job_id = str(client.submit(endless()).id)
 
     slope("jobs", "pause", job_id)
-    until(lambda: client.job(job_id)["status"] == "paused")
+    until(lambda: client.job(job_id).status == "paused")
     assert job_id in slope("jobs", "list", "--status", "paused").stdout
     assert json.loads(slope("jobs", "resume", job_id, "--json").stdout)["status"] in ("queued", "running")
     client.cancel(job_id)
@@ -175,7 +177,7 @@ def test_datasets_and_workers_are_listed(slope: Slope, table: Path, client: Clie
     assert f"{uploaded['id']}  of commands" in slope("datasets", "list").stdout
     assert slope("datasets", "show", uploaded["id"]).stdout.splitlines()[-1].split()[:2] == ["price", "integer"]
     slope("datasets", "delete", uploaded["id"])
-    assert uploaded["id"] not in [each["id"] for each in client.datasets()]
+    assert uploaded["id"] not in [str(each.id) for each in client.datasets()]
     assert "alive" in slope("devices").stdout
 
 
@@ -222,11 +224,23 @@ class Terminal:
             os.close(self._master)
 
 
+def test_a_sweep_in_a_terminal_is_a_table_that_fills(cluster: Cluster, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "sweep.json"
+    file.write_text(json.dumps(request(epochs=200_000, engine="eager") | {"grid": {"learning_rate": [0.001, 0.01]}}))
+    terminal = Terminal(cluster.url, "sweep", str(file))
+    terminal.read_until("0 of 2 jobs have ended")
+    terminal.read_until("settings")
+    terminal.read_until("learning_rate")
+    terminal.interrupt()
+    assert terminal.end() == 130
+    client.cancel_sweep(next(client.sweeps()).id)
+
+
 @pytest.mark.parametrize(("answer", "status"), [("y", "cancelled"), ("n", "running")])
 def test_who_leaves_a_terminal_is_asked_whether_to_cancel(
     cluster: Cluster, client: Client, answer: str, status: str
 ) -> None:
-    job_id = client.submit(endless())["id"]
+    job_id = str(client.submit(endless()).id)
     terminal = Terminal(cluster.url, "jobs", "watch", job_id)
     terminal.read_until("loss ")
     terminal.interrupt()
@@ -234,6 +248,6 @@ def test_who_leaves_a_terminal_is_asked_whether_to_cancel(
     terminal.type(f"{answer}\n")
 
     assert terminal.end() == 130
-    until(lambda: client.job(job_id)["status"] == status)
+    until(lambda: client.job(job_id).status == status)
     if answer == "n":
         client.cancel(job_id)

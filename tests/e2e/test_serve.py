@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -31,14 +32,14 @@ def client(serve: Serve) -> Iterator[Client]:
 def uninterrupted(_serve: Serve) -> list[dict[str, Any]]:
     """The epochs of a job that nothing happens to."""
     with _serve.start().client as client:
-        return curve(client, client.wait(client.submit(some_seconds())["id"])["id"])
+        return curve(client, client.wait(client.submit(some_seconds()).id).id)
 
 
 @pytest.fixture
-def underway(uninterrupted: list[dict[str, Any]], client: Client) -> str:
+def underway(uninterrupted: list[dict[str, Any]], client: Client) -> UUID:
     """The id of the same job again, with some epochs behind it and many to go."""
-    job_id = client.submit(some_seconds())["id"]
-    until(lambda: client.job(job_id)["progress"]["epochs_done"])
+    job_id = client.submit(some_seconds()).id
+    until(lambda: client.job(job_id).progress.epochs_done)
     return job_id
 
 
@@ -73,49 +74,49 @@ def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(folder: Path
 
 
 def test_a_killed_worker_is_started_again_and_its_job_goes_on(
-    serve: Serve, client: Client, underway: str, uninterrupted: list[dict[str, Any]]
+    serve: Serve, client: Client, underway: UUID, uninterrupted: list[dict[str, Any]]
 ) -> None:
     _kill(serve, "worker")
 
     job = client.wait(underway, timeout=60)
-    assert (job["status"], job["attempt"]) == ("succeeded", 2)
+    assert (job.status, job.attempt) == ("succeeded", 2)
     assert curve(client, underway) == uninterrupted
     until(lambda: len(serve.program.children("worker")) == 1)
 
 
 def test_the_job_of_a_killed_training_process_is_taken_up_at_once(
-    client: Client, serve: Serve, underway: str, uninterrupted: list[dict[str, Any]]
+    client: Client, serve: Serve, underway: UUID, uninterrupted: list[dict[str, Any]]
 ) -> None:
     (process,) = serve.training_processes()
     process.kill()
 
     job = client.wait(underway, timeout=60)
     assert statuses(job) == ["queued", "running", "queued", "running", "succeeded"]
-    assert job["attempt"] == 2
+    assert job.attempt == 2
     assert curve(client, underway) == uninterrupted
 
 
 def test_a_killed_broker_is_started_again_and_jobs_are_trained(serve: Serve, client: Client) -> None:
     _kill(serve, "valkey")
 
-    job = client.wait(client.submit(request())["id"], timeout=60)
-    assert job["status"] == "succeeded"
+    job = client.wait(client.submit(request()).id, timeout=60)
+    assert job.status == "succeeded"
     until(lambda: serve.is_ready)
 
 
 def test_a_killed_api_is_started_again_at_the_same_address(serve: Serve, client: Client) -> None:
-    job_id = client.submit(request())["id"]
+    job_id = client.submit(request()).id
     _kill(serve, "service.api")
 
     with serve.client as after:
-        assert after.wait(job_id, timeout=60)["status"] == "succeeded"
+        assert after.wait(job_id, timeout=60).status == "succeeded"
 
 
-def test_whoever_waits_for_a_job_outlasts_a_killed_api(serve: Serve, client: Client, underway: str) -> None:
+def test_whoever_waits_for_a_job_outlasts_a_killed_api(serve: Serve, client: Client, underway: UUID) -> None:
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(client.wait, underway, timeout=60)
         _kill(serve, "service.api")
-        assert waiting.result()["status"] == "succeeded"
+        assert waiting.result().status == "succeeded"
 
 
 def test_slope_submit_names_the_job_first_and_outlasts_a_killed_api(serve: Serve, folder: Path) -> None:
@@ -130,7 +131,7 @@ def test_slope_submit_names_the_job_first_and_outlasts_a_killed_api(serve: Serve
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything_in_time_and_the_job_goes_on_after_the_next_start(
-    serve: Serve, underway: str, uninterrupted: list[dict[str, Any]], number: int
+    serve: Serve, underway: UUID, uninterrupted: list[dict[str, Any]], number: int
 ) -> None:
     started = monotonic()
     code = serve.program.end(number)
@@ -142,18 +143,18 @@ def test_a_signal_stops_everything_in_time_and_the_job_goes_on_after_the_next_st
     with serve.start().client as client:
         job = client.wait(underway, timeout=60)
         assert statuses(job) == ["queued", "running", "queued", "running", "succeeded"]
-        assert job["attempt"] == 2
+        assert job.attempt == 2
         assert curve(client, underway) == uninterrupted
 
 
 def test_a_killed_supervisor_leaves_nothing_running_and_the_job_goes_on_after_the_next_start(
-    serve: Serve, underway: str, uninterrupted: list[dict[str, Any]]
+    serve: Serve, underway: UUID, uninterrupted: list[dict[str, Any]]
 ) -> None:
     serve.program.process.kill()
     until(lambda: not serve.program.family())
 
     with serve.start().client as client:
-        assert client.wait(underway, timeout=60)["status"] == "succeeded"
+        assert client.wait(underway, timeout=60).status == "succeeded"
         assert curve(client, underway) == uninterrupted
 
 

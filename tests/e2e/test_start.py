@@ -92,8 +92,8 @@ def test_nothing_of_the_folder_one_starts_in_is_run_and_nobody_else_can_read_wha
         service = Service(until(lambda: address(serve)))
         until(lambda: service.is_ready)
         with service.client as client:
-            job = client.wait(client.submit(lecture_request(lecture))["id"], timeout=60)
-            graph = f"{service.url}/v1/jobs/{job['id']}/epochs/0/steps/0/graph"
+            job = client.wait(client.submit(lecture_request(lecture)).id, timeout=60)
+            graph = f"{service.url}/v1/jobs/{job.id}/epochs/0/steps/0/graph"
             picture = httpx2.get(graph, headers={"Accept": "image/svg+xml"}, timeout=60)
         table = httpx2.post(
             f"{service.url}/v1/datasets", content=b"x,y\n1,2\n2,4\n", headers={"Content-Type": "text/csv"}
@@ -102,7 +102,7 @@ def test_nothing_of_the_folder_one_starts_in_is_run_and_nobody_else_can_read_wha
             assert doctor.wait() == 0, doctor.output
         sockets = [path for path in serve.folder.rglob("*") if path.is_socket()]
 
-        assert (job["status"], picture.status_code, table.status_code) == ("succeeded", 200, 201)
+        assert (job.status, picture.status_code, table.status_code) == ("succeeded", 200, 201)
         assert {"slope.db", "objects", "serve.lock", "broker.url"} <= {path.name for path in data.iterdir()}
         assert not open_paths(data)
         assert sockets

@@ -29,7 +29,7 @@ class Told(NamedTuple):
 
 
 def test_a_stream_that_breaks_anywhere_tells_every_epoch_once(cluster: Cluster, client: Client) -> None:
-    job_id, seen, chance = client.submit(some_seconds())["id"], list[Told](), Random(4)
+    job_id, seen, chance = str(client.submit(some_seconds()).id), list[Told](), Random(4)
     while not seen or seen[-1].data.get("status") != "succeeded":
         position = {"Last-Event-ID": seen[-1].id} if seen else {}
         with httpx2.stream("GET", _events(cluster.url, job_id), headers=STREAM | position, timeout=30) as response:
@@ -47,21 +47,21 @@ def test_an_api_with_an_open_stream_and_an_open_post_ends_within_its_grace_perio
 ) -> None:
     api, nobodys = cluster.add_api(), request() | {"device": "cuda:99"}
     until(lambda: api.is_ready)
-    job_id = client.submit(nobodys)["id"]
+    job_id = str(client.submit(nobodys).id)
     with ThreadPoolExecutor(2) as threads:
         stream = threads.submit(httpx2.get, _events(api.url, job_id), headers=STREAM, timeout=60)
         post = threads.submit(
             httpx2.post, f"{api.url}/v1/jobs", json=nobodys, headers={"Prefer": "wait=60"}, timeout=60
         )
-        held = until(lambda: [job for job in client.jobs(status="queued") if job["id"] != job_id])
+        held = until(lambda: [job for job in client.jobs(status="queued") if str(job.id) != job_id])
         started = monotonic()
         assert api.program.end() == -signal.SIGTERM  # uvicorn hands it on when all is done
         assert monotonic() - started < GRACE_SECONDS + 5
 
     assert [told.event for told in _told(stream.result().text.splitlines())] == ["status"]
     assert post.result().status_code == 202
-    assert post.result().json()["id"] == held[0]["id"]
-    for waiting in (job_id, held[0]["id"]):
+    assert post.result().json()["id"] == str(held[0].id)
+    for waiting in (job_id, held[0].id):
         client.cancel(waiting)
 
 

@@ -13,12 +13,12 @@ from slope.client import Client
 
 def test_two_workers_share_fifty_jobs_and_train_each_once(cluster: Cluster, client: Client) -> None:
     with ThreadPoolExecutor(10) as threads:
-        ids = list(threads.map(lambda _: client.submit(request(epochs=50))["id"], range(50)))
+        ids = list(threads.map(lambda _: str(client.submit(request(epochs=50)).id), range(50)))
         jobs = list(threads.map(client.wait, ids))
-        epochs = list(threads.map(lambda job_id: [row["epoch"] for row in client.epochs(job_id)], ids))
+        epochs = list(threads.map(lambda job_id: [row.epoch for row in client.epochs(job_id)], ids))
 
     assert [statuses(job) for job in jobs] == 50 * [["queued", "running", "succeeded"]]
-    assert {job["attempt"] for job in jobs} == {1}
+    assert {job.attempt for job in jobs} == {1}
     assert epochs == 50 * [list(range(50))]
     trained = [_trained_by(worker) & set(ids) for worker in cluster.workers]
     assert all(trained), "one worker did everything"
@@ -37,27 +37,27 @@ def test_ten_clients_that_wait_for_their_posts_all_get_the_finished_job(cluster:
 
 def test_a_job_for_a_device_that_nobody_has_waits_and_says_so(client: Client) -> None:
     job = client.submit(request() | {"device": "cuda:99"})
-    assert job["status"] == "queued"
-    assert job["reason"] == "No live worker has cuda:99; there is cpu"
-    assert client.cancel(job["id"])["status"] == "cancelled"
-    assert statuses(client.job(job["id"])) == ["queued", "cancelled"]
+    assert job.status == "queued"
+    assert job.reason == "No live worker has cuda:99; there is cpu"
+    assert client.cancel(job.id).status == "cancelled"
+    assert statuses(client.job(job.id)) == ["queued", "cancelled"]
 
 
 def test_a_running_job_is_cancelled_and_keeps_its_records(client: Client) -> None:
-    job_id = client.submit(endless())["id"]
-    until(lambda: client.job(job_id)["progress"]["epochs_done"])
+    job_id = client.submit(endless()).id
+    until(lambda: client.job(job_id).progress.epochs_done)
     client.cancel(job_id)
     job = client.wait(job_id, timeout=60)
 
     assert statuses(job) == ["queued", "running", "cancelled"]
-    assert job["progress"]["epochs_done"] > 0
-    assert next(client.epochs(job_id))["epoch"] == 0
+    assert job.progress.epochs_done > 0
+    assert next(client.epochs(job_id)).epoch == 0
 
 
 def test_a_worker_that_is_told_to_end_hands_its_job_over_and_is_listed_as_gone(
     cluster: Cluster, client: Client
 ) -> None:
-    job_id = client.submit(endless())["id"]
+    job_id = str(client.submit(endless()).id)
     leaving = until(lambda: next((worker for worker in cluster.workers if job_id in _trained_by(worker)), None))
     until(lambda: _is_alive(cluster, leaving))
 
@@ -65,7 +65,7 @@ def test_a_worker_that_is_told_to_end_hands_its_job_over_and_is_listed_as_gone(
     assert not _is_alive(cluster, leaving)
     until(lambda: statuses(client.job(job_id)) == ["queued", "running", "queued", "running"])
     client.cancel(job_id)
-    assert client.wait(job_id, timeout=60)["attempt"] == 2
+    assert client.wait(job_id, timeout=60).attempt == 2
 
     cluster.workers[cluster.workers.index(leaving)] = successor = cluster.add_worker()
     until(lambda: successor.logged("worker ready"))

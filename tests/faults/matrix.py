@@ -131,7 +131,7 @@ class ServeStage:
 
     def _submit(self) -> UUID:
         with self._serve.client as client:
-            return UUID(client.submit(work.long())["id"])
+            return client.submit(work.long()).id
 
     def _wait(self, job_id: UUID) -> None:
         with self._serve.client as client:

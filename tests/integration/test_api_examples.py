@@ -23,6 +23,7 @@ Train = Callable[[str], None]
 
 WITHOUT_EXAMPLE = {
     "get_path": "a hundred penalties",
+    "get_surface": "thousands of losses",
     "list_devices": "workers have machines, which have names",
     "upload_dataset 200": "as 201",
     "submit_job 200": "as get_job",
@@ -30,6 +31,7 @@ WITHOUT_EXAMPLE = {
     "get_statistics 202": "told while a worker looks at large data",
     "get_influence 202": "told while a worker looks at large data",
     "get_path 202": "told while a worker looks at large data",
+    "get_surface 202": "told while a worker looks at large data",
     "readyz": "there is no broker here",
     "infer": "its data is opaque to the document",
 }
@@ -72,6 +74,8 @@ def _of_datasets(client: TestClient) -> Iterator[tuple[str, Response]]:
 
 def _of_a_job(client: TestClient, job: str) -> Iterator[tuple[str, Response]]:
     yield "get_job", client.get(job)
+    yield "put_alias", client.put("/v1/aliases/champion", json={"job": job.rpartition("/")[2]})
+    yield "list_aliases", client.get("/v1/aliases")
     yield "list_jobs", client.get("/v1/jobs?limit=1")
     yield "describe_job", client.patch(job, json={"name": "the lecture's"})
     yield "list_epochs", client.get(f"{job}/epochs?limit=2")

@@ -13,6 +13,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from slope.answers.jobs import JobView
+from slope.answers.sweeps import SweepView
 from slope.client import Client, InvalidRequest, Problem
 from slope.client.estimator import SlopeRegressor, SlopeSearchCV, on_service
 
@@ -31,19 +33,19 @@ def _service(
 ) -> None:
     class InProcess(Client):
         def __init__(self, url: str) -> None:
-            self._http = client
+            self._http, self._retry_seconds = client, 0.0
 
         def close(self) -> None:
             """It is the fixture's."""
 
-        def submit(self, request: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
-            job: dict[str, Any] = super().submit(request)
-            train(job["id"])
+        def submit(self, request: dict[str, Any]) -> JobView:  # type: ignore[override]
+            job = super().submit(request)
+            train(str(job.id))
             return job
 
-        def submit_sweep(self, request: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
-            sweep: dict[str, Any] = super().submit_sweep(request)
-            train_groups(sweep["id"])
+        def submit_sweep(self, request: dict[str, Any]) -> SweepView:  # type: ignore[override]
+            sweep = super().submit_sweep(request)
+            train_groups(str(sweep.id))
             return sweep
 
     monkeypatch.setattr(on_service, "Client", InProcess)

@@ -42,7 +42,7 @@ def slope(client: TestClient) -> Client:
     class InProcess(Client):
         def __init__(self) -> None:
             super().__init__("http://testserver")
-            self._http = client
+            self._http, self._retry_seconds = client, 0.0
 
     return InProcess()
 
@@ -117,4 +117,4 @@ def test_a_tracking_server_that_refuses_is_told(slope: Client, trained: Callable
 
 def test_a_job_is_exported_when_it_has_ended(slope: Client, tracking_uri: str) -> None:
     with pytest.raises(ValueError, match="The job is queued: it can be exported when it has ended"):
-        export_run(slope, slope.submit(request())["id"], tracking_uri)
+        export_run(slope, slope.submit(request()).id, tracking_uri)

@@ -10,12 +10,24 @@ from typing import Any
 import httpx2
 import pytest
 
-from slope.client import AsyncClient, Client, InvalidRequest, Problem, exchange
-from slope.client.exchange import Request, repeat
+from service.api.documentation import ANSWERS
+from slope.answers.jobs import JobView
+from slope.client import AsyncClient, Client, InvalidRequest, Problem, UnexpectedAnswer, persistence
+from slope.client.exchange import Request
+from slope.client.persistence import repeat
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 Ask = Callable[..., Any]
 """Calls a method by its name and gives what it returned, or a list of what it yielded."""
+Json = dict[str, Any]
+GIVEN: dict[str, Json] = {
+    name: next(iter(by_status.values())) for name, by_status in json.loads(ANSWERS.read_bytes()).items()
+}
+"""What the service answers, by operation."""
+
+
+def job_that_is(status: str) -> Json:
+    return GIVEN["get_job"] | {"status": status}
 
 
 @pytest.fixture(params=["waiting", "awaited"])
@@ -25,8 +37,7 @@ def asking(request: pytest.FixtureRequest) -> Callable[[Handler], Ask]:
 
 def asking_client(handler: Handler) -> Ask:
     def ask(name: str, *args: Any, **options: Any) -> Any:
-        with Client() as client:
-            client._http = httpx2.Client(transport=httpx2.MockTransport(handler), base_url="http://slope")
+        with Client(transport=httpx2.MockTransport(handler)) as client:
             answer = getattr(client, name)(*args, **options)
             return list(answer) if isinstance(answer, Iterator) else answer
 
@@ -35,9 +46,7 @@ def asking_client(handler: Handler) -> Ask:
 
 def asking_async_client(handler: Handler) -> Ask:
     async def ask(name: str, *args: Any, **options: Any) -> Any:
-        async with AsyncClient() as client:
-            await client._http.aclose()
-            client._http = httpx2.AsyncClient(transport=httpx2.MockTransport(handler), base_url="http://slope")
+        async with AsyncClient(transport=httpx2.MockTransport(handler)) as client:
             answer = getattr(client, name)(*args, **options)
             return [item async for item in answer] if isinstance(answer, AsyncIterator) else await answer
 
@@ -48,8 +57,10 @@ def test_the_clients_have_the_same_calls() -> None:
     names = {name for name in vars(Client) if not name.startswith("_")}
     assert names == {name for name in vars(AsyncClient) if not name.startswith("_")}
     assert {"submit", "wait", "epochs", "save_model"} <= names
-    for name in names - {"close"}:
-        assert inspect.signature(getattr(Client, name)) == inspect.signature(getattr(AsyncClient, name))
+    for name in names:
+        sync, awaited = inspect.signature(getattr(Client, name)), inspect.signature(getattr(AsyncClient, name))
+        assert sync.parameters.keys() == awaited.parameters.keys()
+        assert next(iter(sync.parameters)) == "self"
         assert getattr(Client, name).__doc__ == getattr(AsyncClient, name).__doc__ != None  # noqa: E711
 
 
@@ -73,12 +84,13 @@ def test_items_come_from_all_pages(asking: Callable[[Handler], Ask]) -> None:
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request.url.query.decode())
-        page = {"": ([1, 2], "b"), "after=b": ([], "c"), "after=c": ([3], None)}[
+        page = {"": ("ab", "b"), "after=b": ("", "c"), "after=c": ("c", None)}[
             asked[-1].removeprefix("status=failed").removeprefix("&")
         ]
-        return httpx2.Response(200, json={"data": page[0], "next": page[1]})
+        jobs = [GIVEN["get_job"] | {"name": name} for name in page[0]]
+        return httpx2.Response(200, json={"data": jobs, "next": page[1]})
 
-    assert asking(answer)("jobs", status="failed") == [1, 2, 3]
+    assert [job.name for job in asking(answer)("jobs", status="failed")] == ["a", "b", "c"]
     assert len(asked) == 3
     assert all("status=failed" in query for query in asked)
 
@@ -89,27 +101,26 @@ def test_a_job_is_waited_for_until_it_has_ended(asking: Callable[[Handler], Ask]
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         held.append(request.headers.get("prefer"))
-        return httpx2.Response(200, json={"status": next(answers)})
+        return httpx2.Response(200, json=job_that_is(next(answers)))
 
-    assert asking(answer)("wait", "7") == {"status": "succeeded"}
+    assert asking(answer)("wait", "7").status == "succeeded"
     assert held == [None, "wait=30", "wait=30", "wait=30"]
     with pytest.raises(TimeoutError, match="still queued"):
-        asking(lambda request: httpx2.Response(200, json={"status": "queued"}))("wait", "7", timeout=0.0)
+        asking(lambda request: httpx2.Response(200, json=job_that_is("queued")))("wait", "7", timeout=0.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [("statistics", {}), ("influence", {}), ("path", {}), ("statistics_table", "{}"), ("influence_table", "{}")],
-)
-def test_a_look_at_every_row_is_waited_for(asking: Callable[[Handler], Ask], name: str, found: Any) -> None:
+@pytest.mark.parametrize("name", ["statistics", "influence", "statistics_table", "influence_table"])
+def test_a_look_at_every_row_is_waited_for(asking: Callable[[Handler], Ask], name: str) -> None:
     answers = iter([202, 202, 200])
+    found = GIVEN[f"get_{name.removesuffix('_table')}"]
     requests: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         requests.append(request)
-        return httpx2.Response(next(answers), json={}, headers={"Retry-After": "0"})
+        return httpx2.Response(next(answers), json=found, headers={"Retry-After": "0"})
 
-    assert asking(answer)(name, "7", level=0.9) == found
+    told = asking(answer)(name, "7", level=0.9)
+    assert json.loads(told) == found if name.endswith("_table") else told.rows == found["rows"]
     assert {request.headers["prefer"] for request in requests} == {"wait=30"}
     assert {request.url.path for request in requests} == {f"/v1/jobs/7/{name.removesuffix('_table')}"}
     assert len(requests) == 3
@@ -121,21 +132,18 @@ def test_a_look_at_every_row_is_waited_for(asking: Callable[[Handler], Ask], nam
         asking(underway)(name, "7", timeout=0.5)
 
 
-@pytest.mark.parametrize(
-    ("name", "what", "found"), [("predict", [4.0], []), ("score", {"id": "8"}, {"data": []})], ids=["predict", "score"]
-)
-def test_bounds_of_predictions_are_waited_for(
-    asking: Callable[[Handler], Ask], name: str, what: Any, found: Any
-) -> None:
+@pytest.mark.parametrize(("name", "what"), [("predict", [4.0]), ("score", {"id": "8"})], ids=["predict", "score"])
+def test_bounds_of_predictions_are_waited_for(asking: Callable[[Handler], Ask], name: str, what: Any) -> None:
     interval, answers = {"kind": "prediction"}, iter([503, 200])
     requests: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         requests.append(request)
-        status = next(answers)
-        return httpx2.Response(status, json={"data": []}, headers={"Retry-After": "0"} if status == 503 else {})
+        status, found = next(answers), {"data": [], "rows": 0, "fit": None}
+        return httpx2.Response(status, json=found, headers={"Retry-After": "0"} if status == 503 else {})
 
-    assert asking(answer)(name, "7", what, interval=interval) == found
+    found = asking(answer)(name, "7", what, interval=interval)
+    assert (found if name == "predict" else found.data) == []
     assert [json.loads(request.content)["interval"] for request in requests] == [interval] * 2
 
     underway = {"type": "/problems/pass-underway", "title": "Underway", "status": 503, "detail": "A worker looks"}
@@ -143,7 +151,6 @@ def test_bounds_of_predictions_are_waited_for(
         asking(lambda request: httpx2.Response(503, json=underway, headers={"Retry-After": "0"}))(name, "7", what)
 
 
-FINISHED = {"status": "succeeded", "progress": {"jobs": 1, "jobs_ended": 1}}
 AWAY: dict[str, httpx2.Response | httpx2.TransportError] = {
     "no connection": httpx2.ConnectError("refused"),
     "a connection that ends": httpx2.RemoteProtocolError("Server disconnected without sending a response"),
@@ -155,9 +162,16 @@ AWAY: dict[str, httpx2.Response | httpx2.TransportError] = {
 }
 
 
+FOUND = dict.fromkeys(("wait", "job", "submit"), GIVEN["get_job"]) | {
+    "plan": GIVEN["plan_job"],
+    **dict.fromkeys(("wait_for_sweep", "submit_sweep"), GIVEN["get_sweep"]),
+}
+
+
 @pytest.mark.parametrize("away", AWAY.values(), ids=AWAY)
 @pytest.mark.parametrize(
-    ("name", "argument"), [("wait", "7"), ("wait_for_sweep", "7"), ("submit", {}), ("submit_sweep", {})]
+    ("name", "argument"),
+    [("wait", "7"), ("job", "7"), ("plan", {}), ("wait_for_sweep", "7"), ("submit", {}), ("submit_sweep", {})],
 )
 def test_a_service_that_is_away_is_asked_again(
     asking: Callable[[Handler], Ask],
@@ -166,18 +180,19 @@ def test_a_service_that_is_away_is_asked_again(
     argument: Any,
     away: httpx2.Response | httpx2.TransportError,
 ) -> None:
-    monkeypatch.setattr(exchange, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(persistence, "FIRST_PAUSE", 0.001)
     requests: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         requests.append(request)
         if len(requests) > 3:
-            return httpx2.Response(200, json=FINISHED)
+            return httpx2.Response(200, json=FOUND[name])
         if isinstance(away, httpx2.TransportError):
             raise away
         return httpx2.Response(away.status_code, content=away.content, headers=away.headers)
 
-    assert asking(answer)(name, argument) == FINISHED
+    asking(answer)(name, argument)
+    assert len(requests) == 4
     assert (
         len({(request.method, request.url.path, request.headers.get("idempotency-key")) for request in requests}) == 1
     )
@@ -189,7 +204,7 @@ def test_a_submission_is_repeated_under_the_caller_s_key_or_one_of_its_own(askin
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         keys.append(request.headers["idempotency-key"])
-        return httpx2.Response(202, json={})
+        return httpx2.Response(202, json=GIVEN["submit_job"])
 
     asking(answer)("submit", {}, idempotency_key="mine")
     for _ in range(2):
@@ -248,9 +263,9 @@ def test_a_job_is_planned_and_not_queued(asking: Callable[[Handler], Ask]) -> No
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append((request.method, request.url.path, json.loads(request.content)))
-        return httpx2.Response(200, json={"plan": {"engine": "eager"}})
+        return httpx2.Response(200, json=GIVEN["plan_job"])
 
-    assert asking(answer)("plan", {"dataset": {}}) == {"plan": {"engine": "eager"}}
+    assert asking(answer)("plan", {"dataset": {}}).plan.engine == "eager"
     assert asked == [("POST", "/v1/plan", {"dataset": {}})]
 
 
@@ -265,15 +280,17 @@ def test_values_that_cannot_be_are_a_value_error(asking: Callable[[Handler], Ask
 def test_a_sweep_is_waited_for_and_ranked_over_all_pages(asking: Callable[[Handler], Ask]) -> None:
     ended = iter([0, 1, 2])
     pages = {"": ([3, 1], "b"), "b": ([2], None)}
+    given = GIVEN["get_sweep"]
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         items, following = pages[request.url.params.get("after", "")]
-        progress = {"jobs": 2, "jobs_ended": next(ended, 2)}
-        page = {"data": items, "next": following}
-        return httpx2.Response(200, json={"progress": progress, "counts": {}, "ranking": page})
+        progress = given["progress"] | {"jobs": 2, "jobs_ended": next(ended, 2)}
+        ranked = [given["ranking"]["data"][0] | {"epochs_done": item} for item in items]
+        page = {"data": ranked, "next": following}
+        return httpx2.Response(200, json=given | {"progress": progress, "ranking": page})
 
-    assert asking(answer)("wait_for_sweep", "7")["progress"]["jobs_ended"] == 2
-    assert asking(answer)("ranking", "7", by="loss") == [3, 1, 2]
+    assert asking(answer)("wait_for_sweep", "7").progress.jobs_ended == 2
+    assert [each.epochs_done for each in asking(answer)("ranking", "7", by="loss")] == [3, 1, 2]
     ended = iter([0])
     with pytest.raises(TimeoutError, match="has not ended"):
         asking(answer)("wait_for_sweep", "7", timeout=-1.0)
@@ -292,10 +309,10 @@ def test_a_refusal_is_raised_with_its_faults(asking: Callable[[Handler], Ask], t
     for detail, said in (("2 things are wrong: no", "2 things are wrong\n  /x: no"), ("no", "\n  /x: no")):
         assert str(Problem(problem | {"detail": detail})).removeprefix("Wrong (422):").strip(" ") == said
     with pytest.raises(Problem, match="502"):
-        asking(lambda request: httpx2.Response(502, text="a proxy's own words"))("job", "7")
-    assert asking(lambda request: httpx2.Response(503, json={"status": "unavailable"}))("readiness") == {
-        "status": "unavailable"
-    }
+        asking(lambda request: httpx2.Response(502, text="a proxy's own words"))("cancel", "7")
+    missing = {"database": False, "storage": True, "broker": True, "workers": 0, "without_broker": []}
+    unready = httpx2.Response(503, json=missing | {"status": "unavailable"})
+    assert asking(lambda request: unready)("readiness").status == "unavailable"
 
 
 @pytest.mark.parametrize(
@@ -357,9 +374,9 @@ def test_a_file_is_uploaded_with_its_name_and_options(asking: Callable[[Handler]
 
     def handler(request: httpx2.Request) -> httpx2.Response:
         seen.append((request.method, request.url.path, dict(request.url.params), request.read()))
-        return httpx2.Response(201, json={"id": "d"})
+        return httpx2.Response(201, json=GIVEN["upload_dataset"])
 
-    assert asking(handler)("upload", file, text="drop", nulls="drop", delimiter=None) == {"id": "d"}
+    assert asking(handler)("upload", file, text="drop", nulls="drop", delimiter=None).name == "cars"
     [(method, path, parameters, body)] = seen
     assert (method, path, parameters) == ("POST", "/v1/datasets", {"text": "drop", "nulls": "drop"})
     assert b'filename="course.csv.gz"' in body
@@ -370,10 +387,42 @@ def test_datasets_are_listed_read_and_deleted(asking: Callable[[Handler], Ask]) 
     def handler(request: httpx2.Request) -> httpx2.Response:
         if request.method == "DELETE":
             return httpx2.Response(204)
-        is_list = request.url.path in ("/v1/datasets", "/v1/datasets/d/rows")
-        return httpx2.Response(200, json={"data": [{"a": 1.0}], "next": None} if is_list else {"id": "d"})
+        names = {"/v1/datasets": "list_datasets", "/v1/datasets/d/rows": "list_rows"}
+        page = {"next": None} if request.url.path in names else {}
+        return httpx2.Response(200, json=GIVEN[names.get(request.url.path, "get_dataset")] | page)
 
     ask = asking(handler)
-    assert ask("datasets") == ask("dataset_rows", "d") == [{"a": 1.0}]
-    assert ask("dataset", "d") == {"id": "d"}
+    assert [each.name for each in ask("datasets")] == ["stopping distances"]
+    assert ask("dataset_rows", "d") == [{"speed": 4.0, "dist": 2.0}, {"speed": 7.0, "dist": 4.0}]
+    assert [column.name for column in ask("dataset", "d").columns] == ["speed", "dist"]
     assert ask("delete_dataset", "d") is None
+
+
+def test_an_answer_of_another_version_is_no_riddle(asking: Callable[[Handler], Ask]) -> None:
+    """What a service has besides is left out; where it lacks something, a client of its own version is asked for."""
+    newer = GIVEN["get_job"] | {"of_the_future": 1}
+    assert asking(lambda request: httpx2.Response(200, json=newer))("job", "7").status == "succeeded"
+    older = {name: value for name, value in newer.items() if name != "weights"}
+    with pytest.raises(UnexpectedAnswer, match=r"no JobView as this client, Slope .*\n?.*weights"):
+        asking(lambda request: httpx2.Response(200, json=older))("job", "7")
+
+
+def test_every_answer_that_the_document_shows_is_read_and_written_again_alike() -> None:
+    job = JobView.model_validate(GIVEN["get_job"])
+    assert json.loads(job.model_dump_json(exclude_unset=True)) == GIVEN["get_job"]
+
+
+def test_the_service_and_the_key_are_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return httpx2.Response(200, json=GIVEN["get_job"])
+
+    monkeypatch.setenv("SLOPE_URL", "slope.example:1234")
+    monkeypatch.setenv("SLOPE_API_KEY", "secret")
+    for options in ({}, {"url": "http://other", "api_key": "own"}):
+        with Client(**options, transport=httpx2.MockTransport(answer)) as client:
+            client.job("7")
+    assert [request.url.host for request in sent] == ["slope.example", "other"]
+    assert [request.headers["authorization"] for request in sent] == ["Bearer secret", "Bearer own"]

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from typing import Literal, TypeVar
-from uuid import UUID
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from service.api.dependencies import DatabaseDep, QueueDep, StorageDep
 from service.errors import ServiceError
@@ -15,10 +14,10 @@ from service.storage import Storage
 from service.store import workers
 from service.store.database import Database
 from service.store.tables import Worker
+from slope.answers.health import Readiness, State
 
 router = APIRouter(tags=["health"])
 
-State = Literal["ready", "degraded", "unavailable"]
 Seen = TypeVar("Seen")
 
 _ANSWER_SECONDS = 3.0
@@ -30,23 +29,6 @@ _threads = CapacityLimiter(6)
 class Liveness(BaseModel):
     status: Literal["alive"] = "alive"
     """It answers."""
-
-
-class Readiness(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    status: State
-    """`degraded`: jobs are accepted, and run when what is missing is back."""
-    database: bool
-    """Whether it answers."""
-    storage: bool
-    """Whether datasets can be kept and read."""
-    broker: bool
-    """Whether it answers."""
-    workers: int
-    """How many are alive."""
-    without_broker: list[UUID]
-    """Those of them that do not hear the broker: they look for jobs in the database, when they are free."""
 
 
 @router.get("/livez")

@@ -19,15 +19,10 @@ from service.prediction import trained_models
 from service.storage import Storage
 from service.store.database import Database
 from slope import __version__
-from slope.answers.view import View
+from slope.answers.predictions import InvocationAnswer
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["inference"])
-
-
-class InvocationAnswer(View):
-    predictions: list[float | None]
-    """One for each row; numbers that are not finite are null."""
 
 
 @router.post("/invocations", openapi_extra=document_body(Invocation, INVOCATIONS, "text/csv"))

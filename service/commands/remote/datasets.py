@@ -2,7 +2,7 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from service.commands.remote.output import (
     print_json_lines,
     print_rows,
 )
+
+if TYPE_CHECKING:
+    from slope.answers.workers import WorkerView
 
 app = typer.Typer()
 datasets = typer.Typer(help="Datasets: list, show, delete.", no_args_is_help=True)
@@ -65,9 +68,7 @@ def list_datasets(
     if as_json:
         print_json_lines(found)
         return
-    rows = [
-        (each["id"], each["name"], each["rows"], len(each["columns"]), age_of(each["created_at"])) for each in found
-    ]
+    rows = [(each.id, each.name, each.rows, len(each.columns), age_of(each.created_at)) for each in found]
     print_rows(("id", "name", "rows", "columns", "age"), rows)
 
 
@@ -79,10 +80,10 @@ def show(dataset: DatasetId, as_json: AsJson = False, url: Url = DEFAULT_URL) ->
     if as_json:
         print_json(found)
         return
-    print_facts({"dataset": found["id"], "name": found["name"], "rows": found["rows"]})
+    print_facts({"dataset": found.id, "name": found.name, "rows": found.rows})
     names = ("name", "type", "nulls", "min", "max", "mean", "deviation")
-    print_rows(names, [[column[name] for name in names] for column in found["columns"]])
-    for sentence in found["notes"]:
+    print_rows(names, [[getattr(column, name) for name in names] for column in found.columns])
+    for sentence in found.notes:
         note(sentence)
 
 
@@ -106,11 +107,11 @@ def devices(as_json: AsLines = False, url: Url = DEFAULT_URL) -> None:
         print_json_lines(found)
         return
     rows = [
-        (each["hostname"], each["process_id"], "alive" if each["alive"] else "gone", each["slots"], _devices(each))
+        (each.hostname, each.process_id, "alive" if each.alive else "gone", each.slots, _devices(each))
         for each in found
     ]
     print_rows(("host", "process", "state", "slots", "devices"), rows)
 
 
-def _devices(worker: dict[str, Any]) -> str:
-    return ", ".join(f"{device['name']} ({device['description']})" for device in worker["devices"])
+def _devices(worker: "WorkerView") -> str:
+    return ", ".join(f"{device.name} ({device.description})" for device in worker.devices)

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +22,10 @@ from service.commands.remote.output import (
     text_of,
 )
 from service.commands.remote.requests import Settings, read_settings
+
+if TYPE_CHECKING:
+    from slope.answers.analysis import Exact
+    from slope.answers.jobs import JobView
 
 app = typer.Typer(help="Jobs: list, follow, change, delete.", no_args_is_help=True)
 
@@ -111,7 +115,7 @@ def rerun(
     with connected(url) as client:
         found = client.rerun(job, patch)
         announce(found)
-        found = follow_job(client, found["id"]) if wait else found
+        found = follow_job(client, found.id) if wait else found
     print_json(found) if as_json else print_job(found)
     if wait:
         leave_unless_succeeded(found)
@@ -145,11 +149,11 @@ def alias(
         elif job is None:
             fail(f"Say which job {name} is to stand for: slope jobs alias {name} ID; or --delete it")
         else:
-            found = [client.put_alias(name, client.job(job)["id"])]
+            found = [client.put_alias(name, client.job(job).id)]
     if as_json:
         print_json_lines(found)
     else:
-        print_rows(("alias", "job", "age"), ((each["name"], each["job"], age_of(each["changed_at"])) for each in found))
+        print_rows(("alias", "job", "age"), ((each.name, each.job, age_of(each.changed_at)) for each in found))
 
 
 @app.command()
@@ -166,35 +170,35 @@ def prune(
         filters["status"] = status
     with connected(url) as client:
         deleted = client.delete_jobs(dry_run=dry_run, **filters)
-        while not dry_run and deleted["remaining"] and deleted["jobs"]:
+        while not dry_run and deleted.remaining and deleted.jobs:
             more = client.delete_jobs(**filters)
-            deleted = more | {"jobs": deleted["jobs"] + more["jobs"], "matched": deleted["matched"]}
+            deleted = more.model_copy(update={"jobs": deleted.jobs + more.jobs, "matched": deleted.matched})
     if as_json:
         print_json(deleted)
     elif dry_run:
-        note(f"{deleted['matched']} jobs would be deleted.")
+        note(f"{deleted.matched} jobs would be deleted.")
     else:
-        note(f"{len(deleted['jobs'])} jobs are deleted.")
+        note(f"{len(deleted.jobs)} jobs are deleted.")
 
 
-def print_job(job: Json) -> None:
+def print_job(job: "JobView") -> None:
     """A job for people: what it learnt from, how far it is, and what came of it."""
-    data, progress, loss, exact = job["dataset"], job["progress"], job["loss"], (job["analysis"] or {}).get("exact")
+    data, progress, loss, exact = job.dataset, job.progress, job.loss, job.analysis.exact if job.analysis else None
     print_facts(
         {
-            "job": job["id"],
-            "name": job["name"],
-            "status": " – ".join(filter(None, (job["status"], job["reason"], (job["error"] or {}).get("detail")))),
-            "data": f"{_count(data['rows'], 'row')}, {_count(data['features'], 'feature')}, dataset {data['id']}",
-            "epochs": f"{progress['epochs_done']} of {progress['epochs']}, by {job['plan']['engine']}",
-            "loss": None if loss["first"] is None else f"{text_of(loss['first'])} → {text_of(loss['last'])}",
-            "validation loss": loss["validation"],
-            "exact loss": exact["loss"] if exact else None,
+            "job": job.id,
+            "name": job.name,
+            "status": " – ".join(filter(None, (job.status, job.reason, job.error.detail if job.error else None))),
+            "data": f"{_count(data.rows, 'row')}, {_count(data.features, 'feature')}, dataset {data.id}",
+            "epochs": f"{progress.epochs_done} of {progress.epochs}, by {job.plan.engine}",
+            "loss": None if loss.first is None else f"{text_of(loss.first)} → {text_of(loss.last)}",
+            "validation loss": loss.validation,
+            "exact loss": exact.loss if exact else None,
         }
     )
-    if job["weights"] is not None:
-        _print_parameters(job, exact)
-    for sentence in job["warnings"]:
+    if job.weights is not None:
+        _print_parameters(job, job.weights, exact)
+    for sentence in job.warnings:
         note(sentence)
 
 
@@ -202,20 +206,19 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _print_parameters(job: Json, exact: Json | None) -> None:
-    names = [*(job["dataset"]["columns"] or ()), "bias"]
-    trained = [*job["weights"], job["bias"]]
-    known = [*exact["weights"], exact["bias"]] if exact else [None] * len(trained)
+def _print_parameters(job: "JobView", weights: list[float], exact: "Exact | None") -> None:
+    names = [*(job.dataset.columns or ()), "bias"]
+    trained = [*weights, job.bias]
+    known = [*exact.weights, exact.bias] if exact else [None] * len(trained)
     rows = [row for row in zip(names, trained, known, strict=False) if row[1] is not None]
     print_rows(("parameter", "trained", "exact"), rows[:_MOST_PARAMETERS])
     if len(rows) > _MOST_PARAMETERS:
         note(f"… and {len(rows) - _MOST_PARAMETERS} more: --json has all of them.")
 
 
-def _row(job: Json) -> tuple[Any, ...]:
-    progress = job["progress"]
-    epochs = f"{progress['epochs_done']}/{progress['epochs']}"
-    return job["id"], job["status"], job["name"], epochs, job["loss"]["last"], age_of(job["created_at"])
+def _row(job: "JobView") -> tuple[Any, ...]:
+    epochs = f"{job.progress.epochs_done}/{job.progress.epochs}"
+    return job.id, job.status, job.name, epochs, job.loss.last, age_of(job.created_at)
 
 
 def _duration(text: str) -> timedelta:

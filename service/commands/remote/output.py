@@ -3,7 +3,6 @@
 Standard output has the answer and nothing else; what is said besides goes to standard error.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,16 +30,20 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, markup=False, emoji=False, width=_WIDEST)
 
 
-def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+def print_json(answer: Any) -> None:
+    typer.echo(_json(answer, indent=2))
 
 
-def print_json_lines(values: Iterable[Any]) -> None:
-    for value in values:
-        typer.echo(json.dumps(value, ensure_ascii=False))
+def print_json_lines(answers: Iterable[Any]) -> None:
+    for answer in answers:
+        typer.echo(_json(answer))
 
 
 def print_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    console().print(table_of(names, rows))
+
+
+def table_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A table without lines. Columns of numbers are right-aligned."""
     cells = [[text_of(cell) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -48,7 +51,7 @@ def print_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         table.add_column(name, justify="right" if _are_numbers(row[place] for row in cells) else "left", no_wrap=True)
     for row in cells:
         table.add_row(*row)
-    console().print(table)
+    return table
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
@@ -71,9 +74,9 @@ def text_of(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def age_of(moment: str) -> str:
+def age_of(moment: datetime) -> str:
     """How long ago it was, in the largest unit that it fills."""
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    seconds = (datetime.now(UTC) - moment).total_seconds()
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds // size:.0f} {unit}"
@@ -89,6 +92,16 @@ def sparkline(values: Sequence[float | None], encoding: str = "utf-8") -> str:
     low, span = min(heights), max(heights) - min(heights)
     bars = _BARS if encoding.lower().startswith("utf") else _ASCII_BARS
     return "".join(bars[round((height - low) / span * (len(bars) - 1)) if span else 0] for height in heights)
+
+
+def _json(answer: Any, indent: int | None = None) -> str:
+    """As the service has sent it."""
+    from pydantic import BaseModel
+    from pydantic_core import to_json
+
+    if isinstance(answer, BaseModel):
+        return answer.model_dump_json(indent=indent, exclude_unset=True)
+    return to_json(answer, indent=indent, inf_nan_mode="null").decode()
 
 
 def _are_numbers(cells: Iterable[str]) -> bool:

@@ -22,6 +22,7 @@ from service.commands.remote.output import (
 )
 
 if TYPE_CHECKING:
+    from slope.answers.records import EpochView, StepView
     from slope.client import Client
 
 app = typer.Typer()
@@ -48,7 +49,7 @@ def epochs(
         else:
             found = client.curve(job, points)
             print_rows(("epoch", "loss", "gradient norm", "validation loss", "rate"), map(_epoch, found))
-            note(sparkline([each["loss"] for each in found], sys.stderr.encoding))
+            note(sparkline([each.loss for each in found], sys.stderr.encoding))
 
 
 @app.command()
@@ -108,7 +109,7 @@ def audit(
         print_json(found)
     else:
         names = ("row", "step", "norm", "share")
-        print_rows(names, [[part[name] for name in names] for part in found["contributions"]])
+        print_rows(names, [[getattr(part, name) for name in names] for part in found.contributions])
 
 
 @app.command()
@@ -160,9 +161,11 @@ def path(
         print_json(found)
         return
     names = ("l1", "l2", "degrees_of_freedom", "loss", "gcv", "cross_validation_error")
-    marks = {found["best_by_gcv"]: "best by gcv", found["within_one_standard_error"]: "within one standard error"}
-    marks[found["best_by_cross_validation"]] = "best by cross-validation"
-    rows = [[*(point[name] for name in names), marks.get(place, "")] for place, point in enumerate(found["points"])]
+    marks = {found.best_by_gcv: "best by gcv", found.within_one_standard_error: "within one standard error"}
+    marks[found.best_by_cross_validation] = "best by cross-validation"
+    rows = [
+        [*(getattr(point, name) for name in names), marks.get(place, "")] for place, point in enumerate(found.points)
+    ]
     print_rows((*names, ""), rows)
 
 
@@ -226,9 +229,8 @@ def _predicted(client: "Client", job_id: str, points: list[str], epoch: int | No
     if table is not None:
         if epoch is not None:
             fail("A CSV is predicted with the last parameters: leave --epoch out, or give the points as 30,1")
-        predictions: list[float | None] = client.invoke(job_id, table)["predictions"]
-        return predictions
-    return [each["after"] for each in client.predict(job_id, [_point(each) for each in points], epoch=epoch)]
+        return client.invoke(job_id, table).predictions
+    return [each.after for each in client.predict(job_id, [_point(each) for each in points], epoch=epoch)]
 
 
 def _table(points: list[str]) -> bytes | None:
@@ -259,10 +261,10 @@ def _is_point(text: str) -> bool:
         return False
 
 
-def _epoch(record: Json) -> tuple[Any, ...]:
+def _epoch(record: "EpochView") -> tuple[Any, ...]:
     names = ("epoch", "loss", "gradient_norm", "validation_loss", "learning_rate")
-    return tuple(record[name] for name in names)
+    return tuple(getattr(record, name) for name in names)
 
 
-def _step(record: Json) -> tuple[Any, ...]:
-    return record["step"], record["loss"], record["gradient"]["weights"], record["weights"]
+def _step(record: "StepView") -> tuple[Any, ...]:
+    return record.step, record.loss, record.gradient.weights, record.weights

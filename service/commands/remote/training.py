@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.commands.remote.connection import DEFAULT_URL, Local, Url, connected
-from service.commands.remote.following import announce, follow_job, leave_unless_succeeded
+from service.commands.remote.following import (
+    RANKED,
+    announce,
+    follow_job,
+    follow_sweep,
+    leave_unless_succeeded,
+    ranked_rows,
+)
 from service.commands.remote.jobs import print_job
 from service.commands.remote.output import AsJson, Json, note, print_facts, print_json, print_rows
 from service.commands.remote.requests import RequestFile, Settings, read_request, read_settings
 
 if TYPE_CHECKING:
+    from slope.answers.jobs import JobView
     from slope.client import Client
 
 app = typer.Typer()
@@ -64,9 +72,9 @@ def train(
     given = {name: _number(value) for name, value in hyperparameters.items() if value is not None}
     with connected(url, local=local) as client:
         dataset = client.upload(file)
-        for sentence in dataset["notes"]:
+        for sentence in dataset.notes:
             note(sentence)
-        chosen: Json = {"id": dataset["id"], "target": target}
+        chosen: Json = {"id": dataset.id, "target": target}
         if weights:
             chosen["weights"] = weights
         if features:
@@ -74,8 +82,8 @@ def train(
         request = {"dataset": chosen, "hyperparameters": given | read_settings(settings)}
         own = {key: value for key, value in {"name": name, "cross_validation": cross_validation}.items() if value}
         job = _train(client, request | own, wait=wait, retry=retry)
-        if output and job["status"] == "succeeded":
-            client.save_model(job["id"], output)
+        if output and job.status == "succeeded":
+            client.save_model(job.id, output)
             note(f"The model is in {output}.")
         print_json(job) if as_json else print_job(job)
     if wait:
@@ -111,19 +119,13 @@ def sweep(
     request = read_request(file)
     with connected(url, local=local) as client:
         submitted = client.submit_sweep(request)
-        note(f"Sweep {submitted['id']} has {submitted['progress']['jobs']} jobs.")
-        found = client.wait_for_sweep(submitted["id"], timeout=float("inf"))
+        note(f"Sweep {submitted.id} has {submitted.progress.jobs} jobs.")
+        found = follow_sweep(client, submitted.id, best)
         if as_json:
             print_json(found)
             return
-        print_facts({"sweep": found["id"], "ended": found["counts"], "ranked by": found["ranked_by"]})
-        print_rows(
-            ("job", "loss", "validation", "settings"),
-            [
-                (each["job_id"], each["loss"]["last"], each["loss"]["validation"], each["settings"])
-                for each in found["ranking"]["data"][:best]
-            ],
-        )
+        print_facts({"sweep": found.id, "ended": found.counts, "ranked by": found.ranked_by})
+        print_rows(RANKED, ranked_rows(found, best))
 
 
 @app.command()
@@ -135,26 +137,26 @@ def plan(file: RequestFile, as_json: AsJson = False, url: Url = DEFAULT_URL) -> 
     if as_json:
         print_json(found)
         return
-    planned, analysis = found["plan"], found["analysis"] or {}
+    planned, analysis = found.plan, found.analysis
     print_facts(
         {
-            "engine": f"{planned['engine']}: {planned['why']}",
-            "steps": planned["steps"],
-            "numbers recorded": planned["recorded_numbers"],
-            "seconds": planned["estimated_seconds"],
-            "largest stable rate": analysis.get("max_stable_learning_rate"),
-            "condition number": analysis.get("condition_number"),
-            "R²": analysis.get("r_squared"),
+            "engine": f"{planned.engine}: {planned.why}",
+            "steps": planned.steps,
+            "numbers recorded": planned.recorded_numbers,
+            "seconds": planned.estimated_seconds,
+            "largest stable rate": analysis and analysis.max_stable_learning_rate,
+            "condition number": analysis and analysis.condition_number,
+            "R²": analysis and analysis.r_squared,
         }
     )
-    for sentence in found["warnings"]:
+    for sentence in found.warnings:
         note(sentence)
 
 
-def _train(client: "Client", request: Any, *, wait: bool, retry: float) -> Json:
+def _train(client: "Client", request: Any, *, wait: bool, retry: float) -> "JobView":
     job = client.submit(request, timeout=retry)
     announce(job)
-    return follow_job(client, job["id"]) if wait else job
+    return follow_job(client, job.id) if wait else job
 
 
 def _number(value: Any) -> Any:

@@ -3,13 +3,15 @@
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
+from slope.answers.jobs import JobView
 from slope.client.client import Client
 from slope.client.estimator.outcomes import HISTORY, JobFailed, Label, Outcome, Sweep, Table
 from slope.client.problem import Json
@@ -49,31 +51,31 @@ class OnService:
         request = {"dataset": table.document, "hyperparameters": shared, "settings": list(settings)} | label.document
         with Client(self.url) as client:
             sweep = client.submit_sweep(request)
-            jobs = self._ended(client, sweep["id"])
-            jobs = [job if job["weights"] or job["error"] else client.job(job["id"]) for job in jobs]
+            jobs = self._ended(client, sweep.id)
+            jobs = [job if job.weights or job.error else client.job(job.id) for job in jobs]
         outcomes: list[Outcome | JobFailed] = []
         for job in jobs:
             try:
-                outcomes.append(self._outcome(job))
+                outcomes.append(self._outcome(_document(job)))
             except JobFailed as failure:
                 outcomes.append(failure)
-        return Sweep(sweep["id"], outcomes)
+        return Sweep(str(sweep.id), outcomes)
 
     def _trained(self, table: Table, hyperparameters: Json, label: Label, **others: Any) -> Outcome:
         request = {"dataset": table.document, "hyperparameters": hyperparameters} | label.document | others
         with Client(self.url) as client:
-            job = client.wait(client.submit(request)["id"], timeout=self.timeout)
-        return self._outcome(job)
+            job = client.wait(client.submit(request).id, timeout=self.timeout)
+        return self._outcome(_document(job))
 
-    def _ended(self, client: Client, sweep_id: str) -> list[Json]:
+    def _ended(self, client: Client, sweep_id: UUID) -> list[JobView]:
         """The jobs of a sweep in the order of its settings, when all have ended. Raises TimeoutError."""
         deadline = monotonic() + self.timeout
         while True:
             jobs = list(client.jobs(sweep_id=sweep_id, limit=1000))[::-1]
-            waiting = [job for job in jobs if job["status"] not in FINAL]
+            waiting = [job for job in jobs if job.status not in FINAL]
             if not waiting:
                 return jobs
-            client.wait(waiting[-1]["id"], timeout=deadline - monotonic())
+            client.wait(waiting[-1].id, timeout=deadline - monotonic())
 
     def _outcome(self, job: Json) -> Outcome:
         """Raises JobFailed."""
@@ -102,7 +104,12 @@ class _Recorded:
     def statistics(self) -> Json:
         """Of the exact solution."""
         with Client(self.url) as client:
-            return client.statistics(self.job_id)
+            return asdict(client.statistics(self.job_id))
+
+
+def _document(job: JobView) -> Json:
+    """A job as the service answered it."""
+    return job.model_dump(mode="json")
 
 
 def _remembers(spec: TrainingSpec) -> bool:

@@ -1,0 +1,83 @@
+"""The course of a training as columns, for the tools that people have."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+Numbers = list[Any]
+_VECTORS = ("weights", "gradient_mean_weights", "gradient_last_weights")
+"""Columns whose cells are lists of D numbers, null where the parameter does not learn."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Every recorded epoch of a job. Columns are named as the files of epochs name them; a missing number is None."""
+
+    columns: dict[str, Numbers]
+    """By name, a cell an epoch; of vectors a cell is D numbers."""
+
+    @classmethod
+    def of(cls, lines: bytes) -> "History":
+        """From epochs as NDJSON."""
+        rows = [dict(_flat(from_json(line))) for line in lines.splitlines()]
+        return cls({name: [row[name] for row in rows] for name in rows[0]} if rows else {})
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), []))
+
+    def numpy(self) -> "dict[str, NDArray[Any]]":
+        """A column as N numbers, of vectors N × D; NaN is what is missing."""
+        import numpy as np
+
+        return {
+            name: np.array(_filled(column), dtype=np.int64 if name == "epoch" else np.float64)
+            for name, column in self.columns.items()
+        }
+
+    def arrow(self) -> "pa.Table":
+        """Vectors are columns of lists."""
+        import pyarrow as pa
+
+        return pa.table({name: pa.array(column) for name, column in self.columns.items()})
+
+    def pandas(self) -> "pd.DataFrame":
+        """A column a number: `weights_0` to `weights_{D-1}`, as in the files of epochs."""
+        import pandas as pd
+
+        return pd.DataFrame(dict(self._cells()))
+
+    def polars(self) -> "pl.DataFrame":
+        """The same columns as `pandas` has."""
+        import polars as pl
+
+        return pl.DataFrame(dict(self._cells()))
+
+    def _cells(self) -> Iterator[tuple[str, Numbers]]:
+        for name, column in self.columns.items():
+            if name not in _VECTORS:
+                yield name, column
+                continue
+            for place, cells in enumerate(zip(*_filled(column), strict=True)):
+                yield f"{name}_{place}", list(cells)
+
+
+def _flat(epoch: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in epoch.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}_{part}", each) for part, each in value.items())
+        else:
+            yield name, value
+
+
+def _filled(column: Numbers) -> Numbers:
+    """A vector that is missing as one of as many missing numbers."""
+    width = max((len(each) for each in column if isinstance(each, list)), default=None)
+    return column if width is None else [[None] * width if each is None else each for each in column]

@@ -1,0 +1,72 @@
+"""What is done with a job by its handle, said once for both clients."""
+
+from collections.abc import Callable
+from typing import Any
+
+from slope.answers.jobs import JobView
+from slope.answers.records import EpochView
+from slope.client import calls
+from slope.client.exchange import Call, Request
+from slope.client.frames import rows_to_predict
+from slope.client.handle import Handle
+from slope.client.history import History
+from slope.client.problem import checked
+
+_POINTS = 1000
+"""Of a request for predictions."""
+
+
+def refresh(job: Handle) -> Call[None]:
+    """Ask how the job stands."""
+    job.view = yield from calls.job(job.id)
+
+
+def until_ended(job: Handle, timeout: float, on_change: Callable[[JobView], object]) -> Call[None]:
+    """Wait for the end. Raises TimeoutError."""
+    job.view = yield from calls.wait(job.id, timeout, on_change=on_change)
+
+
+def cancel(job: Handle) -> Call[None]:
+    """End it: immediately while it waits, at its next flush while it runs."""
+    job.view = yield from calls.cancel(job.id)
+
+
+def pause(job: Handle) -> Call[None]:
+    """Pause it: immediately while it waits, at its next flush while it runs."""
+    job.view = yield from calls.pause(job.id)
+
+
+def resume(job: Handle) -> Call[None]:
+    """Let it go on where it was paused."""
+    job.view = yield from calls.resume(job.id)
+
+
+def delete(job: Handle) -> Call[None]:
+    """Delete it with all its records. It must not run."""
+    return calls.delete(job.id)
+
+
+def curve(job: Handle, points: int = 200) -> Call[list[EpochView]]:
+    """At most this many epochs, the extremes of the loss among them: enough to draw it."""
+    return calls.curve(job.id, points)
+
+
+def history(job: Handle) -> Call[History]:
+    """Every recorded epoch as columns, for NumPy, Arrow, pandas or polars."""
+    request = Request(
+        "GET", f"/v1/jobs/{job.id}/epochs", {"headers": {"Accept": "application/x-ndjson"}}, repeat_seconds=None
+    )
+    return History.of(checked((yield request)).content)
+
+
+def predict(job: Handle, x: Any, *, epoch: int | None = None) -> Call[list[float | None]]:
+    """What the model says of points: numbers, rows, or a frame that has the job's features among its columns.
+
+    None is what a double cannot hold. With an epoch, the model after that epoch.
+    """
+    rows = rows_to_predict(x, job.dataset.columns)
+    found: list[float | None] = []
+    for start in range(0, len(rows), _POINTS):
+        part = yield from calls.predict(job.id, rows[start : start + _POINTS], epoch=epoch)
+        found += [each.after for each in part]
+    return found

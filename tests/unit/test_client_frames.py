@@ -1,0 +1,102 @@
+"""What people have their data in comes to the service as the same numbers."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from slope.client.frames import inline_dataset, rows_to_predict
+from slope.client.history import History
+
+ROWS = [[1.0, 0.0], [2.0, 1.0], [3.0, 0.0]]
+TABLE = {"area": [1.0, 2.0, 3.0], "rooms": [0.0, 1.0, 0.0], "price": [2.0, 5.0, 6.0]}
+
+
+class Foreign:
+    """A frame of another library, as polars' is: of its own it has names, and the Arrow C stream protocol."""
+
+    def __init__(self, columns: dict[str, list[float]]) -> None:
+        self._table = pa.table(columns)
+        self.columns = [*columns]
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+FRAMES = {
+    "a dictionary": TABLE,
+    "pandas": pd.DataFrame(TABLE),
+    "Arrow": pa.table(TABLE),
+    "polars and others": Foreign(TABLE),
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_a_frame_is_learnt_from_by_the_names_of_its_columns(frame: Any) -> None:
+    assert inline_dataset(frame, "price") == {
+        "x": ROWS,
+        "y": TABLE["price"],
+        "features": ["area", "rooms"],
+        "target": "price",
+    }
+    chosen = inline_dataset(frame, "price", features=["rooms"], weights="area")
+    assert (chosen["x"], chosen["weights"]) == ([[0.0], [1.0], [0.0]], TABLE["area"])
+    assert rows_to_predict(frame, ["rooms", "area"]) == [row[::-1] for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    "x", [ROWS, tuple(map(tuple, ROWS)), np.array(ROWS), np.array(ROWS, "float32"), [*np.array(ROWS)]]
+)
+@pytest.mark.parametrize("y", [np.array([2, 5, 6]), pd.Series([2, 5, 6]), pa.array([2, 5, 6]), [np.int64(2), 5, 6]])
+def test_rows_without_names_are_the_numbers_themselves(x: Any, y: Any) -> None:
+    assert inline_dataset(x, y) == {"x": ROWS, "y": [2, 5, 6]}
+
+
+def test_numbers_of_one_feature_need_no_rows() -> None:
+    assert inline_dataset(np.array([1.0, 2.0]), [2, 4]) == {"x": [1.0, 2.0], "y": [2, 4]}
+
+
+def test_the_target_has_a_name_that_no_feature_has() -> None:
+    assert inline_dataset(TABLE, [1, 2, 3])["target"] == "y"
+    assert inline_dataset({"y": [1.0]}, pd.Series([2.0], name="y"))["target"] == "y_"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "told"),
+    [
+        (ROWS, "price", "names a column, and x has no names"),
+        (TABLE, "prize", "There is no column 'prize': there are 'area', 'rooms', 'price'"),
+        ([1.0, float("nan")], [1, 2], "x has nan in row 1"),
+        ([1.0, 2.0], [1, float("inf")], "y has inf in row 1"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_told_before_it_is_sent(x: Any, y: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        inline_dataset(x, y)
+
+
+LINES = (
+    b'{"epoch":0,"loss":4.0,"gradient_mean":{"weights":[1.0,2.0],"bias":null},"weights":[0.5,1.5],"bias":null}\n'
+    b'{"epoch":1,"loss":2.0,"gradient_mean":{"weights":[0.5,1.0],"bias":null},"weights":[0.7,1.7],"bias":null}\n'
+)
+
+
+def test_a_history_is_columns_for_each_library() -> None:
+    history = History.of(LINES)
+
+    arrays = history.numpy()
+    assert len(history) == 2
+    assert (arrays["epoch"].tolist(), arrays["epoch"].dtype) == ([0, 1], np.int64)
+    assert arrays["weights"].tolist() == [[0.5, 1.5], [0.7, 1.7]]
+    assert np.isnan(arrays["bias"]).all()
+    assert history.arrow()["gradient_mean_weights"].to_pylist() == [[1.0, 2.0], [0.5, 1.0]]
+    assert history.pandas()["weights_1"].tolist() == [1.5, 1.7]
+    assert len(History.of(b"")) == 0
+
+
+def test_a_gradient_that_does_not_flow_is_missing_in_every_cell() -> None:
+    history = History.of(LINES.replace(b'"weights":[1.0,2.0],"bias"', b'"weights":null,"bias"'))
+    assert np.isnan(history.numpy()["gradient_mean_weights"]).tolist() == [[True, True], [False, False]]
+    assert history.pandas()["gradient_mean_weights_0"].isna().tolist() == [True, False]
