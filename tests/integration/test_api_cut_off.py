@@ -38,6 +38,7 @@ _BODIES: dict[str, Any] = {
     "/v1/jobs/{job_id}": {"name": "renamed"},
     "/v1/jobs/{job_id}/rerun": {},
     "/v1/datasets/{dataset_id}": {"name": "renamed"},
+    "/v1/aliases/{name}": {"job": str(UUID(int=7))},
     "/v1/jobs/{job_id}/predict": {"x": [1.0]},
     "/v1/jobs/{job_id}/invocations": {"instances": [[1.0]]},
     "/v2/models/{job_id}/infer": {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}]},
@@ -76,10 +77,13 @@ def routes(app: FastAPI) -> list[tuple[str, str]]:
 
 
 def ask(client: TestClient, method: str, path: str, **values: Any) -> Any:
-    url = path.format(**{name: UUID(int=7) for name in ("job_id", "dataset_id", "sweep_id")} | {"epoch": 0, "step": 0})
+    ids = {name: UUID(int=7) for name in ("job_id", "dataset_id", "sweep_id")}
+    url = path.format(**ids | {"epoch": 0, "step": 0, "name": "champion"})
     body = _BODIES.get(path)
     params = {"status": "failed"} if (method, path) in _FILTERED else None
-    return client.request(method, url, json=body if method in ("POST", "PATCH") else None, params=params, **values)
+    return client.request(
+        method, url, json=body if method in ("POST", "PUT", "PATCH") else None, params=params, **values
+    )
 
 
 def test_every_route_says_that_the_database_does_not_answer_however_many_ask(far: FastAPI, host: Proxy) -> None:
@@ -214,9 +218,9 @@ def test_a_stream_of_events_ends_when_the_database_goes(
     following = feed.next_batch
     asked: list[UUID] = []
 
-    def once(session: Session, job_id: UUID, position: feed.Position) -> feed.Batch:
+    def once(session: Session, job_id: UUID, *of: Any) -> feed.Batch:
         asked.append(job_id)
-        return following(session, job_id, position) if len(asked) == 1 else gone()
+        return following(session, job_id, *of) if len(asked) == 1 else gone()
 
     monkeypatch.setattr(feed, "next_batch", once)
     with capture_logs() as logged:
