@@ -34,7 +34,7 @@ const refused = await ask<Schemas["JobView"]>("/v1/jobs", nameless);
 
 console.log(
   JSON.stringify({
-    status: job.status satisfies "queued" | "running" | "succeeded" | "failed" | "cancelled",
+    status: job.status satisfies "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled",
     optimizer: job.hyperparameters.optimizer?.name,
     found: "data" in jobs && jobs.data.map((each) => each.id).includes(job.id),
     refused: "errors" in refused && refused.errors?.map((each) => each.pointer),
