@@ -52,6 +52,6 @@ export function asPython(job: Job): string {
     "",
     `with Client("${origin()}") as client:`,
     `    job = client.rerun("${job.id}", {})   # or changes: {"hyperparameters": {"epochs": 100}}`,
-    '    print(client.wait(job.id).weights)',
+    "    print(client.wait(job.id).weights)",
   ].join("\n");
 }
