@@ -16,7 +16,7 @@ from benchmarks.problems import load_everything, rows, spec_of
 from slope.data import Array, prepare
 from slope.engines import groups
 from slope.engines.build import build
-from slope.engines.experience import Ended, learn
+from slope.engines.costs import Ended, learn
 from slope.engines.fused import Fused
 from slope.engines.plan import plan
 from slope.spec import TrainingSpec

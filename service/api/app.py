@@ -16,8 +16,7 @@ from service.api.batches import Batches
 from service.api.dashboard import Dashboard
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
-from service.api.guards.aliases import Aliases
-from service.api.guards.normalization import Addresses, BodyLimit, Decoding, HeadAsGet, ListHeaders
+from service.api.guards.normalization import Addresses, Aliases, BodyLimit, Decoding, HeadAsGet, ListHeaders
 from service.api.guards.origins import OriginGuard
 from service.api.guards.route_guards import (
     THREADED_AT_ONCE,

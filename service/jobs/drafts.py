@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
+from time import monotonic
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from service.data.numbers import analysis_is_late
 from service.errors import InvalidRequest, TooLargeForWorkers, TooManyNumbers
-from service.jobs.experience import experience_of
 from service.jobs.training_data import Sample, Seen, sample_for_job
 from service.settings import Settings
 from service.storage import Storage
+from service.store import jobs as stored
 from service.store import workers
 from service.store.database import Database
 from slope.analysis import (
@@ -30,14 +33,18 @@ from slope.analysis import (
 )
 from slope.answers.plan import EngineOption, Plan
 from slope.data import TrainingData
-from slope.engines.experience import Experience, estimate, estimate_option
-from slope.engines.plan import EngineDoesNotApply, candidates, plan
+from slope.engines.costs import learn
+from slope.engines.plan import EngineDoesNotApply, Experience, candidates, estimate, estimate_option, plan
 from slope.reduced_rows import ReducedColumns
 from slope.spec import Fault, JobRequest, TrainingSpec
 from slope.spec.job import device_for
 
 LITTLE_MEMORY = 64 * 1024 * 1024
 """Every worker has this many bytes: what takes less needs no query."""
+_KEPT_SECONDS = 30.0
+
+_known: WeakKeyDictionary[Database, tuple[float, Experience]] = WeakKeyDictionary()
+_reading = Lock()
 
 
 @dataclass(frozen=True)
@@ -171,3 +178,17 @@ def memory_of_largest_worker(session: Session, planned: Plan, device: str) -> in
     if (planned.memory_bytes or 0) <= LITTLE_MEMORY:
         return None
     return workers.largest_memory(session, device_for(device))
+
+
+def experience_of(database: Database) -> Experience:
+    """How long jobs take here against what is reckoned, by the last of all workers, half a minute old at most.
+
+    Which of them will take a job, nobody knows.
+    """
+    with _reading:
+        read_at, found = _known.get(database, (-_KEPT_SECONDS, {}))
+        if monotonic() - read_at >= _KEPT_SECONDS:
+            with database.reading() as session:
+                found = learn(stored.select_durations(session))
+            _known[database] = monotonic(), found
+    return found

@@ -23,9 +23,8 @@ from service.store.database import Database
 from slope.analysis import Analysis, Curvature, warnings_for
 from slope.answers.plan import Plan
 from slope.engines import groups
-from slope.engines.experience import Experience, estimate
 from slope.engines.groups import groups_of
-from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, plan
+from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Experience, estimate, plan
 from slope.spec import DatasetReference, Fault, JobRequest, SweepRequest, TrainingSpec, faults_of
 from slope.spec.faults import pointer
 from slope.spec.sweep import MAX_COPIED

@@ -11,8 +11,7 @@ from uuid_utils.compat import uuid7
 from service.data import numbers
 from service.data.datasets import ensure_stored
 from service.errors import JobHasAlias, SweepIsFinal, SweepIsRunning, SweepNotFound
-from service.jobs.drafts import memory_of_largest_worker, refuse_without_memory
-from service.jobs.experience import experience_of
+from service.jobs.drafts import experience_of, memory_of_largest_worker, refuse_without_memory
 from service.jobs.idempotency import Key
 from service.jobs.jobs import forget_rings
 from service.jobs.sweep_plan import Member, plan_members, sample_for_sweep

@@ -24,11 +24,10 @@ _ANY_CAN_READ = "eager"
 """Torch's own state of its optimizers: engines in compiled code begin with it, too."""
 
 
-def find_start(database: Database, storage: Storage, request: JobRequest) -> Start | None:
-    """Where a job begins, if it goes on from another. Raises InvalidRequest, ReplayTooLong and ReplayDiffers."""
+def find_start(database: Database, storage: Storage, request: JobRequest) -> Start:
+    """Where a job begins that goes on from another. Raises InvalidRequest, ReplayTooLong and ReplayDiffers."""
     asked = request.initial_from
-    if asked is None:
-        return None
+    assert asked is not None  # it says from which
     with translated_faults(request, "The job cannot go on so"):
         sample = sample_for_job(database, storage, request)
         with database.reading() as session:

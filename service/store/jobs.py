@@ -14,7 +14,11 @@ from service.store import datasets, events
 from service.store.aliases import has_alias
 from service.store.database import now
 from service.store.tables import Dataset, Event, Job
+from slope.engines.costs import Ended
+from slope.engines.plan import kept_plan
 from slope.statuses import FINAL
+
+_LATEST_ENDED = 300
 
 
 @dataclass(frozen=True)
@@ -236,3 +240,11 @@ _OUTLINE = select(Job.version, Job.status, func.json_array_length(Job.features, 
 )
 _PROGRESS = select(*(getattr(Job, name) for name in Progress._fields)).where(Job.id == bindparam("job_id"))
 _PREDICTIONS = select(Job.predict, Job.predictions_before, Job.predictions_after).where(Job.id == bindparam("job_id"))
+
+
+def select_durations(session: Session) -> list[Ended]:
+    """What the last jobs took that have succeeded, the newest first; of jobs that trained together, one."""
+    latest = select(Job.id).where(Job.status == "succeeded").order_by(Job.id.desc()).limit(_LATEST_ENDED)
+    is_alone = or_(Job.place.is_(None), Job.place == 0)
+    wanted = select(Job.plan, Job.seconds).where(Job.id.in_(latest), is_alone).order_by(Job.id.desc())
+    return [Ended.of(kept_plan(document), seconds) for document, seconds in session.execute(wanted) if document]

@@ -1,11 +1,17 @@
 """What each engine costs: seconds as measured on one core of two busy ones, and the memory it is bounded by.
 
-K are the parameters that learn; x is N × D of float64 in every engine, and counted with it. Free of torch.
+From what jobs took the planner learns how fast machines are: estimates are multiplied by the factor by which jobs of an
+engine took longer than reckoned. K are the parameters that learn; x is N × D of float64 in every engine, and counted
+with it. Free of torch.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
 
+from slope.answers.plan import Plan
 from slope.data import batch_rows, steps_per_epoch, training_rows
 from slope.spec import LBFGS, SGD, Adam, AdamW, Constant, Step, TrainingSpec
 
@@ -18,6 +24,11 @@ PARTITION_NUMBERS = 2**23
 _MOST_PARTITIONS = 256
 _JOINED_NUMBERS = 2**22
 """Most numbers in the triangles of all partitions, which lie in SQL: 32 MB, and as much for rows held back."""
+_FEWEST, _LATEST = 3, 30
+"""Jobs of an engine that say something; and how many of the last ones are listened to."""
+_BRIEF_SECONDS = 1e-3
+"""What takes less says nothing: the clock, and what a process does for the first time, take as long."""
+_LARGEST = 100.0
 
 
 @dataclass(frozen=True)
@@ -203,3 +214,26 @@ def _rates(spec: TrainingSpec) -> int:
             return -(-spec.epochs // size)
         case _:
             return spec.epochs
+
+
+class Ended(NamedTuple):
+    """A job that has succeeded."""
+
+    engine: str
+    reckoned: float
+    """Its estimate without any experience."""
+    took: float
+
+    @classmethod
+    def of(cls, planned: Plan, seconds: float) -> "Ended":
+        return cls(planned.engine, planned.estimated_seconds / planned.experience, seconds)
+
+
+def learn(jobs: Iterable[Ended]) -> dict[str, float]:
+    """From jobs, the latest first. Medians: a job that waited for the disk or a neighbour does not count."""
+    factors = defaultdict[str, list[float]](list)
+    for job in jobs:
+        if min(job.reckoned, job.took) >= _BRIEF_SECONDS and len(factors[job.engine]) < _LATEST:
+            factors[job.engine].append(job.took / job.reckoned)
+    known = {engine: median(found) for engine, found in factors.items() if len(found) >= _FEWEST}
+    return {engine: min(max(factor, 1 / _LARGEST), _LARGEST) for engine, factor in known.items()}

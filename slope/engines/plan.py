@@ -12,6 +12,10 @@ from slope.engines.obstacles import obstacles
 from slope.spec import TrainingSpec
 from slope.spec.training import FORMER_ENGINES
 
+Experience = Mapping[str, float]
+"""How much longer than reckoned jobs of an engine took; 1 where there is no experience. Which engine is taken does not
+depend on it: the same request gets the same bits tomorrow."""
+
 AUTO_RECORDED_NUMBERS = 1_000_000
 """Up to here `record.steps = auto` keeps every step."""
 
@@ -206,3 +210,15 @@ def _numbers_per_step(spec: TrainingSpec, features: int) -> int:
 def _numbers_per_epoch(spec: TrainingSpec, features: int) -> int:
     """Three losses, norm, rate, seconds; the mean and the last gradient and the parameters."""
     return 6 + 3 * _parameters(spec, features)
+
+
+def estimate(planned: Plan, experience: Experience) -> Plan:
+    """A plan with its seconds by experience."""
+    factor = experience.get(planned.engine, 1.0)
+    return replace(planned, estimated_seconds=planned.estimated_seconds * factor, experience=factor)
+
+
+def estimate_option(option: EngineOption, experience: Experience) -> EngineOption:
+    if option.estimated_seconds is None:
+        return option
+    return replace(option, estimated_seconds=option.estimated_seconds * experience.get(option.engine, 1.0))

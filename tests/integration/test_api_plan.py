@@ -42,7 +42,7 @@ def test_a_plan_is_the_one_the_job_follows(client: TestClient, trained: Trained)
 def test_a_plan_learns_from_what_jobs_took_and_the_choice_of_the_engine_does_not(
     client: TestClient, trained: Trained, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.jobs.experience._KEPT_SECONDS", 0.0)
+    monkeypatch.setattr("service.jobs.drafts._KEPT_SECONDS", 0.0)
     wanted = request(epochs=200)
     before = client.post("/v1/plan", json=wanted).json()
     assert before["plan"]["experience"] == 1

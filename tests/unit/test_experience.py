@@ -7,8 +7,8 @@ from statistics import median
 import pytest
 
 from slope.answers.plan import EngineOption, Plan
-from slope.engines.experience import Ended, estimate, estimate_option, learn
-from slope.engines.plan import plan
+from slope.engines.costs import Ended, learn
+from slope.engines.plan import estimate, estimate_option, plan
 from slope.spec import TrainingSpec
 
 RECORDED = [Ended(*pair) for pair in json.loads(Path(__file__).with_name("recorded_jobs.json").read_text())]

@@ -1,21 +1,28 @@
 """Requests as the application reads them.
 
-An address has one spelling, a list is in one line, HEAD is GET, and a body is decoded and within its limit. Each hands
-on what the next one expects. Files of tables are decoded by their own reader.
+An address has one spelling and names a job by its id, a list is in one line, HEAD is GET, and a body is decoded and
+within its limit. Each hands on what the next one expects. Files of tables are decoded by their own reader.
 """
 
+import re
 import zlib
 from collections.abc import Awaitable, Iterable
+from uuid import UUID
 
-from anyio import CancelScope
+from anyio import CancelScope, to_thread
 from anyio.lowlevel import checkpoint
 from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem_response
-from service.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from service.errors import BodyTooLarge, MalformedRequest, ServiceError, UnsupportedMediaType
+from service.store import aliases
+from service.store.database import Database
+from slope.spec.aliases import is_alias
 
+_ALIASED = re.compile(r"(/v1/jobs/|/v2/models/)([A-Za-z][^/]*)")
+"""An address with what may be the alias of a job, which begins with a letter."""
 _LISTS = {b"accept", b"accept-encoding", b"if-match", b"if-none-match", b"prefer"}
 Fields = list[tuple[bytes, bytes]]
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -41,6 +48,36 @@ class Addresses:
         if f"{path}/".startswith(f"{self._root_path}/"):
             path = path.removeprefix(self._root_path)
         return self._root_path + (path.rstrip("/") or "/")
+
+
+class Aliases:
+    """Puts the id of a job where its alias stands. A request has one answer, wherever the alias is moved meanwhile."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        found = _ALIASED.match(get_route_path(scope)) if scope["type"] == "http" else None
+        if found is None or not is_alias(found[2]):
+            return self._app(scope, receive, send)  # without a coroutine of its own: every poll comes by
+        return self._answer(found, scope, receive, send)
+
+    async def _answer(self, found: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            job_id = await to_thread.run_sync(_aliased_job, scope["app"].state.database, found[2])
+        except ServiceError as error:
+            await problem_response(scope, error)(scope, receive, send)
+            return
+        if job_id is None:  # the route says what is wrong
+            await self._app(scope, receive, send)
+            return
+        prefix = scope["path"].removesuffix(found.string)
+        path = f"{prefix}{found.string[: found.start(2)]}{job_id}{found.string[found.end(2) :]}"
+        await self._app({**scope, "path": path}, receive, send)
+
+
+def _aliased_job(database: Database, name: str) -> UUID | None:
+    return database.query(aliases.find_aliased_job, name)
 
 
 class ListHeaders:

@@ -66,7 +66,8 @@ class Desk:
 
     def _accept(self, request: JobRequest, start: Start | None) -> Submission:
         state = self._state
-        start = start or continuation.find_start(state.database, state.storage, request)
+        if start is None and request.initial_from:
+            start = continuation.find_start(state.database, state.storage, request)
         handed_in = (state.database, state.storage, state.queue, request)
         return jobs.submit_job(*handed_in, start=start, key=self._key, settings=state.settings)
 

@@ -28,5 +28,5 @@ def plan_job(
     engines: those that apply with their estimated seconds and memory, the others with what stands
     in their way.
     """
-    start = continuation.find_start(database, storage, request)
+    start = continuation.find_start(database, storage, request) if request.initial_from else None
     return view_draft(drafts.draft_job(database, storage, start.begin(request) if start else request, settings))
