@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from service.api import problems
-from service.api.batches import Batches
 from service.api.dashboard import Dashboard
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
@@ -26,7 +25,7 @@ from service.api.guards.route_guards import (
 )
 from service.api.polling.feeds import Feeds
 from service.api.polling.responses import JobResponses
-from service.api.polling.watch import JobWatch
+from service.api.polling.watch import Batches, JobWatch
 from service.api.routes import (
     aliases,
     dashboard,

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from service.api.batches import Batches
+from service.api.polling.watch import Batches
 
 
 def test_what_comes_while_a_call_works_waits_for_the_next() -> None:

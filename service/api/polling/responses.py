@@ -13,8 +13,7 @@ from cachetools import LRUCache
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel
 
-from service.api.batches import Batches
-from service.api.polling.watch import JobWatch
+from service.api.polling.watch import Batches, JobWatch
 from service.api.schemas.jobs import view_job
 from service.errors import JobHasChanged
 from service.jobs import jobs

@@ -1,9 +1,10 @@
-"""Waiting for jobs to change: one small query a tick for everyone who waits, however many they are."""
+"""What many wait for is asked once for all: whether jobs have changed, once a tick, and what a call does for many."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import structlog
@@ -12,6 +13,9 @@ from anyio import CapacityLimiter, to_thread
 from service.errors import ServiceError
 from service.store import jobs
 from service.store.database import Database
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 SHORTEST_TICK, LONGEST_TICK = 0.001, 0.02
 _PAUSE = 0.5
@@ -104,3 +108,51 @@ class JobWatch:
             if not self._waiters[job_id]:
                 del self._waiters[job_id]
                 self._versions.pop(job_id, None)
+
+
+class Batches(Generic[Item, Result]):
+    """What is asked for while a call works waits for the next. Whoever comes while it is free is served immediately.
+
+    It has a thread of its own.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result | Exception]], *, most: int) -> None:
+        """`work` gives a result for every item, or what is to be raised where that is asked for.
+
+        It is given `most` items at a time: the first of them wait for the last.
+        """
+        self._work = work
+        self._most = most
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._serving: asyncio.Task[None] | None = None
+        self._thread = CapacityLimiter(1)
+
+    async def of(self, item: Item) -> Result:
+        """The result for an item. Who leaves takes it from nobody else, and it is worked on all the same."""
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, result))
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve())
+        return await result
+
+    async def _serve(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            found = await self._results([item for item, _ in batch])
+            for (_, result), each in zip(batch, found, strict=True):
+                _settle(result, each)
+
+    async def _results(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
+        try:
+            return await to_thread.run_sync(self._work, items, limiter=self._thread)
+        except Exception as error:
+            return [error] * len(items)
+
+
+def _settle(result: "asyncio.Future[Result]", found: Result | Exception) -> None:
+    if result.done():  # nobody waits any more
+        return
+    if isinstance(found, Exception):
+        result.set_exception(found)
+    else:
+        result.set_result(found)

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Body, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
 
-from service.api.batches import Batches
 from service.api.dependencies import (
     DatabaseDep,
     JobResponsesDep,
@@ -20,6 +19,7 @@ from service.api.dependencies import (
 from service.api.documentation import document_headers
 from service.api.examples import JOB_REQUESTS, RERUN_PATCHES
 from service.api.polling.responses import IfMatchDep, JobResponse, JobResponses, matches_etag
+from service.api.polling.watch import Batches
 from service.api.schemas.jobs import view_job
 from service.jobs import changes, jobs, pauses
 from service.jobs.intake import is_small
