@@ -56,16 +56,20 @@ def work_on(process: Process, job_id: UUID) -> None:
     Others get their turn: after a while a bell for what is left is put behind those that wait, and the process is free.
     """
     until = monotonic() + _ROUND_SECONDS
-    take_work(process, job_id)
-    while not process.stopping.is_set():
-        prospect = process.database.query(find_prospect, job_id, process.claimant)
-        if prospect.named is None or not prospect.queue:
+    prospect = _look(process, job_id)
+    work = _find_work(process, prospect)
+    while True:
+        if work:
+            work()
+        if process.stopping.is_set() or prospect.named is None or len(prospect.queue) <= 1:
+            return  # what has come since that look has a bell of its own
+        prospect = _look(process, job_id)
+        if not prospect.queue:
             return
         if monotonic() > until:
             process.queue.ring(prospect.queue[0].id, prospect.queue[0].device)
             return
-        if work := _claim(process, prospect.queue[0], prospect):  # otherwise somebody else was quicker
-            work()
+        work = _claim(process, prospect.queue[0], prospect)  # None where somebody else was quicker
 
 
 def take_work(process: Process, job_id: UUID) -> bool:
@@ -73,12 +77,15 @@ def take_work(process: Process, job_id: UUID) -> bool:
 
     A bell whose job somebody has taken already is for the one that has waited longest.
     """
-    prospect = process.database.query(find_prospect, job_id, process.claimant)
-    work = _find_work(process, prospect)
+    work = _find_work(process, _look(process, job_id))
     if work is None:
         return False
     work()
     return True
+
+
+def _look(process: Process, job_id: UUID) -> Prospect:
+    return process.database.query(find_prospect, job_id, process.claimant)
 
 
 def _find_work(process: Process, prospect: Prospect) -> Work | None:

@@ -81,12 +81,26 @@ def test_a_process_that_has_worked_for_long_rings_for_what_is_left(
     assert queue.rung == [(job_ids[0], "auto")]
 
 
+def test_a_process_that_took_all_that_waited_does_not_look_again(
+    tasks: ModuleType, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while it trains has a bell of its own."""
+    job_id = submit(database, LECTURE)
+    looked: list[UUID] = []
+    look = tasks._look
+    monkeypatch.setattr(tasks, "_look", lambda process, named: (looked.append(named), look(process, named))[1])
+
+    tasks.train(str(job_id))
+
+    assert (read(database, job_id).status, looked) == ("succeeded", [job_id])
+
+
 def test_a_process_that_is_to_end_takes_nothing_more(
     tasks: ModuleType, database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_ids = [submit(database, LECTURE | {"hyperparameters": {"epochs": 1000}}) for _ in range(2)]
-    take_work = tasks.take_work
-    monkeypatch.setattr(tasks, "take_work", lambda *named: (take_work(*named), process.stopping.set()))
+    run_attempt = tasks.run_attempt
+    monkeypatch.setattr(tasks, "run_attempt", lambda *claimed: (run_attempt(*claimed), process.stopping.set()))
 
     tasks.train(str(job_ids[0]))
 
