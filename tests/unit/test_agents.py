@@ -19,7 +19,7 @@ NO_TOOLS = {
     *("upload_dataset", "get_model", "draw_expression", "invoke", "ping", "tell_version"),
     *("describe_server", "is_live", "is_ready", "describe_model", "is_model_ready", "infer"),
     # what other tools tell as well, or agents have no use for
-    *("list_steps", "list_predictions", "get_path", "list_sweeps", "livez", "readyz"),
+    *("list_steps", "list_predictions", "get_path", "get_report", "list_sweeps", "livez", "readyz"),
     *("list_aliases", "put_alias", "delete_alias", "get_surface"),
 }
 """A new operation is named in one of the three: whoever adds it decides whether agents need it."""
