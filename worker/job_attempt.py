@@ -127,7 +127,7 @@ class JobAttempt:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over, and Interrupted."""
         try:
             self._begin()
-            last = self._train_epochs()
+            self._succeed(self._train_epochs())
         except Diverged as error:
             self._recorder.keep_steps(error.steps)
             remedy = outcome.divergence_remedy(self._spec, error.epoch, error.step, self._data, self._reductions)
@@ -138,7 +138,6 @@ class JobAttempt:
                 raise
             self._finish("cancelled", f"Cancelled after {self._recorder.epochs_done} epochs")
         else:
-            self._succeed(last)
             self._ensure_triangle()
 
     def time_out(self) -> None:

@@ -183,12 +183,14 @@ def test_a_job_that_is_cancelled_meanwhile_is_not_validated(
     assert mine
 
     def interrupt(*arguments: Any) -> Any:
+        monkeypatch.setattr(Heartbeat, "stop_reason", "cancelled")  # not before, or no epoch would be trained
         raise Interrupted
 
     monkeypatch.setattr(worker.cross_validation, "cross_validate", interrupt)
-    monkeypatch.setattr(Heartbeat, "stop_reason", "cancelled")
     run_attempt(process, mine)
-    assert client.get(f"/v1/jobs/{mine.job_id}").json()["status"] == "cancelled"
+    job = client.get(f"/v1/jobs/{mine.job_id}").json()
+    assert (job["status"], job["progress"]["epochs_done"]) == ("cancelled", 5)
+    assert client.get(f"/v1/jobs/{mine.job_id}/epochs").json()["data"][-1]["epoch"] == 4
 
 
 def test_a_look_at_the_rows_is_given_up_when_the_job_has_to_stop(process: Process) -> None:
