@@ -27,6 +27,7 @@ from service.store.tables import Job, Sweep
 from slope.analysis import document_of
 from slope.answers.plan import Plan
 from slope.spec import SweepRequest
+from slope.statuses import OPEN
 
 _MOST_BELLS = 100
 """This many bells are rung before the request is answered; the reaper rings the others within a second or two."""
@@ -114,7 +115,7 @@ def default_ranking(summary: SweepSummary) -> str:
     """
     if _has_validation(summary.sweep):
         return "validation_loss"
-    has_ended = not (summary.counts.get("queued") or summary.counts.get("running"))
+    has_ended = not any(summary.counts.get(status) for status in OPEN)
     return "cross_validation" if summary.sweep.cross_validation and has_ended else "training_loss"
 
 

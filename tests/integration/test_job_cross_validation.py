@@ -173,6 +173,10 @@ def test_while_the_jobs_of_a_sweep_train_they_are_ranked_by_what_they_have(
 ) -> None:
     sweep_id = submit_sweep(database, wanted() | {"grid": {"learning_rate": [1e-5, 1e-6]}})
     assert client.get(f"/v1/sweeps/{sweep_id}").json()["ranked_by"] == "training_loss"
+    for job in jobs_of(database, sweep_id):
+        client.post(f"/v1/jobs/{job.id}/pause")
+    paused = client.get(f"/v1/sweeps/{sweep_id}").json()
+    assert (paused["counts"], paused["ranked_by"]) == ({"paused": 2}, "training_loss")
     assert {job.cross_validation for job in jobs_of(database, sweep_id)} == {FOLDS}
 
 

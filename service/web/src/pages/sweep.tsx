@@ -85,9 +85,18 @@ const settingsOf = (job: Ranked): string =>
     .map(([name, value]) => `${name.replaceAll("_", " ")} ${written(value)}`)
     .join(", ");
 
-function lossOf(sweep: Sweep, job: Ranked): number | null {
-  if (sweep.ranked_by === "validation_loss") return job.loss.validation;
-  return sweep.ranked_by === "training_loss" ? job.loss.training : job.loss.last;
+/** The number that the ranking goes by. */
+function lossOf(sweep: Sweep, { loss }: Ranked): number | null {
+  switch (sweep.ranked_by) {
+    case "validation_loss":
+      return loss.validation;
+    case "cross_validation":
+      return loss.cross_validation;
+    case "training_loss":
+      return loss.training ?? loss.last; // while it trains
+    default:
+      return loss.last;
+  }
 }
 
 /** A hyperparameter against the loss: where it is best, and where it breaks. */
