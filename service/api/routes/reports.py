@@ -6,11 +6,11 @@ from uuid import UUID
 import httpx2
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dashboard import REPORT_POLICY, Dashboard
 from service.api.dependencies import DatabaseDep
-from service.api.negotiation import document_formats
 from service.errors import DashboardNotBuilt
 from service.jobs.jobs import get_job
 from service.store.database import Database
@@ -26,7 +26,7 @@ _EPOCHS = 600
 _ROWS = 1000
 
 
-@router.get("", response_class=Response, responses=document_formats("html"))
+@router.get("", response_class=HTMLResponse)
 async def get_report(job_id: UUID, request: Request, database: DatabaseDep) -> Response:
     """A job as one HTML file that needs no network: what a teacher mails to a class.
 
@@ -44,7 +44,7 @@ async def get_report(job_id: UUID, request: Request, database: DatabaseDep) -> R
         "Content-Disposition": f'inline; filename="{job_id}.html"',
         "Content-Security-Policy": REPORT_POLICY,
     }
-    return Response(dashboard.report(str(job_id), orjson.dumps(answers)), media_type="text/html", headers=headers)
+    return HTMLResponse(dashboard.report(str(job_id), orjson.dumps(answers)), headers=headers)
 
 
 def _refuse_missing(database: Database, job_id: UUID) -> None:
