@@ -38,8 +38,8 @@ class History:
         import numpy as np
 
         return {
-            name: np.array(_filled(column), dtype=np.int64 if name == "epoch" else np.float64)
-            for name, column in self.columns.items()
+            name: np.array(self._filled(name), dtype=np.int64 if name == "epoch" else np.float64)
+            for name in self.columns
         }
 
     def arrow(self) -> "pa.Table":
@@ -65,8 +65,16 @@ class History:
             if name not in _VECTORS:
                 yield name, column
                 continue
-            for place, cells in enumerate(zip(*_filled(column), strict=True)):
+            for place, cells in enumerate(zip(*self._filled(name), strict=True)):
                 yield f"{name}_{place}", list(cells)
+
+    def _filled(self, name: str) -> Numbers:
+        """A column; a vector that is missing is as many missing numbers as there are weights."""
+        column = self.columns[name]
+        if name not in _VECTORS:
+            return column
+        width = len(self.columns["weights"][0])
+        return [[None] * width if each is None else each for each in column]
 
 
 def _flat(epoch: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -75,9 +83,3 @@ def _flat(epoch: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}_{part}", each) for part, each in value.items())
         else:
             yield name, value
-
-
-def _filled(column: Numbers) -> Numbers:
-    """A vector that is missing as one of as many missing numbers."""
-    width = max((len(each) for each in column if isinstance(each, list)), default=None)
-    return column if width is None else [[None] * width if each is None else each for each in column]

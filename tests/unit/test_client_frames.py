@@ -100,3 +100,10 @@ def test_a_gradient_that_does_not_flow_is_missing_in_every_cell() -> None:
     history = History.of(LINES.replace(b'"weights":[1.0,2.0],"bias"', b'"weights":null,"bias"'))
     assert np.isnan(history.numpy()["gradient_mean_weights"]).tolist() == [[True, True], [False, False]]
     assert history.pandas()["gradient_mean_weights_0"].isna().tolist() == [True, False]
+
+
+def test_the_gradient_of_frozen_weights_is_missing_in_every_column() -> None:
+    frozen = LINES.replace(b'"weights":[1.0,2.0],"bias"', b'"weights":null,"bias"')
+    history = History.of(frozen.replace(b'"weights":[0.5,1.0],"bias"', b'"weights":null,"bias"'))
+    assert np.isnan(history.numpy()["gradient_mean_weights"]).tolist() == [[True, True], [True, True]]
+    assert history.pandas()["gradient_mean_weights_1"].isna().tolist() == [True, True]
