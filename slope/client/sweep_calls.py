@@ -37,7 +37,8 @@ def sweeps() -> Listing[SweepView]:
 
 
 def ranking(sweep_id: Id, by: str | None = None) -> Listing[RankedView]:
-    """The jobs of a sweep from the smallest loss up; `by` is `loss` or `validation_loss`."""
+    """The jobs of a sweep from the smallest loss up; `by` is `loss`, `training_loss`,
+    `validation_loss` or `cross_validation`, and where it is left out the service chooses."""
     parameters = {"limit": "1000", **given(by=by)}
     return Listing(f"/v1/sweeps/{sweep_id}", lambda content: read(RankedSweepView, content).ranking, parameters)
 

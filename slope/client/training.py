@@ -53,6 +53,7 @@ def train(
     metadata: dict[str, str] | None = None,
     device: str | None = None,
     timeout_seconds: float | None = None,
+    cross_validation: int | None = None,
     idempotency_key: str | None = None,
     **hyperparameters: Unpack[Hyperparameters],
 ) -> Call[JobView]:
@@ -60,7 +61,7 @@ def train(
 
     `x` is N numbers, N rows, or a frame: lists, NumPy, pandas, polars or Arrow. `y` and the rows' `weights` are N
     numbers, or names of columns of the frame; `features` says which of its columns to learn from, all others by
-    default. `initial_from`, as `{"job": id}`, goes on from another job.
+    default. `initial_from`, as `{"job": id}`, goes on from another job. `cross_validation` is a number of folds.
 
     While the service is away the request is made again, and makes one job all the same.
     """
@@ -73,6 +74,7 @@ def train(
         metadata=metadata,
         device=device,
         timeout_seconds=timeout_seconds,
+        cross_validation=cross_validation,
     )
     return calls.submit(request, idempotency_key=idempotency_key)
 

@@ -12,9 +12,10 @@ import pytest
 
 from service.api.documentation import ANSWERS
 from slope.answers.jobs import JobView
-from slope.client import AsyncClient, Client, InvalidRequest, Problem, UnexpectedAnswer, persistence
+from slope.client import AsyncClient, Client, InvalidRequest, Problem, UnexpectedAnswer, persistence, training
 from slope.client.exchange import Request
 from slope.client.persistence import repeat
+from slope.spec import JobRequest, TrainingSpec
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 Ask = Callable[..., Any]
@@ -62,6 +63,13 @@ def test_the_clients_have_the_same_calls() -> None:
         assert sync.parameters.keys() == awaited.parameters.keys()
         assert next(iter(sync.parameters)) == "self"
         assert getattr(Client, name).__doc__ == getattr(AsyncClient, name).__doc__ != None  # noqa: E711
+
+
+def test_whoever_trains_can_say_all_that_a_job_can_be_asked_for() -> None:
+    assert JobRequest.model_fields.keys() - inspect.signature(Client.train).parameters == {"dataset"}
+    assert training.Hyperparameters.__annotations__.keys() == TrainingSpec.model_fields.keys()
+    request = next(training.train([1.0, 2.0], [2.0, 4.0], cross_validation=2, epochs=3)).options["json"]
+    assert (request["cross_validation"], request["hyperparameters"]) == (2, {"epochs": 3})
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
