@@ -89,7 +89,7 @@ class Surfaces:
     def _grid(self, rows: TrainingRows, frame: Frame, chosen: Sequence[int], path: _Path) -> LossGrid:
         if rows.numbers > self.settings.statistics_numbers:
             detail = (
-                "The loss of this job has no formula, and its rows are too many for a grid: ask for fewer rows' job"
+                "The loss of this job has no formula, and its rows are too many for a grid: train one on fewer rows"
             )
             raise InvalidRequest(detail, [Fault(detail, "/path/job_id")])
         stride = -(-rows.dataset.rows // MOST_GRID_ROWS)

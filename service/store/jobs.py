@@ -130,7 +130,7 @@ def cancel_waiting(session: Session, job_id: UUID) -> bool:
         .returning(Job.id)
     ).one_or_none()
     if ended:
-        events.add_status(session, job_id, "cancelled", "Cancelled before it ran on")
+        events.add_status(session, job_id, "cancelled", "Cancelled while it waited")
     return ended is not None
 
 
@@ -147,7 +147,7 @@ def cancel_all(session: Session, which: ColumnElement[bool]) -> int:
     waiting = list(session.scalars(select(Job.id).where(which, _IS_WAITING)))
     ended = {"status": "cancelled", "finished_at": now(session), "checkpoint": None}
     session.execute(update(Job).where(which, _IS_WAITING).values(**ended))
-    events.add_statuses(session, waiting, "cancelled", "Cancelled before it ran on")
+    events.add_statuses(session, waiting, "cancelled", "Cancelled while it waited")
     wished = {"cancel_requested": True, "pause_requested": False}
     running = update(Job).where(which, Job.status == "running").values(wished)
     return len(waiting) + len(session.scalars(running.returning(Job.id)).all())

@@ -6,7 +6,6 @@ from typing import Literal, TypeVar
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from service.api.dependencies import DatabaseDep, QueueDep, StorageDep
 from service.errors import ServiceError
@@ -15,6 +14,7 @@ from service.store import workers
 from service.store.database import Database
 from service.store.tables import Worker
 from slope.answers.health import Readiness, State
+from slope.answers.view import View
 
 router = APIRouter(tags=["health"])
 
@@ -26,7 +26,7 @@ _threads = CapacityLimiter(6)
 """Threads of their own, for two questions at a time: some may take a while."""
 
 
-class Liveness(BaseModel):
+class Liveness(View):
     status: Literal["alive"] = "alive"
     """It answers."""
 

@@ -28,7 +28,7 @@ READING = (
 )
 """Operations that change nothing. An agent reads every tool before its first step: these it has use for."""
 CHANGING = ("submit_job", "rerun_job", "cancel_job", "pause_job", "resume_job", "describe_job", "submit_sweep")
-"""Operations that queue work, or change what can be changed back. None of them deletes anything."""
+"""Operations that queue work, stop it, or say what it is called. None of them deletes anything."""
 
 _NO_ARGUMENTS = {"format", "theme", "idempotency-key", "if-match", "if-none-match", "last-event-id"}
 """Parameters of programs, not of agents: answers are JSON, and not kept."""
