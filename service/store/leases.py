@@ -1,8 +1,9 @@
-"""Leases: the right of one process to write for a job, a group of jobs or a partition of a job's data, for a while.
+"""Leases: the right of one process to write, for a while, for jobs, a partition of a job's data, or a pass over it.
 
 Whoever claims rows writes a token into them, and every later write has the token in the WHERE of the statement that
-changes them: whoever changes no row has lost the lease. One mechanism serves all three forms: this module has what
-they have in common and the lease of a job, `group_leases` that of a group, `partitions` that of a partition.
+changes them: whoever changes no row has lost the lease. One mechanism serves all forms: this module has what they have
+in common and the leases of a job and of several that are claimed together, `group_leases` that of a group, `partitions`
+that of a partition, `passes` that of a pass.
 """
 
 from abc import ABC, abstractmethod
