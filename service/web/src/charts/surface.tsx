@@ -88,13 +88,11 @@ function Parabola({ surface, path, index, names }: SurfaceProps) {
   );
 }
 
-/** On a grid of one parameter, the loss between two of its points. */
+/** On a grid of one parameter, the loss between two of its points, or straight on beyond its ends. */
 function between({ grid }: Surface, value: number): number {
   const [xs, losses] = [grid?.x ?? [], grid?.loss[0] ?? []];
-  const after = Math.max(
-    1,
-    xs.findIndex((each) => each >= value),
-  );
+  const found = xs.findIndex((each) => each >= value);
+  const after = found < 0 ? xs.length - 1 : Math.max(1, found);
   const [x0 = 0, x1 = 1, l0, l1] = [xs[after - 1], xs[after], losses[after - 1] ?? 0, losses[after] ?? 0];
   return l0 + ((l1 - l0) * (value - x0)) / (x1 - x0 || 1);
 }

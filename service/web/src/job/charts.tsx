@@ -112,12 +112,19 @@ function FitPanel({ store, job }: ChartsProps) {
   const rows = store.rows.value;
   useEffect(() => {
     if (!sized) return;
+    let isOld = false; // what is answered late is of another epoch
+    const show = (found: Audit | null) => {
+      if (!isOld) audit.value = found;
+    };
     const timer = setTimeout(() => {
       get<Audit>(`/v1/jobs/${job.id}/epochs/${epoch}/audit?limit=1000`)
-        .then((found) => (audit.value = found))
-        .catch(() => (audit.value = null));
+        .then(show)
+        .catch(() => show(null));
     }, 150);
-    return () => clearTimeout(timer);
+    return () => {
+      isOld = true;
+      clearTimeout(timer);
+    };
   }, [sized, epoch]);
   return (
     <Panel

@@ -13,12 +13,17 @@ import type { JobStore } from "./store.ts";
 import { indexAt } from "./thinning.ts";
 import type { Model } from "./units.ts";
 
+/** While a worker looks at the rows, the answer says so, and is asked for again. */
+const UNDERWAY_SECONDS = 2;
+
 /** The loss over two parameters with the recorded path on it, in the space that the job is trained in. */
 export function SurfacePanel({ store, job }: { store: JobStore; job: Job }) {
   const [x, y] = [query.value.get("x"), query.value.get("y")];
   const isWide = parameterNames(job).length > 2;
   const epoch = isWide ? store.settledEpoch.value : null;
-  const answer = useAnswer<Surface>(withQuery(`/v1/jobs/${job.id}/surface`, { x, y, epoch }), () => null);
+  const answer = useAnswer<Surface>(withQuery(`/v1/jobs/${job.id}/surface`, { x, y, epoch }), (found) =>
+    found && !found.parameters ? UNDERWAY_SECONDS : null,
+  );
   const surface = answer.value.value;
   const problem = answer.problem.value;
   if (problem) {

@@ -25,16 +25,22 @@ export function LabPage() {
   const problem = useSignal<Problem | null>(null);
   const asked = JSON.stringify([expression, names.map((name) => [name, values[name] ?? 1])]);
   useEffect(() => {
+    let isOld = false; // what is answered late is of another formula
     const timer = setTimeout(async () => {
       try {
         const given = Object.fromEntries(names.map((name) => [name, values[name] ?? 1]));
-        graph.value = await post<Graph>("/v1/graphs", { expression, values: given });
+        const found = await post<Graph>("/v1/graphs", { expression, values: given });
+        if (isOld) return;
+        graph.value = found;
         problem.value = null;
       } catch (error) {
-        if (error instanceof Problem) problem.value = error;
+        if (!isOld && error instanceof Problem) problem.value = error;
       }
     }, PAUSE);
-    return () => clearTimeout(timer);
+    return () => {
+      isOld = true;
+      clearTimeout(timer);
+    };
   }, [asked]);
   const set = (name: string, value: number) => setQuery({ v: writeValues({ ...values, [name]: value }), node: null });
   return (
