@@ -91,7 +91,7 @@ class Handle:
     def raise_unless_succeeded(self) -> None:
         """Raises JobFailed for a job that came to another end."""
         if self.has_ended and self.status != "succeeded":
-            raise JobFailed(self.view)
+            raise JobFailed.of(self.view)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}: {self.status}>"

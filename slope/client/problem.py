@@ -1,10 +1,11 @@
 """What a client raises."""
 
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
-from slope.answers.jobs import JobView
+from slope.answers.jobs import ErrorView, JobView
+from slope.statuses import JobStatus
 
 Json = dict[str, Any]
 
@@ -36,12 +37,30 @@ class UnexpectedAnswer(Exception):
 
 
 class JobFailed(RuntimeError):
-    """The service trained, and there is no model. `job` says why."""
+    """The training has ended, and there is no model. `status` and `error` say why."""
 
-    def __init__(self, job: JobView) -> None:
-        code, detail = (job.error.code, job.error.detail) if job.error else (job.status, None)
-        super().__init__(f"Job {job.id} {job.status} ({code}): {detail}")
-        self.job = job
+    def __init__(self, status: JobStatus, error: ErrorView | None, told: JobView | None = None) -> None:
+        super().__init__(status, error, told)  # so that it can be pickled, as processes of scikit-learn do
+        self.status = status
+        self.error = error
+        self._told = told
+
+    @classmethod
+    def of(cls, job: JobView) -> Self:
+        """Of a job of the service."""
+        return cls(job.status, job.error, job)
+
+    @property
+    def job(self) -> JobView:
+        """As the service told it. Raises ValueError of a run in this process, which is no job."""
+        if self._told is None:
+            raise ValueError("The run was one of this process, and no job: `status` and `error` say what became of it")
+        return self._told
+
+    def __str__(self) -> str:
+        who = f"Job {self._told.id}" if self._told else "The run"
+        code, detail = (self.error.code, self.error.detail) if self.error else (self.status, None)
+        return f"{who} {self.status} ({code}): {detail}"
 
 
 def checked(response: httpx2.Response) -> httpx2.Response:

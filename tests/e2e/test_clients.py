@@ -39,8 +39,8 @@ def test_the_estimator_trains_on_the_service(serve: Serve) -> None:
 
     assert regressor.predict([[10.0]]) == pytest.approx([21.0], rel=1e-3)
     with serve.client as client:
-        assert client.model(regressor.job_["id"]).weights == regressor.coef_.tolist()
-        assert len(list(client.epochs(regressor.job_["id"]))) == regressor.n_iter_ == 200
+        assert client.model(regressor.job_.id).weights == regressor.coef_.tolist()
+        assert len(list(client.epochs(regressor.job_.id))) == regressor.n_iter_ == 200
 
 
 def test_files_are_read_by_the_tools_they_are_for(serve: Serve, tmp_path: Path) -> None:

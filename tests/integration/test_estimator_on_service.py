@@ -66,7 +66,7 @@ def test_a_search_leaves_one_sweep_with_a_name(client: TestClient) -> None:
     assert (sweep["id"], sweep["name"]) == (found.sweep_id_, "grid of 4 settings, 3 folds")
     jobs = client.get("/v1/jobs", params={"limit": 100}).json()["data"]
     assert [(job["sweep_id"], job["metadata"]) for job in jobs] == [(sweep["id"], {"course": "ridge"})] * 16
-    assert found.best_estimator_.job_["id"] in [job["id"] for job in jobs]
+    assert str(found.best_estimator_.job_.id) in [job["id"] for job in jobs]
     local = SlopeSearchCV(SlopeRegressor(epochs=30, local=True), grid, cv=3).fit(x, y, sample_weight=weights)
     for name in ("split0_test_score", "split2_test_score", "mean_test_score"):
         assert found.cv_results_[name] == pytest.approx(local.cv_results_[name], rel=1e-9)
@@ -84,9 +84,9 @@ def test_a_search_knows_the_settings_that_diverged_and_those_with_many_features(
 
 def test_a_job_has_a_name_and_metadata_and_leads_to_history_and_statistics(client: TestClient) -> None:
     fitted = SlopeRegressor(epochs=5, validation_rows=[[3, 4]], name="rents", metadata={"course": "ridge"}).fit(X, Y)
-    job = client.get(f"/v1/jobs/{fitted.job_['id']}").json()
+    job = client.get(f"/v1/jobs/{fitted.job_.id}").json()
     assert (job["name"], job["metadata"]) == ("rents", {"course": "ridge"})
-    epochs = client.get(f"/v1/jobs/{fitted.job_['id']}/epochs").json()["data"]
+    epochs = client.get(f"/v1/jobs/{fitted.job_.id}/epochs").json()["data"]
     history = pickle.loads(pickle.dumps(fitted)).history_
     for name in ("epoch", "loss", "validation_loss", "gradient_norm", "learning_rate", "weights", "bias"):
         assert history[name].tolist() == [epoch[name] for epoch in epochs]
@@ -130,9 +130,9 @@ def test_partial_fit_goes_on_with_other_rows_and_says_what_it_cannot(client: Tes
     fitted = SlopeRegressor(epochs=4, name="rents").fit(X, Y)
     first = fitted.job_
     fitted.partial_fit(X[1:], Y[1:])
-    job = client.get(f"/v1/jobs/{fitted.job_['id']}").json()
-    assert (job["name"], job["initial_from"]["job"], job["hyperparameters"]["epochs"]) == ("rents", first["id"], 1)
-    assert job["hyperparameters"]["learning_rate"] == first["hyperparameters"]["learning_rate"]
+    job = client.get(f"/v1/jobs/{fitted.job_.id}").json()
+    assert (job["name"], job["initial_from"]["job"], job["hyperparameters"]["epochs"]) == ("rents", str(first.id), 1)
+    assert job["hyperparameters"]["learning_rate"] == first.hyperparameters["learning_rate"]
     with pytest.raises(InvalidRequest, match="standardized other rows"):
         SlopeRegressor(optimizer="adam").partial_fit(X, Y).partial_fit(X[1:], Y[1:])
     for others in ({"shuffle": True}, {"schedule": "cosine"}):
@@ -145,9 +145,9 @@ def test_partial_fit_goes_on_with_other_rows_and_says_what_it_cannot(client: Tes
 def test_the_names_of_a_frame_s_columns_are_those_of_the_job_s_features(client: TestClient) -> None:
     fitted = SlopeRegressor().fit(X, Y)
     assert fitted.feature_names_in_.tolist() == ["hours", "rooms"]
-    model = client.get(f"/v1/jobs/{fitted.job_['id']}/model").json()
+    model = client.get(f"/v1/jobs/{fitted.job_.id}/model").json()
     assert (model["features"], model["target"]) == (["hours", "rooms"], "price")
-    saved = skops.io.loads(client.get(f"/v1/jobs/{fitted.job_['id']}/model?format=skops").content)
+    saved = skops.io.loads(client.get(f"/v1/jobs/{fitted.job_.id}/model?format=skops").content)
     assert saved.predict(X) == pytest.approx(fitted.predict(X), rel=1e-6)
     with pytest.raises(ValueError, match="feature names"):
         fitted.predict(X[["rooms", "hours"]])
@@ -156,7 +156,7 @@ def test_the_names_of_a_frame_s_columns_are_those_of_the_job_s_features(client: 
 @pytest.mark.parametrize("target", ["y", None, 7, "hours"])
 def test_the_target_has_a_name_that_no_feature_has(client: TestClient, target: Any) -> None:
     fitted = SlopeRegressor().fit(X.rename(columns={"rooms": "y"}), Y.rename(target))
-    model = client.get(f"/v1/jobs/{fitted.job_['id']}/model").json()
+    model = client.get(f"/v1/jobs/{fitted.job_.id}/model").json()
     assert model["features"] == ["hours", "y"]
     assert model["target"] not in ["hours", "y"]
 
@@ -177,7 +177,7 @@ def test_where_it_starts_what_learns_and_what_is_recorded_are_parameters(client:
     ).fit(X, Y)
     assert fitted.coef_ == pytest.approx([2.0, -1.0])
     assert fitted.intercept_ != pytest.approx(1.0)
-    epochs = client.get(f"/v1/jobs/{fitted.job_['id']}/epochs").json()["data"]
+    epochs = client.get(f"/v1/jobs/{fitted.job_.id}/epochs").json()["data"]
     assert [epoch["epoch"] for epoch in epochs] == [0, 4, 8, 9]
 
 

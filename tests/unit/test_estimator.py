@@ -4,6 +4,7 @@ import pickle
 from inspect import signature
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
@@ -14,7 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from statsmodels.api import WLS, add_constant
 
-from slope.client.estimator import JobFailed, SlopeRegressor, SlopeSearchCV
+from slope.client import InvalidRequest, JobFailed
+from slope.client.estimator import SlopeRegressor, SlopeSearchCV
 from slope.data import prepare
 from slope.loop import train_epochs
 from slope.spec import TrainingSpec
@@ -37,7 +39,7 @@ def test_its_parameters_are_all_hyperparameters_with_their_defaults_but_for_scik
         "name": None,
         "metadata": None,
         "warm_start": False,
-        "url": "http://127.0.0.1:8000",
+        "url": None,
         "timeout": 3600.0,
         "local": False,
     }
@@ -84,7 +86,27 @@ def test_sample_weights_are_the_job_s() -> None:
 def test_a_run_that_fails_is_an_error_that_says_why() -> None:
     with pytest.raises(JobFailed, match=r"The run failed \(diverged\)") as raised:
         SlopeRegressor(learning_rate=1e9, local=True).fit([[1.0], [2.0]], [1.0, 2.0])
-    assert raised.value.job["status"] == "failed"
+    again = pickle.loads(pickle.dumps(raised.value))
+    for failure in (raised.value, again):
+        assert (failure.status, failure.error and failure.error.code) == ("failed", "diverged")
+        with pytest.raises(ValueError, match="no job"):
+            _ = failure.job
+    assert str(again) == str(raised.value)
+
+
+def test_without_a_url_it_asks_the_service_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[httpx2.URL] = []
+
+    def refuse(client: httpx2.Client, method: str, path: str, **_: Any) -> httpx2.Response:
+        asked.append(client.base_url)
+        return httpx2.Response(422, json={"status": 422, "detail": "not here"})
+
+    monkeypatch.setattr(httpx2.Client, "request", refuse)
+    monkeypatch.setenv("SLOPE_URL", "slope.example:81")
+    for model in (SlopeRegressor(), SlopeSearchCV(SlopeRegressor(), {"l2": [0.0, 1.0]}, cv=2)):
+        with pytest.raises(InvalidRequest, match="not here"):
+            model.fit(X, Y)
+    assert {str(url) for url in asked} == {"http://slope.example:81"}
 
 
 def test_without_a_bias_the_intercept_is_zero() -> None:

@@ -4,8 +4,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from slope.client.estimator.outcomes import HISTORY, JobFailed, Label, Outcome, Sweep, Table
-from slope.client.problem import Json
+from slope.answers.jobs import ErrorView
+from slope.client.estimator.outcomes import HISTORY, Label, Outcome, Sweep, Table
+from slope.client.problem import JobFailed, Json
 from slope.data import divide_rows
 from slope.spec import TrainingSpec
 from slope.spec.data import default_features
@@ -100,8 +101,7 @@ def _rows(table: Table) -> Any:
 def _outcome(trained: "Trained", table: Table, triangle: Json | None, done: int = 0) -> Outcome:
     """Raises JobFailed. `done` are the epochs of the runs before it."""
     if trained.failure:
-        error = {"code": "diverged", "detail": trained.failure}
-        raise JobFailed({"id": None, "status": "failed", "error": error})
+        raise JobFailed("failed", ErrorView(code="diverged", detail=trained.failure))
     epochs = done + (0 if trained.epochs is None else len(trained.epochs))
     kept = _Kept(trained, table.features or default_features(table.x.shape[1]), triangle)
     return Outcome(trained.weights, trained.bias, epochs, kept, trained.seconds, state=trained.state)

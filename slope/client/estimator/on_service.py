@@ -13,8 +13,8 @@ import numpy as np
 
 from slope.answers.jobs import JobView
 from slope.client.client import Client
-from slope.client.estimator.outcomes import HISTORY, JobFailed, Label, Outcome, Sweep, Table
-from slope.client.problem import Json
+from slope.client.estimator.outcomes import HISTORY, Label, Outcome, Sweep, Table
+from slope.client.problem import JobFailed, Json
 from slope.spec import SGD, Constant, TrainingSpec
 from slope.spec.job import without_start
 from slope.statuses import FINAL
@@ -24,7 +24,7 @@ from slope.statuses import FINAL
 class OnService:
     """A trainer that asks a service, and waits for it at most this many seconds."""
 
-    url: str
+    url: str | None
     timeout: float
 
     def fit(self, table: Table, hyperparameters: Json, label: Label) -> Outcome:
@@ -41,8 +41,8 @@ class OnService:
             return self.fit(table, own, label)
         if before.job is None:
             raise ValueError("The estimator was trained in this process (local=True), and can only go on there")
-        kept = {"learning_rate": before.job["hyperparameters"]["learning_rate"]}
-        start = {"job": before.job["id"], "optimizer_state": not spec.standardize or _remembers(spec)}
+        kept = {"learning_rate": before.job.hyperparameters["learning_rate"]}
+        start = {"job": before.job.id, "optimizer_state": not spec.standardize or _remembers(spec)}
         found = self._trained(table, without_start(own | kept), label, initial_from=start)
         return replace(found, epochs_done=before.epochs_done + 1)
 
@@ -56,7 +56,7 @@ class OnService:
         outcomes: list[Outcome | JobFailed] = []
         for job in jobs:
             try:
-                outcomes.append(self._outcome(_document(job)))
+                outcomes.append(self._outcome(job))
             except JobFailed as failure:
                 outcomes.append(failure)
         return Sweep(str(sweep.id), outcomes)
@@ -65,7 +65,7 @@ class OnService:
         request = {"dataset": table.document, "hyperparameters": hyperparameters} | label.document | others
         with Client(self.url) as client:
             job = client.wait(client.submit(request).id, timeout=self.timeout)
-        return self._outcome(_document(job))
+        return self._outcome(job)
 
     def _ended(self, client: Client, sweep_id: UUID) -> list[JobView]:
         """The jobs of a sweep in the order of its settings, when all have ended. Raises TimeoutError."""
@@ -77,20 +77,20 @@ class OnService:
                 return jobs
             client.wait(waiting[-1].id, timeout=deadline - monotonic())
 
-    def _outcome(self, job: Json) -> Outcome:
+    def _outcome(self, job: JobView) -> Outcome:
         """Raises JobFailed."""
-        if job["status"] != "succeeded":
-            raise JobFailed(job)
-        record, seconds = _Recorded(self.url, job["id"]), job["plan"]["actual_seconds"] or 0.0
-        return Outcome(np.array(job["weights"]), job["bias"], job["progress"]["epochs_done"], record, seconds, job)
+        if job.status != "succeeded":
+            raise JobFailed.of(job)
+        record, seconds = _Recorded(self.url, job.id), job.plan.actual_seconds or 0.0
+        return Outcome(np.array(job.weights), job.bias, job.progress.epochs_done, record, seconds, job)
 
 
 @dataclass(frozen=True)
 class _Recorded:
     """What a service has recorded of a job, asked for when it is needed."""
 
-    url: str
-    job_id: str
+    url: str | None
+    job_id: UUID
 
     def history(self) -> dict[str, Any]:
         """The columns of HISTORY that there are, a number or a row for every epoch."""
@@ -105,11 +105,6 @@ class _Recorded:
         """Of the exact solution."""
         with Client(self.url) as client:
             return asdict(client.statistics(self.job_id))
-
-
-def _document(job: JobView) -> Json:
-    """A job as the service answered it."""
-    return job.model_dump(mode="json")
 
 
 def _remembers(spec: TrainingSpec) -> bool:

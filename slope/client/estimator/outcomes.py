@@ -7,22 +7,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from slope.client.problem import Json
+from slope.answers.jobs import JobView
+from slope.client.problem import JobFailed, Json
 
 Array = NDArray[np.float64]
 
 HISTORY = ("epoch", "loss", "last_loss", "validation_loss", "gradient_norm", "learning_rate", "weights", "bias")
 """What is told of every epoch; weights and bias in the units that the run is trained in."""
-
-
-class JobFailed(RuntimeError):
-    """The run ended, and there is no model. `job` says why."""
-
-    def __init__(self, job: Json) -> None:
-        error = job["error"] or {"code": job["status"], "detail": None}
-        who = f"Job {job['id']}" if job["id"] else "The run"
-        super().__init__(f"{who} {job['status']} ({error['code']}): {error['detail']}")
-        self.job = job
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ class Outcome:
     epochs_done: int
     record: Record
     seconds: float
-    job: Json | None = None
+    job: JobView | None = None
     """As the service answered; None of a run in this process."""
     state: Any = None
     """For another run in this process to go on from."""

@@ -23,8 +23,9 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     Three defaults are scikit-learn's: every step sees all rows (`batch_size`), so that a row of weight 2 is a row that
     comes twice; the columns are standardized, so that few epochs get far; and float64 is float64 (`dtype`).
 
-    `name` and `metadata` are the job's. With `warm_start`, `fit` begins where the last one ended. With `local`, the
-    training is done in this process by the server's libraries, and no service is asked.
+    `name` and `metadata` are the job's. `url` is as SLOPE_URL says where it is not given. With `warm_start`, `fit`
+    begins where the last one ended. With `local`, the training is done in this process by the server's libraries, and
+    no service is asked.
 
     After `fit`: `coef_` (D) and `intercept_`, of X in its own units; `n_iter_` (epochs); `history_`, the epochs by
     column; `statistics_`, of the exact solution; and `job_`, the job as the service answered: its `id` leads to every
@@ -63,7 +64,7 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         name: str | None = None,
         metadata: dict[str, str] | None = None,
         warm_start: bool = False,
-        url: str = "http://127.0.0.1:8000",
+        url: str | None = None,
         timeout: float = 3600.0,
         local: bool = False,
     ) -> None:

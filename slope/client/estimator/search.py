@@ -12,9 +12,9 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.model_selection._validation import _insert_error_scores, _score, _warn_or_raise_about_fit_failures
 from sklearn.utils import _safe_indexing, indexable
 
-from slope.client.estimator.outcomes import JobFailed, Label, Outcome, Sweep
+from slope.client.estimator.outcomes import Label, Outcome, Sweep
 from slope.client.estimator.regressor import SlopeRegressor, plain
-from slope.client.problem import Json
+from slope.client.problem import JobFailed, Json
 from slope.spec import TrainingSpec
 
 Indices = NDArray[np.int64]
