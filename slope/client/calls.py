@@ -176,8 +176,11 @@ def score(
 
 
 def _predict(kind: type[Result], job_id: Id, asked: Json, timeout: float) -> Call[Result]:
-    """The API says by 503 and Retry-After that a worker looks at the rows."""
-    seconds = timeout if "interval" in asked else 0.0
+    """It changes nothing, so it is made again as a GET is.
+
+    The API says by 503 and Retry-After that a worker looks at the rows.
+    """
+    seconds = timeout if "interval" in asked else None
     return change(kind, "POST", f"/v1/jobs/{job_id}/predict", json=asked, repeat_seconds=seconds)
 
 

@@ -155,8 +155,9 @@ def test_bounds_of_predictions_are_waited_for(asking: Callable[[Handler], Ask], 
     assert [json.loads(request.content)["interval"] for request in requests] == [interval] * 2
 
     underway = {"type": "/problems/pass-underway", "title": "Underway", "status": 503, "detail": "A worker looks"}
-    with pytest.raises(Problem, match="A worker looks"):  # without bounds nothing is waited for
-        asking(lambda request: httpx2.Response(503, json=underway, headers={"Retry-After": "0"}))(name, "7", what)
+    refused = asking(lambda request: httpx2.Response(503, json=underway, headers={"Retry-After": "0"}))
+    with pytest.raises(Problem, match="A worker looks"):
+        refused(name, "7", what, interval=interval, timeout=0.0)
 
 
 AWAY: dict[str, httpx2.Response | httpx2.TransportError] = {
@@ -172,20 +173,31 @@ AWAY: dict[str, httpx2.Response | httpx2.TransportError] = {
 
 FOUND = dict.fromkeys(("wait", "job", "submit"), GIVEN["get_job"]) | {
     "plan": GIVEN["plan_job"],
+    "predict": {"data": []},
+    "score": {"data": [], "rows": 0, "fit": None},
     **dict.fromkeys(("wait_for_sweep", "submit_sweep"), GIVEN["get_sweep"]),
 }
 
 
 @pytest.mark.parametrize("away", AWAY.values(), ids=AWAY)
 @pytest.mark.parametrize(
-    ("name", "argument"),
-    [("wait", "7"), ("job", "7"), ("plan", {}), ("wait_for_sweep", "7"), ("submit", {}), ("submit_sweep", {})],
+    ("name", "arguments"),
+    [
+        ("wait", ["7"]),
+        ("job", ["7"]),
+        ("plan", [{}]),
+        ("wait_for_sweep", ["7"]),
+        ("submit", [{}]),
+        ("submit_sweep", [{}]),
+        ("predict", ["7", [4.0]]),
+        ("score", ["7", {"id": "8"}]),
+    ],
 )
 def test_a_service_that_is_away_is_asked_again(
     asking: Callable[[Handler], Ask],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
-    argument: Any,
+    arguments: list[Any],
     away: httpx2.Response | httpx2.TransportError,
 ) -> None:
     monkeypatch.setattr(persistence, "FIRST_PAUSE", 0.001)
@@ -199,7 +211,7 @@ def test_a_service_that_is_away_is_asked_again(
             raise away
         return httpx2.Response(away.status_code, content=away.content, headers=away.headers)
 
-    asking(answer)(name, argument)
+    asking(answer)(name, *arguments)
     assert len(requests) == 4
     assert (
         len({(request.method, request.url.path, request.headers.get("idempotency-key")) for request in requests}) == 1
