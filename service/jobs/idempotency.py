@@ -34,6 +34,10 @@ class Key:
         """
         if not lock_key(session, kind, self.text):
             raise IdempotencyKeyInFlight
+        return self.made(session, kind)
+
+    def made(self, session: Session, kind: type[Made]) -> Made | None:
+        """What the key has made. Raises IdempotencyKeyReused where it came with another request."""
         made = made_with(session, kind, self.text)
         if made and made.fingerprint != self.fingerprint:
             raise IdempotencyKeyReused

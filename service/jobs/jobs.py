@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import random
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import structlog
@@ -50,6 +50,18 @@ class Submission:
     reason: str | None = None
     """Why that job waits."""
 
+    @classmethod
+    def again(cls, job: Job) -> Self:
+        """Of what an earlier request had created."""
+        return cls(job.id, job.version, job.is_final, replayed=True)
+
+
+def find_submission(database: Database, request: JobRequest, key: str) -> Submission | None:
+    """What an earlier request with the key has created, whatever has become of all that it named."""
+    with database.reading() as session:
+        job = Key.of(key, request).made(session, Job)
+        return Submission.again(job) if job else None
+
 
 def submit_job(
     database: Database,
@@ -68,7 +80,7 @@ def submit_job(
     new = drafted.sample.new_dataset(storage, settings.max_stored_bytes)
     with ensure_stored(database, new), database.writing() as session:
         if named and (earlier := named.earlier(session, Job)):
-            return Submission(earlier.id, earlier.version, earlier.is_final, replayed=True)
+            return Submission.again(earlier)
         job_id = _add(session, drafted, new, named, start)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):

@@ -264,3 +264,16 @@ def test_a_repeated_request_finds_its_job(client: TestClient, trained: Trained) 
 
     assert made.json()["id"] == again.json()["id"]
     assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_a_repeated_request_finds_its_job_when_the_other_is_deleted(client: TestClient, trained: Trained) -> None:
+    first, headers = trained(request()), {"Idempotency-Key": "going on"}
+    wanted = request() | {"initial_from": {"job": str(first)}}
+    made = client.post("/v1/jobs", json=wanted, headers=headers)
+    assert client.delete(f"/v1/jobs/{first}").status_code == 204
+
+    again = client.post("/v1/jobs", json=wanted, headers=headers)
+    assert (again.status_code, again.json()["id"]) == (202, made.json()["id"])
+    assert again.headers["idempotency-replayed"] == "true"
+    problem_of(client.post("/v1/jobs", json=wanted | {"name": "another"}, headers=headers), 422)
+    problem_of(client.post("/v1/jobs", json=wanted, headers={"Idempotency-Key": "new"}), 422)

@@ -67,6 +67,8 @@ class Desk:
     def _accept(self, request: JobRequest, start: Start | None) -> Submission:
         state = self._state
         if start is None and request.initial_from:
+            if self._key and (earlier := jobs.find_submission(state.database, request, self._key)):
+                return earlier  # the other job may be deleted by now
             start = continuation.find_start(state.database, state.storage, request)
         handed_in = (state.database, state.storage, state.queue, request)
         return jobs.submit_job(*handed_in, start=start, key=self._key, settings=state.settings)
