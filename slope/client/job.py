@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from httpx2 import HTTPError
@@ -29,6 +30,8 @@ class _Client(Protocol):
 
     def run(self, call: Call[Result]) -> Result: ...
     def watch(self, job_id: Id, timeout: float) -> Iterator[Told]: ...
+    def job(self, job_id: Id) -> JobView: ...
+    def save_epochs(self, job_id: Id, file: Path | str) -> None: ...
 
 
 class _AsyncClient(Protocol):
@@ -99,6 +102,15 @@ class Job(Handle):
                         on_epoch(event)
         self.raise_unless_succeeded()
         return self
+
+    def export_to_mlflow(self, tracking_uri: str, *, experiment: str = "slope") -> str:
+        """Write it to a tracking server of MLflow, as a new run of an experiment. Gives the run's id.
+
+        Raises ValueError where it has not ended, TrackingFailed, and ModuleNotFoundError without MLflow's libraries.
+        """
+        from slope.client.mlflow_runs import export_run
+
+        return export_run(self.client, self.id, tracking_uri, experiment=experiment)
 
     def _repr_html_(self) -> str:
         try:

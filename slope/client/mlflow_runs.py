@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from slope.answers.jobs import JobView
@@ -20,8 +20,6 @@ from slope.statuses import FINAL
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.tracking import MlflowClient
-
-    from slope.client.client import Client
 
 Item = TypeVar("Item")
 
@@ -36,11 +34,18 @@ _INSTALL = "pip install 'slope-regression[mlflow]'"
 _STATUSES = {"succeeded": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 
 
+class Source(Protocol):
+    """What is asked of a client."""
+
+    def job(self, job_id: str | UUID) -> JobView: ...
+    def save_epochs(self, job_id: str | UUID, file: Path | str) -> None: ...
+
+
 class TrackingFailed(RuntimeError):
     """The tracking server does not answer, or refuses what it is sent."""
 
 
-def export_run(client: "Client", job_id: str | UUID, tracking_uri: str, *, experiment: str = EXPERIMENT) -> str:
+def export_run(client: Source, job_id: str | UUID, tracking_uri: str, *, experiment: str = EXPERIMENT) -> str:
     """Write a job that has ended to a tracking server, as a new run of an experiment. Gives the run's id.
 
     Raises ValueError where it has not ended, TrackingFailed, and ModuleNotFoundError without MLflow's libraries.
@@ -59,7 +64,7 @@ def export_run(client: "Client", job_id: str | UUID, tracking_uri: str, *, exper
         raise TrackingFailed(f"MLflow at {tracking_uri} does not answer, or refuses: {error.message}") from error
 
 
-def _export(tracking: "MlflowClient", job: JobView, experiment: str, client: "Client") -> str:
+def _export(tracking: "MlflowClient", job: JobView, experiment: str, client: Source) -> str:
     run_id = _begin(tracking, job, experiment)
     try:
         _log(tracking, run_id, job, client)
@@ -84,7 +89,7 @@ def _begin(tracking: "MlflowClient", job: JobView, name: str) -> str:
     return run_id
 
 
-def _log(tracking: "MlflowClient", run_id: str, job: JobView, client: "Client") -> None:
+def _log(tracking: "MlflowClient", run_id: str, job: JobView, client: Source) -> None:
     for params in _batches(_params(job), _MOST_OTHERS):
         tracking.log_batch(run_id, params=params)
     tracking.log_batch(run_id, tags=list(_tags(job)))
@@ -130,7 +135,7 @@ def _tag_name(name: str) -> str:
     return "".join(each if each.isalnum() or each in "_-. /:" else "_" for each in name)
 
 
-def _metrics(job: JobView, client: "Client", folder: Path) -> "Iterator[Metric]":
+def _metrics(job: JobView, client: Source, folder: Path) -> "Iterator[Metric]":
     """Every epoch's, at the moment when it ended, and those of the model at the end."""
     from mlflow.entities import Metric
 

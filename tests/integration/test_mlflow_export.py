@@ -54,7 +54,7 @@ def test_a_job_becomes_a_run_with_all_its_epochs_and_its_model(
     wanted["dataset"] |= {"features": ["hours"], "target": "price"}
     job_id = str(trained(wanted | {"name": "rents", "metadata": {"course": "ridge", "who?": "me"}}))
 
-    run_id = export_run(slope, job_id, tracking_uri, experiment="course")
+    run_id = slope.attach(job_id).export_to_mlflow(tracking_uri, experiment="course")
 
     tracking = MlflowClient(tracking_uri)
     run = tracking.get_run(run_id)
