@@ -137,7 +137,7 @@ def _path(session: Session, job: Job, frame: Frame, epoch: int) -> _Path:
 
 
 def _rows_of(rows: TrainingRows, frame: Frame, storage: Storage, stride: int) -> _Rows:
-    """Every so many of them, in the frame."""
+    """The first of every `stride` of them, in the frame."""
     parts = [
         (part.columns[kept], None if part.weights is None else part.weights[kept])
         for part in rows.read(storage)
