@@ -184,6 +184,7 @@ def test_datasets_and_workers_are_listed(slope: Slope, table: Path, client: Clie
 def test_a_sweep_prints_its_best_settings(slope: Slope) -> None:
     sweep = request() | {"grid": {"learning_rate": [0.001, 0.01, 0.05]}}
     told = slope("sweep", "-", "--best", "2", text=json.dumps(sweep)).stdout.splitlines()
+    assert told[3].split() == ["job", "loss", "validation", "cross-validation", "settings"]
     assert "0.05" in told[-2]
     assert len(told) == 6
 

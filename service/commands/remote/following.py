@@ -26,7 +26,7 @@ _HELD_SECONDS = 1.0
 _CURVE_SECONDS = 1.0
 """The course of the loss is asked for this often at most."""
 _CURVE_POINTS = 24
-RANKED = ("job", "loss", "validation", "settings")
+RANKED = ("job", "loss", "validation", "cross-validation", "settings")
 """Columns of `ranked_rows`."""
 
 
@@ -56,7 +56,10 @@ def follow_sweep(client: "Client", sweep_id: "UUID", best: int) -> "RankedSweepV
 def ranked_rows(sweep: "RankedSweepView", best: int) -> list[tuple[Any, ...]]:
     """The best settings of a sweep, the best first."""
     ranked = sweep.ranking.data[:best]
-    return [(each.job_id, each.loss.last, each.loss.validation, each.settings) for each in ranked]
+    return [
+        (each.job_id, each.loss.last, each.loss.validation, each.loss.cross_validation, each.settings)
+        for each in ranked
+    ]
 
 
 def _as_it_stands(sweep: "RankedSweepView", best: int) -> Group:
