@@ -26,6 +26,8 @@ export class RequestDraft {
   readonly name = signal("");
   readonly points = signal("");
   readonly hyperparameters = signal<Values>({});
+  /** What the form does not show of the job that it begins with: it is asked for again. */
+  private readonly kept = signal<Values>({});
   readonly plan = signal<Draft | null>(null);
   readonly problem = signal<Problem | null>(null);
   /** Whether what is typed was refused when it was handed in; before that, faults stand at their fields only. */
@@ -64,6 +66,7 @@ export class RequestDraft {
     const dataset = this.data();
     if (!dataset) return null;
     return without({
+      ...this.kept.value,
       name: this.name.value.trim() || undefined,
       dataset,
       hyperparameters: this.hyperparameters.value,
@@ -121,6 +124,8 @@ export class RequestDraft {
       this.points.value = (job.predict ?? [])
         .map((point) => (Array.isArray(point) ? point.join(", ") : String(point)))
         .join("\n");
+      const { device, metadata, timeout_seconds } = job;
+      this.kept.value = without({ device, metadata, timeout_seconds: timeout_seconds ?? undefined });
       this.hyperparameters.value = await changed(job);
     } catch (error) {
       if (error instanceof Problem) this.refused.value = error;
