@@ -122,8 +122,8 @@ def _luminance(colour: str) -> float:
 def test_without_colour_forward_backward_and_local_are_told_apart_by_sign_and_letter() -> None:
     dot = lecture().dot()
     assert "<B>→ −1</B>" in dot
-    assert "<I>← −2</I>" in dot
-    assert "∂ −2<" in dot
+    assert "<B>← −2</B>" in dot
+    assert "<I>∂ −2<" in dot
 
 
 def test_what_learns_has_a_heavy_frame_and_what_does_not_change_a_broken_one() -> None:
