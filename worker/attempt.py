@@ -78,7 +78,7 @@ class Loaded:
         seconds = job.timeout_seconds
         if seconds is not None:
             assert job.started_at  # the claim has set it
-            seconds -= (self.moment - job.started_at - time_paused(job.events)).total_seconds()
+            seconds -= (self.moment - job.started_at - time_paused(job.events, job.started_at)).total_seconds()
         heartbeat.begin(seconds, job.id if is_alone else None)
 
 

@@ -1,7 +1,7 @@
 """Pausing and resuming: the guard of each is in the WHERE of the statement that changes the row."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
@@ -45,8 +45,8 @@ def take_back_pause(session: Session, job_id: UUID) -> bool:
     return session.execute(asked.values(pause_requested=False).returning(Job.id)).one_or_none() is not None
 
 
-def time_paused(history: Iterable[Event]) -> timedelta:
-    """How long a job was paused, by all of its events in their order."""
+def time_paused(history: Iterable[Event], started_at: datetime) -> timedelta:
+    """How long a job was paused since it first began to run, by all of its events in their order."""
     changes = [event for event in history if event.kind == "status"]
-    pauses = ((one.at, following.at) for one, following in pairwise(changes) if one.status == "paused")
+    pauses = ((one.at, following.at) for one, following in pairwise(changes) if one.status == "paused" and one.at >= started_at)
     return sum((end - begin for begin, end in pauses), timedelta())

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from workbench import (
     FakeQueue,
     abandoned,
@@ -234,6 +235,32 @@ def test_the_time_that_a_job_was_paused_does_not_count(
     run_attempt(process, again)
 
     assert read(database, job_id).status == "succeeded"
+
+
+def test_a_pause_before_a_job_first_ran_gives_it_no_more_time(
+    client: TestClient, database: Database, process: Process
+) -> None:
+    job_id = submit(database, request() | {"timeout_seconds": 3600.0})
+    for call in ("pause", "resume"):
+        client.post(f"/v1/jobs/{job_id}/{call}")
+    first = claim(database, job_id)
+    assert first
+    change(database, lambda session: first.put_back(session, "its worker leaves"))
+
+    def pass_time(session: Session) -> None:
+        session.get_one(Job, job_id).started_at -= timedelta(hours=2)
+        for event in session.scalars(select(Event).where(Event.job_id == job_id)):
+            event.at -= timedelta(hours=2)
+            if event.status == "paused":
+                event.at -= timedelta(days=1)
+
+    change(database, pass_time)
+    again = claim(database, job_id, worker_id=process.worker_id)
+    assert again
+
+    run_attempt(process, again)
+
+    assert read(database, job_id).error_code == "timeout"
 
 
 def test_a_sweep_counts_its_paused_jobs_among_those_that_have_not_ended(client: TestClient, database: Database) -> None:
