@@ -52,8 +52,9 @@ class Scaler:
 
     def in_own_units(self, weights: Array, bias: float | None) -> tuple[Array, float | None]:
         """Weights (D) and bias of the scaled data as those that give the same predictions on the data itself."""
-        own = weights / self.deviations
-        return own, None if bias is None else float(bias - own @ self.means + self.target_mean)
+        with np.errstate(over="ignore", invalid="ignore"):
+            own = weights / self.deviations
+            return own, None if bias is None else float(bias - own @ self.means + self.target_mean)
 
     def in_scaled_units(self, weights: Array, bias: float) -> tuple[Array, float]:
         """The other way round."""

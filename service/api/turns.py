@@ -71,4 +71,7 @@ class Turns:
 
 def _until(off: Event, work: Callable[[], Answer]) -> Answer:
     with called_off_when(off.is_set):
-        return work()
+        try:
+            return work()
+        except StopIteration as error:  # no future of asyncio takes it: whoever waits would wait for ever
+            raise RuntimeError("Work in a turn raised StopIteration") from error

@@ -30,6 +30,7 @@ MOST_OFFERED = 100
 MOST_GRID_ROWS = 20_000
 _ROOM = 0.25
 """Of a grid around the path, at each side."""
+_BEYOND = "The loss is beyond the range of float64 there: scale the data, or take a smaller learning rate"
 
 
 class _Rows(NamedTuple):
@@ -55,6 +56,10 @@ class Surfaces:
 
     def surface(self, job_id: UUID, *, x: str | None, y: str | None, epoch: int | None) -> Surface:
         """Raises JobNotFound, EpochNotFound, InvalidRequest, OutOfRange, and what passes raise."""
+        with np.errstate(all="ignore"):  # what is beyond float64 is told where it is found
+            return self._surface(job_id, x, y, epoch)
+
+    def _surface(self, job_id: UUID, x: str | None, y: str | None, epoch: int | None) -> Surface:
         with self.database.reading() as session:
             job = jobs.find_job(session, job_id)
             if job is None:
@@ -65,9 +70,14 @@ class Surfaces:
             at = job.epochs_done - 1 if epoch is None else epoch
             path = _path(session, job, frame, at)
         exact = rows.spec.loss == "squared_error" and not rows.spec.l1
-        bowl = bowl_of(self._design(rows, frame), rows.spec, chosen, path.held) if exact else None
+        bowl = self._bowl(rows, frame, chosen, path) if exact else None
         grid = None if exact else self._grid(rows, frame, chosen, path)
         return _told(names, chosen, at, path, bowl, grid)
+
+    def _bowl(self, rows: TrainingRows, frame: Frame, chosen: Sequence[int], path: _Path) -> Bowl:
+        bowl = bowl_of(self._design(rows, frame), rows.spec, chosen, path.held)
+        _refuse_infinite(bowl.hessian, bowl.centre, np.array(bowl.loss))
+        return bowl
 
     def _design(self, rows: TrainingRows, frame: Frame) -> Design:
         """What has the squared error of the rows: they themselves where they are few, else a triangle."""
@@ -79,7 +89,7 @@ class Surfaces:
             return Design(design.columns * roots[:, None], design.target * roots, design.rows)
         columns = rows.columns or columns_of(self._passes(rows).find(TRIANGLE, None))
         if columns is None:
-            raise OutOfRange("The sums of squares are beyond the range of float64: scale the data")
+            raise OutOfRange(_BEYOND)
         whole = columns.whole
         return Design(*frame.split(whole.ones, whole.x, whole.y), whole.rows)
 
@@ -95,6 +105,7 @@ class Surfaces:
         stride = -(-rows.dataset.rows // MOST_GRID_ROWS)
         design, weights = _rows_of(rows, frame, self.storage, stride)
         axes = [_axis(path, index) for index in chosen]
+        _refuse_infinite(*axes)
         loss = grid_of(design, weights, rows.spec, chosen, path.held, axes)
         second = axes[1].tolist() if len(axes) > 1 else None
         return LossGrid(x=axes[0].tolist(), y=second, loss=loss.tolist(), rows=design.rows)
@@ -111,7 +122,7 @@ def _names(frame: Frame, features: int) -> list[str]:
 def _chosen(names: list[str], x: str | None, y: str | None) -> list[int]:
     """Which coefficients x and y are: the first weight and the bias, or the next weight, where nothing is said."""
     usual = [*names[names[0] == "bias" :], *names[: names[0] == "bias"]]
-    given = [("x", x or next(name for name in usual if name != y))]
+    given = [("x", x or next((name for name in usual if name != y), usual[0]))]
     others = [name for name in ("bias", *usual) if name in names and name != given[0][1]]
     if y is not None or others:
         given.append(("y", y or others[0]))
@@ -155,6 +166,11 @@ def _axis(path: _Path, index: int) -> Array:
     room = _ROOM * ((high - low) or max(abs(high), 1.0))
     middle, half = (low + high) / 2, (high - low) / 2 + 2 * room
     return np.linspace(middle - half, middle + half, POINTS)
+
+
+def _refuse_infinite(*numbers: Array) -> None:
+    if not all(np.isfinite(each).all() for each in numbers):
+        raise OutOfRange(_BEYOND)
 
 
 def _told(

@@ -48,5 +48,5 @@ def take_back_pause(session: Session, job_id: UUID) -> bool:
 def time_paused(history: Iterable[Event], started_at: datetime) -> timedelta:
     """How long a job was paused since it first began to run, by all of its events in their order."""
     changes = [event for event in history if event.kind == "status"]
-    pauses = ((one.at, following.at) for one, following in pairwise(changes) if one.status == "paused" and one.at >= started_at)
-    return sum((end - begin for begin, end in pauses), timedelta())
+    since = [(one, following) for one, following in pairwise(changes) if one.at >= started_at]
+    return sum((following.at - one.at for one, following in since if one.status == "paused"), timedelta())

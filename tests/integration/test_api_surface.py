@@ -132,6 +132,26 @@ def test_parameters_that_are_not_there_are_refused_at_their_place(
     assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
 
 
+def test_a_second_parameter_is_refused_where_there_is_one_alone(client: TestClient, trained: Trained) -> None:
+    job_id = trained(request(frozen=["weights"]))
+
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/surface", params={"y": "bias"}), 422)
+
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/query/y"]
+
+
+@pytest.mark.parametrize("data", ["squares", "axis"])
+def test_a_loss_beyond_all_doubles_is_told(client: TestClient, trained: Trained, data: str) -> None:
+    spec = {"epochs": 1, "dtype": "float64", "learning_rate": 0.1}
+    x, spec = ([1e200, 2e200], spec) if data == "squares" else ([1.0, 2.0], spec | {"loss": "huber", "l1": 0.1})
+    start = {"initial_weights": [1.7e308], "learning_rate": 1e300} if data == "axis" else {}
+    job_id = trained({"dataset": {"x": x, "y": [1.0, 2.0]}, "hyperparameters": spec | start})
+
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/surface", params={"epoch": -1}), 422)
+
+    assert problem["type"] == "/problems/out-of-range"
+
+
 def test_an_epoch_that_is_not_there_is_not_found(client: TestClient, trained: Trained) -> None:
     problem_of(client.get(f"/v1/jobs/{trained(request())}/surface", params={"epoch": 999}), 404)
 

@@ -103,6 +103,14 @@ def test_work_whose_client_leaves_before_its_turn_is_never_begun() -> None:
     scenario(main)
 
 
+def test_work_that_runs_out_of_items_is_an_error_and_keeps_nobody_waiting() -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await Turns(at_once=1, waiting=1).take(stays, lambda: next(iter(())))
+
+    scenario(main)
+
+
 def test_chunks_of_an_answer_that_has_begun_are_not_refused() -> None:
     async def main() -> None:
         turns, work = Turns(1, 0), Work()
