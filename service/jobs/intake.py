@@ -11,7 +11,7 @@ from cachetools import TTLCache
 from sqlalchemy.orm import Session
 
 from service.data.numbers import MOST_IN_ROW
-from service.errors import DatabaseUnavailable, ServiceError, StorageFull
+from service.errors import DatabaseUnavailable, StorageFull
 from service.jobs.drafts import LITTLE_MEMORY, Draft, draft_job
 from service.jobs.jobs import Submission, forget_rings, reason_to_wait, row_of_job
 from service.jobs.training_data import Sample
@@ -98,7 +98,7 @@ class Intake:
             rows = self._commit(asked)
         except (DatabaseUnavailable, StorageFull):
             raise
-        except ServiceError as error:
+        except Exception as error:  # what nobody expected of one as well
             return [error] if len(asked) == 1 else [each for one in asked for each in self._accept([one])]
         self._ring(rows)
         return [self._submission(each.draft, row) for each, row in zip(asked, rows, strict=True)]

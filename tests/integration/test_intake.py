@@ -117,6 +117,19 @@ def test_what_is_wrong_with_one_stops_no_other(
     assert rows_of_every_table(database)["jobs"] == 4
 
 
+def test_an_error_of_one_that_nobody_expected_stops_no_other(together: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    row_of_job = intake.row_of_job
+
+    def fail_for_one(draft: Any, asked: JobRequest, *others: Any) -> dict[str, Any]:
+        return row_of_job(draft, asked, *others) if asked.name != "job 1" else {}["a fault"]
+
+    monkeypatch.setattr(intake, "row_of_job", fail_for_one)
+
+    found = together.submit(requests(3))
+
+    assert [type(each).__name__ for each in found] == ["Submission", "KeyError", "Submission"]
+
+
 @pytest.mark.parametrize("error", [DatabaseUnavailable, DatabaseError])
 def test_none_is_accepted_that_is_not_committed(
     together: Intake, database: Database, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
