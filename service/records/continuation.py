@@ -19,6 +19,7 @@ from slope.data import Scaler, steps_per_epoch
 from slope.spec import Fault, JobRequest, TrainingSpec, invalid
 from slope.spec.data import default_features
 from slope.spec.job import InitialFrom
+from slope.spec.part import infinite_from
 
 _ANY_CAN_READ = "eager"
 """Torch's own state of its optimizers: engines in compiled code begin with it, too."""
@@ -38,7 +39,9 @@ def find_start(database: Database, storage: Storage, request: JobRequest) -> Sta
             epoch = _epoch_of(job, asked)
             if asked.optimizer_state:
                 _refuse_other_optimizer(storage, job, request.hyperparameters, sample)
-            return _copied(session, storage, job, epoch, asked)
+            start = _copied(session, storage, job, epoch, asked)
+            _refuse_infinite(start, epoch, request.hyperparameters.dtype)
+            return start
 
 
 def _refuse_other_features(job: Job, sample: Sample, spec: TrainingSpec) -> None:
@@ -110,6 +113,15 @@ def _copied(session: Session, storage: Storage, job: Job, epoch: int, asked: Ini
     if state is None:
         return Start(origin, weights, bias)
     return _with_state(job, epoch, Start(origin, weights, bias), state)
+
+
+def _refuse_infinite(start: Start, epoch: int, dtype: str) -> None:
+    """Refuse parameters that the new job's dtype does not hold."""
+    parameters = [*start.weights, *([] if start.bias is None else [start.bias])]
+    if not all(abs(number) < infinite_from(dtype) for number in parameters):
+        advice = "name an earlier epoch" if dtype == "float64" else "name an earlier epoch, or take dtype float64"
+        detail = f"That job's parameters after epoch {epoch} are too large for {dtype}: {advice}"
+        raise invalid(("initial_from", "epoch"), detail)
 
 
 def _with_state(job: Job, epoch: int, start: Start, state: bytes) -> Start:

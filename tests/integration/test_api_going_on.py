@@ -242,6 +242,15 @@ def test_a_job_without_epochs_and_one_that_is_not_there_are_refused(client: Test
         assert words in problem["errors"][0]["detail"]
 
 
+def test_parameters_that_the_dtype_does_not_hold_are_refused(client: TestClient, trained: Trained) -> None:
+    first = trained(request(dtype="float64", learning_rate=1e150, epochs=1))
+
+    problem = problem_of(client.post("/v1/jobs", json=request() | {"initial_from": {"job": str(first)}}), 422)
+
+    assert [error["pointer"] for error in problem["errors"]] == ["/initial_from/epoch"]
+    assert "take dtype float64" in problem["errors"][0]["detail"]
+
+
 def test_the_parameters_of_a_job_of_a_sweep_go_on_and_its_optimizer_does_not(
     client: TestClient, database: Database, train_sweep: Callable[[dict[str, Any]], str], train: Train
 ) -> None:
