@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import posixpath
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -30,6 +32,8 @@ _MOST_METRICS, _MOST_OTHERS = 1000, 100
 """In one call: MLflow takes no more."""
 _LONGEST = 6000
 """Characters of a parameter's value, of which MLflow takes no more."""
+_PASSWORDS = re.compile(r"//[^/\s]*@")
+"""What stands before the host of an address."""
 _INSTALL = "pip install 'slope-regression[mlflow]'"
 _STATUSES = {"succeeded": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 
@@ -61,7 +65,8 @@ def export_run(client: Source, job_id: str | UUID, tracking_uri: str, *, experim
         with redirect_stdout(sys.stderr):  # MLflow tells there where the run is to be seen
             return _export(MlflowClient(tracking_uri), job, experiment, client)
     except MlflowException as error:
-        raise TrackingFailed(f"MLflow at {tracking_uri} does not answer, or refuses: {error.message}") from error
+        told = f"MLflow at {tracking_uri} does not answer, or refuses: {error.message}"
+        raise TrackingFailed(_PASSWORDS.sub("//", told)) from error
 
 
 def _export(tracking: "MlflowClient", job: JobView, experiment: str, client: Source) -> str:
@@ -131,8 +136,12 @@ def _tags(job: JobView) -> "Iterator[RunTag]":
 
 
 def _tag_name(name: str) -> str:
-    """Of the characters that MLflow has in names."""
-    return "".join(each if each.isalnum() or each in "_-. /:" else "_" for each in name)
+    """Of the characters that MLflow has in names, and, as some of its stores have files of these names, no path to
+    another place."""
+    known = "".join(each if each.isalnum() or each in "_-. /:" else "_" for each in name)
+    if posixpath.normpath(known) == known and known[0] not in "./":
+        return known
+    return re.sub(r"^\.", "_", known.replace("/", "_"))
 
 
 def _metrics(job: JobView, client: Source, folder: Path) -> "Iterator[Metric]":

@@ -115,6 +115,13 @@ def test_a_tracking_server_that_refuses_is_told(slope: Client, trained: Callable
         export_run(slope, trained(request()), "nonsense://x")
 
 
+def test_a_password_in_the_address_is_not_told(slope: Client, trained: Callable[[dict[str, Any]], UUID]) -> None:
+    with pytest.raises(TrackingFailed, match="MLflow at nonsense://x/y does") as told:
+        export_run(slope, trained(request()), "nonsense://me:secret@x/y")
+
+    assert "secret" not in str(told.value)
+
+
 def test_a_job_is_exported_when_it_has_ended(slope: Client, tracking_uri: str) -> None:
     with pytest.raises(ValueError, match="The job is queued: it can be exported when it has ended"):
         export_run(slope, slope.submit(request()).id, tracking_uri)
