@@ -207,7 +207,7 @@ class AsyncClient:
     async def _fetch(self, download: Download) -> None:
         request = download.request
         async with self._http.stream(request.method, request.path, **request.arguments) as response:
-            if response.is_error:
+            if not response.is_success:
                 await response.aread()
             checked(response)
             with download.writing() as file:

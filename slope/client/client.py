@@ -204,7 +204,7 @@ class Client:
     def _fetch(self, download: Download) -> None:
         request = download.request
         with self._http.stream(request.method, request.path, **request.arguments) as response:
-            if response.is_error:
+            if not response.is_success:
                 response.read()
             checked(response)
             with download.writing() as file:

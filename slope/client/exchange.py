@@ -41,6 +41,14 @@ class Request:
     repeat_seconds: float | None = 0.0
     """For how long it is made again while the service is away. None is as long as its client says."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for an id that would make another address of it: DELETE of `?status=failed` is of many."""
+        parts = self.path.split("/")[1:]
+        if (self.path != "/" and {"", ".", ".."} & set(parts)) or {"?", "#"} & set(self.path):
+            raise ValueError(
+                f"{self.path} is no address of this call: an id or a name in it is empty, or has / ? # .. in it"
+            )
+
     @property
     def arguments(self) -> Mapping[str, Any]:
         """The options, with JSON written: ids, times and NumPy's numbers are what JSON has for them."""

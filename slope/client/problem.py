@@ -15,7 +15,7 @@ class Problem(Exception):
 
     def __init__(self, details: Json) -> None:
         self.status: int = details.get("status", 0)
-        self.detail: str = details.get("detail", "")
+        self.detail = str(details.get("detail", ""))
         self.errors: list[Json] = details.get("errors", [])
         faults = "".join(f"\n  {fault['pointer'] or '(the whole request)'}: {fault['detail']}" for fault in self.errors)
         first = self.errors[0]["detail"] if self.errors else None  # the detail repeats it, and it is listed below
@@ -64,14 +64,26 @@ class JobFailed(RuntimeError):
 
 
 def checked(response: httpx2.Response) -> httpx2.Response:
-    """A response whose body has been read. Raises Problem, and InvalidRequest for values that cannot be."""
-    if response.is_error:
+    """A response whose body has been read. Raises Problem, and InvalidRequest for values that cannot be.
+
+    A redirect is none of the service's answers, but of something before it, which has done nothing.
+    """
+    if not response.is_success:
         raise (InvalidRequest if response.status_code == 422 else Problem)(_details(response))
     return response
 
 
 def _details(response: httpx2.Response) -> Json:
-    if "json" in response.headers.get("content-type", ""):
-        details: Json = response.json()
-        return details
-    return {"status": response.status_code, "detail": response.text[:200]}
+    """As the service tells them; something before it, such as a proxy, has words of its own."""
+    try:
+        found = response.json() if "json" in response.headers.get("content-type", "") else None
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and all(map(_is_fault, found.get("errors", []))):
+        return {"status": response.status_code} | found
+    there = f"It leads to {response.headers['location']}: " if "location" in response.headers else ""
+    return {"status": response.status_code, "detail": there + response.text[:200]}
+
+
+def _is_fault(found: Any) -> bool:
+    return isinstance(found, dict) and all(isinstance(found.get(name), str) for name in ("pointer", "detail"))

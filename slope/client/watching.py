@@ -89,5 +89,6 @@ class Watching:
             raise TimeoutError(f"Job {self._job_id} has not ended after {self._timeout:g} s")
 
     def _wait_longer(self, least: float) -> None:
-        self._delay = jittered(max(self._pause, least))
+        """Not beyond the time when it is over anyway, whatever the service says."""
+        self._delay = min(jittered(max(self._pause, least)), max(self._deadline - monotonic(), 0.0))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)

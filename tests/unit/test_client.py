@@ -336,6 +336,49 @@ def test_a_refusal_is_raised_with_its_faults(asking: Callable[[Handler], Ask], t
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        {"json": {"detail": [{"loc": ["body"], "msg": "another service's"}]}},
+        {"json": {"errors": "many"}},
+        {"json": {"errors": [{"code": 7}]}},
+        {"json": ["a list"]},
+        {"json": None},
+        {"content": b"{broken", "headers": {"Content-Type": "application/json"}},
+        {"text": "words"},
+    ],
+    ids=["detail", "errors", "fault", "list", "null", "broken", "text"],
+)
+def test_a_refusal_in_other_words_than_the_service_s_is_a_problem(
+    asking: Callable[[Handler], Ask], answer: Json
+) -> None:
+    with pytest.raises(Problem, match="400") as raised:
+        asking(lambda request: httpx2.Response(400, **answer))("job", "7")
+
+    assert raised.value.status == 400
+
+
+def test_a_redirect_is_no_answer(asking: Callable[[Handler], Ask], tmp_path: Path) -> None:
+    ask = asking(lambda request: httpx2.Response(302, headers={"Location": "https://log.in/"}))
+    file = tmp_path / "model.onnx"
+
+    for name, args in (("job", ("7",)), ("delete", ("7",)), ("save_model", ("7", file)), ("watch", ("7", 1.0))):
+        with pytest.raises(Problem, match=r"302.* leads to https://log\.in/"):
+            ask(name, *args)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("job_id", ["", "..", "?status=failed", "7?a=b", "7#a", "../datasets/7", "a//b"])
+def test_an_id_that_makes_another_address_asks_for_nothing(asking: Callable[[Handler], Ask], job_id: str) -> None:
+    asked: list[httpx2.Request] = []
+    ask = asking(lambda request: asked.append(request) or httpx2.Response(204))  # type: ignore[func-returns-value]
+
+    with pytest.raises(ValueError, match="no address of this call"):
+        ask("delete", job_id)
+
+    assert asked == []
+
+
+@pytest.mark.parametrize(
     ("name", "args", "path", "format"),
     [
         ("save_epochs", ("7", "epochs.csv"), "/v1/jobs/7/epochs", "csv"),

@@ -128,6 +128,13 @@ def test_who_has_waited_long_enough_is_told_so() -> None:
         list(client.watch("7", timeout=-1.0))
 
 
+@pytest.mark.parametrize("seconds", ["86400", "9" * 400])
+def test_a_service_that_wants_to_be_asked_too_late_keeps_nobody_waiting_so_long(seconds: str) -> None:
+    away = httpx2.Response(503, headers={"Retry-After": seconds})
+    with Client(transport=httpx2.MockTransport(lambda request: away)) as client, pytest.raises(TimeoutError):
+        list(client.watch("7", timeout=0.01))
+
+
 def test_a_handle_waits_calls_back_and_raises_what_became_of_its_job() -> None:
     seen: list[int] = []
     with Client(transport=httpx2.MockTransport(Service([]))) as client:

@@ -35,11 +35,11 @@ def answering(url: str) -> Iterator[None]:
     """Ends with a sentence where the service refuses or does not answer, or a value cannot be."""
     from httpx2 import HTTPError
 
-    from slope.client import Problem
+    from slope.client import Problem, UnexpectedAnswer
 
     try:
         yield
-    except (Problem, ValueError, OSError) as error:
+    except (Problem, UnexpectedAnswer, ValueError, OSError) as error:
         fail(str(error))
     except HTTPError as error:
         fail(f"There is no answer from {url} ({error}): start the service by `slope serve`, or name another by --url")
