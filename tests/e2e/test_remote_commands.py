@@ -91,6 +91,23 @@ def test_a_column_that_is_not_there_is_told_and_exits_with_2(slope: Slope, table
     assert not ended.stdout
 
 
+def test_a_table_with_words_is_trained_on(slope: Slope, tmp_path: Path) -> None:
+    file = tmp_path / "flats.csv"
+    file.write_text("area;city;rent\n30,5;Bonn;300\n41;Ulm;350\n52;Bonn;?\n60;Ulm;500\n")
+    words = ("train", str(file), "--target", "rent", "--delimiter", ";", "--decimal", ",", "--missing", "?")
+
+    ended = slope(*words, "--nulls", "drop", "--one-hot", "city", "--batch-size", "full", "--json")
+
+    dataset = json.loads(ended.stdout)["dataset"]
+    assert (dataset["rows"], dataset["features"]) == (3, 3)
+
+
+def test_a_model_that_no_file_could_keep_is_not_trained(slope: Slope, table: Path) -> None:
+    ended = slope("train", str(table), "--target", "price", "--name", "unkept", "-o", "model.pkl", code=2)
+    assert "model.pkl" in ended.stderr
+    assert "unkept" not in slope("jobs", "list", "--query", "unkept").stdout
+
+
 def test_a_job_that_fails_exits_with_1(slope: Slope, table: Path) -> None:
     words = ("train", str(table), "--target", "price", "--learning-rate", "1e6", "--epochs", "500")
     assert "diverge" in slope(*words, code=1).output
@@ -156,7 +173,8 @@ def test_a_job_is_run_again_and_deleted(slope: Slope, job: dict[str, Any], clien
 def test_a_job_is_paused_and_resumed(slope: Slope, client: Client) -> None:
     job_id = str(client.submit(endless()).id)
 
-    slope("jobs", "pause", job_id)
+    until(lambda: client.job(job_id).status == "running")
+    assert "is to pause within a second" in slope("jobs", "pause", job_id).stderr
     until(lambda: client.job(job_id).status == "paused")
     assert job_id in slope("jobs", "list", "--status", "paused").stdout
     assert json.loads(slope("jobs", "resume", job_id, "--json").stdout)["status"] in ("queued", "running")

@@ -17,6 +17,20 @@ from service.commands.remote.output import (
     print_json_lines,
     print_rows,
 )
+from service.commands.remote.tables import (
+    Charset,
+    Decimal,
+    Delimiter,
+    Format,
+    Header,
+    Index,
+    Infinities,
+    Missing,
+    Nulls,
+    OneHot,
+    Text,
+    Thousands,
+)
 
 if TYPE_CHECKING:
     from slope.answers.workers import WorkerView
@@ -32,28 +46,26 @@ DatasetId = Annotated[str, typer.Argument(metavar="ID", help="The dataset's id")
 def upload(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, NDJSON, JSON, Parquet or Arrow")],
     name: Annotated[str | None, typer.Option(help="What to call the dataset")] = None,
-    format: Annotated[
-        str | None, typer.Option(help="csv, ndjson, json, parquet or arrow [default: as the file's name ends]")
-    ] = None,
-    header: Annotated[bool | None, typer.Option(help="Whether row 0 of CSV names the columns")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Of CSV: what stands between cells")] = None,
-    decimal: Annotated[str | None, typer.Option(help="Of CSV: . or ,")] = None,
-    thousands: Annotated[str | None, typer.Option(help="Of CSV: the sign between thousands, as in 1,234")] = None,
-    charset: Annotated[str | None, typer.Option(help="Of text, as windows-1252; else UTF-8")] = None,
-    missing: Annotated[list[str] | None, typer.Option(help="Word of CSV for nothing, as ?; again for more")] = None,
-    nulls: Annotated[str | None, typer.Option(help="Empty cells: refuse, drop, mean or zero")] = None,
-    infinities: Annotated[str | None, typer.Option(help="Infinite numbers: refuse, drop, mean or zero")] = None,
-    text: Annotated[str | None, typer.Option(help="Columns of words: refuse or drop")] = None,
-    one_hot: Annotated[list[str] | None, typer.Option(help="Column to split by its values; again for more")] = None,
-    index: Annotated[str | None, typer.Option(help="Columns that pandas had as an index: drop or keep")] = None,
+    format: Format = None,
+    header: Header = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    charset: Charset = None,
+    missing: Missing = None,
+    nulls: Nulls = None,
+    infinities: Infinities = None,
+    text: Text = None,
+    one_hot: OneHot = None,
+    index: Index = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Keep a table as a dataset, for jobs to name by its id, and print, as JSON, what is in it."""
-    csv: dict[str, Any] = {"header": header, "delimiter": delimiter, "decimal": decimal, "charset": charset}
-    csv |= {"thousands": thousands, "missing": missing}
-    cells = {"nulls": nulls, "infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
+    reading: dict[str, Any] = {"format": format, "header": header, "delimiter": delimiter, "decimal": decimal}
+    reading |= {"thousands": thousands, "charset": charset, "missing": missing, "nulls": nulls}
+    reading |= {"infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
     with connected(url) as client:
-        print_json(client.upload(file, name=name, format=format, **csv, **cells))
+        print_json(client.upload(file, name=name, **reading))
 
 
 @datasets.command("list")

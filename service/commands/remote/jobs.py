@@ -98,7 +98,12 @@ def _change(jobs: list[str], call: Literal["cancel", "pause", "resume"], as_json
     with connected(url) as client:
         for job_id in jobs:
             job = getattr(client, call)(job_id)
-            print_json_lines([job]) if as_json else announce(job)
+            if as_json:
+                print_json_lines([job])
+            elif job.status == "running" and call != "resume":
+                note(f"Job {job.id} runs, and is to {call} within a second.")
+            else:
+                announce(job)
 
 
 @app.command()

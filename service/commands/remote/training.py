@@ -17,6 +17,20 @@ from service.commands.remote.following import (
 from service.commands.remote.jobs import print_job
 from service.commands.remote.output import AsJson, Json, note, print_facts, print_json, print_rows
 from service.commands.remote.requests import RequestFile, Settings, read_request, read_settings
+from service.commands.remote.tables import (
+    Charset,
+    Decimal,
+    Delimiter,
+    Format,
+    Header,
+    Index,
+    Infinities,
+    Missing,
+    Nulls,
+    OneHot,
+    Text,
+    Thousands,
+)
 
 if TYPE_CHECKING:
     from slope.answers.jobs import JobView
@@ -24,10 +38,24 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_MODELS = (".safetensors", ".onnx", ".skops", ".json")
 _BATCH = "Rows of a step, or full"
 Retry = Annotated[float, typer.Option(min=0, help="Seconds for which a service that is away is asked again")]
 RETRY_SECONDS = 20.0
 """It is restarted in less."""
+
+
+def _check_ending(file: Path | None) -> Path | None:
+    """Before the training, for after it there is a job and no file."""
+    if file and file.suffix not in _MODELS:
+        raise typer.BadParameter(f"a model is kept as one of {', '.join(_MODELS)}, and {file.name} is none of these")
+    return file
+
+
+ModelFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", callback=_check_ending, help=f"Keep the model: {', '.join(_MODELS)}"),
+]
 
 
 @app.command()
@@ -48,10 +76,20 @@ def train(
     l2: Annotated[float | None, typer.Option(help="Penalty on the weights' squares")] = None,
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="What to call the job")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Keep the model: .safetensors, .onnx, .skops, .json")
-    ] = None,
+    output: ModelFile = None,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end")] = True,
+    format: Format = None,
+    header: Header = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    charset: Charset = None,
+    missing: Missing = None,
+    nulls: Nulls = None,
+    infinities: Infinities = None,
+    text: Text = None,
+    one_hot: OneHot = None,
+    index: Index = None,
     retry: Retry = RETRY_SECONDS,
     as_json: AsJson = False,
     local: Local = False,
@@ -70,8 +108,11 @@ def train(
         "l2": l2,
     }
     given = {name: _number(value) for name, value in hyperparameters.items() if value is not None}
+    reading: dict[str, Any] = {"format": format, "header": header, "delimiter": delimiter, "decimal": decimal}
+    reading |= {"thousands": thousands, "charset": charset, "missing": missing, "nulls": nulls}
+    reading |= {"infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
     with connected(url, local=local) as client:
-        dataset = client.upload(file)
+        dataset = client.upload(file, **reading)
         for sentence in dataset.notes:
             note(sentence)
         chosen: Json = {"id": dataset.id, "target": target}
