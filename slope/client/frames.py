@@ -61,7 +61,19 @@ def rows_of_columns(columns: Mapping[str, list[Any]], names: Sequence[str]) -> R
     if missing := [name for name in names if name not in columns]:
         there = ", ".join(map(repr, columns))
         raise ValueError(f"There is no column {', '.join(map(repr, missing))}: there are {there}")
+    for name in names:
+        _refuse_words(name, columns[name])
     return [list(row) for row in zip(*(columns[name] for name in names), strict=True)]
+
+
+def _refuse_words(name: str, column: list[Any]) -> None:
+    """One sentence about the column, where the service has one about every row."""
+    found = next(((row, value) for row, value in enumerate(column) if isinstance(value, str)), None)
+    if found:
+        raise ValueError(
+            f"Column {name!r} has {found[1]!r} in row {found[0]}, which is no number: choose other columns by features,"
+            " or upload the table as a file with one_hot, which makes columns of its words"
+        )
 
 
 def _arrow_table(frame: Any) -> Any:

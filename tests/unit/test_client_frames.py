@@ -107,3 +107,10 @@ def test_the_gradient_of_frozen_weights_is_missing_in_every_column() -> None:
     history = History.of(frozen.replace(b'"weights":[0.5,1.0],"bias"', b'"weights":null,"bias"'))
     assert np.isnan(history.numpy()["gradient_mean_weights"]).tolist() == [[True, True], [True, True]]
     assert history.pandas()["gradient_mean_weights_1"].isna().tolist() == [True, True]
+
+
+def test_a_column_of_words_is_named_with_what_it_has() -> None:
+    frame = pd.DataFrame(TABLE | {"city": ["Bonn", "Ulm", "Bonn"]})
+    with pytest.raises(ValueError, match=r"Column 'city' has 'Bonn' in row 0.*features.*one_hot"):
+        inline_dataset(frame, "price")
+    assert inline_dataset(frame, "price", features=["area"])["x"] == [[1.0], [2.0], [3.0]]
