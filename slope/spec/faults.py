@@ -94,7 +94,8 @@ def sentence(error: Any) -> str:
         case "missing" if error["loc"] in ((), ("body",)):
             return "The body is empty: send JSON"
         case "uuid_parsing" | "uuid_type":
-            return "Input should be an id as answers have it, like 0199a20a-32d3-7725-8abe-b61c9657a327"
+            alias = "; no job has this alias" if error["loc"] == ("path", "job_id") else ""
+            return f"Input should be an id as answers have it, like 0199a20a-32d3-7725-8abe-b61c9657a327{alias}"
         case "int_parsing":
             return "Input should be a whole number"
         case "float_parsing":

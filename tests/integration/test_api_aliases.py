@@ -118,6 +118,7 @@ def test_a_name_that_was_taken_away_stands_for_nothing(client: TestClient, datab
     assert problem_of(client.delete("/v1/aliases/champion"), 404)["type"] == "/problems/alias-not-found"
     problem = problem_of(client.get("/v1/jobs/champion"), 422)
     assert [error["pointer"] for error in problem["errors"]] == ["/path/job_id"]
+    assert "no job has this alias" in problem["errors"][0]["detail"]
     assert client.get(f"/v1/jobs/{job_id}").status_code == 200
 
 
