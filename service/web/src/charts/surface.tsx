@@ -163,12 +163,14 @@ function Key({ surface }: { surface: Surface }) {
             <Swatch colour="exact" isExact /> least loss <b>{number(surface.loss)}</b>
           </li>
           <li>
-            exact; curvature λ <b>{surface.eigenvalues?.map((each) => number(each, 4)).join(", ")}</b>
-            {greatest !== undefined && greatest > 0 && (
-              <>
-                , stable below 2/λ <b>{number(2 / greatest, 4)}</b>
-              </>
-            )}
+            <span>
+              exact; curvature λ <b>{surface.eigenvalues?.map((each) => number(each, 4)).join(", ")}</b>
+              {greatest !== undefined && greatest > 0 && (
+                <>
+                  , stable below 2/λ <b>{number(2 / greatest, 4)}</b>
+                </>
+              )}
+            </span>
           </li>
         </>
       ) : (

@@ -83,8 +83,8 @@ function DatasetsTable({ datasets }: { datasets: Dataset[] }) {
                   .join(", ")}
               </small>
             </th>
-            <td class="right">{count(dataset.rows)}</td>
-            <td class="right">{count(dataset.columns.length)}</td>
+            <td class="right cell-rows">{count(dataset.rows)}</td>
+            <td class="right cell-columns">{count(dataset.columns.length)}</td>
             <td class="right">{bytes(dataset.size)}</td>
             <td class="right">{age(dataset.created_at, now.value)}</td>
           </tr>
