@@ -1,10 +1,12 @@
 """The course of a training as columns, for the tools that people have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
+
+from slope.client.arrow_columns import ArrowColumns, Numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-Numbers = list[Any]
 _VECTORS = ("weights", "gradient_mean_weights", "gradient_last_weights")
 """Columns whose cells are lists of D numbers, null where the parameter does not learn."""
 
@@ -21,7 +22,7 @@ _VECTORS = ("weights", "gradient_mean_weights", "gradient_last_weights")
 class History:
     """Every recorded epoch of a job. Columns are named as the files of epochs name them; a missing number is None."""
 
-    columns: dict[str, Numbers]
+    columns: Mapping[str, Numbers]
     """By name, a cell an epoch; of vectors a cell is D numbers."""
 
     @classmethod
@@ -30,13 +31,22 @@ class History:
         rows = [dict(_flat(from_json(line))) for line in lines.splitlines()]
         return cls({name: [row[name] for row in rows] for name in rows[0]} if rows else {})
 
+    @classmethod
+    def of_arrow(cls, stream: bytes) -> "History":
+        """The same from epochs as a stream of Arrow: of a million, in a fraction of the time."""
+        return cls(ArrowColumns(stream, _VECTORS))
+
     def __len__(self) -> int:
+        if isinstance(self.columns, ArrowColumns):
+            return self.columns.rows
         return len(next(iter(self.columns.values()), []))
 
     def numpy(self) -> "dict[str, NDArray[Any]]":
         """A column as N numbers, of vectors N × D; NaN is what is missing."""
         import numpy as np
 
+        if isinstance(self.columns, ArrowColumns):
+            return {name: self.columns.array(name) for name in self.columns}
         return {
             name: np.array(self._filled(name), dtype=np.int64 if name == "epoch" else np.float64)
             for name in self.columns
@@ -58,15 +68,14 @@ class History:
         """The same columns as `pandas` has."""
         import polars as pl
 
-        return pl.DataFrame(dict(self._cells()))
+        return pl.DataFrame(dict(self._cells()), nan_to_null=True)
 
-    def _cells(self) -> Iterator[tuple[str, Numbers]]:
-        for name, column in self.columns.items():
-            if name not in _VECTORS:
-                yield name, column
-                continue
-            for place, cells in enumerate(zip(*self._filled(name), strict=True)):
-                yield f"{name}_{place}", list(cells)
+    def _cells(self) -> "Iterator[tuple[str, NDArray[Any]]]":
+        for name, array in self.numpy().items():
+            if array.ndim == 1:
+                yield name, array
+            else:
+                yield from ((f"{name}_{place}", array[:, place]) for place in range(array.shape[1]))
 
     def _filled(self, name: str) -> Numbers:
         """A column; a vector that is missing is as many missing numbers as there are weights."""

@@ -1,6 +1,7 @@
 """What is done with a job by its handle, said once for both clients."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from slope.answers.jobs import JobView
@@ -12,6 +13,7 @@ from slope.client.handle import Handle
 from slope.client.history import History
 from slope.client.problem import checked
 
+_ARROW, _LINES = "application/vnd.apache.arrow.stream", "application/x-ndjson"
 _POINTS = 1000
 """Of a request for predictions."""
 
@@ -52,11 +54,12 @@ def curve(job: Handle, points: int = 200) -> Call[list[EpochView]]:
 
 
 def history(job: Handle) -> Call[History]:
-    """Every recorded epoch as columns, for NumPy, Arrow, pandas or polars."""
-    request = Request(
-        "GET", f"/v1/jobs/{job.id}/epochs", {"headers": {"Accept": "application/x-ndjson"}}, repeat_seconds=None
-    )
-    return History.of(checked((yield request)).content)
+    """Every recorded epoch as columns, for NumPy, Arrow, pandas or polars. With pyarrow here, many come faster."""
+    accepted = _LINES if find_spec("pyarrow") is None else f"{_ARROW}, {_LINES};q=0.5"
+    request = Request("GET", f"/v1/jobs/{job.id}/epochs", {"headers": {"Accept": accepted}}, repeat_seconds=None)
+    answer = checked((yield request))
+    is_arrow = answer.headers.get("content-type", "").startswith(_ARROW)
+    return (History.of_arrow if is_arrow else History.of)(answer.content)
 
 
 def predict(job: Handle, x: Any, *, epoch: int | None = None) -> Call[list[float | None]]:

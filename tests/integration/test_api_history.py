@@ -23,6 +23,7 @@ from service.jobs import jobs
 from service.records import chunks
 from service.store.database import Database
 from service.store.tables import Epoch
+from slope.client.history import History
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]
@@ -90,6 +91,12 @@ def test_epochs_are_the_same_in_every_format(client: TestClient, trained: Traine
     assert len(items) == 7
     assert lines == items
     assert table.to_pylist() == [flat(item) for item in items]
+    columns, same = History.of_arrow(get(client, url, arrow_kind)), History.of(get(client, url, lines_kind))
+    assert len(columns) == len(same)
+    assert dict(columns.columns) == same.columns
+    assert columns.arrow() == same.arrow()
+    pd.testing.assert_frame_equal(columns.pandas(), same.pandas())
+    assert columns.polars().equals(same.polars())
     assert rows_of_csv(get(client, url, csv_kind)) == [flat(item) for item in items]
     assert {str(field.type) for field in table.schema} == {"int64", "double"}
 

@@ -1,12 +1,17 @@
 """What people have their data in comes to the service as the same numbers."""
 
+import math
 from typing import Any
+from uuid import UUID
 
+import httpx2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from slope.answers.jobs import JobView
+from slope.client import Client, Job, job_calls
 from slope.client.frames import inline_dataset, rows_to_predict
 from slope.client.history import History
 
@@ -94,6 +99,47 @@ def test_a_history_is_columns_for_each_library() -> None:
     assert history.arrow()["gradient_mean_weights"].to_pylist() == [[1.0, 2.0], [0.5, 1.0]]
     assert history.pandas()["weights_1"].tolist() == [1.5, 1.7]
     assert len(History.of(b"")) == 0
+
+
+def test_a_history_that_came_as_arrow_is_the_same() -> None:
+    weights = {"weights_0": [0.5, math.inf, math.nan], "weights_1": [1.5, 2.5, math.nan]}
+    no_gradient = {f"gradient_mean_weights_{place}": pa.nulls(3, pa.float64()) for place in range(2)}
+    table = pa.table({"epoch": [0, 1, 2], "loss": [4.0, 2.0, math.inf], **no_gradient, **weights})
+    told = [[0.5, 1.5], [None, 2.5], [None, None]]
+    nothing = [None, None, None]
+    assert dict(History.of_arrow(_stream(table)).columns) == {
+        "epoch": [0, 1, 2],
+        "loss": [4.0, 2.0, None],
+        "gradient_mean_weights": nothing,
+        "weights": told,
+    }
+    empty = History.of_arrow(_stream(table[:0]))
+    assert (len(empty), dict(empty.columns)) == (0, {})
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    found: bytes = sink.getvalue().to_pybytes()
+    return found
+
+
+@pytest.mark.parametrize("has_arrow", [True, False])
+def test_a_history_is_asked_for_as_arrow_where_that_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, has_arrow: bool
+) -> None:
+    monkeypatch.setattr(job_calls, "find_spec", lambda name: object() if has_arrow else None)
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.headers["accept"])
+        return httpx2.Response(200, content=LINES, headers={"Content-Type": "application/x-ndjson"})
+
+    with Client(transport=httpx2.MockTransport(answer)) as client:
+        handle = Job(client, JobView.model_construct(id=UUID(int=7)))
+        assert handle.history() == History.of(LINES)
+    assert [accept.startswith("application/vnd.apache.arrow.stream") for accept in asked] == [has_arrow]
 
 
 def test_a_gradient_that_does_not_flow_is_missing_in_every_cell() -> None:
