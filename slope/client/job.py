@@ -14,7 +14,7 @@ from slope.client.chart import job_html
 from slope.client.exchange import Call, Id
 from slope.client.handle import Handle
 from slope.client.methods import described, returned, within
-from slope.client.problem import Problem
+from slope.client.problem import Problem, UnexpectedAnswer
 from slope.client.watching import Told
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Job(Handle):
     def _repr_html_(self) -> str:
         try:
             return job_html(self.view, self.curve())
-        except (Problem, HTTPError):
+        except (Problem, UnexpectedAnswer, HTTPError):
             return job_html(self.view, [])
 
 

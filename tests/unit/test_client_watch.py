@@ -163,3 +163,14 @@ def test_a_notebook_shows_a_job_without_a_script_and_without_words_that_are_code
     assert "<polyline" in shown
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
+
+
+def test_a_notebook_shows_a_job_whose_curve_is_of_another_version() -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json={} if request.url.path.endswith("/epochs") else GIVEN["get_job"])
+
+    with Client(transport=httpx2.MockTransport(answer)) as client:
+        shown = client.attach("7")._repr_html_()
+
+    assert "succeeded" in shown
+    assert "<polyline" not in shown
