@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data import datasets, numbers
-from service.data.datasets import ensure_stored
+from service.data import numbers
+from service.data.new_datasets import ensure_stored, inline_dataset
 from service.data.numbers import Arrays
 from service.errors import ServiceError
 from service.store import jobs
@@ -44,7 +44,7 @@ def rehearse(process: Process) -> None:
     """
     process = replace(process, settings=process.settings.model_copy(update={"flush_seconds": inf}))
     own = random()  # of several that rehearse the same content, one would wait for another  # noqa: S311
-    rows = datasets.inline_dataset(process.storage, Arrays(np.array([[0.0], [own]]), np.array([0.0, 1.0])))
+    rows = inline_dataset(process.storage, Arrays(np.array([[0.0], [own]]), np.array([0.0, 1.0])))
     try:
         with ensure_stored(process.database, rows), process.database.writing() as session, _in_silence():
             _play(session, process, rows.adopt(session))

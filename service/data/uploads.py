@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.data import datasets
-from service.data.datasets import NewDataset, ensure_stored
+from service.data.new_datasets import NewDataset, ensure_stored
 from service.errors import BodyNotRead, InvalidTable, TableTooLarge
 from service.settings import Settings
 from service.storage import Storage, translated_disk_errors

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from service.data import datasets, numbers
-from service.data.datasets import NewDataset
+from service.data.new_datasets import NewDataset, inline_dataset
 from service.data.numbers import MOST_READ, Arrays
 from service.data.triangles import reduced_columns
 from service.errors import InvalidRequest, ObjectMissing
@@ -92,7 +92,7 @@ class Sample:
         """The request's rows as a new dataset; None where they are of a stored one."""
         if self.dataset_id is not None or self.arrays is None:
             return None
-        return datasets.inline_dataset(storage, self.arrays, quota, self._names, self._summary)
+        return inline_dataset(storage, self.arrays, quota, self._names, self._summary)
 
     @cached_property
     def _summary(self) -> Summary:

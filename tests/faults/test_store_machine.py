@@ -24,7 +24,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from service.data.datasets import inline_dataset
+from service.data.new_datasets import inline_dataset
 from service.data.numbers import Arrays
 from service.errors import LeaseLost
 from service.store import bulk, jobs, lost_leases, pauses

@@ -24,7 +24,7 @@ from workbench import LECTURE, change, problem_of, storage, submit
 
 from service.api.routes.predictions import _document, _scored
 from service.data import numbers
-from service.data.datasets import NewDataset
+from service.data.new_datasets import NewDataset
 from service.prediction import datasets as predicted_datasets
 from service.prediction.datasets import DatasetToPredict, Scoring
 from service.store.database import Database

@@ -16,8 +16,7 @@ from uuid_utils.compat import uuid7
 from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, read, request, rows_of_every_table, submit
 
 from service.api.app import create_app
-from service.data import datasets
-from service.data.datasets import inline_dataset
+from service.data.new_datasets import ensure_stored, inline_dataset
 from service.data.numbers import Arrays, object_name
 from service.errors import StorageUnavailable
 from service.settings import Settings
@@ -218,7 +217,7 @@ def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database:
     storage = storage_at(folder.as_uri())
     rows = inline_dataset(storage, Arrays.of(InlineData(**MANY_ROWS["dataset"])))
 
-    with datasets.ensure_stored(database, rows), database.writing() as session:
+    with ensure_stored(database, rows), database.writing() as session:
         rows.adopt(session)
         assert len(list(folder.iterdir())) == 1
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 from workbench import LECTURE, FakeQueue, at_once, change, read, request, rows_of_every_table, storage
 
-from service.data.datasets import NewDataset
+from service.data.new_datasets import NewDataset
 from service.errors import DatabaseError, DatabaseUnavailable, QuotaReached
 from service.jobs import intake
 from service.jobs.intake import Intake, is_small

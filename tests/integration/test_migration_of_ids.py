@@ -49,7 +49,7 @@ def values_of(database: Database, statement: str) -> set[Any]:
 @pytest.fixture(autouse=True)
 def _numbers_in_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that is taken back further moves numbers from rows to objects, where they stay."""
-    monkeypatch.setattr("service.data.datasets.MOST_IN_ROW", 0)
+    monkeypatch.setattr("service.data.new_datasets.MOST_IN_ROW", 0)
 
 
 def test_all_rows_are_the_same_when_the_migration_is_taken_back_and_made_again(own_database: Database) -> None:

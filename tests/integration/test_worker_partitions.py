@@ -47,7 +47,7 @@ REQUEST: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Data of forty rows counts as large: an object, four rows a row group, and as many a partition."""
-    monkeypatch.setattr("service.data.datasets.MOST_IN_ROW", 0)
+    monkeypatch.setattr("service.data.new_datasets.MOST_IN_ROW", 0)
     monkeypatch.setattr(slope.engines.costs, "MOST_NUMBERS_AT_ONCE", 0)
     monkeypatch.setattr(slope.engines.costs, "PARTITION_NUMBERS", 9)
     monkeypatch.setattr("slope.tabular.stored.NUMBERS_AT_ONCE", 12)
