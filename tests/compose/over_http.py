@@ -15,7 +15,7 @@ LIMIT_SECONDS = 120.0
 
 
 def ready(client: Client, workers: str) -> None:
-    """The service becomes ready, with so many workers."""
+    """The service becomes ready, with this many workers."""
     readiness: dict[str, Any] = {}
 
     def is_ready() -> bool:
@@ -37,8 +37,8 @@ def lecture(client: Client) -> None:
         expect(epoch.weights, [record["weight_after"]])
         gradients = [step.gradient.weights for step in client.steps(job.id, record["epoch"])]
         expect(gradients, [[step["gradient"]] for step in record["steps"]])
-    point = {"x": [LECTURE["predict"]], "before": LECTURE["prediction_before"], "after": LECTURE["prediction_after"]}
-    expect(client.predictions(job.id), [point])
+    predictions = [(each.x, each.before, each.after) for each in client.predictions(job.id)]
+    expect(predictions, [([LECTURE["predict"]], LECTURE["prediction_before"], LECTURE["prediction_after"])])
     ok("the lecture's job has every gradient, loss, weight and prediction of the lecture")
 
 
@@ -51,7 +51,7 @@ def dashboard(client: Client) -> None:
 
 
 def begin(client: Client, epochs: str) -> None:
-    """Print the id of a job of so many epochs, once it has trained some of them."""
+    """Print the id of a job of this many epochs, once it has trained some of them."""
     request = lecture_request()
     request["hyperparameters"] |= {
         "epochs": int(epochs),
