@@ -12,9 +12,9 @@ import torch
 
 from slope.data import RowsOfSteps, prepare
 from slope.graph import DrawnGraph
-from slope.graph.palette import THEMES
 from slope.graph.step import StepTrace, batch_of
 from slope.loop import Training
+from slope.palette import THEMES
 from slope.records import EpochRecord
 from slope.spec import TrainingSpec
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import grimp
 import pygraphviz
 
-from slope.graph.palette import THEMES, Palette
+from slope.palette import THEMES, Palette
 
 FOLDER = Path(__file__).parent / "graphs"
 FLOORS = (

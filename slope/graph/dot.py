@@ -6,7 +6,7 @@ from html import escape
 
 from slope.graph.figures import figure, title_of
 from slope.graph.graph import Edge, Graph, Node
-from slope.graph.palette import THEMES, Palette
+from slope.palette import THEMES, Palette
 
 FONT = "DejaVu Sans"
 """Wider than most: who lacks it sees its text in another, with room to spare."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from slope.graph.figures import figure, title_of
 from slope.graph.graph import Edge, Graph, Node
-from slope.graph.palette import THEMES
+from slope.palette import THEMES
 
 
 def mermaid_of(graph: Graph) -> str:

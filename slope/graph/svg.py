@@ -7,7 +7,7 @@ from slope.drawing import NotDrawn, draw
 from slope.graph.dot import FONT, LONGEST, dot_of, length_of_edges, pieces_of
 from slope.graph.figures import sentences_of
 from slope.graph.graph import Graph
-from slope.graph.palette import recoloured
+from slope.palette import recoloured
 
 _SVG = "http://www.w3.org/2000/svg"
 _FONTS = f"{FONT}, Verdana, Segoe UI, Helvetica, Arial, sans-serif"

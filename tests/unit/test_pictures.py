@@ -19,10 +19,10 @@ from slope.graph.dot import pieces_of
 from slope.graph.figures import figure
 from slope.graph.formula import graph_of
 from slope.graph.graph import Summary
-from slope.graph.palette import THEMES
 from slope.graph.step import StepTrace, batch_of
 from slope.graph.svg import png_of, svg_of
 from slope.model import Parameters
+from slope.palette import THEMES
 from slope.spec import TrainingSpec
 
 SVG = "{http://www.w3.org/2000/svg}"

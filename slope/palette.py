@@ -18,6 +18,8 @@ class Palette:
     forward: str
     backward: str
     local: str
+    exact: str
+    """The exact solution beside the run."""
     learns: str
     """Behind a parameter that learns."""
     learns_border: str
@@ -32,6 +34,7 @@ THEMES = {
         forward="#0b57a4",
         backward="#a8430a",
         local="#5b6470",
+        exact="#007a5e",
         learns="#fff3d1",
         learns_border="#8a6100",
     ),
@@ -43,6 +46,7 @@ THEMES = {
         forward="#7cb7ff",
         backward="#ffa657",
         local="#b4bcc6",
+        exact="#4fd1a5",
         learns="#3a2f12",
         learns_border="#e0b64a",
     ),
