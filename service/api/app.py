@@ -28,6 +28,7 @@ from service.api.polling.responses import JobResponses
 from service.api.polling.watch import Batches, JobWatch
 from service.api.routes import (
     aliases,
+    charts,
     dashboard,
     datasets,
     devices,
@@ -111,6 +112,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         plan,
         records,
         reports,
+        charts,
         graphs,
         events,
         predictions,

@@ -12,6 +12,7 @@ from service.api.polling.feeds import Feeds
 from service.api.polling.responses import JobResponses
 from service.api.polling.watch import JobWatch
 from service.api.turns import Turns
+from service.charts import Charts
 from service.errors import UnsupportedMediaType
 from service.queue import Queue
 from service.settings import Settings
@@ -153,3 +154,10 @@ async def _surfaces(database: DatabaseDep, storage: StorageDep, queue: QueueDep,
 
 
 SurfacesDep = Annotated[Surfaces, Depends(_surfaces)]
+
+
+async def _charts(database: DatabaseDep, storage: StorageDep, surfaces: SurfacesDep) -> Charts:
+    return Charts(database, storage, surfaces)
+
+
+ChartsDep = Annotated[Charts, Depends(_charts)]

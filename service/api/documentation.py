@@ -33,6 +33,7 @@ Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those ab
             "sweeps": "Many jobs on one dataset, which differ in hyperparameters and are trained together.",
             "records": "What a job recorded: its epochs, its steps, and what happened to it.",
             "graphs": "Back-propagation explained: the graph of a step or of a formula, and which rows moved a model.",
+            "charts": "A job's curves, its fit and its loss surface as pictures.",
             "statistics": "How sure a fit is: its standard errors, and the rows that hold it.",
             "predictions": "What a job's model predicts.",
             "models": "A job's model, in the formats of other tools.",

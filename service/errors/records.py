@@ -73,20 +73,30 @@ class DashboardNotBuilt(ServiceError):
         super().__init__("A report is made of the dashboard's pages, which this service was installed without")
 
 
+class NothingToChart(ServiceError):
+    """The job has recorded no epoch yet. Ask again when its `progress.epochs_done` is more than 0."""
+
+    status = 409
+    type = "nothing-to-chart"
+    title = "There is nothing to draw yet"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The job is {status} and has recorded no epoch: a chart needs one")
+
+
 class PicturesMissing(ServiceError):
-    """Graphviz is not installed. The operator installs it, or ask for JSON, DOT, Mermaid or text."""
+    """What draws is not installed. The operator installs it, or ask for the numbers, or for a graph in DOT or text."""
 
     status = 501
     type = "pictures-missing"
     title = "This service cannot draw pictures"
 
-    def __init__(self) -> None:
-        detail = "It lacks Graphviz: pip install 'slope-regression[pictures]'. DOT, Mermaid and text need nothing"
-        super().__init__(detail)
+    def __init__(self, tool: str, instead: str) -> None:
+        super().__init__(f"It lacks {tool}: pip install 'slope-regression[pictures]'. {instead}")
 
 
 class NotDrawn(ServiceError):
-    """Graphviz gave up, or took too long. Ask for a smaller graph, or for JSON."""
+    """What draws gave up, or took too long. Ask for a smaller graph or fewer points, or for the numbers."""
 
     status = 503
     type = "not-drawn"

@@ -17,6 +17,7 @@ NO_TOOLS = {
     *("delete_jobs", "cancel_jobs", "delete_job", "delete_dataset", "delete_sweep", "cancel_sweep", "rename_dataset"),
     # what is of files, of pictures and of other protocols
     *("upload_dataset", "get_model", "draw_expression", "invoke", "ping", "tell_version"),
+    *("get_loss_chart", "get_gradient_chart", "get_weights_chart", "get_fit_chart", "get_surface_chart"),
     *("describe_server", "is_live", "is_ready", "describe_model", "is_model_ready", "infer"),
     # what other tools tell as well, or agents have no use for
     *("list_steps", "list_predictions", "get_path", "get_report", "list_sweeps", "livez", "readyz"),

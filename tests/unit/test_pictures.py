@@ -90,7 +90,7 @@ def test_a_picture_follows_the_reader_s_light_or_dark() -> None:
     style = re.search(r"<style>(.*?)</style>", picture, re.DOTALL)
     assert style
     assert style[1].startswith("@media (prefers-color-scheme: dark)")
-    used = set(re.findall(r'(?:fill|stroke)="(#\w+)"', picture))
+    used = set(re.findall(r'(?:fill|stroke)="(#\w+)"', picture.replace(style[0], "")))
     rules = dict(re.findall(r'\[fill="(#\w+)"\]{fill:(#\w+)}', style[1]))
     assert used <= set(rules)
     dark = lecture().svg("dark")
@@ -102,7 +102,7 @@ def test_a_picture_follows_the_reader_s_light_or_dark() -> None:
 def test_text_is_readable_on_its_ground_and_colours_tell_meanings_apart(theme: str) -> None:
     palette = THEMES[theme]
     for ground in (palette.background, palette.learns):
-        for text in (palette.ink, palette.forward, palette.backward, palette.local, palette.faint):
+        for text in (palette.ink, palette.forward, palette.backward, palette.local, palette.faint, palette.exact):
             assert contrast(text, ground) >= 4.5
     assert len(set(asdict(palette).values())) == len(asdict(palette))
 
@@ -218,7 +218,7 @@ def test_without_graphviz_the_missing_extra_is_named(monkeypatch: pytest.MonkeyP
         "import sys; sys.modules['pygraphviz'] = None; sys.argv = ['', 'svg']; from slope.drawing import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", program], input=b"digraph {}", capture_output=True, check=False)
-    assert done.returncode == drawing._MISSING
+    assert done.returncode == drawing.MISSING
     monkeypatch.setattr(drawing, "_command", lambda kind: [sys.executable, "-c", program])
     with pytest.raises(drawing.NotInstalled, match=r"slope-regression\[pictures\]"):
         lecture().svg()

@@ -1,0 +1,41 @@
+"""The rows, and what the model says of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from slope.charts.chart import Axis, Chart, Dots, Line, Point
+from slope.charts.curves import EXACT
+from slope.data import Array
+
+
+def line_chart(
+    title: str, note: str, axes: tuple[str, str], x: Array, y: Array, lines: Sequence[tuple[Line, float, float]]
+) -> Chart:
+    """Of one feature: the rows (n, n), and lines, each with its slope and its height at 0."""
+    ends = (float(x.min()), float(x.max()))
+    drawn = [
+        Line([(end, slope * end + height) for end in ends], line.colour, line.style, line.name)
+        for line, slope, height in lines
+        if np.isfinite([slope * end + height for end in ends]).all()
+    ]
+    return Chart.of(title, note, (Axis(axes[0]), Axis(axes[1])), drawn, [Dots(_pairs(x, y), "faint")])
+
+
+def prediction_chart(title: str, note: str, target: str, predicted: Array, y: Array) -> Chart:
+    """Of several features: predicted against true, and the diagonal on which a prediction is true."""
+    ends = (float(y.min()), float(y.max()))
+    diagonal = Line([(end, end) for end in ends], "exact", "exact", "predicted = true")
+    axes = (Axis(f"true {target}"), Axis(f"predicted {target}"))
+    return Chart.of(title, note, axes, [diagonal], [Dots(_pairs(y, predicted), "forward")])
+
+
+BEFORE = Line([], "faint", "dotted", "before training")
+AFTER = Line([], "forward", name="model")
+BEST = Line([], "exact", "exact", EXACT)
+"""How the lines of a fit look."""
+
+
+def _pairs(x: Array, y: Array) -> list[Point]:
+    seen = np.isfinite(x) & np.isfinite(y)
+    return list(zip(x[seen].tolist(), y[seen].tolist(), strict=True))
