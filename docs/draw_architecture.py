@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parent / "graphs"
 FLOORS = (
     ("worker", "commands"),
     ("api",),
+    ("charts",),
     ("prediction",),
     ("records",),
     ("jobs", "upkeep"),
@@ -30,6 +31,7 @@ _SAYS = {
     "worker": "claim, train, record, finish",
     "commands": "what `slope` starts",
     "api": "HTTP: routes, schemas, guards",
+    "charts": "what pictures of a job show",
     "prediction": "trained models",
     "records": "pages, chunks, replay, graphs",
     "jobs": "jobs and sweeps: decisions, commits",

@@ -66,9 +66,8 @@ def test_names_of_users_are_text_and_never_markup() -> None:
     lines = [(HOSTILE, [(0.0, 1.0), (1.0, 2.0)]), ("bias", [(0.0, 1.0), (1.0, 3.0)])]
     drawn = chart_as_svg(weights_chart(f"{HOSTILE}: weights", HOSTILE, lines, [2.0]), "auto")
     plain = "<script>alert(1)</script> & $x^2$ \ufffd\ufffd\ufffd {{7*7}} 'datum'"
-    assert {element.tag for element in ET.fromstring(drawn).iter()} <= {
-        f"{SVG}{tag}" for tag in ("svg", "title", "desc", "style", "defs", "clipPath", "rect", "g", "path", "line", "text")
-    }
+    known = ("svg", "title", "desc", "style", "defs", "clipPath", "rect", "g", "path", "line", "text")
+    assert {element.tag for element in ET.fromstring(drawn).iter()} <= {f"{SVG}{tag}" for tag in known}
     assert {plain, f"{plain}: weights"} <= set(texts(drawn))
     assert [text for text in texts(drawn) if text.startswith("<script>") and text.endswith("…")]  # in the legend
     assert ET.fromstring(drawn).findtext(f"{SVG}title") == f"{plain}: weights"
