@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from slope.answers.surface import LossGrid, Surface
-from slope.charts.chart import Axis, Cell, Chart, Dots, Extent, Line, Point
+from slope.charts.chart import Axis, Cell, Chart, Dots, Extent, Line, Point, roomy
 from slope.data import Array
 
 _LEVELS = 9
@@ -107,9 +107,7 @@ def _edges(middles: list[float]) -> list[float]:
 
 
 def _roomy(values: Array) -> Extent:
-    low, high = float(values.min()), float(values.max())
-    room = _ROOM * ((high - low) or max(abs(high), 1.0))
-    return low - room, high + room
+    return roomy(float(values.min()), float(values.max()), _ROOM)
 
 
 def _pairs(x: Array, y: Array) -> list[Point]:

@@ -69,3 +69,9 @@ class Chart:
         cells: list[Cell] | None = None,
     ) -> "Chart":
         return cls(title, note, *axes, lines, dots or [], cells or [])
+
+
+def roomy(low: float, high: float, room: float) -> Extent:
+    """With this part of the extent at each side."""
+    margin = room * ((high - low) or max(abs(high), 1.0))
+    return low - margin, high + margin

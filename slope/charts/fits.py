@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slope.charts.chart import Axis, Chart, Dots, Line, Point
+from slope.charts.chart import Axis, Chart, Dots, Line, Point, roomy
 from slope.charts.curves import EXACT
 from slope.data import Array
+
+_ROOM = 0.04
+"""Beside the rows, at each side."""
 
 
 def line_chart(
@@ -19,14 +22,15 @@ def line_chart(
         for line, slope, height in lines
         if np.isfinite([slope * end + height for end in ends]).all()
     ]
-    return Chart.of(title, note, (Axis(axes[0]), Axis(axes[1])), drawn, [Dots(_pairs(x, y), "faint")])
+    across = Axis(axes[0], extent=roomy(*ends, _ROOM))
+    return Chart.of(title, note, (across, Axis(axes[1])), drawn, [Dots(_pairs(x, y), "ink", size=36)])
 
 
 def prediction_chart(title: str, note: str, target: str, predicted: Array, y: Array) -> Chart:
     """Of several features: predicted against true, and the diagonal on which a prediction is true."""
     ends = (float(y.min()), float(y.max()))
     diagonal = Line([(end, end) for end in ends], "exact", "exact", "predicted = true")
-    axes = (Axis(f"true {target}"), Axis(f"predicted {target}"))
+    axes = (Axis(f"true {target}", extent=roomy(*ends, _ROOM)), Axis(f"predicted {target}"))
     return Chart.of(title, note, axes, [diagonal], [Dots(_pairs(y, predicted), "forward")])
 
 

@@ -32,7 +32,7 @@ def spec_of(chart: Chart, palette: Palette) -> Json:
         *([_cells(chart, palette)] if chart.cells else []),
         *(_dots(chart, dots, palette) for dots in chart.dots if dots.shape == "circle"),
         *(_unnamed(chart, line, palette) for line in unnamed),
-        *([_named(chart, named, palette)] if named else []),
+        *_named(chart, named, palette),
         *(_dots(chart, dots, palette) for dots in chart.dots if dots.shape == "diamond"),
     ]
     return {
@@ -45,26 +45,24 @@ def spec_of(chart: Chart, palette: Palette) -> Json:
     }
 
 
-def _named(chart: Chart, lines: list[Line], palette: Palette) -> Json:
-    """Lines with a legend, in one layer: Vega-Lite makes the legend of its scales."""
+def _named(chart: Chart, lines: list[Line], palette: Palette) -> Iterator[Json]:
+    """Lines with a legend, which Vega-Lite makes of the scales that they share; of solid ones the points are marked."""
     labels = list(_labels(lines))
-    values = [value for of, line in enumerate(lines) for value in _values(line.points, of=of, line=labels[of])]
     styles = dict(zip(labels, lines, strict=True))
     colours = [getattr(palette, line.colour) for line in styles.values()]
     dashes = [_DASHES[line.style] for line in styles.values()]
     legend = {"title": None, "orient": "bottom", "columns": 3, "labelLimit": 180, "symbolType": "stroke"}
-    shown = legend if len(styles) > 1 else None
+    shown = legend if len(styles) > 1 or "exact" in {line.style for line in lines} else None
     names = list(styles)
-    return {
-        "data": {"values": values},
-        "mark": _line_mark(max(len(line.points) for line in lines)) | {"strokeWidth": 2},
-        "encoding": _axes(chart)
-        | {
-            "detail": {"field": "of"},
-            "color": _scale("line", names, colours, shown),
-            "strokeDash": _scale("line", names, dashes, shown),
-        },
-    }
+    scales = {"color": _scale("line", names, colours, shown), "strokeDash": _scale("line", names, dashes, shown)}
+    for is_solid in (True, False):
+        some = [(of, line) for of, line in enumerate(lines) if (line.style == "solid") == is_solid]
+        if some:
+            points = max(len(line.points) for _, line in some) if is_solid else _FEW + 1
+            values = [value for of, line in some for value in _values(line.points, of=of, line=labels[of])]
+            mark = _line_mark(points) | {"strokeWidth": 2}
+            encoding = _axes(chart) | {"detail": {"field": "of"}} | scales
+            yield {"data": {"values": values}, "mark": mark, "encoding": encoding}
 
 
 def _unnamed(chart: Chart, line: Line, palette: Palette) -> Json:
@@ -77,7 +75,8 @@ def _unnamed(chart: Chart, line: Line, palette: Palette) -> Json:
 
 
 def _line_mark(points: int) -> Json:
-    marks = {"size": 24, "filled": True} if points <= _FEW else False
+    """The two ends of a straight line are not marked: they are no rows."""
+    marks = {"size": 24, "filled": True} if points <= _FEW and points != 2 else False
     return {"type": "line", "clip": True, "strokeCap": "round", "point": marks}
 
 

@@ -101,11 +101,12 @@ def test_the_svg_of_the_theme_auto_turns_every_colour_of_the_light_one() -> None
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_exact_solution_is_dashed_in_its_own_colour(theme: str) -> None:
     spec = spec_of(curve([3.0, 2.0, 1.0], exact=0.5), THEMES[theme])
-    [layer] = spec["layer"]
-    scales = {channel: layer["encoding"][channel]["scale"] for channel in ("color", "strokeDash")}
+    solid, exact = spec["layer"]
+    scales = {channel: exact["encoding"][channel]["scale"] for channel in ("color", "strokeDash")}
     assert scales["color"] == {"domain": ["training", EXACT], "range": [THEMES[theme].forward, THEMES[theme].exact]}
     assert scales["strokeDash"]["range"] == [[1, 0], [9, 5]]
-    assert [value["y"] for value in layer["data"]["values"] if value["line"] == EXACT] == [0.5, 0.5]
+    assert solid["encoding"]["color"] == exact["encoding"]["color"]  # or there would be two legends
+    assert [(value["line"], value["y"]) for value in exact["data"]["values"]] == [(EXACT, 0.5), (EXACT, 0.5)]
 
 
 def test_columns_that_are_called_as_other_lines_are_get_lines_of_their_own() -> None:
@@ -156,6 +157,7 @@ def test_a_fit_has_the_rows_and_the_line_and_of_many_features_predicted_against_
     assert chart.lines[0].points == [(1.0, 3.0), (3.0, 7.0)]
     wide = prediction_chart("", "", "price", np.array([2.5, np.nan]), y)
     assert wide.dots[0].points == [(2.0, 2.5)]
+    assert chart.x.extent == (0.92, 3.08)  # no row on the frame
     assert (wide.x.title, wide.y.title) == ("true price", "predicted price")
 
 
