@@ -127,7 +127,8 @@ class JobAttempt:
         """Train, record, and end. Raises LeaseLost when another attempt has taken the job over, and Interrupted."""
         try:
             self._begin()
-            self._succeed(self._train_epochs())
+            self._train_epochs()
+            self._succeed()
         except Diverged as error:
             self._recorder.keep_steps(error.steps)
             remedy = outcome.divergence_remedy(self._spec, error.epoch, error.step, self._data, self._reductions)
@@ -147,17 +148,14 @@ class JobAttempt:
     def settle(self) -> None:
         self._recorder.settle()
 
-    def _train_epochs(self) -> EpochRecord | None:
-        last = None
+    def _train_epochs(self) -> None:
         while self._training.epoch < self._spec.epochs and not self._training.stopped_early:
             for block in self._training.blocks(until=self._next_snapshot()):
-                last = block[-1]
                 self._take(block)
             self._keep_snapshot_when_due()
         while not self._take_analysis(wait=_ANALYSIS_PAUSE):
             self._flush_when_due()
             self._pause()
-        return last
 
     def _take(self, block: Sequence[EpochRecord]) -> None:
         self._recorder.advance(block)
@@ -167,10 +165,12 @@ class JobAttempt:
         self._flush_when_due()
 
     def _kept_of(self, block: Sequence[EpochRecord]) -> Sequence[EpochRecord]:
-        """The epochs whose records are kept."""
+        """The epochs whose records are kept: the last one, too, wherever the run stops, in the flush that has it."""
         if self._spec.record.every == 1:
             return block
-        chosen = [index for index, epoch in enumerate(numbers_of(block, "epoch")) if self._spec.keeps_epoch(epoch)]
+        last = self._training.epoch - 1 if self._training.stopped_early else None
+        epochs = enumerate(numbers_of(block, "epoch"))
+        chosen = [index for index, epoch in epochs if epoch == last or self._spec.keeps_epoch(epoch)]
         return block.at(np.array(chosen, int)) if isinstance(block, EpochTable) else [block[index] for index in chosen]
 
     def _next_snapshot(self) -> int:
@@ -203,9 +203,7 @@ class JobAttempt:
         self._recorder.add_columns({"analysis": document})
         self._recorder.add_findings(findings)
 
-    def _succeed(self, last: EpochRecord | None) -> None:
-        if last and not self._spec.keeps_epoch(last.epoch):
-            self._recorder.keep_epochs([last])
+    def _succeed(self) -> None:
         job, result, data, spec = self._job, self._training.result, self._data, self._spec
         rows = outcome.rows_that_measure(self._process, job, data, spec, self._reductions)
         distance = outcome.distance_of(result, rows, data.scaler, spec)

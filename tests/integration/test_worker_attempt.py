@@ -226,6 +226,31 @@ def test_a_run_that_stops_early_records_its_last_epoch_and_keeps_the_best_model(
     assert job.weights != epochs[-1]["weights"]
 
 
+def test_a_run_that_stopped_early_has_its_last_record_though_its_process_died_before_the_end_was_written(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = {"epochs": 500, "learning_rate": 0.2, "early_stopping": {"patience": 4}, "record": {"every": 50}}
+    wanted = request(**stopping, batch_size=1, dtype="float64", standardize=True, engine="eager")
+    whole, cut = submit(database, wanted), submit(database, wanted)
+    run(whole)
+
+    def die(*_: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as dying:
+        dying.setattr("worker.outcome.rows_that_measure", die)
+        with pytest.raises(SystemExit):
+            run(cut, flush_epochs=1)
+    done = read(database, cut).epochs_done
+    with database.reading() as session:
+        [held] = lost_leases.jobs_of_worker(session, columns(database, cut)["worker_id"])
+    change(database, lambda session: lost_leases.release_lost(session, held, 3))
+    run(cut)
+
+    assert done == read(database, whole).epochs_done, "all epochs were flushed before the process died"
+    assert epochs_of(database, cut) == epochs_of(database, whole)
+
+
 # how it ends
 
 
