@@ -7,14 +7,18 @@ from service.errors.requests import InvalidRequest
 
 
 class JobNotFinished(ServiceError):
-    """The job is queued or runs. Its statistics are told when it has ended: wait, with `Prefer: wait=60` on the job."""
+    """The job is queued or runs. Its statistics, and a surface of large data, are told when it has ended: wait, with
+    `Prefer: wait=60` on the job."""
 
     status = 409
     type = "job-not-finished"
     title = "The job has not finished"
 
     def __init__(self, status: str) -> None:
-        super().__init__(f"The job is {status}: its statistics are told when it has ended; Prefer: wait=60 on it waits")
+        super().__init__(
+            f"The job is {status}: its statistics, and a surface of large data, are told when it has ended; "
+            "Prefer: wait=60 on it waits"
+        )
 
 
 class TooFewRows(InvalidRequest):

@@ -12,7 +12,7 @@ from service.errors import InvalidRequest, ObjectMissing, PassFailed, PassUnderw
 from service.queue import Queue
 from service.settings import Settings
 from service.statistics.solutions import pass_over, solve_job
-from service.statistics.training_rows import TrainingRows
+from service.statistics.training_rows import TrainingRows, finished_job
 from service.storage import Storage
 from service.store import passes as stored
 from service.store.database import Database
@@ -36,7 +36,8 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class RowPasses:
-    """Of one job's rows. Every find raises PassUnderway, PassFailed, RowsGone, ClientGone and StorageUnavailable."""
+    """Of one job's rows. Every find raises PassUnderway, JobNotFinished, PassFailed, RowsGone, ClientGone and
+    StorageUnavailable."""
 
     database: Database
     storage: Storage
@@ -91,6 +92,7 @@ class RowPasses:
     def _ask(self, name: str) -> PassUnderway:
         job_id = self.rows.job_id
         with self.database.reading() as session:
+            finished_job(session, job_id)  # of others no worker makes a pass, and their clients would wait
             asked = stored.find_pass(session, job_id, name)
         if asked is None or asked.rung_at is None:
             with self.database.writing() as session:

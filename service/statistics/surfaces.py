@@ -55,7 +55,7 @@ class Surfaces:
     settings: Settings
 
     def surface(self, job_id: UUID, *, x: str | None, y: str | None, epoch: int | None) -> Surface:
-        """Raises JobNotFound, EpochNotFound, InvalidRequest, OutOfRange, and what passes raise."""
+        """Raises JobNotFound, EpochNotFound, InvalidRequest, OutOfRange, and what passes raise: JobNotFinished, too."""
         with np.errstate(all="ignore"):  # what is beyond float64 is told where it is found
             return self._surface(job_id, x, y, epoch)
 

@@ -6,8 +6,14 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from workbench import LECTURE, problem_of
+from workbench import LECTURE, claimed, problem_of
+
+from service.settings import Settings
+from service.statistics.passes import TRIANGLE
+from service.store import passes
+from service.store.database import Database
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]
@@ -94,6 +100,22 @@ def test_a_triangle_says_the_same_as_the_rows(
 
     for name in ("centre", "eigenvalues", "loss"):
         assert of_triangle[name] == pytest.approx(of_rows[name], rel=1e-9)
+
+
+def test_of_a_job_that_runs_nobody_waits_for_rows_that_no_worker_looks_at_yet(
+    client: TestClient, app: FastAPI, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = claimed(database, request()).job_id
+    assert surface(client, job_id, epoch=-1)["kind"] == "exact"
+    monkeypatch.setattr("service.statistics.surfaces.MOST_WORK", 0)
+    app.state.settings = settings.model_copy(update={"statistics_numbers": 0})
+
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/surface", params={"epoch": -1}), 409)
+
+    assert problem["type"] == "/problems/job-not-finished"
+    assert "surface" in problem["detail"]
+    with database.reading() as session:
+        assert passes.find_pass(session, job_id, TRIANGLE) is None
 
 
 @pytest.mark.parametrize(

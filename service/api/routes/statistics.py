@@ -190,7 +190,8 @@ async def get_surface(
     """The loss of all training rows over two parameters, while the others are held as they were after an epoch.
 
     Of the squared error it is exact: a hessian, its eigenvalues, and the centre of the ellipses. Of the other losses,
-    and under `l1`, it is a grid. 202 while a worker looks at the rows of large data.
+    and under `l1`, it is a grid. 202 while a worker looks at the rows of large data,
+    and 409 before the job has ended.
     """
 
     def answer() -> Response:
