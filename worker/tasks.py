@@ -61,7 +61,7 @@ def work_on(process: Process, job_id: UUID) -> None:
     while True:
         if work:
             work()
-        if process.stopping.is_set() or prospect.named is None or len(prospect.queue) <= 1:
+        if process.stopping.is_set() or len(prospect.queue) <= 1:
             return  # what has come since that look has a bell of its own
         prospect = _look(process, job_id)
         if not prospect.queue:
@@ -75,7 +75,7 @@ def work_on(process: Process, job_id: UUID) -> None:
 def take_work(process: Process, job_id: UUID) -> bool:
     """Find what a bell for a job is for, and do it. False when there is nothing to do.
 
-    A bell whose job somebody has taken already is for the one that has waited longest.
+    A bell whose job somebody has taken already, or deleted, is for the one that has waited longest.
     """
     work = _find_work(process, _look(process, job_id))
     if work is None:
@@ -89,11 +89,10 @@ def _look(process: Process, job_id: UUID) -> Prospect:
 
 
 def _find_work(process: Process, prospect: Prospect) -> Work | None:
-    if prospect.named is None:
-        return None
-    if asked := _find_help(process, prospect.named) or _find_pass(process, prospect):
+    named = prospect.named
+    if named and (asked := _find_help(process, named) or _find_pass(process, prospect)):
         return asked
-    waiting = [*(job for job in prospect.queue if job.id == prospect.named.id), *prospect.queue]
+    waiting = [*(job for job in prospect.queue if named and job.id == named.id), *prospect.queue]
     return _claim(process, waiting[0], prospect) if waiting else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -17,6 +17,7 @@ from workbench import LECTURE, FakeQueue, change, columns, jobs_of, read, reques
 from service.jobs import pauses
 from service.store import jobs as stored
 from service.store import lost_leases
+from service.store.claims import find_prospect
 from service.store.database import Database
 from service.store.tables import Epoch, Job, Step, Worker
 from service.store.workers import add_worker
@@ -25,7 +26,7 @@ from worker import flush
 from worker.job_attempt import JobAttempt
 from worker.process import Process
 from worker.recorder import Recorder
-from worker.tasks import take_work
+from worker.tasks import take_work, work_on
 
 STEPS = {"epochs": 4, "batch_size": 2, "record": {"steps": "all"}}
 WANTED: list[dict[str, Any]] = [
@@ -374,6 +375,23 @@ def test_a_bell_for_a_job_that_is_taken_is_for_the_job_that_has_waited_longest(
     assert take_work(process, waiting[3])
 
     assert statuses(database, [*waiting, *later]) == [*ENDS, "succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_bell_for_a_job_that_was_deleted_is_for_the_job_that_has_waited_longest(
+    process: Process, database: Database, waiting: list[UUID], look: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = request(epochs=50_000, record={"steps": "none", "every": 50_000})
+    named, large = submit(database, LECTURE), [submit(database, long) for _ in range(2)]
+    monkeypatch.setattr("worker.tasks._ROUND_SECONDS", 1000.0)
+
+    def lose() -> None:
+        change(database, lambda session: session.execute(delete(Job).where(Job.id == named)))
+
+    monkeypatch.setattr("worker.tasks.find_prospect", acting_at(look, lose, find_prospect))
+    work_on(process, named)
+
+    assert statuses(database, [*waiting, *large]) == [*ENDS, "succeeded", "succeeded"]
 
 
 def test_a_job_with_a_bell_of_its_own_is_the_first_of_its_batch(
