@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 from threading import Event
 
 import pytest
@@ -30,6 +31,20 @@ def test_what_comes_while_a_call_works_waits_for_the_next() -> None:
 
     assert asyncio.run(ask()) == [0, 2, 4, 6, 8, 10]
     assert calls == [[0], [1, 2, 3], [4, 5]]
+
+
+def test_what_is_done_for_many_bears_the_name_of_nobody_s_request() -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+
+    def tell(items: Sequence[int]) -> list[str | Exception]:
+        return [name.get()] * len(items)
+
+    async def ask() -> str:
+        batches: Batches[int, str] = Batches(tell, most=1)
+        name.set("the first")
+        return await batches.of(1)
+
+    assert asyncio.run(ask()) == "nobody"
 
 
 def test_an_error_of_one_is_raised_for_that_one_and_of_the_call_for_all() -> None:

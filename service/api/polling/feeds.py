@@ -1,6 +1,7 @@
 """What event streams send, as bytes: made once for all who are at the same point of a job's history."""
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -53,7 +54,8 @@ class Feeds:
             return kept
         making = self._making.get(point)
         if making is None:
-            making = self._making[point] = asyncio.create_task(self._make(point))
+            # In nobody's context: others who wait for it have requests of other names.
+            making = self._making[point] = asyncio.create_task(self._make(point), context=Context())
             # Looked at here, or asyncio would complain of an error that nobody waits for any more.
             making.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(making)  # who leaves does not take it from the others

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -132,7 +133,8 @@ class Batches(Generic[Item, Result]):
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, result))
         if self._serving is None or self._serving.done():
-            self._serving = asyncio.create_task(self._serve())
+            # Nobody's own: what it logs for many does not bear the name of the first one's request.
+            self._serving = asyncio.create_task(self._serve(), context=Context())
         return await result
 
     async def _serve(self) -> None:
