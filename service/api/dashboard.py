@@ -1,5 +1,6 @@
 """The dashboard as the build left it: one page for all its addresses, and the assets that it loads."""
 
+import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -20,6 +21,8 @@ _ROOT = "{root}"
 _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _CODINGS = {"br": ".br", "gzip": ".gz"}
 """Of content, by their names in HTTP; the best first."""
+_REFUSED = re.compile(r"\s*q=0(\.0*)?\s*")
+"""What stands behind a coding that is not to be taken."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Dashboard:
         media_type = _MEDIA_TYPES.get(Path(name).suffix)
         if media_type is None or name not in self._files:
             return None
-        named = {part.partition(";")[0].strip() for part in accepted.lower().split(",") if "q=0" not in part}
+        elements = (part.partition(";") for part in accepted.lower().split(","))
+        named = {coding.strip() for coding, _, rest in elements if not _REFUSED.fullmatch(rest)}
         coding = next((coding for coding in _CODINGS if coding in named), None)
         return Asset(media_type, coding, self._files[name + _CODINGS.get(coding or "", "")])

@@ -67,7 +67,17 @@ def test_the_policy_lets_nothing_in_from_elsewhere_and_no_script_that_is_written
     assert {policy[name] for name in ("script-src", "style-src", "img-src", "connect-src")} == {"'self'"}
 
 
-@pytest.mark.parametrize(("accepted", "coding"), [("gzip, br", "br"), ("gzip;q=1.0, br;q=0", "gzip"), ("", None)])
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, br", "br"),
+        ("gzip;q=1.0, br;q=0", "gzip"),
+        ("gzip, br; q=0.000", "gzip"),
+        ("gzip;q=0.5", "gzip"),
+        ("gzip;q=0.5, br;Q=0.001", "br"),
+        ("", None),
+    ],
+)
 def test_assets_are_sent_as_they_were_compressed_and_kept_for_ever(
     browser: TestClient, accepted: str, coding: str | None
 ) -> None:
