@@ -18,10 +18,9 @@ def put_alias(database: Database, name: str, job_id: UUID) -> Alias:
         if jobs.find_job(session, job_id) is None:
             detail = f"There is no job {job_id}"
             raise InvalidRequest(detail, [Fault(detail, "/job")])
-        aliases.write_alias(session, name, job_id)
+        alias = aliases.write_alias(session, name, job_id)
         session.commit()
-    with database.reading() as session:
-        return get_alias(session, name)
+    return alias  # as this wrote it: it may be another's by now, or gone
 
 
 def get_alias(session: Session, name: str) -> Alias:

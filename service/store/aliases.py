@@ -38,12 +38,13 @@ def select_aliases(session: Session, *, after: str | None, limit: int) -> list[A
     return list(session.scalars(query if after is None else query.where(Alias.name > after)))
 
 
-def write_alias(session: Session, name: str, job_id: UUID) -> None:
+def write_alias(session: Session, name: str, job_id: UUID) -> Alias:
     """Let a name stand for a job, whatever it stood for, in one statement."""
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     given = {"job_id": job_id, "changed_at": now(session)}
     statement = insert(Alias).values(name=name, **given)
-    session.execute(statement.on_conflict_do_update(index_elements=[Alias.name], set_=given))
+    written = statement.on_conflict_do_update(index_elements=[Alias.name], set_=given).returning(Alias)
+    return session.scalars(written, execution_options={"populate_existing": True}).one()
 
 
 def remove_alias(session: Session, name: str) -> bool:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 from workbench import LECTURE, at_once, claimed, jobs_of, problem_of, request, submit, submit_sweep
 
 from service.api.app import create_app
@@ -95,6 +96,23 @@ def test_whoever_asks_while_a_name_is_moved_finds_one_of_the_jobs(client: TestCl
         return str(client.get("/v1/jobs/champion").json()["id"])
 
     assert set(at_once(6, act)) <= {str(each) for each in ids}
+
+
+def test_whoever_gives_a_name_is_told_of_it_though_another_takes_it_away_immediately(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(database)
+    commit = Session.commit
+
+    def commit_and_lose(session: Session) -> None:
+        commit(session)
+        monkeypatch.setattr(Session, "commit", commit)
+        aliases.delete_alias(database, "champion")
+
+    monkeypatch.setattr(Session, "commit", commit_and_lose)
+
+    assert call(client, job_id)["job"] == str(job_id)
+    assert client.get("/v1/aliases").json()["data"] == []
 
 
 def test_aliases_are_listed_by_name_page_by_page(client: TestClient, database: Database) -> None:
