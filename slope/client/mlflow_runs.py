@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from slope.answers.jobs import JobView
+from slope.answers.metrics import CrossValidation, Metrics
 from slope.client.problem import Json
 from slope.statuses import FINAL
 
@@ -159,11 +160,16 @@ def _metrics(job: JobView, client: Source, folder: Path) -> "Iterator[Metric]":
             for name in METRICS:
                 if epoch[name] is not None:
                     yield Metric(name, epoch[name], int(1000 * moment), last)
-    for rows in ("training", "validation", "test"):
-        measured = getattr(job.metrics, rows, None)
-        for name, value in ({} if measured is None else asdict(measured)).items():
-            if value is not None:
-                yield Metric(f"{rows}.{name}", float(value), int(1000 * moment), last)
+    for measured in ("training", "validation", "test", "cross_validation"):
+        for name, value in _numbers(getattr(job.metrics, measured, None)):
+            yield Metric(f"{measured}.{name}", value, int(1000 * moment), last)
+
+
+def _numbers(measured: Metrics | CrossValidation | None) -> Iterator[tuple[str, float]]:
+    """What was measured, by name: neither words nor what each fold has."""
+    for name, value in ({} if measured is None else asdict(measured)).items():
+        if isinstance(value, int | float):
+            yield name, float(value)
 
 
 def _save_model(job: JobView, folder: Path) -> None:

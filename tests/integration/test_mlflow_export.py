@@ -81,6 +81,22 @@ def test_a_job_becomes_a_run_with_all_its_epochs_and_its_model(
     assert model.predict(pd.DataFrame({"hours": [2.5]})) == pytest.approx([answered[0]["after"]], rel=1e-6)
 
 
+def test_what_was_cross_validated_is_exported_too(
+    slope: Client, client: TestClient, trained: Callable[[dict[str, Any]], UUID], tracking_uri: str
+) -> None:
+    job_id = str(trained(request(epochs=2, batch_size="full") | {"cross_validation": 2}))
+
+    run_id = slope.attach(job_id).export_to_mlflow(tracking_uri)
+
+    found = client.get(f"/v1/jobs/{job_id}").json()["metrics"]["cross_validation"]
+    told = MlflowClient(tracking_uri).get_run(run_id).data.metrics
+    assert told["cross_validation.mean_squared_error"] == found["mean_squared_error"]
+    assert told["cross_validation.standard_error"] == found["standard_error"]
+    assert {name for name in told if name.startswith("cross_validation.")} == {
+        f"cross_validation.{name}" for name, value in found.items() if isinstance(value, int | float)
+    }
+
+
 @pytest.fixture
 def command(slope: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs `slope` with the service of the test."""
