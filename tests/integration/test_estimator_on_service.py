@@ -74,7 +74,7 @@ def test_a_search_leaves_one_sweep_with_a_name(client: TestClient) -> None:
 
 
 def test_a_search_knows_the_settings_that_diverged_and_those_with_many_features() -> None:
-    x = np.random.default_rng(0).normal(size=(150, 120))  # a page of jobs leaves so many weights out
+    x = np.random.default_rng(0).normal(size=(150, 120))  # a page of jobs leaves this many weights out
     grid = {"learning_rate": [1e200, 0.001]}
     with pytest.warns(FitFailedWarning, match="Job .* failed"), pytest.warns(UserWarning, match="non-finite"):
         found = SlopeSearchCV(SlopeRegressor(epochs=2), grid, cv=2, name="wide").fit(x, x.sum(axis=1))
