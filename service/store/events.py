@@ -177,13 +177,6 @@ def add_pauses(session: Session, epochs_done: Mapping[UUID, int]) -> None:
     _add_many(session, details, {"kind": "status", "level": "info", "status": "paused"})
 
 
-def add_warning(
-    session: Session, job_id: UUID, detail: str, *, level: str = "warning", code: str | None = None
-) -> None:
-    """A sentence that says what is peculiar and what to do."""
-    _add(session, job_id, kind="warning", level=level, code=code, detail=detail)
-
-
 def events_after(
     session: Session,
     job_id: UUID,

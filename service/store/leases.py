@@ -21,7 +21,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from service.errors import LeaseLost
 from service.store import datasets, events
 from service.store.database import later
-from service.store.events import RETURNED, Ending, JobChange, LeasedJob, Wish, change_jobs, wish_of
+from service.store.events import RETURNED, JobChange, LeasedJob, Wish, change_jobs, wish_of
 from service.store.tables import Job, Table
 
 
@@ -200,10 +200,6 @@ class JobLease(AttemptLease):
     def extend(self, session: Session, lease_seconds: float, **values: Any) -> dict[UUID, Wish]:
         """Record columns of the job and extend the lease. Whether it is to be cancelled or paused."""
         return self.change(session, [JobChange(self.job_id, values)], lease_seconds)
-
-    def finish(self, session: Session, status: str, detail: str | None = None, **values: Any) -> None:
-        """End the job."""
-        self.change(session, [JobChange(self.job_id, values, ending=Ending(status, detail))], 0.0)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from integration.workbench import storage
+from integration.workbench import end_job, storage
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -131,7 +131,7 @@ class Store(RuleBasedStateMachine):
 
     @rule(mine=claims, status=st.sampled_from(FINAL))
     def finish(self, mine: JobLease, status: str) -> None:
-        if self._guarded(mine, lambda session: mine.finish(session, status)):
+        if self._guarded(mine, lambda session: end_job(session, mine, status)):
             self._expected[mine.job_id].become(status)
 
     @rule(mine=claims)

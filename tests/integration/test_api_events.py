@@ -17,14 +17,14 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
-from workbench import LECTURE, change, claim, claimed, problem_of, read, request, submit
+from workbench import LECTURE, add_warning, change, claim, claimed, end_job, problem_of, read, request, submit
 
 import service.api.polling.feeds
 import service.api.routes.events
 import service.records.feed
 from service.api.polling.feeds import Chunk
 from service.records.feed import Position, next_batch
-from service.store import events, jobs
+from service.store import jobs
 from service.store.database import Database
 from service.store.leases import JobLease
 from service.store.tables import Epoch
@@ -75,7 +75,7 @@ def write_epochs(database: Database, mine: JobLease, count: int) -> None:
 
 
 def finish(database: Database, mine: JobLease) -> None:
-    change(database, lambda session: mine.finish(session, "succeeded"))
+    change(database, lambda session: end_job(session, mine, "succeeded"))
 
 
 # the list
@@ -320,7 +320,7 @@ def test_whatever_happens_between_two_readings_everything_is_told_once_and_in_or
             case "flush":
                 write_epochs(database, mine, data.draw(st.integers(1, 8)))
             case "warn":
-                change(database, lambda session: events.add_warning(session, job_id, "look out"))
+                change(database, lambda session: add_warning(session, job_id, "look out"))
             case "hand over":
                 held = mine
                 change(database, lambda session, held=held: held.put_back(session, "for the test"))

@@ -16,11 +16,13 @@ from uuid_utils.compat import uuid7
 from workbench import (
     LECTURE,
     FakeQueue,
+    add_warning,
     at_once,
     change,
     claim,
     claimed,
     columns,
+    end_job,
     problem_of,
     read,
     request,
@@ -29,7 +31,7 @@ from workbench import (
 )
 
 from service.errors import ObjectMissing
-from service.store import events, jobs, workers
+from service.store import jobs, workers
 from service.store.database import Database
 from service.store.idempotency import lock_key
 from service.store.leases import JobLease
@@ -521,7 +523,7 @@ def test_a_poll_tells_each_change_as_soon_as_it_is_made(client: TestClient, data
     for done in (1, 2, 3):
         change(database, lambda session, done=done: mine.extend(session, 60.0, epochs_done=done))
         assert [client.get(url).json()["progress"]["epochs_done"] for _ in range(3)] == [done] * 3
-    change(database, lambda session: events.add_warning(session, mine.job_id, "look out"))
+    change(database, lambda session: add_warning(session, mine.job_id, "look out"))
     assert client.get(url).json()["warnings"] == ["look out"]
     change(database, lambda session: mine.put_back(session, "for the test"))
     assert "No worker" in client.get(url).json()["reason"]
@@ -683,7 +685,7 @@ def test_a_running_job_is_asked_to_stop(client: TestClient, database: Database) 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_not_cancelled(client: TestClient, database: Database, status: str) -> None:
     mine = claimed(database)
-    change(database, lambda session: mine.finish(session, status))
+    change(database, lambda session: end_job(session, mine, status))
 
     problem = problem_of(client.post(f"/v1/jobs/{mine.job_id}/cancel"), 409)
 
@@ -809,7 +811,7 @@ def test_growth_that_was_made_up_for_is_no_warning_any_more(client: TestClient, 
     job_id = submit(database)
 
     def tell(level: str, code: str) -> None:
-        change(database, lambda session: events.add_warning(session, job_id, code, level=level, code=code))
+        change(database, lambda session: add_warning(session, job_id, code, level=level, code=code))
 
     tell("warning", "loss_growing")
     assert client.get(f"/v1/jobs/{job_id}").json()["warnings"] == ["loss_growing"]

@@ -16,6 +16,7 @@ from workbench import (
     claim,
     claimed,
     columns,
+    end_job,
     jobs_of,
     problem_of,
     read,
@@ -101,7 +102,7 @@ def test_a_job_that_has_ended_is_neither_paused_nor_resumed(
     client: TestClient, database: Database, status: str, call: str
 ) -> None:
     mine = claimed(database)
-    change(database, lambda session: mine.finish(session, status))
+    change(database, lambda session: end_job(session, mine, status))
 
     problem = problem_of(client.post(f"/v1/jobs/{mine.job_id}/{call}"), 409)
 

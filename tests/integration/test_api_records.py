@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
-from workbench import LECTURE, change, claim, claimed, problem_of, read, request, submit
+from workbench import LECTURE, change, claim, claimed, end_job, problem_of, read, request, submit
 
 from service.store.database import Database
 from service.store.tables import Epoch, Step
@@ -206,7 +206,7 @@ def test_a_job_that_did_not_succeed_has_no_model(client: TestClient, database: D
         mine = claim(database, job_id)
         assert mine
         if status != "running":
-            change(database, lambda session: mine.finish(session, status))
+            change(database, lambda session: end_job(session, mine, status))
 
     problem = problem_of(client.post(f"/v1/jobs/{job_id}/predict", json={"x": [4.0]}), 409)
 

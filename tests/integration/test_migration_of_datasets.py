@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
-from workbench import storage
+from workbench import check_schema, storage
 
 from service.data import numbers
 from service.store import jobs, schema
@@ -56,7 +56,7 @@ def test_blobs_become_objects_of_the_same_bits_and_jobs_keep_their_records(old_d
 
     schema.upgrade_schema(old_database, storage=storage())
 
-    schema.check_schema(old_database)
+    check_schema(old_database)
     with old_database.reading() as session:
         job = jobs.find_job(session, job_id, with_numbers=True)
         assert job is not None

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
-from workbench import change, claimed, request, storage
+from workbench import change, check_schema, claimed, request, storage
 
 from service.store import schema
 from service.store.database import Database
@@ -61,7 +61,7 @@ def test_all_rows_are_the_same_when_the_migration_is_taken_back_and_made_again(o
     schema.upgrade_schema(own_database, storage=storage())
 
     assert everything(own_database) == before
-    schema.check_schema(own_database)
+    check_schema(own_database)
 
 
 def test_ids_without_dashes_become_those_of_the_api(own_database: Database) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.orm import Session
-from workbench import abandoned, at_once, change, claim, claimed, columns, read, request, submit
+from workbench import abandoned, at_once, change, claim, claimed, columns, end_job, read, request, submit
 
 from service.errors import LeaseLost
 from service.store import jobs, lost_leases
@@ -80,7 +80,7 @@ def test_a_claim_takes_only_a_job_for_a_device_it_serves(
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_not_to_be_claimed(database: Database, status: str) -> None:
     mine = claimed(database)
-    change(database, lambda session: mine.finish(session, status))
+    change(database, lambda session: end_job(session, mine, status))
 
     assert claim(database, mine.job_id) is None
 
@@ -104,7 +104,7 @@ def test_a_job_keeps_the_time_of_its_first_start(database: Database) -> None:
 WRITES: dict[str, Callable[[Session, JobLease], Any]] = {
     "beat": lambda session, mine: mine.beat(session, 60.0),
     "extend": lambda session, mine: mine.extend(session, 60.0, epochs_done=3, checkpoint=b"mine"),
-    "finish": lambda session, mine: mine.finish(session, "succeeded", weights=[1.0]),
+    "finish": lambda session, mine: end_job(session, mine, "succeeded", weights=[1.0]),
     "put_back": lambda session, mine: mine.put_back(session, "mine"),
 }
 
@@ -126,7 +126,7 @@ def put_back_since(mine: JobLease, database: Database) -> JobLease:
 
 
 def ended_since(mine: JobLease, database: Database) -> JobLease:
-    change(database, lambda session: mine.finish(session, "failed"))
+    change(database, lambda session: end_job(session, mine, "failed"))
     return mine
 
 
@@ -178,7 +178,7 @@ def test_the_end_of_a_job_clears_what_only_a_running_job_has(database: Database)
     mine = claimed(database)
     change(database, lambda session: mine.extend(session, 60.0, checkpoint=b"halfway"))
 
-    change(database, lambda session: mine.finish(session, "succeeded", weights=[1.0]))
+    change(database, lambda session: end_job(session, mine, "succeeded", weights=[1.0]))
 
     row = columns(database, mine.job_id)
     held = ("lease_token", "lease_until", "worker_id", "process_id", "checkpoint")
@@ -339,7 +339,7 @@ def test_a_running_job_is_asked_to_stop_and_not_taken_away(database: Database) -
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_not_cancelled(database: Database, status: str) -> None:
     mine = claimed(database)
-    change(database, lambda session: mine.finish(session, status))
+    change(database, lambda session: end_job(session, mine, status))
     before = columns(database, mine.job_id)
 
     assert change(database, lambda session: jobs.cancel_waiting(session, mine.job_id)) is False

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
-from workbench import at_once, read, submit
+from workbench import add_warning, at_once, read, submit
 
 import service.store.database
 from service.errors import DatabaseError
@@ -80,7 +80,7 @@ def test_a_session_to_read_with_sees_one_moment(database: Database) -> None:
     with database.reading() as session:
         first = [event.seq for event in events.events_after(session, job_id, 0, 10)]
         with database.writing() as other:
-            events.add_warning(other, job_id, "later")
+            add_warning(other, job_id, "later")
             other.commit()
         second = [event.seq for event in events.events_after(session, job_id, 0, 10)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy.orm import Session
-from workbench import at_once, read, submit
+from workbench import add_warning, at_once, read, submit
 
 from service.store import events
 from service.store.database import Database
@@ -18,7 +18,7 @@ def test_events_of_many_writers_are_numbered_without_a_gap(database: Database) -
     def write(number: int) -> None:
         for turn in range(5):
             with database.writing() as session:
-                events.add_warning(session, job_id, f"{number}.{turn}")
+                add_warning(session, job_id, f"{number}.{turn}")
                 session.commit()
 
     at_once(6, write)
@@ -31,13 +31,13 @@ def test_an_event_that_is_rolled_back_leaves_no_gap(database: Database) -> None:
     job_id = submit(database)
 
     def fail(session: Session) -> None:
-        events.add_warning(session, job_id, "never")
+        add_warning(session, job_id, "never")
         raise RuntimeError
 
     with pytest.raises(RuntimeError), database.writing() as session:
         fail(session)
     with database.writing() as session:
-        events.add_warning(session, job_id, "kept")
+        add_warning(session, job_id, "kept")
         session.commit()
 
     assert sequence(database, job_id) == [1, 2]
@@ -48,7 +48,7 @@ def test_each_job_counts_its_own_events(database: Database) -> None:
     first, second = submit(database), submit(database)
     for job_id in (first, second, first):
         with database.writing() as session:
-            events.add_warning(session, job_id, "look out")
+            add_warning(session, job_id, "look out")
             session.commit()
 
     assert (sequence(database, first), sequence(database, second)) == ([1, 2, 3], [1, 2])
@@ -58,7 +58,7 @@ def test_events_after_a_number_are_read_in_order_up_to_the_limit(database: Datab
     job_id = submit(database)
     with database.writing() as session:
         for number in range(5):
-            events.add_warning(session, job_id, str(number))
+            add_warning(session, job_id, str(number))
         session.commit()
 
     with database.reading() as session:

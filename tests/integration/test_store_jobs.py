@@ -13,9 +13,11 @@ from workbench import (
     LECTURE,
     MANY_ROWS,
     abandoned,
+    add_warning,
     change,
     claimed,
     columns,
+    end_job,
     read,
     request,
     rows_of_every_table,
@@ -25,7 +27,7 @@ from workbench import (
 
 import service.jobs.jobs
 from service.data.numbers import load_job_data, object_name
-from service.store import events, jobs, lost_leases
+from service.store import jobs, lost_leases
 from service.store.database import Database
 from service.store.leases import JobLease
 from service.store.tables import Job
@@ -40,11 +42,11 @@ def storage_names() -> set[str]:
 on_one_database = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 VISIBLE: dict[str, Callable[[Session, JobLease], Any]] = {
     "progress": lambda session, mine: mine.extend(session, 60.0, epochs_done=1),
-    "an end": lambda session, mine: mine.finish(session, "succeeded"),
+    "an end": lambda session, mine: end_job(session, mine, "succeeded"),
     "a return to the queue": lambda session, mine: mine.put_back(session, "for the test"),
     "the loss of its worker": lambda session, mine: lost_leases.release_lost(session, abandoned(mine), 3),
     "the wish to cancel": lambda session, mine: jobs.ask_to_cancel(session, mine.job_id),
-    "a warning": lambda session, mine: events.add_warning(session, mine.job_id, "look out"),
+    "a warning": lambda session, mine: add_warning(session, mine.job_id, "look out"),
 }
 INVISIBLE: dict[str, Callable[[Session, JobLease], Any]] = {
     "a heartbeat": lambda session, mine: mine.beat(session, 60.0),

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from workbench import abandoned, at_once, change, claim, claimed, submit
+from workbench import abandoned, at_once, change, claim, claimed, end_job, submit
 
 from service.errors import LeaseLost
 from service.store import jobs, lost_leases, partitions, pauses
@@ -184,7 +184,7 @@ def test_a_job_that_waits_for_its_next_attempt_lets_others_end_what_they_have(
 
 
 def test_partitions_go_with_their_job(database: Database, mine: JobLease) -> None:
-    change(database, lambda session: mine.finish(session, "succeeded"))
+    change(database, lambda session: end_job(session, mine, "succeeded"))
     change(database, lambda session: jobs.remove_job(session, mine.job_id))
 
     assert counts(database, mine.job_id) == (0, 0)
