@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx2
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -20,7 +21,7 @@ TABLE = {"area": [1.0, 2.0, 3.0], "rooms": [0.0, 1.0, 0.0], "price": [2.0, 5.0, 
 
 
 class Foreign:
-    """A frame of another library, as polars' is: of its own it has names, and the Arrow C stream protocol."""
+    """A frame of a library that nobody here knows: it has names, and the Arrow C stream protocol."""
 
     def __init__(self, columns: dict[str, list[float]]) -> None:
         self._table = pa.table(columns)
@@ -34,7 +35,8 @@ FRAMES = {
     "a dictionary": TABLE,
     "pandas": pd.DataFrame(TABLE),
     "Arrow": pa.table(TABLE),
-    "polars and others": Foreign(TABLE),
+    "polars": pl.DataFrame(TABLE),
+    "others": Foreign(TABLE),
 }
 
 
