@@ -25,8 +25,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         yield serve.start()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator["playwright.Browser"]:
+    """Ended with its module: as long as playwright is started, its event loop runs, and other tests cannot run one."""
     path = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if path is None:
         pytest.skip("there is no Chromium: apt-get install chromium")

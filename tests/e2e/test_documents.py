@@ -59,6 +59,7 @@ def _run(document: str, serve: Service, home: Path) -> None:
     script = _FAIL_ON_PROBLEMS + "\n".join(blocks).replace(_ADDRESS, serve.url)
     environment = {name: value for name, value in os.environ.items() if name != "XDG_DATA_HOME"}
     environment |= {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment["SLOPE_URL"] = serve.url  # for programs that name no address: the usual one is taken, perhaps
     ran = subprocess.run(
         ["bash", "-c", script], cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=100
     )

@@ -219,7 +219,8 @@ class Terminal:
     def __init__(self, url: str, *words: str) -> None:
         self._master, slave = pty.openpty()
         environment = os.environ | {"SLOPE_URL": url, "TERM": "xterm"}
-        command = [sys.executable, "-m", "service.commands.cli", *words]
+        # Who runs the tests in the background has Ctrl-C ignored, and so would what they start.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "service.commands.cli", *words]
         self._process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
         )
