@@ -13,10 +13,10 @@ from e2e.processes import Program, until
 
 from faults import work
 from faults.hosts import Ways
-from faults.kinds import Trial
 from faults.probe import Probe, Reader
 from faults.spread import BROKER_PORT, DATABASE_PORT, SpreadStage
 from faults.stage import kill
+from faults.trial import Trial
 from faults.work import Damage, Json
 
 Make = Callable[[], Json]

@@ -4,9 +4,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from time import monotonic
 from uuid import UUID, uuid4
 
@@ -14,27 +12,13 @@ import httpx2
 import psutil
 from e2e.processes import Program, until
 
-from faults import work
+from faults import calls, work
 from faults.stage import Stage, family_of, kill
+from faults.trial import Fault, Make, Trial
 from faults.work import Damage, Json, Remains
 
 FAKETIME = next(map(str, Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "")
 """Of Debian's package `faketime`; empty where that is not installed."""
-Make = Callable[[], Json]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What one fault has done: to the records, and for how long nothing was recorded."""
-
-    damage: Damage
-    recovery: float | None = None
-    """Seconds from the fault to the next recorded epoch; None where the job had no more to record."""
-    figures: dict[str, float] = field(default_factory=dict)
-    """What else was measured."""
-
-
-Fault = Callable[[Stage, Make], Trial]
 
 
 def training_process_killed(stage: Stage, make: Make) -> Trial:
@@ -124,27 +108,6 @@ def database_restarted(stage: Stage, make: Make) -> Trial:
     return Trial(sum(others, trial.damage), trial.recovery)
 
 
-def api_killed_in_a_post(stage: Stage, make: Make) -> Trial:
-    """The client does not know whether its job was accepted, and repeats the request with its key."""
-    key, api = str(uuid4()), stage.api
-
-    def post() -> None:
-        with suppress(httpx2.HTTPError):
-            httpx2.post(f"{api.url}/v1/jobs", json=make(), headers={"Idempotency-Key": key}, timeout=30)
-
-    client = Thread(target=post)
-    client.start()
-    stage.pause(0.06)
-    kill(psutil.Process(api.program.pid))
-    client.join()
-    stage.api = stage.add_api()
-    until(lambda: stage.api.is_ready)
-    job_id = stage.submit(make(), key)
-    made = work.jobs_with_key(stage.database, key)
-    assert made == [job_id]
-    return Trial(stage.inspect(job_id, make))
-
-
 def delivered_five_times(stage: Stage, make: Make) -> Trial:
     job_id = stage.submit(make())
     for _ in range(5):
@@ -181,17 +144,6 @@ def cancelled_at_the_finish(stage: Stage, make: Make) -> Trial:
     return Trial(damage + work.events_damage(stage.database, job_id))
 
 
-def training_process_killed_in_a_pause(stage: Stage, make: Make) -> Trial:
-    """Before it has heard of the pause, while it gives the job back, or afterwards."""
-    job_id = stage.underway(make)
-    trainer = stage.trainer(job_id)
-    _ask(stage, job_id, "pause")
-    stage.pause(0.5)
-    _kill(trainer)
-    _wait_for_pause(stage, job_id)
-    return _resumed(stage, make, job_id)
-
-
 def training_process_killed_after_going_on(stage: Stage, make: Make) -> Trial:
     """Of a job that went on from another with its optimizer's state, and the other is deleted by then."""
     source = stage.submit(make())
@@ -203,43 +155,6 @@ def training_process_killed_after_going_on(stage: Stage, make: Make) -> Trial:
     job_id = stage.underway(further)
     assert httpx2.delete(f"{stage.api.url}/v1/jobs/{source}", timeout=30).status_code == 204
     return _after(stage, further, job_id, lambda: _kill(stage.trainer(job_id)))
-
-
-def api_killed_in_a_pause_and_in_a_resume(stage: Stage, make: Make) -> Trial:
-    """The client does not know what has come of either call, and repeats it."""
-    job_id = stage.underway(make)
-    _ask_of_a_killed_one(stage, job_id, "pause")
-    _ask(stage, job_id, "pause")
-    _wait_for_pause(stage, job_id)
-    _ask_of_a_killed_one(stage, job_id, "resume")
-    return _resumed(stage, make, job_id)
-
-
-def _ask(stage: Stage, job_id: UUID, call: str) -> int:
-    return httpx2.post(f"{stage.api.url}/v1/jobs/{job_id}/{call}", timeout=30).status_code
-
-
-def _ask_of_a_killed_one(stage: Stage, job_id: UUID, call: str) -> None:
-    def ask() -> None:
-        with suppress(httpx2.HTTPError):
-            _ask(stage, job_id, call)
-
-    client = Thread(target=ask)
-    client.start()
-    stage.pause(0.02)
-    kill(psutil.Process(stage.api.program.pid))
-    client.join()
-    stage.settle()
-
-
-def _resumed(stage: Stage, make: Make, job_id: UUID) -> Trial:
-    """Also where it has ended before the pause, or goes on already. The recovery counts from the resume."""
-    recovery = stage.seconds_to_next_epoch(job_id, lambda: _nothing(_ask(stage, job_id, "resume")))
-    return Trial(stage.inspect(job_id, make), recovery)
-
-
-def _wait_for_pause(stage: Stage, job_id: UUID) -> None:
-    until(lambda: work.row(stage.database, job_id).status not in ("queued", "running"))
 
 
 def memory_exhausted(stage: Stage, make: Make) -> Trial:
@@ -320,13 +235,14 @@ FAULTS: dict[str, Fault] = {
     "broker restarted": broker_restarted,
     "broker connections half-open": broker_half_open,
     "PostgreSQL restarted (immediate)": database_restarted,
-    "API killed in a POST": api_killed_in_a_post,
+    "API killed in a POST": calls.api_killed_in_a_post,
     "message delivered five times more": delivered_five_times,
     "50 POSTs with one key at once": posted_fifty_times,
     "cancelled at the finish": cancelled_at_the_finish,
-    "training process killed in a pause": training_process_killed_in_a_pause,
+    "training process killed in a pause": calls.training_process_killed_in_a_pause,
     "training process killed after going on from another job": training_process_killed_after_going_on,
-    "API killed in a pause and in a resume": api_killed_in_a_pause_and_in_a_resume,
+    "API killed in a rerun": calls.api_killed_in_a_rerun,
+    "API killed in a pause and in a resume": calls.api_killed_in_a_pause_and_in_a_resume,
     "memory exhausted": memory_exhausted,
 } | ({"clocks 20 minutes apart, a worker killed": clocks_apart} if FAKETIME else {})
 """Clocks come last: the workers keep them."""

@@ -15,9 +15,10 @@ from e2e.services import Serve
 from rich.console import Console
 from rich.table import Table
 
-from faults import kinds, work
-from faults.kinds import FAULTS, Fault, Trial
+from faults import calls, kinds, work
+from faults.kinds import FAULTS
 from faults.stage import Stage, kill
+from faults.trial import Fault, Trial
 from faults.work import Remains
 from service.store.database import Database
 
@@ -28,11 +29,12 @@ _ON_SQLITE = (
     kinds.worker_family_killed,
     kinds.worker_terminated,
     kinds.broker_emptied,
-    kinds.api_killed_in_a_post,
+    calls.api_killed_in_a_post,
     kinds.cancelled_at_the_finish,
-    kinds.training_process_killed_in_a_pause,
+    calls.training_process_killed_in_a_pause,
     kinds.training_process_killed_after_going_on,
-    kinds.api_killed_in_a_pause_and_in_a_resume,
+    calls.api_killed_in_a_rerun,
+    calls.api_killed_in_a_pause_and_in_a_resume,
 )
 ON_SQLITE = {name: fault for name, fault in FAULTS.items() if fault in _ON_SQLITE}
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from faults import matrix, soak, work
-from faults.kinds import FAULTS, Fault, clocks_apart, training_process_killed
+from faults.kinds import FAULTS, clocks_apart, training_process_killed
 from faults.stage import Stage
+from faults.trial import Fault
 
 RECOVERY_SECONDS = 30.0
 """Generous: `make test-faults` measures, and this machine may have other things to do."""
