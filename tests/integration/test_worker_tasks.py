@@ -188,13 +188,23 @@ def test_what_a_bell_is_for_is_found_in_one_transaction(
     assert found == ([] if work is None else [work])
 
 
-@pytest.mark.parametrize("argument", ["", "nonsense", "'; DROP TABLE jobs; --", "0" * 32, "\0", "9" * 10_000])
-def test_a_bell_for_no_job_is_let_go(tasks: ModuleType, database: Database, argument: str) -> None:
+@pytest.mark.parametrize("argument", ["", "nonsense", "'; DROP TABLE jobs; --", "\0", "9" * 10_000])
+def test_a_bell_that_names_no_id_is_let_go(tasks: ModuleType, database: Database, argument: str) -> None:
     submit(database)
     before = rows_of_every_table(database)
 
     tasks.train(argument)
-    tasks.train(str(uuid4()))
+
+    assert rows_of_every_table(database) == before
+
+
+@pytest.mark.parametrize("argument", [str(uuid4()), "0" * 32], ids=["random", "zero"])
+def test_a_bell_for_a_job_that_is_not_there_changes_nothing_where_none_waits(
+    tasks: ModuleType, database: Database, argument: str
+) -> None:
+    before = rows_of_every_table(database)
+
+    tasks.train(argument)
 
     assert rows_of_every_table(database) == before
 

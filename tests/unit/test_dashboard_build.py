@@ -51,7 +51,7 @@ def test_it_is_built_of_what_was_fetched_and_of_nothing_that_only_checks_it(
 ) -> None:
     calls: list[tuple[list[str], Path]] = []
     for name in ("npm", "node"):
-        monkeypatch.setattr(hatch_build, name, lambda args, *, cwd: calls.append((args, cwd)) or 0)
+        monkeypatch.setattr(hatch_build, name, lambda args, *, cwd, **_: calls.append((args, cwd)) or 0)
     hook.initialize("standard", {})
 
     folder = Path(hook.root) / "service" / "web"
