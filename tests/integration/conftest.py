@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from workbench import FakeQueue, Migrated, claim, claim_group_of, jobs_of, submit
 
 from service.api.app import create_app
+from service.jobs import drafts
 from service.settings import Settings
 from service.store.database import Database
 from service.store.leases import AttemptLease
@@ -53,6 +54,7 @@ def _database(migrated: Migrated, kind: str) -> Iterator[Database]:
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     """An empty, migrated database, once of each kind. It is kept: an engine compiles each of its statements anew."""
     database: Database = request.getfixturevalue(f"_{request.param}_database")
+    drafts._known.pop(database, None)  # what the jobs of other tests took
     yield database
     with database.writer.begin() as connection:
         for table in reversed(Table.metadata.sorted_tables):
