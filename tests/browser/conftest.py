@@ -30,6 +30,7 @@ def chromium() -> Iterator["playwright.Browser"]:
     """Ended with its module: as long as playwright is started, its event loop runs, and other tests cannot run one."""
     path = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if path is None:
+        assert "CI" not in os.environ, "there is no Chromium"
         pytest.skip("there is no Chromium: apt-get install chromium")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=path)
