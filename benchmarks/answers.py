@@ -1,6 +1,7 @@
 """A history as a file, read from the database and written, over DuckDB and ClickHouse writing it; and thinned out."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from service.store.database import Database
 
 _ROWS, _REPEATS, _POINTS, _THINNED_SECONDS = 1_000_000, 3, 400, 0.02
 _RIVAL, _CLICKHOUSE = "DuckDB: COPY to CSV", "ClickHouse (chdb): CSV"
+_THINNED, _ASKED = f"Slope: points={_POINTS}", "what was asked for"
 _CSV, _ARROW, _LINES = "Slope: CSV", "Slope: Arrow", "Slope: NDJSON"
 
 
@@ -41,10 +43,13 @@ def _compare(kind: str, database: Database, folder: Path) -> None:
     for flush in flushes(_ROWS):
         record(database, job_id, flush)
     heading(f"answers: {_ROWS:,} epochs of 10 features from {kind}")
-    ways = {_RIVAL: lambda: _copy(rival, folder / "epochs.csv")}
-    ways |= {_CSV: lambda: _table(database, job_id, "csv"), _ARROW: lambda: _table(database, job_id, "arrow")}
     with duckdb.connect(folder / f"{kind}.duckdb") as rival:
         _fill(rival, database, job_id)
+        ways: dict[str, Callable[[], float]] = {
+            _RIVAL: lambda: _copy(rival, folder / "epochs.csv"),
+            _CSV: lambda: _table(database, job_id, "csv"),
+            _ARROW: lambda: _table(database, job_id, "arrow"),
+        }
         if chdb is not None:
             clickhouse = _filled_clickhouse(rival, folder / kind)
             ways[_CLICKHOUSE] = lambda: _write_by(clickhouse, folder / "clickhouse.csv")
@@ -54,9 +59,9 @@ def _compare(kind: str, database: Database, folder: Path) -> None:
         compare(measured, _CSV, _CLICKHOUSE, "rows/s")
     compare(measured, _ARROW, _RIVAL, "rows/s")
     compare(measured, _LINES, _RIVAL, "rows/s")
-    thinned = {f"Slope: points={_POINTS}": [_thinned(database, job_id) for _ in range(_REPEATS)]}
-    asked = {"what was asked for": [_THINNED_SECONDS] * _REPEATS}
-    compare(thinned | asked, *thinned, *asked, "s", Aim("at most", 1))
+    thinned = {_THINNED: [_thinned(database, job_id) for _ in range(_REPEATS)]}
+    asked = {_ASKED: [_THINNED_SECONDS] * _REPEATS}
+    compare(thinned | asked, _THINNED, _ASKED, "s", Aim("at most", 1))
 
 
 def _fill(rival: Any, database: Database, job_id: UUID) -> None:

@@ -22,7 +22,8 @@ from slope.engines.plan import plan
 from slope.spec import TrainingSpec
 
 _REPEATS = 3
-_ADAM, _MOMENTUM = {"name": "adam"}, {"name": "sgd", "momentum": 0.9}
+_ADAM: dict[str, object] = {"name": "adam"}
+_MOMENTUM: dict[str, object] = {"name": "sgd", "momentum": 0.9}
 
 
 def run() -> None:
@@ -65,23 +66,25 @@ def _jobs() -> Iterator[tuple[str, int, TrainingSpec]]:
         (20_000, 500, 5),
     ):
         yield "eager", count, spec_of(engine="eager", batch_size=batch, epochs=epochs, learning_rate=1e-4)
-    for count, epochs, options in (
+    compiled: tuple[tuple[int, int, dict[str, object]], ...] = (
         (10_000, 10, {}),
         (200_000, 3, {}),
         (50_000, 20, {"batch_size": 32}),
         (10_000, 20, {"optimizer": _MOMENTUM}),
         (20_000, 10, {"optimizer": _ADAM, "batch_size": 4}),
         (100_000, 4, {"loss": "huber"}),
-    ):
-        shuffled = {"shuffle": True, "record": {"steps": "none"}} | options
-        yield "compiled", count, spec_of(engine="compiled", epochs=epochs, learning_rate=1e-4, **shuffled)
-    for count, epochs, options in (
+    )
+    for count, epochs, options in compiled:
+        wanted = {"shuffle": True, "record": {"steps": "none"}, "epochs": epochs, "learning_rate": 1e-4} | options
+        yield "compiled", count, spec_of(engine="compiled", **wanted)
+    reduced: tuple[tuple[int, int, dict[str, object]], ...] = (
         (20_000, 10_000, {}),
         (100_000, 1000, {}),
         (100_000, 20_000, {"optimizer": _ADAM}),
         (500_000, 100, {"optimizer": _MOMENTUM}),
         (1_000_000, 1000, {}),
-    ):
+    )
+    for count, epochs, options in reduced:
         yield "reduced", count, spec_of(engine="reduced", epochs=epochs, batch_size="full", **options)
     for count, epochs, batch in (
         (20_000, 100, 1),

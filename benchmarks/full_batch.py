@@ -1,7 +1,9 @@
 """A thousand full-batch epochs of Adam: by JAX, by the plain PyTorch loop with both cores, and on reduced rows."""
 
 import os
+from collections.abc import Sequence
 from time import perf_counter
+from typing import cast
 
 import torch
 
@@ -19,7 +21,7 @@ def run() -> None:
     load_everything()
     x, y = rows(_ROWS)
     spec = spec_of(epochs=_EPOCHS, learning_rate=_RATE, batch_size="full", optimizer={"name": "adam"})
-    gradients: dict[str, list[list[float]]] = {}
+    gradients: dict[str, Sequence[list[float] | None]] = {}
 
     def ours() -> float:
         seconds, records = trained("reduced", x, y, spec)
@@ -52,11 +54,11 @@ def plain(x: Array, y: Array, epochs: int = _EPOCHS) -> tuple[float, list[list[f
     rows, targets = torch.from_numpy(x), torch.from_numpy(y)
     w = torch.zeros(FEATURES, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([w], lr=_RATE)
-    gradients = []
+    gradients = list[list[float]]()
     for _ in range(epochs):
         loss = ((rows @ w - targets) ** 2).mean()
         optimizer.zero_grad()
         loss.backward()
-        gradients.append(w.grad.tolist())
+        gradients.append(cast("torch.Tensor", w.grad).tolist())
         optimizer.step()
     return perf_counter() - started, gradients, w.detach().numpy()

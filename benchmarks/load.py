@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import socket
 from time import perf_counter
+from typing import cast
 
 import uvloop
 
@@ -24,7 +25,7 @@ class Connection(asyncio.Protocol):
         self._received = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def ask(self) -> None:
         self._received = 0

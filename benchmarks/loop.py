@@ -45,10 +45,10 @@ def _lecture() -> list[str]:
     out = io.StringIO()
     w = torch.tensor(1.0, requires_grad=True)
 
-    def forward(x):
+    def forward(x: float) -> torch.Tensor:
         return x * w
 
-    def loss(x, y):
+    def loss(x: float, y: float) -> torch.Tensor:
         y_pred = forward(x)
         return (y_pred - y) ** 2
 
@@ -74,8 +74,8 @@ def _printed(records: list[EpochRecord]) -> list[str]:
     out = io.StringIO()
     for record in records:
         for x, y, step in zip(_X, _Y, record.steps, strict=True):
-            print("\tgrad:", x, y, step.gradient.weights[0], file=out)
-        print("progress:", record.epoch, record.parameters.weights[0], record.last_loss, file=out)
+            print("\tgrad:", x, y, *(step.gradient.weights or []), file=out)
+        print("progress:", record.epoch, *(record.parameters.weights or []), record.last_loss, file=out)
     return out.getvalue().splitlines()
 
 

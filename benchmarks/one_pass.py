@@ -21,7 +21,7 @@ try:
     import polars as pl
     import polars_ols  # noqa: F401 - gives polars its least squares
 except ImportError:
-    pl = None
+    pl = None  # type: ignore[assignment]
 
 _ROWS, _FEW, _CONDITION = 1_000_000, 1_000, 1e8
 INTELEX, _POLARS = "scikit-learn-intelex: LinearRegression", "polars-ols: QR"
@@ -104,7 +104,8 @@ def _by_intelex(x: Array, y: Array) -> Array:
 
 def _by_polars(frame: Any, _: Any) -> Array:
     features = [pl.col(f"x{place}") for place in range(FEATURES)]
-    fitted = pl.col("y").least_squares.ols(*features, mode="coefficients", add_intercept=True, solve_method="qr")
+    target: Any = pl.col("y")
+    fitted = target.least_squares.ols(*features, mode="coefficients", add_intercept=True, solve_method="qr")
     return np.array(list(frame.select(fitted).item().values()))
 
 

@@ -117,15 +117,15 @@ def _seconds_of_a_lease(database: Database) -> float:
     with database.writing() as session:
         partitions.cut_job(session, job_id, parts)
         session.commit()
-    found = _reduced().encode()
+    found, claimant = _reduced().encode(), _claimant()
     started = perf_counter()
     with database.writing() as session:
-        mine = partitions.claim_partition(session, job_id, uuid4(), worker_id=uuid4(), lease_seconds=60)
+        mine = partitions.claim_partition(session, job_id, uuid4(), claimant)
         session.commit()
     while mine:
         with database.writing() as session:
             mine.finish(session, found, 0.0)
-            mine = partitions.claim_partition(session, job_id, uuid4(), worker_id=uuid4(), lease_seconds=60)
+            mine = partitions.claim_partition(session, job_id, uuid4(), claimant)
             session.commit()
     return (perf_counter() - started) / len(parts)
 
@@ -133,11 +133,16 @@ def _seconds_of_a_lease(database: Database) -> float:
 def _claimed_job(database: Database) -> UUID:
     with tempfile.TemporaryDirectory(prefix="slope-bench-") as folder:
         request = JobRequest.model_validate(LECTURE)
-        job = jobs.submit_job(database, storage_at(Path(folder).as_uri()), Silent(), request, settings=Settings()).job
+        storage = storage_at(Path(folder).as_uri())
+        job_id = jobs.submit_job(database, storage, Silent(), request, settings=Settings()).job_id
     with database.writing() as session:
-        claim_job(session, job.id, Claimant(uuid4(), 0, ["auto"], lease_seconds=600))
+        claim_job(session, job_id, _claimant())
         session.commit()
-    return job.id
+    return job_id
+
+
+def _claimant() -> Claimant:
+    return Claimant(uuid4(), 0, ["auto"], lease_seconds=600)
 
 
 def _reduced() -> ReducedPartition:

@@ -172,14 +172,14 @@ def _log_batches(client: MlflowClient, run_id: str) -> float:
 
 def add_job(database: Database) -> UUID:
     """A job that rows may belong to."""
-    spec = TrainingSpec(learning_rate=0.01)
+    spec, job_id = TrainingSpec(learning_rate=0.01), uuid7()
     with database.writing() as session:
         dataset_id = uuid7()
         values = {"columns": [], "content_hash": dataset_id.hex, "object_id": dataset_id, "size": 0, "rows": 1}
         values |= {"is_inline": True, "name": None}
         datasets.add_dataset(session, {"id": dataset_id, "created_at": now(session)} | values)
         job = {
-            "id": uuid7(),
+            "id": job_id,
             "created_at": now(session),
             "dataset_id": dataset_id,
             "features": [f"x{each}" for each in range(_FEATURES)],
@@ -194,4 +194,4 @@ def add_job(database: Database) -> UUID:
         }
         jobs.add_job(session, job)
         session.commit()
-    return job["id"]
+    return job_id

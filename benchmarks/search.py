@@ -6,6 +6,7 @@ service every epoch is stored.
 """
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -58,7 +59,7 @@ def _cross_validate(kind: str, url: str) -> None:
     """Fit by fit: a job each on a service, POST to succeeded."""
     theirs, here, service = "cross_val_score of SGDRegressor", "of SlopeRegressor, here", "of SlopeRegressor, a service"
     models = {theirs: _sgd(), here: _regressor(local=True), service: _regressor(url=url)}
-    ways = {name: _seconds(lambda model=model: _scores(model)) for name, model in models.items()}
+    ways = {name: _seconds(partial(_scores, model)) for name, model in models.items()}
     heading(f"cross_val_score: {_FOLDS} fits of the same; the service on {kind}")
     measured = in_turns(9, ways)
     for name in (here, service):

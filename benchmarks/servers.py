@@ -119,7 +119,8 @@ def serving(module: str, *arguments: str, environment: dict[str, str] | None = N
     with socket.create_server(("127.0.0.1", 0)) as listener:
         fd = listener.fileno()
         with program(module, *arguments, "--fd", str(fd), environment=environment or {}, fd=fd):
-            connection = HTTPConnection(*listener.getsockname(), timeout=LIMIT_SECONDS)
+            host, port = listener.getsockname()
+            connection = HTTPConnection(host, port, timeout=LIMIT_SECONDS)
             yield connection
             connection.close()
 

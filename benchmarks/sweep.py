@@ -138,7 +138,7 @@ class _Bench:
             for place, rate in enumerate(self._wanted["grid"]["learning_rate"])
         }
         parts, jobs = _fused(specs), [uuid7() for _ in specs]
-        ids = [job for each in parts for job in np.repeat(jobs, len(each) // len(jobs)).tolist()]
+        ids = [job for each in parts for job in jobs for _ in range(len(each) // len(jobs))]
         columns = join_columns(parts)
         rows, names = as_tuples(ids, columns.arrays()), ["job_id", *columns.arrays()]
         marks = ", ".join("?" * len(names))
