@@ -44,6 +44,8 @@ class Filters:
     name: str | None = None
     dataset_id: UUID | None = None
     sweep_id: UUID | None = None
+    in_sweep: bool | None = None
+    """Only jobs that belong to a sweep, or only those that belong to none."""
     metadata: tuple[tuple[str, str], ...] = ()
     ids: tuple[UUID, ...] = ()
     words: str | None = None
@@ -132,6 +134,8 @@ def _beyond(order: Order, position: Position) -> ColumnElement[bool]:
 def _conditions(filters: Filters, session: Session) -> list[ColumnElement[bool]]:
     wanted = {Job.name: filters.name, Job.dataset_id: filters.dataset_id, Job.sweep_id: filters.sweep_id}
     conditions = [column == value for column, value in wanted.items() if value is not None]
+    if filters.in_sweep is not None:
+        conditions.append(Job.sweep_id.is_not(None) if filters.in_sweep else Job.sweep_id.is_(None))
     if filters.statuses:
         conditions.append(Job.status.in_(filters.statuses))
     if filters.ids:

@@ -147,11 +147,13 @@ class _Drawing:
         return f"<TR>{''.join(f'<TD>{cell}</TD>' for cell in cells[:-1])}<TD{name}>{cells[-1]}</TD></TR>"
 
     def _way(self, edge: Edge) -> str:
+        """Where a gradient flows back the arrow is broken, as the dashboard draws it; elsewhere it is a line."""
         if edge.product is None:
-            return "style=dashed"
+            return "style=solid"
         lines = [] if edge.local is None else [self._local(f"∂ {figure(edge.local)}")]
         between = "&#160; " if edge.source in self._table_of else "<BR/>"
-        return f"label=<{between.join([*lines, self._backward(f'← {figure(edge.product)}')])}>"
+        label = between.join([*lines, self._backward(f"← {figure(edge.product)}")])
+        return f'style=dashed, penwidth=1.5, color="{self._palette.backward}", label=<{label}>'
 
     def _title(self) -> str:
         return f'<FONT POINT-SIZE="14"><B>{_text(self._graph.title)}</B></FONT><BR ALIGN="LEFT"/> '
@@ -160,9 +162,9 @@ class _Drawing:
         result = self._graph.nodes[-1].name or "result"
         lines = [
             self._forward("→ forward: the value"),
-            self._backward(f"← backward: the gradient that arrives, ∂({result})/∂(this)"),
+            self._backward(f"← backward, along broken arrows: the gradient that arrives, ∂({result})/∂(this)"),
             self._local("∂ the local derivative; times the gradient of where the arrow leads, it flows back along it"),
-            _text("heavy frame: it learns, what arrives is added to its .grad; broken line: no gradient goes there"),
+            _text("heavy frame: it learns, what arrives is added to its .grad; broken frame: no gradient goes there"),
             *map(_text, self._graph.notes),
         ]
         return "".join(f'{line}<BR ALIGN="LEFT"/>' for line in lines)

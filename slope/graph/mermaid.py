@@ -39,10 +39,11 @@ def _shape(node: Node) -> str:
 
 
 def _way(edge: Edge) -> str:
+    """Broken where a gradient flows back."""
     if edge.product is None:
-        return "-.->"
+        return "-->"
     local = "" if edge.local is None else f"∂ {figure(edge.local)}<br/>"
-    return f'-->|"{local}<i>← {figure(edge.product)}</i>"|'
+    return f'-.->|"{local}<i>← {figure(edge.product)}</i>"|'
 
 
 def _text(text: str) -> str:

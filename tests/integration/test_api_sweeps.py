@@ -51,6 +51,8 @@ def test_a_sweep_is_accepted_with_a_job_for_every_combination(
     jobs = client.get("/v1/jobs", params={"sweep_id": sweep["id"]}).json()["data"][::-1]
     settings = [(job["hyperparameters"]["learning_rate"], job["hyperparameters"]["l2"]) for job in jobs]
     assert settings == [(rate, l2) for rate in (0.001, 0.01, 0.03) for l2 in (0.0, 0.1)]
+    assert client.get("/v1/jobs", params={"in_sweep": "false"}).json()["data"] == []
+    assert len(client.get("/v1/jobs", params={"in_sweep": "true"}).json()["data"]) == 6
     for job in jobs:
         assert (job["sweep_id"], job["name"], job["metadata"]) == (sweep["id"], "rates", {"course": "autograd"})
         assert job["plan"]["engine"] == "fused"

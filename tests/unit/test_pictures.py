@@ -133,6 +133,16 @@ def test_what_learns_has_a_heavy_frame_and_what_does_not_change_a_broken_one() -
     assert "DASHED" not in lines["n2"]
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_arrows_along_which_a_gradient_flows_back_are_broken_and_in_its_colour(theme: str) -> None:
+    graph = lecture()
+    dot, colour = graph.dot(theme), f'color="{THEMES[theme].backward}"'
+    for number, edge in enumerate(graph.edges):
+        name = f"e{number}" if edge.product is not None else f"{edge.source}_{edge.target}"
+        drawn = next(line for line in dot.splitlines() if f"[id={name}," in line)
+        assert ("style=dashed" in drawn, colour in drawn) == (edge.product is not None,) * 2
+
+
 def test_many_weights_are_the_rows_of_a_table_and_few_are_nodes() -> None:
     tables = [name for name in pieces_of(wide()) if name.startswith("all_")]
     assert {"all_w", "all_x"} <= set(tables)
@@ -160,7 +170,7 @@ def test_a_diagram_has_every_node_and_edge() -> None:
     for node in wide().nodes:
         assert [line for line in lines if re.match(rf"  {node.id}[\[(]", line)]
     for edge in wide().edges:
-        assert [line for line in lines if re.fullmatch(rf"  {edge.source} (-\.->|-->\|.*\|) {edge.target}", line)]
+        assert [line for line in lines if re.fullmatch(rf"  {edge.source} (-->|-\.->\|.*\|) {edge.target}", line)]
 
 
 def test_the_text_is_a_tree_with_the_chain_rule_beside_it() -> None:

@@ -29,6 +29,9 @@ _METADATA = "Jobs whose metadata has all of these, as `metadata[course]=autograd
 Metadata = Annotated[tuple[tuple[str, str], ...], Depends(Family("metadata", MAX_METADATA, _METADATA))]
 Statuses = Annotated[list[JobStatus] | None, Query(description="Jobs of any of these", max_length=len(STATUSES))]
 Ids = Annotated[list[UUID] | None, Query(description="Those of these jobs that there are", max_length=MAX_IDS)]
+InSweep = Annotated[
+    bool | None, Query(description="Only jobs that belong to a sweep, or, if false, only those that belong to none")
+]
 Text = Annotated[str | None, Query(pattern=r"^[^\x00]*$")]
 Words = Annotated[
     str | None,
@@ -80,6 +83,7 @@ async def _filters(
     ids: Ids = None,
     dataset_id: UUID | None = None,
     sweep_id: UUID | None = None,
+    in_sweep: InSweep = None,
     created_since: Since = None,
     created_before: Before = None,
     finished_since: Since = None,
@@ -90,6 +94,7 @@ async def _filters(
         name=name,
         dataset_id=dataset_id,
         sweep_id=sweep_id,
+        in_sweep=in_sweep,
         metadata=metadata,
         ids=tuple(ids or ()),
         words=q,

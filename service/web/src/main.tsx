@@ -1,5 +1,7 @@
 import "uplot/dist/uPlot.min.css";
-import "./style.css";
+import "./base.css";
+import "./parts/page.css";
+import "./parts/controls.css";
 import { render } from "preact";
 import { Shell } from "./parts/shell.tsx";
 

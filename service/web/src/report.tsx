@@ -1,7 +1,9 @@
 // A job as one file that needs no network: the pages of the job and of its steps, with the answers they ask for inside.
 
 import "uplot/dist/uPlot.min.css";
-import "./style.css";
+import "./base.css";
+import "./parts/page.css";
+import "./parts/controls.css";
 import { render } from "preact";
 import { path } from "./address.ts";
 import { JobPage } from "./pages/job.tsx";

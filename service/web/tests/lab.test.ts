@@ -11,7 +11,7 @@ test("a formula asks for the names that it does not compute itself", () => {
 });
 
 test("a fault stands under its character", () => {
-  assert.equal(faultPlace('Expected a number instead of ")", at character 7'), 6);
+  assert.equal(faultPlace('Expected a number instead of ")", at character 7'), 7);
   assert.equal(faultPlace("something else"), null);
 });
 

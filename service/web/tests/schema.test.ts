@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fieldsOf, typed } from "../src/request/fields.ts";
+import { fieldsOf } from "../src/request/fields.ts";
+import { typed } from "../src/request/typed.ts";
 
 const SCHEMAS = {
   Spec: {

@@ -15,11 +15,6 @@ export class Problem extends Error {
   get status(): number {
     return this.details.status;
   }
-
-  /** What is wrong with the value at a JSON Pointer. */
-  faultAt(pointer: string): string | undefined {
-    return this.details.errors?.find((fault) => fault.pointer === pointer)?.detail;
-  }
 }
 
 const UNREACHABLE: ProblemDetails = {

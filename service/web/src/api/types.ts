@@ -28,6 +28,8 @@ export type SweepSummary = Schemas["SweepView"];
 export type Surface = Schemas["Surface"];
 export type Changes = Schemas["ChangesView"];
 export type Statistics = Schemas["Statistics"];
+export type Influence = Schemas["Influence"];
+export type Underway = Schemas["UnderwayView"];
 
 export interface Page<T> {
   data: T[];

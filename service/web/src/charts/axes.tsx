@@ -4,6 +4,7 @@ import { scaleLinear } from "d3-scale";
 import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { number } from "../format.ts";
+import "./charts.css";
 
 export type Extent = readonly [number, number];
 export interface Scale {

@@ -3,6 +3,7 @@
 import { useId } from "preact/hooks";
 import type { Job } from "../api/types.ts";
 import { number } from "../format.ts";
+import type { Sizes } from "../job/sizes.tsx";
 import type { Row } from "../job/store.ts";
 import { type Model, predict } from "../job/units.ts";
 import { Frame, roomy, type Scale, scales, useWidth } from "./axes.tsx";
@@ -15,15 +16,15 @@ interface FitProps {
   rows: Row[];
   model: Model | null;
   start: Model | null;
-  /** How much each row moved the model, 0 to 1, by its number; null where nobody has asked. */
-  pulls: number[] | null;
+  /** What the points are as large as; null where all are alike. */
+  sizes: Sizes | null;
 }
 
 export function Fit(props: FitProps) {
   return props.job.dataset.features === 1 ? <LineFit {...props} /> : <TruthFit {...props} />;
 }
 
-function LineFit({ job, rows, model, start, pulls }: FitProps) {
+function LineFit({ job, rows, model, start, sizes }: FitProps) {
   const clip = useId();
   const { place, width } = useWidth();
   const xs = rows.map((row) => row.x[0] ?? 0);
@@ -46,7 +47,7 @@ function LineFit({ job, rows, model, start, pulls }: FitProps) {
         {exact && <LineOf model={exact} {...shown} name="exact" />}
         {model && <Residuals {...{ rows, model, x, y }} />}
         {model && <LineOf model={model} {...shown} name="now" />}
-        <Points rows={rows} at={(row) => [x(row.x[0] ?? 0), y(row.y)]} pulls={pulls} />
+        <Points rows={rows} at={(row) => [x(row.x[0] ?? 0), y(row.y)]} sizes={sizes} />
       </Frame>
       <ul class="legend">
         <li>
@@ -60,6 +61,7 @@ function LineFit({ job, rows, model, start, pulls }: FitProps) {
         <li>
           <Swatch colour="faint" dash={[2, 4]} /> before training
         </li>
+        <SizeKey sizes={sizes} />
       </ul>
     </>
   );
@@ -96,7 +98,7 @@ function Residuals({ rows, model, x, y }: { rows: Row[]; model: Model; x: Scale;
   return <path class="residuals" d={path} />;
 }
 
-function TruthFit({ job, rows, model, pulls }: FitProps) {
+function TruthFit({ job, rows, model, sizes }: FitProps) {
   const clip = useId();
   const { place, width } = useWidth();
   const predicted = model ? rows.map((row) => predict(model, row.x)) : [];
@@ -112,30 +114,35 @@ function TruthFit({ job, rows, model, pulls }: FitProps) {
         label={`What the model predicts for ${rows.length} rows, against what is true`}
       >
         <line class="diagonal" x1={x(first)} y1={y(first)} x2={x(last)} y2={y(last)} />
-        {model && <Points rows={rows} at={(row, index) => [x(row.y), y(predicted[index] ?? 0)]} pulls={pulls} />}
+        {model && <Points rows={rows} at={(row, index) => [x(row.y), y(predicted[index] ?? 0)]} sizes={sizes} />}
       </Frame>
       <ul class="legend">
         <li>
           <Swatch colour="exact" dash={[10, 5]} /> where predicted = true
         </li>
+        <SizeKey sizes={sizes} />
       </ul>
     </>
   );
 }
 
+function SizeKey({ sizes }: { sizes: Sizes | null }) {
+  return sizes && <li>a point’s area: {sizes.said}</li>;
+}
+
 interface PointsProps {
   rows: Row[];
   at: (row: Row, index: number) => [number, number];
-  pulls: number[] | null;
+  sizes: Sizes | null;
 }
 
-function Points({ rows, at, pulls }: PointsProps) {
+function Points({ rows, at, sizes }: PointsProps) {
   const radius = rows.length > 300 ? 2 : rows.length > 60 ? 3 : 4.5;
   return (
     <g class="points">
       {rows.map((row, index) => {
         const [cx, cy] = at(row, index);
-        const size = pulls ? 2 + 12 * Math.sqrt(pulls[index] ?? 0) : radius;
+        const size = sizes ? 2 + 12 * Math.sqrt(sizes.values[index] ?? 0) : radius;
         return <circle key={index} cx={cx} cy={cy} r={size} />;
       })}
     </g>

@@ -1,14 +1,11 @@
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { query, setQuery } from "../address.ts";
-import { get } from "../api/client.ts";
-import type { Audit, Epoch, Job } from "../api/types.ts";
+import type { Epoch, Job } from "../api/types.ts";
 import { Curve, type Line } from "../charts/curve.tsx";
-import { Fit } from "../charts/fit.tsx";
 import { Legend } from "../charts/legend.tsx";
 import { number } from "../format.ts";
 import { TableBehind } from "../parts/data_table.tsx";
 import { Choice, Panel } from "../parts/panel.tsx";
+import { FitPanel } from "./fit_panel.tsx";
 import { gradientLines, lossLines, parameterNames, weightLines } from "./lines.ts";
 import { said } from "./scrubber.tsx";
 import type { JobStore } from "./store.ts";
@@ -103,69 +100,4 @@ function CurvePanel({ store, epochs, title, lines, isLogarithmic = false, contro
       />
     </Panel>
   );
-}
-
-function FitPanel({ store, job }: ChartsProps) {
-  const sized = query.value.get("pulls") === "1";
-  const audit = useSignal<Audit | null>(null);
-  const epoch = Math.max(0, store.epoch.value);
-  const rows = store.rows.value;
-  useEffect(() => {
-    if (!sized) return;
-    let isOld = false; // what is answered late is of another epoch
-    const show = (found: Audit | null) => {
-      if (!isOld) audit.value = found;
-    };
-    const timer = setTimeout(() => {
-      get<Audit>(`/v1/jobs/${job.id}/epochs/${epoch}/audit?limit=1000`)
-        .then(show)
-        .catch(() => show(null));
-    }, 150);
-    return () => {
-      isOld = true;
-      clearTimeout(timer);
-    };
-  }, [sized, epoch]);
-  return (
-    <Panel
-      title="Fit"
-      controls={
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={sized}
-            onChange={(event) => setQuery({ pulls: event.currentTarget.checked ? "1" : null })}
-          />
-          Size = pull on the model
-        </label>
-      }
-    >
-      {rows.length > 0 ? (
-        <Fit
-          {...{ job, rows }}
-          model={store.model.value}
-          start={store.ownStart.value}
-          pulls={sized && audit.value ? pullsOf(audit.value, rows.length) : null}
-        />
-      ) : (
-        <div class="reserved" />
-      )}
-      {job.dataset.rows > rows.length && rows.length > 0 && (
-        <p class="faint">The first {number(rows.length)} rows are shown.</p>
-      )}
-      <TableBehind
-        caption="Rows with what the model predicts for them"
-        columns={["row", ...(job.dataset.columns ?? []), job.dataset.target, "predicted", "residual"]}
-        length={rows.length}
-        row={(index) => store.rowCells(index)}
-      />
-    </Panel>
-  );
-}
-
-function pullsOf(audit: Audit, count: number): number[] {
-  const largest = Math.max(...audit.contributions.map((each) => each.norm), Number.MIN_VALUE);
-  const pulls = new Array<number>(count).fill(0);
-  for (const each of audit.contributions) if (each.row < count) pulls[each.row] = each.norm / largest;
-  return pulls;
 }

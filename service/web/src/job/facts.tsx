@@ -2,10 +2,12 @@ import { root } from "../address.ts";
 import type { Job } from "../api/types.ts";
 import { bytes, count, number, seconds } from "../format.ts";
 import { reportOf } from "../kept.ts";
-import { Panel } from "../parts/panel.tsx";
+import { FactList, Panel } from "../parts/panel.tsx";
 import { Events } from "./events.tsx";
+import { InfluencePanel } from "./influence.tsx";
 import { Predictions } from "./predictions.tsx";
 import { Repeat } from "./repeat.tsx";
+import { hasStatistics, StatisticsPanel } from "./statistics.tsx";
 import { Steps } from "./steps.tsx";
 import type { JobStore } from "./store.ts";
 
@@ -16,6 +18,8 @@ export function Facts({ store, job }: { store: JobStore; job: Job }) {
       {hasRecords && <Steps store={store} job={job} />}
       {hasRecords && <Predictions store={store} job={job} />}
       <Truth job={job} />
+      {hasStatistics(job) && <StatisticsPanel job={job} />}
+      {hasStatistics(job) && <InfluencePanel job={job} />}
       <Plan job={job} />
       <Events store={store} job={job} />
       {reportOf === null && (
@@ -95,19 +99,6 @@ function Plan({ job }: { job: Job }) {
         </dl>
       </details>
     </Panel>
-  );
-}
-
-export function FactList({ facts }: { facts: [string, string][] }) {
-  return (
-    <dl class="facts">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 

@@ -10,6 +10,7 @@ import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
 import { isFinal, ProgressBar, StatusMark } from "../parts/status.tsx";
+import { lastWholeStep } from "./broken.ts";
 import type { JobStore } from "./store.ts";
 
 const STALE_SECONDS = 8;
@@ -66,7 +67,7 @@ function State({ store, job }: { store: JobStore; job: Job }) {
         <div class="problem">
           <strong>{job.error.code.replaceAll("_", " ")}</strong>
           <p>{job.error.detail}</p>
-          {job.progress.epochs_done > 0 && <Broken job={job} />}
+          <LastStep job={job} />
         </div>
       )}
       {!isFinal(job.status) && silent > STALE_SECONDS && (
@@ -76,13 +77,13 @@ function State({ store, job }: { store: JobStore; job: Job }) {
   );
 }
 
-/** Of a run that broke, the last step that is whole. */
-function Broken({ job }: { job: Job }) {
-  const epoch = job.progress.epochs_done - 1;
-  const step = Math.ceil(job.plan.steps / job.progress.epochs) - 1;
+function LastStep({ job }: { job: Job }) {
+  const place = lastWholeStep(job);
+  if (!place) return null;
   return (
-    <Link to={`/jobs/${job.id}/epochs/${epoch}/steps/${step}`}>
-      Walk the last step on record: epoch {number(epoch, 9)}, step {number(step, 9)}
+    <Link to={`/jobs/${job.id}/epochs/${place.epoch}/steps/${place.step}`}>
+      Walk the step where it broke: epoch {number(place.epoch, 9)}, step {number(place.step, 9)}, the last whose numbers
+      are finite
     </Link>
   );
 }

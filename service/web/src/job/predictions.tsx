@@ -73,7 +73,7 @@ function OwnPoint({ job, names, onFound }: OwnPointProps) {
   const asked = job.dataset.features === 1 ? `Values of ${names[0]}` : `One value each of ${listed(names)}`;
   return (
     <form onSubmit={ask} class="inline-form">
-      <label>
+      <label class="captioned">
         <span>{asked}</span>
         <input
           required

@@ -8,6 +8,7 @@ import { number } from "../format.ts";
 import { reportOf } from "../kept.ts";
 import { TableBehind } from "../parts/data_table.tsx";
 import { Panel } from "../parts/panel.tsx";
+import { isFinal } from "../parts/status.tsx";
 import { parameterNames } from "./lines.ts";
 import type { JobStore } from "./store.ts";
 import { indexAt } from "./thinning.ts";
@@ -21,7 +22,8 @@ export function SurfacePanel({ store, job }: { store: JobStore; job: Job }) {
   const [x, y] = [query.value.get("x"), query.value.get("y")];
   const isWide = parameterNames(job).length > 2;
   const epoch = isWide ? store.settledEpoch.value : null;
-  const answer = useAnswer<Surface>(withQuery(`/v1/jobs/${job.id}/surface`, { x, y, epoch }), (found) =>
+  const to = withQuery(`/v1/jobs/${job.id}/surface`, { x, y, epoch });
+  const answer = useAnswer<Surface>(isFinal(job.status) ? to : null, (found) =>
     found && !found.parameters ? UNDERWAY_SECONDS : null,
   );
   const surface = answer.value.value;
@@ -33,7 +35,14 @@ export function SurfacePanel({ store, job }: { store: JobStore; job: Job }) {
       </Panel>
     );
   }
-  if (!surface?.parameters) return <Panel title="Loss surface">{<div class="reserved" />}</Panel>;
+  if (!surface?.parameters) {
+    const said = isFinal(job.status) ? null : <p>When the job has ended, its loss surface stands here.</p>;
+    return (
+      <Panel title="Loss surface">
+        <div class="reserved">{said}</div>
+      </Panel>
+    );
+  }
   const epochs = store.records.drawn.value;
   const start = store.start.value;
   const path = [...(start ? [start] : []), ...epochs].map((model) => pointOf(surface, model));

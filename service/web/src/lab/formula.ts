@@ -25,7 +25,7 @@ export function namesIn(expression: string): string[] {
 /** Where a fault's sentence says it is, counted from 0. */
 export function faultPlace(detail: string): number | null {
   const found = detail.match(/at character (\d+)/);
-  return found ? Number(found[1]) - 1 : null;
+  return found ? Number(found[1]) : null;
 }
 
 /** `x:1,w:-0.5` */

@@ -14,8 +14,8 @@ import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { Choice, Panel } from "../parts/panel.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
 import { StatusMark } from "../parts/status.tsx";
+import { title } from "../parts/title.ts";
 
 const MOST = 8;
 const POINTS = 400;
@@ -27,13 +27,17 @@ interface Run {
 
 export function ComparePage() {
   useEffect(() => title("Compare"), []);
-  const ids = query.value.getAll("job").slice(0, MOST);
+  const asked = query.value.getAll("job");
+  const ids = asked.slice(0, MOST);
   const runs = useSignal<Run[]>([]);
-  const problem = useSignal<Problem | null>(null);
+  const problems = useSignal<Problem[]>([]);
   useEffect(() => {
-    Promise.all(ids.map(runOf))
-      .then((found) => (runs.value = found))
-      .catch((error) => (problem.value = error instanceof Problem ? error : null));
+    void Promise.allSettled(ids.map(runOf)).then((answers) => {
+      runs.value = answers.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+      problems.value = answers.flatMap((each) =>
+        "reason" in each && each.reason instanceof Problem ? [each.reason] : [],
+      );
+    });
   }, [ids.join()]);
   return (
     <>
@@ -41,9 +45,16 @@ export function ComparePage() {
         <Link to="/">Jobs</Link>
       </p>
       <div class="page-head">
-        <h1>Compare {ids.length} runs</h1>
+        <h1>{ids.length > 0 ? `Compare ${ids.length} runs` : "Compare runs"}</h1>
       </div>
-      {problem.value && <ProblemBox problem={problem.value} />}
+      {problems.value.map((problem) => (
+        <ProblemBox key={problem.message} problem={problem} />
+      ))}
+      {asked.length > MOST && (
+        <p class="notice">
+          The first {MOST} of {asked.length} runs are shown: more lines than that cannot be told apart.
+        </p>
+      )}
       {ids.length === 0 && <p class="nothing">Choose two to eight jobs in the list, then “Compare”.</p>}
       {runs.value.length > 0 && (
         <>

@@ -9,10 +9,12 @@ import { Confirm } from "../parts/confirm.tsx";
 import { DataTable } from "../parts/data_table.tsx";
 import { JobsTable } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
+import { Missing } from "../parts/missing.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
+import { title } from "../parts/title.ts";
 import { datasetName } from "./datasets.tsx";
+import "./dataset.css";
 
 const SAMPLE = 1000;
 const BARS = 24;
@@ -26,9 +28,7 @@ export function DatasetPage({ id }: { id: string }) {
   const jobs = useAnswer<Page<Job>>(`/v1/jobs?dataset_id=${id}&limit=25`).value.value?.data ?? [];
   const problem = useSignal<Problem | null>(null);
   useEffect(() => title(dataset ? datasetName(dataset) : "Dataset"), [dataset?.id]);
-  if (!dataset) {
-    return answer.problem.value ? <ProblemBox problem={answer.problem.value} /> : <div class="reserved tall" />;
-  }
+  if (!dataset) return <Missing what="Dataset" problem={answer.problem.value} to="/datasets" all="Datasets" />;
   async function erase(): Promise<void> {
     try {
       await remove(`/v1/datasets/${id}`);

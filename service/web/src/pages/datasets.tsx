@@ -9,7 +9,7 @@ import { age, bytes, count } from "../format.ts";
 import { FileDrop } from "../parts/file_drop.tsx";
 import { Link } from "../parts/link.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
+import { title } from "../parts/title.ts";
 
 const LIMIT = 25;
 

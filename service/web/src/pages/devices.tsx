@@ -7,8 +7,8 @@ import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
 import { ProgressBar } from "../parts/status.tsx";
+import { title } from "../parts/title.ts";
 
 const EVERY = 3;
 

@@ -5,9 +5,9 @@ import { JobHead } from "../job/head.tsx";
 import { Scrubber } from "../job/scrubber.tsx";
 import { JobStore } from "../job/store.ts";
 import { nameOf } from "../parts/jobs_table.tsx";
-import { Link } from "../parts/link.tsx";
-import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
+import { Missing } from "../parts/missing.tsx";
+import { title } from "../parts/title.ts";
+import "../job/job.css";
 
 export function JobPage({ id }: { id: string }) {
   const store = useMemo(() => new JobStore(id), [id]);
@@ -15,21 +15,7 @@ export function JobPage({ id }: { id: string }) {
   const job = store.job.value;
   const problem = store.problem.value;
   useEffect(() => title(job ? nameOf(job) : "Job"), [job?.name]);
-  if (!job) {
-    return (
-      <>
-        <h1>Job</h1>
-        {problem ? (
-          <>
-            <ProblemBox problem={problem} />
-            <Link to="/">All jobs</Link>
-          </>
-        ) : (
-          <div class="reserved tall" />
-        )}
-      </>
-    );
-  }
+  if (!job) return <Missing what="Job" problem={problem} to="/" all="Jobs" />;
   const hasRecords = store.records.drawn.value.length > 0;
   return (
     <>

@@ -9,8 +9,9 @@ import { BulkActions } from "../parts/bulk.tsx";
 import { JobsTable } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
 import { isFinal } from "../parts/status.tsx";
+import { title } from "../parts/title.ts";
+import "./jobs.css";
 
 const STATUSES = ["queued", "running", "paused", "succeeded", "failed", "cancelled"];
 const SORTS = [
@@ -32,6 +33,7 @@ export function JobsPage() {
     status: asked.get("status"),
     sort: asked.get("sort"),
     after: asked.get("after"),
+    in_sweep: asked.get("sweeps") === "1" ? null : "false",
   };
   const jobs = useAnswer<Page<Job>>(withQuery("/v1/jobs", { ...filters, limit: LIMIT }), (page) =>
     page?.data.some((job) => !isFinal(job.status)) ? 1 : 5,
@@ -49,7 +51,7 @@ export function JobsPage() {
       {jobs.problem.value && <ProblemBox problem={jobs.problem.value} />}
       <NoWorker jobs={page?.data ?? []} />
       {page && page.data.length === 0 && !isFiltered ? (
-        <Welcome />
+        <Empty isWithSweeps={filters.in_sweep === null} />
       ) : (
         <>
           <Filters />
@@ -70,12 +72,12 @@ interface ListProps {
 function List({ page, chosen }: ListProps) {
   if (!page) return <div class="reserved" />;
   if (page.data.length === 0) return <p class="nothing">No job is like that.</p>;
-  const first = query.value.get("after") !== null;
+  const isFurther = query.value.get("after") !== null;
   return (
     <>
       <JobsTable jobs={page.data} chosen={chosen.value} onChoose={(ids) => (chosen.value = ids)} />
       <p class="pager">
-        {first && (
+        {isFurther && (
           <button type="button" onClick={() => setQuery({ after: null })}>
             First page
           </button>
@@ -94,7 +96,7 @@ function Filters() {
   const asked = query.value;
   return (
     <search class="filters">
-      <label>
+      <label class="captioned">
         <span>Search</span>
         <input
           type="search"
@@ -104,7 +106,7 @@ function Filters() {
           onInput={(event) => setQuery({ q: event.currentTarget.value || null, after: null })}
         />
       </label>
-      <label>
+      <label class="captioned">
         <span>Status</span>
         <select
           value={asked.get("status") ?? ""}
@@ -116,7 +118,7 @@ function Filters() {
           ))}
         </select>
       </label>
-      <label>
+      <label class="captioned">
         <span>Order</span>
         <select
           value={asked.get("sort") ?? "-created"}
@@ -129,7 +131,30 @@ function Filters() {
           ))}
         </select>
       </label>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={asked.get("sweeps") === "1"}
+          onChange={(event) => setQuery({ sweeps: event.currentTarget.checked ? "1" : null, after: null })}
+        />
+        Those of sweeps, too
+      </label>
     </search>
+  );
+}
+
+/** Nothing was trained yet, or only sweeps were. */
+function Empty({ isWithSweeps }: { isWithSweeps: boolean }) {
+  const others = useAnswer<Page<Job>>(isWithSweeps ? null : "/v1/jobs?limit=1").value.value;
+  if (!isWithSweeps && !others) return <div class="reserved" />;
+  if (!others?.data.length) return <Welcome />;
+  return (
+    <p class="nothing">
+      All jobs are parts of <Link to="/sweeps">sweeps</Link>.{" "}
+      <button type="button" onClick={() => setQuery({ sweeps: "1" })}>
+        Show them
+      </button>
+    </p>
   );
 }
 

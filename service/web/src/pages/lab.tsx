@@ -5,8 +5,9 @@ import { Problem, post } from "../api/client.ts";
 import type { Graph } from "../api/types.ts";
 import { faultPlace, namesIn, readValues, writeValues } from "../lab/formula.ts";
 import { Panel } from "../parts/panel.tsx";
-import { title } from "../parts/shell.tsx";
+import { title } from "../parts/title.ts";
 import { Walker } from "../walk/walker.tsx";
+import "./lab.css";
 
 const EXAMPLES: [string, string, Record<string, number>][] = [
   ["The lecture", "(x*w - y)**2", { x: 1, w: 1, y: 2 }],
@@ -42,6 +43,7 @@ export function LabPage() {
       clearTimeout(timer);
     };
   }, [asked]);
+  const scrolled = useSignal(0);
   const set = (name: string, value: number) => setQuery({ v: writeValues({ ...values, [name]: value }), node: null });
   return (
     <>
@@ -63,9 +65,10 @@ export function LabPage() {
             aria-describedby="formula-fault"
             aria-invalid={problem.value !== null}
             onInput={(event) => setQuery({ f: event.currentTarget.value, node: null })}
+            onScroll={(event) => (scrolled.value = event.currentTarget.scrollLeft)}
           />
         </label>
-        <Fault problem={problem.value} />
+        <Fault problem={problem.value} scrolled={scrolled.value} />
         <div class="values">
           {names.map((name) => (
             <label key={name}>
@@ -104,13 +107,15 @@ function Examples() {
   );
 }
 
-/** What is wrong, under the character where it is. */
-function Fault({ problem }: { problem: Problem | null }) {
+/** What is wrong, under the character where it is: a formula that is longer than its field has been scrolled. */
+function Fault({ problem, scrolled }: { problem: Problem | null; scrolled: number }) {
   const detail = problem?.details.errors?.[0]?.detail ?? problem?.details.detail ?? "";
   const place = faultPlace(detail);
   return (
     <div id="formula-fault" class="formula-fault" role="status">
-      {place !== null && <pre aria-hidden="true">{`${" ".repeat(place)}^`}</pre>}
+      {place !== null && (
+        <pre aria-hidden="true" style={{ transform: `translateX(${-scrolled}px)` }}>{`${" ".repeat(place)}^`}</pre>
+      )}
       <p class="fault">{detail}</p>
     </div>
   );

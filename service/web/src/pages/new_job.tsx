@@ -1,4 +1,4 @@
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { TargetedSubmitEvent } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { go, query } from "../address.ts";
@@ -6,15 +6,18 @@ import { Problem } from "../api/client.ts";
 import { Link } from "../parts/link.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { idOf, ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
+import { title } from "../parts/title.ts";
 import { DataPart } from "../request/data_part.tsx";
 import { RequestDraft } from "../request/draft.ts";
-import { FieldRow } from "../request/field.tsx";
-import type { Field } from "../request/fields.ts";
+import { faultsIn } from "../request/faults.ts";
+import { Faults, FieldRow } from "../request/field.tsx";
+import type { Field, RequestFields } from "../request/fields.ts";
 import { PlanView } from "../request/plan_view.tsx";
 import { Preview } from "../request/preview.tsx";
-import { hyperparameterFields } from "../request/schema.ts";
+import { requestFields } from "../request/schema.ts";
+import { type Values, without } from "../request/typed.ts";
 import { LectureButton } from "./jobs.tsx";
+import "../request/request.css";
 
 /** Those that most jobs are about; the others are a click away. */
 const FIRST = [
@@ -52,13 +55,12 @@ export function NewJobPage() {
         <h1>{from ? "Run again with changes" : "New job"}</h1>
         {!from && <LectureButton />}
       </div>
-      {draft.refused.value && <ProblemBox problem={draft.refused.value} shownAt={pointersOf(draft.refused.value)} />}
+      {draft.refused.value && <ProblemBox problem={draft.refused.value} />}
       {draft.isReady.value ? (
         <form class="request" onSubmit={submit} noValidate>
           <div class="request-said">
             <DataPart draft={draft} />
-            <Hyperparameters draft={draft} />
-            <Others draft={draft} />
+            <Fields draft={draft} />
             <p>
               <button type="submit" class="primary" disabled={draft.request.value === null}>
                 Train
@@ -77,38 +79,38 @@ export function NewJobPage() {
   );
 }
 
-const pointersOf = (problem: Problem): string[] =>
-  (problem.details.errors ?? [])
-    .map((fault) => fault.pointer)
-    .filter((pointer) => document.getElementById(idOf(pointer)));
-
-function Hyperparameters({ draft }: { draft: RequestDraft }) {
-  const fields = useSignal<Field[]>([]);
+function Fields({ draft }: { draft: RequestDraft }) {
+  const fields = useSignal<RequestFields | null>(null);
   const problem = useSignal<Problem | null>(null);
   useEffect(() => {
-    hyperparameterFields()
+    requestFields()
       .then((found) => (fields.value = found))
       .catch((error) => (problem.value = error instanceof Problem ? error : null));
   }, []);
-  const first = FIRST.flatMap((name) => fields.value.filter((field) => field.name === name));
-  const others = fields.value.filter((field) => !FIRST.includes(field.name));
-  const rows = (shown: Field[]) =>
-    shown.map((field) => (
-      <FieldRow
-        key={field.name}
-        field={field}
-        pointer={`/hyperparameters/${field.name}`}
-        value={draft.hyperparameters.value[field.name]}
-        problem={draft.refused.value ?? draft.problem.value}
-        onChange={(value) => draft.set(field.name, value)}
-      />
-    ));
+  return (
+    <>
+      {problem.value && <ProblemBox problem={problem.value} />}
+      <Hyperparameters draft={draft} fields={fields.value?.hyperparameters ?? []} />
+      <Besides draft={draft} fields={fields.value?.besides ?? []} />
+    </>
+  );
+}
+
+interface FieldsProps {
+  draft: RequestDraft;
+  fields: Field[];
+}
+
+function Hyperparameters({ draft, fields }: FieldsProps) {
+  const problem = draft.refused.value ?? draft.problem.value;
+  const first = FIRST.flatMap((name) => fields.filter((field) => field.name === name));
+  const others = fields.filter((field) => !FIRST.includes(field.name));
+  const rows = (shown: Field[]) => <Rows fields={shown} values={draft.hyperparameters} {...{ problem, at: HERE }} />;
   return (
     <Panel title="Hyperparameters">
-      {problem.value && <ProblemBox problem={problem.value} />}
       {rows(first)}
       {others.length > 0 && (
-        <details class="behind">
+        <details class="behind" open={others.some(({ name }) => faultsIn(problem, `${HERE}/${name}`).length > 0)}>
           <summary>{others.length} others</summary>
           {rows(others)}
         </details>
@@ -117,29 +119,55 @@ function Hyperparameters({ draft }: { draft: RequestDraft }) {
   );
 }
 
-function Others({ draft }: { draft: RequestDraft }) {
+const HERE = "/hyperparameters";
+
+interface RowsProps {
+  fields: Field[];
+  values: Signal<Values>;
+  problem: Problem | null;
+  /** The pointer of what the fields are parts of. */
+  at: string;
+}
+
+function Rows({ fields, values, problem, at }: RowsProps) {
+  return (
+    <>
+      {fields.map((field) => (
+        <FieldRow
+          key={field.name}
+          field={field}
+          pointer={`${at}/${field.name}`}
+          value={values.value[field.name]}
+          problem={problem}
+          onChange={(value) => (values.value = without({ ...values.value, [field.name]: value }))}
+        />
+      ))}
+    </>
+  );
+}
+
+function Besides({ draft, fields }: FieldsProps) {
+  const problem = draft.refused.value ?? draft.problem.value;
+  const faults = faultsIn(problem, "/predict");
+  const id = idOf("/predict");
   return (
     <Panel title="Besides">
-      <div class="field">
-        <label for="field-name">name</label>
-        <input
-          id="field-name"
-          value={draft.name.value}
-          maxLength={200}
-          onInput={(event) => (draft.name.value = event.currentTarget.value)}
-        />
-        <small>For people, and to find it by.</small>
-      </div>
-      <div class="field">
-        <label for="field-predict">predict</label>
+      <div class={`field${faults.length > 0 ? " field-wrong" : ""}`}>
+        <label for={id}>predict</label>
         <textarea
-          id="field-predict"
+          id={id}
           rows={2}
+          aria-describedby={`${id}-help`}
+          aria-invalid={faults.length > 0}
           value={draft.points.value}
           onInput={(event) => (draft.points.value = event.currentTarget.value)}
         />
-        <small>Points to predict before and after training: a line each.</small>
+        <small id={`${id}-help`}>
+          <Faults faults={faults} />
+          Points to predict before and after training: a line each.
+        </small>
       </div>
+      <Rows fields={fields} values={draft.besides} problem={problem} at="" />
     </Panel>
   );
 }

@@ -4,12 +4,13 @@ import { withQuery } from "../api/client.ts";
 import type { Epoch, Job, Page, Step, StepGraph } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { count } from "../format.ts";
+import { lastWholeStep } from "../job/broken.ts";
 import { reportOf } from "../kept.ts";
 import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
+import { title } from "../parts/title.ts";
 import { Update } from "../walk/update.tsx";
 import { Walker } from "../walk/walker.tsx";
 
@@ -45,7 +46,7 @@ export function StepPage({ id, epoch, step }: StepPageProps) {
         <h1>
           Epoch {count(epoch)}, step {count(step)}
         </h1>
-        {job && <Neighbours {...{ id, epoch, step, job }} />}
+        {job && <Neighbours {...{ id, epoch, step, job }} isLast={steps?.data.length === 1} />}
       </div>
       {graph.problem.value && <ProblemBox problem={graph.problem.value} />}
       {!shown && !graph.problem.value && (
@@ -61,6 +62,12 @@ export function StepPage({ id, epoch, step }: StepPageProps) {
             The chain rule, as autograd had it in this step.{" "}
             {shown.rows.length > 1 ? <RowChoice graph={shown} /> : `Its batch is row ${shown.rows[0]}.`}
           </p>
+          {job && isWhereItBroke(job, epoch, step) && (
+            <p class="notice">
+              Here the run broke: in the step after this one the loss, the gradient or the weights are beyond{" "}
+              {job.hyperparameters.dtype}.
+            </p>
+          )}
           {shown.notes.map((note) => (
             <p class="notice" key={note}>
               {note}
@@ -69,13 +76,18 @@ export function StepPage({ id, epoch, step }: StepPageProps) {
           <Panel title="Forward, then backward">
             <Walker graph={shown} />
           </Panel>
-          {job && record && steps?.data[0] && (
-            <Update job={job} record={record} step={steps.data[0]} next={steps.data[1] ?? null} />
+          {job && steps?.data[0] && (
+            <Update job={job} record={record ?? null} step={steps.data[0]} next={steps.data[1] ?? null} />
           )}
         </>
       )}
     </>
   );
+}
+
+function isWhereItBroke(job: Job, epoch: number, step: number): boolean {
+  const place = lastWholeStep(job);
+  return place?.epoch === epoch && place.step === step;
 }
 
 function RowChoice({ graph }: { graph: StepGraph }) {
@@ -93,11 +105,18 @@ function RowChoice({ graph }: { graph: StepGraph }) {
   );
 }
 
-function Neighbours({ id, epoch, step, job }: StepPageProps & { job: Job }) {
+interface NeighboursProps extends StepPageProps {
+  job: Job;
+  /** Whether its epoch has no step after it: it is over, or the run broke there. */
+  isLast: boolean;
+}
+
+function Neighbours({ id, epoch, step, job, isLast }: NeighboursProps) {
   const last = Math.ceil(job.plan.steps / job.progress.epochs) - 1;
   const at = (e: number, s: number) => `/jobs/${id}/epochs/${e}/steps/${s}${keptQuery()}`;
   const before = step > 0 ? at(epoch, step - 1) : epoch > 0 ? at(epoch - 1, last) : null;
-  const after = step < last ? at(epoch, step + 1) : epoch + 1 < job.progress.epochs_done ? at(epoch + 1, 0) : null;
+  const isOver = isLast || step >= last;
+  const after = !isOver ? at(epoch, step + 1) : epoch + 1 < job.progress.epochs_done ? at(epoch + 1, 0) : null;
   return (
     <nav class="actions" aria-label="Steps">
       {before && (

@@ -7,11 +7,12 @@ import { Frame, roomy, scales, useWidth } from "../charts/axes.tsx";
 import { count, number } from "../format.ts";
 import { DataTable } from "../parts/data_table.tsx";
 import { Link } from "../parts/link.tsx";
+import { Missing } from "../parts/missing.tsx";
 import { Panel } from "../parts/panel.tsx";
-import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
 import { StatusMark } from "../parts/status.tsx";
+import { title } from "../parts/title.ts";
 import { sweepName } from "./sweeps.tsx";
+import "./sweep.css";
 
 const LIMIT = 1000;
 
@@ -23,9 +24,7 @@ export function SweepPage({ id }: { id: string }) {
   );
   const sweep = answer.value.value;
   useEffect(() => title(sweep ? sweepName(sweep) : "Sweep"), [sweep?.id]);
-  if (!sweep) {
-    return answer.problem.value ? <ProblemBox problem={answer.problem.value} /> : <div class="reserved tall" />;
-  }
+  if (!sweep) return <Missing what="Sweep" problem={answer.problem.value} to="/sweeps" all="Sweeps" />;
   const ranking = sweep.ranking.data;
   const best = ranking[0];
   return (

@@ -7,7 +7,7 @@ import { now } from "../clock.ts";
 import { age, count } from "../format.ts";
 import { Link } from "../parts/link.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { title } from "../parts/shell.tsx";
+import { title } from "../parts/title.ts";
 
 const LIMIT = 25;
 

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { count } from "../format.ts";
+import "./data_table.css";
 
 const PAGE = 50;
 

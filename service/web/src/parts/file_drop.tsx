@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { TargetedDragEvent } from "preact";
+import "./file_drop.css";
 
 /** A place for one file, dropped or chosen. */
 export function FileDrop({ onFile }: { onFile: (file: File) => Promise<void> }) {
@@ -7,8 +8,7 @@ export function FileDrop({ onFile }: { onFile: (file: File) => Promise<void> }) 
   async function take(file: File | undefined): Promise<void> {
     if (!file) return;
     isBusy.value = true;
-    await onFile(file);
-    isBusy.value = false;
+    await onFile(file).finally(() => (isBusy.value = false));
   }
   function drop(event: TargetedDragEvent<HTMLLabelElement>): void {
     event.preventDefault();

@@ -6,6 +6,7 @@ import { age, number, plural, seconds } from "../format.ts";
 import { sparklines, wantSparklines } from "../job/sparklines.ts";
 import { Link } from "./link.tsx";
 import { ProgressBar, StatusMark } from "./status.tsx";
+import "./jobs_table.css";
 
 interface JobsTableProps {
   jobs: Job[];

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
+import "./panel.css";
 
 interface PanelProps {
   title: string;
@@ -19,6 +20,20 @@ export function Panel({ title, children, controls, class: name = "" }: PanelProp
       </div>
       {children}
     </section>
+  );
+}
+
+/** Names with their values. */
+export function FactList({ facts }: { facts: [string, string][] }) {
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 

@@ -1,9 +1,10 @@
 import { useEffect, useRef } from "preact/hooks";
 import { root } from "../address.ts";
 import type { Problem } from "../api/client.ts";
+import "./problem.css";
 
-/** What went wrong, where to read about it, and every fault that is not shown at a field of its own. */
-export function ProblemBox({ problem, shownAt = [] }: { problem: Problem; shownAt?: string[] }) {
+/** What went wrong, where to read about it, and every fault, with a link to its field where the page has one. */
+export function ProblemBox({ problem }: { problem: Problem }) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => box.current?.focus(), [problem]);
   const faults = problem.details.errors ?? [];
@@ -15,12 +16,7 @@ export function ProblemBox({ problem, shownAt = [] }: { problem: Problem; shownA
         <ul>
           {faults.map((fault) => (
             <li key={fault.pointer + fault.detail}>
-              {shownAt.includes(fault.pointer) ? (
-                <a href={`#${idOf(fault.pointer)}`}>{fault.pointer}</a>
-              ) : (
-                <code>{fault.pointer || "/"}</code>
-              )}{" "}
-              {fault.detail}
+              <Place pointer={fault.pointer} /> {fault.detail}
             </li>
           ))}
         </ul>
@@ -30,5 +26,35 @@ export function ProblemBox({ problem, shownAt = [] }: { problem: Problem; shownA
   );
 }
 
+function Place({ pointer }: { pointer: string }) {
+  const field = fieldFor(pointer);
+  if (!field) return <code>{pointer || "/"}</code>;
+  return (
+    <a
+      href={`#${field.id}`}
+      onClick={(event) => {
+        event.preventDefault();
+        show(field);
+      }}
+    >
+      {pointer}
+    </a>
+  );
+}
+
 /** The id of the field for a JSON Pointer. */
 export const idOf = (pointer: string): string => `field${pointer.replaceAll("/", "-")}`;
+
+/** The field of a value, or else of what it is a part of. */
+function fieldFor(pointer: string): HTMLElement | null {
+  for (let at = pointer; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
+    const found = document.getElementById(idOf(at));
+    if (found) return found;
+  }
+  return null;
+}
+
+function show(field: HTMLElement): void {
+  for (let at = field.closest("details"); at; at = at.parentElement?.closest("details") ?? null) at.open = true;
+  field.focus();
+}

@@ -2,6 +2,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { path, root } from "../address.ts";
 import { pageAt } from "../routes.tsx";
 import { Link } from "./link.tsx";
+import { title } from "./title.ts";
+import "./shell.css";
 
 const PLACES: [string, string, RegExp][] = [
   ["/", "Jobs", /^\/(jobs\/(?!new).*|compare)?$/],
@@ -60,8 +62,4 @@ function Nothing() {
       </p>
     </>
   );
-}
-
-export function title(text: string): void {
-  document.title = `${text} · Slope`;
 }

@@ -1,4 +1,5 @@
 import type { Job, Status } from "../api/types.ts";
+import "./status.css";
 
 // A status is told by its word and its shape; the colour only helps.
 const SHAPES: Record<string, string> = {

@@ -1,12 +1,15 @@
 import { useSignal } from "@preact/signals";
+import type { TargetedDragEvent } from "preact";
 import { Problem, upload } from "../api/client.ts";
 import type { Dataset, Page } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { count, plural } from "../format.ts";
 import { FileDrop } from "../parts/file_drop.tsx";
 import { Choice, Panel } from "../parts/panel.tsx";
-import { ProblemBox } from "../parts/problem.tsx";
+import { idOf, ProblemBox } from "../parts/problem.tsx";
 import type { RequestDraft, Source } from "./draft.ts";
+import { faultsIn } from "./faults.ts";
+import { Faults } from "./field.tsx";
 
 const SOURCES: [Source, string][] = [
   ["paste", "Paste"],
@@ -18,23 +21,47 @@ const EXAMPLE = "x\ty\n1\t2\n2\t4\n3\t6";
 /** What is learnt from: numbers that are pasted, a file, or a dataset that is there already. */
 export function DataPart({ draft }: { draft: RequestDraft }) {
   const source = draft.source.value;
+  const refused = useSignal<Problem | null>(null);
+  const faults = faultsIn(draft.refused.value ?? draft.problem.value, "/dataset");
+  async function send(file: File): Promise<void> {
+    refused.value = null;
+    try {
+      await draft.use(await upload<Dataset>("/v1/datasets", file));
+    } catch (error) {
+      if (error instanceof Problem) refused.value = error;
+    }
+  }
+  function drop(event: TargetedDragEvent<HTMLDivElement>): void {
+    const file = event.dataTransfer?.files[0];
+    if (!file || event.defaultPrevented) return;
+    event.preventDefault(); // else the browser shows the file in the place of this page
+    void send(file);
+  }
   return (
-    <Panel
-      title="Data"
-      controls={
-        <Choice
-          label="Where the data comes from"
-          value={source}
-          options={SOURCES}
-          onChange={(value) => (draft.source.value = value)}
-        />
-      }
-    >
-      {source === "paste" && <Pasted draft={draft} />}
-      {source === "file" && <Uploaded draft={draft} />}
-      {source === "dataset" && <DatasetChoice draft={draft} />}
-      <Columns draft={draft} />
-    </Panel>
+    <div onDrop={drop} onDragOver={(event) => event.preventDefault()}>
+      <Panel
+        title="Data"
+        controls={
+          <Choice
+            label="Where the data comes from"
+            value={source}
+            options={SOURCES}
+            onChange={(value) => (draft.source.value = value)}
+          />
+        }
+      >
+        {source === "paste" && <Pasted draft={draft} />}
+        {source === "file" && <FileDrop onFile={send} />}
+        {source === "dataset" && <DatasetChoice draft={draft} />}
+        {refused.value && <ProblemBox problem={refused.value} />}
+        {faults.length > 0 && (
+          <p>
+            <Faults faults={faults} />
+          </p>
+        )}
+        <Columns draft={draft} />
+      </Panel>
+    </div>
   );
 }
 
@@ -46,6 +73,7 @@ function Pasted({ draft }: { draft: RequestDraft }) {
       <label class="stacked">
         <span>Rows of numbers, the target last; names above them if you like</span>
         <textarea
+          id={idOf("/dataset")}
           rows={7}
           spellcheck={false}
           value={draft.text.value}
@@ -68,24 +96,6 @@ function Pasted({ draft }: { draft: RequestDraft }) {
   );
 }
 
-function Uploaded({ draft }: { draft: RequestDraft }) {
-  const problem = useSignal<Problem | null>(null);
-  async function send(file: File): Promise<void> {
-    problem.value = null;
-    try {
-      await draft.use(await upload<Dataset>("/v1/datasets", file));
-    } catch (error) {
-      if (error instanceof Problem) problem.value = error;
-    }
-  }
-  return (
-    <>
-      <FileDrop onFile={send} />
-      {problem.value && <ProblemBox problem={problem.value} />}
-    </>
-  );
-}
-
 function DatasetChoice({ draft }: { draft: RequestDraft }) {
   const found = useAnswer<Page<Dataset>>("/v1/datasets?limit=200").value.value?.data ?? [];
   const chosen = draft.dataset.value;
@@ -95,6 +105,7 @@ function DatasetChoice({ draft }: { draft: RequestDraft }) {
     <label class="stacked">
       <span>Dataset</span>
       <select
+        id={idOf("/dataset")}
         value={chosen?.id ?? ""}
         onChange={(event) => {
           const dataset = offered.find((each) => each.id === event.currentTarget.value);
@@ -120,6 +131,7 @@ function Columns({ draft }: { draft: RequestDraft }) {
   const table = draft.table.value;
   if (!table) return null;
   const others = table.columns.filter((name) => name !== draft.targetName.value && name !== draft.rowWeights.value);
+  const canWeigh = table.columns.length > 2 || draft.rowWeights.value !== null;
   function toggle(name: string, isUsed: boolean): void {
     const left = new Set(draft.left.value);
     isUsed ? left.delete(name) : left.add(name);
@@ -127,14 +139,35 @@ function Columns({ draft }: { draft: RequestDraft }) {
   }
   return (
     <div class="columns">
-      <label>
+      <label class="captioned">
         <span>Target</span>
-        <select value={draft.targetName.value} onChange={(event) => (draft.target.value = event.currentTarget.value)}>
+        <select
+          id={idOf("/dataset/target")}
+          value={draft.targetName.value}
+          onChange={(event) => (draft.target.value = event.currentTarget.value)}
+        >
           {table.columns.map((name) => (
             <option key={name}>{name}</option>
           ))}
         </select>
       </label>
+      {canWeigh && (
+        <label class="captioned">
+          <span>How much each row counts</span>
+          <select
+            id={idOf("/dataset/weights")}
+            value={draft.rowWeights.value ?? ""}
+            onChange={(event) => (draft.rowWeights.value = event.currentTarget.value || null)}
+          >
+            <option value="">all alike</option>
+            {table.columns
+              .filter((name) => name !== draft.targetName.value)
+              .map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+          </select>
+        </label>
+      )}
       <fieldset>
         <legend>Features</legend>
         {others.slice(0, 100).map((name) => (

@@ -4,10 +4,10 @@ import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
 import { get, Problem, post } from "../api/client.ts";
 import type { Dataset, Draft, Job, Page } from "../api/types.ts";
 import type { Row } from "../job/store.ts";
-import { type Values, without } from "./field.tsx";
-import { typed } from "./fields.ts";
-import { hyperparameterFields } from "./schema.ts";
+import { askedOf, valuesOf } from "./again.ts";
+import { requestFields } from "./schema.ts";
 import { type Reading, readTable, type Table } from "./table.ts";
+import { typed, type Values, without, writtenAs } from "./typed.ts";
 
 export type Source = "paste" | "file" | "dataset";
 
@@ -23,11 +23,10 @@ export class RequestDraft {
   /** The column that says how much each row counts. */
   readonly rowWeights = signal<string | null>(null);
   readonly left = signal<ReadonlySet<string>>(new Set());
-  readonly name = signal("");
   readonly points = signal("");
   readonly hyperparameters = signal<Values>({});
-  /** What the form does not show of the job that it begins with: it is asked for again. */
-  private readonly kept = signal<Values>({});
+  /** What is asked for besides the data, the hyperparameters and the points, by name. */
+  readonly besides = signal<Values>({});
   readonly plan = signal<Draft | null>(null);
   readonly problem = signal<Problem | null>(null);
   /** Whether what is typed was refused when it was handed in; before that, faults stand at their fields only. */
@@ -66,8 +65,7 @@ export class RequestDraft {
     const dataset = this.data();
     if (!dataset) return null;
     return without({
-      ...this.kept.value,
-      name: this.name.value.trim() || undefined,
+      ...this.besides.value,
       dataset,
       hyperparameters: this.hyperparameters.value,
       predict: this.askedPoints(),
@@ -88,13 +86,11 @@ export class RequestDraft {
     };
   }
 
-  set(name: string, value: unknown): void {
-    this.hyperparameters.value = without({ ...this.hyperparameters.value, [name]: value });
-  }
-
-  async use(dataset: Dataset): Promise<void> {
+  /** Learn from a stored dataset, of whose columns these come first. */
+  async use(dataset: Dataset, first: string[] = []): Promise<void> {
     const page = await get<Page<Record<string, number>>>(`/v1/datasets/${dataset.id}/rows?limit=${PREVIEW_ROWS}`);
-    const columns = dataset.columns.map((column) => column.name);
+    const all = dataset.columns.map((column) => column.name);
+    const columns = [...first, ...all.filter((name) => !first.includes(name))];
     this.dataset.value = dataset;
     this.rowWeights.value = null;
     this.sample.value = { columns, rows: page.data.map((row) => columns.map((name) => row[name] ?? 0)) };
@@ -114,24 +110,26 @@ export class RequestDraft {
   async startFrom(id: string): Promise<void> {
     this.isReady.value = false;
     try {
-      const job = await get<Job>(`/v1/jobs/${id}`);
-      await this.use(await get<Dataset>(`/v1/datasets/${job.dataset.id}`));
-      this.rowWeights.value = job.dataset.weights;
-      const used = new Set([...(job.dataset.columns ?? []), job.dataset.target]);
-      this.target.value = job.dataset.target;
-      this.left.value = new Set((this.table.value?.columns ?? []).filter((name) => !used.has(name)));
-      this.name.value = job.name ?? "";
-      this.points.value = (job.predict ?? [])
-        .map((point) => (Array.isArray(point) ? point.join(", ") : String(point)))
-        .join("\n");
-      const { device, metadata, timeout_seconds } = job;
-      this.kept.value = without({ device, metadata, timeout_seconds: timeout_seconds ?? undefined });
-      this.hyperparameters.value = await changed(job);
+      const [job, fields] = await Promise.all([get<Job>(`/v1/jobs/${id}`), requestFields()]);
+      await this.useAs(job);
+      const asked = askedOf(job);
+      this.points.value = (job.predict ?? []).map((point) => writtenAs(point, "list")).join("\n");
+      this.besides.value = valuesOf(asked, fields.besides);
+      this.hyperparameters.value = valuesOf(asked.hyperparameters as Values, fields.hyperparameters);
     } catch (error) {
       if (error instanceof Problem) this.refused.value = error;
     } finally {
       this.isReady.value = true;
     }
+  }
+
+  /** Learn from the same columns as a job, in the same order: its weights and its points are in it, too. */
+  private async useAs({ dataset: { id, columns, target, weights } }: Job): Promise<void> {
+    await this.use(await get<Dataset>(`/v1/datasets/${id}`), columns ?? []);
+    const used = new Set([...(columns ?? []), target]);
+    this.target.value = target;
+    this.rowWeights.value = weights;
+    this.left.value = new Set((this.table.value?.columns ?? []).filter((name) => !used.has(name)));
   }
 
   async submit(): Promise<Job | null> {
@@ -163,13 +161,17 @@ export class RequestDraft {
   private data(): Values | null {
     const [table, features, target] = [this.table.value, this.features.value, this.targetName.value];
     if (!table || features.length === 0) return null;
+    const weights = table.columns.find((name) => name === this.rowWeights.value);
     if (this.source.value === "paste") {
       const rows = this.rows.value;
       const x = features.length === 1 ? rows.map((row) => row.x[0]) : rows.map((row) => row.x);
-      return { x, y: rows.map((row) => row.y), features, target };
+      return without({ x, y: rows.map((row) => row.y), features, target, weights: this.columnOf(table, weights) });
     }
-    const weights = this.rowWeights.value ?? undefined;
     return this.dataset.value ? without({ id: this.dataset.value.id, features, target, weights }) : null;
+  }
+
+  private columnOf({ columns, rows }: Table, name: string | undefined): number[] | undefined {
+    return name === undefined ? undefined : rows.map((row) => row[columns.indexOf(name)] ?? 0);
   }
 
   private askedPoints(): unknown {
@@ -179,23 +181,3 @@ export class RequestDraft {
     return lines.map((line) => typed(line, true));
   }
 }
-
-/** The hyperparameters of a job that are not as they would be without being said. */
-async function changed(job: Job): Promise<Values> {
-  const fields = await hyperparameterFields();
-  const given = job.hyperparameters as Values;
-  const others = fields.filter(({ name, fallback, kind }) => {
-    const value = given[name];
-    if (value === undefined || value === null || JSON.stringify(value) === JSON.stringify(fallback)) return false;
-    return !(
-      kind === "variants" &&
-      ["sgd", "constant"].includes((value as Values).name as string) &&
-      isBare(value as Values)
-    );
-  });
-  return Object.fromEntries(others.map(({ name }) => [name, given[name]]));
-}
-
-/** Whether a variant's settings are all off. */
-const isBare = (value: Values): boolean =>
-  Object.entries(value).every(([name, each]) => name === "name" || !each || each === "subgradient");

@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, TargetedInputEvent } from "preact";
 import type { Problem } from "../api/client.ts";
 import { idOf } from "../parts/problem.tsx";
-import { type Field, typed } from "./fields.ts";
-
-export type Values = Record<string, unknown>;
+import { faultsAt, faultsBelow, faultsIn } from "./faults.ts";
+import type { Field } from "./fields.ts";
+import { readAs, type Values, without, writtenAs } from "./typed.ts";
 
 interface FieldProps {
   field: Field;
@@ -14,15 +14,16 @@ interface FieldProps {
   onChange: (value: unknown) => void;
 }
 
-/** One hyperparameter: its name, its value or its default, a line of help, and what the server has against it. */
+/** One value of a request: its name, its value or its default, a line of help, and what the server has against it. */
 export function FieldRow(props: FieldProps) {
   const { field, pointer, value, problem, onChange } = props;
   if (field.kind === "variants") return <Variants {...props} field={field} />;
   if (field.kind === "group") return <Group {...props} field={field} />;
   const id = idOf(pointer);
-  const common = { id, "aria-describedby": `${id}-help`, "aria-invalid": Boolean(problem?.faultAt(pointer)) };
+  const faults = faultsIn(problem, pointer);
+  const common = { id, "aria-describedby": `${id}-help`, "aria-invalid": faults.length > 0 };
   return (
-    <Labelled {...{ field, pointer, problem }}>
+    <Labelled {...{ field, pointer, faults }}>
       {field.kind === "switch" && (
         <input
           {...common}
@@ -43,12 +44,12 @@ export function FieldRow(props: FieldProps) {
         </select>
       )}
       {field.kind === "several" && <Several {...props} field={field} />}
-      {(field.kind === "number" || field.kind === "text" || field.kind === "list") && (
-        <Typed common={common} field={field} value={value} onChange={onChange} />
-      )}
+      {IS_TYPED.has(field.kind) && <Typed common={common} field={field} value={value} onChange={onChange} />}
     </Labelled>
   );
 }
+
+const IS_TYPED: ReadonlySet<string> = new Set(["number", "text", "words", "list", "ranges", "pairs"]);
 
 interface TypedProps {
   common: Record<string, unknown>;
@@ -58,20 +59,19 @@ interface TypedProps {
 }
 
 /** The text stays as it was typed, whatever it is worth. */
-function Typed({ common, field, value, onChange }: TypedProps) {
-  const text = useSignal(value === undefined ? "" : asText(value));
-  return (
-    <input
-      {...common}
-      value={text.value}
-      placeholder={asText(field.fallback) || "none"}
-      autocomplete="off"
-      onInput={(event) => {
-        text.value = event.currentTarget.value;
-        onChange(typed(text.value, field.kind === "list"));
-      }}
-    />
-  );
+function Typed({ common, field: { kind, fallback }, value, onChange }: TypedProps) {
+  const text = useSignal(writtenAs(value, kind));
+  const given = {
+    ...common,
+    value: text.value,
+    placeholder: writtenAs(fallback, kind) || "none",
+    autocomplete: "off",
+    onInput: (event: TargetedInputEvent<HTMLInputElement | HTMLTextAreaElement>) => {
+      text.value = event.currentTarget.value;
+      onChange(readAs(text.value, kind));
+    },
+  };
+  return kind === "pairs" ? <textarea rows={2} {...given} /> : <input {...given} />;
 }
 
 function Several({ field, value, onChange }: FieldProps & { field: Field & { kind: "several" } }) {
@@ -99,9 +99,11 @@ function Variants({ field, pointer, value, problem, onChange }: FieldProps & { f
   const first = field.variants[0];
   const chosen = field.variants.find((variant) => variant.name === given?.name) ?? first;
   const id = idOf(pointer);
+  const faults = [...faultsAt(problem, pointer), ...faultsIn(problem, `${pointer}/name`)];
+  const isOpen = Object.keys(given ?? {}).length > 1 || faultsBelow(problem, pointer);
   return (
     <div class="nest">
-      <Labelled {...{ field, pointer, problem }}>
+      <Labelled {...{ field, pointer, faults }}>
         <select
           id={id}
           aria-describedby={`${id}-help`}
@@ -117,7 +119,7 @@ function Variants({ field, pointer, value, problem, onChange }: FieldProps & { f
         </select>
       </Labelled>
       {chosen && chosen.fields.length > 0 && (
-        <details class="behind" open={Object.keys(given ?? {}).length > 1}>
+        <details class="behind" open={isOpen}>
           <summary>Settings of {chosen.name}</summary>
           {chosen.fields.map((each) => (
             <FieldRow
@@ -140,7 +142,7 @@ function Group({ field, pointer, value, problem, onChange }: FieldProps & { fiel
   const isOn = !field.isOptional || Boolean(given);
   return (
     <div class="nest">
-      <Labelled {...{ field, pointer, problem }}>
+      <Labelled {...{ field, pointer, faults: faultsAt(problem, pointer) }}>
         {field.isOptional ? (
           <input
             id={idOf(pointer)}
@@ -172,34 +174,38 @@ function Group({ field, pointer, value, problem, onChange }: FieldProps & { fiel
 interface LabelledProps {
   field: Field;
   pointer: string;
-  problem: Problem | null;
+  faults: string[];
   children: ComponentChildren;
 }
 
-function Labelled({ field, pointer, problem, children }: LabelledProps) {
+function Labelled({ field, pointer, faults, children }: LabelledProps) {
   const id = idOf(pointer);
-  const fault = problem?.faultAt(pointer);
   return (
-    <div class={`field${fault ? " field-wrong" : ""}`}>
+    <div class={`field${faults.length > 0 ? " field-wrong" : ""}`}>
       <label for={id}>{field.name.replaceAll("_", " ")}</label>
       {children}
       <small id={`${id}-help`}>
-        {fault && <strong class="fault">{fault}. </strong>}
+        <Faults faults={faults} />
         <Help text={field.help} />
       </small>
     </div>
   );
 }
 
+/** What the service has against the value of a field. */
+export function Faults({ faults }: { faults: string[] }) {
+  return (
+    <>
+      {faults.map((fault) => (
+        <strong key={fault} class="fault">
+          {fault}.{" "}
+        </strong>
+      ))}
+    </>
+  );
+}
+
 /** Names stand between backticks. */
 function Help({ text }: { text: string }) {
   return <>{text.split("`").map((part, index) => (index % 2 ? <code key={part}>{part}</code> : part))}</>;
-}
-
-export const without = (values: Values): Values =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-
-function asText(value: unknown): string {
-  if (value === null || value === undefined) return "";
-  return Array.isArray(value) ? value.join(", ") : String(value);
 }

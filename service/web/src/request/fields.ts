@@ -1,4 +1,4 @@
-// The fields of the form, as the OpenAPI document describes hyperparameters: their kinds, defaults and lines of help.
+// The fields of the form, as the OpenAPI document describes a request: their kinds, defaults and lines of help.
 
 export interface Schema {
   $ref?: string;
@@ -9,12 +9,13 @@ export interface Schema {
   oneOf?: Schema[];
   properties?: Record<string, Schema>;
   items?: Schema;
+  additionalProperties?: Schema | boolean;
   default?: unknown;
   description?: string;
 }
 
 export type Field = { name: string; help: string; fallback: unknown } & (
-  | { kind: "number" | "text" | "list" }
+  | { kind: "number" | "text" | "words" | "list" | "ranges" | "pairs" }
   | { kind: "switch" }
   | { kind: "choice"; options: string[] }
   | { kind: "several"; options: string[] }
@@ -44,8 +45,16 @@ function fieldOf(name: string, schema: Schema, schemas: Schemas): Field {
   if (schema.type === "boolean") return { ...common, kind: "switch" };
   if (schema.type === "string" && schema.enum) return { ...common, kind: "choice", options: schema.enum };
   if (schema.type === "array" && schema.items?.enum) return { ...common, kind: "several", options: schema.items.enum };
-  if (kinds.some((each) => each.type === "array")) return { ...common, kind: "list" };
-  return { ...common, kind: kinds.some((each) => each.enum) ? "text" : "number" };
+  return { ...common, kind: kindOf(kinds) };
+}
+
+/** What is typed there: `text` is a number or a word of a few. */
+function kindOf(kinds: Schema[]): "number" | "text" | "words" | "list" | "ranges" | "pairs" {
+  const list = kinds.find((each) => each.type === "array");
+  if (list) return list.items?.type === "array" ? "ranges" : "list";
+  if (kinds.some((each) => each.additionalProperties)) return "pairs";
+  if (kinds.some((each) => each.enum)) return "text";
+  return kinds.some((each) => each.type === "string") ? "words" : "number";
 }
 
 function variantOf(schema: Schema, schemas: Schemas): { name: string; fields: Field[] } {
@@ -55,11 +64,16 @@ function variantOf(schema: Schema, schemas: Schemas): { name: string; fields: Fi
 
 const referred = (schema: Schema): string => schema.$ref?.split("/").at(-1) ?? "";
 
-/** What was typed, as JSON has it where it is a number or a list of them; else the words, which the server judges. */
-export function typed(text: string, isList = false): unknown {
-  const trimmed = text.trim().replaceAll("−", "-");
-  if (trimmed === "") return undefined;
-  const parts = trimmed.split(/[\s,;]+/).filter(Boolean);
-  if (isList && parts.every((part) => Number.isFinite(Number(part)))) return parts.map(Number);
-  return Number.isFinite(Number(trimmed)) ? Number(trimmed) : trimmed;
+export interface RequestFields {
+  hyperparameters: Field[];
+  /** What a request has besides its data, its hyperparameters and its points. */
+  besides: Field[];
+}
+
+/** Parts of a request that the form has a place of its own for. */
+const DRAWN_APART = ["dataset", "hyperparameters", "predict"];
+
+export function fieldsOfRequest(schemas: Schemas): RequestFields {
+  const besides = fieldsOf("JobRequest", schemas).filter(({ name }) => !DRAWN_APART.includes(name));
+  return { hyperparameters: fieldsOf("TrainingSpec", schemas), besides };
 }

@@ -1,10 +1,9 @@
 import type { Draft } from "../api/types.ts";
 import { bytes, count, number, seconds } from "../format.ts";
-import { FactList } from "../job/facts.tsx";
-import { Panel } from "../parts/panel.tsx";
+import { FactList, Panel } from "../parts/panel.tsx";
 import { dialOf } from "./dial.ts";
 import type { RequestDraft } from "./draft.ts";
-import type { Values } from "./field.tsx";
+import type { Values } from "./typed.ts";
 
 /** What the job would do, as the service plans it, while it is typed. */
 export function PlanView({ draft }: { draft: RequestDraft }) {

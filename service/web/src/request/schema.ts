@@ -1,13 +1,13 @@
 // The document is read once, when a form is shown for the first time.
 
 import { get } from "../api/client.ts";
-import { type Field, fieldsOf, type Schemas } from "./fields.ts";
+import { fieldsOfRequest, type RequestFields, type Schemas } from "./fields.ts";
 
-let known: Promise<Field[]> | null = null;
+let known: Promise<RequestFields> | null = null;
 
-export function hyperparameterFields(): Promise<Field[]> {
+export function requestFields(): Promise<RequestFields> {
   known ??= get<{ components: { schemas: Schemas } }>("/openapi.json")
-    .then((document) => fieldsOf("TrainingSpec", document.components.schemas))
+    .then((document) => fieldsOfRequest(document.components.schemas))
     .catch((error) => {
       known = null;
       throw error;

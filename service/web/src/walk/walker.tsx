@@ -9,6 +9,7 @@ import { number } from "../format.ts";
 import { Drawing } from "./drawing.tsx";
 import { called, shown } from "./numbers.ts";
 import { handedOn, type Walk, walkAt } from "./order.ts";
+import "./walk.css";
 
 const CLOSE = 1e-3;
 
@@ -176,7 +177,7 @@ function Guess({ edge, to, upstream, onReveal }: GuessProps) {
   }
   return (
     <form onSubmit={judge} class="inline-form">
-      <label>
+      <label class="captioned">
         <span>What goes on to {to}?</span>
         <input inputMode="decimal" value={text.value} onInput={(event) => (text.value = event.currentTarget.value)} />
       </label>
