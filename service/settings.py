@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     """Where uploads wait to be read; by default a folder next to the one where datasets are kept."""
     max_connections: int = Field(default=1000, ge=1)
     """Requests that the API works on at the same time, streams and long polls among them; more are answered 503."""
+    max_connections_per_address: int = Field(default=500, ge=0)
+    """Connections that one address may have to the API; 0 is no bound, as behind a proxy, from which all come. Where
+    there is one more, the one that was idle longest is closed; where none is idle, its requests are answered 503."""
     request_seconds: int = Field(default=10, ge=1)
     """How long a client may keep the API waiting for a request's head, or for the next 1,000 bytes of its body."""
     max_recorded_numbers: int = Field(default=100_000_000, ge=1)

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problems: whatever goes wrong, the answer has one shape and no part of the input."""
 
+import errno
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -21,12 +22,16 @@ from service.errors import (
     InvalidRequest,
     MalformedRequest,
     MethodNotAllowed,
+    OutOfResources,
     SchemaMissing,
     ServiceError,
     StorageFull,
 )
 from slope.spec import Fault, faults_of
 from slope.spec.faults import MOST_FAULTS, pointer, sentence
+
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+"""What the system says when it gives no further file, memory or process."""
 
 log = structlog.get_logger()
 
@@ -118,7 +123,13 @@ def _out_of_order(request: Request, error: Exception) -> ServiceError:
 
 def _unexpected(request: Request, error: Exception) -> ServiceError:
     log.error("unexpected error", path=request.url.path, exc_info=error)
-    return ServiceError()
+    return OutOfResources() if _is_scarcity(error) else ServiceError()
+
+
+def _is_scarcity(error: Exception) -> bool:
+    """Whether it is the system that had nothing to give. Of a thread Python says so in words only."""
+    has_no_thread = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    return isinstance(error, MemoryError) or has_no_thread or getattr(error, "errno", None) in _SCARCE
 
 
 def _allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> str:

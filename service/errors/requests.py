@@ -134,6 +134,36 @@ class TooManyRequests(ServiceError):
         super().__init__(detail, headers={"Retry-After": "1"})
 
 
+class TooManyConnections(ServiceError):
+    """The address that the request comes from has as many connections at work as one may have
+    (SLOPE_MAX_CONNECTIONS_PER_ADDRESS). Wait for answers, or end some streams, and repeat yours."""
+
+    status = 503
+    type = "too-many-connections"
+    title = "Too many connections come from one address"
+
+    def __init__(self) -> None:
+        detail = (
+            "As many connections of your address are at work as one may have: wait for answers or end streams, then"
+            " repeat the request"
+        )
+        super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class OutOfResources(ServiceError):
+    """The service has no memory, no file descriptor or no thread left for this request. Nothing was changed: repeat it
+    in a moment, or ask for less."""
+
+    status = 503
+    type = "out-of-resources"
+    title = "The service has nothing left to answer with"
+    advice = "Give the service more memory, or more open files (`ulimit -n`)"
+
+    def __init__(self) -> None:
+        detail = "There is no memory, file or thread left for this request: repeat it in a moment, or ask for less"
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
 class NotAcceptable(ServiceError):
     """`Accept` names no kind of answer that this call gives. `detail` lists those there are; `*/*` takes any."""
 

@@ -122,10 +122,15 @@ def slope(
 
 
 def module(
-    folder: Path, *command: str, environment: Mapping[str, str] | None = None, descriptors: tuple[int, ...] = ()
+    folder: Path,
+    *command: str,
+    environment: Mapping[str, str] | None = None,
+    descriptors: tuple[int, ...] = (),
+    most_files: int | None = None,
 ) -> Program:
-    """`python -m` with these words."""
-    return Program(folder, sys.executable, "-m", *command, environment=environment, descriptors=descriptors)
+    """`python -m` with these words, which may have only so many files and sockets open where that is said."""
+    limited = ("sh", "-c", f'ulimit -n {most_files} && exec "$@"', "sh") if most_files else ()
+    return Program(folder, *limited, sys.executable, "-m", *command, environment=environment, descriptors=descriptors)
 
 
 def until(condition: Callable[[], Answer], seconds: float = LIMIT_SECONDS) -> Answer:

@@ -92,13 +92,23 @@ class Serve(Service):
 class Api(Service):
     """The HTTP process on a free port."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], place: Place = nullcontext) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        place: Place = nullcontext,
+        *,
+        most_files: int | None = None,
+    ) -> None:
         """It runs at a place, and listens here all the same."""
         with supervisor.bind_socket("127.0.0.1", 0) as listener, place():
             super().__init__(f"http://127.0.0.1:{listener.getsockname()[1]}")
             descriptor = listener.fileno()
             self.program = module(
-                folder, "service.api", "--fd", str(descriptor), environment=environment, descriptors=(descriptor,)
+                *(folder, "service.api", "--fd", str(descriptor)),
+                environment=environment,
+                descriptors=(descriptor,),
+                most_files=most_files,
             )
 
 
@@ -194,9 +204,9 @@ class Cluster(Service):
         until(lambda: self.is_ready and self.readiness["workers"] == workers)
         return self
 
-    def add_api(self) -> Api:
+    def add_api(self, *, most_files: int | None = None) -> Api:
         """One more API, which may not be ready yet."""
-        api = Api(self._folder, self.environment)
+        api = Api(self._folder, self.environment, most_files=most_files)
         self._stack.enter_context(api.program)
         return api
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,7 @@ from service.api.guards.http1 import (
     Bounds,
     bounds_of,
 )
+from service.api.guards.places import Places, network_of
 from service.settings import Settings
 
 SECONDS = 10
@@ -67,8 +69,8 @@ class Service:
             for connection in list(self.state.connections):
                 cast(BoundedProtocol, connection).tick()
 
-    async def client(self) -> "Client":
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+    async def client(self, address: str = "127.0.0.1") -> "Client":
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
         client, name = Client(reader, writer), writer.get_extra_info("sockname")
         self.clients.append(client)
         await self.until(lambda: name in {cast(BoundedProtocol, each).client for each in self.state.connections})
@@ -114,8 +116,8 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(requests: int = 100, connections: int = 100) -> AsyncIterator[Service]:
-    service = Service(Bounds(SECONDS, requests, connections))
+async def serving(requests: int = 100, connections: int = 100, of_address: int = 0) -> AsyncIterator[Service]:
+    service = Service(Bounds(SECONDS, requests, connections, places=Places(of_address)))
     config = Config(cast(Any, service), ws="none", log_config=None, lifespan="off")
     config.load()
     made = partial(BoundedProtocol, service.bounds, config, service.state, {})
@@ -332,6 +334,27 @@ def test_who_takes_nothing_of_an_answer_is_given_up() -> None:
     run(test)
 
 
+@pytest.mark.parametrize(("takes", "is_given_up"), [(1, True), (100_000, False)], ids=["little", "enough"])
+def test_who_takes_a_little_of_an_answer_now_and_then_is_given_up(takes: int, is_given_up: bool) -> None:
+    async def test(service: Service) -> None:
+        await service.client()
+        connection = cast(BoundedProtocol, next(iter(service.state.connections)))
+        left, real = 10_000_000, connection.transport
+        waiting = cast(asyncio.Transport, Mock(wraps=real, get_write_buffer_size=lambda: left))
+        connection.transport = waiting
+        for _ in range(UNREAD_SECONDS + 2):
+            connection.pause_writing()
+            left -= takes
+            if takes > 50_000:
+                connection.resume_writing()
+                connection.pause_writing()
+            connection.tick()
+        assert cast(Mock, waiting).abort.called == is_given_up
+        connection.transport = real
+
+    run(test)
+
+
 def test_a_refused_client_does_not_hold_up_the_end_of_the_server() -> None:
     async def test(service: Service) -> None:
         client = await service.client()
@@ -453,6 +476,63 @@ def test_the_connection_that_was_idle_longest_gives_way(asked: bool) -> None:
         assert [(await client.answer())[0] for client in (working, younger, newest)] == [200, 200, 200]
 
     run(test, connections=3)
+
+
+def test_of_one_address_the_connection_that_was_idle_longest_gives_way() -> None:
+    async def test(service: Service) -> None:
+        other = await service.client("127.0.0.2")
+        oldest = await service.client()
+        service.tick(1)
+        younger, newest = await service.client(), await service.client()
+
+        assert await oldest.is_closed()
+        for client in (other, younger, newest):
+            await client.sends(GET)
+        assert [(await client.answer())[0] for client in (other, younger, newest)] == [200, 200, 200]
+
+    run(test, of_address=2)
+
+
+def test_an_address_whose_connections_are_all_at_work_is_told_so_and_no_other() -> None:
+    async def test(service: Service) -> None:
+        for count in (1, 2):
+            holding = await service.client()
+            await holding.sends(HOLD)
+            await service.until(lambda count=count: len(service.seen) == count)  # type: ignore[misc]
+
+        refused = await service.client()
+        await refused.sends(GET.replace(b"livez", b"v1/jobs"))
+        told, headers, body = await refused.answer()
+        assert (told, headers["retry-after"]) == (503, "1")
+        assert json.loads(body)["type"] == "/problems/too-many-connections"
+        assert await refused.is_closed()
+
+        alive, other = await service.client(), await service.client("127.0.0.2")
+        await alive.sends(GET)
+        await other.sends(GET.replace(b"livez", b"v1/jobs"))
+        assert [(await client.answer())[0] for client in (alive, other)] == [200, 200]
+
+        service.let_go.set()
+        assert (await holding.answer())[0] == 200
+        again = await service.client()
+        await again.sends(GET.replace(b"livez", b"v1/jobs"))
+        assert (await again.answer())[0] == 200
+
+    run(test, of_address=2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+    ],
+)
+def test_addresses_of_one_subscriber_are_one(one: str, other: str, are_one: bool) -> None:
+    assert (network_of(one) == network_of(other)) == are_one
 
 
 @pytest.mark.parametrize(("descriptors", "requests", "connections"), [(65_536, 1000, 65_408), (128, 64, 64)])

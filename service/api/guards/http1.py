@@ -1,5 +1,6 @@
 """HTTP/1.1 as uvicorn speaks it, with bounds: on the size of a head, on how long clients may keep it waiting, on
-requests in work and on open connections. Whatever is beyond them is answered with a problem, before any work is done.
+requests in work and on open connections, in all and of one address. Whatever is beyond them is answered with a problem,
+before any work is done.
 
 A connection waits for its client for some seconds: a tick takes one of them, and a body that comes gives some back.
 Nothing is set or cancelled for a request that comes in one piece.
@@ -7,7 +8,7 @@ Nothing is set or cancelled for a request that comes in one piece.
 
 import asyncio
 from collections.abc import Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import inf
 from time import monotonic
@@ -22,8 +23,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import Server, ServerState
 
 from service.api.guards.origins import HEADERS
+from service.api.guards.places import Places, make_room, network_of
 from service.api.problems import problem_response
-from service.errors import HeadTooLarge, MalformedRequest, ServiceError, TooManyRequests, TooSlow
+from service.errors import (
+    HeadTooLarge,
+    MalformedRequest,
+    ServiceError,
+    TooManyConnections,
+    TooManyRequests,
+    TooSlow,
+)
 from service.settings import Settings
 
 MAX_HEAD = 64 * 1024
@@ -35,7 +44,7 @@ MAX_PIPELINED = 100
 LINGER_SECONDS = 5
 """How long a client that was refused is listened to: it may still send, and would lose the answer if it could not."""
 UNREAD_SECONDS = 60
-"""How long a client may take nothing of its answer."""
+"""How long a client may take nothing of its answer, or so little that we wait all that time to write on."""
 _OTHER_DESCRIPTORS = 128
 _LOG_AGAIN_SECONDS = 10.0
 _ALWAYS_SERVED = b"/livez"
@@ -55,12 +64,16 @@ class Bounds:
     """Open at the same time: for one more, the one that has been idle longest is closed."""
     root_path: str = ""
     """Where a proxy has the service among others."""
+    places: Places = field(default_factory=Places, compare=False)
+    """The open connections by their addresses."""
 
 
 def bounds_of(settings: Settings, descriptors: int) -> Bounds:
     """What a process takes on that may have this many descriptors: some are for files, the database and the broker."""
     connections = max(descriptors - _OTHER_DESCRIPTORS, descriptors // 2)
-    return Bounds(settings.request_seconds, min(settings.max_connections, connections), connections, settings.root_path)
+    requests = min(settings.max_connections, connections)
+    places = Places(settings.max_connections_per_address)
+    return Bounds(settings.request_seconds, requests, connections, settings.root_path, places)
 
 
 class _InTurn(FlowControl):
@@ -69,15 +82,22 @@ class _InTurn(FlowControl):
     def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
         super().__init__(transport)
         self._waiting = waiting
+        self.resumed = 0
+        """How often we could write on: each time the client had taken some 50 kB."""
 
     def resume_reading(self) -> None:
         if not self._waiting:
             super().resume_reading()
 
+    def resume_writing(self) -> None:
+        self.resumed += self.write_paused
+        super().resume_writing()
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
+    flow: _InTurn
     _logged_at: ClassVar[float] = -inf
     """When the log last said that there are too many requests."""
 
@@ -100,8 +120,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._piece_size = 0
         self._linger: int | None = None
         """Seconds left until a refused client is left alone."""
-        self._unsent, self._unread = 0, 0
-        self._idle_seconds = 0
+        self._unsent, self._resumed, self._unread = 0, 0, 0
+        self.idle_seconds = 0
+        self.network: str | None = None
+        self._has_place = True
 
     @property
     def is_idle(self) -> bool:
@@ -111,8 +133,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _InTurn(transport, self.pipeline)
+        self.network = network_of(self.client[0]) if self.client else None
         if len(self.connections) > self._bounds.connections:
-            self._make_room()
+            make_room(cast(set[BoundedProtocol], self.connections - {self}))
+        self._has_place = self._bounds.places.take(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._bounds.places.leave(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._linger is not None:
@@ -133,8 +161,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return  # an offer, which is declined
         if self._head_size + self._piece_size > MAX_HEAD and self._size_of_head() > MAX_HEAD:
             raise HeadTooLarge
-        if len(self.tasks) >= self._bounds.requests and self.url not in self._always_served:
-            raise self._too_many()
+        if self.url not in self._always_served:
+            self._check_places()
         if len(self.pipeline) >= MAX_PIPELINED:
             raise MalformedRequest(
                 "The connection has sent too many requests before an answer: wait for answers, then send more"
@@ -156,7 +184,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def tick(self) -> None:
         """A second has passed."""
-        self._idle_seconds = self._idle_seconds + 1 if self.is_idle else 0
+        self.idle_seconds = self.idle_seconds + 1 if self.is_idle else 0
         if self._linger is not None:
             self._linger -= 1
             if self._linger <= 0:
@@ -207,9 +235,10 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.is_idle
 
     def _takes_nothing(self) -> bool:
-        size = self.transport.get_write_buffer_size()
-        self._unread = self._unread + 1 if size and size >= self._unsent else 0
-        self._unsent = size
+        size, resumed = self.transport.get_write_buffer_size(), self.flow.resumed
+        is_stuck = size >= self._unsent or (self.flow.write_paused and resumed == self._resumed)
+        self._unread = self._unread + 1 if size and is_stuck else 0
+        self._unsent, self._resumed = size, resumed
         return self._unread > UNREAD_SECONDS
 
     def _give_up(self) -> None:
@@ -218,12 +247,20 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _too_many(self) -> TooManyRequests:
+    def _check_places(self) -> None:
+        """Raises what a request is refused with because of all the others."""
+        if not self._has_place:
+            self._log("one address has as many connections at work as it may have", address=self.network)
+            raise TooManyConnections
+        if len(self.tasks) >= self._bounds.requests:
+            self._log("as many requests are in work as may be", requests=self._bounds.requests)
+            raise TooManyRequests
+
+    def _log(self, event: str, **what: Any) -> None:
         """The log says so every ten seconds while it lasts, so that an operator finds the reason."""
         if monotonic() > BoundedProtocol._logged_at + _LOG_AGAIN_SECONDS:
             BoundedProtocol._logged_at = monotonic()
-            log.warning("as many requests are in work as may be: more are answered 503", requests=self._bounds.requests)
-        return TooManyRequests()
+            log.warning(f"{event}: more are answered 503", **what)
 
     def _refuse(self, error: ServiceError) -> None:
         """Answer with a problem, unless an answer is under way or was given, and close."""
@@ -246,12 +283,6 @@ class BoundedProtocol(HttpToolsProtocol):
         headers = [*self.server_state.default_headers, *answer.raw_headers, *HEADERS, (b"connection", b"close")]
         lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), *(b"%b: %b" % header for header in headers)]
         return b"\r\n".join([*lines, b"", bytes(answer.body)])
-
-    def _make_room(self) -> None:
-        others = cast(set[BoundedProtocol], self.connections - {self})
-        idle = [each for each in others if each.is_idle and not each.transport.is_closing()]
-        if idle:
-            max(idle, key=lambda each: each._idle_seconds).transport.abort()
 
 
 def _without_chunks(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
