@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     """Replays, graphs of steps, pictures and audits that are computed at the same time."""
     replays_waiting: int = Field(default=8, ge=0)
     """How many more wait for their turn; beyond them the answer is 503."""
+    searches_at_once: int = Field(default=8, ge=1)
+    """Requests that may look at much and take short: searches of jobs, samples of rows, plans, points of many epochs;
+    eight times as many wait, and beyond them the answer is 503."""
+    search_seconds: float = Field(default=10.0, gt=0)
+    """A search of jobs by words, metadata or another order than that of creation is given up after this time."""
     replay_seconds: float = Field(default=60.0, gt=0)
     """Steps that would take longer to compute again, by the plan's measure, are refused."""
     replay_numbers: int = Field(default=50_000_000, ge=1)

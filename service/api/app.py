@@ -23,6 +23,7 @@ from service.api.guards.route_guards import (
     with_strict_queries,
     with_threaded_bodies,
 )
+from service.api.lanes import Lane, Lanes
 from service.api.polling.feeds import Feeds
 from service.api.polling.responses import JobResponses
 from service.api.polling.watch import Batches, JobWatch
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.feeds = Feeds(app.state.database)
     app.state.dashboard = Dashboard()
     app.state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
+    app.state.lanes = Lanes(Lane(settings.searches_at_once), Lane(settings.replays_at_once))
     app.state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
     intake = Intake(app.state.database, app.state.storage, app.state.queue, settings)
     app.state.submissions = Batches(intake.submit, most=_MOST_TOGETHER)

@@ -185,16 +185,30 @@ class UnsupportedMediaType(ServiceError):
 
 
 class TooBusy(ServiceError):
-    """As many replays, graphs, pictures and audits as the service takes are computed or wait. Wait as long as
-    `Retry-After` says, and repeat yours."""
+    """As many long requests as the service takes are under way or wait: replays, graphs, pictures, audits and
+    statistics; searches, samples and plans. Wait as long as `Retry-After` says, and repeat yours."""
 
     status = 503
     type = "too-busy"
     title = "Too much long work is asked for"
 
     def __init__(self, most: int) -> None:
-        detail = f"{most} replays, graphs, pictures and audits are under way or wait: ask again in a moment"
+        detail = f"{most} long requests of this kind are under way or wait: ask again in a moment"
         super().__init__(detail, headers={"Retry-After": "2"})
+
+
+class SearchTooLong(ServiceError):
+    """To find what the filters say takes longer than SLOPE_SEARCH_SECONDS. Give more of them, or others: `status`,
+    `dataset_id`, `sweep_id` and `name` are found without a look at every job."""
+
+    status = 422
+    type = "search-too-long"
+    title = "The search takes too long"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The search was given up, for it took too long: narrow it by status, name, dataset_id or sweep_id"
+        )
 
 
 class ClientGone(ServiceError):

@@ -38,9 +38,9 @@ def list_jobs(
     return found[:limit], job_lists.position_of(found[limit - 1], order) if len(found) > limit else None
 
 
-def cancel_jobs(database: Database, filters: Filters, *, dry_run: bool) -> Changes:
+def cancel_jobs(database: Database, filters: Filters, *, longest: float | None = None, dry_run: bool) -> Changes:
     """Cancel those of the jobs that have not ended, oldest first."""
-    changes = _selected(database, filters, OPEN)
+    changes = _selected(database, filters, OPEN, longest)
     if not dry_run and changes.job_ids:
         with database.writing() as session:
             jobs.cancel_all(session, Job.id.in_(changes.job_ids))
@@ -48,10 +48,13 @@ def cancel_jobs(database: Database, filters: Filters, *, dry_run: bool) -> Chang
     return changes
 
 
-def delete_jobs(database: Database, storage: Storage, filters: Filters, *, dry_run: bool) -> Changes:
+def delete_jobs(
+    database: Database, storage: Storage, filters: Filters, *, longest: float | None = None, dry_run: bool
+) -> Changes:
     """Delete those of the jobs that do not run and have no alias, oldest first, each by itself: what is deleted stays
     deleted."""
-    changes = _selected(database, filters, [status for status in STATUSES if status != "running"], without_alias=True)
+    still = [status for status in STATUSES if status != "running"]
+    changes = _selected(database, filters, still, longest, without_alias=True)
     if dry_run:
         return changes
     deadline, deleted = monotonic() + _LONGEST_SECONDS, []
@@ -72,12 +75,14 @@ def _is_deleted(database: Database, storage: Storage, job_id: UUID) -> bool:
     return True
 
 
-def _selected(database: Database, filters: Filters, statuses: Sequence[str], *, without_alias: bool = False) -> Changes:
+def _selected(
+    database: Database, filters: Filters, statuses: Sequence[str], longest: float | None, *, without_alias: bool = False
+) -> Changes:
     if filters.keep_all:
         raise InvalidRequest(
             "Say which jobs: give at least one of the filters of GET /v1/jobs, as `status=failed` or `name=…`"
         )
-    with database.reading() as session:
+    with database.reading(longest=longest) as session:
         matched = job_lists.count_selected(session, filters, statuses, without_alias=without_alias)
         return Changes(
             matched, job_lists.select_ids(session, filters, statuses, without_alias=without_alias, limit=MOST_CHANGED)

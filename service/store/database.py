@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,8 @@ _TURN_SECONDS, _SHORT_TURN_SECONDS = 4.0, 0.2
 """Seconds of waiting to write that a database which fails fast allows; the second on SQLite, after one such wait."""
 _QUERY_SECONDS = 2.0
 """A small query that takes longer counts as lost, where the database fails fast."""
+_STEPS_BETWEEN_LOOKS = 100_000
+"""Of SQLite's machine: about a millisecond."""
 _SILENT = "5s"
 """PostgreSQL ends a writer that is silent for this long: its host may be gone while its locks remain."""
 _BEGIN = text(
@@ -73,10 +75,14 @@ class Database:
             )
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A session whose reads see one moment of the database. It cannot write."""
+    def reading(self, *, longest: float | None = None) -> Iterator[Session]:
+        """A session whose reads see one moment of the database. It cannot write.
+
+        With `longest`, raises SearchTooLong where a statement takes more seconds.
+        """
         with translated_errors(), Session(self.reader, expire_on_commit=False) as session:
-            yield session
+            with nullcontext() if longest is None else _no_longer_than(session, longest):
+                yield session
             session.commit()  # of nothing: psycopg forgets what it has prepared when a transaction is rolled back
 
     @translated_errors()
@@ -149,6 +155,22 @@ class Database:
         if begin:
             event.listen(engine, "begin", begin)
         return engine
+
+
+@contextmanager
+def _no_longer_than(session: Session, seconds: float) -> Iterator[None]:
+    """PostgreSQL ends a statement by itself; SQLite asks now and then whether it is to go on."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL statement_timeout = {max(1, round(1000 * seconds))}"))
+        yield
+        return
+    driver, until = session.connection().connection.driver_connection, monotonic() + seconds
+    assert driver
+    driver.set_progress_handler(lambda: monotonic() > until, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 class _WriteTurns:

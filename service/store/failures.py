@@ -8,19 +8,22 @@ from service.errors import (
     DatabaseError,
     DatabaseUnavailable,
     SchemaMissing,
+    SearchTooLong,
     ServiceError,
     StorageFull,
 )
 
 
 def translated(error: SQLAlchemyError) -> ServiceError:
-    """StorageFull, SchemaMissing, DatabaseUnavailable, or another DatabaseError."""
+    """StorageFull, SearchTooLong, SchemaMissing, DatabaseUnavailable, or another DatabaseError."""
     if isinstance(error, PoolTimeout):
         return DatabaseUnavailable(error)
     if not isinstance(error, DBAPIError):
         return DatabaseError(error)
     if _is_full(error):
         return StorageFull(error.orig)
+    if _is_interrupted(error):
+        return SearchTooLong()
     if _has_no_schema(error):
         return SchemaMissing(error.orig)
     if _is_damaged(error):
@@ -31,6 +34,11 @@ def translated(error: SQLAlchemyError) -> ServiceError:
 def _is_full(error: DBAPIError) -> bool:
     """Whether there is no room left. SQLite says so in words, PostgreSQL by the class of its error."""
     return "disk is full" in str(error.orig) or type(error.orig).__name__ == "DiskFull"
+
+
+def _is_interrupted(error: DBAPIError) -> bool:
+    """Whether a statement took longer than it may: nobody else interrupts one."""
+    return str(error.orig) == "interrupted" or type(error.orig).__name__ == "QueryCanceled"
 
 
 def _has_no_schema(error: DBAPIError) -> bool:

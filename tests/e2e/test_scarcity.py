@@ -54,7 +54,10 @@ def test_500_slow_connections_leave_the_api_answering(api: Api, client: Client) 
 
 def test_more_streams_than_descriptors_are_answered_503_and_the_first_go_on(api: Api, client: Client) -> None:
     job_id = client.submit(request() | {"device": "cuda:99"}).id
-    asks = b"GET /v1/jobs/%b/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n" % str(job_id).encode()
+    asks = (
+        b"GET /v1/jobs/%b/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+        % str(job_id).encode()
+    )
     with ExitStack() as streams:
         opened = [streams.enter_context(connected(api, asks)) for _ in range(FILES)]
         told = Counter(_status(each) for each in opened)

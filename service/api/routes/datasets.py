@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, StorageDep, require_json
+from service.api.lanes import looks_at_much
 from service.api.schemas.datasets import view_dataset
 from service.api.uploads.receive import MEDIA_TYPES, Received, received_file
 from service.data import datasets, uploads
@@ -150,7 +151,7 @@ def get_dataset(dataset_id: UUID, session: SessionDep) -> DatasetView:
     return view_dataset(datasets.get_dataset(session, dataset_id))
 
 
-@router.get("/{dataset_id}/rows")
+@router.get("/{dataset_id}/rows", dependencies=[looks_at_much("sample")])
 def list_rows(
     dataset_id: UUID,
     session: SessionDep,

@@ -1,15 +1,18 @@
 """Routes for lists of jobs, and for what is done with many of them."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime
+from sqlalchemy.orm import Session
 
-from service.api.dependencies import DatabaseDep, Limit, SessionDep, StorageDep
+from service.api.dependencies import DatabaseDep, Limit, SettingsDep, StorageDep
 from service.api.documentation import document_headers
 from service.api.guards.route_guards import Family
+from service.api.lanes import is_asked, looks_at_much
 from service.api.polling.responses import tagged_response
 from service.api.schemas.jobs import view_changes, view_job_on_a_page
 from service.errors import InvalidRequest
@@ -106,14 +109,28 @@ async def _filters(
 FiltersDep = Annotated[Filters, Depends(_filters)]
 
 
+_SEARCHED = ("q", "metadata", "sort", "created_since", "created_before", "finished_since", "finished_before")
+"""What is not found by an index alone."""
+
+
+def _session(request: Request, database: DatabaseDep, settings: SettingsDep) -> Iterator[Session]:
+    """A page in the order of creation needs no bound, which would be a statement more."""
+    with database.reading(longest=settings.search_seconds if is_asked(request, *_SEARCHED) else None) as session:
+        yield session
+
+
+_SessionDep = Annotated[Session, Depends(_session, scope="function")]
+
+
 @router.get(
     "",
     response_model=Page[JobView],
     responses={304: {"description": "Not changed since that ETag"}},
     openapi_extra=document_headers("If-None-Match"),
+    dependencies=[looks_at_much(*_SEARCHED)],
 )
 def list_jobs(
-    session: SessionDep,
+    session: _SessionDep,
     filters: FiltersDep,
     sort: Sort = "-created",
     after: AfterJob = None,
@@ -133,19 +150,27 @@ def list_jobs(
     return tagged_response(page, if_none_match)
 
 
-@router.post("/cancel", status_code=202)
-def cancel_jobs(database: DatabaseDep, filters: FiltersDep, dry_run: DryRun = False) -> ChangesView:
+@router.post("/cancel", status_code=202, dependencies=[looks_at_much()])
+def cancel_jobs(
+    database: DatabaseDep, settings: SettingsDep, filters: FiltersDep, dry_run: DryRun = False
+) -> ChangesView:
     """Cancel the jobs of the filters that have not ended, oldest first: at most 1,000 in one request."""
-    return view_changes(many.cancel_jobs(database, filters, dry_run=dry_run), dry_run=dry_run)
+    changes = many.cancel_jobs(database, filters, longest=settings.search_seconds, dry_run=dry_run)
+    return view_changes(changes, dry_run=dry_run)
 
 
-@router.delete("")
+@router.delete("", dependencies=[looks_at_much()])
 def delete_jobs(
-    database: DatabaseDep, storage: StorageDep, filters: FiltersDep, dry_run: DryRun = False
+    database: DatabaseDep,
+    storage: StorageDep,
+    settings: SettingsDep,
+    filters: FiltersDep,
+    dry_run: DryRun = False,
 ) -> ChangesView:
     """Delete the jobs of the filters that do not run, with all their records: at most 1,000 in one request, oldest
     first, for at most ten seconds."""
-    return view_changes(many.delete_jobs(database, storage, filters, dry_run=dry_run), dry_run=dry_run)
+    changes = many.delete_jobs(database, storage, filters, longest=settings.search_seconds, dry_run=dry_run)
+    return view_changes(changes, dry_run=dry_run)
 
 
 def _cursor(position: Position) -> str:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Depends
 
 from service.api.dependencies import DatabaseDep, SettingsDep, StorageDep, require_json
 from service.api.examples import JOB_REQUESTS
+from service.api.lanes import looks_at_much
 from service.api.schemas.jobs import view_draft
 from service.jobs import drafts
 from service.records import continuation
@@ -15,7 +16,7 @@ from slope.spec import JobRequest
 router = APIRouter(prefix="/v1/plan", tags=["jobs"])
 
 
-@router.post("", dependencies=[Depends(require_json)])
+@router.post("", dependencies=[Depends(require_json), looks_at_much()])
 def plan_job(
     request: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
     database: DatabaseDep,

@@ -10,6 +10,7 @@ from service.api import negotiation
 from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep, TurnDep
 from service.api.files.downloads import Taking, epochs_file, steps_file
 from service.api.files.lines import epoch_lines, step_lines
+from service.api.lanes import looks_at_much
 from service.api.negotiation import json_page, page_of_lines
 from service.api.schemas.records import view_step
 from service.records import chunks, pages
@@ -43,7 +44,12 @@ async def _history_format(
 HistoryFormatDep = Annotated[HistoryFormat, Depends(_history_format)]
 
 
-@router.get("/epochs", response_model=Page[EpochView], responses=negotiation.document_formats("csv", "ndjson", "arrow"))
+@router.get(
+    "/epochs",
+    response_model=Page[EpochView],
+    responses=negotiation.document_formats("csv", "ndjson", "arrow"),
+    dependencies=[looks_at_much("points")],
+)
 def list_epochs(
     job_id: UUID,
     database: DatabaseDep,

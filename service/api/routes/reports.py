@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.dashboard import REPORT_POLICY, Dashboard
 from service.api.dependencies import DatabaseDep
+from service.api.lanes import looks_at_much
 from service.errors import DashboardNotBuilt
 from service.jobs.jobs import get_job
 from service.store.database import Database
@@ -26,7 +27,7 @@ _EPOCHS = 600
 _ROWS = 1000
 
 
-@router.get("", response_class=HTMLResponse)
+@router.get("", response_class=HTMLResponse, dependencies=[looks_at_much(lane="reports")])
 async def get_report(job_id: UUID, request: Request, database: DatabaseDep) -> Response:
     """A job as one HTML file that needs no network: what a teacher mails to a class.
 

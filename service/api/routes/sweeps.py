@@ -16,6 +16,7 @@ from service.api.dependencies import (
     require_json,
 )
 from service.api.examples import SWEEP_REQUESTS
+from service.api.lanes import looks_at_much
 from service.api.routes.jobs import IdempotencyKey
 from service.api.schemas.sweeps import view_ranked_sweep, view_sweep, view_sweep_on_a_page
 from service.errors import InvalidRequest
@@ -36,7 +37,7 @@ RankedBy = Annotated[
 ]
 
 
-@router.post("", status_code=202, dependencies=[Depends(require_json)])
+@router.post("", status_code=202, dependencies=[Depends(require_json), looks_at_much()])
 def submit_sweep(
     request: Annotated[SweepRequest, Body(openapi_examples=SWEEP_REQUESTS)],
     database: DatabaseDep,
@@ -55,7 +56,7 @@ def submit_sweep(
         return view_sweep(sweeps.get_sweep(session, accepted.sweep_id))
 
 
-@router.get("")
+@router.get("", dependencies=[looks_at_much()])
 def list_sweeps(session: SessionDep, after: After = None, limit: Limit = 50) -> Page[SweepView]:
     """Sweeps, newest first."""
     found, following = sweeps.list_sweeps(session, before=after, limit=limit)
