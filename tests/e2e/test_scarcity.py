@@ -1,4 +1,4 @@
-"""An API that has few descriptors, or no memory left, and clients that take all they can get. It answers all the same."""
+"""An API with few descriptors, or no memory left, and clients that take all they can get. It answers all the same."""
 
 import socket
 from collections import Counter
