@@ -4,7 +4,7 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,8 +40,11 @@ class StoredObject:
 class Storage(Protocol):
     """Objects by name. Raises StorageUnavailable, StorageFull, and ObjectMissing for one that is not there."""
 
-    def put(self, name: str, content: bytes | Path) -> None:
-        """Keep an object, whole and durable when this returns; a file given for it is used up."""
+    def put(self, name: str, content: bytes | Path | Iterable[bytes]) -> None:
+        """Keep an object, whole and durable when this returns; a file given for it is used up.
+
+        What raises while its parts are made leaves no object.
+        """
 
     def open(self, name: str) -> "NativeFile":
         """An object to be read from any position, and to be closed."""
@@ -69,14 +72,14 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def put(self, name: str, content: bytes | Path) -> None:
+    def put(self, name: str, content: bytes | Path | Iterable[bytes]) -> None:
         with _translated_file_errors(name):
             self._path.mkdir(parents=True, exist_ok=True)
             with self._unfinished() as unfinished:
-                if isinstance(content, bytes):
-                    unfinished.write_bytes(content)
-                else:
+                if isinstance(content, Path):
                     _move(content, unfinished)
+                else:
+                    _write(unfinished, [content] if isinstance(content, bytes) else content)
                 _flush(unfinished)
                 unfinished.rename(self._path / name)
             _flush(self._path)
@@ -92,8 +95,10 @@ class Folder:
             (self._path / name).unlink(missing_ok=True)
 
     def everything(self) -> Iterator[StoredObject]:
-        with _translated_file_errors("a list"):
-            for entry in os.scandir(self._path) if self._path.is_dir() else ():
+        if not self._path.is_dir():
+            return
+        with _translated_file_errors("a list"), os.scandir(self._path) as entries:
+            for entry in entries:
                 with suppress(FileNotFoundError):  # another has deleted it meanwhile
                     found = entry.stat()
                     yield StoredObject(entry.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
@@ -121,9 +126,9 @@ class Bucket:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def put(self, name: str, content: bytes | Path) -> None:
+    def put(self, name: str, content: bytes | Path | Iterable[bytes]) -> None:
         with _translated_object_errors(name):
-            self._store.put(name, content)
+            self._store.put(name, content if isinstance(content, bytes | Path) else iter(content))
         if isinstance(content, Path):
             content.unlink()
 
@@ -195,6 +200,19 @@ def _object_store(url: str) -> "ObjectStore":
     from obstore.store import from_url
 
     return from_url(url) if url.startswith("memory:") else from_url(url, retry_config=_RETRY)
+
+
+def read_parts(storage: Storage, name: str) -> Iterator[bytes]:
+    """An object from its begin to its end, some megabytes at a time."""
+    with storage.open(name) as file:
+        while part := file.read(_BLOCK):
+            yield part
+
+
+def _write(target: Path, parts: Iterable[bytes]) -> None:
+    with target.open("wb") as file:
+        for part in parts:
+            file.write(part)
 
 
 def _move(source: Path, target: Path) -> None:
