@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import structlog
 
 from service import logs, private
-from service.errors import DatabaseError, ServiceError
+from service.errors import DatabaseError, NotDone, ServiceError
 from service.settings import Settings, WrongSettings, get_settings, misspelt_settings
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ def ending_in_a_sentence() -> Iterator[None]:
     """Exit with 1 where the block meets what only the operator can mend: what happened, why, and what to do."""
     try:
         yield
-    except WrongSettings as error:
+    except (WrongSettings, NotDone) as error:
         sys.exit(str(error))
     except ServiceError as error:
         sys.exit(sentence(error))

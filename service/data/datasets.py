@@ -109,4 +109,4 @@ def delete_dataset(database: Database, storage: Storage, dataset_id: UUID) -> No
             get_dataset(session, dataset_id)  # another may have deleted it
             raise DatasetIsUsed
         session.commit()
-    release_numbers(storage, removed)
+    release_numbers(database, storage, removed)

@@ -17,7 +17,9 @@ import structlog
 from service.errors import ServiceError
 from service.settings import Settings
 from service.storage import Storage
+from service.store.database import Database
 from service.store.datasets import Removed
+from service.store.holds import are_objects_held
 from service.store.tables import Dataset, Job
 from slope.analysis import analysis_seconds
 from slope.data import Array
@@ -185,15 +187,16 @@ def prepare_storage(storage: Storage) -> None:
     storage.check()
 
 
-def release_numbers(storage: Storage, removed: Removed) -> None:
-    """Delete the object of a dataset that is no more, unless another shares it."""
+def release_numbers(database: Database, storage: Storage, removed: Removed) -> None:
+    """Delete the object of a dataset that is no more, unless another shares it. While a backup is made, it stays."""
     if removed.orphan:
-        delete_numbers(storage, removed.orphan)
+        delete_numbers(storage, removed.orphan, unless=lambda: database.query(are_objects_held))
 
 
-def delete_numbers(storage: Storage, object_id: UUID) -> None:
+def delete_numbers(storage: Storage, object_id: UUID, unless: Callable[[], bool] = lambda: False) -> None:
     """Delete an object that no dataset names; what cannot be deleted now is deleted as garbage later."""
     try:
-        storage.delete(object_name(object_id))
+        if not unless():
+            storage.delete(object_name(object_id))
     except ServiceError as error:
         log.warning("an object could not be deleted: it goes as garbage", object_id=str(object_id), error=str(error))

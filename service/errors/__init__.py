@@ -1,6 +1,6 @@
 """The errors of the service, by noun. Each is a sentence, and carries its HTTP status and problem type (RFC 9457)."""
 
-from service.errors.base import ServiceError, error_kinds
+from service.errors.base import NotDone, ServiceError, error_kinds
 from service.errors.datasets import (
     DatasetCameWithJob,
     DatasetIsUsed,
@@ -123,6 +123,7 @@ __all__ = [
     "MalformedRequest",
     "MethodNotAllowed",
     "NotAcceptable",
+    "NotDone",
     "NotDrawn",
     "NothingToChart",
     "ObjectMissing",

@@ -34,6 +34,10 @@ class ServiceError(Exception):
         return " ".join((getdoc(cls) or "").split())
 
 
+class NotDone(Exception):
+    """A sentence for who operates the service: what was not done, why, and what to do. No client meets it."""
+
+
 def error_kinds() -> dict[str, type[ServiceError]]:
     """Every kind of problem by its type, in the order of their statuses."""
     kinds: dict[str, type[ServiceError]] = {}

@@ -150,7 +150,7 @@ def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check 
         removed = stored.remove_inline(session, dataset_id)
         session.commit()
     if removed:
-        numbers.release_numbers(storage, removed)
+        numbers.release_numbers(database, storage, removed)
 
 
 def check_job(session: Session, job_id: UUID, check: Check | None) -> None:

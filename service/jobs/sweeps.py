@@ -157,7 +157,7 @@ def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
         removed = [stored_datasets.remove_inline(session, dataset_id) for dataset_id in sorted(learnt_from)]
         session.commit()
     for each in filter(None, removed):
-        numbers.release_numbers(storage, each)
+        numbers.release_numbers(database, storage, each)
 
 
 def _sweep(session: Session, request: SweepRequest, key: Key | None) -> Sweep:

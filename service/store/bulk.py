@@ -76,10 +76,10 @@ def _copy(connection: Connection, table: str, job_ids: Sequence[UUID], columns: 
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(COPY_HEADER + as_binary(job_ids, columns) + COPY_TRAILER)
     except psycopg.Error as error:
-        raise _wrapped(connection, statement, error) from error
+        raise as_driver_error(connection, statement, error) from error
 
 
-def _wrapped(connection: Connection, statement: str, error: psycopg.Error) -> Exception:
+def as_driver_error(connection: Connection, statement: str, error: psycopg.Error) -> Exception:
     """The error as SQLAlchemy gives those of its own statements; a connection that is gone is not used again."""
     dialect = connection.dialect
     is_gone = dialect.is_disconnect(error, None, None)  # type: ignore[arg-type]

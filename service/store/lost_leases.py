@@ -77,6 +77,15 @@ def release_lost(session: Session, lost: RunningJob, max_crashes: int, *, counts
     return True
 
 
+def release_all(session: Session, detail: str) -> int:
+    """Take every running job from whoever had it, where nobody of those is there any more. How many they were."""
+    taken = update(Job).where(Job.status == "running").values(**RETURNED)
+    rows = session.execute(taken.returning(Job.id, Job.status, Job.epochs_done)).all()
+    events.add_statuses(session, [row.id for row in rows if row.status == "queued"], "queued", detail)
+    events.add_pauses(session, {row.id: row.epochs_done for row in rows if row.status == "paused"})
+    return len(rows)
+
+
 _END_TRANSACTIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND application_name = :name AND state <> 'idle'"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service.store.database import later, now
@@ -39,6 +39,11 @@ def list_workers(session: Session) -> list[tuple[Worker, bool]]:
     """All known workers, and whether each is alive."""
     rows = session.execute(select(Worker, is_alive(session)).order_by(Worker.id))
     return [(worker, alive) for worker, alive in rows]
+
+
+def count_live(session: Session) -> int:
+    """How many workers are alive, whatever else an older or newer schema says of them."""
+    return session.scalar(select(func.count(Worker.id)).where(is_alive(session))) or 0
 
 
 def is_alive(session: Session | Connection) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from service.data import numbers
 from service.storage import Storage, StoredObject
 from service.store import datasets as stored
 from service.store.database import Database, now
+from service.store.holds import are_objects_held
 
 _GRACE = timedelta(hours=1)
 """An object is there before its row is; no upload takes as long as this between the two."""
@@ -39,7 +40,7 @@ def _unused_rows(database: Database, storage: Storage) -> list[str]:
             session.commit()
         if removed is None:
             continue
-        numbers.release_numbers(storage, removed)
+        numbers.release_numbers(database, storage, removed)
         deleted.append(numbers.object_name(removed.orphan) if removed.orphan else str(dataset_id))
     return deleted
 
@@ -58,6 +59,9 @@ def _nameless(database: Database, storage: Storage, objects: list[StoredObject])
     with database.reading() as session:
         named = stored.named_objects(session, [object_id for object_id in ids.values() if object_id])
     nameless = [name for name, object_id in ids.items() if object_id not in named]
+    if nameless:
+        is_held = database.query(are_objects_held)  # asked after the rows: see service.store.holds
+        nameless = [] if is_held else nameless
     for name in nameless:
         storage.delete(name)
     return nameless

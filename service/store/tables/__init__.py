@@ -2,6 +2,7 @@
 
 from service.store.tables.base import Table
 from service.store.tables.datasets import Dataset
+from service.store.tables.holds import Hold
 from service.store.tables.jobs import Alias, Job, Partition, Sweep
 from service.store.tables.records import Epoch, EpochExtremes, Event, Snapshot, Step
 from service.store.tables.statistics import RowPass
@@ -13,6 +14,7 @@ __all__ = [
     "Epoch",
     "EpochExtremes",
     "Event",
+    "Hold",
     "Job",
     "Partition",
     "RowPass",
