@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
@@ -48,6 +49,21 @@ def _absolute(folder: Path) -> Path:
         raise ValueError("its name is no text in UTF-8, which SQLite needs: name another folder") from error
     except RuntimeError as error:
         raise ValueError("there is no home folder here: name another folder, as in /var/lib/slope") from error
+
+
+def parse_age(text: str) -> timedelta:
+    """How old something is, as operators write it: 30d, 12h, 90m. Raises ValueError."""
+    found = _AGE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{text!r} is no age: write 30d for days, 12h for hours, 90m for minutes")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+_AGE, _UNITS = re.compile(r"(\d{1,6})([dhm])"), {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def _age(value: object) -> object:
+    return parse_age(value) if isinstance(value, str) else value
 
 
 def _upper(level: object) -> object:
@@ -111,6 +127,9 @@ class Settings(BaseSettings):
     triangle_columns: int = Field(default=128, ge=0)
     """A dataset of at most this many columns is reduced to a triangle while it is read in, from which full-batch jobs
     train without a look at its rows; 0 reduces none. Of 128 columns it takes 67 kB."""
+    retention: Annotated[timedelta | None, BeforeValidator(_age)] = None
+    """Jobs that ended longer ago, as in `30d`, `12h`, go with their records, and so do datasets without a name that no
+    job uses; the API looks for them every hour. What has a name stays. Nothing goes by default."""
     max_stored_bytes: ByteSize | None = None
     """Bytes that all datasets, those of jobs too, may take in the storage and in SQL, as in `50GiB`; no bound by
     default."""

@@ -57,6 +57,7 @@ from service.settings import Settings, get_settings
 from service.storage import storage_at
 from service.store.database import Database
 from service.upkeep.garbage import collect_garbage
+from service.upkeep.retention import prune
 
 _GARBAGE_SECONDS = 3600.0
 _MOST_TOGETHER = 64
@@ -169,6 +170,8 @@ async def _collect_garbage_hourly(app: FastAPI) -> None:
             await asyncio.wait_for(state.watch.closing.wait(), _GARBAGE_SECONDS)
             return
         try:
+            if state.settings.retention:
+                await run_in_threadpool(prune, state.database, state.storage, state.settings.retention)
             await run_in_threadpool(collect_garbage, state.database, state.storage, state.settings.spool)
         except (ServiceError, OSError) as error:  # in an hour it may go better
             log.warning("could not delete garbage", error=repr(error))

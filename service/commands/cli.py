@@ -4,11 +4,12 @@ import importlib.util
 import os
 import sys
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from service.commands import copies, prune
+from service.commands.data_dir import DataDir, use_data_dir
 from service.commands.remote import datasets, jobs, records, training
 from service.commands.remote.connection import DEFAULT_URL, Url, answering, fail, need_server
 from slope import __version__
@@ -17,10 +18,8 @@ app = typer.Typer(help="Train linear regressions as a service.", no_args_is_help
 db = typer.Typer(help="The database's schema.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(jobs.app, name="jobs")
-for commands in (training, records, datasets):
+for commands in (training, records, datasets, copies, prune):
     app.add_typer(commands.app)
-
-DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded database [default: by platform]")]
 
 
 def _version(wanted: bool) -> None:
@@ -50,7 +49,7 @@ def serve(
 ) -> None:
     """Run API, worker and broker on this machine until Ctrl-C."""
     need_server()
-    _use(data_dir)
+    use_data_dir(data_dir)
     from service.commands.serve import run_service
 
     run_service(host, port, workers)
@@ -86,7 +85,7 @@ def worker(workers: Annotated[int, typer.Option(min=1, max=256, help="Jobs train
 def upgrade(data_dir: DataDir = None) -> None:
     """Bring the database's schema to the newest version."""
     need_server()
-    _use(data_dir)
+    use_data_dir(data_dir)
     from service import startup
     from service.storage import storage_at
     from service.store import schema
@@ -118,7 +117,7 @@ def mcp(
 def doctor(data_dir: DataDir = None) -> None:
     """Tell what is well, what is not, and what to do about it."""
     need_server()
-    _use(data_dir)
+    use_data_dir(data_dir)
     from service.commands.operate import print_diagnoses
 
     print_diagnoses()
@@ -128,16 +127,10 @@ def doctor(data_dir: DataDir = None) -> None:
 def reap(data_dir: DataDir = None) -> None:
     """Do once what workers do all the time: put jobs of dead workers back, and ring again."""
     need_server()
-    _use(data_dir)
+    use_data_dir(data_dir)
     from service.commands.operate import reap_jobs
 
     reap_jobs()
-
-
-def _use(data_dir: Path | None) -> None:
-    """Name the data folder to this process and those it starts."""
-    if data_dir is not None:
-        os.environ["SLOPE_DATA_DIR"] = str(data_dir.resolve())
 
 
 def _become(module: str, *arguments: str) -> NoReturn:

@@ -152,7 +152,7 @@ def remove_inline(session: Session, dataset_id: UUID) -> Removed | None:
 
 def unused_inline(session: Session, before: datetime) -> list[UUID]:
     """Datasets that came with jobs, before a moment, and that no job refers to any more."""
-    query = select(Dataset.id).where(Dataset.is_inline, Dataset.created_at < before, _unused())
+    query = select(Dataset.id).where(Dataset.is_inline, Dataset.created_at < before, is_unused())
     return list(session.scalars(query))
 
 
@@ -178,7 +178,7 @@ def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Remove
         return None
     lock_content(session, content_hash)
     session.execute(select(Dataset.id).where(*conditions).with_for_update())  # wait for who holds it
-    gone = delete(Dataset).where(*conditions, _unused()).returning(Dataset.object_id, Dataset.numbers.is_(None))
+    gone = delete(Dataset).where(*conditions, is_unused()).returning(Dataset.object_id, Dataset.numbers.is_(None))
     row = session.execute(gone).one_or_none()
     if row is None:
         return None
@@ -186,5 +186,5 @@ def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Remove
     return Removed(object_id if had_object and not named_objects(session, [object_id]) else None)
 
 
-def _unused() -> ColumnElement[bool]:
+def is_unused() -> ColumnElement[bool]:
     return ~exists().where(Job.dataset_id == Dataset.id)

@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,7 @@ def test_a_folder_for_datasets_may_be_a_path() -> None:
         ("SLOPE_MAX_BODY_SIZE", "64MB", "max_body_size", 64_000_000),
         ("SLOPE_MAX_UPLOAD_SIZE", "1GiB", "max_upload_size", 2**30),
         ("SLOPE_UPLOAD_MEMORY", "1000000", "upload_memory", 1_000_000),
+        ("SLOPE_RETENTION", " 30d", "retention", timedelta(days=30)),
         ("SLOPE_LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("SLOPE_LOG_LEVEL", " Warning ", "log_level", "WARNING"),
         ("SLOPE_THREADS", "", "threads", 1),
@@ -122,6 +124,7 @@ def test_values_are_taken_as_people_write_them(
     [
         ("SLOPE_MAX_BODY_SIZE", "64XB", "SLOPE_MAX_BODY_SIZE=64XB cannot be used: could not interpret byte unit: XB"),
         ("SLOPE_MAX_BODY_SIZE", "0", "greater than or equal to 1"),
+        ("SLOPE_RETENTION", "30 days", "write 30d for days"),
         ("SLOPE_THREADS", "two", "SLOPE_THREADS=two cannot be used: Input should be a valid integer"),
         ("SLOPE_LEASE_SECONDS", "nan", "SLOPE_LEASE_SECONDS=nan"),
         ("SLOPE_LOG_LEVEL", "loud", "'DEBUG', 'INFO'"),
