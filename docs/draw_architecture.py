@@ -17,14 +17,14 @@ FLOORS = (
     ("charts",),
     ("prediction",),
     ("records",),
-    ("jobs", "upkeep"),
+    ("jobs", "upkeep", "monitoring"),
     ("statistics",),
     ("data",),
     ("store",),
     ("startup",),
     ("storage", "logs"),
     ("queue", "settings", "errors", "private"),
-    ("addresses",),
+    ("addresses", "redaction"),
     ("slope",),
 )
 _SAYS = {
@@ -36,6 +36,7 @@ _SAYS = {
     "records": "pages, chunks, replay, graphs",
     "jobs": "jobs and sweeps: decisions, commits",
     "upkeep": "lost jobs, garbage, doctor",
+    "monitoring": "what Prometheus scrapes",
     "statistics": "how sure a fit is",
     "data": "datasets, uploads",
     "store": "the only place with SQL",
@@ -44,6 +45,7 @@ _SAYS = {
     "queue": "the bell",
     "private": "files for one user",
     "addresses": "URLs that are set",
+    "redaction": "no secrets in logs",
     "slope": "the library: spec, engines, graph, tables, client",
 }
 

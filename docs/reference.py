@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from service.api.app import create_app
 from service.commands.cli import app as command
 from service.errors import error_kinds
+from service.monitoring import families
 from service.settings import Settings
 from slope.spec import TrainingSpec, optimizers, schedules
 from slope.spec.training import EarlyStopping, Recording
@@ -61,12 +62,34 @@ def commands() -> Iterator[str]:
     yield from _command(typer.main.get_command(command), "slope")
 
 
+def monitoring() -> Iterator[str]:
+    yield from ("# Metrics", "")
+    yield "What `GET /metrics` tells Prometheus. [How to monitor it](../how-to/monitor.md) says what to make of it."
+    for group, said in _GROUPS:
+        yield from ("", said, "", "| metric | kind | labels | what it says |", "|---|---|---|---|")
+        for family in group:
+            labels = ", ".join(f"`{label}`" for label in family.labels)
+            yield f"| `{family.sent_as}` | {family.kind} | {labels} | {_in_cell(family.help)} |"
+
+
+_GROUPS = (
+    (families.OF_PROCESS, "Of the API process that answers: add up those of several."),
+    (
+        families.OF_STATE,
+        "Of the whole service, whichever API process answers: take the largest of what several say.",
+    ),
+    (
+        families.OF_WORKERS,
+        "What workers have done since the first one began, also those that are gone. It never falls.",
+    ),
+)
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "reference/settings.md": settings,
     "reference/problems.md": problems,
     "reference/hyperparameters.md": hyperparameters,
     "reference/http.md": http,
     "reference/command.md": commands,
+    "reference/metrics.md": monitoring,
 }
 
 

@@ -58,6 +58,9 @@ class Storage(Protocol):
     def check(self) -> None:
         """Raise StorageUnavailable when nothing could be kept here."""
 
+    def free_bytes(self) -> int | None:
+        """Free space of the disk; None where that is not known."""
+
 
 @cache
 def storage_at(url: str) -> Storage:
@@ -109,6 +112,10 @@ class Folder:
             with self._unfinished() as unfinished:
                 unfinished.write_bytes(b"")
 
+    def free_bytes(self) -> int | None:
+        there = next(each for each in (self._path, *self._path.parents) if each.exists())
+        return shutil.disk_usage(there).free
+
     @contextmanager
     def _unfinished(self) -> Iterator[Path]:
         """A file that no reader takes for an object; whatever happens, none of that name stays."""
@@ -151,6 +158,9 @@ class Bucket:
     def check(self) -> None:
         with _translated_object_errors("a list"):
             next(iter(self._store.list(chunk_size=1)), None)
+
+    def free_bytes(self) -> int | None:
+        return None
 
     @property
     def _store(self) -> "ObjectStore":

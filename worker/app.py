@@ -21,6 +21,7 @@ from slope.engines.rehearsal import load_kernels
 from slope.optimizers import build_optimizer
 from slope.spec import TrainingSpec
 from worker.broker_monitor import POLL, BrokerMonitor
+from worker.counts import share_counts
 from worker.poller import JobPoller
 from worker.process import Process, current_process
 from worker.reaper import Reaper
@@ -50,6 +51,7 @@ def run_worker(slots: int) -> None:
     logs.configure_logs(process.settings)
     wait_for_schema(process.database)
     warm_up(process.settings.threads)
+    share_counts(slots)
     queues = sorted({queue_for(request) for request in process.requests_served})
     app.conf.worker_pool_start_method = "spawn" if len(process.devices) > 1 else "fork"
     warnings.filterwarnings("ignore", category=SecurityWarning)  # about root and pickle: we take nothing but JSON

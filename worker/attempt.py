@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost, StorageFull
 from service.store import workers
+from service.store.counts import Count
 from service.store.database import now
 from service.store.group_leases import GroupLease
 from service.store.leases import AttemptLease, BatchLease, JobLease
@@ -94,6 +95,7 @@ def run_attempt(process: Process, lease: AttemptLease, loaded: Loaded | None = N
             elif isinstance(lease, JobLease | BatchLease):
                 _train_jobs(process, lease, loaded or _load(process, lease), heartbeat)
         except LeaseLost:
+            process.counts[Count.LEASES_LOST] += 1
             log.warning("the work is another attempt's now")
         except ProcessStopping:
             log.warning("ended without a record: the database is away")
@@ -103,6 +105,7 @@ def run_attempt(process: Process, lease: AttemptLease, loaded: Loaded | None = N
 
 def _train_jobs(process: Process, lease: JobLease | BatchLease, loaded: Loaded, heartbeat: Heartbeat) -> None:
     jobs, batch = {job.id: job for job in loaded.jobs}, Batch(process, lease)
+    process.counts[Count.CLAIMED] += len(jobs)
 
     def begin(part: JobLease) -> JobAttempt:
         job = jobs[part.job_id]
@@ -117,6 +120,7 @@ def _train_jobs(process: Process, lease: JobLease | BatchLease, loaded: Loaded, 
 def _train_group(process: Process, lease: GroupLease, heartbeat: Heartbeat) -> None:
     def begin() -> GroupAttempt:
         loaded = _load(process, lease)
+        process.counts[Count.CLAIMED] += len(loaded.jobs)
         loaded.begin(loaded.jobs[0], heartbeat, is_alone=False)
         return GroupAttempt(process, lease, loaded.jobs, heartbeat)
 
@@ -180,7 +184,12 @@ class _Group:
         self._lease = lease
 
     def fail(self, code: str, detail: str) -> None:
-        self._process.write_when_possible(lambda session: self._lease.fail(session, code, detail))
+        def fail(session: Session) -> None:
+            failed.append(self._lease.fail(session, code, detail))
+
+        failed: list[int] = []
+        self._process.write_when_possible(fail)
+        self._process.counts[Count.FAILED] += failed[-1]
 
     def put_back(self, detail: str) -> None:
         self._process.write_when_possible(lambda session: self._lease.put_back(session, detail))

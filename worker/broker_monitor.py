@@ -7,6 +7,7 @@ from contextlib import suppress
 import psutil
 import structlog
 
+from service.store.counts import Count
 from service.upkeep import lost_jobs
 from worker.periodic import PeriodicTask
 from worker.process import Process
@@ -51,8 +52,9 @@ class BrokerMonitor:
             self._wake_pollers()
         if can_ring:
             with self._process.between_forks():
-                lost_jobs.ring_again(self._process.database, self._process.queue)
-                lost_jobs.ring_for_passes(self._process.database, self._process.queue)
+                rung = lost_jobs.ring_again(self._process.database, self._process.queue)
+                rung += lost_jobs.ring_for_passes(self._process.database, self._process.queue)
+            self._process.counts[Count.RUNG_AGAIN] += len(rung)
 
     def _note(self, has_heard: bool) -> None:
         heard_before = self.hears_broker

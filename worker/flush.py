@@ -22,9 +22,11 @@ from sqlalchemy.orm import Session
 
 from service.errors import LeaseLost
 from service.store import bulk, extremes
+from service.store.counts import ENDED, Count
 from service.store.events import Ending, JobChange, Wish
 from service.store.leases import AttemptLease, BatchLease, JobLease
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
+from worker.counts import Own
 from worker.process import Process, ProcessStopping, retry_while_away
 
 Table = TypeVar("Table", bound=Columns)
@@ -100,8 +102,9 @@ class Writer(Generic[Result]):
     at most one is under way, and its result comes with the next call.
     """
 
-    def __init__(self, stopping: Event) -> None:
+    def __init__(self, stopping: Event, counts: Own) -> None:
         self._stopping = stopping
+        self._counts = counts
         self._under_way: Future[Result] | None = None
         self.took = 0.0
         """Seconds that the last write took the database."""
@@ -133,7 +136,19 @@ class Writer(Generic[Result]):
         result = action()
         self.ended_at = monotonic()
         self.took = self.ended_at - began
+        count_flush(self._counts, self.took)
         return result
+
+
+def count_flush(counts: Own, seconds: float) -> None:
+    counts[Count.FLUSHES] += 1
+    counts[Count.FLUSH_SECONDS] += seconds
+
+
+def count_endings(counts: Own, changes: Iterable[JobChange]) -> None:
+    for change in changes:
+        if change.ending:
+            counts[ENDED[change.ending.status]] += 1
 
 
 def _in_thread(action: Callable[[], Result]) -> Future[Result]:
@@ -207,8 +222,11 @@ class Batch:
         """What has ended, and that the others are queued again. What cannot be written together is tried alone."""
         ended, back = self._ended, self._waiting
         self._ended, self._waiting = [], []
+        began = monotonic()
         try:
             self.commit(lambda session: self._write_all(session, ended, back, detail))
+            count_flush(self._process.counts, monotonic() - began)
+            count_endings(self._process.counts, chain.from_iterable(flush.changes for _, flush in ended))
         except (LeaseLost, ProcessStopping):
             raise
         except Exception as error:

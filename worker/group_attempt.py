@@ -8,6 +8,7 @@ import structlog
 
 from service.data import numbers
 from service.data.triangles import job_columns
+from service.store.counts import Count
 from service.store.events import Wish
 from service.store.group_leases import GroupLease
 from service.store.tables import Job
@@ -175,11 +176,17 @@ class GroupAttempt:
                 told[place] = rate_columns(job, self._specs[place], chosen)
         return told
 
+    def _count_epochs(self, epochs: int) -> None:
+        """All jobs of a group take the same number of steps."""
+        self._process.counts[Count.EPOCHS] += epochs
+        self._process.counts[Count.STEPS] += epochs * (self._first.planned.steps // self._first.epochs)
+
     def _take(self, found: Round) -> None:
         """Record a round: its numbers, the jobs that ended in it, and those that are to stop."""
         gone_on = [place for place in found.places.tolist() if place not in found.diverged]
         ended = [place for place in gone_on if self._training.has_ended(place)]
         self._recorder.advance(found, self._kept(found, ended))
+        self._count_epochs(int(found.counts.sum()))
         for place, findings in self._health.examine(found).items():
             self._recorder.add_findings(place, findings)
         for place, step in found.diverged.items():

@@ -14,7 +14,7 @@ from slope.columns import EpochColumns, StepColumns
 from slope.data import Array, Indices
 from slope.engines.rounds import Round
 from slope.health import Finding
-from worker.flush import Flush, Owned, Writer
+from worker.flush import Flush, Owned, Writer, count_endings
 from worker.group_progress import GroupProgress
 from worker.process import Process
 
@@ -49,7 +49,7 @@ class GroupRecorder:
         """The jobs that have not ended with a flush."""
         self._progress = progress
         self._columns: dict[int, dict[str, Any]] = {place: {} for place in job_ids}
-        self._writer: Writer[dict[UUID, Wish]] = Writer(process.stopping)
+        self._writer: Writer[dict[UUID, Wish]] = Writer(process.stopping, process.counts)
         self._forget()
 
     @property
@@ -152,6 +152,7 @@ class GroupRecorder:
                 return {}  # an earlier try has written it, and its answer was lost
             wishes = flush.write(session, self._lease, self._settings.lease_seconds)
             session.commit()
+        count_endings(self._process.counts, flush.changes)
         return wishes
 
     def _change(self, place: int, states: Array | None) -> JobChange:

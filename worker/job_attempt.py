@@ -10,6 +10,7 @@ import structlog
 from service.data import numbers
 from service.data.streamed import stream_job_data, without_rows
 from service.data.triangles import ensure_triangle, job_columns
+from service.store.counts import Count
 from service.store.leases import JobLease
 from service.store.tables import Job
 from slope.analysis import Distance, Ending, analysis_seconds
@@ -58,6 +59,7 @@ class JobAttempt:
         size = (job.dataset.rows, len(job.features))
         interval = snapshot_interval(self._spec, *size, job.planned.engine)
         self._snapshot_interval = None if keeps_every_step else interval
+        self._steps_an_epoch = job.planned.steps // job.epochs
         self._health = Health({event.code for event in job.events if event.code}, self._spec)
         self._recorder = Recorder(process, batch, lease, Progress.of(job))
 
@@ -159,6 +161,8 @@ class JobAttempt:
 
     def _take(self, block: Sequence[EpochRecord]) -> None:
         self._recorder.advance(block)
+        self._process.counts[Count.EPOCHS] += len(block)
+        self._process.counts[Count.STEPS] += len(block) * self._steps_an_epoch
         self._recorder.add_findings(self._health.examine_block(block))
         self._recorder.keep_epochs(self._kept_of(block))
         self._take_analysis(wait=0.0)

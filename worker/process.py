@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Event, Lock
 from typing import TypeVar
@@ -26,6 +26,7 @@ from service.store.database import Database
 from service.store.leases import Claimant
 from slope.answers.plan import Plan
 from slope.spec.job import requests_served
+from worker.counts import Own, own_counts
 from worker.devices import Device, available_devices
 
 Result = TypeVar("Result")
@@ -53,6 +54,11 @@ class Process:
     """Set when this process has been asked to end."""
     training_lock: Lock = field(default_factory=Lock)
     """Locked while this process trains: it does one thing after the other, whether a bell or a poll found it."""
+
+    @cached_property
+    def counts(self) -> Own:
+        """What this process has done, to be added to: `process.counts[Count.EPOCHS] += 1`."""
+        return own_counts()
 
     @property
     def storage(self) -> Storage:

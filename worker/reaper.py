@@ -7,12 +7,14 @@ from dataclasses import asdict
 import psutil
 
 from service.store import lost_leases, workers
+from service.store.counts import Count
 from service.store.lost_leases import RunningJob
 from service.store.tables import Worker
 from service.upkeep import lost_jobs
 from service.upkeep.lost_jobs import Contact
 from slope import __version__
 from worker.broker_monitor import BrokerMonitor
+from worker.counts import sum_counts
 from worker.periodic import PeriodicTask
 from worker.process import Process, memory_for_training
 
@@ -47,13 +49,15 @@ class Reaper:
         released = lost_jobs.release_jobs(database, orphans, max_crashes=crashes)
         released += lost_jobs.release_expired(database, self._contact, max_crashes=crashes)
         if released:
+            self._process.counts[Count.RELEASED] += len(released)
             self._monitor.check_soon()
 
     def _orphans(self) -> list[RunningJob]:
         """Jobs of this worker whose process has died. They need not wait for their lease to expire."""
         with self._process.database.writing() as session:
             self._contact.note_answer()  # as often as there is one: the database may be far away
-            if not workers.touch_worker(session, self._process.worker_id, hears=self._monitor.hears_broker):
+            hears, counts = self._monitor.hears_broker, sum_counts(self._process.counts)
+            if not workers.touch_worker(session, self._process.worker_id, hears=hears, counts=counts):
                 workers.add_worker(session, self._row())
             running = lost_leases.jobs_of_worker(session, self._process.worker_id)
             session.commit()

@@ -92,7 +92,7 @@ class Recorder:
         self._lease = lease
         self._progress = progress
         self._columns: dict[str, Any] = {}
-        self._writer: Writer[dict[UUID, Wish]] = Writer(process.stopping)
+        self._writer: Writer[dict[UUID, Wish]] = Writer(process.stopping, process.counts)
         self._forget()
 
     @property

@@ -16,6 +16,7 @@ from service.api.dashboard import Dashboard
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
 from service.api.guards.normalization import Addresses, Aliases, BodyLimit, Decoding, HeadAsGet, ListHeaders
+from service.api.guards.observation import Observation, RequestTimes, RouteKeeper
 from service.api.guards.origins import OriginGuard
 from service.api.guards.route_guards import (
     THREADED_AT_ONCE,
@@ -41,6 +42,7 @@ from service.api.routes import (
     kserve,
     mlflow,
     models,
+    monitoring,
     plan,
     predictions,
     records,
@@ -52,6 +54,7 @@ from service.api.routes import (
 from service.api.turns import Turns
 from service.errors import ServiceError
 from service.jobs.intake import Intake
+from service.monitoring.state import State
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import storage_at
@@ -70,6 +73,7 @@ _EXPOSED_HEADERS = (
     "Link",
     "Location",
     "Retry-After",
+    "X-Request-ID",
 )
 """Headers of answers that pages of other origins can read."""
 
@@ -87,14 +91,18 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         lifespan=_lifespan,
     )
     page_policy.set_page_policies(app.routes)
+    app.add_middleware(RouteKeeper)
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
     for guard in (Aliases, Decoding, HeadAsGet, ListHeaders):
         app.add_middleware(guard)
-    _open_to(app, settings)
+    times = RequestTimes()
+    _open_to(app, settings, times)
     app.state.settings = settings
+    app.state.request_times = times
     app.state.database = Database(settings.database, fails_fast=True)
     app.state.storage = storage_at(settings.storage)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
+    app.state.monitored = State(app.state.database, app.state.storage)
     app.state.watch = JobWatch(app.state.database)
     app.state.feeds = Feeds(app.state.database)
     app.state.dashboard = Dashboard()
@@ -125,6 +133,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         mlflow,
         devices,
         health,
+        monitoring,
         start,
     ):
         # What is included is matched twice, router by router.
@@ -135,8 +144,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     return app
 
 
-def _open_to(app: FastAPI, settings: Settings) -> None:
-    """Let the pages of the origins that are listed use the API, and nobody in who may not."""
+def _open_to(app: FastAPI, settings: Settings, times: RequestTimes) -> None:
+    """Let the pages of the origins that are listed use the API, and nobody in who may not. All who ask are seen."""
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -148,8 +157,8 @@ def _open_to(app: FastAPI, settings: Settings) -> None:
         )
     inside = app.build_middleware_stack
     # Outside of all, so that what answers unforeseen errors is guarded, too.
-    app.build_middleware_stack = lambda: Addresses(  # type: ignore[method-assign]
-        OriginGuard(inside(), settings.allowed_hosts, settings.allowed_origins), settings.root_path
+    app.build_middleware_stack = lambda: Observation(  # type: ignore[method-assign]
+        Addresses(OriginGuard(inside(), settings.allowed_hosts, settings.allowed_origins), settings.root_path), times
     )
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from service.store.failures import translated
 from service.store.postgresql import Server, postgresql_engine
@@ -125,6 +126,13 @@ class Database:
         self.writer.dispose(close=close)
         self.reader.dispose(close=close)
         self._query_engine.dispose(close=close)
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many are in use, and how many may be."""
+        pools = [each.pool for each in dict.fromkeys((self.writer, self.reader, self._query_engine))]
+        queues = list({id(pool): pool for pool in pools if isinstance(pool, QueuePool)}.values())
+        return sum(each.checkedout() for each in queues), sum(each.size() + each._max_overflow for each in queues)
 
     @property
     def _pool_seconds(self) -> float:

@@ -48,17 +48,18 @@ class GroupLease(AttemptLease):
         self.leased_jobs(session, lock=True)
         return super().write(session, *arguments, **values)
 
-    def fail(self, session: Session, code: str, detail: str) -> None:
-        """An error that nobody expected may be the fault of one job.
+    def fail(self, session: Session, code: str, detail: str) -> int:
+        """How many jobs have failed. An error that nobody expected may be the fault of one of them.
 
         So the halves of the group try separately, until the job is alone and fails alone.
         """
         job_ids = list(self.leased_jobs(session, lock=True))
         if code == "internal" and len(job_ids) > 1:
             self._split(session, job_ids, f"To be tried again in two halves: {detail}")
-        else:
-            values, ending = {"error_code": code, "error_detail": detail}, Ending("failed", detail)
-            self.change(session, [JobChange(job_id, values, ending=ending) for job_id in job_ids], 0.0)
+            return 0
+        values, ending = {"error_code": code, "error_detail": detail}, Ending("failed", detail)
+        self.change(session, [JobChange(job_id, values, ending=ending) for job_id in job_ids], 0.0)
+        return len(job_ids)
 
     def _split(self, session: Session, job_ids: list[UUID], detail: str) -> None:
         """Give locked jobs back to the queue as two groups.

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from service.store.counts import Counts, joined_counts
 from service.store.database import later, now
 from service.store.tables import Worker
 
@@ -17,16 +18,21 @@ _FORGET = timedelta(days=1)
 
 
 def add_worker(session: Session, worker: Worker) -> None:
-    """Register a worker, and forget those that died long ago."""
-    session.execute(delete(Worker).where(Worker.seen_at < now(session) - _FORGET))
+    """Register a worker, and forget those that died long ago, but for what they did."""
+    forgotten = delete(Worker).where(Worker.seen_at < now(session) - _FORGET)
+    inherited = session.execute(forgotten.returning(Worker.counts, Worker.inherited_counts))
+    worker.inherited_counts = dict(joined_counts(inherited)) or None
     worker.started_at = worker.seen_at = now(session)
     session.add(worker)
     session.flush()
 
 
-def touch_worker(session: Session, worker_id: UUID, *, hears: bool = True) -> bool:
-    """A sign of life, and whether the worker hears its broker. False when nobody of that id is registered."""
-    signs = {"seen_at": now(session), "hears_broker": hears}
+def touch_worker(session: Session, worker_id: UUID, *, hears: bool = True, counts: Counts | None = None) -> bool:
+    """A sign of life: whether the worker hears its broker, and what it has done since it began.
+
+    False when nobody of that id is registered.
+    """
+    signs = {"seen_at": now(session), "hears_broker": hears} | ({} if counts is None else {"counts": counts})
     seen = update(Worker).where(Worker.id == worker_id).values(signs).returning(Worker.id)
     return session.execute(seen).one_or_none() is not None
 

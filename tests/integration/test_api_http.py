@@ -41,7 +41,8 @@ def test_head_is_get_without_a_body_on_every_route(app: FastAPI, client: TestCli
         assert head.status_code == got.status_code, url
         assert head.content == b""
         assert head.headers.get("content-type") == got.headers.get("content-type")
-        assert head.headers.get("content-length", "0") == got.headers.get("content-length", "0"), url
+        if url != "/metrics":  # which says more each time
+            assert head.headers.get("content-length", "0") == got.headers.get("content-length", "0"), url
 
 
 def test_head_of_a_stream_does_not_wait_for_its_end(client: TestClient, database: Database) -> None:

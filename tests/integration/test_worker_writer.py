@@ -7,12 +7,14 @@ from time import sleep
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 from workbench import abandoned, change, claim, claim_group_of, columns, jobs_of, read, request, submit, submit_sweep
 
 from service.errors import LeaseLost
 from service.store import lost_leases
+from service.store.counts import Count
 from service.store.database import Database
 from service.store.tables import Epoch, Step
 from worker import flush, recorder
@@ -74,11 +76,11 @@ def train_group(process: Process, job_id: UUID, **settings: Any) -> None:
 
 
 def test_a_quick_write_is_done_at_once_by_whoever_asks_for_it() -> None:
-    assert Writer[bool](Event()).write(lambda: current_thread() is main_thread()) == [True]
+    assert Writer[bool](Event(), np.zeros(len(Count))).write(lambda: current_thread() is main_thread()) == [True]
 
 
 def test_a_write_after_a_slow_one_goes_on_beside_and_its_answer_comes_with_the_next(beside: None) -> None:
-    both, slow = Barrier(2), Writer[int](Event())
+    both, slow = Barrier(2), Writer[int](Event(), np.zeros(len(Count)))
 
     def write(answer: int) -> int:
         both.wait(30)  # who writes and who asked for it: neither waits for the other
@@ -96,7 +98,7 @@ def test_a_write_after_a_slow_one_goes_on_beside_and_its_answer_comes_with_the_n
 
 @pytest.mark.parametrize("error", [LeaseLost(), ProcessStopping(), MemoryError()])
 def test_what_a_write_beside_raises_is_raised_by_the_next(beside: None, error: Exception) -> None:
-    slow = Writer[int](Event())
+    slow = Writer[int](Event(), np.zeros(len(Count)))
 
     def fail() -> int:
         raise error

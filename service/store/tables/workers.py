@@ -27,6 +27,10 @@ class Worker(Table):
     """Bytes that one training may take."""
     hears_broker: Mapped[bool] = mapped_column(default=True, server_default=true())
     """Whether a bell would have reached it when it gave its last sign of life."""
+    counts: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    """What it has done since it began, by the names of service.store.counts."""
+    inherited_counts: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    """What those had done that were forgotten when it began."""
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
