@@ -105,7 +105,7 @@ def current_process() -> Process:
     """This process. A child has its parent's worker id, through the environment, and the rest of its own."""
     settings = get_settings()
     worker_id = UUID(os.environ.setdefault(_IDENTITY, str(uuid7())))
-    database, queue = Database(settings.database, owner=worker_id), CeleryQueue(celery_app(settings.broker))
+    database, queue = Database(settings.database, worker_id=worker_id), CeleryQueue(celery_app(settings.broker))
     return Process(settings, database, available_devices(), worker_id, queue)
 
 

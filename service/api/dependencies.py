@@ -7,7 +7,9 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request
 from sqlalchemy.orm import Session
+from starlette.types import Scope
 
+from service.access.callers import ANYBODY, Caller
 from service.api.polling.feeds import Feeds
 from service.api.polling.responses import JobResponses
 from service.api.polling.watch import JobWatch
@@ -29,9 +31,28 @@ Answer = TypeVar("Answer")
 # Dependencies that wait for nothing are `async`: FastAPI sends the others through a thread, 0.1 ms each.
 
 
-async def _database(request: Request) -> Database:
+def caller_of(scope: Scope) -> Caller:
+    """Who asks, as the guard at the door has found; anybody, where there is none."""
+    caller: Caller = scope.get("state", {}).get("caller", ANYBODY)
+    return caller
+
+
+async def _caller(request: Request) -> Caller:
+    return caller_of(request.scope)
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+def database_for(request: Request) -> Database:
+    """As the caller may see it."""
     database: Database = request.app.state.database
-    return database
+    caller = caller_of(request.scope)
+    return database.of_owner(caller.owner, sees_all=caller.sees_all)
+
+
+async def _database(request: Request) -> Database:
+    return database_for(request)
 
 
 async def _storage(request: Request) -> Storage:
@@ -54,9 +75,15 @@ async def _watch(request: Request) -> JobWatch:
     return watch
 
 
-async def _job_responses(request: Request) -> JobResponses:
+def responses_for(request: Request) -> JobResponses:
+    """Of the jobs that the caller may see."""
     responses: JobResponses = request.app.state.job_responses
-    return responses
+    caller = caller_of(request.scope)
+    return responses if caller.sees_all else responses.of_owner(caller.owner)
+
+
+async def _job_responses(request: Request) -> JobResponses:
+    return responses_for(request)
 
 
 class Turn:

@@ -55,7 +55,7 @@ def rename_dataset(database: Database, dataset_id: UUID, name: str | None) -> Da
         if dataset.is_inline:
             raise DatasetCameWithJob
         if dataset.name != name:
-            datasets.name_dataset(session, dataset_id, name)
+            datasets.name_dataset(session, dataset, name)
             session.commit()
     with database.reading() as session:
         return get_dataset(session, dataset_id)

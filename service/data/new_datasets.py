@@ -20,7 +20,7 @@ from service.data.numbers import (
 from service.errors import QuotaReached
 from service.storage import Storage
 from service.store import datasets
-from service.store.database import Database, before_commit, now
+from service.store.database import Database, before_commit, now, owner_of
 from service.store.tables import Dataset
 from slope.data import Array
 from slope.spec.data import DEFAULT_TARGET, default_features
@@ -154,7 +154,7 @@ class NewDataset:
         return {"name": self._name, "columns": columns, "notes": list(self._summary.notes), "triangle": triangle}
 
     def _described(self, session: Session) -> dict[str, Any]:
-        return self._description | {"version": datasets.next_version(session, self._name)}
+        return self._description | {"version": datasets.next_version(session, self._name, owner_of(session))}
 
     def _row(self, session: Session, object_id: UUID) -> dict[str, Any]:
         return self._described(session) | {

@@ -185,10 +185,11 @@ def experience_of(database: Database) -> Experience:
 
     Which of them will take a job, nobody knows.
     """
+    whole = database.whole
     with _reading:
-        read_at, found = _known.get(database, (-_KEPT_SECONDS, {}))
+        read_at, found = _known.get(whole, (-_KEPT_SECONDS, {}))
         if monotonic() - read_at >= _KEPT_SECONDS:
-            with database.reading() as session:
+            with whole.reading() as session:
                 found = learn(stored.select_durations(session))
-            _known[database] = monotonic(), found
+            _known[whole] = monotonic(), found
     return found

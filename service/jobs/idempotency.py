@@ -16,11 +16,13 @@ class Key:
     """A key, and the hash of the request that came with it."""
 
     text: str
+    """With the owner of what is made: two owners may use the same key. Neither has a line break in it."""
     fingerprint: str
 
     @classmethod
-    def of(cls, text: str, request: BaseModel) -> Self:
-        return cls(text, hashlib.sha256(request.model_dump_json().encode()).hexdigest())
+    def of(cls, text: str, request: BaseModel, owner: str) -> Self:
+        fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        return cls(f"{owner}\n{text}" if owner else text, fingerprint)
 
     @property
     def columns(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cachetools import TTLCache
@@ -19,7 +19,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
 from service.store import jobs
-from service.store.database import Database, now
+from service.store.database import Database, act_for, now
 from service.store.workers import Crew, live_crew
 from slope.spec import InlineData, JobRequest
 from slope.spec.job import device_for
@@ -45,11 +45,18 @@ def is_small(request: JobRequest) -> bool:
     )
 
 
+class Handed(NamedTuple):
+    """A request, and to whom the job is to belong."""
+
+    request: JobRequest
+    owner: str = ""
+
+
 @dataclass(frozen=True)
 class _Asked:
     """A request, and a draft of what it asks: that of another, where they ask the same."""
 
-    request: JobRequest
+    handed: Handed
     draft: Draft
 
 
@@ -65,24 +72,25 @@ class Intake:
         self._drafts: TTLCache[str, Draft] = TTLCache(_MOST_DRAFTS, _DRAFT_SECONDS)
         self._crew, self._crew_until = Crew([]), 0.0
 
-    def submit(self, requests: Sequence[JobRequest]) -> list[Submission | Exception]:
+    def submit(self, handed: Sequence[Handed]) -> list[Submission | Exception]:
         """Accept jobs and wake workers. For each what became of it: what is wrong with one stops no other."""
-        drafted = [self._draft(request) for request in requests]
+        drafted = [self._draft(each) for each in handed]
         self._look_for_workers()
         accepted = iter(self._accept([each for each in drafted if isinstance(each, _Asked)]))
         return [next(accepted) if isinstance(each, _Asked) else each for each in drafted]
 
-    def _draft(self, request: JobRequest) -> _Asked | Exception:
+    def _draft(self, handed: Handed) -> _Asked | Exception:
+        request = handed.request
         key = request.model_dump_json(exclude=_OWN)
         if (known := self._drafts.get(key)) is not None:
-            return _Asked(request, known)
+            return _Asked(handed, known)
         try:
             drafted = draft_job(self._database, self._storage, request, self._settings, reads_rows=False)
         except Exception as error:
             return error
         if (drafted.plan.memory_bytes or 0) <= LITTLE_MEMORY:  # others depend on the workers that there are
             self._drafts[key] = drafted
-        return _Asked(request, drafted)
+        return _Asked(handed, drafted)
 
     def _look_for_workers(self) -> None:
         if monotonic() > self._crew_until:
@@ -108,7 +116,8 @@ class Intake:
         with self._database.writing() as session:
             moment, datasets = now(session), _Datasets(session, self._storage, self._settings.max_stored_bytes)
             for each in asked:
-                row = row_of_job(each.draft, each.request, datasets.of(each.draft.sample), moment)
+                request, owner = each.handed
+                row = row_of_job(each.draft, request, datasets.of(each.draft.sample, owner), moment, owner)
                 rows.append(row)
                 warnings[row["id"]] = each.draft.warnings
             jobs.add_jobs(session, rows, warnings)
@@ -135,15 +144,17 @@ class Intake:
 
 
 class _Datasets:
-    """Those of the jobs of one transaction: who brings the same rows has the same dataset."""
+    """Those of the jobs of one transaction: an owner who brings the same rows again has the same dataset."""
 
     def __init__(self, session: Session, storage: Storage, quota: int | None) -> None:
         self._session, self._storage, self._quota = session, storage, quota
-        self._found: dict[str, UUID] = {}
+        self._found: dict[tuple[str, str], UUID] = {}
 
-    def of(self, sample: Sample) -> UUID:
+    def of(self, sample: Sample, owner: str) -> UUID:
         new = sample.new_dataset(self._storage, self._quota)
         assert new  # the rows came with the request
-        if new.content_hash not in self._found:
-            self._found[new.content_hash] = new.adopt(self._session)
-        return self._found[new.content_hash]
+        content = owner, new.content_hash
+        if content not in self._found:
+            act_for(self._session, owner)
+            self._found[content] = new.adopt(self._session)
+        return self._found[content]

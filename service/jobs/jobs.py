@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.storage import Storage
 from service.store import aliases, bulk, jobs, workers
 from service.store import datasets as stored
-from service.store.database import Database, now
+from service.store.database import Database, now, owner_of
 from service.store.jobs import Outline, Predictions
 from service.store.tables import Job
 from slope.spec import InlineData, JobRequest
@@ -59,7 +59,7 @@ class Submission:
 def find_submission(database: Database, request: JobRequest, key: str) -> Submission | None:
     """What an earlier request with the key has created, whatever has become of all that it named."""
     with database.reading() as session:
-        job = Key.of(key, request).made(session, Job)
+        job = Key.of(key, request, database.owner).made(session, Job)
         return Submission.again(job) if job else None
 
 
@@ -76,7 +76,7 @@ def submit_job(
     """Accept a training job and wake a worker. With a key, the same request twice makes one job."""
     begun = start.begin(request) if start else request
     drafted = draft_job(database, storage, begun, settings, reads_rows=False)
-    named = None if key is None else Key.of(key, request)
+    named = None if key is None else Key.of(key, request, database.owner)
     new = drafted.sample.new_dataset(storage, settings.max_stored_bytes)
     with ensure_stored(database, new), database.writing() as session:
         if named and (earlier := named.earlier(session, Job)):
@@ -187,7 +187,8 @@ def reason_to_wait(job: Job, devices: Mapping[str, bool]) -> str | None:
 
 def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | None, start: Start | None = None) -> UUID:
     dataset_id = drafted.sample.lock_dataset(session, new)
-    row = row_of_job(drafted, drafted.request, dataset_id, now(session)) | (key.columns if key else {})
+    row = row_of_job(drafted, drafted.request, dataset_id, now(session), owner_of(session))
+    row |= key.columns if key else {}
     if start:
         row |= {"initial_from": start.origin, "checkpoint": start.state}
     jobs.add_job(session, row, drafted.warnings)
@@ -197,11 +198,12 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | No
     return job_id
 
 
-def row_of_job(drafted: Draft, request: JobRequest, dataset_id: UUID, moment: datetime) -> dict[str, Any]:
+def row_of_job(drafted: Draft, request: JobRequest, dataset_id: UUID, moment: datetime, owner: str) -> dict[str, Any]:
     """Of a new job, by column. The request says what the draft may not: what is asked of the same by another job."""
     sample = drafted.sample
     return {
         "id": uuid7(),
+        "owner": owner,
         "created_at": moment,
         "rung_at": moment,
         "name": request.name,

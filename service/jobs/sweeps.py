@@ -21,7 +21,7 @@ from service.settings import Settings
 from service.storage import Storage
 from service.store import aliases, jobs, sweeps
 from service.store import datasets as stored_datasets
-from service.store.database import Database, now
+from service.store.database import Database, now, owner_of
 from service.store.sweeps import Rank
 from service.store.tables import Job, Sweep
 from slope.analysis import document_of
@@ -63,7 +63,7 @@ def submit_sweep(
     """Accept a sweep, all of its jobs or none. With a key, the same request twice makes one sweep."""
     sample = sample_for_sweep(database, storage, request)
     drafted = _drafted(database, request, sample, settings)
-    named = None if key is None else Key.of(key, request)
+    named = None if key is None else Key.of(key, request, database.owner)
     new = sample.new_dataset(storage, settings.max_stored_bytes)
     with ensure_stored(database, new), database.writing() as session:
         if named and (earlier := named.earlier(session, Sweep)):
@@ -163,6 +163,7 @@ def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
 def _sweep(session: Session, request: SweepRequest, key: Key | None) -> Sweep:
     return Sweep(
         id=uuid7(),
+        owner=owner_of(session),
         created_at=now(session),
         **(key.columns if key else {}),
         name=request.name,
@@ -176,6 +177,7 @@ def _sweep(session: Session, request: SweepRequest, key: Key | None) -> Sweep:
 def _rows(sweep: Sweep, sample: Sample, dataset_id: UUID, drafted: Sequence[Member]) -> list[dict[str, Any]]:
     """The jobs by column. Where there are more to ring for than can be waited for, nobody has heard of the last."""
     shared = {
+        "owner": sweep.owner,
         "created_at": sweep.created_at,
         "rung_at": sweep.created_at,
         "sweep_id": sweep.id,

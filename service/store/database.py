@@ -5,6 +5,7 @@ import importlib.util
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,14 @@ from time import monotonic, sleep
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
+from cachetools import LRUCache
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from service.store.failures import translated
+from service.store.ownership import OWNER, engine_of_owner, rule_by_owner
 from service.store.postgresql import Server, postgresql_engine
 
 Arguments = ParamSpec("Arguments")
@@ -33,6 +36,7 @@ _STEPS_BETWEEN_LOOKS = 100_000
 """Of SQLite's machine: about a millisecond."""
 _SILENT = "5s"
 """PostgreSQL ends a writer that is silent for this long: its host may be gone while its locks remain."""
+_MOST_VIEWS = 1000
 _BEGIN = text(
     "SELECT clock_timestamp() FROM set_config('idle_in_transaction_session_timeout', :silence, true) AS silence,"
     " set_config('lock_timeout', :turn, true) AS turn"
@@ -54,21 +58,27 @@ class Database:
     What fails leaves `reading`, `writing` and `query` as an error of the service: see `translated_errors`.
     """
 
-    def __init__(self, url: str, *, owner: UUID | None = None, fails_fast: bool = False) -> None:
-        """`owner` names its connections on PostgreSQL, so that those of a lost worker can be found.
+    def __init__(self, url: str, *, worker_id: UUID | None = None, fails_fast: bool = False) -> None:
+        """`worker_id` names its connections on PostgreSQL, so that those of a lost worker can be found.
 
         `fails_fast`: raise within 5 s rather than wait for a database that does not answer.
         """
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._fails_fast = fails_fast
+        self.owner = ""
+        """To whom belongs what is made in it: see `of_owner`."""
+        self._base: Database | None = None
+        self._views: LRUCache[tuple[str, bool], Database] = LRUCache(_MOST_VIEWS)
         if self.is_sqlite:
             begin = _WriteTurns().begin if fails_fast else _begin_writing
             self.writer, self.reader = self._sqlite(begin), self._sqlite(_begin_reading, query_only=True)
             self._query_engine = self._sqlite(None, query_only=True)
         else:
             server = Server() if fails_fast else None
-            engine = partial(postgresql_engine, self.url, owner=owner, server=server, pool_seconds=self._pool_seconds)
+            engine = partial(
+                postgresql_engine, self.url, worker_id=worker_id, server=server, pool_seconds=self._pool_seconds
+            )
             self.writer = engine(pool_pre_ping=True, pool_size=20, max_overflow=20)
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._query_engine = engine(
@@ -120,6 +130,31 @@ class Database:
                 turn = f"{_TURN_SECONDS}s" if self._fails_fast else "0"
                 session.info["now"] = session.scalar(_BEGIN, {"silence": _SILENT, "turn": turn})
             yield session
+
+    @property
+    def whole(self) -> "Database":
+        """The one of which this is an owner's view."""
+        return self._base or self
+
+    def of_owner(self, owner: str, *, sees_all: bool) -> "Database":
+        """The same database for somebody: what is made there is the owner's, and nothing else is there to be seen.
+
+        With `sees_all`, everything is.
+        """
+        if sees_all and not owner:
+            return self.whole
+        if (found := self._views.get((owner, sees_all))) is None:
+            found = self._views[owner, sees_all] = self._view(owner, sees_all=sees_all)
+        return found
+
+    def _view(self, owner: str, *, sees_all: bool) -> "Database":
+        view = copy(self.whole)
+        view._base, view.owner = self.whole, owner
+        rule = (lambda engine: engine) if sees_all else rule_by_owner
+        view.writer = engine_of_owner(rule(view.writer), owner)
+        view.reader = engine_of_owner(rule(view.reader), owner)
+        view._query_engine = engine_of_owner(rule(view._query_engine), owner)
+        return view
 
     def dispose(self, *, close: bool = True) -> None:
         """Drop the pooled connections; with close=False those of a parent process are left alone."""
@@ -229,6 +264,17 @@ def _sqlite_driver() -> Any:
 def before_commit(session: Session, act: Callable[[], None]) -> None:
     """Let something be done when the session is about to commit for the first time."""
     event.listen(session, "before_commit", lambda _session: act(), once=True)
+
+
+def owner_of(session: Session) -> str:
+    """To whom belongs what is made in a session."""
+    owner: str | None = session.info.get(OWNER)
+    return session.get_bind().get_execution_options().get(OWNER, "") if owner is None else owner
+
+
+def act_for(session: Session, owner: str) -> None:
+    """Let what is made in a session from now on belong to an owner."""
+    session.info[OWNER] = owner
 
 
 def now(session: Session) -> datetime:

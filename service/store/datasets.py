@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session, defaultload, selectinload, undefer
 
+from service.store.database import owner_of
 from service.store.tables import Dataset, Job
 
 _ADDING = int.from_bytes(b"datasets")
@@ -18,11 +19,17 @@ _INSERT = insert(Dataset.metadata.tables["datasets"])
 """Of the table, not the class: the ORM would take twice as long."""
 _INLINE = (
     select(Dataset.id)
-    .where(Dataset.content_hash == bindparam("content_hash"), Dataset.is_inline.is_(True))
+    .where(
+        Dataset.content_hash == bindparam("content_hash"),
+        Dataset.is_inline.is_(True),
+        Dataset.owner == bindparam("owner"),
+    )
     .limit(1)
     .with_for_update(read=True, key_share=True)
 )
 """Built once: every job with data of its own asks for it."""
+_ALL, _ALL_JOBS = Dataset.__table__, Job.__table__
+"""Those of everybody: an object has the numbers of all datasets of its content."""
 with_numbers = defaultload(Job.dataset).undefer(Dataset.numbers)
 """Reads with a job those of its dataset, where they are in its row."""
 with_numbers_once = selectinload(Job.dataset).undefer(Dataset.numbers)
@@ -37,25 +44,26 @@ def find_dataset(session: Session, dataset_id: UUID, *, with_triangle: bool = Fa
 
 
 def find_named(session: Session, name: str, version: int | None) -> UUID | None:
-    """The dataset of this name and version, or the newest of this name."""
-    query = select(Dataset.id).where(Dataset.name == name)
+    """The dataset of this name and version, or the newest of this name. A name is its owner's."""
+    query = select(Dataset.id).where(Dataset.owner == owner_of(session), Dataset.name == name)
     if version is not None:
         query = query.where(Dataset.version == version)
     return session.scalar(query.order_by(Dataset.version.desc()).limit(1))
 
 
-def next_version(session: Session, name: str | None) -> int | None:
-    """Of a name, which nobody else gives a dataset until the transaction ends; None for no name."""
+def next_version(session: Session, name: str | None, owner: str) -> int | None:
+    """Of an owner's name, which nobody else gives a dataset until the transaction ends; None for no name."""
     if name is None:
         return None
-    _take_lock(session, int.from_bytes(sha256(name.encode()).digest()[:8], signed=True))
-    return 1 + (session.scalar(select(func.max(Dataset.version)).where(Dataset.name == name)) or 0)
+    _take_lock(session, int.from_bytes(sha256(f"{owner}/{name}".encode()).digest()[:8], signed=True))
+    newest = select(func.max(Dataset.version)).where(Dataset.owner == owner, Dataset.name == name)
+    return 1 + (session.scalar(newest) or 0)
 
 
-def name_dataset(session: Session, dataset_id: UUID, name: str | None) -> None:
-    """Let a dataset have another name, of which it is the newest version."""
-    version = next_version(session, name)
-    session.execute(update(Dataset).where(Dataset.id == dataset_id).values(name=name, version=version))
+def name_dataset(session: Session, dataset: Dataset, name: str | None) -> None:
+    """Let a dataset have another name, of which it is its owner's newest version."""
+    version = next_version(session, name, dataset.owner)
+    session.execute(update(Dataset).where(Dataset.id == dataset.id).values(name=name, version=version))
 
 
 def load_whole(session: Session, dataset: Dataset) -> None:
@@ -86,17 +94,18 @@ def select_datasets(session: Session, *, name: str | None, before: UUID | None, 
 
 def add_dataset(session: Session, values: dict[str, Any]) -> None:
     """Add a dataset, by column."""
-    session.connection().execute(_INSERT, values)
+    session.connection().execute(_INSERT, {"owner": owner_of(session)} | values)
 
 
 def with_content(connection: Connection, content_hash: str) -> UUID | None:
-    return connection.scalar(select(Dataset.id).where(Dataset.content_hash == content_hash))
+    """A dataset of this content, whoever has it."""
+    return connection.scalar(select(_ALL.c.id).where(_ALL.c.content_hash == content_hash).limit(1))
 
 
 def stored_bytes(session: Session) -> int:
     """What all datasets take. Nobody else can add one within a quota until the transaction ends."""
     _take_lock(session, _ADDING)
-    objects = select(func.max(Dataset.size).label("size")).group_by(Dataset.object_id).subquery()
+    objects = select(func.max(_ALL.c.size).label("size")).group_by(_ALL.c.object_id).subquery()
     return session.scalar(select(func.coalesce(func.sum(objects.c.size), 0))) or 0
 
 
@@ -111,18 +120,19 @@ def lock_content(session: Session, content_hash: str) -> UUID | None:
     So no two objects of one content are made, and of two who remove its last datasets one sees that it is the last.
     """
     _take_lock(session, int.from_bytes(bytes.fromhex(content_hash)[:8], signed=True))
-    in_object = (Dataset.content_hash == content_hash, Dataset.numbers.is_(None))
-    return session.scalar(select(Dataset.object_id).where(*in_object).limit(1))
+    in_object = (_ALL.c.content_hash == content_hash, _ALL.c.numbers.is_(None))
+    return session.scalar(select(_ALL.c.object_id).where(*in_object).limit(1))
 
 
 def lock_inline(session: Session, content_hash: str) -> UUID | None:
-    """A dataset of this content that came with a job, which nobody can delete until the transaction ends."""
-    return session.connection().scalar(_INLINE, {"content_hash": content_hash})
+    """The owner's dataset of this content that came with a job, which nobody can delete until the transaction ends."""
+    return session.connection().scalar(_INLINE, {"content_hash": content_hash, "owner": owner_of(session)})
 
 
 def select_named(session: Session, content_hash: str, name: str | None) -> list[Dataset]:
-    """Datasets of this content that somebody has uploaded under this name, or without one."""
-    query = select(Dataset).where(Dataset.content_hash == content_hash, ~Dataset.is_inline)
+    """The owner's datasets of this content that were uploaded under this name, or without one."""
+    own = (Dataset.owner == owner_of(session), ~Dataset.is_inline)
+    query = select(Dataset).where(Dataset.content_hash == content_hash, *own)
     named = query.where(Dataset.name.is_not_distinct_from(name)).options(undefer(Dataset.columns))
     return list(session.scalars(named.order_by(Dataset.id)))
 
@@ -158,7 +168,7 @@ def unused_inline(session: Session, before: datetime) -> list[UUID]:
 
 def named_objects(session: Session, among: Sequence[UUID]) -> set[UUID]:
     """Those of some objects that a dataset has its numbers in."""
-    return set(session.scalars(select(Dataset.object_id).where(Dataset.object_id.in_(among)).distinct()))
+    return set(session.scalars(select(_ALL.c.object_id).where(_ALL.c.object_id.in_(among)).distinct()))
 
 
 def _lock(session: Session, *conditions: ColumnElement[bool]) -> UUID | None:
@@ -187,4 +197,4 @@ def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Remove
 
 
 def is_unused() -> ColumnElement[bool]:
-    return ~exists().where(Job.dataset_id == Dataset.id)
+    return ~exists().where(_ALL_JOBS.c.dataset_id == Dataset.id)

@@ -44,35 +44,35 @@ log = structlog.get_logger()
 def postgresql_engine(
     url: URL,
     *,
-    owner: UUID | None,
+    worker_id: UUID | None,
     server: "Server | None",
     pool_seconds: float,
     longest: float = inf,
     **options: Any,
 ) -> Engine:
-    """`owner` names its connections. With a server, statements are given up after `longest` seconds."""
+    """`worker_id` names its connections. With a server, statements are given up after `longest` seconds."""
     defaults = _TCP | {"connect_timeout": CONNECT_SECONDS} if server else _TCP
     limits = {name: value for name, value in defaults.items() if name not in url.query}
     spoken = url.difference_update_query(["prepare_threshold"])  # no word of libpq: it is set below
     engine = create_engine(spoken, pool_timeout=pool_seconds, connect_args=limits, **options)
     event.listen(engine, "connect", _prepare_nothing_behind_a_pooler)
-    if owner:
-        event.listen(engine, "do_connect", partial(_name_connection, owner))
+    if worker_id:
+        event.listen(engine, "do_connect", partial(_name_connection, worker_id))
     if server:
         event.listen(engine, "do_connect", partial(_connect, server, longest))
     return engine
 
 
-def connection_name(owner: UUID, process_id: int) -> str:
+def connection_name(worker_id: UUID, process_id: int) -> str:
     """What PostgreSQL calls the connections of one process."""
-    return f"slope {owner} {process_id}"
+    return f"slope {worker_id} {process_id}"
 
 
 def _name_connection(
-    owner: UUID, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+    worker_id: UUID, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
 ) -> None:
     """Late, for a child has its parent's engine and a process id of its own."""
-    parameters["application_name"] = connection_name(owner, os.getpid())
+    parameters["application_name"] = connection_name(worker_id, os.getpid())
 
 
 def _prepare_nothing_behind_a_pooler(connection: Any, _record: object) -> None:

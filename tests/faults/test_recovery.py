@@ -180,7 +180,7 @@ def test_a_writer_that_stands_still_in_the_middle_of_its_rows_does_not_keep_its_
     worker_id = uuid4()
     mine = claim(database, submit(database), worker_id=worker_id, process_id=os.getpid(), lease_seconds=-1.0)
     assert mine
-    worker = Database(database_url, owner=worker_id)
+    worker = Database(database_url, worker_id=worker_id)
     with worker.writer.connect() as connection:
         connection.execute(update(Job).where(Job.id == mine.job_id).values(cancel_requested=False))
         frozen = connection.connection.driver_connection

@@ -14,7 +14,7 @@ from workbench import LECTURE, FakeQueue, at_once, change, read, request, rows_o
 from service.data.new_datasets import NewDataset
 from service.errors import DatabaseError, DatabaseUnavailable, QuotaReached
 from service.jobs import intake
-from service.jobs.intake import Intake, is_small
+from service.jobs.intake import Handed, Intake, is_small
 from service.jobs.jobs import Submission
 from service.settings import Settings
 from service.store import workers
@@ -24,9 +24,13 @@ from service.upkeep import lost_jobs
 from slope.spec import JobRequest
 
 
-def requests(count: int, **own: Any) -> list[JobRequest]:
+def handed(wanted: dict[str, Any]) -> Handed:
+    return Handed(JobRequest.model_validate(wanted))
+
+
+def requests(count: int, **own: Any) -> list[Handed]:
     """Of the same, with names of their own."""
-    return [JobRequest.model_validate(LECTURE | own | {"name": f"job {number}"}) for number in range(count)]
+    return [handed(LECTURE | own | {"name": f"job {number}"}) for number in range(count)]
 
 
 def accepted(found: Sequence[Submission | Exception]) -> list[UUID]:
@@ -66,9 +70,9 @@ def test_jobs_that_come_together_are_committed_together(together: Intake, databa
 
 def test_each_has_what_it_asked_for_though_drafts_are_shared(together: Intake, database: Database) -> None:
     asked = [
-        JobRequest.model_validate(LECTURE | {"predict": [3.0], "metadata": {"own": "1"}}),
-        JobRequest.model_validate(LECTURE | {"predict": [5.0], "timeout_seconds": 7.0}),
-        JobRequest.model_validate(request(epochs=3)),
+        handed(LECTURE | {"predict": [3.0], "metadata": {"own": "1"}}),
+        handed(LECTURE | {"predict": [5.0], "timeout_seconds": 7.0}),
+        handed(request(epochs=3)),
     ]
 
     first, second, third = (read(database, job_id) for job_id in accepted(together.submit(asked)))
@@ -109,8 +113,8 @@ def test_what_is_wrong_with_one_stops_no_other(
     monkeypatch.setattr(NewDataset, "adopt", refuse_wide)
     first, second = requests(2)
 
-    found = together.submit([first, JobRequest.model_validate(request(engine="composed", loss="huber")), second])
-    also = together.submit([first, JobRequest.model_validate(request()), second])
+    found = together.submit([first, handed(request(engine="composed", loss="huber")), second])
+    also = together.submit([first, handed(request()), second])
 
     assert [type(each).__name__ for each in found] == ["Submission", "InvalidRequest", "Submission"]
     assert [type(each).__name__ for each in also] == ["Submission", "QuotaReached", "Submission"]

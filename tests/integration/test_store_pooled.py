@@ -114,7 +114,7 @@ def test_what_one_transaction_sets_is_not_set_in_the_next(pooled: Database) -> N
 
 def test_a_job_is_trained(pooled_url: str, settings: Settings, queue: FakeQueue) -> None:
     worker_id = uuid7()
-    database = Database(pooled_url, owner=worker_id)
+    database = Database(pooled_url, worker_id=worker_id)
     process = Process(settings, database, [Device("cpu", "the test's")], worker_id, queue)
     for _ in range(_OFTEN // 2):
         job_id = submit(database, LECTURE)

@@ -15,6 +15,7 @@ from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.dependencies import caller_of
 from service.api.problems import problem_response
 from service.errors import BodyTooLarge, MalformedRequest, ServiceError, UnsupportedMediaType
 from service.store import aliases
@@ -64,7 +65,8 @@ class Aliases:
 
     async def _answer(self, found: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            job_id = await to_thread.run_sync(_aliased_job, scope["app"].state.database, found[2])
+            state = scope["app"].state
+            job_id = await to_thread.run_sync(_aliased_job, state.database, found[2], caller_of(scope).owner)
         except ServiceError as error:
             await problem_response(scope, error)(scope, receive, send)
             return
@@ -76,8 +78,8 @@ class Aliases:
         await self._app({**scope, "path": path}, receive, send)
 
 
-def _aliased_job(database: Database, name: str) -> UUID | None:
-    return database.query(aliases.find_aliased_job, name)
+def _aliased_job(database: Database, name: str, owner: str) -> UUID | None:
+    return database.query(aliases.find_aliased_job, name, owner)
 
 
 class ListHeaders:

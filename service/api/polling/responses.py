@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from service.api.polling.watch import Batches, JobWatch
 from service.api.schemas.jobs import view_job
-from service.errors import JobHasChanged
+from service.errors import JobHasChanged, JobNotFound
 from service.jobs import jobs
 from service.jobs.jobs import Check, Submission
 from service.store import jobs as stored
@@ -73,6 +74,7 @@ class JobResponse:
     tag: str
     body: bytes
     status: str
+    owner: str
 
     @property
     def is_final(self) -> bool:
@@ -89,9 +91,23 @@ class JobResponses:
         self._versions = Versions(database)
         self._kept: LRUCache[UUID, JobResponse] = LRUCache(_MOST_KEPT)
         self._threads = CapacityLimiter(_THREADS)
+        self._owner: str | None = None
+        """Whose jobs alone are answered; None for all."""
+
+    def of_owner(self, owner: str) -> "JobResponses":
+        """The same answers, for whom there are no jobs but the owner's."""
+        own = copy(self)
+        own._owner = owner
+        return own
 
     async def of(self, job_id: UUID) -> JobResponse:
         """The answer for the job as it stands. Raises JobNotFound."""
+        answer = await self._answer(job_id)
+        if self._owner not in (None, answer.owner):
+            raise JobNotFound(job_id)
+        return answer
+
+    async def _answer(self, job_id: UUID) -> JobResponse:
         kept = self._kept.get(job_id)
         if kept and await self._versions.of(job_id) == kept.version:
             return kept
@@ -126,7 +142,8 @@ class JobResponses:
 
 
 def _response(job: Job, reason: str | None) -> JobResponse:
-    return JobResponse(job.version, etag(job, reason), view_job(job, reason).model_dump_json().encode(), job.status)
+    body = view_job(job, reason).model_dump_json().encode()
+    return JobResponse(job.version, etag(job, reason), body, job.status, job.owner)
 
 
 class Versions:

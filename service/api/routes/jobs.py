@@ -13,7 +13,9 @@ from service.api.dependencies import (
     QueueDep,
     StorageDep,
     WaitDep,
+    database_for,
     require_json,
+    responses_for,
     wait_seconds,
 )
 from service.api.documentation import document_headers
@@ -22,7 +24,7 @@ from service.api.polling.responses import IfMatchDep, JobResponse, JobResponses,
 from service.api.polling.watch import Batches
 from service.api.schemas.jobs import view_job
 from service.jobs import changes, jobs, pauses
-from service.jobs.intake import is_small
+from service.jobs.intake import Handed, is_small
 from service.jobs.jobs import Submission
 from service.jobs.starts import Start
 from service.records import continuation
@@ -42,15 +44,15 @@ IdempotencyKey = Annotated[
 class Desk:
     """Where requests for jobs are handed in."""
 
-    def __init__(self, state: State, wait: float, key: str | None) -> None:
-        self._state = state
+    def __init__(self, state: State, database: Database, responses: JobResponses, wait: float, key: str | None) -> None:
+        self._state, self._database, self._responses = state, database, responses
         self._wait = wait
         self._key = key
 
     async def submit(self, request: JobRequest, start: Start | None = None) -> Response:
         """202 with the job, or 200 where it has ended while the client waited."""
         submission = await self._submission(request, start)
-        answer = await self._state.job_responses.final(submission, self._wait)
+        answer = await self._responses.final(submission, self._wait)
         headers = {"Location": f"{self._state.settings.root_path}/v1/jobs/{submission.job_id}"}
         if submission.replayed:
             headers["Idempotency-Replayed"] = "true"
@@ -60,23 +62,23 @@ class Desk:
     async def _submission(self, request: JobRequest, start: Start | None) -> Submission:
         """Of a small job together with others that come now."""
         if start is None and self._key is None and is_small(request):
-            together: Batches[JobRequest, Submission] = self._state.submissions
-            return await together.of(request)
+            together: Batches[Handed, Submission] = self._state.submissions
+            return await together.of(Handed(request, self._database.owner))
         return await run_in_threadpool(self._accept, request, start)
 
     def _accept(self, request: JobRequest, start: Start | None) -> Submission:
-        state = self._state
+        state, database = self._state, self._database
         if start is None and request.initial_from:
-            if self._key and (earlier := jobs.find_submission(state.database, request, self._key)):
+            if self._key and (earlier := jobs.find_submission(database, request, self._key)):
                 return earlier  # the other job may be deleted by now
-            start = continuation.find_start(state.database, state.storage, request)
-        handed_in = (state.database, state.storage, state.queue, request)
+            start = continuation.find_start(database, state.storage, request)
+        handed_in = (database, state.storage, state.queue, request)
         return jobs.submit_job(*handed_in, start=start, key=self._key, settings=state.settings)
 
 
 # One dependency instead of seven: each costs a job about as much as its row.
 async def _desk(request: Request, wait: WaitDep, idempotency_key: IdempotencyKey = None) -> Desk:
-    return Desk(request.app.state, wait, idempotency_key)
+    return Desk(request.app.state, database_for(request), responses_for(request), wait, idempotency_key)
 
 
 DeskDep = Annotated[Desk, Depends(_desk)]
@@ -122,7 +124,7 @@ def _request_again(database: Database, job_id: UUID, patch: dict[str, Any]) -> t
 )
 async def get_job(job_id: UUID, request: Request) -> Response:
     """A job as it stands. With `Prefer: wait=N` the answer is held back until the job changes."""
-    responses: JobResponses = request.app.state.job_responses
+    responses = responses_for(request)
     wait, if_none_match = wait_seconds(request.headers.get("prefer")), request.headers.get("if-none-match")
     answer = await responses.of(job_id)
     if wait and not answer.is_final and (if_none_match is None or matches_etag(if_none_match, answer.tag)):

@@ -4,12 +4,15 @@ from service.store.tables.base import Table
 from service.store.tables.datasets import Dataset
 from service.store.tables.holds import Hold
 from service.store.tables.jobs import Alias, Job, Partition, Sweep
+from service.store.tables.keys import AccessKey, AuditEntry
 from service.store.tables.records import Epoch, EpochExtremes, Event, Snapshot, Step
 from service.store.tables.statistics import RowPass
 from service.store.tables.workers import Worker
 
 __all__ = [
+    "AccessKey",
     "Alias",
+    "AuditEntry",
     "Dataset",
     "Epoch",
     "EpochExtremes",

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from slope.data import Array
 
@@ -92,6 +92,13 @@ class Table(DeclarativeBase):
         bytes: LargeBinary,
         UUID: Identifier,
     }
+
+
+class Owned:
+    """Of a table whose rows belong to somebody."""
+
+    owner: Mapped[str] = mapped_column(default="", server_default="")
+    """Whose key it was made with; empty without keys. See service.store.ownership."""
 
 
 def write_vectors(matrix: NDArray[np.generic]) -> list[str]:

@@ -7,24 +7,24 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.store.tables.base import Table
+from service.store.tables.base import Owned, Table
 
 
-class Dataset(Table):
+class Dataset(Owned, Table):
     """Named columns to learn from. Their numbers are in the row, or an object: see service.data.numbers."""
 
     __tablename__ = "datasets"
     __table_args__ = (
         Index(None, "content_hash"),
         Index(None, "object_id", "size"),
-        Index(None, "name", "version", unique=True),
+        Index(None, "owner", "name", "version", unique=True),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime]
     name: Mapped[str | None]
     version: Mapped[int | None]
-    """Of those that have or had this name, counted from 1; null where it has none."""
+    """Of those of its owner that have or had this name, counted from 1; null where it has none."""
     is_inline: Mapped[bool]
     """Came with a job, and goes with the last job that uses it."""
     rows: Mapped[int]

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.store.tables.base import Table
+from service.store.tables.base import Owned, Table
 from service.store.tables.datasets import Dataset
 from service.store.tables.records import Event
 from slope.answers.plan import Plan
@@ -19,7 +19,7 @@ from slope.statuses import FINAL, STATUSES
 _RUNNING = text("status = 'running'")
 
 
-class Sweep(Table):
+class Sweep(Owned, Table):
     """Many jobs on one dataset that were asked for together."""
 
     __tablename__ = "sweeps"
@@ -27,6 +27,7 @@ class Sweep(Table):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime]
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    """As service.jobs.idempotency writes it: with its owner."""
     fingerprint: Mapped[str | None]
     """Hash of the request that came with the key."""
     name: Mapped[str | None]
@@ -40,7 +41,7 @@ class Sweep(Table):
     """Names of the hyperparameters in which the jobs differ."""
 
 
-class Job(Table):
+class Job(Owned, Table):
     """One training run: what was asked for, who works on it, how far it is, and what came out."""
 
     __tablename__ = "jobs"
@@ -49,6 +50,7 @@ class Job(Table):
         Index(None, "status", "id"),
         Index(None, "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
         Index(None, "group_id", "place"),
+        Index(None, "owner", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -58,6 +60,7 @@ class Job(Table):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    """As service.jobs.idempotency writes it: with its owner."""
     fingerprint: Mapped[str | None]
     """Hash of the request that came with the key."""
 
@@ -155,6 +158,7 @@ class Alias(Table):
 
     __tablename__ = "aliases"
 
+    owner: Mapped[str] = mapped_column(default="", server_default="", primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
     changed_at: Mapped[datetime]
