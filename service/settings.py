@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     broker_url: Annotated[str, AfterValidator(addresses.normalize_broker_url)] = ""
     """URL of Redis or Valkey, the bell that wakes workers; by default that of a running `slope serve`, or port 6379."""
 
+    auth: Literal["off", "required"] | None = None
+    """Whether everybody is asked for a key: `required`, or `off`. By default it is off on loopback, where only this
+    machine can ask, and required on every other address."""
+    audit_days: int = Field(default=90, ge=1)
+    """Days for which it is kept what was changed with which key."""
     allowed_hosts: Names = ()
     """Names by which the service is reached, besides loopback names and the address that it is reached at, in a list
     with commas: `slope.example, *.internal`. Without any, a request that does not come over loopback may name any."""
@@ -251,7 +256,7 @@ def misspelt_settings(environment: Mapping[str, str] = os.environ) -> dict[str, 
     return {name: found[0] for name, found in nearest.items() if found}
 
 
-_FOR_OTHERS = {"SLOPE_URL", "SLOPE_WORKER_ID"}
+_FOR_OTHERS = {"SLOPE_URL", "SLOPE_API_KEY", "SLOPE_WORKER_ID"}
 """Names of the client's, and of a worker for its children."""
 
 

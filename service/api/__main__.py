@@ -15,10 +15,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from service import startup
+from service.access.exposure import settle_auth
 from service.api.app import create_app
 from service.api.guards.http1 import BoundedProtocol, BoundedServer, bounds_of
 from service.errors import ServiceError
 from service.jobs import jobs
+from service.settings import Settings
+from service.store.database import Database
 
 _GRACE_SECONDS = 5
 _MOST_DESCRIPTORS = 65_536
@@ -38,9 +41,12 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--fd", type=int, default=None, help="an open socket to listen on instead")
+    parser.add_argument("--insecure", action="store_true", help="let everybody in, whatever the host")
     arguments = parser.parse_args()
     with startup.ending_in_a_sentence():
         settings = startup.begin()
+        if arguments.fd is None:  # else whoever opened the socket has settled it
+            settings = _settled(settings, arguments.host, insecure=arguments.insecure)
         app = create_app(settings)
     Thread(target=_rehearse, args=(app,), daemon=True).start()
     config = uvicorn.Config(
@@ -58,6 +64,14 @@ def main() -> None:
     # uvicorn's own `fd` takes the socket for a Unix one and leaves Nagle's algorithm on: 40 ms an answer.
     with suppress(KeyboardInterrupt):  # uvicorn hands Ctrl-C on when all is done
         Server(config).run(None if arguments.fd is None else [socket.socket(fileno=arguments.fd)])
+
+
+def _settled(settings: Settings, host: str, *, insecure: bool) -> Settings:
+    database = Database(settings.database, fails_fast=True)
+    try:
+        return settings.model_copy(update={"auth": settle_auth(settings, database, host, insecure=insecure)})
+    finally:
+        database.dispose()
 
 
 def _raise_descriptors() -> int:

@@ -11,10 +11,13 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
+from service.access.audit import AuditLog, prune_audit_log
+from service.access.door import Door
 from service.api import problems
 from service.api.dashboard import Dashboard
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
+from service.api.guards.access import AccessGuard
 from service.api.guards.normalization import Addresses, Aliases, BodyLimit, Decoding, HeadAsGet, ListHeaders
 from service.api.guards.observation import Observation, RequestTimes, RouteKeeper
 from service.api.guards.origins import OriginGuard
@@ -39,6 +42,7 @@ from service.api.routes import (
     health,
     job_lists,
     jobs,
+    keys,
     kserve,
     mlflow,
     models,
@@ -47,6 +51,7 @@ from service.api.routes import (
     predictions,
     records,
     reports,
+    session,
     start,
     statistics,
     sweeps,
@@ -95,11 +100,13 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
     for guard in (Aliases, Decoding, HeadAsGet, ListHeaders):
         app.add_middleware(guard)
-    times = RequestTimes()
-    _open_to(app, settings, times)
     app.state.settings = settings
-    app.state.request_times = times
+    app.state.request_times = times = RequestTimes()
     app.state.database = Database(settings.database, fails_fast=True)
+    app.state.door = Door(app.state.database)
+    if settings.auth == "required":
+        app.add_middleware(AccessGuard, door=app.state.door, log=AuditLog(app.state.database))
+    _open_to(app, settings, times)
     app.state.storage = storage_at(settings.storage)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
     app.state.monitored = State(app.state.database, app.state.storage)
@@ -132,6 +139,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         kserve,
         mlflow,
         devices,
+        keys,
+        session,
         health,
         monitoring,
         start,
@@ -182,5 +191,6 @@ async def _collect_garbage_hourly(app: FastAPI) -> None:
             if state.settings.retention:
                 await run_in_threadpool(prune, state.database, state.storage, state.settings.retention)
             await run_in_threadpool(collect_garbage, state.database, state.storage, state.settings.spool)
+            await run_in_threadpool(prune_audit_log, state.database, state.settings.audit_days)
         except (ServiceError, OSError) as error:  # in an hour it may go better
             log.warning("could not delete garbage", error=repr(error))

@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from service.access.rules import needed_scope
+from service.api.guards.access import COOKIE
 from service.api.schemas.problems import FaultView, ProblemView
 from slope import __version__
 
@@ -39,6 +41,7 @@ Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those ab
             "models": "A job's model, in the formats of other tools.",
             "inference": "A job's model as the clients of KServe, Triton and MLflow ask it.",
             "devices": "Workers and what they train on.",
+            "keys": "Who may come in, and what was done with which key.",
             "health": "Whether the service lives and can do its work.",
         }.items()
     ],
@@ -57,11 +60,12 @@ def complete_document(app: FastAPI) -> None:
     for route in app.routes:
         if isinstance(route, APIRoute):
             route.operation_id = route.name
-    stock = app.openapi
+    stock, asks_for_keys = app.openapi, app.state.settings.auth == "required"
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = _in_full(stock())
+            _tell_scopes(app.openapi_schema, asks_for_keys=asks_for_keys)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -84,7 +88,6 @@ def document_headers(*names: str) -> dict[str, Any]:
 def _in_full(document: dict[str, Any]) -> dict[str, Any]:
     _add_bodies_and_problems(document["components"]["schemas"])
     answers = json.loads(ANSWERS.read_bytes())
-    document["security"] = []  # whoever reaches the service may ask
     for operations in document["paths"].values():
         for operation in operations.values():
             for each in operation.get("parameters", []):
@@ -97,6 +100,35 @@ def _in_full(document: dict[str, Any]) -> dict[str, Any]:
         _leave_out_a_default_that_is_an_object(schema)
         _require_discriminators(schema, document["components"]["schemas"])
     return document
+
+
+def _tell_scopes(document: dict[str, Any], *, asks_for_keys: bool) -> None:
+    """Which scope every call needs; as a demand where everybody is asked for a key."""
+    document["security"] = []
+    document["components"]["securitySchemes"] = _SCHEMES
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            scope = needed_scope(method.upper(), path)
+            operation["x-scope"] = scope
+            if asks_for_keys and scope:
+                operation["security"] = [{name: [scope]} for name in _SCHEMES]
+
+
+_SCHEMES = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "slope_<id>_<secret><checksum>",
+        "description": "A key, where the service asks for one (SLOPE_AUTH=required). Its scope is `read`, `train` or"
+        " `admin`, and each includes those before it; `x-scope` says which one a call needs.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "The same key as a browser keeps it, which has signed in by POST /v1/session.",
+    },
+}
 
 
 def _add_bodies_and_problems(schemas: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from service.commands import copies, prune
+from service.commands import copies, keys, prune
 from service.commands.data_dir import DataDir, use_data_dir
 from service.commands.remote import datasets, jobs, records, training
 from service.commands.remote.connection import DEFAULT_URL, Url, answering, fail, need_server
@@ -17,9 +17,14 @@ from slope import __version__
 app = typer.Typer(help="Train linear regressions as a service.", no_args_is_help=True, pretty_exceptions_enable=False)
 db = typer.Typer(help="The database's schema.", no_args_is_help=True)
 app.add_typer(db, name="db")
+app.add_typer(keys.app, name="keys")
 app.add_typer(jobs.app, name="jobs")
 for commands in (training, records, datasets, copies, prune):
     app.add_typer(commands.app)
+
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let everybody in who reaches another address than loopback, without a key")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -46,13 +51,14 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Jobs trained at the same time")] = 1,
     data_dir: DataDir = None,
+    insecure: Insecure = False,
 ) -> None:
     """Run API, worker and broker on this machine until Ctrl-C."""
     need_server()
     use_data_dir(data_dir)
     from service.commands.serve import run_service
 
-    run_service(host, port, workers)
+    run_service(host, port, workers, insecure=insecure)
 
 
 @app.command()
@@ -68,10 +74,11 @@ def demo() -> None:
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    insecure: Insecure = False,
 ) -> NoReturn:
     """Run the API alone; database and broker as SLOPE_DATABASE_URL and SLOPE_BROKER_URL say."""
     need_server()
-    _become("service.api", "--host", host, "--port", str(port))
+    _become("service.api", "--host", host, "--port", str(port), *(["--insecure"] if insecure else []))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from rich.console import Console
 
 from service import addresses, private, startup
+from service.access.exposure import Auth, settle_auth
 from service.commands import supervisor
 from service.commands.supervisor import Supervisor
 from service.settings import Settings
@@ -27,12 +28,14 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no pro
 
 
 @startup.ending_in_a_sentence()
-def run_service(host: str, port: int, workers: int) -> None:
+def run_service(host: str, port: int, workers: int, *, insecure: bool = False) -> None:
     """Run broker, API and worker until SIGINT or SIGTERM. Exits with a sentence when it cannot."""
     settings = startup.begin()
     with _lock(settings.data_dir), supervisor.runtime_folder() as folder, _listen(host, port) as listener:
-        schema.upgrade_schema(Database(settings.database), storage=storage_at(settings.storage))
-        _supervise(settings, host, listener, workers, folder)
+        database = Database(settings.database)
+        schema.upgrade_schema(database, storage=storage_at(settings.storage))
+        auth = settle_auth(settings, database, host, insecure=insecure)
+        _supervise(settings, auth, host, listener, workers, folder)
 
 
 def _lock(data_dir: Path) -> AcquireReturnProxy[FileLock]:
@@ -52,10 +55,10 @@ def _listen(host: str, port: int) -> socket.socket:
         sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}. Name another port with --port; 0 takes a free one")
 
 
-def _supervise(settings: Settings, host: str, listener: socket.socket, workers: int, folder: Path) -> None:
+def _supervise(settings: Settings, auth: Auth, host: str, listener: socket.socket, workers: int, folder: Path) -> None:
     socket_path = folder / "broker.sock"
     broker_url = addresses.socket_url(socket_path)
-    environment = os.environ | {"SLOPE_BROKER_URL": broker_url}
+    environment = os.environ | {"SLOPE_BROKER_URL": broker_url, "SLOPE_AUTH": auth}
     children = [
         supervisor.broker_child(socket_path, folder),
         supervisor.api_child(listener, environment),
@@ -64,12 +67,12 @@ def _supervise(settings: Settings, host: str, listener: socket.socket, workers: 
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
     settings.embedded_broker.write_text(broker_url)  # for `slope doctor` and `slope jobs reap`
-    Supervisor(children).run(on_poll=_announcer(address, settings.data_dir))
+    Supervisor(children).run(on_poll=_announcer(address, settings.data_dir, auth))
     settings.embedded_broker.unlink()
     console.print("Slope has ended.")
 
 
-def _announcer(address: str, data_dir: Path) -> Callable[[], None]:
+def _announcer(address: str, data_dir: Path, auth: Auth) -> Callable[[], None]:
     """Tells the address and where the data is, once, when the API answers there."""
     announced = False
 
@@ -78,9 +81,16 @@ def _announcer(address: str, data_dir: Path) -> Callable[[], None]:
         if not announced and _is_up(f"{address}/livez"):
             announced = True
             console.print(f"Slope listens on {address}, and all calls are at {address}/docs", soft_wrap=True)
+            console.print(_ADMITTED[auth], soft_wrap=True)
             console.print(f"Its data is in {data_dir}. Ctrl-C ends it.", soft_wrap=True)
 
     return announce
+
+
+_ADMITTED = {
+    "off": "Whoever reaches that address may do everything there (SLOPE_AUTH=off).",
+    "required": "Everybody is asked for a key (SLOPE_AUTH=required): `slope keys create NAME` makes one.",
+}
 
 
 def _is_up(url: str) -> bool:

@@ -1,5 +1,14 @@
 """The errors of the service, by noun. Each is a sentence, and carries its HTTP status and problem type (RFC 9457)."""
 
+from service.errors.access import (
+    KeyHasEnded,
+    KeyMissing,
+    KeyNameTaken,
+    KeyNotFound,
+    KeyNotValid,
+    NoKeys,
+    ScopeTooSmall,
+)
 from service.errors.base import NotDone, ServiceError, error_kinds
 from service.errors.datasets import (
     DatasetCameWithJob,
@@ -118,10 +127,16 @@ __all__ = [
     "JobIsToBeCancelled",
     "JobNotFinished",
     "JobNotFound",
+    "KeyHasEnded",
+    "KeyMissing",
+    "KeyNameTaken",
+    "KeyNotFound",
+    "KeyNotValid",
     "LeaseLost",
     "LibraryMissing",
     "MalformedRequest",
     "MethodNotAllowed",
+    "NoKeys",
     "NotAcceptable",
     "NotDone",
     "NotDrawn",
@@ -138,6 +153,7 @@ __all__ = [
     "RowsGone",
     "SchemaMissing",
     "SchemaNewer",
+    "ScopeTooSmall",
     "SearchTooLong",
     "ServiceError",
     "StepNotFound",

@@ -38,8 +38,8 @@ async def get_report(job_id: UUID, request: Request, database: DatabaseDep) -> R
     dashboard: Dashboard = request.app.state.dashboard
     if not dashboard.is_built:
         raise DashboardNotBuilt
-    transport = httpx2.ASGITransport(app=request.app)
-    async with httpx2.AsyncClient(transport=transport, base_url=_own_address(request)) as service:
+    transport, shown = httpx2.ASGITransport(app=request.app), _credentials(request)
+    async with httpx2.AsyncClient(transport=transport, base_url=_own_address(request), headers=shown) as service:
         answers = await _Answers(service, f"/v1/jobs/{job_id}").gather()
     headers = {
         "Content-Disposition": f'inline; filename="{job_id}.html"',
@@ -51,6 +51,11 @@ async def get_report(job_id: UUID, request: Request, database: DatabaseDep) -> R
 def _refuse_missing(database: Database, job_id: UUID) -> None:
     with database.reading() as session:
         get_job(session, job_id)
+
+
+def _credentials(request: Request) -> dict[str, str]:
+    """The key by which the reader has come in: the answers are those that the reader would have."""
+    return {name: request.headers[name] for name in ("authorization", "cookie") if name in request.headers}
 
 
 def _own_address(request: Request) -> str:

@@ -1,0 +1,33 @@
+"""Whether a service asks for keys, by where it listens: only what this machine alone can reach does without."""
+
+from ipaddress import ip_address
+from typing import Literal
+
+from service.errors import NoKeys
+from service.settings import Settings
+from service.store import keys
+from service.store.database import Database
+
+Auth = Literal["off", "required"]
+
+
+def settle_auth(settings: Settings, database: Database, host: str, *, insecure: bool) -> Auth:
+    """Whether everybody is asked for a key. Raises NoKeys where other machines reach the host and nobody has one."""
+    if settings.auth == "required":
+        return "required"
+    if insecure or is_loopback(host):
+        return "off"
+    if settings.auth == "off":
+        raise NoKeys(f"Other machines reach {host}, and SLOPE_AUTH=off would let them all in")
+    with database.reading() as session:
+        if not keys.has_keys(session):
+            raise NoKeys(f"Other machines reach {host}, and the database has no key by which to tell who may come in")
+    return "required"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

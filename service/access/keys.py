@@ -1,0 +1,115 @@
+"""Keys: the decisions and the commits. The text of a key is known when it is made, and never again."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from service.access.callers import Scope
+from service.access.key_text import PresentedKey, new_key_text
+from service.errors import InvalidRequest, KeyHasEnded, KeyNameTaken, KeyNotFound
+from service.store import keys
+from service.store.database import Database, now
+from service.store.tables import AccessKey
+from slope.spec import Fault
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
+"""Of keys and of owners."""
+OVERLAP = timedelta(days=1)
+"""How long a key that was rotated lets in by default, so that whoever has it can take the new one."""
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key and its text, which is told once."""
+
+    key: AccessKey
+    text: str
+
+
+def create_key(
+    database: Database, name: str, scope: Scope, *, owner: str | None = None, expires_at: datetime | None = None
+) -> NewKey:
+    """Make a key. Its owner is called as itself, unless another is named. Raises InvalidRequest and KeyNameTaken."""
+    _refuse_other_names(name=name, owner=owner)
+    with database.writing() as session:
+        if expires_at is not None and expires_at <= now(session):
+            raise _refused("expires_at", "This time is past: leave it out, or name one to come")
+        if keys.is_taken(session, name):
+            raise KeyNameTaken(name)
+        made = _new(session, name, owner or name, scope, expires_at)
+        session.commit()
+    return made
+
+
+def rotate_key(database: Database, key_id: str, *, overlap: timedelta = OVERLAP) -> NewKey:
+    """Make a key in the place of another, which lets in for the time of the overlap. It lasts as long as that one did.
+
+    Raises KeyNotFound and KeyHasEnded.
+    """
+    with database.writing() as session:
+        old, moment = get_key(session, key_id), now(session)
+        if state_of(old, moment) != "valid" or old.replaced_by:
+            raise KeyHasEnded(key_id)
+        lifetime = old.expires_at - old.created_at if old.expires_at else None
+        made = _new(session, old.name, old.owner, old.scope, moment + lifetime if lifetime else None)
+        end = moment + overlap
+        keys.change_key(session, old.id, replaced_by=made.key.id, expires_at=min(end, old.expires_at or end))
+        session.commit()
+    return made
+
+
+def revoke_key(database: Database, key_id: str) -> None:
+    """Let a key let nobody in any more. Raises KeyNotFound."""
+    with database.writing() as session:
+        if get_key(session, key_id).revoked_at is None:
+            keys.change_key(session, key_id, revoked_at=now(session))
+            session.commit()
+
+
+def get_key(session: Session, key_id: str) -> AccessKey:
+    found = keys.find_key(session, key_id)
+    if found is None:
+        raise KeyNotFound(key_id)
+    return found
+
+
+def get_key_called(session: Session, called: str) -> AccessKey:
+    """By its id or its name: of several keys of a name the valid one."""
+    found = keys.find_key(session, called) or keys.find_named_key(session, called)
+    if found is None:
+        raise KeyNotFound(called)
+    return found
+
+
+def list_keys(session: Session, *, after: str | None, limit: int) -> tuple[list[AccessKey], str | None]:
+    """By id, and the id after which the next page begins."""
+    found = keys.select_keys(session, after=after, limit=limit + 1)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def state_of(key: AccessKey, moment: datetime) -> str:
+    """Whether a key lets in: `valid`, `revoked` or `expired`."""
+    if key.revoked_at:
+        return "revoked"
+    return "expired" if key.expires_at and key.expires_at <= moment else "valid"
+
+
+def _new(session: Session, name: str, owner: str, scope: str, expires_at: datetime | None) -> NewKey:
+    text = new_key_text()
+    shown = PresentedKey.parse(text)
+    values = {"name": name, "owner": owner, "scope": scope, "created_at": now(session), "expires_at": expires_at}
+    key = AccessKey(id=shown.id, digest=shown.digest, **values)
+    keys.add_key(session, key)
+    return NewKey(key, text)
+
+
+def _refuse_other_names(**names: str | None) -> None:
+    for place, name in names.items():
+        if name is not None and not re.fullmatch(NAME, name):
+            raise _refused(place, "It should have letters, digits, dots, dashes, _ and @, at most 63, a letter first")
+
+
+def _refused(place: str, detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, [Fault(detail, f"/{place}")])

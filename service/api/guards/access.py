@@ -1,0 +1,112 @@
+"""The door: with SLOPE_AUTH=required, every request shows a key before anything else of it is looked at.
+
+The key comes as `Authorization: Bearer …`, or from the dashboard in a cookie. A browser sends a cookie along whatever
+page asks, so that changes by cookie are taken from pages of the service itself alone.
+"""
+
+from http.cookies import CookieError, SimpleCookie
+
+from anyio import CapacityLimiter, to_thread
+from starlette._utils import get_route_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.access.audit import AuditLog, Deed, subject_of
+from service.access.callers import VISITOR, Caller
+from service.access.door import Door
+from service.access.key_text import PresentedKey
+from service.access.rules import SAFE_METHODS, needed_scope
+from service.api.polling.watch import Batches
+from service.api.problems import problem_response
+from service.errors import ForeignPage, KeyMissing, KeyNotValid, ScopeTooSmall, ServiceError
+
+COOKIE = "slope_key"
+_MOST_DEEDS = 1000
+"""Written together."""
+_THREADS = 4
+"""Of their own: nobody waits at the door for work that goes on inside."""
+
+
+class AccessGuard:
+    """Lets in who shows a key of the scope that a call needs, and notes who it is."""
+
+    def __init__(self, app: ASGIApp, door: Door, log: AuditLog) -> None:
+        self._app = app
+        self._door = door
+        self._deeds: Batches[Deed, None] = Batches(log.write, most=_MOST_DEEDS)
+        self._threads = CapacityLimiter(_THREADS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        needed = needed_scope(scope["method"], get_route_path(scope))
+        try:
+            caller = VISITOR if needed is None else await self._caller(scope)
+        except ServiceError as error:
+            await problem_response(scope, error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller
+        app = self._app
+        if needed and not caller.may(needed):
+            app = problem_response(scope, ScopeTooSmall(needed, caller.scope))
+        changes = needed == "train" or (needed == "admin" and scope["method"] not in SAFE_METHODS)
+        await app(scope, receive, self._noting(scope, caller, send) if changes else send)
+
+    async def _caller(self, scope: Scope) -> Caller:
+        """Raises KeyMissing, KeyNotValid and ForeignPage."""
+        shown = PresentedKey.parse(_shown(scope))
+        caller = self._door.recall(shown)
+        if caller is None:
+            known = await to_thread.run_sync(self._door.look_up, shown, limiter=self._threads)
+            caller = self._door.admit(shown, known)
+        return caller
+
+    def _noting(self, scope: Scope, caller: Caller, send: Send) -> Send:
+        """Sends an answer when what was done is in the audit log."""
+        method, address, key_id = scope["method"], get_route_path(scope), caller.key_id
+        root: str = scope.get("root_path", "")
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start" and key_id:
+                made = dict(message["headers"]).get(b"location", b"").decode("latin-1").removeprefix(root)
+                subject = subject_of(address, made)
+                await self._deeds.of(Deed(key_id, caller.owner, method, address, subject, message["status"]))
+            await send(message)
+
+        return noting
+
+
+def _shown(scope: Scope) -> str:
+    """The text of the key. Raises KeyMissing, KeyNotValid where there are several, and ForeignPage."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(given) > 1:
+        raise KeyNotValid("The request has more than one Authorization: send one key")
+    if given:
+        scheme, _, key = given[0].decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            raise KeyMissing
+        return str(key.strip())
+    key = _of_cookie(scope)
+    if key is None:
+        raise KeyMissing
+    if scope["method"] not in SAFE_METHODS and not _is_own_page(scope):
+        raise ForeignPage
+    return key
+
+
+def _of_cookie(scope: Scope) -> str | None:
+    try:
+        cookies = SimpleCookie(b"; ".join(_values(scope, b"cookie")).decode("latin-1"))
+    except CookieError:
+        return None
+    return cookies[COOKIE].value if COOKIE in cookies else None
+
+
+def _is_own_page(scope: Scope) -> bool:
+    """Whether a browser says that one of our own pages asks. Who sends a cookie and says nothing is not believed."""
+    site, origin, host = (b"".join(_values(scope, name)) for name in (b"sec-fetch-site", b"origin", b"host"))
+    return site == b"same-origin" if site else bool(origin) and origin.partition(b"://")[2] == host.lower()
+
+
+def _values(scope: Scope, wanted: bytes) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == wanted]

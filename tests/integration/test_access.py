@@ -1,0 +1,217 @@
+"""The door of a service that asks everybody for a key."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from workbench import LECTURE, FakeQueue, problem_of
+
+from service.access import keys
+from service.access.audit import prune_audit_log
+from service.access.callers import Scope
+from service.access.key_text import PresentedKey, new_key_text
+from service.api.app import create_app
+from service.api.dashboard import Dashboard
+from service.errors import KeyHasEnded, KeyNameTaken, KeyNotValid
+from service.settings import Settings
+from service.store.database import Database
+
+Headers = dict[str, str]
+
+
+@pytest.fixture
+def app(settings: Settings, queue: FakeQueue, database: Database, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    monkeypatch.setattr("service.api.app.Database", lambda _url, fails_fast: database)
+    return create_app(settings.model_copy(update={"auth": "required"}), queue)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app) as client:
+        yield client
+
+
+def key_of(database: Database, name: str, scope: Scope = "train", **given: str) -> Headers:
+    return {"Authorization": f"Bearer {keys.create_key(database, name, scope, **given).text}"}
+
+
+def test_a_key_has_256_bits_and_a_checksum_that_tells_every_typist_s_error() -> None:
+    text = new_key_text()
+
+    assert PresentedKey.parse(text).id in text
+    assert len(text) == 68
+    for place in range(6, len(text)):
+        for other in "0Zz_":
+            if text[place] != other:
+                with pytest.raises(KeyNotValid):
+                    PresentedKey.parse(text[:place] + other + text[place + 1 :])
+
+
+def test_a_job_is_its_owner_s_alone(client: TestClient, database: Database) -> None:
+    alice, bob, operator = key_of(database, "alice"), key_of(database, "bob"), key_of(database, "operator", "admin")
+
+    path = client.post("/v1/jobs", json=LECTURE, headers=alice).headers["Location"]
+
+    assert client.get(path, headers=alice).status_code == 200
+    assert client.get(path, headers=operator).status_code == 200
+    for address in (path, f"{path}/epochs", f"{path}/events"):
+        assert problem_of(client.get(address, headers=bob), 404)["type"] == "/problems/job-not-found"
+    assert [len(client.get("/v1/jobs", headers=each).json()["data"]) for each in (alice, bob, operator)] == [1, 0, 1]
+
+
+def test_a_second_key_of_an_owner_sees_the_same(client: TestClient, database: Database) -> None:
+    alice, reader = key_of(database, "alice"), key_of(database, "screen", "read", owner="alice")
+
+    path = client.post("/v1/jobs", json=LECTURE, headers=alice).headers["Location"]
+
+    assert client.get(path, headers=reader).status_code == 200
+    assert problem_of(client.post(f"{path}/cancel", headers=reader), 403)["type"] == "/problems/scope-too-small"
+
+
+UNASKED = [("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/no/such"), ("PUT", "/v1"), ("OPTIONS", "/v1/jobs")]
+
+
+def test_without_a_key_nothing_is_looked_at(client: TestClient) -> None:
+    for method, path in UNASKED:
+        answer = client.request(method, path, content=b"{" if method == "POST" else None)
+        assert problem_of(answer, 401)["type"] == "/problems/key-missing"
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert client.get("/v2").status_code == 401
+    for path in ("/livez", "/readyz", "/openapi.json", "/docs", "/v2/health/ready"):
+        assert client.get(path).status_code == 200
+
+
+def test_an_admin_makes_rotates_and_revokes_keys(client: TestClient, database: Database) -> None:
+    operator = key_of(database, "operator", "admin")
+
+    made = client.post("/v1/keys", json={"name": "alice", "scope": "train"}, headers=operator)
+    alice = {"Authorization": f"Bearer {made.json()['key']}"}
+    rotated = client.post(f"{made.headers['Location']}/rotate?overlap_seconds=0", headers=operator)
+    again = {"Authorization": f"Bearer {rotated.json()['key']}"}
+
+    assert made.status_code == rotated.status_code == 201
+    assert "key" not in client.get(made.headers["Location"], headers=operator).json()
+    assert problem_of(client.get("/v1/jobs", headers=alice), 401)["detail"].startswith("The key has expired")
+    assert client.get("/v1/session", headers=again).json()["owner"] == "alice"
+    assert client.post(f"{rotated.headers['Location']}/revoke", headers=operator).json()["state"] == "revoked"
+    assert problem_of(client.get("/v1/jobs", headers=again), 401)["detail"].startswith("The key was revoked")
+    assert problem_of(client.post(f"{made.headers['Location']}/rotate", headers=operator), 409)
+
+
+def test_a_rotated_key_lets_in_until_the_overlap_ends(client: TestClient, database: Database) -> None:
+    old = keys.create_key(database, "alice", "read")
+
+    new = keys.rotate_key(database, old.key.id)
+
+    for text in (old.text, new.text):
+        assert client.get("/v1/jobs", headers={"Authorization": f"Bearer {text}"}).status_code == 200
+    with pytest.raises(KeyHasEnded):
+        keys.rotate_key(database, old.key.id)
+    with pytest.raises(KeyNameTaken):
+        keys.create_key(database, "alice", "read")
+
+
+def test_every_change_is_in_the_log_of_its_key(client: TestClient, database: Database) -> None:
+    operator, made = key_of(database, "operator", "admin"), keys.create_key(database, "alice", "train")
+    alice = {"Authorization": f"Bearer {made.text}"}
+
+    path = client.post("/v1/jobs", json=LECTURE, headers=alice).headers["Location"]
+    client.get(path, headers=alice)
+    client.post("/v1/plan", json=LECTURE, headers=alice)
+    client.delete(path, headers=alice)
+    client.post("/v1/keys", json={"name": "more"}, headers=alice)
+
+    job_id = path.rpartition("/")[2]
+    told = client.get(f"/v1/keys/{made.key.id}/log", headers=operator).json()["data"]
+    assert [(each["method"], each["address"], each["subject"], each["status"]) for each in told] == [
+        ("POST", "/v1/keys", None, 403),
+        ("DELETE", path, job_id, 204),
+        ("POST", "/v1/jobs", job_id, 202),
+    ]
+    assert prune_audit_log(database, 0) == 3
+
+
+def test_a_use_of_a_key_is_noted_and_not_with_every_request(client: TestClient, database: Database) -> None:
+    made = keys.create_key(database, "alice", "read")
+    moments = []
+
+    for _ in range(3):
+        client.get("/v1/jobs", headers={"Authorization": f"Bearer {made.text}"})
+        client.app.state.door.forget(made.key.id)  # type: ignore[attr-defined]
+        with database.reading() as session:
+            moments.append(keys.get_key(session, made.key.id).used_at)
+
+    assert moments[0] is not None
+    assert len(set(moments)) == 1
+
+
+def test_a_browser_signs_in_with_a_key_and_out(client: TestClient, database: Database) -> None:
+    made = keys.create_key(database, "alice", "train")
+
+    signed = client.post("/v1/session", json={"key": made.text}, headers={"Origin": "https://testserver"})
+    cookie = signed.headers["set-cookie"]
+
+    assert signed.json() == {"owner": "alice", "scope": "train", "key_id": made.key.id}
+    assert {"httponly", "samesite=strict", "secure", "path=/"} <= {each.strip().lower() for each in cookie.split(";")}
+    assert made.text not in signed.text
+    kept = {"Cookie": f"slope_key={made.text}"}
+    assert client.get("/v1/jobs", headers=kept).status_code == 200
+    assert 'slope_key=""' in client.delete("/v1/session").headers["set-cookie"]
+    assert problem_of(client.post("/v1/session", json={"key": f"{made.text}0"}), 401)
+
+
+@pytest.mark.parametrize(
+    ("says", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 202),
+        ({"Origin": "http://testserver"}, 202),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
+        ({"Origin": "http://elsewhere"}, 403),
+        ({}, 403),
+    ],
+    ids=["own page", "own origin", "sibling", "no page", "other origin", "silent"],
+)
+def test_a_cookie_changes_something_only_from_a_page_of_the_service(
+    client: TestClient, database: Database, says: Headers, status: int
+) -> None:
+    kept = {"Cookie": f"slope_key={keys.create_key(database, 'alice', 'train').text}"}
+    assert client.post("/v1/jobs", json=LECTURE, headers=kept | says).status_code == status
+
+
+def test_two_owners_may_use_the_same_names_and_idempotency_keys(client: TestClient, database: Database) -> None:
+    owners = [key_of(database, name) for name in ("alice", "bob")]
+    found = []
+
+    for owner in owners:
+        given = owner | {"Idempotency-Key": "one"}
+        csv = {"content": "x,y\n1,2\n2,4\n3,7\n", "headers": owner | {"Content-Type": "text/csv"}}
+        uploads = [client.post("/v1/datasets?name=cars", **csv) for _ in range(2)]
+        named = LECTURE | {"dataset": {"name": "cars"}}
+        job = client.post("/v1/jobs", json=named, headers=given)
+        client.put("/v1/aliases/best", json={"job": job.json()["id"]}, headers=owner)
+        found.append((uploads[0].json()["id"], job.json()["id"]))
+        assert [each.status_code for each in uploads] == [201, 200]
+        assert "Idempotency-Replayed" not in job.headers
+        assert job.json()["dataset"]["id"] == uploads[0].json()["id"]
+        assert client.get("/v1/jobs/best", headers=owner).json()["id"] == job.json()["id"]
+
+    assert len({each for pair in found for each in pair}) == 4
+    for dataset_id, _ in found:
+        for other, expected in zip(owners, found, strict=True):
+            status = client.get(f"/v1/datasets/{dataset_id}", headers=other).status_code
+            assert status == (200 if expected[0] == dataset_id else 404)
+
+
+def test_a_report_is_made_of_what_its_reader_may_see(
+    app: FastAPI, client: TestClient, database: Database, tmp_path: Path
+) -> None:
+    for name in ("index.html", "report.html"):
+        (tmp_path / name).write_text("{answers}")
+    app.state.dashboard = Dashboard(tmp_path)
+    alice = key_of(database, "alice")
+    path = client.post("/v1/jobs", json=LECTURE, headers=alice).headers["Location"]
+
+    assert path in client.get(f"{path}/report", headers=alice).json()
