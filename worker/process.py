@@ -41,6 +41,14 @@ os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, a
 log = structlog.get_logger()
 
 
+@dataclass
+class Turn:
+    """Whose turn it was."""
+
+    last: str = ""
+    """The owner whose job was taken last; empty where the next is the first of all."""
+
+
 @dataclass(frozen=True)
 class Process:
     """Made once in the main process and once in every child."""
@@ -50,6 +58,8 @@ class Process:
     devices: list[Device]
     worker_id: UUID
     queue: Queue
+    turn: Turn = field(default_factory=Turn)
+    """Of this process: where each takes turns, all together do."""
     stopping: Event = field(default_factory=Event)
     """Set when this process has been asked to end."""
     training_lock: Lock = field(default_factory=Lock)

@@ -19,6 +19,7 @@ from service.queue import TASK
 from service.settings import Settings
 from service.store import jobs
 from service.store.claims import Prospect, SeenJob, claim_group, claim_job, claim_more, find_prospect
+from service.store.owner_turns import next_after
 from service.store.passes import claim_pass
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.statuses import FINAL
@@ -85,14 +86,15 @@ def take_work(process: Process, job_id: UUID) -> bool:
 
 
 def _look(process: Process, job_id: UUID) -> Prospect:
-    return process.database.query(find_prospect, job_id, process.claimant)
+    return process.database.query(find_prospect, job_id, process.claimant, process.turn.last)
 
 
 def _find_work(process: Process, prospect: Prospect) -> Work | None:
     named = prospect.named
     if named and (asked := _find_help(process, named) or _find_pass(process, prospect)):
         return asked
-    waiting = [*(job for job in prospect.queue if named and job.id == named.id), *prospect.queue]
+    asked_for = [] if prospect.turns else [job for job in prospect.queue if named and job.id == named.id]
+    waiting = [*asked_for, *prospect.queue]
     return _claim(process, waiting[0], prospect) if waiting else None
 
 
@@ -114,6 +116,7 @@ def _find_pass(process: Process, prospect: Prospect) -> Work | None:
 
 
 def _claim(process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
+    process.turn.last = next_after(prospect.turns, {first.owner})
     with process.database.writing() as session:
         if first.group_id:
             together = claim_group(session, first.group_id, process.claimant)
@@ -130,6 +133,7 @@ def _claim_jobs(session: Session, process: Process, first: SeenJob, prospect: Pr
     if lease is None:
         return None
     companions = choose_companions(first, prospect.queue, prospect.slots, process.settings)
+    process.turn.last = next_after(prospect.turns, {job.owner for job in (first, *companions)})
     together = claim_more(session, lease, [job.id for job in companions], process.claimant)
     return partial(run_attempt, process, together, Loaded.of(session, together, prospect.memory))
 

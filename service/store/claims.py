@@ -1,7 +1,8 @@
 """Claiming: what there is for a free process, and who takes it.
 
-It looks before it claims, at the job that a bell names and at the jobs that wait. The guard is in the WHERE of the
-statement that changes the rows.
+It looks before it claims, at the job that a bell names and at the jobs that wait: the oldest ones, and the first of
+each owner, so that nobody waits behind all jobs of another. The guard is in the WHERE of the statement that changes the
+rows.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,10 @@ from sqlalchemy import (
     Select,
     bindparam,
     exists,
+    false,
     func,
     select,
+    true,
     union_all,
     update,
 )
@@ -31,6 +34,7 @@ from service.store import events
 from service.store.database import now
 from service.store.group_leases import GroupLease
 from service.store.leases import BatchLease, Claimant, JobLease
+from service.store.owner_turns import first_jobs
 from service.store.tables import Dataset, Job, RowPass, Worker
 from service.store.workers import LIVE_SECONDS
 from slope.answers.plan import Plan
@@ -52,6 +56,7 @@ class SeenJob:
     epochs: int
     features: list[Any]
     plan: dict[str, Any]
+    owner: str
     rows: int
     """Of its dataset."""
 
@@ -67,27 +72,35 @@ class Prospect:
     named: SeenJob | None
     """By the bell. None where there is no such job."""
     queue: Sequence[SeenJob]
-    """Some of those that ask for a device that is here, oldest first."""
+    """Some of those that ask for a device that is here: the first of each owner whose turn it is, then the oldest."""
     slots: int
     """How many jobs all live workers train at the same time."""
     memory: int | None
     """Bytes that one training of this worker may take; None when it has not said so."""
     has_passes: bool
     """Whether a look at the rows of the named job has not ended."""
+    turns: Sequence[str]
+    """Whose turn it is, in this order; empty where all jobs belong to nobody."""
 
 
-def find_prospect(connection: Connection, job_id: UUID, claimant: Claimant) -> Prospect:
-    """Asks once, outside of a transaction: most bells are for a job that somebody has already when many wait."""
+def find_prospect(connection: Connection, job_id: UUID, claimant: Claimant, after: str = "") -> Prospect:
+    """Asks once, outside of a transaction: most bells are for a job that somebody has already when many wait.
+
+    `after` is the owner who had the last turn.
+    """
     is_sqlite = connection.dialect.name == "sqlite"
-    given = {"job_id": job_id, "devices": claimant.devices, "worker_id": claimant.worker_id}
+    given = {"job_id": job_id, "devices": claimant.devices, "worker_id": claimant.worker_id, "after": after}
     if is_sqlite:
         given["alive_since"] = datetime.now(UTC) - timedelta(seconds=LIVE_SECONDS)
     rows = connection.execute(_look(is_sqlite=is_sqlite), given).all()
-    seen = [SeenJob(*row[: len(_COLUMNS)]) for row in rows]
+    width = len(_COLUMNS)
+    seen = [SeenJob(*row[:width]) for row in rows]
     queue = {job.id: job for job in seen if job.status == "queued" and job.device in claimant.devices}
-    slots, memory, has_passes = rows[0][len(_COLUMNS) :] if rows else (None, None, False)
+    firsts = {row[0]: row.owner for row in rows if row.is_first}
+    order = sorted(queue.values(), key=lambda job: (job.id not in firsts, firsts.get(job.id, ""), job.id))
+    slots, memory, has_passes = rows[0][width + 1 :] if rows else (None, None, False)
     named = next((job for job in seen if job.id == job_id), None)
-    return Prospect(named, sorted(queue.values(), key=lambda job: job.id), int(slots or 1), memory, has_passes)
+    return Prospect(named, order, int(slots or 1), memory, has_passes, sorted(firsts.values()))
 
 
 _COLUMNS = (
@@ -99,12 +112,15 @@ _COLUMNS = (
     Job.epochs,
     Job.features,
     Job.plan,
+    Job.owner,
     Dataset.rows,
 )
-_JOBS = select(*_COLUMNS).join(Dataset, Job.dataset_id == Dataset.id)
+_JOBS = select(*_COLUMNS, false().label("is_first")).join(Dataset, Job.dataset_id == Dataset.id)
+_FIRSTS = select(*_COLUMNS, true().label("is_first")).join(Dataset, Job.dataset_id == Dataset.id)
 _NAMED = _JOBS.where(Job.id == bindparam("job_id"))
 _WAITING = _JOBS.where(Job.status == "queued", Job.device.in_(bindparam("devices", expanding=True)))
-_SEEN = union_all(_NAMED, select(_WAITING.order_by(Job.id).limit(_MOST_JOBS).subquery())).subquery()
+_OLDEST = select(_WAITING.order_by(Job.id).limit(_MOST_JOBS).subquery())
+_SEEN = union_all(_NAMED, _OLDEST, _FIRSTS.where(Job.id.in_(first_jobs()))).subquery()
 _MEMORY = select(Worker.memory).where(Worker.id == bindparam("worker_id")).scalar_subquery()
 
 

@@ -17,6 +17,7 @@ from slope.spec import TrainingSpec
 from slope.statuses import FINAL, STATUSES
 
 _RUNNING = text("status = 'running'")
+_WAITS_FOR_TURN = text("status = 'queued' AND owner <> ''")
 
 
 class Sweep(Owned, Table):
@@ -51,6 +52,7 @@ class Job(Owned, Table):
         Index(None, "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
         Index(None, "group_id", "place"),
         Index(None, "owner", "id"),
+        Index("jobs_turn_index", "status", "owner", "id", postgresql_where=_WAITS_FOR_TURN, sqlite_where=_WAITS_FOR_TURN),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

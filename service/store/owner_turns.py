@@ -1,0 +1,53 @@
+"""Whose turn it is: owners take turns, whatever number of jobs each of them has queued.
+
+A process serves them in the order of their names. It asks for the first job of each owner after the one that it has
+served last, by an index that has nothing but what waits and belongs to somebody: without keys it is empty.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, literal_column, select
+from sqlalchemy.orm import aliased
+
+from service.store.tables import Job
+
+MOST_OWNERS = 64
+"""Owners whose first job is looked at: the others have their turn next."""
+
+
+def first_jobs() -> Select[Any]:
+    """The ids of the first queued jobs, for some `devices`, of the owners that come `after` one."""
+    turns = _turns()
+    job = aliased(Job)
+    first = select(job.id).where(*_waits(job), job.owner == turns.c.owner, _served(job)).order_by(job.id).limit(1)
+    return select(first.scalar_subquery()).where(turns.c.owner.is_not(None))
+
+
+def next_after(turns: Sequence[str], served: Collection[str]) -> str:
+    """After which owner the next look goes on, when some of those whose turn it was have been served.
+
+    Where that was the last of all, it begins again with the first.
+    """
+    last = max((place for place, owner in enumerate(turns) if owner in served), default=-1)
+    is_end = last == len(turns) - 1 < MOST_OWNERS - 1
+    return "" if is_end or last < 0 else turns[last]
+
+
+def _turns() -> Any:
+    """One owner after the other, each by one look at the index. The last one is null where there are no more."""
+    job, following = aliased(Job), aliased(Job)
+    first = select(func.min(job.owner)).where(*_waits(job), job.owner > bindparam("after"))
+    turns = select(first.scalar_subquery().label("owner"), literal(1).label("place")).cte("turns", recursive=True)
+    more = select(func.min(following.owner)).where(*_waits(following), following.owner > turns.c.owner)
+    further = select(more.scalar_subquery(), turns.c.place + 1)
+    return turns.union_all(further.where(turns.c.owner.is_not(None), turns.c.place < MOST_OWNERS))
+
+
+def _waits(job: Any) -> tuple[ColumnElement[bool], ...]:
+    """In the words of the index, which no parameter may stand for."""
+    return job.status == literal_column("'queued'"), job.owner != literal_column("''")
+
+
+def _served(job: Any) -> ColumnElement[bool]:
+    return job.device.in_(bindparam("devices", expanding=True))

@@ -1,0 +1,136 @@
+"""Owners take turns: nobody waits behind all the jobs of another."""
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, select, text, update
+from uuid_utils.compat import uuid7
+from workbench import change, submit
+
+from service.store.claims import find_prospect
+from service.store.database import Database
+from service.store.owner_turns import MOST_OWNERS, next_after
+from service.store.tables import Job
+from worker import tasks
+from worker.process import Process
+
+MANY = 200
+"""Jobs of one owner: more than one look has."""
+
+
+class Taken:
+    """What a process has claimed, batch by batch, instead of training it."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[UUID]] = []
+
+    def __call__(self, _process: Process, lease: object, *_: object) -> None:
+        self.batches.append([part.job_id for part in lease.parts])  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> Taken:
+    taken = Taken()
+    monkeypatch.setattr(tasks, "run_attempt", taken)
+    return taken
+
+
+def queue(database: Database, owner: str, count: int = 1, *, trains_alone: bool = False) -> list[UUID]:
+    """Small jobs of an owner, which wait. One that has been tried before trains alone."""
+    first = submit(database)
+    job_ids = [first, *sorted(uuid7() for _ in range(count - 1))]
+    with database.writing() as session:
+        session.execute(update(Job).where(Job.id == first).values(owner=owner, attempt=int(trains_alone)))
+        row = dict(session.execute(select(Job.__table__).where(Job.id == first)).mappings().one())
+        if count > 1:
+            session.execute(insert(Job.__table__), [row | {"id": job_id} for job_id in job_ids[1:]])  # type: ignore[arg-type]
+        session.commit()
+    return job_ids
+
+
+def take(process: Process, taken: Taken, bells: Sequence[UUID]) -> Iterator[list[UUID]]:
+    """What is taken at each bell."""
+    for bell in bells:
+        if tasks.take_work(process, bell):
+            yield taken.batches[-1]
+
+
+def test_a_job_of_one_is_in_the_next_batch_however_many_another_has(
+    database: Database, process: Process, taken: Taken
+) -> None:
+    many = queue(database, "many", MANY)
+    [one] = queue(database, "one")
+
+    first, second = take(process, taken, many[150:152])
+
+    assert one in first
+    assert first[0] == many[0]
+    assert second[0] == min(set(many) - set(first))
+
+
+@pytest.mark.parametrize("names", [("many", "one"), ("zoe", "ann")], ids=["before", "after"])
+def test_jobs_that_train_alone_are_taken_from_each_owner_in_turn(
+    database: Database, process: Process, taken: Taken, names: tuple[str, str]
+) -> None:
+    many, one = (queue(database, name, count, trains_alone=True) for name, count in zip(names, (MANY, 3), strict=True))
+
+    order = [batch[0] for batch in take(process, taken, many[50:58])]
+
+    assert [job_id in one for job_id in order[:6]] in ([False, True] * 3, [True, False] * 3)
+    assert [job_id for job_id in order if job_id in one] == one
+    assert [job_id for job_id in order if job_id in many] == many[:5]
+
+
+def test_a_turn_begins_after_the_owner_who_had_the_last(database: Database, process: Process, taken: Taken) -> None:
+    owners = [f"owner {number:03}" for number in range(MOST_OWNERS + 6)]
+    jobs = {job_id: owner for owner in owners for job_id in queue(database, owner, 2, trains_alone=True)}
+
+    order = [jobs[batch[0]] for batch in take(process, taken, list(jobs)[: len(owners) + 1])]
+
+    assert order == [*owners, owners[0]]
+
+
+def test_without_owners_a_bell_is_for_the_job_that_it_names(database: Database, process: Process, taken: Taken) -> None:
+    waiting = queue(database, "", 5, trains_alone=True)
+    assert [batch[0] for batch in take(process, taken, [waiting[3], waiting[3]])] == [waiting[3], waiting[0]]
+    assert process.turn.last == ""
+
+
+def test_a_job_for_a_device_that_is_not_here_is_nobodys_turn(
+    database: Database, process: Process, taken: Taken
+) -> None:
+    many = queue(database, "many", 2, trains_alone=True)
+    [elsewhere] = queue(database, "one")
+    change(database, lambda session: session.execute(update(Job).where(Job.id == elsewhere).values(device="cuda:99")))
+    assert [batch[0] for batch in take(process, taken, [elsewhere, elsewhere])] == many
+
+
+@pytest.mark.parametrize(
+    ("turns", "served", "following"),
+    [
+        ([], {"a"}, ""),
+        (["a", "b"], {"a"}, "a"),
+        (["a", "b"], {"a", "b"}, ""),
+        (["b", "c"], {"a"}, ""),
+        ([f"{n:02}" for n in range(MOST_OWNERS)], {"63"}, "63"),
+    ],
+)
+def test_after_the_last_owner_comes_the_first(turns: list[str], served: set[str], following: str) -> None:
+    assert next_after(turns, served) == following
+
+
+def test_whose_turn_it_is_is_found_by_an_index(database: Database, process: Process) -> None:
+    """Of what belongs to nobody it has nothing: without keys it costs nothing."""
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL looks at all rows where there are few")
+    said: list[str] = []
+    with database.reading() as session:
+        connection = session.connection()
+        driver = connection.connection.driver_connection
+        assert driver
+        driver.set_trace_callback(said.append)
+        find_prospect(connection, uuid7(), process.claimant)
+        driver.set_trace_callback(None)
+        plan = connection.execute(text("EXPLAIN QUERY PLAN " + said[0].replace(":", "\\:"))).all()
+    assert sum("jobs_turn_index" in row[-1] for row in plan) == 3
