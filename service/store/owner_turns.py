@@ -50,4 +50,5 @@ def _waits(job: Any) -> tuple[ColumnElement[bool], ...]:
 
 
 def _served(job: Any) -> ColumnElement[bool]:
-    return job.device.in_(bindparam("devices", expanding=True))
+    is_here: ColumnElement[bool] = job.device.in_(bindparam("devices", expanding=True))
+    return is_here

@@ -52,7 +52,9 @@ class Job(Owned, Table):
         Index(None, "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
         Index(None, "group_id", "place"),
         Index(None, "owner", "id"),
-        Index("jobs_turn_index", "status", "owner", "id", postgresql_where=_WAITS_FOR_TURN, sqlite_where=_WAITS_FOR_TURN),
+        Index(
+            "jobs_turn_index", "status", "owner", "id", postgresql_where=_WAITS_FOR_TURN, sqlite_where=_WAITS_FOR_TURN
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
