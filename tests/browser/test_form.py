@@ -38,6 +38,7 @@ def test_every_field_of_a_request_is_asked_for_again(page: Page, service: Serve)
         job = client.submit(REQUEST)
     page.goto(f"/jobs/new?from={job.id}")
     expect(page.get_by_label("cross validation")).to_have_value("3")
+    expect(page.get_by_label("metadata")).to_have_value("course = autograd\nroom = 1 = 2")
     with page.expect_request(lambda sent: sent.method == "POST" and sent.url.endswith("/v1/jobs")) as posted:
         page.get_by_role("button", name="Train", exact=True).click()
     asked = posted.value.post_data_json

@@ -100,7 +100,7 @@ def test_jobs_of_sweeps_are_listed_only_where_they_are_asked_for(page: Page, kno
         (f"/jobs/{NOBODY}/epochs/0/steps/0", "Epoch 0, step 0"),
         (f"/datasets/{NOBODY}", "Dataset"),
         (f"/sweeps/{NOBODY}", "Sweep"),
-        (f"/compare?job={NOBODY}", "Compare 1 runs"),
+        (f"/compare?job={NOBODY}", "Compare 1 run"),
         (f"/jobs/new?from={NOBODY}", "Run again with changes"),
     ],
     ids=["job", "step", "dataset", "sweep", "compare", "new"],

@@ -54,6 +54,14 @@ test("every property of a request has a field, or a place of its own in the form
   assert.deepEqual(known, Object.keys(schemas.TrainingSpec?.properties ?? {}));
 });
 
+test("metadata are pairs of words", () => {
+  assert.deepEqual(
+    besides.filter((field) => field.kind === "pairs").map((field) => field.name),
+    ["metadata"],
+  );
+  assert.deepEqual(valuesOf({ metadata: {} }, besides), {});
+});
+
 test("whatever is said in a request is said again", () => {
   for (const fields of [besides, hyperparameters]) {
     const said = allAnother(fields);

@@ -79,7 +79,7 @@ export function Frame({ place, width, x, y, xName, yName, label, children, clip,
           />
         </clipPath>
         <g class="axis">
-          {x.ticks(width / 90).map((tick) => (
+          {x.ticks(Math.max(2, Math.floor((width - MARGIN.left) / 110))).map((tick) => (
             <g key={tick} transform={`translate(${x(tick)},0)`}>
               <line y1={MARGIN.top} y2={bottom} />
               <text y={bottom + 16} text-anchor="middle">

@@ -139,7 +139,7 @@ interface PointsProps {
 function Points({ rows, at, sizes }: PointsProps) {
   const radius = rows.length > 300 ? 2 : rows.length > 60 ? 3 : 4.5;
   return (
-    <g class="points">
+    <g class={sizes ? "points sized" : "points"}>
       {rows.map((row, index) => {
         const [cx, cy] = at(row, index);
         const size = sizes ? 2 + 12 * Math.sqrt(sizes.values[index] ?? 0) : radius;

@@ -47,9 +47,13 @@ export function Steps({ store, job }: { store: JobStore; job: Job }) {
             <Link key={to} to={to} label={`Walk the chain rule of step ${step.step}`}>
               walk
             </Link>,
-            rowsOf(step.rows),
+            <span key="rows" class="wraps">
+              {rowsOf(step.rows)}
+            </span>,
             number(step.loss),
-            gradientOf(step),
+            <span key="gradient" class="wraps">
+              {gradientOf(step)}
+            </span>,
           ];
         }}
       />

@@ -7,7 +7,7 @@ import { Curve, type Line } from "../charts/curve.tsx";
 import { Legend } from "../charts/legend.tsx";
 import { LINES } from "../charts/theme.ts";
 import { differences, onOneGrid } from "../compare/differences.ts";
-import { number } from "../format.ts";
+import { number, plural } from "../format.ts";
 import { indexAt } from "../job/thinning.ts";
 import { TableBehind } from "../parts/data_table.tsx";
 import { nameOf } from "../parts/jobs_table.tsx";
@@ -45,7 +45,7 @@ export function ComparePage() {
         <Link to="/">Jobs</Link>
       </p>
       <div class="page-head">
-        <h1>{ids.length > 0 ? `Compare ${ids.length} runs` : "Compare runs"}</h1>
+        <h1>{ids.length > 0 ? `Compare ${plural(ids.length, "run")}` : "Compare runs"}</h1>
       </div>
       {problems.value.map((problem) => (
         <ProblemBox key={problem.message} problem={problem} />

@@ -4,6 +4,8 @@ import { count } from "../format.ts";
 import "./data_table.css";
 
 const PAGE = 50;
+/** Of wider tables a phone shows every row as a block. */
+const MOST_ON_A_PHONE = 3;
 
 interface DataTableProps {
   caption: string;
@@ -22,7 +24,7 @@ export function DataTable({ caption, columns, length, row, current }: DataTableP
   const indices = Array.from({ length: Math.min(PAGE, length - page * PAGE) }, (_, index) => page * PAGE + index);
   return (
     <div class="table-scroll" tabIndex={0} role="region" aria-label={`${caption}, table`}>
-      <table class="numbers">
+      <table class={`numbers${columns.length > MOST_ON_A_PHONE ? " wide-rows" : ""}`}>
         <caption class="unseen">{caption}</caption>
         <thead>
           <tr>
@@ -37,7 +39,9 @@ export function DataTable({ caption, columns, length, row, current }: DataTableP
           {indices.map((index) => (
             <tr key={index} aria-current={index === current ? "true" : undefined}>
               {row(index).map((cell, column) => (
-                <td key={columns[column]}>{cell}</td>
+                <td key={columns[column]} data-label={columns[column]}>
+                  {cell}
+                </td>
               ))}
             </tr>
           ))}

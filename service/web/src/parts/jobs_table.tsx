@@ -23,7 +23,7 @@ export function JobsTable({ jobs, chosen = new Set(), onChoose }: JobsTableProps
   }
   const all = jobs.map((job) => job.id);
   return (
-    <table class="jobs">
+    <table class={onChoose ? "jobs" : "jobs unchosen"}>
       <thead>
         <tr>
           {onChoose && (

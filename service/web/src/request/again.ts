@@ -23,13 +23,15 @@ export function valuesOf(given: Values, fields: Field[]): Values {
 }
 
 function saidOf(value: unknown, field: Field): unknown {
-  if (value === undefined || JSON.stringify(value) === JSON.stringify(field.fallback ?? null)) return undefined;
+  if (value === undefined || JSON.stringify(value) === JSON.stringify(usualOf(field))) return undefined;
   if (value === null) return null;
   if (field.kind === "variants") return variantOf(value as Values, field);
   if (field.kind !== "group") return value;
   const parts = valuesOf(value as Values, field.fields);
   return field.isOptional || Object.keys(parts).length > 0 ? parts : undefined;
 }
+
+const usualOf = ({ fallback, kind }: Field): unknown => fallback ?? (kind === "pairs" ? {} : null);
 
 function variantOf(value: Values, { variants }: Field & { kind: "variants" }): unknown {
   const chosen = variants.find((variant) => variant.name === value.name);

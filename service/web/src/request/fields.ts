@@ -9,7 +9,6 @@ export interface Schema {
   oneOf?: Schema[];
   properties?: Record<string, Schema>;
   items?: Schema;
-  additionalProperties?: Schema | boolean;
   default?: unknown;
   description?: string;
 }
@@ -52,7 +51,7 @@ function fieldOf(name: string, schema: Schema, schemas: Schemas): Field {
 function kindOf(kinds: Schema[]): "number" | "text" | "words" | "list" | "ranges" | "pairs" {
   const list = kinds.find((each) => each.type === "array");
   if (list) return list.items?.type === "array" ? "ranges" : "list";
-  if (kinds.some((each) => each.additionalProperties)) return "pairs";
+  if (kinds.some((each) => each.type === "object")) return "pairs";
   if (kinds.some((each) => each.enum)) return "text";
   return kinds.some((each) => each.type === "string") ? "words" : "number";
 }

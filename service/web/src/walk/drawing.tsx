@@ -116,4 +116,4 @@ function Box({ placed: { node, x, y }, walk, onChoose }: BoxProps) {
   );
 }
 
-const short = (name: string): string => (name.length > 16 ? `${name.slice(0, 15)}…` : name);
+const short = (name: string): string => (name.length > 18 ? `${name.slice(0, 17)}…` : name);

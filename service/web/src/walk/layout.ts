@@ -3,8 +3,8 @@
 
 import type { Graph, GraphEdge, GraphNode } from "../api/types.ts";
 
-export const BOX = { width: 152, height: 84 };
-const GAP = { x: 116, y: 24 };
+export const BOX = { width: 168, height: 84 };
+const GAP = { x: 108, y: 24 };
 const LANE = 20;
 const ROUNDS = 6;
 
