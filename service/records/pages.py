@@ -148,6 +148,20 @@ def page_of_steps(
     return read_steps(session, storage, job, epoch, after=after, limit=most)
 
 
+def page_of_recorded_steps(
+    session: Session, job_id: UUID, *, after: tuple[int, int], limit: int
+) -> tuple[list[StepWithRows], tuple[int, int] | None]:
+    """At most `limit` recorded steps of all epochs, and fewer where they have many numbers; and the last of them by its
+    epoch and number, where others follow it. Raises JobNotFound."""
+    job = jobs.get_job_for_replay(session, job_id)
+    most = most_records(limit, records.numbers_of_step(len(job.features)) + _rows_of_epoch(job, 0).size)
+    found = records.recorded_steps_after(session, job_id, after, most + 1)
+    page = found[:most]
+    rows = {epoch: _rows_of_epoch(job, epoch) for epoch in {step.epoch for step in page}}
+    following = (page[-1].epoch, page[-1].step) if len(found) > most else None
+    return [StepWithRows(step, rows[step.epoch][step.step]) for step in page], following
+
+
 def read_steps(
     session: Session, storage: Storage, job: Job, epoch: int, *, after: int, limit: int
 ) -> Page[list[StepWithRows]]:

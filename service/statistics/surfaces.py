@@ -67,7 +67,7 @@ class Surfaces:
             rows, frame = TrainingRows.of(session, job), _frame(job)
             names = _names(frame, len(job.features))
             chosen = _chosen(names, x, y)
-            at = job.epochs_done - 1 if epoch is None else epoch
+            at = _recorded(session, job, epoch)
             path = _path(session, job, frame, at)
         exact = rows.spec.loss == "squared_error" and not rows.spec.l1
         bowl = self._bowl(rows, frame, chosen, path) if exact else None
@@ -136,15 +136,21 @@ def _chosen(names: list[str], x: str | None, y: str | None) -> list[int]:
     return [names.index(name) for _, name in given]
 
 
+def _recorded(session: Session, job: Job, epoch: int | None) -> int:
+    """The epoch that is asked for, or the nearest before it whose record is kept; -1 is before training."""
+    if epoch is not None and epoch >= job.epochs_done:
+        raise EpochNotFound(f"Job {job.id} has recorded {job.epochs_done} epochs: there is no epoch {epoch}")
+    last = job.epochs_done - 1 if epoch is None else epoch
+    return records.last_epoch(session, job.id, range(last + 1)) if last >= 0 else -1
+
+
 def _path(session: Session, job: Job, frame: Frame, epoch: int) -> _Path:
+    """After an epoch that is recorded."""
     start = frame.chosen(frame.weights, frame.bias)
     last = frame.chosen(np.array(job.weights), job.bias) if job.weights is not None else start
-    if epoch < 0:
-        return _Path(start, start, last)
     record = records.epoch_at(session, job.id, epoch)
-    if record is None:
-        raise EpochNotFound(f"Job {job.id} has recorded {job.epochs_done} epochs: there is no epoch {epoch}")
-    return _Path(start, frame.chosen(np.array(record.weights), record.bias), last)
+    held = start if record is None else frame.chosen(np.array(record.weights), record.bias)
+    return _Path(start, held, last)
 
 
 def _rows_of(rows: TrainingRows, frame: Frame, storage: Storage, stride: int) -> _Rows:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, cast, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from service.store import bulk_reading
@@ -82,6 +82,12 @@ def steps_in(session: Session, job_id: UUID, epoch: int, window: range) -> list[
     """The recorded steps of an epoch within a window, ascending."""
     query = select(Step).where(Step.job_id == job_id, Step.epoch == epoch)
     return list(session.scalars(query.where(Step.step.between(window.start, window.stop - 1)).order_by(Step.step)))
+
+
+def recorded_steps_after(session: Session, job_id: UUID, after: tuple[int, int], limit: int) -> list[Step]:
+    """At most `limit` recorded steps of any epoch, ascending, that follow one by its epoch and its number."""
+    query = select(Step).where(Step.job_id == job_id, tuple_(Step.epoch, Step.step) > after)
+    return list(session.scalars(query.order_by(Step.epoch, Step.step).limit(limit)))
 
 
 def step_columns_in(session: Session, job_id: UUID, epoch: int, window: range) -> StepColumns:

@@ -88,6 +88,7 @@ def _of_a_job(client: TestClient, job: str) -> Iterator[tuple[str, Response]]:
     yield "describe_job", client.patch(job, json={"name": "the lecture's"})
     yield "list_epochs", client.get(f"{job}/epochs?limit=2")
     yield "list_steps", client.get(f"{job}/epochs/0/steps")
+    yield "list_recorded_steps", client.get(f"{job}/steps", params={"limit": 3})
     yield "get_step_graph", client.get(f"{job}/epochs/0/steps/0/graph")
     yield "audit_epoch", client.get(f"{job}/epochs/0/audit")
     yield "list_events", client.get(f"{job}/events")

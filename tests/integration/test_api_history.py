@@ -153,6 +153,24 @@ def test_a_file_has_the_rows_that_were_asked_for(client: TestClient, trained: Tr
     assert epochs(after=6) == epochs(after=2**31 - 1) == []
 
 
+def test_the_recorded_steps_of_all_epochs_are_a_list_that_is_read_page_by_page(
+    client: TestClient, trained: Trained
+) -> None:
+    url = f"/v1/jobs/{trained(LECTURE)}"
+    epochs = [client.get(f"{url}/epochs/{epoch}/steps").json()["data"] for epoch in range(10)]
+    found: list[Any] = []
+    parameters: dict[str, Any] = {"limit": 7}
+    while True:
+        page = client.get(f"{url}/steps", params=parameters).json()
+        found += page["data"]
+        if page["next"] is None:
+            break
+        parameters["after"] = page["next"]
+    assert found == [step for steps in epochs for step in steps]
+    bare = trained(request(record={"steps": "none"}))
+    assert client.get(f"/v1/jobs/{bare}/steps").json() == {"data": [], "next": None}
+
+
 def test_a_page_beyond_the_end_is_empty(client: TestClient, trained: Trained) -> None:
     """Also in the epoch that diverged, of which only the first steps are recorded."""
     diverged = request(batch_size=1, learning_rate=1e6, epochs=100)

@@ -178,6 +178,14 @@ def test_an_epoch_that_is_not_there_is_not_found(client: TestClient, trained: Tr
     problem_of(client.get(f"/v1/jobs/{trained(request())}/surface", params={"epoch": 999}), 404)
 
 
+def test_at_an_epoch_whose_record_was_not_kept_the_others_are_held_as_at_the_one_before(
+    client: TestClient, trained: Trained
+) -> None:
+    job_id = trained(request(epochs=8, record={"every": 3}))
+    assert [surface(client, job_id, epoch=epoch)["epoch"] for epoch in (0, 2, 4, 7)] == [0, 0, 3, 7]
+    assert surface(client, job_id)["epoch"] == 7
+
+
 def test_a_bias_that_is_frozen_is_part_of_the_loss(client: TestClient, trained: Trained) -> None:
     job_id = trained(
         {

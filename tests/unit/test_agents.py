@@ -20,7 +20,8 @@ NO_TOOLS = {
     *("get_loss_chart", "get_gradient_chart", "get_weights_chart", "get_fit_chart", "get_surface_chart"),
     *("describe_server", "is_live", "is_ready", "describe_model", "is_model_ready", "infer"),
     # what other tools tell as well, or agents have no use for
-    *("list_steps", "list_predictions", "get_path", "get_report", "list_sweeps", "livez", "readyz"),
+    *("list_steps", "list_recorded_steps"),
+    *("list_predictions", "get_path", "get_report", "list_sweeps", "livez", "readyz"),
     *("list_aliases", "put_alias", "delete_alias", "get_surface"),
 }
 """A new operation is named in one of the three: whoever adds it decides whether agents need it."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from service.api import negotiation
-from service.api.dependencies import MAX_LIMIT, DatabaseDep, StorageDep, TurnDep
+from service.api.dependencies import MAX_LIMIT, DatabaseDep, Limit, StorageDep, TurnDep
 from service.api.files.downloads import Taking, epochs_file, steps_file
 from service.api.files.lines import epoch_lines, step_lines
 from service.api.lanes import looks_at_much
@@ -118,6 +118,23 @@ async def list_steps(
         return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
 
     return await (run_in_threadpool(answer) if are_recorded else turn(answer))
+
+
+AfterStep = Annotated[
+    str | None, Query(pattern=r"^[0-9]{1,9}_[0-9]{1,9}$", description="The `next` of the page before", max_length=19)
+]
+
+
+@router.get("/steps", response_model=Page[StepView])
+def list_recorded_steps(job_id: UUID, database: DatabaseDep, after: AfterStep = None, limit: Limit = 50) -> Response:
+    """The recorded steps of all epochs, ascending: the path of the run, update by update.
+
+    Where the plan's `steps_recorded` is false there are none: those of an epoch are then computed again.
+    """
+    epoch, step = map(int, (after or "0_-1").split("_"))
+    with database.reading() as session:
+        found, following = pages.page_of_recorded_steps(session, job_id, after=(epoch, step), limit=limit)
+    return json_page(map(view_step, found), f"{following[0]}_{following[1]}" if following else None)
 
 
 def _are_recorded(database: Database, job_id: UUID, epoch: int) -> bool:

@@ -25,6 +25,9 @@ MOST_STEPS = 60
 _MOST_OF_EPOCH = 20
 _EPOCHS = 600
 _ROWS = 1000
+_INFLUENTIAL = 50
+_PATH = 200
+"""Steps of the path over the loss surface; of more it is drawn by epochs."""
 
 
 @router.get("", response_class=HTMLResponse, dependencies=[looks_at_much(lane="reports")])
@@ -77,11 +80,20 @@ class _Answers:
             return self._found
         epochs = await self._keep(f"{self._job}/epochs", points=str(_EPOCHS))
         await self._keep(f"/v1/datasets/{job['dataset']['id']}/rows", limit=str(_ROWS))
-        for name in ("predictions", "surface"):
+        for name in ("predictions", "surface", "statistics"):
             await self._keep(f"{self._job}/{name}")
+        await self._keep(f"{self._job}/influence", top=str(_INFLUENTIAL))
+        await self._keep_path()
         await self._keep(f"{self._job}/events", limit="200")
         await self._keep_steps([epoch["epoch"] for epoch in epochs["data"]] if epochs else [])
         return self._found
+
+    async def _keep_path(self) -> None:
+        """All steps of the run, or none: a part of them would pass for the whole."""
+        address = f"{self._job}/steps"
+        path = await self._keep(address, limit=str(_PATH))
+        if path and path["next"] is not None:
+            del self._found[address]
 
     async def _keep_steps(self, epochs: list[int]) -> None:
         left = MOST_STEPS

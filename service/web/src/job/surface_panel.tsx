@@ -1,6 +1,6 @@
 import { query, setQuery } from "../address.ts";
 import { withQuery } from "../api/client.ts";
-import type { Epoch, Job, Surface } from "../api/types.ts";
+import type { Job, Surface } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import type { Pair } from "../charts/ellipse.ts";
 import { SurfaceChart } from "../charts/surface.tsx";
@@ -11,8 +11,8 @@ import { Panel } from "../parts/panel.tsx";
 import { isFinal } from "../parts/status.tsx";
 import { parameterNames } from "./lines.ts";
 import type { JobStore } from "./store.ts";
-import { indexAt } from "./thinning.ts";
 import type { Model } from "./units.ts";
+import { useSteps, wayOf } from "./way.ts";
 
 /** While a worker looks at the rows, the answer says so, and is asked for again. */
 const UNDERWAY_SECONDS = 2;
@@ -26,6 +26,7 @@ export function SurfacePanel({ store, job }: { store: JobStore; job: Job }) {
   const answer = useAnswer<Surface>(isFinal(job.status) ? to : null, (found) =>
     found && !found.parameters ? UNDERWAY_SECONDS : null,
   );
+  const steps = useSteps(job);
   const surface = answer.value.value;
   const problem = answer.problem.value;
   if (problem) {
@@ -43,32 +44,22 @@ export function SurfacePanel({ store, job }: { store: JobStore; job: Job }) {
       </Panel>
     );
   }
-  const epochs = store.records.drawn.value;
-  const start = store.start.value;
-  const path = [...(start ? [start] : []), ...epochs].map((model) => pointOf(surface, model));
-  const index = store.epoch.value < 0 ? 0 : indexAt(epochs, store.epoch.value) + (start ? 1 : 0);
+  const way = wayOf(store, steps);
+  const path = way.models.map((model) => pointOf(surface, model));
   const names = surface.parameters.map((name) => called(name, job));
   return (
     <Panel title="Loss surface" controls={isWide && reportOf === null && <Choices surface={surface} job={job} />}>
-      <SurfaceChart {...{ surface, path, index, names }} />
+      <SurfaceChart {...{ surface, path, names }} index={way.index} />
       {isWide && (
         <p class="faint">The other parameters are held as they were after epoch {number(surface.epoch, 9)}.</p>
       )}
       {job.scaled && <p class="faint">Of the standardized columns, in which the job is trained.</p>}
       <TableBehind
         caption="The path of the run"
-        columns={["epoch", ...names]}
-        length={epochs.length}
-        row={(each) => {
-          const record = epochs[each] as Epoch;
-          return [
-            record.epoch,
-            ...pointOf(surface, record)
-              .slice(0, names.length)
-              .map((value) => number(value, 9)),
-          ];
-        }}
-        current={indexAt(epochs, store.epoch.value)}
+        columns={["where", ...names]}
+        length={path.length}
+        row={(each) => [way.places[each], ...names.map((_, axis) => number(path[each]?.[axis], 9))]}
+        current={way.index}
       />
     </Panel>
   );
