@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 from service.store.failures import translated
 from service.store.ownership import OWNER, engine_of_owner, rule_by_owner
 from service.store.postgresql import Server, postgresql_engine
+from service.store.tables.base import read_document, write_document
 
 Arguments = ParamSpec("Arguments")
 Seen = TypeVar("Seen")
@@ -182,6 +183,8 @@ class Database:
             self.url,
             module=_sqlite_driver(),
             connect_args={"timeout": _TURN_SECONDS if self._fails_fast else BUSY_TIMEOUT},
+            json_serializer=write_document,
+            json_deserializer=read_document,
             pool_size=20,
             max_overflow=20,
             pool_timeout=self._pool_seconds,

@@ -21,6 +21,8 @@ from psycopg.errors import ConnectionTimeout
 from psycopg.waiting import Ready
 from sqlalchemy import URL, Engine, create_engine, event
 
+from service.store.tables.base import read_document, write_document
+
 ASK_AFTER, ASK_AGAIN = 1.0, 0.5
 """Seconds that are waited before the server is asked, and between two questions while it is silent."""
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 1.0
@@ -54,7 +56,8 @@ def postgresql_engine(
     defaults = _TCP | {"connect_timeout": CONNECT_SECONDS} if server else _TCP
     limits = {name: value for name, value in defaults.items() if name not in url.query}
     spoken = url.difference_update_query(["prepare_threshold"])  # no word of libpq: it is set below
-    engine = create_engine(spoken, pool_timeout=pool_seconds, connect_args=limits, **options)
+    written = {"json_serializer": write_document, "json_deserializer": read_document}
+    engine = create_engine(spoken, pool_timeout=pool_seconds, connect_args=limits, **written, **options)
     event.listen(engine, "connect", _prepare_nothing_behind_a_pooler)
     if worker_id:
         event.listen(engine, "do_connect", partial(_name_connection, worker_id))
