@@ -41,16 +41,19 @@ def epochs_after(session: Session, job_id: UUID, epoch: int, limit: int) -> list
 
 def epoch_columns_in(session: Session, job_id: UUID, window: range, limit: int) -> EpochColumns:
     """At most `limit` epochs within a window, ascending."""
-    return _epoch_columns(session, _within(job_id, window), limit)
+    return _epoch_columns(session, select(Epoch).where(_within(job_id, window)).order_by(Epoch.epoch).limit(limit))
 
 
 def epoch_columns_among(session: Session, job_id: UUID, epochs: Sequence[int]) -> EpochColumns:
-    """Those of the epochs that are there, ascending."""
-    return _epoch_columns(session, and_(Epoch.job_id == job_id, Epoch.epoch.in_(epochs)), len(epochs))
+    """Those of the epochs that are there, ascending.
+
+    They are ordered here: asked for the order, PostgreSQL looks at every epoch of the job.
+    """
+    found = _epoch_columns(session, select(Epoch).where(Epoch.job_id == job_id, Epoch.epoch.in_(epochs)))
+    return found.at(np.argsort(found.epoch))
 
 
-def _epoch_columns(session: Session, here: ColumnElement[bool], limit: int) -> EpochColumns:
-    rows = select(Epoch).where(here).order_by(Epoch.epoch).limit(limit)
+def _epoch_columns(session: Session, rows: Select[Any]) -> EpochColumns:
     return EpochColumns(**bulk_reading.select_columns(session, _EPOCH_COLUMNS, rows))  # type: ignore[arg-type]
 
 
