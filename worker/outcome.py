@@ -47,6 +47,9 @@ from slope.spec.job import device_for
 from slope.spec.part import infinite_from
 from worker.process import Process
 
+_ROWS = ("training", "validation", "test")
+"""Of which metrics tell."""
+
 
 def divergence_remedy(
     spec: TrainingSpec, epoch: int, step: int, data: TrainingData, found: Reductions | None = None
@@ -100,10 +103,17 @@ def result_columns(
         "bias": trained.bias,
         "predictions_after": _predict(job, trained, data, spec),
         "analysis": _analysis_of(job, trained, data, spec, None if found is None else found.training, distance),
-        "metrics": None if told is None else asdict(told),
+        "metrics": None if told is None else _document_of(told),
         "loss_training": _bare_loss(trained, data, spec, measured),
         "loss_cross_validation": None if validated is None else validated.mean_squared_error,
     }
+
+
+def _document_of(told: JobMetrics) -> dict[str, Any]:
+    """As JSON has it; not copied, for none of it changes."""
+    rows_of_each = {name: found and vars(found) for name, found in vars(told).items() if name in _ROWS}
+    validated = told.cross_validation
+    return vars(told) | rows_of_each | {"cross_validation": None if validated is None else asdict(validated)}
 
 
 def _with_cross_validation(measured: JobMetrics | None, validated: CrossValidation | None) -> JobMetrics | None:
@@ -237,7 +247,7 @@ def _analysis_of(
         came = reached(data, spec, weights, trained.bias, exact)
     if distance:
         came = replace(came, distance=distance.errors, epochs_to_go=distance.epochs)
-    return known | {"reached": asdict(came)}
+    return known | {"reached": vars(came)}
 
 
 class LateAnalysis:

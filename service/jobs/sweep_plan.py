@@ -25,6 +25,7 @@ from slope.answers.plan import Plan
 from slope.engines import groups
 from slope.engines.groups import groups_of
 from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Experience, estimate, plan
+from slope.reduced_rows import ReducedColumns
 from slope.spec import DatasetReference, Fault, JobRequest, SweepRequest, TrainingSpec, faults_of
 from slope.spec.faults import pointer
 from slope.spec.sweep import MAX_COPIED
@@ -164,17 +165,16 @@ def _planned(spec: TrainingSpec, sample: Sample, device: str = "auto", memory: i
 
 
 def _plans(request: SweepRequest, places: dict[int, GroupPlace], sample: Sample, memory: int | None) -> list[Plan]:
-    known: dict[Hashable, Plan] = {}
+    known: dict[UUID, Plan] = {}
     plans = []
     for index, job in enumerate(request.jobs):
         spec, place = job.hyperparameters, places.get(index)
         if place is None:
             plans.append(_alone(request, index, sample, memory))
             continue
-        key = (groups.likeness(spec, sample.rows), place.width)
-        if key not in known:
-            known[key] = _fused(spec, place, len(request.jobs), sample)
-        plans.append(known[key])
+        if place.group_id not in known:
+            known[place.group_id] = _fused(spec, place, len(request.jobs), sample)
+        plans.append(known[place.group_id])
     return plans
 
 
@@ -225,8 +225,11 @@ def _known(specs: Sequence[TrainingSpec], sample: Sample, settings: Settings) ->
     columns = {key: sample.analysed_columns(spec, reads_rows=False) for key, spec in different.items()}
     if sum(seconds_of_analysis(sample, found) for found in columns.values()) > settings.analysis_seconds:
         return {}
-    are_open = any(spec.learning_rate == "auto" for spec in specs)
-    return {key: _known_of(sample.seen(columns[key], spec), spec, are_open) for key, spec in different.items()}
+    are_open, seen = any(spec.learning_rate == "auto" for spec in specs), dict[Hashable, Seen | None]()
+    for key, spec in different.items():
+        if (prepared := _prepared(spec, columns[key])) not in seen:
+            seen[prepared] = sample.seen(columns[key], spec)
+    return {key: _known_of(seen[_prepared(spec, columns[key])], spec, are_open) for key, spec in different.items()}
 
 
 def _known_of(seen: Seen | None, spec: TrainingSpec, is_open: bool) -> _Known:
@@ -236,6 +239,12 @@ def _known_of(seen: Seen | None, spec: TrainingSpec, is_open: bool) -> _Known:
 def _rounded(spec: TrainingSpec) -> Hashable:
     """All of a setting that decides which columns its dtype rounds."""
     return spec.dtype, spec.standardize and spec.fit_bias
+
+
+def _prepared(spec: TrainingSpec, columns: ReducedColumns | None) -> Hashable:
+    """All of a setting that decides what its rows are when they have been prepared; see slope.data.prepare."""
+    divided = (spec.split, spec.seed if spec.holds_back else None)
+    return columns is None, divided, (spec.standardize, spec.fit_bias, spec.dtype)
 
 
 def _analysed(spec: TrainingSpec) -> Hashable:

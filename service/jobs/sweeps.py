@@ -207,7 +207,7 @@ def _own(member: Member) -> dict[str, Any]:
         "device": request.device,
         "timeout_seconds": request.timeout_seconds,
         "cross_validation": request.cross_validation,
-        "metadata_": request.metadata,
+        "metadata": request.metadata,
         "plan": dict(vars(member.plan)),
         "analysis": document_of(member.analysis) if member.analysis else None,
         "epochs": request.hyperparameters.epochs,

@@ -169,7 +169,7 @@ def claim_group(session: Session, group_id: UUID, claimant: Claimant) -> GroupLe
     token, epoch = uuid4(), next(iter(standing.values()))
     together = f", with its group of {sum(done == epoch for done in standing.values())}"
     rows = _claim(session, _CLAIM_GROUP, claimant, token, together, claimed_group=group_id, claimed_epoch=epoch)
-    return GroupLease(group_id, token) if rows else None
+    return GroupLease(group_id, token, all(row.attempt == 1 for row in rows)) if rows else None
 
 
 def _claim(

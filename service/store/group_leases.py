@@ -29,12 +29,17 @@ class GroupLease(AttemptLease):
     with_numbers = datasets.with_numbers_once
     group_id: UUID
     token: UUID
+    is_of_first_attempts: bool = False
 
     @staticmethod
     def holding(held_group: Any, held_by: Any) -> ColumnElement[bool]:
         return and_(Job.group_id == held_group, *held(held_by))
 
     condition = holding(bindparam("held_group"), bindparam("held_by"))
+
+    @property
+    def is_first(self) -> bool:
+        return self.is_of_first_attempts
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import SQLColumnExpression, and_, delete, func, insert, or_, select
+from sqlalchemy import SQLColumnExpression, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.store import events
+from service.store import jobs
 from service.store.tables import Job, Sweep
 
 RANKED: dict[str, SQLColumnExpression[float | None]] = {
@@ -50,8 +50,7 @@ def add_sweep(
     """Put a sweep and its jobs, as dictionaries by column, in the queue, with what is peculiar of each."""
     session.add(sweep)
     session.flush()
-    session.execute(insert(Job), [{**row, "event_count": 1 + len(warnings[row["id"]])} for row in rows])
-    events.add_first(session, warnings, sweep.created_at)
+    jobs.add_jobs(session, rows, warnings)
 
 
 def select_sweeps(session: Session, *, before: UUID | None, limit: int) -> list[Sweep]:

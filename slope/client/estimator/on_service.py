@@ -70,12 +70,14 @@ class OnService:
     def _ended(self, client: Client, sweep_id: UUID) -> list[JobView]:
         """The jobs of a sweep in the order of its settings, when all have ended. Raises TimeoutError."""
         deadline = monotonic() + self.timeout
+        last = next(client.jobs(sweep_id=sweep_id, limit=1))  # they are claimed in their order
         while True:
+            client.wait(last.id, timeout=deadline - monotonic())
             jobs = list(client.jobs(sweep_id=sweep_id, limit=1000))[::-1]
             waiting = [job for job in jobs if job.status not in FINAL]
             if not waiting:
                 return jobs
-            client.wait(waiting[-1].id, timeout=deadline - monotonic())
+            last = waiting[-1]
 
     def _outcome(self, job: JobView) -> Outcome:
         """Raises JobFailed."""
