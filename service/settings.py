@@ -198,6 +198,12 @@ class Settings(BaseSettings):
     max_crashes: int = Field(default=3, ge=1)
     """A job is given up after this many attempts in a row that died with their worker and recorded nothing."""
 
+    webhooks_allow_private: bool = False
+    """Whether webhooks may be sent to this machine and to private networks. Whoever may make a webhook can then have
+    requests sent to all that the workers reach."""
+    webhook_days: float = Field(default=30.0, gt=0)
+    """How long messages to webhooks are kept, to be looked up and sent again."""
+
     log_level: LogLevel = "INFO"
     """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case."""
     log_json: bool = False

@@ -3,7 +3,7 @@
 import os
 import signal
 import warnings
-from time import perf_counter, sleep
+from time import monotonic, perf_counter, sleep
 from typing import Any
 
 import structlog
@@ -28,6 +28,7 @@ from worker.reaper import Reaper
 from worker.rehearsal import rehearse
 from worker.shutdown import STOP, ShutdownGuard
 from worker.transport import install_transport
+from worker.webhooks import WebhookSender
 
 install_transport()
 app = celery_app(current_process().settings.broker)
@@ -39,7 +40,8 @@ _SIGN_OFF_SECONDS = 1.5
 """How long the end of the worker waits for its sign-off: the database may not answer."""
 _LAST_JOB_SECONDS = 5.0
 """How long the end of a child waits until the job that its poller found is put back."""
-_reapers: list[Reaper] = []
+_ending: list[Reaper | WebhookSender] = []
+"""What signs off when the worker ends."""
 _inherited: list[Process] = []
 
 log = structlog.get_logger()
@@ -113,9 +115,8 @@ class Upkeep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no ty
     def start(self, worker: Any) -> None:
         process = current_process()
         monitor = BrokerMonitor(process, lambda: worker.consumer.connection is not None)
-        reaper = Reaper(process, worker.pool.num_processes, monitor)
-        _reapers.append(reaper)
-        for each in (ShutdownGuard(_end), monitor, reaper):
+        _ending.extend((WebhookSender(process), Reaper(process, worker.pool.num_processes, monitor)))
+        for each in (ShutdownGuard(_end), monitor, *_ending):
             each.start()
 
 
@@ -151,5 +152,8 @@ def _end_child(**_: Any) -> None:
 
 @signals.worker_shutdown.connect
 def _end(**_: Any) -> None:
-    for reaper in _reapers:
-        reaper.stop(_SIGN_OFF_SECONDS)
+    deadline = monotonic() + _SIGN_OFF_SECONDS
+    for each in _ending:
+        each.stop(0.0)  # none waits for another
+    for each in _ending:
+        each.stop(max(0.0, deadline - monotonic()))

@@ -55,6 +55,7 @@ from service.api.routes import (
     start,
     statistics,
     sweeps,
+    webhooks,
 )
 from service.api.turns import Turns
 from service.errors import ServiceError
@@ -64,7 +65,7 @@ from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import storage_at
 from service.store.database import Database
-from service.upkeep.garbage import collect_garbage
+from service.upkeep.garbage import collect_garbage, forget_messages
 from service.upkeep.retention import prune
 
 _GARBAGE_SECONDS = 3600.0
@@ -141,6 +142,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         devices,
         keys,
         session,
+        webhooks,
         health,
         monitoring,
         start,
@@ -192,5 +194,6 @@ async def _collect_garbage_hourly(app: FastAPI) -> None:
                 await run_in_threadpool(prune, state.database, state.storage, state.settings.retention)
             await run_in_threadpool(collect_garbage, state.database, state.storage, state.settings.spool)
             await run_in_threadpool(prune_audit_log, state.database, state.settings.audit_days)
+            await run_in_threadpool(forget_messages, state.database, state.settings.webhook_days)
         except (ServiceError, OSError) as error:  # in an hour it may go better
             log.warning("could not delete garbage", error=repr(error))

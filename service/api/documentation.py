@@ -42,6 +42,7 @@ Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those ab
             "inference": "A job's model as the clients of KServe, Triton and MLflow ask it.",
             "devices": "Workers and what they train on.",
             "keys": "Who may come in, and what was done with which key.",
+            "webhooks": "Who is told when jobs and sweeps end, and what they were sent.",
             "health": "Whether the service lives and can do its work.",
         }.items()
     ],
@@ -177,6 +178,8 @@ _PARAMETERS = {
     "job_id": "The `id` of a job",
     "dataset_id": "The `id` of a dataset",
     "sweep_id": "The `id` of a sweep",
+    "webhook_id": "The `id` of a webhook",
+    "delivery_id": "The `id` of a message to it",
     "epoch": "Counted from 0",
     "step": "Counted from 0 in its epoch",
     "name": "The whole name",

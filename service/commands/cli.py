@@ -10,7 +10,7 @@ import typer
 
 from service.commands import copies, keys, prune
 from service.commands.data_dir import DataDir, use_data_dir
-from service.commands.remote import datasets, jobs, records, training
+from service.commands.remote import datasets, jobs, records, training, webhooks
 from service.commands.remote.connection import DEFAULT_URL, Url, answering, fail, need_server
 from slope import __version__
 
@@ -19,6 +19,7 @@ db = typer.Typer(help="The database's schema.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(webhooks.app, name="webhooks")
 for commands in (training, records, datasets, copies, prune):
     app.add_typer(commands.app)
 

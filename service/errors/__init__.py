@@ -92,6 +92,7 @@ from service.errors.storage import (
     StorageFull,
     StorageUnavailable,
 )
+from service.errors.webhooks import DeliveryNotFound, TooManyWebhooks, WebhookIsDisabled, WebhookNotFound
 
 __all__ = [
     "AddressNotFound",
@@ -107,6 +108,7 @@ __all__ = [
     "DatasetCameWithJob",
     "DatasetIsUsed",
     "DatasetNotFound",
+    "DeliveryNotFound",
     "EpochNotFound",
     "EpochTooLong",
     "ExportNotInstalled",
@@ -171,7 +173,10 @@ __all__ = [
     "TooManyConnections",
     "TooManyNumbers",
     "TooManyRequests",
+    "TooManyWebhooks",
     "TooSlow",
     "UnsupportedMediaType",
+    "WebhookIsDisabled",
+    "WebhookNotFound",
     "error_kinds",
 ]

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, i
 from sqlalchemy.orm import Session, selectinload
 
 from service.store.database import now
+from service.store.outbox import IS_HEARD, tell_webhooks
 from service.store.tables import Event, Job
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class LeasedJob:
     cancel_requested: bool
     pause_requested: bool
     event_count: int
+    is_heard: bool
+    """Whether webhooks may want to know what becomes of it."""
 
     @property
     def wish(self) -> Wish | None:
@@ -99,14 +102,17 @@ def change_jobs(
     for change in changes:
         told = _events_of(change, locked[change.job_id], moment)
         happened += told
-        ended = ended_columns(session, change.ending.status) if change.ending else {}
-        values = change.values | ended | {"event_count": locked[change.job_id].event_count + len(told)}
+        final = ended_columns(session, change.ending.status) if change.ending else {}
+        values = change.values | final | {"event_count": locked[change.job_id].event_count + len(told)}
         alike[tuple(values)].append(
             {"job_id": change.job_id} | {f"new_{name}": value for name, value in values.items()}
         )
     for names, rows in alike.items():
         _update(session, names, rows, lease_seconds)
     tell(session, happened)
+    ended = {change.job_id: change.ending.status for change in changes if change.ending}
+    if ended and any(job.is_heard for job in locked.values()):
+        tell_webhooks(session, ended)
 
 
 def _update(session: Session, names: Sequence[str], rows: list[dict[str, Any]], lease_seconds: float) -> None:
@@ -213,12 +219,14 @@ def _write(
         update(Job)
         .where(condition)
         .values(event_count=Job.event_count + 1)
-        .returning(Job.id, Job.event_count, Job.epochs_done)
+        .returning(Job.id, Job.event_count, Job.epochs_done, IS_HEARD.label("is_heard"))
     ).all()
-    common = {"at": now(session), "status": None, "code": None} | shared
+    common: dict[str, Any] = {"at": now(session), "status": None, "code": None} | shared
     rows = [
         common | {"job_id": row.id, "seq": row.event_count, "epochs_done": row.epochs_done, "detail": details[row.id]}
         for row in counted
     ]
     if rows:
         session.connection().execute(_INSERT, rows)
+    if rows and counted[0].is_heard and (status := common["status"]):
+        tell_webhooks(session, dict.fromkeys((row.id for row in counted), status))

@@ -13,6 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from service.store import datasets, events
 from service.store.aliases import has_alias
 from service.store.database import now
+from service.store.outbox import IS_HEARD, tell_webhooks_of_sweep
 from service.store.tables import Dataset, Event, Job
 from slope.engines.costs import Ended
 from slope.engines.plan import kept_plan
@@ -210,9 +211,12 @@ def note_ring(session: Session, job_ids: Sequence[UUID], *, heard: bool) -> None
 def remove_job(session: Session, job_id: UUID) -> UUID | None:
     """Delete a job with all its records, unless it runs or has an alias. The dataset it learnt from; None where nothing
     was deleted."""
-    may_go = (Job.status != "running", ~has_alias())
-    gone = session.execute(delete(Job).where(Job.id == job_id, *may_go).returning(Job.dataset_id))
-    return gone.scalar_one_or_none()
+    removal = delete(Job).where(Job.id == job_id, Job.status != "running", ~has_alias())
+    told = (Job.dataset_id, Job.owner, Job.sweep_id, Job.status, IS_HEARD.label("is_heard"))
+    gone = session.execute(removal.returning(*told)).one_or_none()
+    if gone and gone.sweep_id and gone.is_heard and gone.status not in FINAL:
+        tell_webhooks_of_sweep(session, gone.sweep_id, gone.owner)
+    return gone.dataset_id if gone else None
 
 
 _IS_WAITING = Job.status.in_(("queued", "paused"))

@@ -22,6 +22,7 @@ from service.errors import LeaseLost
 from service.store import datasets, events
 from service.store.database import later
 from service.store.events import RETURNED, JobChange, LeasedJob, Wish, change_jobs, wish_of
+from service.store.outbox import IS_HEARD
 from service.store.tables import Job, Table
 
 
@@ -156,7 +157,7 @@ class AttemptLease(Lease):
 def _leased_jobs(condition: ColumnElement[bool], *, lock: bool) -> Select[Any]:
     jobs = Job.metadata.tables["jobs"].c
     columns = (jobs.id, jobs.epochs_done, jobs.cancel_requested, jobs.pause_requested, jobs.event_count)
-    query = select(*columns).where(condition).order_by(jobs.id)
+    query = select(*columns, IS_HEARD).where(condition).order_by(jobs.id)
     return query.with_for_update() if lock else query
 
 

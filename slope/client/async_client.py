@@ -18,6 +18,7 @@ from slope.client import (
     statistics_calls,
     sweep_calls,
     training,
+    webhook_calls,
 )
 from slope.client.exchange import Call, Download, Id, Listing, Request
 from slope.client.job import AsyncJob
@@ -161,6 +162,15 @@ class AsyncClient:
     wait_for_sweep = _run(sweep_calls.wait_for_sweep)
     cancel_sweep = _run(sweep_calls.cancel_sweep)
     delete_sweep = _run(sweep_calls.delete_sweep)
+    create_webhook = _run(webhook_calls.create_webhook)
+    webhooks = _each(webhook_calls.webhooks)
+    webhook = _run(webhook_calls.webhook)
+    change_webhook = _run(webhook_calls.change_webhook)
+    delete_webhook = _run(webhook_calls.delete_webhook)
+    rotate_webhook_secret = _run(webhook_calls.rotate_webhook_secret)
+    try_webhook = _run(webhook_calls.try_webhook)
+    deliveries = _each(webhook_calls.deliveries)
+    send_again = _run(webhook_calls.send_again)
     readiness = _run(calls.readiness)
 
     async def watch(self, job_id: Id, timeout: float = 3600.0) -> AsyncIterator[Told]:

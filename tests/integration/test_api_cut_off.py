@@ -38,6 +38,9 @@ _BODIES: dict[str, Any] = {
     "/v1/jobs/{job_id}": {"name": "renamed"},
     "/v1/jobs/{job_id}/rerun": {},
     "/v1/datasets/{dataset_id}": {"name": "renamed"},
+    "/v1/webhooks": {"url": "https://example.org/slope", "events": ["job.failed"]},
+    "/v1/webhooks/{webhook_id}": {"enabled": False},
+    "/v1/webhooks/{webhook_id}/rotate": {},
     "/v1/aliases/{name}": {"job": str(UUID(int=7))},
     "/v1/jobs/{job_id}/predict": {"x": [1.0]},
     "/v1/jobs/{job_id}/invocations": {"instances": [[1.0]]},
@@ -77,7 +80,7 @@ def routes(app: FastAPI) -> list[tuple[str, str]]:
 
 
 def ask(client: TestClient, method: str, path: str, **values: Any) -> Any:
-    ids = {name: UUID(int=7) for name in ("job_id", "dataset_id", "sweep_id")}
+    ids = {name: UUID(int=7) for name in ("job_id", "dataset_id", "sweep_id", "webhook_id", "delivery_id")}
     url = path.format(**ids | {"epoch": 0, "step": 0, "name": "champion"})
     body = _BODIES.get(path)
     params = {"status": "failed"} if (method, path) in _FILTERED else None

@@ -67,6 +67,7 @@ def answers(client: TestClient, train: Train, train_sweep: Callable[[Json], str]
     yield from _of_sweeps(client, train_sweep)
     formula = {"expression": "(x*w - y)**2", "values": {"x": 1, "y": 2, "w": 1}, "requires_grad": ["w"]}
     yield "draw_expression", client.post("/v1/graphs", json=formula)
+    yield from _of_webhooks(client)
     yield "livez", client.get("/livez")
 
 
@@ -118,6 +119,19 @@ def _of_sweeps(client: TestClient, train_sweep: Callable[[Json], str]) -> Iterat
     yield "list_sweeps", client.get("/v1/sweeps")
     yield "submit_sweep", (waiting := client.post("/v1/sweeps", json=wanted))
     yield "cancel_sweep", client.post(f"/v1/sweeps/{waiting.json()['id']}/cancel")
+
+
+def _of_webhooks(client: TestClient) -> Iterator[tuple[str, Response]]:
+    wanted = {"url": "https://example.org/slope", "events": ["job.succeeded", "sweep.finished"], "name": "the lab's"}
+    yield "create_webhook", (made := client.post("/v1/webhooks", json=wanted))
+    webhook = f"/v1/webhooks/{made.json()['id']}"
+    yield "get_webhook", client.get(webhook)
+    yield "list_webhooks", client.get("/v1/webhooks")
+    yield "change_webhook", client.patch(webhook, json={"events": ["job.failed"]})
+    yield "rotate_webhook_secret", client.post(f"{webhook}/rotate", json={"overlap_seconds": 3600})
+    yield "try_webhook", (tried := client.post(f"{webhook}/test"))
+    yield "list_deliveries", client.get(f"{webhook}/deliveries")
+    yield "send_again", client.post(f"{webhook}/deliveries/{tried.json()['id']}/send")
 
 
 def test_the_examples_of_the_document_are_answers_that_were_given(
@@ -174,4 +188,4 @@ def kind_of(value: Any) -> Any:
         except (ValueError, TypeError, AttributeError):
             continue
         return kind
-    return value
+    return "secret" if isinstance(value, str) and value.startswith("whsec_") else value

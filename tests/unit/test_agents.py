@@ -22,6 +22,9 @@ NO_TOOLS = {
     # what other tools tell as well, or agents have no use for
     *("list_steps", "list_recorded_steps"),
     *("list_predictions", "get_path", "get_report", "list_sweeps", "livez", "readyz"),
+    # what is of other services that are told
+    *("create_webhook", "list_webhooks", "get_webhook", "change_webhook", "delete_webhook", "rotate_webhook_secret"),
+    *("try_webhook", "list_deliveries", "send_again"),
     *("list_aliases", "put_alias", "delete_alias", "get_surface"),
 }
 """A new operation is named in one of the three: whoever adds it decides whether agents need it."""

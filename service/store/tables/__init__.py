@@ -7,6 +7,7 @@ from service.store.tables.jobs import Alias, Job, Partition, Sweep
 from service.store.tables.keys import AccessKey, AuditEntry
 from service.store.tables.records import Epoch, EpochExtremes, Event, Snapshot, Step
 from service.store.tables.statistics import RowPass
+from service.store.tables.webhooks import Delivery, Webhook
 from service.store.tables.workers import Worker
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Alias",
     "AuditEntry",
     "Dataset",
+    "Delivery",
     "Epoch",
     "EpochExtremes",
     "Event",
@@ -25,5 +27,6 @@ __all__ = [
     "Step",
     "Sweep",
     "Table",
+    "Webhook",
     "Worker",
 ]

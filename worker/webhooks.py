@@ -1,0 +1,158 @@
+"""Sends what webhooks wait for, in every worker's main process."""
+
+from collections.abc import Callable
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from service.store import deliveries
+from service.store.deliveries import Attempt, Batch, SendingLease
+from service.store.tables import Delivery
+from service.store.webhooks import disable_webhook
+from service.webhooks.schedule import attempt_of, reason_to_disable, rest_seconds
+from service.webhooks.signatures import signed_headers
+from worker.periodic import PeriodicTask
+from worker.process import Process
+
+if TYPE_CHECKING:
+    from service.webhooks.sending import Answer
+
+Result = TypeVar("Result")
+
+_WEBHOOKS_AT_ONCE = 8
+_MESSAGES_AT_ONCE = 8
+"""Of a webhook."""
+_MOST_BATCHES = 20
+"""Then others have their turn."""
+_LEASE_SECONDS = 20.0
+"""Longer than an attempt takes."""
+
+log = structlog.get_logger()
+
+
+class WebhookSender:
+    """Looks every second for messages that are due, and sends them: a webhook is served by one process at a time.
+
+    What was sent when the process dies, and not noted yet, is sent again when the lease has run out.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._token = uuid7()
+        self._served: set[UUID] = set()
+        """Webhooks that messages are sent to now."""
+        self._stopping = Event()
+        self._pause = process.settings.reap_seconds
+        self._task = PeriodicTask("webhooks", self.run_once, self._pause, at_end=self._leave)
+
+    def start(self) -> None:
+        self._task.start()
+
+    def stop(self, seconds: float) -> None:
+        """Begin nothing more, and wait at most this long for what is under way."""
+        self._stopping.set()
+        self._task.stop(seconds)
+
+    def run_once(self) -> None:
+        """Send what is due, and what becomes due meanwhile. What that takes is loaded by those who have something."""
+        if self._waiting():
+            from anyio import run
+
+            run(self._serve_all)
+
+    async def _serve_all(self) -> None:
+        from anyio import create_task_group, sleep, to_thread
+
+        async with create_task_group() as tasks:
+            while not self._stopping.is_set():
+                for lease in await to_thread.run_sync(self._claim):
+                    self._served.add(lease.webhook_id)
+                    tasks.start_soon(self._serve, lease)
+                if not self._served:
+                    return
+                await sleep(self._pause)
+            tasks.cancel_scope.cancel()
+
+    async def _serve(self, lease: SendingLease) -> None:
+        """Send to a webhook while it accepts something."""
+        from anyio import to_thread
+
+        try:
+            for _ in range(_MOST_BATCHES):
+                batch = await to_thread.run_sync(self._next_batch, lease)
+                if batch is None:
+                    break
+                answers = await self._send(batch)
+                if not await to_thread.run_sync(self._record, lease, batch, answers):
+                    return
+            await to_thread.run_sync(self._in_database, lambda session: deliveries.leave_webhook(session, lease))
+        finally:
+            self._served.discard(lease.webhook_id)
+
+    async def _send(self, batch: Batch) -> "list[Answer]":
+        """What came of each message, in their order. They are sent together."""
+        from anyio import create_task_group
+
+        from service.webhooks.sending import send_message
+
+        answers: dict[UUID, Answer] = {}
+
+        async def send(delivery: Delivery) -> None:
+            body = (delivery.body or "").encode()
+            headers = signed_headers(batch.secrets, str(delivery.id), int(batch.moment.timestamp()), body)
+            allow_private = self._process.settings.webhooks_allow_private
+            answers[delivery.id] = await send_message(batch.webhook.url, headers, body, allow_private=allow_private)
+
+        async with create_task_group() as tasks:
+            for delivery in batch.deliveries:
+                tasks.start_soon(send, delivery)
+        return [answers[delivery.id] for delivery in batch.deliveries]
+
+    def _record(self, lease: SendingLease, batch: Batch, answers: "list[Answer]") -> bool:
+        """Whether more may be sent there now."""
+        attempts = [attempt_of(*pair) for pair in zip(batch.deliveries, answers, strict=True)]
+        wish = max(answer.retry_after for answer in answers)
+        return self._in_database(lambda session: _record(session, lease, batch, attempts, wish))
+
+    def _waiting(self) -> list[UUID]:
+        limit = _WEBHOOKS_AT_ONCE - len(self._served)
+        with self._process.between_forks():
+            return self._process.database.query(deliveries.webhooks_to_serve, without=tuple(self._served), limit=limit)
+
+    def _claim(self) -> list[SendingLease]:
+        leases = [SendingLease(webhook_id, self._token) for webhook_id in self._waiting()]
+        return [lease for lease in leases if self._in_database(partial(_claim, lease))]
+
+    def _next_batch(self, lease: SendingLease) -> Batch | None:
+        return self._in_database(lambda session: deliveries.due_deliveries(session, lease, limit=_MESSAGES_AT_ONCE))
+
+    def _leave(self) -> None:
+        self._in_database(lambda session: deliveries.leave_webhooks(session, self._token))
+
+    def _in_database(self, action: Callable[[Session], Result]) -> Result:
+        with self._process.between_forks(), self._process.database.writing() as session:
+            result = action(session)
+            session.commit()
+        return result
+
+
+def _claim(lease: SendingLease, session: Session) -> bool:
+    return deliveries.claim_webhook(session, lease, _LEASE_SECONDS)
+
+
+def _record(session: Session, lease: SendingLease, batch: Batch, attempts: list[Attempt], wish: float) -> bool:
+    webhook = deliveries.record_attempts(session, lease, attempts, _LEASE_SECONDS)
+    if webhook is None:
+        return False
+    if reason := reason_to_disable(webhook, batch.moment, attempts):
+        disable_webhook(session, webhook.id, reason)
+        log.warning("a webhook is disabled", webhook_id=str(webhook.id), reason=reason)
+    if webhook.failing_since is None and not reason:
+        return True
+    deliveries.leave_webhook(session, lease, rest_seconds(webhook, batch.moment, wish))
+    return False
