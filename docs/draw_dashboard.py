@@ -21,7 +21,7 @@ COLOURS = 128
 """Of a picture: what is drawn has few, and a quarter of the bytes is enough for it."""
 
 CARS = Path(__file__).parent / "tutorials" / "cars.csv"
-RATES = {"epochs": 60, "learning_rate": 0.3, "batch_size": 10, "standardize": True}
+NOISY = {"epochs": 30, "learning_rate": 0.05, "batch_size": 10, "shuffle": True, "standardize": True}
 
 
 def main() -> None:
@@ -31,8 +31,8 @@ def main() -> None:
     with running_service() as url, sync_playwright() as started:
         lecture, cars, dataset = _train(url)
         pictures = {
-            "job": (WIDE, f"/jobs/{cars}?epoch=5&x=weights_0&y=bias"),
-            "step": (WIDE, f"/jobs/{lecture}/epochs/0/steps/2?node=n3"),
+            "job": (WIDE, f"/jobs/{cars}?epoch=3&size=cook"),
+            "step": (WIDE, f"/jobs/{lecture}/epochs/0/steps/2?node=n2"),
             "new": (WIDE, f"/jobs/new?dataset={dataset}"),
             "phone": (PHONE, f"/jobs/{lecture}?epoch=2"),
         }
@@ -46,7 +46,7 @@ def _train(url: str) -> tuple[str, str, str]:
     """Ids of the lecture's job, of one on a file of cars, and of that file."""
     with Client(url) as client:
         dataset = client.upload(CARS)
-        asked = {"name": "braking distances", "dataset": {"id": dataset.id, "target": "dist"}, "hyperparameters": RATES}
+        asked = {"name": "braking distances", "dataset": {"id": dataset.id, "target": "dist"}, "hyperparameters": NOISY}
         jobs = [client.wait(client.submit(each).id, timeout=START_SECONDS) for each in (LECTURE, asked)]
     return str(jobs[0].id), str(jobs[1].id), str(dataset.id)
 
@@ -69,9 +69,9 @@ def _take(browser: Browser, address: str, size: tuple[int, int], theme: str, pat
 def _prepare(page: Page) -> None:
     """In the form, a rate that overshoots, as somebody may type it."""
     if "/jobs/new" in page.url:
-        page.get_by_label("learning rate").fill("0.001")
+        page.get_by_label("learning rate").fill("0.003")
         page.get_by_label("batch size").fill("full")
-        page.get_by_text("2/λ").wait_for()
+        page.get_by_text("overshoots the minimum").wait_for()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ _IN_HASTE = "splines=line; mclimit=0.2; nslimit=0.02; nslimit1=2"
 LONGEST = 12_000
 """A graph whose edges are longer together is not drawn: Graphviz would take minutes."""
 
+_ROOM = '<BR/><FONT POINT-SIZE="5"> </FONT>'
+"""Below the numbers at an arrow, so that they do not stand on it."""
+
 _TABLE_OF = 3
 """From this many on, the numbers of one tensor are drawn as the rows of a table."""
 
@@ -152,7 +155,7 @@ class _Drawing:
             return "style=solid"
         lines = [] if edge.local is None else [self._local(f"∂ {figure(edge.local)}")]
         between = "&#160; " if edge.source in self._table_of else "<BR/>"
-        label = between.join([*lines, self._backward(f"← {figure(edge.product)}")])
+        label = between.join([*lines, self._backward(f"← {figure(edge.product)}")]) + _ROOM
         return f'style=dashed, penwidth=1.5, color="{self._palette.backward}", label=<{label}>'
 
     def _title(self) -> str:

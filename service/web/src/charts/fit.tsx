@@ -10,6 +10,7 @@ import { Frame, roomy, type Scale, scales, useWidth } from "./axes.tsx";
 import { Swatch } from "./legend.tsx";
 
 const MOST_RESIDUALS = 200;
+const ROOM_FOR_SIZES = 0.12;
 
 interface FitProps {
   job: Job;
@@ -29,11 +30,12 @@ function LineFit({ job, rows, model, start, sizes }: FitProps) {
   const { place, width } = useWidth();
   const xs = rows.map((row) => row.x[0] ?? 0);
   const asked = (job.predict ?? []).map((point) => (Array.isArray(point) ? (point[0] ?? 0) : point));
-  const extent = roomy([...xs, ...asked.slice(0, 100)]);
+  const room = sizes ? ROOM_FOR_SIZES : undefined;
+  const extent = roomy([...xs, ...asked.slice(0, 100)], room);
   const exact = job.analysis?.exact ?? null;
   const lines = [exact, start].filter((each) => each !== null);
   const ends = lines.flatMap((line) => extent.map((x) => predict(line, [x])));
-  const { x, y } = scales(extent, roomy([...rows.map((row) => row.y), ...ends]), width);
+  const { x, y } = scales(extent, roomy([...rows.map((row) => row.y), ...ends], room), width);
   const shown = { x, y, extent };
   return (
     <>
@@ -102,7 +104,10 @@ function TruthFit({ job, rows, model, sizes }: FitProps) {
   const clip = useId();
   const { place, width } = useWidth();
   const predicted = model ? rows.map((row) => predict(model, row.x)) : [];
-  const extent = roomy(rows.map((row) => row.y));
+  const extent = roomy(
+    rows.map((row) => row.y),
+    sizes ? ROOM_FOR_SIZES : undefined,
+  );
   const { x, y } = scales(extent, roomy([...predicted, ...extent], 0), width);
   const [first, last] = extent;
   return (
