@@ -176,6 +176,7 @@ def _open_to(app: FastAPI, settings: Settings, times: RequestTimes) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     watching, collecting = asyncio.create_task(app.state.watch.run()), asyncio.create_task(_collect_garbage_hourly(app))
+    log.info("api ready")
     yield
     app.state.watch.close()
     await asyncio.gather(watching, collecting)

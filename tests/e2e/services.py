@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
+from socket import socket
 from typing import Any, Self
 
 import httpx2
@@ -99,9 +100,11 @@ class Api(Service):
         place: Place = nullcontext,
         *,
         most_files: int | None = None,
+        shared: socket | None = None,
     ) -> None:
-        """It runs at a place, and listens here all the same."""
-        with supervisor.bind_socket("127.0.0.1", 0) as listener, place():
+        """It runs at a place, and listens here all the same; `shared` is a socket that others listen on, too."""
+        own = shared.dup() if shared else supervisor.bind_socket("127.0.0.1", 0)
+        with own as listener, place():
             super().__init__(f"http://127.0.0.1:{listener.getsockname()[1]}")
             descriptor = listener.fileno()
             self.program = module(

@@ -12,7 +12,7 @@ import httpx2
 import psutil
 from e2e.processes import Program, until
 
-from faults import batches, calls, work
+from faults import batches, calls, operations, work
 from faults.stage import Stage, family_of, kill
 from faults.trial import Fault, Make, Trial
 from faults.work import Damage, Json, Remains
@@ -245,5 +245,7 @@ FAULTS: dict[str, Fault] = {
     "API killed in a pause and in a resume": calls.api_killed_in_a_pause_and_in_a_resume,
     "memory exhausted": memory_exhausted,
     "training process killed with several jobs of one claim": batches.training_process_killed_with_a_batch,
+    "a backup killed": operations.backup_killed,
+    "API and a worker replaced under load": operations.rolling_deployment,
 } | ({"clocks 20 minutes apart, a worker killed": clocks_apart} if FAKETIME else {})
 """Clocks come last: the workers keep them."""

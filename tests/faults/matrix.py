@@ -15,7 +15,7 @@ from e2e.services import Serve
 from rich.console import Console
 from rich.table import Table
 
-from faults import batches, calls, kinds, work
+from faults import batches, calls, kinds, operations, work
 from faults.kinds import FAULTS
 from faults.stage import Stage, kill
 from faults.trial import Fault, Trial
@@ -36,6 +36,7 @@ _ON_SQLITE = (
     calls.api_killed_in_a_rerun,
     calls.api_killed_in_a_pause_and_in_a_resume,
     batches.training_process_killed_with_a_batch,
+    operations.backup_killed,
 )
 ON_SQLITE = {name: fault for name, fault in FAULTS.items() if fault in _ON_SQLITE}
 

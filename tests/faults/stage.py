@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from random import Random
+from socket import socket
 from time import monotonic, sleep
 from typing import Self
 from uuid import UUID, uuid4
@@ -77,6 +78,14 @@ class Stage:
         api = Api(self.folder, self.environment)
         self._stack.enter_context(api.program)
         return api
+
+    def replace_api(self, listener: socket) -> Api:
+        """One more API on a socket, and the end of the one before, when the new one is ready."""
+        before, self.api = self.api, Api(self.folder, self.environment, shared=listener)
+        self._stack.enter_context(self.api.program)
+        until(lambda: self.api.program.logged("api ready"))
+        assert before.program.end(signal.SIGTERM) == -signal.SIGTERM
+        return self.api
 
     def add_worker(self, environment: dict[str, str] | None = None) -> Program:
         surroundings = self.environment | (environment or {})

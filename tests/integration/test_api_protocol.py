@@ -369,6 +369,33 @@ def test_a_refused_client_does_not_hold_up_the_end_of_the_server() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("asked_before", [False, True], ids=["the first", "a later one"])
+def test_a_request_that_comes_when_the_server_ends_is_answered_and_its_connection_closed(asked_before: bool) -> None:
+    async def test(service: Service) -> None:
+        client = await service.client()
+        if asked_before:
+            await client.sends(GET)
+            await client.answer()
+        for connection in list(service.state.connections):
+            connection.shutdown()
+        await client.sends(GET)
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await client.is_closed()
+
+    run(test)
+
+
+def test_a_connection_without_a_request_holds_up_the_end_of_the_server_for_a_moment_only() -> None:
+    async def test(service: Service) -> None:
+        client = await service.client()
+        for connection in list(service.state.connections):
+            connection.shutdown()
+        assert await client.is_closed()
+
+    run(test)
+
+
 # how many
 
 

@@ -84,7 +84,7 @@ def cut(database: Database, settings: Settings, job_id: UUID) -> None:
     """Train a job for a while, by a process that dies: it has the lease."""
 
     class Death(Event):
-        left = 150
+        left = 30
 
         def is_set(self) -> bool:
             self.left -= 1
@@ -93,11 +93,12 @@ def cut(database: Database, settings: Settings, job_id: UUID) -> None:
             return False
 
     with pytest.raises(SystemExit):
-        train(database, settings.model_copy(update={"flush_epochs": 10}), job_id, Death())
+        train(database, settings.model_copy(update={"flush_epochs": 5}), job_id, Death())
 
 
 def train(database: Database, settings: Settings, job_id: UUID, stopping: Event | None = None) -> None:
-    process = Process(settings, database, [Device("cpu", "the test's")], uuid7(), FakeQueue(), stopping or Event())
+    device, stopping = Device("cpu", "the test's"), stopping or Event()
+    process = Process(settings, database, [device], uuid7(), FakeQueue(), stopping=stopping)
     mine = claim(database, job_id, worker_id=process.worker_id)
     assert mine
     run_attempt(process, mine)
@@ -115,6 +116,9 @@ def _records(session: Session, table: Any, job_id: UUID) -> list[Any]:
     return list(session.execute(query).all())
 
 
+@pytest.mark.parametrize(
+    ("database", "empty_database"), [("sqlite", "postgresql"), ("postgresql", "sqlite")], indirect=True
+)
 def test_what_is_restored_is_what_was_copied_and_a_job_that_ran_goes_on_to_the_same_bits(
     database: Database,
     empty_database: Database,

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from obstore.store import MemoryStore
 
 from service.errors import ObjectMissing, StorageFull, StorageUnavailable
 from service.settings import Settings
-from service.storage import Bucket, Folder, Storage, storage_at
+from service.storage import Bucket, Folder, Storage, read_parts, storage_at
 from slope.tabular.stored import TableWriter, read
 
 
@@ -56,6 +57,21 @@ def test_what_was_put_is_there_until_it_is_deleted(storage: Storage, tmp_path: P
     assert names(storage) == {"large"}
     storage.check()
     assert names(storage) == {"large"}
+
+
+def test_an_object_may_come_in_parts_and_is_none_where_they_end_halfway(storage: Storage) -> None:
+    wanted = os.urandom(7_000_000)
+
+    def broken() -> Iterator[bytes]:
+        yield wanted
+        raise ObjectMissing("the source")
+
+    storage.put("whole", (wanted[start : start + 1_000_000] for start in range(0, 7_000_000, 1_000_000)))
+    with pytest.raises(ObjectMissing, match="the source"):
+        storage.put("half", broken())
+
+    assert b"".join(read_parts(storage, "whole")) == wanted
+    assert names(storage) == {"whole"}
 
 
 def test_a_large_object_comes_back_whole_and_from_any_place(storage: Storage, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ MAX_PIPELINED = 100
 """Requests that one connection may send ahead of an answer: they may come in one piece, each becoming kilobytes."""
 LINGER_SECONDS = 5
 """How long a client that was refused is listened to: it may still send, and would lose the answer if it could not."""
+LAST_SECONDS = 0.3
+"""How long a server that ends waits for requests that are on their way to it, on connections that are open."""
 UNREAD_SECONDS = 60
 """How long a client may take nothing of its answer, or so little that we wait all that time to write on."""
 _OTHER_DESCRIPTORS = 128
@@ -124,6 +126,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.idle_seconds = 0
         self.network: str | None = None
         self._has_place = True
+        self._is_ending = False
 
     @property
     def is_idle(self) -> bool:
@@ -169,6 +172,8 @@ class BoundedProtocol(HttpToolsProtocol):
             )
         self._head_size, self._in_body, self._seconds_left = 0, True, self._bounds.seconds
         super().on_headers_complete()
+        if self._is_ending:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         if self._in_body:
@@ -176,11 +181,14 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def shutdown(self) -> None:
-        """The server ends: a client that was refused does not hold it up."""
-        if self._linger is None:
-            super().shutdown()
-        else:
+        """The server ends. A request that is on its way is answered; a client that was refused does not hold it up."""
+        if self._linger is not None:
             self.transport.abort()
+        elif self.is_idle:
+            self._is_ending = True
+            self.loop.call_later(LAST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def tick(self) -> None:
         """A second has passed."""
