@@ -56,6 +56,8 @@ def _own_secrets(settings: Settings) -> Iterator[str]:
     for url in (settings.database, settings.broker, settings.storage):
         password = urlsplit(url).password or ""
         yield from (password, unquote(password))
+    if settings.metrics_token:
+        yield settings.metrics_token.get_secret_value()
     yield from (os.environ.get(name, "") for name in _SECRET_VARIABLES)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     machine can ask, and required on every other address."""
     audit_days: int = Field(default=90, ge=1)
     """Days for which it is kept what was changed with which key."""
+    metrics_token: SecretStr | None = None
+    """Where keys are required, `Authorization: Bearer` with this token lets a scraper read `/metrics`, and nothing
+    else. Otherwise that takes a key of scope `admin`, for it counts what all owners do."""
     allowed_hosts: Names = ()
     """Names by which the service is reached, besides loopback names and the address that it is reached at, in a list
     with commas: `slope.example, *.internal`. Without any, a request that does not come over loopback may name any."""

@@ -10,7 +10,8 @@ _COMPUTES = re.compile(
     r"/v1/(plan|graphs)|/v1/jobs/[^/]+/(predict|invocations)|/v2/models/[^/]+(/versions/[^/]+)?/infer"
 )
 """Calls that are POSTs because they take a body: they change nothing."""
-_ADMIN = re.compile(r"/v1/keys(/.*)?")
+METRICS = "/metrics"
+_ADMIN = re.compile(rf"/v1/keys(/.*)?|{METRICS}")  # the second counts what all owners do
 _SIGN_IN = "/v1/session"
 _OPEN = re.compile(
     r"/livez|/readyz|/v2/health/(live|ready)"  # whoever looks after the service has no key

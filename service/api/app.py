@@ -106,7 +106,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.state.database = Database(settings.database, fails_fast=True)
     app.state.door = Door(app.state.database)
     if settings.auth == "required":
-        app.add_middleware(AccessGuard, door=app.state.door, log=AuditLog(app.state.database))
+        log_of_changes = AuditLog(app.state.database)
+        app.add_middleware(AccessGuard, door=app.state.door, log=log_of_changes, scraper=settings.metrics_token)
     _open_to(app, settings, times)
     app.state.storage = storage_at(settings.storage)
     app.state.queue = queue or CeleryQueue(celery_app(settings.broker))

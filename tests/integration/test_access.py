@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 from workbench import LECTURE, FakeQueue, problem_of
 
 from service.access import keys
@@ -131,6 +132,27 @@ def test_every_change_is_in_the_log_of_its_key(client: TestClient, database: Dat
         ("POST", "/v1/jobs", job_id, 202),
     ]
     assert prune_audit_log(database, 0) == 3
+
+
+def test_a_scraper_s_token_reads_the_metrics_and_nothing_else(
+    settings: Settings, queue: FakeQueue, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.app.Database", lambda _url, fails_fast: database)
+    known = settings.model_copy(update={"auth": "required", "metrics_token": SecretStr("scrapers-own-word")})
+    with TestClient(create_app(known, queue)) as client:
+        token = {"Authorization": "Bearer scrapers-own-word"}
+        asked = {
+            name: client.get("/metrics", headers=key).status_code
+            for name, key in {
+                "nobody": {},
+                "another word": {"Authorization": "Bearer scrapers-own-wor"},
+                "read": key_of(database, "reader", "read"),
+                "admin": key_of(database, "operator", "admin"),
+                "token": token,
+            }.items()
+        }
+        assert asked == {"nobody": 401, "another word": 401, "read": 403, "admin": 200, "token": 200}
+        assert client.get("/v1/jobs", headers=token).status_code == 401
 
 
 def test_a_use_of_a_key_is_noted_and_not_with_every_request(client: TestClient, database: Database) -> None:

@@ -5,8 +5,10 @@ page asks, so that changes by cookie are taken from pages of the service itself 
 """
 
 from http.cookies import CookieError, SimpleCookie
+from secrets import compare_digest
 
 from anyio import CapacityLimiter, to_thread
+from pydantic import SecretStr
 from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,7 +16,7 @@ from service.access.audit import AuditLog, Deed, subject_of
 from service.access.callers import VISITOR, Caller
 from service.access.door import Door
 from service.access.key_text import PresentedKey
-from service.access.rules import SAFE_METHODS, needed_scope
+from service.access.rules import METRICS, SAFE_METHODS, needed_scope
 from service.api.polling.watch import Batches
 from service.api.problems import problem_response
 from service.errors import ForeignPage, KeyMissing, KeyNotValid, ScopeTooSmall, ServiceError
@@ -29,8 +31,10 @@ _THREADS = 4
 class AccessGuard:
     """Lets in who shows a key of the scope that a call needs, and notes who it is."""
 
-    def __init__(self, app: ASGIApp, door: Door, log: AuditLog) -> None:
+    def __init__(self, app: ASGIApp, door: Door, log: AuditLog, scraper: SecretStr | None = None) -> None:
+        """`scraper` is the token that lets a scraper read the metrics, and nothing else."""
         self._app = app
+        self._scraper = f"Bearer {scraper.get_secret_value()}".encode() if scraper else None
         self._door = door
         self._deeds: Batches[Deed, None] = Batches(log.write, most=_MOST_DEEDS)
         self._threads = CapacityLimiter(_THREADS)
@@ -39,7 +43,7 @@ class AccessGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        needed = needed_scope(scope["method"], get_route_path(scope))
+        needed = None if self._is_scraper(scope) else needed_scope(scope["method"], get_route_path(scope))
         try:
             caller = VISITOR if needed is None else await self._caller(scope)
         except ServiceError as error:
@@ -51,6 +55,11 @@ class AccessGuard:
             app = problem_response(scope, ScopeTooSmall(needed, caller.scope))
         changes = needed == "train" or (needed == "admin" and scope["method"] not in SAFE_METHODS)
         await app(scope, receive, self._noting(scope, caller, send) if changes else send)
+
+    def _is_scraper(self, scope: Scope) -> bool:
+        if self._scraper is None or get_route_path(scope) != METRICS:
+            return False
+        return any(compare_digest(shown, self._scraper) for shown in _values(scope, b"authorization"))
 
     async def _caller(self, scope: Scope) -> Caller:
         """Raises KeyMissing, KeyNotValid and ForeignPage."""

@@ -35,7 +35,7 @@ def get_metrics(
 
 
 def _of_process(times: RequestTimes, database: Database) -> Iterator[Value]:
-    in_use, most = database.connections
+    in_use, most = database.whole.connections
     yield families.IN_PROGRESS, (), times.in_progress
     yield families.CONNECTIONS, (), in_use
     yield families.MOST_CONNECTIONS, (), most
