@@ -117,7 +117,7 @@ class Charts:
         self, job_id: UUID, by: str, points: int, values_of: Callable[[EpochColumns], Array]
     ) -> tuple[Indices, Array]:
         """Few of the epochs, among them every extreme of a number, and what each of them has."""
-        found = chunks.thinned_epochs(self.database, job_id, points=points, by=by)
+        found = chunks.thinned_epochs(self.database, job_id, points=points, by=[by])
         parts = [(chunk.epoch, values_of(chunk)) for chunk in found.chunks]
         return np.concatenate([epochs for epochs, _ in parts]), np.concatenate([values for _, values in parts])
 

@@ -1,6 +1,6 @@
 """A job's history from its first record to its last: page after page, so that little is held in memory."""
 
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from typing import Generic, TypeVar
@@ -59,21 +59,25 @@ def epoch_history(
 
 
 def thinned_epochs(
-    database: Database, job_id: UUID, *, after: int = -1, before: int = ALL, points: int, by: str = "loss"
+    database: Database, job_id: UUID, *, after: int = -1, before: int = ALL, points: int, by: Sequence[str] = ("loss",)
 ) -> History[EpochColumns]:
-    """At most this many epochs, ascending, the extremes of a number of theirs among them.
+    """For each of some numbers of theirs at most this many epochs, its extremes among them: together, ascending.
 
     Raises JobNotFound, and InvalidRequest where the model has no such number.
     """
     window = range(after + 1, before)
     with database.reading() as session:
         epochs = EpochReader.of_job(session, job_id)
-    number = _number_of_epochs(by, epochs.features)
-    points = max(_FEWEST, most_records(points, epochs.numbers))
+    numbers = [_number_of_epochs(name, epochs.features) for name in dict.fromkeys(by)]
+    points = max(_FEWEST, most_records(points, epochs.numbers * len(numbers)))
     thinning.ensure_extremes(database, job_id, window)
     with database.reading() as session:
-        chosen = thinning.choose_epochs(session, job_id, epochs.features, number, window, points)
-    return History(epochs.features, _chosen(database, job_id, chosen, _chunk_size(epochs.numbers)))
+        chosen = {
+            epoch
+            for number in numbers
+            for epoch in thinning.choose_epochs(session, job_id, epochs.features, number, window, points)
+        }
+    return History(epochs.features, _chosen(database, job_id, sorted(chosen), _chunk_size(epochs.numbers)))
 
 
 def _number_of_epochs(name: str, features: int) -> EpochNumber:

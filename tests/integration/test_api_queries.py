@@ -44,7 +44,8 @@ def test_no_route_lets_a_parameter_pass_that_it_does_not_know(client: TestClient
 def test_no_route_takes_a_parameter_twice_that_is_no_list(client: TestClient) -> None:
     seen = 0
     for method, path, names in operations(client):
-        for name in names - {"status", "ids", "types", "one_hot", "expand", "missing"}:
+        lists = {"status", "ids", "types", "one_hot", "expand", "missing"}
+        for name in names - (lists | {"by"} if path.endswith("/epochs") else lists):
             answer = client.request(method, path, params={name: ["1", "2"]})
             assert answer.status_code == 422, (path, name)
             assert [fault["pointer"] for fault in answer.json()["errors"]] == [f"/query/{name}"]

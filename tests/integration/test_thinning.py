@@ -120,9 +120,10 @@ def test_points_are_those_that_a_look_at_every_epoch_finds(database: Database, d
 
     for _ in range(3):
         after, before = sorted(data.draw(st.lists(st.integers(-1, 310), min_size=2, max_size=2)))
-        wanted = {"points": data.draw(st.integers(4, 80)), "by": data.draw(st.sampled_from(NUMBERS))}
-        chosen = plainly_chosen(epochs, wanted["by"], range(after + 1, before), wanted["points"])
-        assert found(database, job_id, after=after, before=before, **wanted) == chosen
+        numbers = data.draw(st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3))
+        points, window = data.draw(st.integers(4, 80)), range(after + 1, before)
+        chosen = sorted({epoch for by in numbers for epoch in plainly_chosen(epochs, by, window, points)})
+        assert found(database, job_id, after=after, before=before, points=points, by=numbers) == chosen
 
 
 def _sizes(data: st.DataObject, count: int) -> Iterator[int]:
@@ -145,7 +146,7 @@ def test_a_long_job_keeps_extremes_while_it_is_recorded(database: Database, trai
     assert all(earlier.stop <= later.start for earlier, later in pairwise(spans))
     for by in ("loss", "weights_0", "bias"):
         for window in (range(3000), range(7, 2222)):
-            chosen = found(database, long, points=40, by=by, after=window.start - 1, before=window.stop)
+            chosen = found(database, long, points=40, by=[by], after=window.start - 1, before=window.stop)
             assert chosen == plainly_chosen(epochs, by, window, 40)
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from service.api import negotiation
@@ -33,6 +34,11 @@ Points = Annotated[
     int | None, Query(ge=4, le=10_000, description="At most this many, the extremes of the loss among them")
 ]
 
+Numbers = Annotated[
+    list[Annotated[str, Field(max_length=80)]] | None,
+    Query(max_length=8, description="With `points`: the numbers whose extremes are kept, by their names in CSV"),
+]
+
 
 async def _history_format(
     request: Request,
@@ -58,22 +64,21 @@ def list_epochs(
     before: Annotated[int, Query(ge=0, le=2**31, description="Only epochs before this one")] = pages.ALL,
     limit: LimitOrAll = None,
     points: Points = None,
-    by: Annotated[
-        str,
-        Query(max_length=80, description="With `points`: the number whose extremes are kept, by its name in CSV"),
-    ] = "loss",
+    by: Numbers = None,
 ) -> Response:
     """The epoch records of a job, ascending: a page of JSON, or all of them as CSV, NDJSON or an Arrow stream.
 
     A line of NDJSON is an item of the page. CSV and Arrow have a column for every number: `gradient_mean_weights_0` and
     so on. With `points=N` the epochs are thinned out: of each of N/4 equal stretches the first and the last are kept,
     and those with the least and the greatest loss, so that a curve through them shows every spike. `by` names another
-    number than the loss: `gradient_norm`, `weights_0`, or any other column of the CSV.
+    number than the loss: `gradient_norm`, `weights_0`, or any other column of the CSV. Said several times, each number
+    has epochs of its own.
     """
     if format == "json" and points is None:
         return _page_of_epochs(database, job_id, after, before, limit or DEFAULT_LIMIT)
     if points is not None:
-        found = chunks.thinned_epochs(database, job_id, after=after, before=before, points=points, by=by)
+        numbers = by or ["loss"]
+        found = chunks.thinned_epochs(database, job_id, after=after, before=before, points=points, by=numbers)
     else:
         found = chunks.epoch_history(database, job_id, after=after, before=before, limit=limit or pages.ALL)
     if format == "json":
