@@ -1,6 +1,7 @@
 // The address of the page is its state: what is shown is a function of it, and every view is a link.
 
 import { computed, signal } from "@preact/signals";
+import { startAnew } from "./api/pace.ts";
 import { reportOf } from "./kept.ts";
 
 export const root: string = document.querySelector<HTMLMetaElement>('meta[name="slope-root"]')?.content ?? "";
@@ -30,6 +31,7 @@ function read() {
 
 /** Show another page, as a link does. */
 export function go(to: string): void {
+  startAnew();
   history.pushState(null, "", hrefOf(to));
   location.value = read();
   scrollTo(0, 0);

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { isVisible } from "./api/watch.ts";
+import { isVisible } from "./visible.ts";
 
 /** The time in milliseconds, for ages; it moves once in five seconds while the page is visible. */
 export const now = signal(Date.now());

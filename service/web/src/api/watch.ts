@@ -1,7 +1,8 @@
 // What is on the page stays fresh while the page is visible: a hidden tab asks nothing.
 
-import { type Signal, signal, useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { isVisible } from "../visible.ts";
 import { get, Problem } from "./client.ts";
 
 export interface Answer<T> {
@@ -13,11 +14,8 @@ export interface Answer<T> {
   again: () => Promise<void>;
 }
 
-export const isVisible = signal(document.visibilityState !== "hidden");
-
-document.addEventListener("visibilitychange", () => {
-  isVisible.value = document.visibilityState !== "hidden";
-});
+/** Until a service that is away is asked again. */
+const AWAY_SECONDS = 3;
 
 /** The answer of an address, asked for again every so many seconds while `seconds` of it is not null. */
 export function useAnswer<T>(
@@ -49,7 +47,7 @@ export function useAnswer<T>(
     let stopped = false;
     async function round(): Promise<void> {
       await again();
-      const wait = problem.peek()?.status === 0 ? 3 : seconds(value.peek());
+      const wait = problem.peek()?.isPassing ? AWAY_SECONDS : seconds(value.peek());
       if (!stopped && wait !== null) timer = window.setTimeout(round, 1000 * wait);
     }
     if (visible) round();

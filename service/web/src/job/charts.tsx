@@ -1,3 +1,5 @@
+import { useComputed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { query, setQuery } from "../address.ts";
 import type { Epoch, Job } from "../api/types.ts";
 import { Curve, type Line } from "../charts/curve.tsx";
@@ -20,8 +22,16 @@ interface ChartsProps {
 export function Charts({ store, job }: ChartsProps) {
   const epochs = store.records.drawn.value;
   const names = parameterNames(job);
-  const scale = query.value.get("scale") ?? (epochs.every((each) => each.loss > 0) ? "logarithmic" : "linear");
-  const component = query.value.get("gradient") ?? "norm";
+  const component = store.component.value;
+  // The cursor moves many times a second, and no line depends on it.
+  const asked = useComputed(() => query.value.get("scale")).value;
+  const scale = useMemo(
+    () => asked ?? (epochs.every((each) => each.loss > 0) ? "logarithmic" : "linear"),
+    [epochs, asked],
+  );
+  const losses = useMemo(() => lossLines(job, epochs, scale === "logarithmic"), [job, epochs, scale]);
+  const weights = useMemo(() => weightLines(job, epochs), [job, epochs]);
+  const gradients = useMemo(() => gradientLines(job, epochs, component), [job, epochs, component]);
   return (
     <>
       <FitPanel store={store} job={job} />
@@ -29,7 +39,7 @@ export function Charts({ store, job }: ChartsProps) {
       <CurvePanel
         {...{ store, epochs }}
         title="Loss"
-        lines={lossLines(job, epochs, scale === "logarithmic")}
+        lines={losses}
         isLogarithmic={scale === "logarithmic"}
         controls={
           <Choice
@@ -43,11 +53,11 @@ export function Charts({ store, job }: ChartsProps) {
           />
         }
       />
-      <CurvePanel {...{ store, epochs }} title="Weights" lines={weightLines(job, epochs)} />
+      <CurvePanel {...{ store, epochs }} title="Weights" lines={weights} />
       <CurvePanel
         {...{ store, epochs }}
         title="Gradient"
-        lines={gradientLines(job, epochs, component)}
+        lines={gradients}
         controls={
           <select
             aria-label="Part of the gradient"
@@ -78,11 +88,12 @@ interface CurvePanelProps {
 
 function CurvePanel({ store, epochs, title, lines, isLogarithmic = false, controls }: CurvePanelProps) {
   const index = store.epoch.value < 0 ? -1 : indexAt(epochs, store.epoch.value);
+  const places = useMemo(() => epochs.map((each) => each.epoch), [epochs]);
   return (
     <Panel title={title} controls={controls}>
       <Curve
         label={`${title} over epochs`}
-        epochs={epochs.map((each) => each.epoch)}
+        epochs={places}
         {...{ lines, isLogarithmic }}
         cursor={store.epoch.value}
         stretch={store.records.stretch.value}

@@ -33,6 +33,27 @@ export function lossLines(job: Job, epochs: Epoch[], isLogarithmic: boolean): Li
   return lines;
 }
 
+/** The numbers that the charts of losses and gradients draw, by their names in CSV. */
+export function drawnNumbers(job: Job, component: string): string[] {
+  const hasLast = job.plan.steps > job.progress.epochs;
+  const index = indexOfComponent(job, component);
+  const place = index < job.dataset.features ? `weights_${index}` : "bias";
+  const parts = hasLast ? [`gradient_mean_${place}`, `gradient_last_${place}`] : [`gradient_mean_${place}`];
+  return [
+    "loss",
+    ...(hasLast ? ["last_loss"] : []),
+    ...(job.hyperparameters.validation_fraction ? ["validation_loss"] : []),
+    "gradient_norm",
+    ...(index < 0 ? [] : parts),
+  ];
+}
+
+/** The place of a parameter among the names of all; -1 where the norm is meant. */
+function indexOfComponent(job: Job, component: string): number {
+  const index = component === "norm" ? -1 : Number(component);
+  return index >= 0 && index < parameterNames(job).length ? index : -1;
+}
+
 /** The largest weights, each with its exact value, and the bias. */
 export function weightLines(job: Job, epochs: Epoch[]): Line[] {
   const own = epochs.map((each) => inOwnUnits(each, job.scaled));
@@ -59,8 +80,8 @@ export function weightLines(job: Job, epochs: Epoch[]): Line[] {
 
 export function gradientLines(job: Job, epochs: Epoch[], component: string): Line[] {
   const names = parameterNames(job);
-  const index = component === "norm" ? -1 : Number(component);
-  if (!(index >= 0 && index < names.length)) {
+  const index = indexOfComponent(job, component);
+  if (index < 0) {
     return [{ name: "‖mean gradient‖", values: epochs.map((each) => each.gradient_norm), colour: "backward" }];
   }
   const part = (gradient: Epoch["gradient_mean"]) =>

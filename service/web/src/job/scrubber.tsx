@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import type { Job } from "../api/types.ts";
 import { isStill } from "../charts/theme.ts";
 import { count, number } from "../format.ts";
+import { isVisible } from "../visible.ts";
 import type { JobStore } from "./store.ts";
 
 const PLAY_SECONDS = 8;
@@ -87,7 +88,7 @@ function Numbers({ store }: { store: JobStore }) {
 function Player({ store }: { store: JobStore }) {
   const plays = useSignal(false);
   useEffect(() => {
-    if (!plays.value) return;
+    if (!plays.value || !isVisible.value) return;
     if (isFollowing(store)) store.move(-1);
     const last = store.records.last;
     const period = isStill.value ? 1000 : Math.max(FRAME, (1000 * PLAY_SECONDS) / (last + 2));
@@ -97,7 +98,7 @@ function Player({ store }: { store: JobStore }) {
       store.move(store.epoch.peek() + stride);
     }, period);
     return () => clearInterval(timer);
-  }, [plays.value]);
+  }, [plays.value, isVisible.value]);
   return (
     <button type="button" onClick={() => (plays.value = !plays.value)} aria-pressed={plays.value}>
       {plays.value ? "Stop" : "Play"}

@@ -1,11 +1,10 @@
-// The losses of the jobs on a list, each asked for once it has ended, one after another.
+// The losses of the jobs on a list, asked for one after another, as long as somebody looks at it.
 
 import { signal } from "@preact/signals";
-import { get } from "../api/client.ts";
+import { getInTurn } from "../api/client.ts";
 import type { Epoch, Job, Page } from "../api/types.ts";
 
 const POINTS = 40;
-const PAUSE = 60;
 
 export const sparklines = signal<ReadonlyMap<string, number[]>>(new Map());
 const waiting = new Map<string, string>();
@@ -21,19 +20,20 @@ export function wantSparklines(jobs: Job[]): void {
   if (!isRunning) void work();
 }
 
+export const wantNoSparklines = (): void => waiting.clear();
+
 async function work(): Promise<void> {
   isRunning = true;
-  for (let next = waiting.entries().next().value; next; next = waiting.entries().next().value) {
-    const [id, version] = next;
+  for (const [id, version] of waiting) {
     waiting.delete(id);
     known.set(id, version);
-    const page = await get<Page<Epoch>>(`/v1/jobs/${id}/epochs?points=${POINTS}`).catch(() => null);
-    if (page)
+    const page = await getInTurn<Page<Epoch>>(`/v1/jobs/${id}/epochs?points=${POINTS}`).catch(() => null);
+    if (!page) known.delete(id);
+    else
       sparklines.value = new Map(sparklines.value).set(
         id,
         page.data.map((each) => each.loss),
       );
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
   isRunning = false;
 }

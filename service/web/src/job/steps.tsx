@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { get, Problem } from "../api/client.ts";
+import { useEffect, useMemo } from "preact/hooks";
+import { get, getInTurn, Problem } from "../api/client.ts";
 import type { Job, Page, Step } from "../api/types.ts";
 import { count, number } from "../format.ts";
 import { DataTable } from "../parts/data_table.tsx";
@@ -17,52 +17,65 @@ export function Steps({ store, job }: { store: JobStore; job: Job }) {
   const found = useSignal<{ epoch: number; steps: Step[] } | null>(null);
   const problem = useSignal<Problem | null>(null);
   useEffect(() => {
+    const ask = store.isFollowing ? getInTurn : get;
+    let isOld = false; // what is answered late is of another epoch
     const timer = setTimeout(async () => {
       try {
-        const page = await get<Page<Step>>(`/v1/jobs/${job.id}/epochs/${epoch}/steps?limit=${MOST}`);
+        const page = await ask<Page<Step>>(`/v1/jobs/${job.id}/epochs/${epoch}/steps?limit=${MOST}`);
+        if (isOld) return;
         found.value = { epoch, steps: page.data };
         problem.value = null;
       } catch (error) {
-        if (error instanceof Problem) problem.value = error;
+        if (!isOld && error instanceof Problem) problem.value = error;
       }
     }, 150);
-    return () => clearTimeout(timer);
+    return () => {
+      isOld = true;
+      clearTimeout(timer);
+    };
   }, [epoch, job.id]);
   const steps = found.value?.steps ?? [];
   const shown = found.value?.epoch ?? epoch; // until the others are there
   const perEpoch = Math.ceil(job.plan.steps / job.progress.epochs);
+  const table = useMemo(() => <StepTable id={job.id} epoch={shown} steps={steps} />, [job.id, found.value]);
   return (
     <Panel title={`Steps of epoch ${count(shown)}`}>
       {problem.value && <p class="notice">{problem.value.details.detail}</p>}
-      <DataTable
-        caption={`Steps of epoch ${shown}`}
-        columns={["step", "chain rule", "rows", "loss", "gradient"]}
-        length={steps.length}
-        row={(index) => {
-          const step = steps[index];
-          if (!step) return [];
-          const to = `/jobs/${job.id}/epochs/${step.epoch}/steps/${step.step}`;
-          return [
-            step.step,
-            <Link key={to} to={to} label={`Walk the chain rule of step ${step.step}`}>
-              walk
-            </Link>,
-            <span key="rows" class="wraps">
-              {rowsOf(step.rows)}
-            </span>,
-            number(step.loss),
-            <span key="gradient" class="wraps">
-              {gradientOf(step)}
-            </span>,
-          ];
-        }}
-      />
+      {table}
       {perEpoch > steps.length && steps.length === MOST && (
         <p class="faint">
           The first {MOST} of {count(perEpoch)} steps.
         </p>
       )}
     </Panel>
+  );
+}
+
+function StepTable({ id, epoch, steps }: { id: string; epoch: number; steps: Step[] }) {
+  return (
+    <DataTable
+      caption={`Steps of epoch ${epoch}`}
+      columns={["step", "chain rule", "rows", "loss", "gradient"]}
+      length={steps.length}
+      row={(index) => {
+        const step = steps[index];
+        if (!step) return [];
+        const to = `/jobs/${id}/epochs/${step.epoch}/steps/${step.step}`;
+        return [
+          step.step,
+          <Link key={to} to={to} label={`Walk the chain rule of step ${step.step}`}>
+            walk
+          </Link>,
+          <span key="rows" class="wraps">
+            {rowsOf(step.rows)}
+          </span>,
+          number(step.loss),
+          <span key="gradient" class="wraps">
+            {gradientOf(step)}
+          </span>,
+        ];
+      }}
+    />
   );
 }
 

@@ -1,19 +1,22 @@
 // One job as its page shows it: the job, its records, its rows, and the one cursor that all charts share.
 
 import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
-import { numberIn, root, setQuery } from "../address.ts";
-import { get, Problem } from "../api/client.ts";
+import { numberIn, query, setQuery } from "../address.ts";
+import { get, getInTurn, Problem } from "../api/client.ts";
+import { JobStream } from "../api/stream.ts";
 import type { Epoch, Job, Page, Prediction, Step } from "../api/types.ts";
-import { isVisible } from "../api/watch.ts";
 import { number } from "../format.ts";
 import { reportOf } from "../kept.ts";
 import { isFinal } from "../parts/status.tsx";
+import { isVisible } from "../visible.ts";
+import { drawnNumbers } from "./lines.ts";
 import { Records } from "./records.ts";
 import type { Stretch } from "./thinning.ts";
 import { inOwnUnits, type Model, predict } from "./units.ts";
 
 const ROUND_SECONDS = 0.5;
-const WITHOUT_STREAM_SECONDS = 5;
+/** The longest time between two questions, where the stream is heard and where it is not. */
+const [HEARD_SECONDS, UNHEARD_SECONDS] = [5, 1];
 const MOST_ROWS = 1000;
 
 export interface Row {
@@ -32,12 +35,15 @@ export class JobStore {
   readonly records: Records;
   /** The epoch at the cursor once it has rested there a moment. */
   readonly settledEpoch = signal<number | null>(null);
-  private stream: EventSource | null = null;
+  private readonly stream: JobStream;
   private timer = 0;
   private rounds = 0;
   private stopping: (() => void)[] = [];
   private isDirty = true;
   private isBusy = false;
+  private askedAt = 0;
+  private asking: Promise<void> = Promise.resolve();
+  private readonly asked = new Set<string>();
 
   /** The epoch at the cursor; -1 is before training. It follows the run until it is moved. */
   readonly epoch: ReadonlySignal<number> = computed(() => {
@@ -58,11 +64,17 @@ export class JobStore {
     () => this.start.value && inOwnUnits(this.start.value, this.job.value?.scaled ?? null),
   );
 
+  /** Of the gradient, the part that its chart shows. */
+  readonly component: ReadonlySignal<string> = computed(() => query.value.get("gradient") ?? "norm");
+
   readonly id: string;
 
   constructor(id: string) {
     this.id = id;
     this.records = new Records(id);
+    this.stream = new JobStream(id, () => {
+      this.isDirty = true;
+    });
   }
 
   /** A row with what the model at the cursor makes of it. */
@@ -72,6 +84,12 @@ export class JobStore {
     const predicted = this.model.value ? predict(this.model.value, row.x) : null;
     const residual = predicted === null ? null : row.y - predicted;
     return [index, ...[...row.x, row.y, predicted, residual].map((value) => number(value))];
+  }
+
+  /** Whether the cursor goes with a run that goes on. */
+  get isFollowing(): boolean {
+    const job = this.job.peek();
+    return job !== null && !isFinal(job.status) && this.epoch.peek() === this.records.last;
   }
 
   /** Move the cursor; null lets it follow the run. */
@@ -94,6 +112,10 @@ export class JobStore {
           this.records.look(first !== null && last !== null && first < last ? { first, last } : null);
       }),
       effect(() => {
+        const job = this.job.peek();
+        if (job && !this.records.keeps(drawnNumbers(job, this.component.value))) this.begin();
+      }),
+      effect(() => {
         const epoch = this.epoch.value;
         clearTimeout(this.timer);
         this.timer = window.setTimeout(() => {
@@ -111,39 +133,39 @@ export class JobStore {
 
   private begin(): void {
     this.isDirty = true;
+    clearInterval(this.rounds);
     this.rounds = window.setInterval(() => this.round(), 1000 * ROUND_SECONDS);
     this.round();
   }
 
   private pause(): void {
     clearInterval(this.rounds);
-    this.stream?.close();
-    this.stream = null;
+    this.stream.close();
   }
 
   /** Ask when the stream has told something, and now and then where it tells nothing. */
   private async round(): Promise<void> {
-    const job = this.job.peek();
-    const isOld = Date.now() - this.at.peek() > 1000 * WITHOUT_STREAM_SECONDS;
-    if (this.isBusy || !(this.isDirty || (isOld && !(job && isFinal(job.status))))) return;
+    const isRefused = this.problem.peek()?.isPassing === false;
+    const longest = this.stream.isHeard || isRefused ? HEARD_SECONDS : UNHEARD_SECONDS;
+    const isOld = performance.now() - this.askedAt > 1000 * longest;
+    if (this.isBusy || !(this.isDirty || isOld)) return;
     this.isBusy = true;
     this.isDirty = false;
     await this.refresh();
+    this.askedAt = performance.now();
     this.isBusy = false;
   }
 
-  async refresh(): Promise<void> {
+  /** Ask for the job as it is now, and for what it has recorded: one after another, or an epoch would come twice. */
+  refresh(): Promise<void> {
+    this.asking = this.asking.then(() => this.ask());
+    return this.asking;
+  }
+
+  private async ask(): Promise<void> {
     try {
-      const job = await get<Job>(`/v1/jobs/${this.id}`);
-      const isFirst = this.job.peek() === null;
-      if (isFirst) this.once(job);
-      await this.records.follow(job);
-      this.job.value = job;
-      this.at.value = Date.now();
-      this.problem.value = null;
-      if (job.progress.epochs_done > 0 && !this.start.peek()) await this.findStart();
-      if (job.status === "succeeded" && job.predict?.length !== 0 && this.predictions.peek().length === 0)
-        this.findPredictions();
+      const job = await getInTurn<Job>(`/v1/jobs/${this.id}`);
+      await Promise.all([this.follow(job), ...this.missing(job)]);
       if (isFinal(job.status)) this.pause();
       else this.listen();
     } catch (error) {
@@ -152,39 +174,51 @@ export class JobStore {
   }
 
   private listen(): void {
-    if (this.stream || reportOf !== null || !isVisible.peek()) return;
-    this.stream = new EventSource(`${root}/v1/jobs/${this.id}/events`);
-    for (const kind of ["status", "epoch", "warning"]) {
-      this.stream.addEventListener(kind, () => {
-        this.isDirty = true;
-      });
+    if (reportOf === null && isVisible.peek()) this.stream.open();
+  }
+
+  private async follow(job: Job): Promise<void> {
+    await this.records.follow(job, drawnNumbers(job, this.component.peek()));
+    this.job.value = job;
+    this.at.value = Date.now();
+    this.problem.value = null;
+  }
+
+  /** What does not change, as soon as it can be there. */
+  private missing({ dataset: { id, columns, target }, progress, status, predict: points }: Job): Promise<void>[] {
+    const found: Promise<void>[] = [];
+    if (columns) {
+      found.push(
+        this.once<Record<string, number>>(`/v1/datasets/${id}/rows?limit=${MOST_ROWS}`, (rows) => {
+          this.rows.value = rows.map((row) => ({ x: columns.map((name) => row[name] ?? 0), y: row[target] ?? 0 }));
+        }),
+      );
     }
+    if (progress.epochs_done > 0) {
+      found.push(
+        this.once<Step>(`/v1/jobs/${this.id}/epochs/0/steps?limit=1`, ([first]) => {
+          this.start.value = first ?? null;
+        }),
+      );
+    }
+    if (status === "succeeded" && points?.length !== 0) {
+      found.push(
+        this.once<Prediction>(`/v1/jobs/${this.id}/predictions`, (predictions) => {
+          this.predictions.value = predictions;
+        }),
+      );
+    }
+    return found;
   }
 
-  /** What does not change. */
-  private once(job: Job): void {
-    const columns = job.dataset.columns;
-    if (!columns) return;
-    get<Page<Record<string, number>>>(`/v1/datasets/${job.dataset.id}/rows?limit=${MOST_ROWS}`)
-      .then((page) => {
-        this.rows.value = page.data.map((row) => ({
-          x: columns.map((name) => row[name] ?? 0),
-          y: row[job.dataset.target] ?? 0,
-        }));
-      })
-      .catch(() => {});
-  }
-
-  private async findStart(): Promise<void> {
-    const page = await get<Page<Step>>(`/v1/jobs/${this.id}/epochs/0/steps?limit=1`).catch(() => null);
-    this.start.value = page?.data[0] ?? null;
-  }
-
-  private findPredictions(): void {
-    get<Page<Prediction>>(`/v1/jobs/${this.id}/predictions`)
-      .then((page) => {
-        this.predictions.value = page.data;
-      })
-      .catch(() => {});
+  /** Ask until there is an answer: while the service is away, the Problem is thrown. */
+  private async once<T>(to: string, take: (data: T[]) => void): Promise<void> {
+    if (this.asked.has(to)) return;
+    try {
+      take((await get<Page<T>>(to)).data);
+    } catch (error) {
+      if (error instanceof Problem && error.isPassing) throw error;
+    }
+    this.asked.add(to);
   }
 }

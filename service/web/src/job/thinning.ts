@@ -2,8 +2,10 @@
 
 import type { Epoch } from "../api/types.ts";
 
-export const MOST_POINTS = 1200;
+const MOST_POINTS = 1200;
 const MOST_NUMBERS = 60_000;
+/** Of points that may be asked for; of a stretch its first, its last and two extremes. */
+const FEWEST = 4;
 
 export interface Stretch {
   first: number;
@@ -14,6 +16,9 @@ export interface Stretch {
 export function pointsFor(features: number): number {
   return Math.max(40, Math.min(MOST_POINTS, Math.floor(MOST_NUMBERS / (3 * features + 6))));
 }
+
+/** A part of these points, twice: few epochs are extremes of two numbers. */
+export const shareOf = (points: number, share: number): number => Math.max(FEWEST, Math.round(2 * points * share));
 
 /** Two lists of epochs, ascending, as one without doubles. */
 export function merged(one: Epoch[], other: Epoch[]): Epoch[] {

@@ -3,7 +3,7 @@ import type { Job } from "../api/types.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
 import { now } from "../clock.ts";
 import { age, number, plural, seconds } from "../format.ts";
-import { sparklines, wantSparklines } from "../job/sparklines.ts";
+import { sparklines, wantNoSparklines, wantSparklines } from "../job/sparklines.ts";
 import { Link } from "./link.tsx";
 import { ProgressBar, StatusMark } from "./status.tsx";
 import "./jobs_table.css";
@@ -16,6 +16,7 @@ interface JobsTableProps {
 
 export function JobsTable({ jobs, chosen = new Set(), onChoose }: JobsTableProps) {
   useEffect(() => wantSparklines(jobs), [jobs]);
+  useEffect(() => wantNoSparklines, []);
   function toggle(ids: string[], isChosen: boolean): void {
     const next = new Set(chosen);
     for (const id of ids) isChosen ? next.add(id) : next.delete(id);
