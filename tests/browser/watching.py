@@ -9,7 +9,7 @@ class Watched:
         self.faults: list[str] = []
         self._expected: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        page.on("console", lambda message: self._console(message.type, message.text))
+        page.on("console", lambda message: self._console(message.type, f"{message.text} {message.location['url']}"))
         page.on("request", lambda request: self._request(request.url, origin))
 
     def expect(self, status: int) -> None:
