@@ -40,6 +40,7 @@ _ADDRESSES = (
     "/datasets/{dataset_id}",
     "/devices",
     "/lab",
+    "/sign-in",
 )
 _FOR_EVER = "public, max-age=31536000, immutable"  # names of assets change with their content
 

@@ -6,6 +6,8 @@ import { reportOf } from "./kept.ts";
 
 export const root: string = document.querySelector<HTMLMetaElement>('meta[name="slope-root"]')?.content ?? "";
 
+export const SIGN_IN = "/sign-in";
+
 const location = signal(read());
 
 export const path = computed(() => location.value.path);
@@ -35,6 +37,12 @@ export function go(to: string): void {
   history.pushState(null, "", hrefOf(to));
   location.value = read();
   scrollTo(0, 0);
+}
+
+/** Lead to the page to sign in, and from there back to this one. */
+export function askForKey(): void {
+  const { path: page, search } = location.peek();
+  if (page !== SIGN_IN) go(`${SIGN_IN}?${new URLSearchParams({ to: page + search })}`);
 }
 
 /** Change parameters of this page's address, in place; null takes one away. */

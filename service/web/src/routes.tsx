@@ -9,6 +9,7 @@ import { JobPage } from "./pages/job.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
 import { LabPage } from "./pages/lab.tsx";
 import { NewJobPage } from "./pages/new_job.tsx";
+import { SignInPage } from "./pages/sign_in.tsx";
 import { StepPage } from "./pages/step.tsx";
 import { SweepPage } from "./pages/sweep.tsx";
 import { SweepsPage } from "./pages/sweeps.tsx";
@@ -25,6 +26,7 @@ const ROUTES: [RegExp, Draw][] = [
   [/^\/sweeps\/([^/]+)$/, ([id = ""]) => <SweepPage key={id} id={id} />],
   [/^\/compare$/, () => <ComparePage />],
   [/^\/lab$/, () => <LabPage />],
+  [/^\/sign-in$/, () => <SignInPage />],
   [/^\/jobs\/([^/]+)$/, ([id = ""]) => <JobPage key={id} id={id} />],
   [
     /^\/jobs\/([^/]+)\/epochs\/(\d+)\/steps\/(\d+)$/,

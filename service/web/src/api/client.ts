@@ -1,6 +1,6 @@
 // Calls of the API. What it refuses is thrown as a Problem, and so is its absence.
 
-import { root } from "../address.ts";
+import { askForKey, root } from "../address.ts";
 import { keptAnswer, reportOf } from "../kept.ts";
 import { untilVisible } from "../visible.ts";
 import { spend } from "./pace.ts";
@@ -62,6 +62,7 @@ async function call<T>(method: string, to: string, { headers, ...others }: Call 
     if (answer.ok) throw new Problem(UNREACHABLE); // it ended in the middle
     throw new Problem({ ...UNREACHABLE, status: answer.status, detail: `The service answered ${answer.status}.` });
   });
+  if (answer.status === 401) askForKey();
   if (!answer.ok) throw new Problem(content as ProblemDetails);
   return content as T;
 }

@@ -29,6 +29,7 @@ export type Surface = Schemas["Surface"];
 export type Changes = Schemas["ChangesView"];
 export type Statistics = Schemas["Statistics"];
 export type Influence = Schemas["Influence"];
+export type Session = Schemas["SessionView"];
 export type Underway = Schemas["UnderwayView"];
 
 export interface Page<T> {

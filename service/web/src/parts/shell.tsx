@@ -2,6 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { path, root } from "../address.ts";
 import { pageAt } from "../routes.tsx";
 import { Link } from "./link.tsx";
+import { SignedIn } from "./signed_in.tsx";
 import { title } from "./title.ts";
 import "./shell.css";
 
@@ -44,6 +45,7 @@ export function Shell() {
           ))}
           <a href={`${root}/docs`}>API</a>
         </nav>
+        <SignedIn />
       </header>
       <main id="main" ref={main} tabIndex={-1}>
         {pageAt(here) ?? <Nothing />}
