@@ -70,6 +70,14 @@ def _upper(level: object) -> object:
     return level.strip().upper() if isinstance(level, str) else level
 
 
+def _refuse_what_is_no_rate(rates: str) -> str:
+    if rates:
+        from limits import parse_many  # only where it is used: it takes a while to load
+
+        parse_many(rates)
+    return rates
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
@@ -141,6 +149,15 @@ class Settings(BaseSettings):
     max_stored_bytes: ByteSize | None = None
     """Bytes that all datasets, those of jobs too, may take in the storage and in SQL, as in `50GiB`; no bound by
     default."""
+    owner_requests: Annotated[str, AfterValidator(_refuse_what_is_no_rate)] = ""
+    """Requests of one owner, as in `50/second;5000/hour`; no bound by default. Where the broker is Redis or Valkey, all
+    API processes count together. Without keys everybody is one owner."""
+    owner_jobs: int | None = Field(default=None, ge=1)
+    """Jobs of one owner that have not ended; no bound by default."""
+    owner_bytes: ByteSize | None = None
+    """Bytes that the datasets of one owner may take, as in `5GiB`; no bound by default."""
+    owner_numbers: int | None = Field(default=None, ge=1)
+    """Numbers that all jobs of one owner, as long as they are kept, may record together; no bound by default."""
     upload_memory: ByteSize = Field(default=ByteSize(512 * 1024**2), ge=1)
     """Memory that reading one upload may take, in bytes or as in `512MiB`."""
     upload_seconds: float = Field(default=600.0, gt=0)

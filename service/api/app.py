@@ -78,6 +78,8 @@ _EXPOSED_HEADERS = (
     "Inference-Header-Content-Length",
     "Link",
     "Location",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-Request-ID",
 )
@@ -101,6 +103,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
     for guard in (Aliases, Decoding, HeadAsGet, ListHeaders):
         app.add_middleware(guard)
+    _bound_requests(app, settings)
     app.state.settings = settings
     app.state.request_times = times = RequestTimes()
     app.state.database = Database(settings.database, fails_fast=True)
@@ -156,6 +159,16 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     return app
 
 
+def _bound_requests(app: FastAPI, settings: Settings) -> None:
+    """What counts them is loaded only where there is a bound."""
+    app.state.meter = None
+    if settings.owner_requests:
+        from service.api.guards.request_quota import Meter, RequestQuota
+
+        app.state.meter = Meter(settings.owner_requests, settings.broker)
+        app.add_middleware(RequestQuota, meter=app.state.meter)
+
+
 def _open_to(app: FastAPI, settings: Settings, times: RequestTimes) -> None:
     """Let the pages of the origins that are listed use the API, and nobody in who may not. All who ask are seen."""
     if settings.allowed_origins:
@@ -181,6 +194,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.watch.close()
     await asyncio.gather(watching, collecting)
+    if app.state.meter:
+        await app.state.meter.close()
     app.state.database.dispose()
 
 

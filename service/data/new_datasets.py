@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,31 @@ from service.data.numbers import (
     delete_numbers,
     object_name,
 )
-from service.errors import QuotaReached
+from service.errors import OwnerBytesReached, QuotaReached
+from service.settings import Settings
 from service.storage import Storage
-from service.store import datasets
+from service.store import datasets, usage
 from service.store.database import Database, before_commit, now, owner_of
 from service.store.tables import Dataset
 from slope.data import Array
 from slope.spec.data import DEFAULT_TARGET, default_features
 from slope.tabular.summary import Summary, summarize
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many bytes datasets may take; None is no bound."""
+
+    of_all: int | None = None
+    of_owner: int | None = None
+    """Those of one owner."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Room":
+        return cls(settings.max_stored_bytes, settings.owner_bytes)
+
+
+NO_BOUND = Room()
 
 
 class NewDataset:
@@ -42,12 +59,9 @@ class NewDataset:
         *,
         name: str | None,
         is_inline: bool,
-        quota: int | None = None,
+        room: Room = NO_BOUND,
     ) -> None:
-        """`content` is what its object has, made only where it is needed, or what its row has, by column.
-
-        `quota` is how many bytes all datasets together may take.
-        """
+        """`content` is what its object has, made only where it is needed, or what its row has, by column."""
         self._storage = storage
         self._summary = summary
         self._given = content
@@ -59,7 +73,7 @@ class NewDataset:
             self._size = content.stat().st_size  # now: the file is used up when it is put
         elif self._in_row is not None:
             self._size = 8 * summary.rows * len(self._in_row)
-        self._quota = quota
+        self._room = room
         self._is_put = self._may_be_named = False
 
     @property
@@ -104,7 +118,7 @@ class NewDataset:
             return known  # by one query: most jobs that bring their data bring what is there
         if self.has_object:
             return self._adopt_content(session)
-        self._refuse_beyond_quota(session)
+        self._refuse_without_room(session)
         datasets.add_dataset(session, self._row(session, self._id))  # two of the same moment are two: no lock is needed
         return self._id
 
@@ -113,8 +127,8 @@ class NewDataset:
         object_id = datasets.lock_content(session, self.content_hash)
         if known := self._known(session):
             return known
+        self._refuse_without_room(session, is_shared=object_id is not None)
         if object_id is None:
-            self._refuse_beyond_quota(session)
             self.put()  # it may have been known a moment ago, and deleted since
             before_commit(session, self._note_commit)
         datasets.add_dataset(session, self._row(session, object_id or self._id))
@@ -139,9 +153,14 @@ class NewDataset:
         )
         return own == theirs and self._description["notes"] == dataset.notes
 
-    def _refuse_beyond_quota(self, session: Session) -> None:
-        if self._quota is not None and datasets.stored_bytes(session) + self._size > self._quota:
-            raise QuotaReached(self._size, self._quota)
+    def _refuse_without_room(self, session: Session, *, is_shared: bool = False) -> None:
+        """What is shared takes no further room, and counts as the owner's all the same."""
+        most = self._room.of_owner
+        if most is not None and usage.bytes_of_owner(session, owner_of(session)) + self._size > most:
+            raise OwnerBytesReached(self._size, most)
+        most = None if is_shared else self._room.of_all
+        if most is not None and datasets.stored_bytes(session) + self._size > most:
+            raise QuotaReached(self._size, most)
 
     def _note_commit(self) -> None:
         self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost
@@ -186,7 +205,7 @@ def ensure_stored(database: Database, new: NewDataset | None) -> Iterator[None]:
 def inline_dataset(
     storage: Storage,
     arrays: Arrays,
-    quota: int | None = None,
+    room: Room = NO_BOUND,
     names: Sequence[str] | None = None,
     summary: Summary | None = None,
 ) -> NewDataset:
@@ -194,7 +213,7 @@ def inline_dataset(
     names, columns = names or [*default_features(arrays.x.shape[1]), DEFAULT_TARGET], arrays.columns
     content = _in_row(names, columns) if len(names) * len(arrays.y) <= MOST_IN_ROW else _encoded(names, columns)
     known = summary or summarize(names, columns)
-    return NewDataset(storage, known, content, name=None, is_inline=True, quota=quota)
+    return NewDataset(storage, known, content, name=None, is_inline=True, room=room)
 
 
 def _in_row(names: Sequence[str], columns: Sequence[Array]) -> dict[str, list[float]]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.data import datasets
-from service.data.new_datasets import NewDataset, ensure_stored
+from service.data.new_datasets import NewDataset, Room, ensure_stored
 from service.errors import BodyNotRead, InvalidTable, TableTooLarge
 from service.settings import Settings
 from service.storage import Storage, translated_disk_errors
@@ -31,8 +31,8 @@ def accept_upload(database: Database, storage: Storage, settings: Settings, sent
     target = sent.path.with_suffix(".table")
     with translated_disk_errors(), _translated_faults():
         summary = ingest_isolated(sent, target, _allowance(settings))
-    quota = settings.max_stored_bytes
-    return _keep(database, NewDataset(storage, summary, target, name=name, is_inline=False, quota=quota))
+    new = NewDataset(storage, summary, target, name=name, is_inline=False, room=Room.of(settings))
+    return _keep(database, new)
 
 
 def _keep(database: Database, new: NewDataset) -> Upload:

@@ -36,6 +36,7 @@ from service.errors.jobs import (
     TooLargeForWorkers,
     TooManyNumbers,
 )
+from service.errors.quotas import OwnerBytesReached, OwnerQuotaReached
 from service.errors.records import (
     DashboardNotBuilt,
     EpochNotFound,
@@ -146,6 +147,8 @@ __all__ = [
     "ObjectMissing",
     "OutOfRange",
     "OutOfResources",
+    "OwnerBytesReached",
+    "OwnerQuotaReached",
     "PassFailed",
     "PassUnderway",
     "PicturesMissing",

@@ -10,10 +10,12 @@ from uuid import UUID
 from cachetools import TTLCache
 from sqlalchemy.orm import Session
 
+from service.data.new_datasets import Room
 from service.data.numbers import MOST_IN_ROW
 from service.errors import DatabaseUnavailable, StorageFull
 from service.jobs.drafts import LITTLE_MEMORY, Draft, draft_job
 from service.jobs.jobs import Submission, forget_rings, reason_to_wait, row_of_job
+from service.jobs.quotas import Quotas
 from service.jobs.training_data import Sample
 from service.queue import Queue
 from service.settings import Settings
@@ -114,9 +116,11 @@ class Intake:
     def _commit(self, asked: Sequence[_Asked]) -> list[Row]:
         rows, warnings = [], {}
         with self._database.writing() as session:
-            moment, datasets = now(session), _Datasets(session, self._storage, self._settings.max_stored_bytes)
+            moment, datasets = now(session), _Datasets(session, self._storage, Room.of(self._settings))
+            quotas = Quotas(session, self._settings)
             for each in asked:
                 request, owner = each.handed
+                quotas.take(owner, jobs=1, numbers=each.draft.plan.recorded_numbers)
                 row = row_of_job(each.draft, request, datasets.of(each.draft.sample, owner), moment, owner)
                 rows.append(row)
                 warnings[row["id"]] = each.draft.warnings
@@ -146,12 +150,12 @@ class Intake:
 class _Datasets:
     """Those of the jobs of one transaction: an owner who brings the same rows again has the same dataset."""
 
-    def __init__(self, session: Session, storage: Storage, quota: int | None) -> None:
-        self._session, self._storage, self._quota = session, storage, quota
+    def __init__(self, session: Session, storage: Storage, room: Room) -> None:
+        self._session, self._storage, self._room = session, storage, room
         self._found: dict[tuple[str, str], UUID] = {}
 
     def of(self, sample: Sample, owner: str) -> UUID:
-        new = sample.new_dataset(self._storage, self._quota)
+        new = sample.new_dataset(self._storage, self._room)
         assert new  # the rows came with the request
         content = owner, new.content_hash
         if content not in self._found:

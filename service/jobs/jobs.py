@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.data import numbers
-from service.data.new_datasets import NewDataset, ensure_stored
+from service.data.new_datasets import NewDataset, Room, ensure_stored
 from service.errors import JobHasAlias, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
 from service.jobs.drafts import Draft, draft_job
 from service.jobs.idempotency import Key
+from service.jobs.quotas import Quotas
 from service.jobs.starts import Start
 from service.queue import Queue
 from service.settings import Settings
@@ -77,10 +78,11 @@ def submit_job(
     begun = start.begin(request) if start else request
     drafted = draft_job(database, storage, begun, settings, reads_rows=False)
     named = None if key is None else Key.of(key, request, database.owner)
-    new = drafted.sample.new_dataset(storage, settings.max_stored_bytes)
+    new = drafted.sample.new_dataset(storage, Room.of(settings))
     with ensure_stored(database, new), database.writing() as session:
         if named and (earlier := named.earlier(session, Job)):
             return Submission.again(earlier)
+        Quotas(session, settings).take(owner_of(session), jobs=1, numbers=drafted.plan.recorded_numbers)
         job_id = _add(session, drafted, new, named, start)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):

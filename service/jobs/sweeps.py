@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.data import numbers
-from service.data.new_datasets import ensure_stored
+from service.data.new_datasets import Room, ensure_stored
 from service.errors import JobHasAlias, SweepIsFinal, SweepIsRunning, SweepNotFound
 from service.jobs.drafts import experience_of, memory_of_largest_worker, refuse_without_memory
 from service.jobs.idempotency import Key
 from service.jobs.jobs import forget_rings
+from service.jobs.quotas import Quotas
 from service.jobs.sweep_plan import Member, plan_members, sample_for_sweep
 from service.jobs.training_data import Sample
 from service.queue import Queue
@@ -64,10 +65,12 @@ def submit_sweep(
     sample = sample_for_sweep(database, storage, request)
     drafted = _drafted(database, request, sample, settings)
     named = None if key is None else Key.of(key, request, database.owner)
-    new = sample.new_dataset(storage, settings.max_stored_bytes)
+    new = sample.new_dataset(storage, Room.of(settings))
     with ensure_stored(database, new), database.writing() as session:
         if named and (earlier := named.earlier(session, Sweep)):
             return SweepSubmission(earlier.id, replayed=True)
+        recorded = sum(member.plan.recorded_numbers for member in drafted)
+        Quotas(session, settings).take(owner_of(session), jobs=len(drafted), numbers=recorded)
         sweep = _sweep(session, request, named)
         rows = _rows(sweep, sample, sample.lock_dataset(session, new), drafted)
         warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}

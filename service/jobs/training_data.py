@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from service.data import datasets, numbers
-from service.data.new_datasets import NewDataset, inline_dataset
+from service.data.new_datasets import NO_BOUND, NewDataset, Room, inline_dataset
 from service.data.numbers import MOST_READ, Arrays
 from service.data.triangles import reduced_columns
 from service.errors import InvalidRequest, ObjectMissing
@@ -88,11 +88,11 @@ class Sample:
         """What is lost of the columns in the dtype of a job."""
         return precision_warnings(spec, self.spreads[:-1], self.spreads[-1])
 
-    def new_dataset(self, storage: Storage, quota: int | None = None) -> NewDataset | None:
+    def new_dataset(self, storage: Storage, room: Room = NO_BOUND) -> NewDataset | None:
         """The request's rows as a new dataset; None where they are of a stored one."""
         if self.dataset_id is not None or self.arrays is None:
             return None
-        return inline_dataset(storage, self.arrays, quota, self._names, self._summary)
+        return inline_dataset(storage, self.arrays, room, self._names, self._summary)
 
     @cached_property
     def _summary(self) -> Summary:

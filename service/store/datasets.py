@@ -55,7 +55,7 @@ def next_version(session: Session, name: str | None, owner: str) -> int | None:
     """Of an owner's name, which nobody else gives a dataset until the transaction ends; None for no name."""
     if name is None:
         return None
-    _take_lock(session, int.from_bytes(sha256(f"{owner}/{name}".encode()).digest()[:8], signed=True))
+    take_lock(session, int.from_bytes(sha256(f"{owner}/{name}".encode()).digest()[:8], signed=True))
     newest = select(func.max(Dataset.version)).where(Dataset.owner == owner, Dataset.name == name)
     return 1 + (session.scalar(newest) or 0)
 
@@ -104,7 +104,7 @@ def with_content(connection: Connection, content_hash: str) -> UUID | None:
 
 def stored_bytes(session: Session) -> int:
     """What all datasets take. Nobody else can add one within a quota until the transaction ends."""
-    _take_lock(session, _ADDING)
+    take_lock(session, _ADDING)
     objects = select(func.max(_ALL.c.size).label("size")).group_by(_ALL.c.object_id).subquery()
     return session.scalar(select(func.coalesce(func.sum(objects.c.size), 0))) or 0
 
@@ -119,7 +119,7 @@ def lock_content(session: Session, content_hash: str) -> UUID | None:
 
     So no two objects of one content are made, and of two who remove its last datasets one sees that it is the last.
     """
-    _take_lock(session, int.from_bytes(bytes.fromhex(content_hash)[:8], signed=True))
+    take_lock(session, int.from_bytes(bytes.fromhex(content_hash)[:8], signed=True))
     in_object = (_ALL.c.content_hash == content_hash, _ALL.c.numbers.is_(None))
     return session.scalar(select(_ALL.c.object_id).where(*in_object).limit(1))
 
@@ -176,7 +176,7 @@ def _lock(session: Session, *conditions: ColumnElement[bool]) -> UUID | None:
     return session.scalar(query.with_for_update(read=True, key_share=True))
 
 
-def _take_lock(session: Session, number: int) -> None:
+def take_lock(session: Session, number: int) -> None:
     """Until the transaction ends. On SQLite there is one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(number)))

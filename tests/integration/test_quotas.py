@@ -1,0 +1,158 @@
+"""What one owner may use: requests, jobs under way, bytes, recorded numbers. Another's are not touched by that."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from workbench import LECTURE, MANY_ROWS, FakeQueue, problem_of, rows_of_every_table
+
+from service.access import keys
+from service.api.app import create_app
+from service.api.guards.request_quota import Meter
+from service.settings import Settings, WrongSettings, get_settings
+from service.store.database import Database
+
+Headers = dict[str, str]
+_numbers = count()
+Serving = Callable[..., Any]
+KEEPS_STEPS = LECTURE["hyperparameters"] | {"record": {"steps": "all"}}
+
+
+@pytest.fixture
+def serving(settings: Settings, database: Database, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch) -> Serving:
+    """A service with these settings, for two owners, who come as clients of their own."""
+    monkeypatch.setattr("service.api.app.Database", lambda _url, fails_fast: database)
+
+    @contextmanager
+    def serve(**changes: Any) -> Iterator[tuple[TestClient, Headers, Headers]]:
+        app = create_app(settings.model_copy(update={"auth": "required"} | changes), queue)
+        with TestClient(app) as client:
+            yield client, key_of(database, "alice"), key_of(database, "bob")
+
+    return serve
+
+
+def key_of(database: Database, owner: str) -> Headers:
+    made = keys.create_key(database, f"{owner}-{next(_numbers)}", "train", owner=owner)
+    return {"Authorization": f"Bearer {made.text}"}
+
+
+def refused(answer: Any) -> dict[str, Any]:
+    problem = problem_of(answer, 429)
+    assert problem["type"] == "/problems/quota-exceeded"
+    assert int(answer.headers["retry-after"]) > 0
+    return problem
+
+
+# requests
+
+
+def test_an_answer_says_how_many_requests_are_left_and_one_too_many_is_refused(serving: Serving) -> None:
+    with serving(owner_requests="3/minute;100/hour") as (client, alice, bob):
+        answers = [client.get("/v1/jobs", headers=alice) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert answers[0].headers["ratelimit-policy"] == '"per minute";q=3;w=60, "per hour";q=100;w=3600'
+        assert answers[0].headers["ratelimit"].startswith('"per minute";r=2;t=')
+        assert answers[2].headers["ratelimit"].startswith('"per minute";r=0;t=')
+
+        problem = refused(told := client.get("/v1/jobs", headers=alice))
+        assert "per minute" in problem["detail"]
+        assert int(told.headers["retry-after"]) <= 120
+        assert client.get("/v1/jobs", headers=bob).status_code == 200
+        assert client.get("/livez").status_code == 200
+        assert "ratelimit" not in client.get("/livez").headers
+
+
+def test_without_a_bound_no_answer_speaks_of_one(client: TestClient) -> None:
+    assert not {"ratelimit", "ratelimit-policy"} & set(client.get("/v1/jobs").headers)
+
+
+def test_processes_count_together_in_the_broker(broker_url: str) -> None:
+    async def main() -> list[bool]:
+        one, other = Meter("2/hour", broker_url), Meter("2/hour", broker_url)
+        owner = f"owner of {id(one)}"
+        used_up = [(await meter.count(owner))[0].is_used_up for meter in (one, other, one, other)]
+        await asyncio.gather(one.close(), other.close())
+        return used_up
+
+    assert asyncio.run(main()) == [False, False, True, True]
+
+
+def test_while_the_broker_is_away_each_process_counts_by_itself(settings: Settings) -> None:
+    async def main() -> list[bool]:
+        meter = Meter("1/hour", settings.broker)
+        used_up = [(await meter.count("alice"))[0].is_used_up for _ in range(3)]
+        await meter.close()
+        return used_up
+
+    assert asyncio.run(main()) == [False, True, True]
+
+
+@pytest.mark.parametrize("rates", ["many", "5", "5/fortnight"])
+def test_a_bound_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, rates: str) -> None:
+    monkeypatch.setenv("SLOPE_OWNER_REQUESTS", rates)
+    get_settings.cache_clear()
+    with pytest.raises(WrongSettings, match="SLOPE_OWNER_REQUESTS"):
+        get_settings()
+
+
+# jobs
+
+
+def test_an_owner_s_jobs_under_way_are_bounded_and_another_s_are_not_counted(
+    serving: Serving, database: Database
+) -> None:
+    with serving(owner_jobs=2) as (client, alice, bob):
+        first, _ = (client.post("/v1/jobs", json=LECTURE, headers=alice) for _ in range(2))
+        for body in (LECTURE, LECTURE | MANY_ROWS):
+            refused(client.post("/v1/jobs", json=body, headers=alice))
+        refused(client.post(first.headers["Location"] + "/rerun", json={}, headers=alice))
+        assert rows_of_every_table(database)["jobs"] == 2
+        assert client.post("/v1/jobs", json=LECTURE, headers=bob).status_code == 202
+
+        client.post(first.headers["Location"] + "/cancel", headers=alice)
+        assert client.post("/v1/jobs", json=LECTURE, headers=alice).status_code == 202
+
+
+def test_a_sweep_is_accepted_with_all_its_jobs_or_not_at_all(serving: Serving, database: Database) -> None:
+    sweep = {"dataset": LECTURE["dataset"], "grid": {"learning_rate": [0.1, 0.01, 0.001]}}
+    with serving(owner_jobs=5) as (client, alice, bob):
+        assert client.post("/v1/sweeps", json=sweep, headers=alice).status_code == 202
+        assert "3 more" in refused(client.post("/v1/sweeps", json=sweep, headers=alice))["detail"]
+        assert client.post("/v1/sweeps", json=sweep, headers=bob).status_code == 202
+    assert rows_of_every_table(database)["jobs"] == 6
+
+
+def test_the_numbers_that_an_owner_s_jobs_record_are_bounded(serving: Serving) -> None:
+    recording = LECTURE | {"hyperparameters": KEEPS_STEPS}
+    with serving() as (client, alice, _):
+        numbers = client.post("/v1/plan", json=recording, headers=alice).json()["plan"]["recorded_numbers"]
+    with serving(owner_numbers=2 * numbers) as (client, alice, bob):
+        first, _ = (client.post("/v1/jobs", json=recording, headers=alice) for _ in range(2))
+        refused(client.post("/v1/jobs", json=recording, headers=alice))
+        assert client.post("/v1/jobs", json=recording, headers=bob).status_code == 202
+
+        client.post(first.headers["Location"] + "/cancel", headers=alice)
+        assert client.delete(first.headers["Location"], headers=alice).status_code == 204
+        assert client.post("/v1/jobs", json=recording, headers=alice).status_code == 202
+
+
+# bytes
+
+
+def test_the_bytes_of_an_owner_s_datasets_are_bounded_those_of_jobs_too(serving: Serving) -> None:
+    tables = [b"x,y\n" + b"".join(b"%d.5,%d\n" % (row, row + start) for row in range(100)) for start in range(3)]
+    csv = {"Content-Type": "text/csv"}
+    with serving() as (client, alice, _):
+        sizes = [client.post("/v1/datasets", content=table, headers=alice | csv).json()["size"] for table in tables]
+    with serving(owner_bytes=sum(sizes) + 10) as (client, alice, bob):
+        new = b"x,y\n1.5,2\n2.5,3\n3.5,4\n"
+        refused(client.post("/v1/datasets", content=new, headers=alice | csv))
+        refused(client.post("/v1/jobs", json=LECTURE, headers=alice))
+        again = client.post("/v1/datasets", content=tables[0], headers=alice | csv)
+        assert again.status_code == 200  # it is there
+        assert client.post("/v1/datasets", content=tables[0], headers=bob | csv).status_code == 201
