@@ -113,4 +113,4 @@ def test_every_table_belongs_to_somebody_or_is_known_to_belong_to_nobody() -> No
         for mapper in Table.registry.mappers
         if not {"owner", "job_id"} & set(mapper.local_table.c.keys())
     }
-    assert unowned == {"workers"}
+    assert unowned == {"holds", "workers"}
