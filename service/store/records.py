@@ -58,8 +58,15 @@ def _epoch_columns(session: Session, rows: Select[Any]) -> EpochColumns:
 
 
 def first_epochs(session: Session, job_id: UUID, window: range, limit: int) -> list[int]:
-    """Which epochs are there within a window, ascending: at most `limit`."""
-    return list(session.scalars(select(Epoch.epoch).where(_within(job_id, window)).order_by(Epoch.epoch).limit(limit)))
+    """Which epochs are there within a window, ascending: at most `limit`.
+
+    Each is the next after the one before: of rows just written PostgreSQL knows nothing yet, and would sort all of them.
+    """
+    least = select(func.min(Epoch.epoch).label("epoch"))
+    found = least.where(_within(job_id, window)).cte("found", recursive=True)
+    later = and_(Epoch.job_id == job_id, Epoch.epoch > found.c.epoch, Epoch.epoch < window.stop)
+    found = found.union_all(select(least.where(later).scalar_subquery()).where(found.c.epoch.is_not(None)))
+    return list(session.scalars(select(found.c.epoch).where(found.c.epoch.is_not(None)).limit(limit)))
 
 
 def last_epoch(session: Session, job_id: UUID, window: range) -> int:
