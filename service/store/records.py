@@ -60,7 +60,7 @@ def _epoch_columns(session: Session, rows: Select[Any]) -> EpochColumns:
 def first_epochs(session: Session, job_id: UUID, window: range, limit: int) -> list[int]:
     """Which epochs are there within a window, ascending: at most `limit`.
 
-    Each is the next after the one before: of rows just written PostgreSQL knows nothing yet, and would sort all of them.
+    Each is the next after the one before: PostgreSQL, which knows nothing yet of new rows, would sort all of them.
     """
     least = select(func.min(Epoch.epoch).label("epoch"))
     found = least.where(_within(job_id, window)).cte("found", recursive=True)
