@@ -52,6 +52,7 @@ class Job(Owned, Table):
         Index(None, "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
         Index(None, "group_id", "place"),
         Index(None, "owner", "id"),
+        Index(None, "sweep_id", "id"),
         Index(
             "jobs_turn_index", "status", "owner", "id", postgresql_where=_WAITS_FOR_TURN, sqlite_where=_WAITS_FOR_TURN
         ),
@@ -76,7 +77,7 @@ class Job(Owned, Table):
     """Name of the column that is y."""
     row_weights: Mapped[str | None]
     """Name of the column that says how much each row counts; null where they count alike."""
-    sweep_id: Mapped[UUID | None] = mapped_column(ForeignKey("sweeps.id"), index=True)
+    sweep_id: Mapped[UUID | None] = mapped_column(ForeignKey("sweeps.id"))
     group_id: Mapped[UUID | None]
     """Shared by the jobs of a sweep that train together; they are claimed together."""
     group_width: Mapped[int | None]

@@ -16,7 +16,9 @@ export function Steps({ store, job }: { store: JobStore; job: Job }) {
   const epoch = Math.max(0, store.epoch.value);
   const found = useSignal<{ epoch: number; steps: Step[] } | null>(null);
   const problem = useSignal<Problem | null>(null);
+  const waits = store.isFollowing && !job.plan.steps_recorded;
   useEffect(() => {
+    if (waits) return; // each epoch would be replayed, and the next would have come before it is read
     const ask = store.isFollowing ? getInTurn : get;
     let isOld = false; // what is answered late is of another epoch
     const timer = setTimeout(async () => {
@@ -33,13 +35,14 @@ export function Steps({ store, job }: { store: JobStore; job: Job }) {
       isOld = true;
       clearTimeout(timer);
     };
-  }, [epoch, job.id]);
+  }, [epoch, job.id, waits]);
   const steps = found.value?.steps ?? [];
   const shown = found.value?.epoch ?? epoch; // until the others are there
   const perEpoch = Math.ceil(job.plan.steps / job.progress.epochs);
   const table = useMemo(() => <StepTable id={job.id} epoch={shown} steps={steps} />, [job.id, found.value]);
   return (
     <Panel title={`Steps of epoch ${count(shown)}`}>
+      {waits && <p class="faint">Of a run that goes on, steps are replayed of the epoch at which the cursor rests.</p>}
       {problem.value && <p class="notice">{problem.value.details.detail}</p>}
       {table}
       {perEpoch > steps.length && steps.length === MOST && (

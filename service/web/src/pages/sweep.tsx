@@ -118,7 +118,7 @@ function Scatter({ sweep }: { sweep: Sweep }) {
     roomy(points.map((point) => drawn(point.loss))),
     box.width,
   );
-  const format = isLogarithmic ? (tick: number) => number(10 ** tick, 2) : undefined;
+  const format = isLogarithmic ? (tick: number) => number(10 ** tick, 3) : undefined;
   return (
     <Panel
       title={`${name.replaceAll("_", " ")} against loss`}
