@@ -22,7 +22,7 @@ FLOORS = (
     ("data",),
     ("store",),
     ("startup",),
-    ("storage", "logs"),
+    ("storage", "logs", "tracing"),
     ("queue", "settings", "errors", "private"),
     ("addresses", "redaction"),
     ("slope",),

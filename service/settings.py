@@ -227,6 +227,9 @@ class Settings(BaseSettings):
     log_level: LogLevel = "INFO"
     """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case."""
     log_json: bool = False
+    tracing: bool = False
+    """Whether traces are sent by OpenTelemetry (`pip install 'slope-regression[otel]'`), over HTTP to where
+    OTEL_EXPORTER_OTLP_ENDPOINT says; its other variables apply as well."""
 
     @cached_property
     def database(self) -> str:

@@ -11,7 +11,7 @@ import torch
 from celery import bootsteps, signals
 from celery.exceptions import SecurityWarning
 
-from service import logs
+from service import logs, tracing
 from service.errors import ServiceError
 from service.queue import celery_app, queue_for
 from service.startup import sentence
@@ -134,6 +134,7 @@ def _begin_child(**_: Any) -> None:
     _inherited.append(current_process())  # kept for ever: its connections are the parent's, and none may be closed here
     current_process.cache_clear()
     process = current_process()
+    tracing.begin_tracing(process.settings, "worker")
     warm_up(process.settings.threads)
     signal.signal(STOP, lambda *_: process.stopping.set())
     poller = JobPoller(process)

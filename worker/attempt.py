@@ -1,7 +1,7 @@
 """An attempt at a job, at several one after another, or at a group: however it ends, SQL says so."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,6 +11,7 @@ import structlog
 import torch
 from sqlalchemy.orm import Session
 
+from service import tracing
 from service.errors import LeaseLost, StorageFull
 from service.store import workers
 from service.store.counts import Count
@@ -113,18 +114,28 @@ def _train_jobs(process: Process, lease: JobLease | BatchLease, loaded: Loaded, 
         return JobAttempt(process, batch, part, job, heartbeat)
 
     for part in batch.turns():
-        with structlog.contextvars.bound_contextvars(**part.names):
+        with structlog.contextvars.bound_contextvars(**part.names), _traced(jobs[part.job_id]):
             _train_or_fail(partial(begin, part), batch, heartbeat)
 
 
 def _train_group(process: Process, lease: GroupLease, heartbeat: Heartbeat) -> None:
     def begin() -> GroupAttempt:
         loaded = _load(process, lease)
+        block.enter_context(_traced(loaded.jobs[0]))
         process.counts[Count.CLAIMED] += len(loaded.jobs)
         loaded.begin(loaded.jobs[0], heartbeat, is_alone=False)
         return GroupAttempt(process, lease, loaded.jobs, heartbeat)
 
-    _train_or_fail(begin, _Group(process, lease), heartbeat)
+    with ExitStack() as block:
+        _train_or_fail(begin, _Group(process, lease), heartbeat)
+
+
+def _traced(job: Job) -> AbstractContextManager[None]:
+    """What is done in the block belongs to the trace of the request that made the job."""
+    if tracing.tracer is None:
+        return nullcontext()
+    since = [event.at for event in job.events if event.status == "queued"] or [job.created_at]
+    return tracing.attempt_spans(job.traceparent, since[-1], {"job.id": str(job.id), "job.attempt": job.attempt})
 
 
 def _load(process: Process, lease: AttemptLease) -> Loaded:

@@ -12,7 +12,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import chain
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
@@ -20,6 +20,7 @@ import numpy as np
 import structlog
 from sqlalchemy.orm import Session
 
+from service import tracing
 from service.errors import LeaseLost
 from service.store import bulk, extremes
 from service.store.counts import ENDED, Count
@@ -134,9 +135,11 @@ class Writer(Generic[Result]):
 
     def _timed(self, action: Callable[[], Result]) -> Result:
         """One try: a database that was away is not slow for that."""
-        began = monotonic()
+        began, moment = monotonic(), time_ns()
         result = action()
         self.ended_at = monotonic()
+        if tracing.tracer:
+            tracing.note_span("flush", moment)
         self.took = self.ended_at - began
         count_flush(self._counts, self.took)
         return result
@@ -180,6 +183,8 @@ class Batch:
         self._is_alone = len(self._waiting) == 1
         self._current: JobLease | None = None
         self._ended: list[tuple[JobLease, Flush]] = []
+        self._contexts: list[Any] = []
+        """Where those belong in their traces, if there are any."""
         self._late_at = monotonic() + _LATE * process.settings.flush_seconds
 
     def turns(self) -> Iterator[JobLease]:
@@ -195,6 +200,8 @@ class Batch:
         """Let the current job end. It is written with the last job of the batch."""
         assert self._current  # only a job that has begun ends
         self._ended.append((self._current, flush))
+        if tracing.tracer:
+            self._contexts.append(tracing.current_context())
         if not self._waiting:
             self._write()
 
@@ -224,10 +231,13 @@ class Batch:
         """What has ended, and that the others are queued again. What cannot be written together is tried alone."""
         ended, back = self._ended, self._waiting
         self._ended, self._waiting = [], []
-        began = monotonic()
+        contexts, self._contexts = self._contexts, []
+        began, moment = monotonic(), time_ns()
         try:
             self.commit(lambda session: self._write_all(session, ended, back, detail))
             count_flush(self._process.counts, monotonic() - began)
+            for context in contexts:
+                tracing.note_span("finish", moment, context)
             count_endings(self._process.counts, chain.from_iterable(flush.changes for _, flush in ended))
         except (LeaseLost, ProcessStopping):
             raise

@@ -14,7 +14,7 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
-from service import startup
+from service import startup, tracing
 from service.access.exposure import settle_auth
 from service.api.app import create_app
 from service.api.guards.http1 import BoundedProtocol, BoundedServer, bounds_of
@@ -45,6 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with startup.ending_in_a_sentence():
         settings = startup.begin()
+        tracing.begin_tracing(settings, "api")
         if arguments.fd is None:  # else whoever opened the socket has settled it
             settings = _settled(settings, arguments.host, insecure=arguments.insecure)
         app = create_app(settings)

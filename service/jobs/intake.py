@@ -1,9 +1,10 @@
 """Small jobs that come together: one transaction commits them, and few bells wake all workers for them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -52,6 +53,8 @@ class Handed(NamedTuple):
 
     request: JobRequest
     owner: str = ""
+    trace: Mapping[str, Any] = MappingProxyType({})
+    """Columns that say to which trace the job belongs."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +122,10 @@ class Intake:
             moment, datasets = now(session), _Datasets(session, self._storage, Room.of(self._settings))
             quotas = Quotas(session, self._settings)
             for each in asked:
-                request, owner = each.handed
+                request, owner, trace = each.handed
                 quotas.take(owner, jobs=1, numbers=each.draft.plan.recorded_numbers)
                 row = row_of_job(each.draft, request, datasets.of(each.draft.sample, owner), moment, owner)
-                rows.append(row)
+                rows.append({**row, **trace})
                 warnings[row["id"]] = each.draft.warnings
             jobs.add_jobs(session, rows, warnings)
             session.commit()  # before the bells: the workers must find the rows

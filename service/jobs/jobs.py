@@ -26,6 +26,7 @@ from service.store import datasets as stored
 from service.store.database import Database, now, owner_of
 from service.store.jobs import Outline, Predictions
 from service.store.tables import Job
+from service.tracing import trace_columns
 from slope.spec import InlineData, JobRequest
 from slope.spec.job import device_for
 
@@ -191,6 +192,7 @@ def _add(session: Session, drafted: Draft, new: NewDataset | None, key: Key | No
     dataset_id = drafted.sample.lock_dataset(session, new)
     row = row_of_job(drafted, drafted.request, dataset_id, now(session), owner_of(session))
     row |= key.columns if key else {}
+    row |= trace_columns()
     if start:
         row |= {"initial_from": start.origin, "checkpoint": start.state}
     jobs.add_job(session, row, drafted.warnings)

@@ -25,6 +25,7 @@ from service.store import datasets as stored_datasets
 from service.store.database import Database, now, owner_of
 from service.store.sweeps import Rank
 from service.store.tables import Job, Sweep
+from service.tracing import trace_columns
 from slope.analysis import document_of
 from slope.answers.plan import Plan
 from slope.spec import SweepRequest
@@ -189,6 +190,7 @@ def _rows(sweep: Sweep, sample: Sample, dataset_id: UUID, drafted: Sequence[Memb
         "target": sample.target,
         "row_weights": sample.weights,
         "status": "queued",
+        **trace_columns(),
     }
     rows = [shared | _own(member) for member in drafted]
     for row in [row for row in rows if not row["place"]][_MOST_BELLS:]:

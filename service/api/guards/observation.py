@@ -11,6 +11,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
+from service import tracing
+
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 """Seconds, up to each of which requests are counted apart."""
 NO_ROUTE = "none"
@@ -54,7 +56,15 @@ class Observation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif tracing.tracer is None:
+            await self._observe(scope, receive, send)
+        else:
+            with tracing.request_span(scope["method"], scope["path"], scope["headers"]) as span:
+                route, status = await self._observe(scope, receive, send)
+                tracing.end_request(span, scope["method"], route, status)
+
+    async def _observe(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
+        """Let it be answered. Its route, and the status of the answer."""
         began, status = perf_counter(), _GONE
         request_id = _given_id(scope) or token_hex(8).encode()
         bind_contextvars(request_id=request_id.decode())
@@ -89,6 +99,7 @@ class Observation:
                     seconds=round(seconds, 6),
                     location=place,
                 )
+        return template, status
 
 
 class RouteKeeper:

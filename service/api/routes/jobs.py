@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
 
+from service import tracing
 from service.api.dependencies import (
     DatabaseDep,
     JobResponsesDep,
@@ -29,6 +30,7 @@ from service.jobs.jobs import Submission
 from service.jobs.starts import Start
 from service.records import continuation
 from service.store.database import Database
+from service.tracing import trace_columns
 from slope.answers.jobs import JobView
 from slope.spec import JobRequest
 from slope.spec.changes import JobChange, RequestPatch
@@ -63,7 +65,8 @@ class Desk:
         """Of a small job together with others that come now."""
         if start is None and self._key is None and is_small(request):
             together: Batches[Handed, Submission] = self._state.submissions
-            return await together.of(Handed(request, self._database.owner))
+            trace = trace_columns() if tracing.tracer else {}
+            return await together.of(Handed(request, self._database.owner, trace))
         return await run_in_threadpool(self._accept, request, start)
 
     def _accept(self, request: JobRequest, start: Start | None) -> Submission:

@@ -93,6 +93,8 @@ class Job(Owned, Table):
     """Into how many folds the rows are dealt; null where it was not asked for."""
     metadata_: Mapped[dict[str, str]] = mapped_column("metadata")
     """The request's metadata: SQLAlchemy keeps that name for itself."""
+    traceparent: Mapped[str | None]
+    """Where it belongs in the trace of the request that made it; null where there are no traces."""
     plan: Mapped[dict[str, Any]]
     analysis: Mapped[dict[str, Any] | None]
 
