@@ -154,6 +154,9 @@ class Settings(BaseSettings):
     API processes count together. Without keys everybody is one owner."""
     owner_jobs: int | None = Field(default=None, ge=1)
     """Jobs of one owner that have not ended; no bound by default."""
+    owner_slots: int | None = Field(default=None, ge=1)
+    """Slots of all workers that the jobs of one owner may have at the same time; no bound by default. Where it is less
+    than there are, long jobs of one do not keep those of another waiting. It is for workers."""
     owner_bytes: ByteSize | None = None
     """Bytes that the datasets of one owner may take, as in `5GiB`; no bound by default."""
     owner_numbers: int | None = Field(default=None, ge=1)

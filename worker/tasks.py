@@ -62,8 +62,8 @@ def work_on(process: Process, job_id: UUID) -> None:
     while True:
         if work:
             work()
-        if process.stopping.is_set() or len(prospect.queue) <= 1:
-            return  # what has come since that look has a bell of its own
+        if process.stopping.is_set() or (len(prospect.queue) <= 1 and not process.settings.owner_slots):
+            return  # what has come since that look has a bell of its own, which nobody has heard in vain
         prospect = _look(process, job_id)
         if not prospect.queue:
             return
@@ -86,7 +86,9 @@ def take_work(process: Process, job_id: UUID) -> bool:
 
 
 def _look(process: Process, job_id: UUID) -> Prospect:
-    return process.database.query(find_prospect, job_id, process.claimant, process.turn.last)
+    return process.database.query(
+        find_prospect, job_id, process.claimant, process.turn.last, process.settings.owner_slots
+    )
 
 
 def _find_work(process: Process, prospect: Prospect) -> Work | None:

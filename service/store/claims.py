@@ -34,7 +34,7 @@ from service.store import events
 from service.store.database import now
 from service.store.group_leases import GroupLease
 from service.store.leases import BatchLease, Claimant, JobLease
-from service.store.owner_turns import first_jobs
+from service.store.owner_turns import first_jobs, owners_with_slots
 from service.store.tables import Dataset, Job, RowPass, Worker
 from service.store.workers import LIVE_SECONDS
 from slope.answers.plan import Plan
@@ -83,10 +83,12 @@ class Prospect:
     """Whose turn it is, in this order; empty where all jobs belong to nobody."""
 
 
-def find_prospect(connection: Connection, job_id: UUID, claimant: Claimant, after: str = "") -> Prospect:
+def find_prospect(
+    connection: Connection, job_id: UUID, claimant: Claimant, after: str = "", most_slots: int | None = None
+) -> Prospect:
     """Asks once, outside of a transaction: most bells are for a job that somebody has already when many wait.
 
-    `after` is the owner who had the last turn.
+    `after` is the owner who had the last turn. Owners who have `most_slots` already are left out.
     """
     is_sqlite = connection.dialect.name == "sqlite"
     given = {"job_id": job_id, "devices": claimant.devices, "worker_id": claimant.worker_id, "after": after}
@@ -96,7 +98,10 @@ def find_prospect(connection: Connection, job_id: UUID, claimant: Claimant, afte
     width = len(_COLUMNS)
     seen = [SeenJob(*row[:width]) for row in rows]
     queue = {job.id: job for job in seen if job.status == "queued" and job.device in claimant.devices}
-    firsts = {row[0]: row.owner for row in rows if row.is_first}
+    if most_slots is not None:
+        full = owners_with_slots(connection, most_slots)
+        queue = {job.id: job for job in queue.values() if job.owner not in full}
+    firsts = {row[0]: row.owner for row in rows if row.is_first and row[0] in queue}
     order = sorted(queue.values(), key=lambda job: (job.id not in firsts, firsts.get(job.id, ""), job.id))
     slots, memory, has_passes = rows[0][width + 1 :] if rows else (None, None, False)
     named = next((job for job in seen if job.id == job_id), None)

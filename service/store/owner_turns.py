@@ -7,7 +7,7 @@ served last, by an index that has nothing but what waits and belongs to somebody
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, literal, literal_column, select
 from sqlalchemy.orm import aliased
 
 from service.store.tables import Job
@@ -32,6 +32,13 @@ def next_after(turns: Sequence[str], served: Collection[str]) -> str:
     last = max((place for place, owner in enumerate(turns) if owner in served), default=-1)
     is_end = last == len(turns) - 1 < MOST_OWNERS - 1
     return "" if is_end or last < 0 else turns[last]
+
+
+def owners_with_slots(connection: Connection, count: int) -> set[str]:
+    """Who has as many slots of workers, or more. Jobs that were claimed together have one."""
+    slots = func.count(Job.lease_token.distinct())
+    query = select(Job.owner).where(Job.status == "running", Job.owner != "").group_by(Job.owner).having(slots >= count)
+    return set(connection.scalars(query))
 
 
 def _turns() -> Any:

@@ -1,6 +1,7 @@
 """Owners take turns: nobody waits behind all the jobs of another."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -104,6 +105,28 @@ def test_a_job_for_a_device_that_is_not_here_is_nobodys_turn(
     [elsewhere] = queue(database, "one")
     change(database, lambda session: session.execute(update(Job).where(Job.id == elsewhere).values(device="cuda:99")))
     assert [batch[0] for batch in take(process, taken, [elsewhere, elsewhere])] == many
+
+
+def test_who_has_as_many_slots_as_may_be_waits_and_another_does_not(
+    database: Database, process: Process, taken: Taken
+) -> None:
+    bounded = replace(process, settings=process.settings.model_copy(update={"owner_slots": 1}))
+    many, [one] = queue(database, "many", 3, trains_alone=True), queue(database, "one")
+    [first] = take(bounded, taken, many[:1])
+    [second] = take(bounded, taken, many[1:])
+
+    assert (first, second) == ([many[0]], [one])
+    change(database, lambda session: session.execute(update(Job).where(Job.id == many[0]).values(status="succeeded")))
+    assert [*take(bounded, taken, [one])] == [[many[1]]]
+
+
+def test_jobs_that_were_claimed_together_have_one_slot(database: Database, process: Process, taken: Taken) -> None:
+    bounded = replace(process, settings=process.settings.model_copy(update={"owner_slots": 2}))
+    waiting = queue(database, "many", 3)
+    [batch] = take(bounded, taken, waiting[:1])
+    later = queue(database, "many")
+    assert set(batch) == set(waiting)
+    assert [*take(bounded, taken, later)] == [later]
 
 
 @pytest.mark.parametrize(
