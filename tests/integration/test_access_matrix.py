@@ -25,6 +25,8 @@ from service.jobs import aliases
 from service.settings import Settings
 from service.store.database import Database
 from service.store.keys import change_key
+from service.webhooks import webhooks
+from slope.spec.webhooks import WebhookRequest
 from slope.tabular.summary import summarize
 
 Json = dict[str, Any]
@@ -58,7 +60,12 @@ class Operation(NamedTuple):
         return "", b""
 
 
-BODIES = {"/v1/datasets/{dataset_id}": {"name": "other"}, "/v1/jobs/{job_id}": {"name": "other"}}
+BODIES: dict[str, Json] = {
+    "/v1/datasets/{dataset_id}": {"name": "other"},
+    "/v1/jobs/{job_id}": {"name": "other"},
+    "/v1/webhooks/{webhook_id}": {"enabled": False},
+    "/v1/webhooks/{webhook_id}/rotate": {},
+}
 """Of requests of which the document shows none as a whole."""
 OPERATIONS = {
     f"{method.upper()} {path}": Operation(method.upper(), path, documented)
@@ -67,7 +74,7 @@ OPERATIONS = {
 }
 NOBODY_S = {"epoch": "0", "step": "0", "key_id": "0" * 12, "name": "nothing"}
 """What paths name otherwise than by an id."""
-THINGS = ("job_id", "sweep_id", "dataset_id", "name")
+THINGS = ("job_id", "sweep_id", "dataset_id", "name", "webhook_id", "delivery_id")
 """What paths name that belongs to somebody."""
 
 
@@ -146,8 +153,15 @@ def _things(alice: Database) -> Headers:
         "sweep_id": submit_sweep(alice, wanted),
         "dataset_id": change(alice, table.adopt),
         "name": "champion",
+        "webhook_id": (webhook_id := webhooks.create_webhook(alice, Settings(), _webhook()).id),
+        "delivery_id": webhooks.send_test(alice, webhook_id).id,
     }
+    assert found.keys() == set(THINGS)
     return {name: str(value) for name, value in found.items()}
+
+
+def _webhook() -> WebhookRequest:
+    return WebhookRequest.model_validate({"url": "https://example.org/slope", "events": ["job.failed"]})
 
 
 def _array(values: list[float]) -> Any:
@@ -184,6 +198,11 @@ def _in_a_cookie(text: str) -> Headers:
 def bob(served: Served) -> dict[Scope, Headers]:
     """Another's keys, one of each scope."""
     return {scope: {"authorization": f"Bearer {served.key(f'bob-{scope}', scope)}"} for scope in SCOPES}
+
+
+def test_every_thing_that_a_path_names_is_known_here() -> None:
+    named = {parameter for operation in OPERATIONS.values() for parameter in operation.parameters}
+    assert named == set(THINGS) | NOBODY_S.keys()
 
 
 OPEN = {

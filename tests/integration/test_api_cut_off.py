@@ -38,6 +38,7 @@ _BODIES: dict[str, Any] = {
     "/v1/jobs/{job_id}": {"name": "renamed"},
     "/v1/jobs/{job_id}/rerun": {},
     "/v1/datasets/{dataset_id}": {"name": "renamed"},
+    "/v1/keys": {"name": "alice"},
     "/v1/webhooks": {"url": "https://example.org/slope", "events": ["job.failed"]},
     "/v1/webhooks/{webhook_id}": {"enabled": False},
     "/v1/webhooks/{webhook_id}/rotate": {},
@@ -48,7 +49,7 @@ _BODIES: dict[str, Any] = {
 }
 _FILTERED = {("DELETE", "/v1/jobs"), ("POST", "/v1/jobs/cancel")}
 """Without a filter they change nothing, and ask nobody."""
-_WITHOUT_DATABASE = {"/v1/plan", "/v1/graphs", "/v2", "/v2/health/live"}
+_WITHOUT_DATABASE = {"/v1/plan", "/v1/graphs", "/v1/session", "/v2", "/v2/health/live"}
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def routes(app: FastAPI) -> list[tuple[str, str]]:
 
 def ask(client: TestClient, method: str, path: str, **values: Any) -> Any:
     ids = {name: UUID(int=7) for name in ("job_id", "dataset_id", "sweep_id", "webhook_id", "delivery_id")}
-    url = path.format(**ids | {"epoch": 0, "step": 0, "name": "champion"})
+    url = path.format(**ids | {"epoch": 0, "step": 0, "name": "champion", "key_id": "4fJ2k0QxWv7A"})
     body = _BODIES.get(path)
     params = {"status": "failed"} if (method, path) in _FILTERED else None
     return client.request(
