@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from sqlalchemy import select
 from workbench import LECTURE, FakeQueue, problem_of
 
 from service.access import keys
@@ -18,6 +19,7 @@ from service.api.dashboard import Dashboard
 from service.errors import KeyHasEnded, KeyNameTaken, KeyNotValid
 from service.settings import Settings
 from service.store.database import Database
+from service.store.tables import AccessKey, Dataset
 
 Headers = dict[str, str]
 
@@ -225,6 +227,47 @@ def test_two_owners_may_use_the_same_names_and_idempotency_keys(client: TestClie
         for other, expected in zip(owners, found, strict=True):
             status = client.get(f"/v1/datasets/{dataset_id}", headers=other).status_code
             assert status == (200 if expected[0] == dataset_id else 404)
+
+
+def test_numbers_that_two_owners_have_stay_until_the_last_has_deleted_them(
+    client: TestClient, database: Database
+) -> None:
+    owners = [key_of(database, name) for name in ("alice", "bob")]
+    table = "x,y\n" + "".join(f"{n},{2 * n}\n" for n in range(600))  # too many for a row: an object has them
+    csv = {"Content-Type": "text/csv"}
+    ids = [client.post("/v1/datasets", content=table, headers=owner | csv).json()["id"] for owner in owners]
+    with database.reading() as session:
+        assert len(set(session.scalars(select(Dataset.object_id)))) == 1
+
+    assert client.delete(f"/v1/datasets/{ids[1]}", headers=owners[0]).status_code == 404
+    assert client.delete(f"/v1/datasets/{ids[0]}", headers=owners[0]).status_code == 204
+
+    rows = client.get(f"/v1/datasets/{ids[1]}/rows?after=598", headers=owners[1]).json()["data"]
+    assert rows == [{"x": 599.0, "y": 1198.0}]
+
+
+def test_a_dataset_that_the_operator_s_job_learnt_from_is_used_also_for_its_owner(
+    client: TestClient, database: Database
+) -> None:
+    alice, operator = key_of(database, "alice"), key_of(database, "operator", "admin")
+    made = client.post("/v1/datasets", content="x,y\n1,2\n2,4\n", headers=alice | {"Content-Type": "text/csv"})
+    wanted = {"dataset": {"id": made.json()["id"]}}
+    job = client.post("/v1/jobs", json=wanted, headers=operator).headers["Location"]
+    client.put("/v1/aliases/watched", json={"job": job.rpartition("/")[2]}, headers=operator)
+
+    refused = client.delete(made.headers["Location"], headers=alice)
+
+    assert problem_of(refused, 409)["type"] == "/problems/dataset-is-used"
+    assert client.get(job, headers=alice).status_code == 404
+    assert client.get("/v1/jobs/watched", headers=operator).status_code == 200
+    assert client.get("/v1/jobs/watched", headers=alice).status_code == 422  # no id, and no name of hers
+
+
+def test_the_database_holds_no_key(database: Database) -> None:
+    text = keys.create_key(database, "alice", "read").text
+    with database.reading() as session:
+        kept = [str(value) for row in session.execute(select(AccessKey.__table__)) for value in row]
+    assert not [value for value in kept if text[20:] in value]
 
 
 def test_a_report_is_made_of_what_its_reader_may_see(

@@ -1,0 +1,91 @@
+"""Where a service listens decides whether it asks for keys; and the commands that make them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service.access.exposure import settle_auth
+from service.access.keys import create_key, get_key_called, revoke_key
+from service.commands.cli import app
+from service.errors import NoKeys
+from service.settings import Settings, get_settings
+from service.store.database import Database
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+@pytest.mark.parametrize("auth", ["off", "required", None])
+def test_on_loopback_nobody_is_asked_unless_that_is_set(
+    settings: Settings, database: Database, host: str, auth: str | None
+) -> None:
+    chosen = settings.model_copy(update={"auth": auth})
+    assert settle_auth(chosen, database, host, insecure=False) == (auth or "off")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "slope.example"])
+def test_on_other_addresses_it_starts_with_a_key_or_on_demand(
+    settings: Settings, database: Database, host: str
+) -> None:
+    off, required = (settings.model_copy(update={"auth": auth}) for auth in ("off", "required"))
+
+    for refused in (settings, off):
+        with pytest.raises(NoKeys, match="Other machines reach"):
+            settle_auth(refused, database, host, insecure=False)
+    assert settle_auth(settings, database, host, insecure=True) == "off"
+    assert settle_auth(required, database, host, insecure=True) == "required"
+
+    made = create_key(database, "alice", "read")
+    assert settle_auth(settings, database, host, insecure=False) == "required"
+    with pytest.raises(NoKeys):
+        settle_auth(off, database, host, insecure=False)
+    revoke_key(database, made.key.id)
+    with pytest.raises(NoKeys):
+        settle_auth(settings, database, host, insecure=False)
+
+
+@pytest.fixture
+def slope(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+    monkeypatch.setenv("SLOPE_DATABASE_URL", database.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("SLOPE_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("service.startup.begin", get_settings)  # which also sends the logs of this process elsewhere
+    get_settings.cache_clear()
+    yield CliRunner()
+    get_settings.cache_clear()
+
+
+def test_a_key_is_made_listed_rotated_and_revoked_by_commands(slope: CliRunner, database: Database) -> None:
+    made = slope.invoke(app, ["keys", "create", "alice", "--scope", "train", "--expires", "90d", "--json"])
+    key = json.loads(made.stdout)
+    assert (key["owner"], key["scope"], key["state"]) == ("alice", "train", "valid")
+    assert key["key"].startswith(f"slope_{key['id']}_")
+
+    new = slope.invoke(app, ["keys", "rotate", "alice", "--overlap", "1h"]).stdout.strip()
+    assert new.startswith("slope_")
+    assert slope.invoke(app, ["keys", "revoke", "alice"]).exit_code == 0
+
+    told = {each["id"]: each for each in json.loads(slope.invoke(app, ["keys", "list", "--json"]).stdout)}
+    assert told[key["id"]]["replaced_by"] in told
+    assert sorted(each["state"] for each in told.values()) == ["revoked", "valid"]
+    with database.reading() as session:
+        assert get_key_called(session, "alice").revoked_at
+    assert new not in slope.invoke(app, ["keys", "list"]).stdout
+    assert json.loads(slope.invoke(app, ["keys", "log", "alice", "--json"]).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["create", "a b"], "letters"),
+        (["create", "alice", "--scope", "all"], "read, train, admin"),
+        (["create", "alice", "--expires", "soon"], "90d"),
+        (["create", "alice", "--expires", "2001-01-01"], "past"),
+        (["rotate", "nobody"], "no key nobody"),
+    ],
+    ids=["name", "scope", "expires", "past", "unknown"],
+)
+def test_what_a_command_about_keys_cannot_do_it_says(slope: CliRunner, arguments: list[str], said: str) -> None:
+    done = slope.invoke(app, ["keys", *arguments])
+    assert done.exit_code != 0
+    assert said in " ".join((done.output + str(done.exception)).split())
