@@ -5,7 +5,7 @@ connections to the database free. Long computations take turns instead (`service
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
@@ -44,6 +44,14 @@ class Lanes:
     searches: Lane
     reports: Lane
     """Of their own: a report asks the service for searches."""
+
+
+async def _lanes(request: Request) -> Lanes:
+    lanes: Lanes = request.app.state.lanes
+    return lanes
+
+
+LanesDep = Annotated[Lanes, Depends(_lanes)]
 
 
 def looks_at_much(*parameters: str, lane: Literal["searches", "reports"] = "searches") -> Any:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from sqlalchemy import text
-from workbench import problem_of
+from workbench import LECTURE, problem_of
 
 from service.api.dependencies import Turn
 from service.api.guards.route_guards import _all
@@ -18,6 +19,7 @@ from service.errors import SearchTooLong, TooBusy
 from service.store.database import Database
 
 LIMIT = 30.0
+RECORDED = LECTURE | {"hyperparameters": LECTURE["hyperparameters"] | {"record": {"steps": "all"}}}
 
 TURNS = {
     "GET /v1/jobs/{job_id}/charts/fit",
@@ -100,6 +102,16 @@ def test_a_search_is_refused_while_as_many_are_under_way_as_may_be_and_a_page_is
     problem = problem_of(client.get(address), 503)
     assert problem["type"] == "/problems/too-busy"
     assert client.get("/v1/jobs?status=queued").status_code == 200
+
+
+def test_points_of_recorded_steps_have_a_place_and_a_page_of_them_needs_none(
+    app: FastAPI, client: TestClient, trained: Callable[[dict[str, Any]], UUID]
+) -> None:
+    steps = f"/v1/jobs/{trained(RECORDED)}/epochs/0/steps"
+    assert client.get(f"{steps}?points=4").status_code == 200
+    app.state.lanes.searches._most = 0
+    assert problem_of(client.get(f"{steps}?points=4"), 503)["type"] == "/problems/too-busy"
+    assert client.get(steps).status_code == 200
 
 
 SLOW = {

@@ -1,5 +1,6 @@
 """Routes for what a job recorded."""
 
+from contextlib import nullcontext
 from typing import Annotated, Literal, get_args
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from service.api import negotiation
 from service.api.dependencies import MAX_LIMIT, DatabaseDep, Limit, StorageDep, TurnDep
 from service.api.files.downloads import Taking, epochs_file, steps_file
 from service.api.files.lines import epoch_lines, step_lines
-from service.api.lanes import looks_at_much
+from service.api.lanes import LanesDep, looks_at_much
 from service.api.negotiation import json_page, page_of_lines
 from service.api.schemas.records import view_step
 from service.records import chunks, pages
@@ -97,6 +98,7 @@ async def list_steps(
     database: DatabaseDep,
     storage: StorageDep,
     turn: TurnDep,
+    lanes: LanesDep,
     format: HistoryFormatDep,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="The last step of the page before")] = -1,
     limit: LimitOrAll = None,
@@ -122,7 +124,10 @@ async def list_steps(
             return page_of_lines(line for chunk in found.chunks for line in step_lines(chunk))
         return steps_file(found, format, f"{job_id}-epoch-{epoch}-steps", each)
 
-    return await (run_in_threadpool(answer) if are_recorded else turn(answer))
+    if not are_recorded:
+        return await turn(answer)
+    async with nullcontext() if points is None else lanes.searches.place():  # each step is looked at
+        return await run_in_threadpool(answer)
 
 
 AfterStep = Annotated[
