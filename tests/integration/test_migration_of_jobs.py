@@ -63,13 +63,13 @@ def _value(value: Any, type_: Any) -> Any:
 
 
 def test_jobs_of_every_earlier_schema_are_answered_with_the_numbers_that_they_had(
-    grown: Database, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    grown: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = settings.model_copy(
-        update={
-            "database_url": grown.url.render_as_string(hide_password=False),
-            "storage_url": (tmp_path / "objects").as_uri(),
-        }
+    chosen = Settings(
+        data_dir=tmp_path,
+        database_url=grown.url.render_as_string(hide_password=False),
+        storage_url=(tmp_path / "objects").as_uri(),
+        broker_url=f"redis+socket://{tmp_path}/none.sock",
     )
     monkeypatch.setattr("service.api.app.Database", lambda _url, fails_fast: grown)
     with TestClient(create_app(chosen, FakeQueue())) as client:
