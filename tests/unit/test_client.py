@@ -12,7 +12,16 @@ import pytest
 
 from service.api.documentation import ANSWERS
 from slope.answers.jobs import JobView
-from slope.client import AsyncClient, Client, InvalidRequest, Problem, UnexpectedAnswer, persistence, training
+from slope.client import (
+    AsyncClient,
+    Client,
+    InvalidRequest,
+    Problem,
+    UnexpectedAnswer,
+    address,
+    persistence,
+    training,
+)
 from slope.client.exchange import Request
 from slope.client.persistence import repeat
 from slope.spec import JobRequest, TrainingSpec
@@ -489,3 +498,14 @@ def test_the_service_and_the_key_are_as_the_environment_says(monkeypatch: pytest
             client.job("7")
     assert [request.url.host for request in sent] == ["slope.example", "other"]
     assert [request.headers["authorization"] for request in sent] == ["Bearer secret", "Bearer own"]
+
+
+def test_clients_share_the_authorities_that_they_trust_while_the_environment_names_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    first, again = (address.options(None, None, 1.0, None)["verify"] for _ in range(2))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+
+    assert first is again
+    assert address.options(None, None, 1.0, None)["verify"] is not first
