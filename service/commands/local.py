@@ -1,5 +1,6 @@
 """A service of one's own, for as long as a command needs it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -21,7 +22,12 @@ def running_service() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="slope-local-") as folder:
         command = [*python_of("service.commands.cli"), "serve", "--port", "0", "--data-dir", folder]
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=end_with_parent
+            command,
+            env=os.environ | {"SLOPE_AUTH": "off"},  # it is this command's alone, on loopback
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         try:
             url = _address(process)
