@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
-from sqlalchemy import select
-from workbench import LECTURE, FakeQueue, problem_of
+from sqlalchemy import select, update
+from workbench import LECTURE, FakeQueue, change, problem_of
 
 from service.access import keys
 from service.access.audit import prune_audit_log
@@ -19,7 +19,7 @@ from service.api.dashboard import Dashboard
 from service.errors import KeyHasEnded, KeyNameTaken, KeyNotValid
 from service.settings import Settings
 from service.store.database import Database
-from service.store.tables import AccessKey, Dataset
+from service.store.tables import AccessKey, Dataset, Job
 
 Headers = dict[str, str]
 
@@ -62,6 +62,34 @@ def test_a_job_is_its_owner_s_alone(client: TestClient, database: Database) -> N
     for address in (path, f"{path}/epochs", f"{path}/events"):
         assert problem_of(client.get(address, headers=bob), 404)["type"] == "/problems/job-not-found"
     assert [len(client.get("/v1/jobs", headers=each).json()["data"]) for each in (alice, bob, operator)] == [1, 0, 1]
+
+
+def test_an_answer_that_is_kept_goes_to_no_other_owner(client: TestClient, database: Database) -> None:
+    alice, bob = key_of(database, "alice"), key_of(database, "bob")
+    path = client.post("/v1/jobs", json=LECTURE, headers=alice).headers["Location"]
+    change(database, lambda session: session.execute(update(Job).values(status="running")))
+
+    kept = [client.get(path, headers=alice) for _ in range(2)]
+
+    assert client.app.state.job_responses._kept  # type: ignore[attr-defined]
+    assert kept[0].content == kept[1].content
+    for asked in ({}, {"If-None-Match": kept[0].headers["ETag"]}, {"Prefer": "wait=1"}):
+        problem_of(client.get(path, headers=bob | asked), 404)
+
+
+def test_a_page_of_an_origin_that_is_listed_may_ask_with_a_key(
+    settings: Settings, queue: FakeQueue, database: Database
+) -> None:
+    origin = {"Origin": "https://notes.example"}
+    chosen = settings.model_copy(update={"auth": "required", "allowed_origins": ("https://notes.example",)})
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    with TestClient(create_app(chosen, queue)) as client:
+        allowed = client.options("/v1/jobs", headers=origin | preflight)
+        refused = client.get("/v1/jobs", headers=origin)
+        taken = client.get("/v1/jobs", headers=origin | key_of(database, "alice"))
+
+    assert [each.status_code for each in (allowed, refused, taken)] == [200, 401, 200]
+    assert {each.headers["access-control-allow-origin"] for each in (allowed, refused, taken)} == {origin["Origin"]}
 
 
 def test_a_second_key_of_an_owner_sees_the_same(client: TestClient, database: Database) -> None:
