@@ -22,7 +22,7 @@ from service.errors import NotDone, SchemaMissing
 from service.jobs import aliases
 from service.jobs.jobs import delete_job
 from service.settings import Settings
-from service.storage import Folder, Storage, storage_at
+from service.storage import Bucket, Folder, Storage, storage_at
 from service.store import holds, schema
 from service.store.copies import tables
 from service.store.copies.digests import TableDigest
@@ -176,8 +176,9 @@ def _as_text(name: str, value: Any) -> str:
 
 
 def test_every_job_that_was_accepted_before_a_backup_under_load_is_in_it(
-    database: Database, sqlite_url: str, kept: Storage, settings: Settings, place: Folder, elsewhere: Storage
+    database: Database, sqlite_url: str, kept: Storage, settings: Settings, elsewhere: Storage, tmp_path: Path
 ) -> None:
+    place = Bucket(f"memory:///{tmp_path.name}")
     accepted, trained_ids, done = [submit(database, LONG)], [], Event()
 
     def submit_and_train() -> None:
