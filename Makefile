@@ -56,6 +56,7 @@ clean:
 .venv/test: .venv/server tests/generators/requirements.txt tests/generators/package-lock.json
 	$(INSTALL) --editable '.[server,pictures,docs,test]'
 	-$(BIN)/python tests/generators/install.py
+	-$(BIN)/python tests/chart/install.py
 	-@{ command -v ip && command -v pgbouncer && command -v chromium && command -v promtool; } >/dev/null \
 	  || test "$$(id -u)" != 0 \
 	  || { apt-get update -qq && apt-get install -qq --no-install-recommends iproute2 pgbouncer chromium prometheus; }
