@@ -22,6 +22,13 @@ COPY migrations migrations
 # With CI set, an image without the dashboard is an error: its packages come from npm.
 ARG CI=""
 RUN /opt/slope/bin/pip install --no-deps '.[server,pictures,export]' && /opt/slope/bin/pip check
+# Of what is in the image: `docker run --rm slope-regression cat /opt/slope/sbom.cdx.json`.
+RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install 'cyclonedx-bom==7.5.0' \
+ && /opt/sbom/bin/cyclonedx-py environment --output-file /opt/slope/sbom.cdx.json /opt/slope/bin/python
+# What no process of the service reads: headers, libraries to link with, tests of others, and pip.
+RUN cd /opt/slope/lib/python3.11/site-packages && rm -rf torch/include torch/share pyarrow/include \
+ && find . -type d -name tests -path './*/*' ! -path './torch/*' -prune -exec rm -rf {} + \
+ && find . -name '*.a' -delete && /opt/slope/bin/pip uninstall --yes --quiet pip
 
 FROM python:3.11-slim-bookworm
 # A font for the pictures of graphs; Graphviz itself comes with a wheel.
@@ -29,7 +36,9 @@ RUN apt-get update && apt-get install --yes --no-install-recommends fontconfig-c
  && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 slope \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slope \
- && install --directory --mode 0700 --owner 10001 --group 10001 /var/lib/slope /var/lib/slope-kernels
+ && install --directory --mode 0700 --owner 10001 --group 10001 /var/lib/slope /var/lib/slope-kernels \
+ && install --directory --mode 0755 --owner 10001 --group 10001 \
+    /var/lib/slope-secrets/slope /var/lib/slope-secrets/postgres /var/lib/slope-secrets/redis /var/lib/slope-secrets/grafana
 COPY --from=build /opt/slope /opt/slope
 ENV PATH=/opt/slope/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/var/lib/slope-kernels
 USER 10001:10001

@@ -19,6 +19,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service import addresses
 
 _OURS = "SLOPE_"
+SECRETS_FOLDER = f"{_OURS}SECRETS_DIR"
+"""Names a folder whose files are settings, each of the name of its variable: where passwords are kept from everybody
+who can look at an environment. A variable comes before a file."""
 
 
 def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -270,9 +273,12 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """The settings of this process, read once. Raises WrongSettings."""
+    """The settings of this process, read once: its environment, and files where it names a folder of them.
+
+    Raises WrongSettings.
+    """
     try:
-        return Settings()
+        return Settings(_secrets_dir=os.environ.get(SECRETS_FOLDER) or None)
     except ValidationError as error:
         raise WrongSettings("; ".join(_sentence(each) for each in error.errors())) from None
 
@@ -288,7 +294,7 @@ def misspelt_settings(environment: Mapping[str, str] = os.environ) -> dict[str, 
     return {name: found[0] for name, found in nearest.items() if found}
 
 
-_FOR_OTHERS = {"SLOPE_URL", "SLOPE_API_KEY", "SLOPE_WORKER_ID"}
+_FOR_OTHERS = {SECRETS_FOLDER, "SLOPE_URL", "SLOPE_API_KEY", "SLOPE_WORKER_ID", "SLOPE_WORKER_COUNTS"}
 """Names of the client's, and of a worker for its children."""
 
 

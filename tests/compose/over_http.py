@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from slope.client import Client
+from slope.client import Client, Problem
 
 LECTURE = json.loads((Path(__file__).parents[1] / "lecture.json").read_text())
 LIMIT_SECONDS = 120.0
@@ -24,6 +24,18 @@ def ready(client: Client, workers: str) -> None:
 
     wait_until(is_ready, lambda: f"not ready: {readiness}")
     ok(f"ready, with {workers} live worker{'s' * (workers != '1')}")
+
+
+def door(client: Client) -> None:
+    """Whoever shows no key is answered 401, and whoever has one is let in."""
+    with Client(sys.argv[1], api_key="slope_unknown") as stranger:
+        try:
+            list(stranger.workers())
+            sys.exit("FAILED: somebody without a key was let in")
+        except Problem as problem:
+            expect(problem.status, 401)
+    expect(len(list(client.workers())), 1)
+    ok("without a key nobody is let in")
 
 
 def lecture(client: Client) -> None:
@@ -128,6 +140,7 @@ def ok(sentence: str) -> None:
 
 CHECKS: dict[str, Callable[..., None]] = {
     "ready": ready,
+    "door": door,
     "lecture": lecture,
     "dashboard": dashboard,
     "begin": begin,

@@ -183,6 +183,18 @@ def test_a_folder_whose_name_is_no_text_is_refused(monkeypatch: pytest.MonkeyPat
     assert "no text in UTF-8" in refusal(monkeypatch, "SLOPE_DATA_DIR", os.fsdecode(b"/srv/\xff"))
 
 
+def test_a_folder_of_secrets_holds_settings_in_files_and_a_variable_comes_before_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "slope_broker_url").write_text("redis://:word@redis:6379/0\n")
+    (tmp_path / "slope_threads").write_text("3")
+    monkeypatch.setenv("SLOPE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("SLOPE_THREADS", "2")
+
+    assert get_settings().broker == "redis://:word@redis:6379/0"
+    assert get_settings().threads == 2
+
+
 def test_a_variable_that_no_setting_reads_is_told_with_the_one_that_was_meant() -> None:
     wrong, others = ("SLOPE_DATABASE_URI", "slope_max_bodysize"), ("SLOPE_PORT", "SLOPE_SERVICE_HOST", "SLOPE_URL")
     assert misspelt_settings(dict.fromkeys((*wrong, *others, "SLOPE_THREADS"), "")) == {
