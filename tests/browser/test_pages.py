@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from e2e.services import Serve
 from playwright.sync_api import Page, expect
 
@@ -93,20 +92,16 @@ def test_jobs_of_sweeps_are_listed_only_where_they_are_asked_for(page: Page, kno
     expect(page).to_have_url(re.compile("sweeps=1$"))
 
 
-@pytest.mark.parametrize(
-    ("address", "heading"),
-    [
+def test_of_what_there_is_not_a_page_says_so(page: Page, watched: Watched) -> None:
+    watched.expect(404)
+    for address, heading in (
         (f"/jobs/{NOBODY}", "Job"),
         (f"/jobs/{NOBODY}/epochs/0/steps/0", "Epoch 0, step 0"),
         (f"/datasets/{NOBODY}", "Dataset"),
         (f"/sweeps/{NOBODY}", "Sweep"),
         (f"/compare?job={NOBODY}", "Compare 1 run"),
         (f"/jobs/new?from={NOBODY}", "Run again with changes"),
-    ],
-    ids=["job", "step", "dataset", "sweep", "compare", "new"],
-)
-def test_of_what_there_is_not_a_page_says_so(page: Page, watched: Watched, address: str, heading: str) -> None:
-    watched.expect(404)
-    page.goto(address)
-    expect(page.get_by_role("heading", name=heading)).to_be_visible()
-    expect(page.get_by_role("alert").first).to_contain_text(NOBODY)
+    ):
+        page.goto(address)
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        expect(page.get_by_role("alert").first).to_contain_text(NOBODY)

@@ -24,23 +24,22 @@ export function SignInPage() {
   }
   return (
     <>
-      <h1>Sign in</h1>
+      <div class="page-head">
+        <h1>Sign in</h1>
+      </div>
       {refused.value && <ProblemBox problem={refused.value} />}
       <Panel title="Your key">
-        <form onSubmit={submit}>
-          <p>
-            <label for="key">It begins with slope_</label>
-          </p>
-          <p>
+        <form onSubmit={submit} class="inline-form">
+          <label class="captioned">
+            <span>It begins with slope_</span>
             <input
-              id="key"
               type="password"
               autocomplete="current-password"
               required
               value={key.value}
               onInput={(event) => (key.value = event.currentTarget.value)}
             />
-          </p>
+          </label>
           <button type="submit" class="primary">
             Sign in
           </button>

@@ -53,7 +53,7 @@ export function JobsTable({ jobs, chosen = new Set(), onChoose }: JobsTableProps
         {jobs.map((job) => (
           <tr key={job.id}>
             {onChoose && (
-              <td class="cell-choose">
+              <td>
                 <input
                   type="checkbox"
                   aria-label={`Choose ${nameOf(job)}`}

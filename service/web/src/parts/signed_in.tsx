@@ -7,7 +7,7 @@ export function SignedIn() {
   const who = session.value;
   if (!who?.key_id) return null;
   return (
-    <p class="faint">
+    <p class="faint signed-in">
       {who.owner}{" "}
       <button type="button" onClick={() => void signOut()}>
         Sign out

@@ -37,7 +37,7 @@ export function Walker({ graph }: { graph: Graph }) {
   }
 
   return (
-    <div class="walker" onKeyDown={byKey}>
+    <div onKeyDown={byKey}>
       <Drawing
         {...{ graph, walk }}
         onChoose={(id) => setQuery({ node: id })}
