@@ -6,8 +6,7 @@ at, as for whether an object of the storage is still needed, a statement names t
 job has learnt from is read with the job, whoever it belongs to.
 """
 
-from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,19 +17,21 @@ from sqlalchemy import (
     FromClause,
     Insert,
     Select,
+    Text,
     TextClause,
     Update,
+    bindparam,
     event,
     exists,
 )
 from sqlalchemy.orm import with_loader_criteria
+from sqlalchemy.orm.interfaces import CriteriaOption
 from sqlalchemy.orm.util import LoaderCriteriaOption
 
 from service.store.tables import Job, Table
 
 OWNER = "slope_owner"
-"""The option of a connection that says whose it is."""
-_MOST_OWNERS = 1000
+"""The option of a connection that says whose it is, and the parameter of its statements."""
 
 
 def rule_by_owner(engine: Engine) -> Engine:
@@ -46,33 +47,52 @@ def engine_of_owner(engine: Engine, owner: str) -> Engine:
 
 
 def _keep_to_owner(
-    connection: Connection, statement: Any, many: Any, parameters: Any, _options: Any
-) -> tuple[Any, Any, Any]:
+    connection: Connection, statement: Any, many: list[dict[str, Any]], parameters: dict[str, Any], _options: Any
+) -> tuple[Any, list[dict[str, Any]], dict[str, Any]]:
     if isinstance(statement, Select | Update | Delete):
-        statement = statement.options(*_rules_of(connection.get_execution_options()[OWNER]))
+        whose = {OWNER: connection.get_execution_options()[OWNER]}
+        many, parameters = [each | whose for each in many], {} if many else parameters | whose
+        statement = statement.options(_RULE)
     elif not isinstance(statement, Insert | TextClause):  # as a union: the rule would not reach into it
         raise TypeError(f"{type(statement).__name__}: ask for what an owner may see by a SELECT")
     return statement, many, parameters
 
 
-@lru_cache(maxsize=_MOST_OWNERS)
-def _rules_of(owner: str) -> tuple[LoaderCriteriaOption, ...]:
-    """Those of other classes are not looked at: all are given with every statement."""
-    return tuple(_rules(owner))
+class _Rule(CriteriaOption):
+    """All criteria as one option without a value: a statement is compiled once, and the owner is one of its parameters.
+
+    An option for each class, with the owner in it, would take longer to look up than SQLite takes to answer.
+    """
+
+    _cache_key_traversal: Any = ()
+
+    def process_compile_state(self, compile_state: Any) -> None:
+        self.get_global_criteria(compile_state.global_attributes)
+
+    def get_global_criteria(self, attributes: dict[Any, Any]) -> None:
+        for each in _criteria():
+            each.get_global_criteria(attributes)
 
 
-def _rules(owner: str) -> Iterator[LoaderCriteriaOption]:
-    jobs = Job.__table__.alias("jobs_of_owner")  # of its own, whatever else the statement asks of jobs
-    for mapper in Table.registry.mappers:
-        table = mapper.local_table
-        if (condition := _condition(table, jobs, owner)) is not None:
-            yield with_loader_criteria(mapper, condition, include_aliases=True, propagate_to_loaders=False)
+_RULE = _Rule()
 
 
-def _condition(table: FromClause, jobs: FromClause, owner: str) -> ColumnElement[bool] | None:
+@cache
+def _criteria() -> tuple[LoaderCriteriaOption, ...]:
+    """For every table that belongs to somebody."""
+    found = ((mapper, _condition(mapper.local_table)) for mapper in Table.registry.mappers)
+    limits = {"include_aliases": True, "propagate_to_loaders": False}
+    return tuple(
+        with_loader_criteria(mapper, condition, **limits) for mapper, condition in found if condition is not None
+    )
+
+
+def _condition(table: FromClause) -> ColumnElement[bool] | None:
     """None of a table that belongs to nobody."""
+    owner = bindparam(OWNER, type_=Text)
     if "owner" in table.c:
         return table.c.owner == owner
     if "job_id" in table.c:
+        jobs = Job.__table__.alias("jobs_of_owner")  # of its own, whatever else the statement asks of jobs
         return exists().where(jobs.c.id == table.c.job_id, jobs.c.owner == owner)
     return None
