@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from workbench import LECTURE, MANY_ROWS, FakeQueue, change, claim, columns, read, request, submit, submit_sweep
 
 from service.data.numbers import load_job_data, object_name
-from service.errors import NotDone, SchemaMissing
+from service.errors import NotDone, ObjectMissing, SchemaMissing
 from service.jobs import aliases
 from service.jobs.jobs import delete_job
 from service.settings import Settings
@@ -259,6 +259,18 @@ def test_a_backup_whose_hold_was_lost_is_not_taken_for_a_whole_one(
 
     with pytest.raises(NotDone, match="no whole backup"):
         check_copy(place)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_backup_that_lacks_an_object_is_none(database: Database, kept: Storage, place: Folder) -> None:
+    name = object_name(columns_of_dataset(database, submit(database, MANY_ROWS)))
+    kept.delete(name)
+
+    with pytest.raises(ObjectMissing, match=name):
+        make_backup(database, kept, place)
+
+    assert MANIFEST not in {each.name for each in place.everything()}
+    assert not database.query(holds.are_objects_held), "the next deletion need not wait"
 
 
 @pytest.fixture
