@@ -9,6 +9,7 @@ from time import monotonic
 from benchmarks import (
     answers,
     crowd,
+    dashboard,
     descent,
     estimates,
     fits,
@@ -35,6 +36,7 @@ _BENCHMARKS = {
     "job": job.run,
     "crowd": crowd.run,
     "polls": polls.run,
+    "dashboard": dashboard.run,
     "graph": graph.run,
     "ingest": ingest.run,
     "sweep": sweep.run,
