@@ -25,6 +25,9 @@ NO_TOOLS = {
     # what is of other services that are told
     *("create_webhook", "list_webhooks", "get_webhook", "change_webhook", "delete_webhook", "rotate_webhook_secret"),
     *("try_webhook", "list_deliveries", "send_again"),
+    # what is the operator's: keys, who did what, and figures of the service
+    *("create_key", "get_key", "list_keys", "revoke_key", "rotate_key", "get_session", "sign_in", "sign_out"),
+    *("list_deeds", "get_metrics"),
     *("list_aliases", "put_alias", "delete_alias", "get_surface"),
 }
 """A new operation is named in one of the three: whoever adds it decides whether agents need it."""
