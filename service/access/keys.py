@@ -68,6 +68,18 @@ def revoke_key(database: Database, key_id: str) -> None:
             session.commit()
 
 
+def revoke_called(database: Database, called: str) -> list[AccessKey]:
+    """Revoke the key of an id, or all of a name that let in, and return which. Raises KeyNotFound."""
+    with database.reading() as session:
+        by_id = keys.find_key(session, called)
+        found = [by_id] if by_id else keys.find_keys_named(session, called)
+    if not found:
+        raise KeyNotFound(called)
+    for key in found:
+        revoke_key(database, key.id)
+    return found
+
+
 def get_key(session: Session, key_id: str) -> AccessKey:
     found = keys.find_key(session, key_id)
     if found is None:

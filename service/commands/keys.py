@@ -81,14 +81,12 @@ def rotate(called: Called, overlap: Overlap = "1d", as_json: AsJson = False, dat
 
 @app.command()
 def revoke(called: Called, data_dir: DataDir = None) -> None:
-    """Let a key let nobody in any more."""
-    from service.access.keys import get_key_called, revoke_key
+    """Let a key let nobody in any more; by a name, all keys of that name."""
+    from service.access.keys import revoke_called
 
     with _database(data_dir) as database:
-        with database.reading() as session:
-            key = get_key_called(session, called)
-        revoke_key(database, key.id)
-    typer.echo(f"The key {key.id} ({key.name}) lets nobody in any more.")
+        for key in revoke_called(database, called):
+            typer.echo(f"The key {key.id} ({key.name}) lets nobody in any more.")
 
 
 @app.command()

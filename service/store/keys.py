@@ -57,6 +57,12 @@ def find_named_key(session: Session, name: str) -> AccessKey | None:
     return session.scalar(newest.limit(1))
 
 
+def find_keys_named(session: Session, name: str) -> list[AccessKey]:
+    """Those of a name that let in: one that was rotated does for a while."""
+    named = select(AccessKey).where(AccessKey.name == name, _is_valid(now(session)))
+    return list(session.scalars(named.order_by(AccessKey.created_at)))
+
+
 def is_taken(session: Session, name: str) -> bool:
     """Whether a key of this name is valid and was not replaced."""
     query = select(AccessKey.id).where(AccessKey.name == name, _is_current(now(session))).limit(1)
