@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { get, getInTurn, Problem } from "../api/client.ts";
 import type { Job, Page, Step } from "../api/types.ts";
 import { count, number } from "../format.ts";
@@ -39,12 +39,11 @@ export function Steps({ store, job }: { store: JobStore; job: Job }) {
   const steps = found.value?.steps ?? [];
   const shown = found.value?.epoch ?? epoch; // until the others are there
   const perEpoch = Math.ceil(job.plan.steps / job.progress.epochs);
-  const table = useMemo(() => <StepTable id={job.id} epoch={shown} steps={steps} />, [job.id, found.value]);
   return (
     <Panel title={`Steps of epoch ${count(shown)}`}>
       {waits && <p class="faint">Of a run that goes on, steps are replayed of the epoch at which the cursor rests.</p>}
       {problem.value && <p class="notice">{problem.value.details.detail}</p>}
-      {table}
+      <StepTable id={job.id} epoch={shown} steps={steps} />
       {perEpoch > steps.length && steps.length === MOST && (
         <p class="faint">
           The first {MOST} of {count(perEpoch)} steps.
