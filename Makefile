@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo serve test test-faults test-compose check format bench docs clean
+.PHONY: demo serve test test-faults load test-compose check format bench docs clean
 
 demo: .venv/server
 	$(BIN)/slope demo
@@ -21,6 +21,9 @@ test: .venv/test
 
 test-faults: .venv/test
 	PYTHONPATH=tests $(BIN)/python -m faults
+
+load: .venv/test
+	PYTHONPATH=tests $(BIN)/python -m faults.load
 
 test-compose: .venv/test
 	tests/compose/run
