@@ -238,6 +238,19 @@ def test_what_is_no_request_is_told_so(junk: bytes) -> None:
     run(test)
 
 
+def test_a_body_for_which_there_is_no_memory_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    async def test(service: Service) -> None:
+        client = await service.client()
+        monkeypatch.setattr(BoundedProtocol, "on_body", fail)
+        await client.sends(POST + b"\r\nabcdef")
+        assert (await client.problem(503))["type"] == "/problems/out-of-resources"
+
+    run(test)
+
+
 # what does not arrive
 
 

@@ -28,6 +28,7 @@ from service.api.problems import problem_response
 from service.errors import (
     HeadTooLarge,
     MalformedRequest,
+    OutOfResources,
     ServiceError,
     TooManyConnections,
     TooManyRequests,
@@ -216,6 +217,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._decline(data[offer.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__  # what one of our methods raised in the parser
+            if isinstance(cause, MemoryError):
+                raise OutOfResources from error
             raise cause if isinstance(cause, ServiceError) else MalformedRequest("This is not HTTP/1.1") from error
         if not self._in_body and self._seconds_left is not None:
             self._head_size += len(data)
