@@ -243,8 +243,8 @@ def test_a_body_for_which_there_is_no_memory_is_told_so(monkeypatch: pytest.Monk
         raise MemoryError
 
     async def test(service: Service) -> None:
-        client = await service.client()
         monkeypatch.setattr(BoundedProtocol, "on_body", fail)
+        client = await service.client()
         await client.sends(POST + b"\r\nabcdef")
         assert (await client.problem(503))["type"] == "/problems/out-of-resources"
 
