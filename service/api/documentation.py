@@ -106,7 +106,8 @@ def _in_full(document: dict[str, Any]) -> dict[str, Any]:
 def _tell_scopes(document: dict[str, Any], *, asks_for_keys: bool) -> None:
     """Which scope every call needs; as a demand where everybody is asked for a key."""
     document["security"] = []
-    document["components"]["securitySchemes"] = _SCHEMES
+    if asks_for_keys:
+        document["components"]["securitySchemes"] = _SCHEMES
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             scope = needed_scope(method.upper(), path)
