@@ -311,3 +311,15 @@ def test_what_is_not_there_asks_for_a_key_as_what_is(served: Served) -> None:
     for method, path in (("GET", "/v1/nothing"), ("GET", "/admin"), ("TRACE", "/v1/jobs"), ("DELETE", "/")):
         status, _ = served.loop.run(served._ask(Operation(method, path, {}), path, {}))
         assert status == 401
+
+
+@pytest.mark.parametrize(
+    "odd", ["\n", "\r", "\0", "\t", "\x1f", "\x7f", "\x85", "\u2028", "%0A", ";a", "//", "/."], ids=ascii
+)
+def test_no_spelling_of_an_address_asks_for_less(served: Served, bob: dict[Scope, Headers], odd: str) -> None:
+    """Who decides about the scope and who finds the route read the same address: a line break at its end is no end."""
+    for name, operation in OPERATIONS.items():
+        if operation.scope in ("train", "admin"):
+            lesser = bob["read" if operation.scope == "train" else "train"]
+            status, _ = served.ask(operation._replace(path=operation.path + odd), lesser)
+            assert status in (403, 404, 405), (name, status)

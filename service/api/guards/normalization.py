@@ -7,6 +7,7 @@ within its limit. Each hands on what the next one expects. Files of tables are d
 import re
 import zlib
 from collections.abc import Awaitable, Iterable
+from urllib.parse import quote
 from uuid import UUID
 
 from anyio import CancelScope, to_thread
@@ -33,19 +34,27 @@ _PIECE = 1024 * 1024
 
 
 class Addresses:
-    """Hands every address on as ASGI has it: with the prefix, and without a slash at its end. Nothing is redirected."""
+    """Hands every address on as ASGI has it: with the prefix, and without a slash at its end. Nothing is redirected.
+
+    What cannot be printed stays escaped, as it was sent, so that all who read the address read the same: to Starlette's
+    routes a line break at the end is nothing. No address of ours has any.
+    """
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self._app = app
         self._root_path = root_path
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] == "http" and (self._root_path or scope["path"][-1:] == "/"):
+        if scope["type"] == "http" and self._differs(scope["path"]):
             scope = {**scope, "path": self._path(scope["path"]), "root_path": self._root_path}
         return self._app(scope, receive, send)
 
+    def _differs(self, path: str) -> bool:
+        return bool(self._root_path) or path[-1:] == "/" or not path.isprintable()
+
     def _path(self, path: str) -> str:
         """A proxy strips its prefix, or does not."""
+        path = "".join(each if each.isprintable() else quote(each) for each in path)
         if f"{path}/".startswith(f"{self._root_path}/"):
             path = path.removeprefix(self._root_path)
         return self._root_path + (path.rstrip("/") or "/")
