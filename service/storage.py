@@ -84,18 +84,18 @@ class Folder:
                 else:
                     _write(unfinished, [content] if isinstance(content, bytes) else content)
                 _flush(unfinished)
-                unfinished.rename(self._path / name)
+                unfinished.rename(self._file(name))
             _flush(self._path)
 
     def open(self, name: str) -> "NativeFile":
         from pyarrow import OSFile
 
         with _translated_file_errors(name):
-            return OSFile(str(self._path / name))
+            return OSFile(str(self._file(name)))
 
     def delete(self, name: str) -> None:
         with _translated_file_errors(name):
-            (self._path / name).unlink(missing_ok=True)
+            self._file(name).unlink(missing_ok=True)
 
     def everything(self) -> Iterator[StoredObject]:
         if not self._path.is_dir():
@@ -115,6 +115,12 @@ class Folder:
     def free_bytes(self) -> int | None:
         there = next(each for each in (self._path, *self._path.parents) if each.exists())
         return shutil.disk_usage(there).free
+
+    def _file(self, name: str) -> Path:
+        """Raises ValueError for a name that leads elsewhere."""
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} is no name of a file")
+        return self._path / name
 
     @contextmanager
     def _unfinished(self) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from math import isnan
 from pathlib import Path
 from threading import Event, Thread
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, strategies
 from hypothesis import settings as bounded
@@ -328,6 +330,56 @@ def test_a_backup_that_this_version_cannot_read_is_refused(
 
     with pytest.raises(NotDone, match=sentence):
         restore_backup(target, elsewhere, copied)
+
+
+ELSEWHERE = ["../escaped", "/etc/hostname", "..", "a/../../b", "", "a\n", ".hidden"]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE, ids=ascii)
+def test_a_backup_that_names_a_file_elsewhere_is_refused(
+    copied: Folder, target: Database, elsewhere: Storage, name: str
+) -> None:
+    """Somebody else may have made it: nothing is read from, or written to, where it does not belong."""
+    manifest = check_copy(copied).model_dump(mode="json")
+    manifest["objects"][0]["name"] = name
+    copied.put(MANIFEST, Manifest.model_construct(**manifest).model_dump_json(warnings=False).encode())
+
+    with pytest.raises(NotDone, match="name"):
+        restore_backup(target, elsewhere, copied)
+    assert list(elsewhere.everything()) == []
+
+
+def test_a_backup_that_leads_to_what_has_no_end_is_read_no_further_than_it_says(copied: Folder, tmp_path: Path) -> None:
+    endless = next((tmp_path / "backup").glob("jobs-*"))
+    endless.unlink()
+    endless.symlink_to("/dev/zero")
+
+    with pytest.raises(NotDone, match=endless.name):
+        check_copy(copied)
+
+
+@pytest.mark.parametrize("table", ["sqlite_master", "alembic_version", "workers", "jobs", "jobs FROM PROGRAM"])
+def test_what_a_backup_calls_tables_and_columns_gets_into_no_statement(
+    copied: Folder, empty_database: Database, elsewhere: Storage, table: str
+) -> None:
+    manifest = check_copy(copied).model_dump(mode="json")
+    known = next(each for each in manifest["tables"] if each["name"] == "jobs")
+    column = pa.field("id) SELECT 1; --", pa.string(), metadata={b"kind": b"id"})
+    content = as_parquet(pa.table({"": ["x"]}).rename_columns([column.name]).cast(pa.schema([column])))
+    copied.put("other.parquet", content)
+    file = {"name": "other.parquet", "size": len(content), "sha256": sha256(content).hexdigest()}
+    manifest["tables"] = [known | {"name": table, "files": [file]}]
+    copied.put(MANIFEST, Manifest.model_construct(**manifest).model_dump_json(warnings=False).encode())
+
+    with pytest.raises(NotDone, match="tables.0.name" if " " in table else "fit no table"):
+        restore_backup(empty_database, elsewhere, copied)
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 EARLIER = "0021"

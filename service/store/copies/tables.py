@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pyarrow as pa
-from sqlalchemy import Connection, func, select, table
+from sqlalchemy import Connection, func, inspect, select, table
 from sqlalchemy.orm import Session
 
 from service.store.bulk import MOST_TUPLES, as_driver_error
@@ -59,6 +59,19 @@ def _batch(columns: Sequence[Sequence[Any]], schema: pa.Schema, *, is_sqlite: bo
         for field, values in zip(schema, columns, strict=True)
     ]
     return pa.record_batch(arrays, schema=schema)
+
+
+def has_columns(session: Session, name: str, columns: pa.Schema) -> bool:
+    """Whether the database has a table of ours with these columns, each of a kind that is known here."""
+    if name in (*LEFT_OUT, "alembic_version") or name not in tables_there(session):
+        return False
+    there = {each["name"] for each in inspect(session.connection()).get_columns(name)}
+    return there.issuperset(columns.names) and all(_has_kind(field) for field in columns)
+
+
+def _has_kind(field: pa.Field) -> bool:
+    kind = KINDS.get((field.metadata or {}).get(_KIND, b"").decode("latin-1"))
+    return kind is not None and field.type == kind.arrow
 
 
 def add_batch(session: Session, name: str, batch: pa.RecordBatch) -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,11 @@ from service.storage import Storage, read_parts
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+_MOST_BYTES = 1024**3
+"""Of a manifest: it has 150 for each file."""
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
+"""In the place itself. A copy may come from somebody else: what it names is neither read nor written anywhere else."""
+TableName = Annotated[str, Field(pattern=r"^[a-z_]{1,63}$")]
 Report = Callable[[str], None]
 """Is told in words what goes on."""
 
@@ -24,7 +29,7 @@ class _Model(BaseModel):
 class CopiedFile(_Model):
     """A file of a copy."""
 
-    name: str
+    name: FileName
     size: int = Field(ge=0)
     """In bytes."""
     sha256: str
@@ -33,7 +38,7 @@ class CopiedFile(_Model):
 class CopiedTable(_Model):
     """The rows of a table, in the order of its files."""
 
-    name: str
+    name: TableName
     rows: int = Field(ge=0)
     digest: str
     """Of what the rows say, whatever the files are: see service.store.copies.digests."""
@@ -92,7 +97,7 @@ class Hashed:
 def read_manifest(place: Storage) -> Manifest:
     """What a copy says of itself. Raises NotDone where there is none, or one that this version cannot read."""
     try:
-        content = b"".join(read_parts(place, MANIFEST))
+        content = b"".join(_no_more_than(_MOST_BYTES, read_parts(place, MANIFEST)))
     except ObjectMissing:
         raise NotDone(
             f"There is no whole backup: {MANIFEST}, which is written last, is missing. Name another, or make one anew"
@@ -120,8 +125,17 @@ def check_copy(place: Storage) -> Manifest:
 def _is_whole(place: Storage, file: CopiedFile) -> bool:
     read = Hashed()
     try:
-        for _ in read.watch(read_parts(place, file.name)):
+        for _ in read.watch(_no_more_than(file.size, read_parts(place, file.name))):
             pass
     except ObjectMissing:
         return False
     return read.as_file(file.name) == file
+
+
+def _no_more_than(size: int, parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Parts until there are more bytes than that: what lies in the place may have no end."""
+    for part in parts:
+        yield part
+        size -= len(part)
+        if size < 0:
+            return

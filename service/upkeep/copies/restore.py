@@ -3,6 +3,7 @@ transaction: whoever dies on the way has changed nothing in it."""
 
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy.orm import Session
 
@@ -74,6 +75,7 @@ def _restore_table(session: Session, place: Storage, table: CopiedTable) -> None
         with place.open(file.name) as source:
             parquet = pq.ParquetFile(source)
             columns = parquet.schema_arrow
+            _refuse_other_columns(session, table.name, columns)
             for batch in parquet.iter_batches(batch_size=tables.BATCH_ROWS):
                 tables.add_batch(session, table.name, batch)
     digest = TableDigest()
@@ -82,4 +84,12 @@ def _restore_table(session: Session, place: Storage, table: CopiedTable) -> None
     if (digest.rows, digest.hexdigest()) != (table.rows, table.digest):
         raise NotDone(
             f"Nothing was restored: the database has other rows of {table.name} than it was given. Run `slope doctor`"
+        )
+
+
+def _refuse_other_columns(session: Session, table: str, columns: pa.Schema) -> None:
+    """What a copy names becomes a part of statements: it may be what somebody else has written."""
+    if not tables.has_columns(session, table, columns):
+        raise NotDone(
+            f"Nothing was restored: the backup has rows of {table} that fit no table of its schema. Use another backup"
         )
