@@ -7,6 +7,8 @@ from collections.abc import Iterable
 HIDDEN = "…"
 _SHORTEST = 6
 """A secret of fewer characters would blot out words that mean something else."""
+_LONGEST = 2_000
+"""Characters of a name or a password in a URL: without an end, a line made for that takes the square of its length."""
 _MARK = r"(\\*['\"]?\s*[:=,]\s*(?-i:b)?\\*['\"]?)"
 """What stands between a name and its value: in a header, a dictionary, a tuple, or JSON within JSON."""
 _FORMS = [
@@ -18,7 +20,7 @@ _FORMS = [
         (r"\b(bearer|basic)\s+[a-z0-9+/=._~-]{8,}", rf"\1 {HIDDEN}"),
         (r"\bslope_([a-z0-9]+)_[a-z0-9_-]{32,}", rf"slope_\1_{HIDDEN}"),
         (r"\bwhsec_[a-z0-9+/=_-]{8,}", f"whsec_{HIDDEN}"),
-        (r"(://[^\s/:@'\"]*):[^\s@'\"]+@", rf"\1:{HIDDEN}@"),
+        (rf"(://[^\s/:@'\"]{{0,{_LONGEST}}}):[^\s@'\"]{{1,{_LONGEST}}}@", rf"\1:{HIDDEN}@"),
         (r"([?&](?:key|sig|signature|x-amz-[a-z-]+)=)[^\s&'\"\\#]+", rf"\1{HIDDEN}"),
     )
 ]

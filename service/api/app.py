@@ -17,7 +17,7 @@ from service.api import problems
 from service.api.dashboard import Dashboard
 from service.api.documentation import ABOUT, complete_document
 from service.api.guards import page_policy
-from service.api.guards.access import AccessGuard
+from service.api.guards.access import AccessGuard, ScopeGuard
 from service.api.guards.normalization import Addresses, Aliases, BodyLimit, Decoding, HeadAsGet, ListHeaders
 from service.api.guards.observation import Observation, RequestTimes, RouteKeeper
 from service.api.guards.origins import OriginGuard
@@ -103,6 +103,8 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
     for guard in (Aliases, Decoding, HeadAsGet, ListHeaders):
         app.add_middleware(guard)
+    if settings.auth == "required":
+        app.add_middleware(ScopeGuard)
     _bound_requests(app, settings)
     app.state.settings = settings
     app.state.request_times = times = RequestTimes()

@@ -233,6 +233,27 @@ def test_a_cookie_changes_something_only_from_a_page_of_the_service(
     assert client.post("/v1/jobs", json=LECTURE, headers=kept | says).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("slope_key={key}", 200),
+        ('a=[b]; x; c="; expires=5; slope_key={key}', 200),
+        ("other_slope_key=x; slope_key={key}; slope_key2=y", 200),
+        ('slope_key="' + 20_000 * "\\a" + '"', 401),  # takes Python's own parser the square of its length
+        ("slope_key={key}; slope_key=x", 401),
+        ("slope_key=x; slope_key={key}", 401),
+    ],
+    ids=["alone", "among odd ones", "among similar ones", "long", "and another", "behind another"],
+)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_key_is_found_in_a_cookie_whatever_other_sites_have_set_and_two_are_refused(
+    client: TestClient, database: Database, line: str, status: int
+) -> None:
+    key = key_of(database, "alice")["Authorization"].removeprefix("Bearer ")
+
+    assert client.get("/v1/session", headers={"Cookie": line.format(key=key)}).status_code == status
+
+
 def test_two_owners_may_use_the_same_names_and_idempotency_keys(client: TestClient, database: Database) -> None:
     owners = [key_of(database, name) for name in ("alice", "bob")]
     found = []

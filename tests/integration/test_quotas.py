@@ -15,6 +15,7 @@ from service.api.app import create_app
 from service.api.guards.request_quota import Meter
 from service.settings import Settings, WrongSettings, get_settings
 from service.store.database import Database
+from service.store.keys import select_entries
 
 Headers = dict[str, str]
 _numbers = count()
@@ -49,6 +50,18 @@ def refused(answer: Any) -> dict[str, Any]:
 
 
 # requests
+
+
+def test_who_is_refused_is_counted_and_fills_no_log(serving: Serving, database: Database) -> None:
+    with serving(owner_requests="3/minute") as (client, _, _):
+        reader = keys.create_key(database, "carol", "read")
+        shown = {"Authorization": f"Bearer {reader.text}"}
+        statuses = [client.post("/v1/jobs", json=LECTURE, headers=shown).status_code for _ in range(5)]
+
+    assert statuses == [403] * 3 + [429] * 2
+    with database.reading() as session:
+        deeds = select_entries(session, reader.key.id, before=None, limit=10)
+    assert [deed.status for deed in deeds] == [403] * 3
 
 
 def test_an_answer_says_how_many_requests_are_left_and_one_too_many_is_refused(serving: Serving) -> None:

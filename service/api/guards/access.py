@@ -4,7 +4,7 @@ The key comes as `Authorization: Bearer …`, or from the dashboard in a cookie.
 page asks, so that changes by cookie are taken from pages of the service itself alone.
 """
 
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Awaitable
 from secrets import compare_digest
 
 from anyio import CapacityLimiter, to_thread
@@ -22,8 +22,12 @@ from service.api.problems import problem_response
 from service.errors import ForeignPage, KeyMissing, KeyNotValid, ScopeTooSmall, ServiceError
 
 COOKIE = "slope_key"
+_COOKIE = COOKIE.encode()
 _MOST_DEEDS = 1000
 """Written together."""
+_TOO_MANY = 429
+"""Who is told so could fill the log with it."""
+_NEEDED = "needed_scope"
 _THREADS = 4
 """Of their own: nobody waits at the door for work that goes on inside."""
 
@@ -49,12 +53,9 @@ class AccessGuard:
         except ServiceError as error:
             await problem_response(scope, error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = caller
-        app = self._app
-        if needed and not caller.may(needed):
-            app = problem_response(scope, ScopeTooSmall(needed, caller.scope))
+        scope.setdefault("state", {}).update(caller=caller, **{_NEEDED: needed})
         changes = needed == "train" or (needed == "admin" and scope["method"] not in SAFE_METHODS)
-        await app(scope, receive, self._noting(scope, caller, send) if changes else send)
+        await self._app(scope, receive, self._noting(scope, caller, send) if changes else send)
 
     def _is_scraper(self, scope: Scope) -> bool:
         if self._scraper is None or get_route_path(scope) != METRICS:
@@ -76,13 +77,27 @@ class AccessGuard:
         root: str = scope.get("root_path", "")
 
         async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and key_id:
+            if message["type"] == "http.response.start" and key_id and message["status"] != _TOO_MANY:
                 made = dict(message["headers"]).get(b"location", b"").decode("latin-1").removeprefix(root)
                 subject = subject_of(address, made)
                 await self._deeds.of(Deed(key_id, caller.owner, method, address, subject, message["status"]))
             await send(message)
 
         return noting
+
+
+class ScopeGuard:
+    """Refuses keys that are not for a call. It is inside the bound on requests: who is refused cannot ask for ever."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        state = scope.get("state", {})
+        needed, caller = state.get(_NEEDED), state.get("caller")
+        if needed and not caller.may(needed):
+            return problem_response(scope, ScopeTooSmall(needed, caller.scope))(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 def _shown(scope: Scope) -> str:
@@ -104,11 +119,15 @@ def _shown(scope: Scope) -> str:
 
 
 def _of_cookie(scope: Scope) -> str | None:
-    try:
-        cookies = SimpleCookie(b"; ".join(_values(scope, b"cookie")).decode("latin-1"))
-    except CookieError:
-        return None
-    return cookies[COOKIE].value if COOKIE in cookies else None
+    """None where there is none. Raises KeyNotValid where there are several: another site of the domain may set one.
+
+    Python's own parser takes seconds for a cookie that is made for that, and finds nothing behind one that is odd.
+    """
+    pairs = (each.partition(b"=") for line in _values(scope, b"cookie") for each in line.split(b";"))
+    found = [value.strip() for name, _, value in pairs if name.strip() == _COOKIE]
+    if len(found) > 1:
+        raise KeyNotValid(f"The request has more than one cookie {COOKIE}: sign in anew, or delete those of this site")
+    return found[0].decode("latin-1") if found else None
 
 
 def _is_own_page(scope: Scope) -> bool:
