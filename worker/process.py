@@ -58,12 +58,12 @@ class Process:
     devices: list[Device]
     worker_id: UUID
     queue: Queue
-    turn: Turn = field(default_factory=Turn)
-    """Of this process: where each takes turns, all together do."""
     stopping: Event = field(default_factory=Event)
     """Set when this process has been asked to end."""
     training_lock: Lock = field(default_factory=Lock)
     """Locked while this process trains: it does one thing after the other, whether a bell or a poll found it."""
+    turn: Turn = field(default_factory=Turn)
+    """Of this process: where each takes turns, all together do."""
 
     @cached_property
     def counts(self) -> Own:
