@@ -1,14 +1,16 @@
 """The door of a service that asks everybody for a key."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import select, update
-from workbench import LECTURE, FakeQueue, change, problem_of
+from workbench import LECTURE, FakeQueue, change, problem_of, submit
 
 from service.access import keys
 from service.access.audit import prune_audit_log
@@ -183,6 +185,40 @@ def test_a_scraper_s_token_reads_the_metrics_and_nothing_else(
         }
         assert asked == {"nobody": 401, "another word": 401, "read": 403, "admin": 200, "token": 200}
         assert client.get("/v1/jobs", headers=token).status_code == 401
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_stream_of_events_ends_soon_after_its_key_was_revoked(
+    app: FastAPI, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job of it waits, and nothing else would end it."""
+    monkeypatch.setattr("service.api.routes.events.KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr("service.api.guards.access.TRUSTED_SECONDS", 0.0)
+    alice = keys.create_key(database, "alice", "read")
+    job_id = submit(database.of_owner("alice", sees_all=False), LECTURE)
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        told.append(message)
+        if len(told) == 10:
+            keys.revoke_key(database, alice.key.id)
+            app.state.door.forget(alice.key.id)
+
+    async def listen() -> None:
+        shown = [(b"authorization", f"Bearer {alice.text}".encode()), (b"accept", b"text/event-stream")]
+        scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": f"/v1/jobs/{job_id}/events"}
+        rest = {"query_string": b"", "headers": [(b"host", b"localhost"), *shown], "server": ("localhost", 80)}
+        async with app.router.lifespan_context(app):
+            await asyncio.wait_for(app(scope | rest, receive, send), 30)
+
+    asyncio.run(listen())
+
+    assert told[0]["status"] == 200
+    assert told[-1] == {"type": "http.response.body"}
+    assert len(told) == 11
 
 
 def test_a_use_of_a_key_is_noted_and_not_with_every_request(client: TestClient, database: Database) -> None:

@@ -5,16 +5,19 @@ page asks, so that changes by cookie are taken from pages of the service itself 
 """
 
 from collections.abc import Awaitable
+from math import inf
 from secrets import compare_digest
+from time import monotonic
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio.lowlevel import checkpoint
 from pydantic import SecretStr
 from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.audit import AuditLog, Deed, subject_of
 from service.access.callers import VISITOR, Caller
-from service.access.door import Door
+from service.access.door import TRUSTED_SECONDS, Door
 from service.access.key_text import PresentedKey
 from service.access.rules import METRICS, SAFE_METHODS, needed_scope
 from service.api.polling.watch import Batches
@@ -55,7 +58,12 @@ class AccessGuard:
             return
         scope.setdefault("state", {}).update(caller=caller, **{_NEEDED: needed})
         changes = needed == "train" or (needed == "admin" and scope["method"] not in SAFE_METHODS)
-        await self._app(scope, receive, self._noting(scope, caller, send) if changes else send)
+        if changes:
+            await self._app(scope, receive, self._noting(scope, caller, send))
+        elif caller.key_id:
+            await self._answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     def _is_scraper(self, scope: Scope) -> bool:
         if self._scraper is None or get_route_path(scope) != METRICS:
@@ -70,6 +78,34 @@ class AccessGuard:
             known = await to_thread.run_sync(self._door.look_up, shown, limiter=self._threads)
             caller = self._door.admit(shown, known)
         return caller
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A stream of events ends when its key lets in no longer, as soon as there would be something to send."""
+        trusted_until = inf
+        with CancelScope() as answered:
+
+            async def trusting(message: Message) -> None:
+                nonlocal trusted_until
+                if message["type"] == "http.response.start":
+                    trusted_until = monotonic() + TRUSTED_SECONDS if _is_live(message) else inf
+                elif monotonic() > trusted_until:
+                    if not await self._still_lets_in(scope):
+                        await send({"type": "http.response.body"})
+                        answered.cancel()
+                        await checkpoint()
+                    trusted_until = monotonic() + TRUSTED_SECONDS
+                await send(message)
+
+            await self._app(scope, receive, trusting)
+
+    async def _still_lets_in(self, scope: Scope) -> bool:
+        try:
+            await self._caller(scope)
+        except KeyNotValid:
+            return False
+        except ServiceError:  # the database is away: the stream finds out by itself
+            return True
+        return True
 
     def _noting(self, scope: Scope, caller: Caller, send: Send) -> Send:
         """Sends an answer when what was done is in the audit log."""
@@ -134,6 +170,10 @@ def _is_own_page(scope: Scope) -> bool:
     """Whether a browser says that one of our own pages asks. Who sends a cookie and says nothing is not believed."""
     site, origin, host = (b"".join(_values(scope, name)) for name in (b"sec-fetch-site", b"origin", b"host"))
     return site == b"same-origin" if site else bool(origin) and origin.partition(b"://")[2] == host.lower()
+
+
+def _is_live(message: Message) -> bool:
+    return any(value.startswith(b"text/event-stream") for name, value in message["headers"] if name == b"content-type")
 
 
 def _values(scope: Scope, wanted: bytes) -> list[bytes]:
