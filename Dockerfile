@@ -38,7 +38,8 @@ RUN groupadd --gid 10001 slope \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slope \
  && install --directory --mode 0700 --owner 10001 --group 10001 /var/lib/slope /var/lib/slope-kernels \
  && install --directory --mode 0755 --owner 10001 --group 10001 \
-    /var/lib/slope-secrets/slope /var/lib/slope-secrets/postgres /var/lib/slope-secrets/redis /var/lib/slope-secrets/grafana
+    /var/lib/slope-secrets/slope /var/lib/slope-secrets/postgres /var/lib/slope-secrets/redis \
+    /var/lib/slope-secrets/prometheus /var/lib/slope-secrets/grafana
 COPY --from=build /opt/slope /opt/slope
 ENV PATH=/opt/slope/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/var/lib/slope-kernels
 USER 10001:10001

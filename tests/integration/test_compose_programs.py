@@ -48,7 +48,7 @@ def test_the_container_of_a_worker_is_healthy_while_the_worker_is_alive(
 
 @pytest.mark.parametrize("given", ["", "p@ss/w:rd%20"])
 def test_passwords_are_made_once_each_for_those_who_need_it(tmp_path: Path, given: str) -> None:
-    for user in ("postgres", "redis", "slope", "grafana"):
+    for user in ("postgres", "redis", "slope", "prometheus", "grafana"):
         (tmp_path / user).mkdir()
     make = program("token_urlsafe").replace("/var/lib/slope-secrets", str(tmp_path))
     made = []
@@ -64,7 +64,10 @@ def test_passwords_are_made_once_each_for_those_who_need_it(tmp_path: Path, give
     assert database.password == first["postgres/password"]
     assert broker.password == first["redis/password"]
     assert first["redis/redis.conf"] == f"requirepass {broker.password}\n"
-    words = [first["postgres/password"], first["redis/password"], first["grafana/password"]]
+    assert settings.metrics_token
+    assert settings.metrics_token.get_secret_value() == first["prometheus/metrics_token"]
+    used = ("postgres/password", "redis/password", "grafana/password", "prometheus/metrics_token")
+    words = [first[name] for name in used]
     assert given in ("", words[0])
-    assert len(set(words)) == 3
+    assert len(set(words)) == 4
     assert all(len(word) > 40 for word in words[1:])
