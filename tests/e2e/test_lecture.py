@@ -1,10 +1,13 @@
 """The lecture's numbers, through everything that lies between a client and autograd."""
 
+import re
 from typing import Any
 
+import httpx2
 import pytest
 
 from e2e.jobs import lecture_request
+from e2e.processes import until
 from e2e.services import Service
 
 
@@ -12,6 +15,19 @@ from e2e.services import Service
 def service(request: pytest.FixtureRequest) -> Service:
     service: Service = request.getfixturevalue(request.param)
     return service
+
+
+def test_what_a_worker_s_children_do_is_in_the_metrics_of_the_api(serve: Service, lecture: dict[str, Any]) -> None:
+    with serve.client as client:
+        client.wait(client.submit(lecture_request(lecture)).id, timeout=60)
+
+    def counted() -> bool:
+        text = httpx2.get(f"{serve.url}/metrics", timeout=10).text
+        ended = re.findall(r'^slope_jobs_ended_total\{status="succeeded"\} ([0-9.]+)$', text, re.MULTILINE)
+        steps = re.findall(r"^slope_steps_total ([0-9.]+)$", text, re.MULTILINE)
+        return bool(ended and steps) and float(ended[0]) >= 1 and float(steps[0]) >= 30
+
+    until(counted)
 
 
 def test_the_lectures_job_has_the_lectures_bits(service: Service, lecture: dict[str, Any]) -> None:
