@@ -114,6 +114,8 @@ class NewDataset:
 
     def adopt(self, session: Session) -> UUID:
         """The dataset of this table, new or not, which nobody can delete until the transaction ends."""
+        if self._room.of_owner is not None:
+            usage.lock_owners(session, [owner_of(session)])  # before the content: jobs lock in this order, too
         if self._is_inline and (known := datasets.lock_inline(session, self.content_hash)):
             return known  # by one query: most jobs that bring their data bring what is there
         if self.has_object:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.data.new_datasets import Room
 from service.data.numbers import MOST_IN_ROW
-from service.errors import DatabaseUnavailable, StorageFull
+from service.errors import DatabaseUnavailable, OwnerQuotaReached, StorageFull
 from service.jobs.drafts import LITTLE_MEMORY, Draft, draft_job
 from service.jobs.jobs import Submission, forget_rings, reason_to_wait, row_of_job
 from service.jobs.quotas import Quotas
@@ -108,28 +108,39 @@ class Intake:
         if not asked:
             return []
         try:
-            rows = self._commit(asked)
+            found = self._commit(asked)
         except (DatabaseUnavailable, StorageFull):
             raise
         except Exception as error:  # what nobody expected of one as well
             return [error] if len(asked) == 1 else [each for one in asked for each in self._accept([one])]
-        self._ring(rows)
-        return [self._submission(each.draft, row) for each, row in zip(asked, rows, strict=True)]
+        self._ring(_rows(found))
+        return [
+            row if isinstance(row, OwnerQuotaReached) else self._submission(each.draft, row)
+            for each, row in zip(asked, found, strict=True)
+        ]
 
-    def _commit(self, asked: Sequence[_Asked]) -> list[Row]:
-        rows, warnings = [], {}
+    def _commit(self, asked: Sequence[_Asked]) -> list[Row | OwnerQuotaReached]:
+        """What is written for each. An owner who may have no more keeps nobody else's jobs from being written."""
+        found: list[Row | OwnerQuotaReached] = []
+        warnings = {}
         with self._database.writing() as session:
             moment, datasets = now(session), _Datasets(session, self._storage, Room.of(self._settings))
-            quotas = Quotas(session, self._settings)
+            quotas = Quotas(session, self._settings, (each.handed.owner for each in asked))
             for each in asked:
                 request, owner, trace = each.handed
-                quotas.take(owner, jobs=1, numbers=each.draft.plan.recorded_numbers)
-                row = row_of_job(each.draft, request, datasets.of(each.draft.sample, owner), moment, owner)
-                rows.append({**row, **trace})
+                try:
+                    quotas.take(owner, jobs=1, numbers=each.draft.plan.recorded_numbers)
+                    dataset_id = datasets.of(each.draft.sample, owner)
+                except OwnerQuotaReached as error:
+                    found.append(error)
+                    continue
+                row = row_of_job(each.draft, request, dataset_id, moment, owner)
+                found.append({**row, **trace})
                 warnings[row["id"]] = each.draft.warnings
-            jobs.add_jobs(session, rows, warnings)
+            if rows := _rows(found):
+                jobs.add_jobs(session, rows, warnings)
             session.commit()  # before the bells: the workers must find the rows
-        return rows
+        return found
 
     def _ring(self, rows: Sequence[Row]) -> None:
         """Once for every slot there is: who has heard a bell looks for jobs until there are none.
@@ -148,6 +159,10 @@ class Intake:
         job = jobs.job_of_row(row, draft.sample.rows, draft.warnings)
         reason = reason_to_wait(job, self._crew.devices)
         return Submission(job.id, job.version, is_final=False, replayed=False, job=job, reason=reason)
+
+
+def _rows(found: Sequence[Row | OwnerQuotaReached]) -> list[Row]:
+    return [each for each in found if not isinstance(each, OwnerQuotaReached)]
 
 
 class _Datasets:

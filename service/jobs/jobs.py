@@ -83,7 +83,8 @@ def submit_job(
     with ensure_stored(database, new), database.writing() as session:
         if named and (earlier := named.earlier(session, Job)):
             return Submission.again(earlier)
-        Quotas(session, settings).take(owner_of(session), jobs=1, numbers=drafted.plan.recorded_numbers)
+        owner = owner_of(session)
+        Quotas(session, settings, [owner]).take(owner, jobs=1, numbers=drafted.plan.recorded_numbers)
         job_id = _add(session, drafted, new, named, start)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):

@@ -1,5 +1,7 @@
 """What one owner may have: looked at where jobs are accepted, in their transaction."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.orm import Session
 
 from service.errors import OwnerQuotaReached
@@ -11,10 +13,16 @@ _JOBS_END_SECONDS, _SOMETHING_IS_DELETED_SECONDS = 2, 60
 
 
 class Quotas:
-    """What the owners have, who get jobs in one transaction. Without a quota nothing is asked."""
+    """What the owners have, who get jobs in one transaction. Without a quota nothing is asked.
 
-    def __init__(self, session: Session, settings: Settings) -> None:
+    It is to be made before anything else is locked.
+    """
+
+    def __init__(self, session: Session, settings: Settings, owners: Iterable[str]) -> None:
         self._session, self._settings = session, settings
+        quotas = (settings.owner_jobs, settings.owner_numbers, settings.owner_bytes)
+        if any(quota is not None for quota in quotas):
+            usage.lock_owners(session, owners)
         self._jobs: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
 

@@ -71,7 +71,8 @@ def submit_sweep(
         if named and (earlier := named.earlier(session, Sweep)):
             return SweepSubmission(earlier.id, replayed=True)
         recorded = sum(member.plan.recorded_numbers for member in drafted)
-        Quotas(session, settings).take(owner_of(session), jobs=len(drafted), numbers=recorded)
+        owner = owner_of(session)
+        Quotas(session, settings, [owner]).take(owner, jobs=len(drafted), numbers=recorded)
         sweep = _sweep(session, request, named)
         rows = _rows(sweep, sample, sample.lock_dataset(session, new), drafted)
         warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}

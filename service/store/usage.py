@@ -1,5 +1,6 @@
 """What one owner has: jobs that have not ended, bytes of datasets, numbers that jobs record."""
 
+from collections.abc import Iterable
 from hashlib import sha256
 
 from sqlalchemy import func, literal_column, select
@@ -11,12 +12,17 @@ from service.store.tables import Dataset, Job
 _OTHER_OPEN = ("running", "paused")
 
 
-def count_jobs_under_way(session: Session, owner: str) -> int:
-    """Jobs of an owner that wait, run or are paused. Nobody else accepts one of that owner until the transaction ends.
+def lock_owners(session: Session, owners: Iterable[str]) -> None:
+    """Until the transaction ends nobody else adds something within a quota of these owners.
 
-    Those that wait are counted by the index of turns.
+    Locks are taken in one order, so that no two transactions wait for each other.
     """
-    take_lock(session, _lock_of(owner))
+    for number in sorted({_lock_of(owner) for owner in owners}):
+        take_lock(session, number)
+
+
+def count_jobs_under_way(session: Session, owner: str) -> int:
+    """Jobs of an owner that wait, run or are paused. Those that wait are counted by the index of turns."""
     own = Job.owner == owner
     waiting = select(func.count()).where(Job.status == literal_column("'queued'"), own)
     if owner:
@@ -32,11 +38,7 @@ def sum_recorded_numbers(session: Session, owner: str) -> int:
 
 
 def bytes_of_owner(session: Session, owner: str) -> int:
-    """What the datasets of an owner take, those of jobs too. What is shared with others counts for each of them.
-
-    Nobody else can add one of that owner within a quota until the transaction ends.
-    """
-    take_lock(session, _lock_of(owner))
+    """What the datasets of an owner take, those of jobs too. What is shared with others counts for each of them."""
     objects = select(func.max(Dataset.size).label("size")).where(Dataset.owner == owner).group_by(Dataset.object_id)
     return session.scalar(select(func.coalesce(func.sum(objects.subquery().c.size), 0))) or 0
 

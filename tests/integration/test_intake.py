@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from workbench import LECTURE, FakeQueue, at_once, change, read, request, rows_of_every_table, storage
 
 from service.data.new_datasets import NewDataset
-from service.errors import DatabaseError, DatabaseUnavailable, QuotaReached
+from service.errors import DatabaseError, DatabaseUnavailable, OwnerQuotaReached, QuotaReached
 from service.jobs import intake
 from service.jobs.intake import Handed, Intake, is_small
 from service.jobs.jobs import Submission
@@ -66,6 +66,24 @@ def test_jobs_that_come_together_are_committed_together(together: Intake, databa
     assert len(commits) - before == 1
     assert [read(database, job_id).name for job_id in job_ids] == [f"job {number}" for number in range(5)]
     assert len({read(database, job_id).dataset_id for job_id in job_ids}) == 1
+
+
+def test_an_owner_who_may_have_no_more_keeps_nobody_s_jobs_from_being_committed_together(
+    database: Database, queue: FakeQueue
+) -> None:
+    commits: list[object] = []
+    bounded = Intake(database, storage(), queue, Settings(owner_jobs=1))
+    wanted = [each._replace(owner=owner) for each, owner in zip(requests(3), ("ada", "ada", "bob"), strict=True)]
+    event.listen(Engine, "commit", note := commits.append)
+    try:
+        bounded.submit(requests(1))
+        alone = len(commits)
+        found = bounded.submit(wanted)
+        assert len(commits) < 2 * alone
+    finally:
+        event.remove(Engine, "commit", note)
+    assert [type(each) for each in found] == [Submission, OwnerQuotaReached, Submission]
+    assert rows_of_every_table(database)["jobs"] == 3
 
 
 def test_each_has_what_it_asked_for_though_drafts_are_shared(together: Intake, database: Database) -> None:
