@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, exists, insert, select
+from sqlalchemy import ColumnElement, Row, exists, insert, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -32,18 +32,18 @@ _INSERT = insert(Delivery.metadata.tables["deliveries"])
 def tell_webhooks(session: Session, statuses: Mapping[UUID, str]) -> None:
     """Note for those that listen that jobs have these statuses now, and that sweeps may have ended with that."""
     told = [job_id for job_id, status in statuses.items() if status in _TOLD]
-    listeners = session.scalars(select(Webhook).where(Webhook.disabled_at.is_(None))).all() if told else []
     wanted = {SWEEP_FINISHED, *(f"job.{statuses[job_id]}" for job_id in told)}
-    listeners = [webhook for webhook in listeners if not wanted.isdisjoint(webhook.events)]
-    for start in range(0, len(told) if listeners else 0, _MOST_IDS):
-        jobs = session.execute(select(*_JOB).where(Job.id.in_(told[start : start + _MOST_IDS]))).all()
+    for start in range(0, len(told), _MOST_IDS):
+        are_told = Job.id.in_(told[start : start + _MOST_IDS])
+        owners = select(Job.owner).where(are_told)
+        listeners = [each for each in _listeners(session, Webhook.owner.in_(owners)) if wanted & set(each.events)]
+        jobs = session.execute(select(*_JOB).where(are_told)).all() if listeners else ()
         add_deliveries(session, [row for webhook in listeners for row in _messages(session, webhook, jobs)])
 
 
 def tell_webhooks_of_sweep(session: Session, sweep_id: UUID, owner: str) -> None:
     """Note that a sweep may have ended, because a job of it that had not is gone."""
-    listeners = session.scalars(select(Webhook).where(Webhook.disabled_at.is_(None)))
-    heard = [webhook for webhook in listeners if SWEEP_FINISHED in webhook.events and webhook.owner == owner]
+    heard = [each for each in _listeners(session, Webhook.owner == owner) if SWEEP_FINISHED in each.events]
     add_deliveries(session, [delivery_row(each, SWEEP_FINISHED, now(session), sweep_id=sweep_id) for each in heard])
 
 
@@ -58,6 +58,11 @@ def delivery_row(webhook: Webhook, message_type: str, moment: datetime, **values
     own = {"id": uuid7(), "owner": webhook.owner, "webhook_id": webhook.id, "type": message_type}
     now = {"created_at": moment, "due_at": moment, "status": "waiting", "attempts": 0}
     return own | now | {"job_id": None, "sweep_id": None, "body": None} | values
+
+
+def _listeners(session: Session, whose: ColumnElement[bool]) -> Sequence[Webhook]:
+    """Webhooks of some owners: others may have thousands."""
+    return session.scalars(select(Webhook).where(Webhook.disabled_at.is_(None), whose)).all()
 
 
 def _messages(session: Session, webhook: Webhook, jobs: Sequence[Any]) -> Iterator[dict[str, Any]]:

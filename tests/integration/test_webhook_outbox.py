@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from test_api_statements import statements
 from workbench import (
     LECTURE,
@@ -36,7 +36,7 @@ from service.store.events import Ending, JobChange
 from service.store.job_lists import Filters
 from service.store.lost_leases import release_lost
 from service.store.tables import Delivery, Job, Webhook
-from service.upkeep.garbage import forget_messages
+from service.upkeep.forgetting import forget_messages
 from service.webhooks import webhooks
 from slope.spec.webhooks import WebhookChange, WebhookRequest
 
@@ -312,3 +312,21 @@ def test_webhooks_are_told_of_what_is_their_owner_s_and_are_there_for_nobody_els
     webhooks.rotate_secret(ada, of_ada.id, 60)
     webhooks.delete_webhook(ada, of_ada.id)
     assert heard(database, of_bob) == ["job.cancelled"]
+
+
+def test_an_end_reads_no_other_owner_s_webhooks(database: Database) -> None:
+    ada, bob = (database.of_owner(name, sees_all=False) for name in ("ada", "bob"))
+    own, _ = hook(ada), hook(bob)
+    read: list[UUID] = []
+    mine = claim(database, submit(ada))
+    assert mine
+
+    def note(webhook: Webhook, _context: object) -> None:
+        read.append(webhook.id)
+
+    event.listen(Webhook, "load", note)
+    try:
+        change(database, lambda session: end_job(session, mine, "succeeded"))
+    finally:
+        event.remove(Webhook, "load", note)
+    assert read == [own.id]
