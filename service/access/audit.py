@@ -54,11 +54,3 @@ class AuditLog:
             told = [asdict(deed) for deed in deeds]
             log.warning("the audit log could not be written", error=str(error), deeds=told)
         return [None] * len(deeds)
-
-
-def prune_audit_log(database: Database, days: int) -> int:
-    """Forget what is older than that, and tell how many entries it was."""
-    with database.writing() as session:
-        count = keys.prune_entries(session, days=days)
-        session.commit()
-    return count

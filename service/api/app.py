@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
-from service.access.audit import AuditLog, prune_audit_log
+from service.access.audit import AuditLog
 from service.access.door import Door
 from service.api import problems
 from service.api.dashboard import Dashboard
@@ -58,17 +58,15 @@ from service.api.routes import (
     webhooks,
 )
 from service.api.turns import Turns
-from service.errors import ServiceError
 from service.jobs.intake import Intake
 from service.monitoring.state import State
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import storage_at
 from service.store.database import Database
-from service.upkeep.garbage import collect_garbage, forget_messages
-from service.upkeep.retention import prune
+from service.upkeep.chores import chores
 
-_GARBAGE_SECONDS = 3600.0
+_CHORES_SECONDS = 3600.0
 _MOST_TOGETHER = 64
 """Jobs that one transaction accepts."""
 _EXPOSED_HEADERS = (
@@ -191,7 +189,7 @@ def _open_to(app: FastAPI, settings: Settings, times: RequestTimes) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    watching, collecting = asyncio.create_task(app.state.watch.run()), asyncio.create_task(_collect_garbage_hourly(app))
+    watching, collecting = asyncio.create_task(app.state.watch.run()), asyncio.create_task(_do_chores_hourly(app))
     log.info("api ready")
     yield
     app.state.watch.close()
@@ -201,18 +199,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.database.dispose()
 
 
-async def _collect_garbage_hourly(app: FastAPI) -> None:
+async def _do_chores_hourly(app: FastAPI) -> None:
     """In this process, for it does not fork: a library with threads of its own would not survive that."""
     state = app.state
-    while not state.watch.closing.is_set():
+    closing: asyncio.Event = state.watch.closing
+    while not closing.is_set():
         with suppress(TimeoutError):
-            await asyncio.wait_for(state.watch.closing.wait(), _GARBAGE_SECONDS)
+            await asyncio.wait_for(closing.wait(), _CHORES_SECONDS)
             return
-        try:
-            if state.settings.retention:
-                await run_in_threadpool(prune, state.database, state.storage, state.settings.retention)
-            await run_in_threadpool(collect_garbage, state.database, state.storage, state.settings.spool)
-            await run_in_threadpool(prune_audit_log, state.database, state.settings.audit_days)
-            await run_in_threadpool(forget_messages, state.database, state.settings.webhook_days)
-        except (ServiceError, OSError) as error:  # in an hour it may go better
-            log.warning("could not delete garbage", error=repr(error))
+        for name, chore in chores(state.database, state.storage, state.settings, closing.is_set):
+            try:
+                await run_in_threadpool(chore)
+            except Exception as error:  # whatever it was: the others are done, and in an hour it may go better
+                log.warning("a chore failed; it is done again in an hour", chore=name, error=repr(error))

@@ -124,11 +124,6 @@ def leave_webhooks(session: Session, token: UUID) -> None:
     session.execute(update(Webhook).where(Webhook.lease_token == token).values(left))
 
 
-def prune_deliveries(session: Session, before: datetime) -> int:
-    """Forget messages that were written before a moment, whatever became of them. How many they are."""
-    return len(session.scalars(delete(Delivery).where(Delivery.created_at < before).returning(Delivery.id)).all())
-
-
 def _settle_sweeps(session: Session, webhook: Webhook) -> None:
     """Put messages in the place of empty ones, once for each sweep whose last job has ended.
 

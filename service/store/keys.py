@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.store.database import later, now
@@ -102,12 +102,6 @@ def select_entries(session: Session, key_id: str | None, *, before: UUID | None,
     if key_id is not None:
         query = query.where(AuditEntry.key_id == key_id)
     return list(session.scalars(query if before is None else query.where(AuditEntry.id < before)))
-
-
-def prune_entries(session: Session, *, days: int) -> int:
-    """Delete entries that are older, and tell how many."""
-    gone = delete(AuditEntry).where(AuditEntry.at < now(session) - timedelta(days=days))
-    return len(session.scalars(gone.returning(AuditEntry.id)).all())
 
 
 def _is_current(moment: datetime) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from service.store.datasets import is_unused
 from service.store.tables import Alias, Dataset, Epoch, Job, Step, Sweep
@@ -60,6 +60,14 @@ def _remove_last(
     first = session.execute(last).one_or_none()
     chosen = [condition] if first is None else [condition, tuple_(*order) >= tuple_(*first)]
     gone = session.execute(delete(table).where(*chosen))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+def remove_oldest(session: Session, moment: InstrumentedAttribute[datetime], before: datetime, limit: int) -> int:
+    """Delete at most this many rows of a table whose moment is before another. How many they were."""
+    table: Any = moment.class_
+    oldest = select(table.id).where(moment < before).order_by(moment).limit(limit)
+    gone = session.execute(delete(table).where(table.id.in_(oldest)))
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
 

@@ -1,5 +1,4 @@
-"""Finding what nobody needs any more: objects that no row names, rows that no job needs, uploads left half-way, and old
-messages to webhooks."""
+"""Finding what nobody needs any more: objects that no row names, rows that no job needs, and uploads left half-way."""
 
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,6 @@ import structlog
 from service.data import numbers
 from service.storage import Storage, StoredObject
 from service.store import datasets as stored
-from service.store import deliveries
 from service.store.database import Database, now
 from service.store.holds import are_objects_held
 
@@ -29,14 +27,6 @@ def collect_garbage(database: Database, storage: Storage, spool: Path) -> list[s
     if deleted:
         log.info("deleted garbage", names=deleted)
     return deleted
-
-
-def forget_messages(database: Database, days: float) -> int:
-    """Delete messages to webhooks that are older than this, whatever became of them. How many they were."""
-    with database.writing() as session:
-        forgotten = deliveries.prune_deliveries(session, now(session) - timedelta(days=days))
-        session.commit()
-    return forgotten
 
 
 def _unused_rows(database: Database, storage: Storage) -> list[str]:

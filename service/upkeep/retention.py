@@ -4,7 +4,7 @@ What somebody has named stays: jobs with an alias, the sweeps they are of, and d
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -49,15 +49,24 @@ def find_prunable(database: Database, age: timedelta, statuses: Sequence[str] = 
         return Pruned(found, records, len(retention.unused_datasets(session, before)))
 
 
-def prune(database: Database, storage: Storage, age: timedelta, statuses: Sequence[str] = FINAL) -> Pruned:
-    """Delete jobs that ended this long ago, and datasets that are as old and that nobody uses any more."""
+def prune(
+    database: Database,
+    storage: Storage,
+    age: timedelta,
+    statuses: Sequence[str] = FINAL,
+    is_ending: Callable[[], bool] = lambda: False,
+) -> Pruned:
+    """Delete jobs that ended this long ago, and datasets that are as old and that nobody uses any more.
+
+    Where this process ends meanwhile, it stops after the transaction that is under way.
+    """
     found = records = 0
     last: UUID | None = None
     with database.reading() as session:
         before = now(session) - age
-    while some := _ended_jobs(database, before, statuses, last):
+    while not is_ending() and (some := _ended_jobs(database, before, statuses, last)):
         waiting, last = deque(some), some[-1]
-        while waiting:
+        while waiting and not is_ending():
             started = monotonic()
             gone, deleted = _delete_some(database, storage, waiting)
             found, records = found + gone, records + deleted
