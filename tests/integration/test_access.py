@@ -20,6 +20,7 @@ from service.api.dashboard import Dashboard
 from service.errors import KeyHasEnded, KeyNameTaken, KeyNotValid
 from service.settings import Settings
 from service.store.database import Database
+from service.store.keys import select_entries
 from service.store.tables import AccessKey, Dataset, Job
 from service.upkeep import forgetting
 
@@ -167,6 +168,24 @@ def test_every_change_is_in_the_log_of_its_key(
     ]
     monkeypatch.setattr(forgetting, "_MOST", 2)
     assert forgetting.forget_deeds(database, 0) == 3
+
+
+def test_a_change_that_an_error_cuts_short_is_in_the_log_too(
+    app: FastAPI, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = keys.create_key(database, "alice", "train")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("service.jobs.jobs.delete_job", fail)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        key = {"Authorization": f"Bearer {made.text}"}
+        path = client.post("/v1/jobs", json=LECTURE, headers=key).headers["Location"]
+        assert client.delete(path, headers=key).status_code == 500
+    with database.reading() as session:
+        entries = select_entries(session, made.key.id, before=None, limit=10)
+    assert [(each.method, each.status) for each in entries] == [("DELETE", 500), ("POST", 202)]
 
 
 def test_a_scraper_s_token_reads_the_metrics_and_nothing_else(

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 from itertools import pairwise
+from threading import Event
 from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 from workbench import (
@@ -155,3 +158,24 @@ def test_a_job_that_gets_a_name_before_its_turn_keeps_its_records(
 
     with database.reading() as session:
         assert stored.count_records(session, [job_id]) > 0
+
+
+def test_whoever_ends_deletes_no_more(database: Database) -> None:
+    old = submit(database)
+    age(database, 31, old)
+    assert prune(database, storage(), MONTH, is_ending=lambda: True) == Pruned(jobs=0, records=0, datasets=0)
+    assert left(database) == {old}
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = Event()
+
+    def fail() -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("service.api.app._CHORES_SECONDS", 0.01)
+    monkeypatch.setattr("service.api.app.chores", lambda *_: [("one", fail), ("another", done.set)])
+    with TestClient(app):
+        assert done.wait(30)
+        done.clear()
+        assert done.wait(30)

@@ -31,6 +31,8 @@ _MOST_DEEDS = 1000
 _TOO_MANY = 429
 """Who is told so could fill the log with it."""
 _NEEDED = "needed_scope"
+_UNFORESEEN = 500
+"""The status of what is answered outside of all guards."""
 _THREADS = 4
 """Of their own: nobody waits at the door for work that goes on inside."""
 
@@ -58,8 +60,8 @@ class AccessGuard:
             return
         scope.setdefault("state", {}).update(caller=caller, **{_NEEDED: needed})
         changes = needed == "train" or (needed == "admin" and scope["method"] not in SAFE_METHODS)
-        if changes:
-            await self._app(scope, receive, self._noting(scope, caller, send))
+        if changes and caller.key_id:
+            await self._change(scope, receive, send, caller.key_id, caller.owner)
         elif caller.key_id:
             await self._answer(scope, receive, send)
         else:
@@ -107,19 +109,27 @@ class AccessGuard:
             return True
         return True
 
-    def _noting(self, scope: Scope, caller: Caller, send: Send) -> Send:
-        """Sends an answer when what was done is in the audit log."""
-        method, address, key_id = scope["method"], get_route_path(scope), caller.key_id
-        root: str = scope.get("root_path", "")
+    async def _change(self, scope: Scope, receive: Receive, send: Send, key_id: str, owner: str) -> None:
+        """Let it be answered when what was done is in the audit log, also where an error comes that nobody foresaw."""
+        address, root, is_noted = get_route_path(scope), scope.get("root_path", ""), False
+
+        async def note(status: int, made: str) -> None:
+            nonlocal is_noted
+            is_noted = True
+            await self._deeds.of(Deed(key_id, owner, scope["method"], address, subject_of(address, made), status))
 
         async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and key_id and message["status"] != _TOO_MANY:
+            if message["type"] == "http.response.start" and message["status"] != _TOO_MANY:
                 made = dict(message["headers"]).get(b"location", b"").decode("latin-1").removeprefix(root)
-                subject = subject_of(address, made)
-                await self._deeds.of(Deed(key_id, caller.owner, method, address, subject, message["status"]))
+                await note(message["status"], made)
             await send(message)
 
-        return noting
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            if not is_noted:
+                await note(_UNFORESEEN, "")
+            raise
 
 
 class ScopeGuard:
