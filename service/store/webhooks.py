@@ -1,6 +1,7 @@
 """Webhooks, and the messages of each by the page."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service.store.database import now
+from service.store.datasets import take_lock
 from service.store.tables import Delivery, Webhook
 
 
@@ -22,6 +24,8 @@ def find_webhook(session: Session, webhook_id: UUID, *, lock: bool = False) -> W
 
 
 def count_webhooks(session: Session, owner: str) -> int:
+    """Nobody else makes one for that owner until the transaction ends."""
+    take_lock(session, int.from_bytes(sha256(f"webhooks of {owner}".encode()).digest()[:8], signed=True))
     return session.scalar(select(func.count(Webhook.id)).where(Webhook.owner == owner)) or 0
 
 

@@ -1,5 +1,6 @@
 """Webhooks over HTTP: made, looked at, changed, and what they were sent."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -150,3 +151,11 @@ def test_messages_of_others_are_not_found(client: TestClient) -> None:
     message: UUID = client.post(f"{one}/test").json()["id"]
     for path in (f"{other}/deliveries/{message}/send", f"{one}/deliveries/{uuid4()}/send"):
         assert problem_of(client.post(path), 404)["type"] == "/problems/delivery-not-found"
+
+
+def test_who_makes_webhooks_together_has_no_more_of_them(client: TestClient) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        statuses = list(threads.map(lambda _: client.post(HOOKS, json=WANTED).status_code, range(28)))
+
+    assert sorted(set(statuses)) == [201, 409]
+    assert statuses.count(201) == 20
