@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +12,7 @@ from service.access.key_text import PresentedKey, new_key_text
 from service.errors import InvalidRequest, KeyHasEnded, KeyNameTaken, KeyNotFound
 from service.store import keys
 from service.store.database import Database, now
-from service.store.tables import AccessKey
+from service.store.tables import AccessKey, AuditEntry
 from slope.spec import Fault
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
@@ -98,6 +99,15 @@ def get_key_called(session: Session, called: str) -> AccessKey:
 def list_keys(session: Session, *, after: str | None, limit: int) -> tuple[list[AccessKey], str | None]:
     """By id, and the id after which the next page begins."""
     found = keys.select_keys(session, after=after, limit=limit + 1)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def list_deeds(
+    session: Session, key_id: str, *, before: UUID | None, limit: int
+) -> tuple[list[AuditEntry], UUID | None]:
+    """What was done with a key, newest first, and where the next page goes on. Raises KeyNotFound."""
+    get_key(session, key_id)
+    found = keys.select_entries(session, key_id, before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 

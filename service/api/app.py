@@ -97,6 +97,37 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         lifespan=_lifespan,
     )
     page_policy.set_page_policies(app.routes)
+    _begin_state(app, settings, queue)
+    _guard(app, settings)
+    problems.install_problems(app)
+    _add_routes(app)
+    complete_document(app)
+    return app
+
+
+def _begin_state(app: FastAPI, settings: Settings, queue: Queue | None) -> None:
+    """What all requests of this process share."""
+    state = app.state
+    state.settings = settings
+    state.request_times = RequestTimes()
+    state.database = Database(settings.database, fails_fast=True)
+    state.door = Door(state.database)
+    state.storage = storage_at(settings.storage)
+    state.queue = queue or CeleryQueue(celery_app(settings.broker))
+    state.monitored = State(state.database, state.storage)
+    state.watch = JobWatch(state.database)
+    state.feeds = Feeds(state.database)
+    state.dashboard = Dashboard()
+    state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
+    state.lanes = Lanes(Lane(settings.searches_at_once), Lane(settings.replays_at_once))
+    state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
+    intake = Intake(state.database, state.storage, state.queue, settings)
+    state.submissions = Batches(intake.submit, most=_MOST_TOGETHER)
+    state.job_responses = JobResponses(state.database, state.watch)
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """What a request passes before its route, from the inside out."""
     app.add_middleware(RouteKeeper)
     app.add_middleware(BodyLimit, max_size=settings.max_body_size, max_upload_size=settings.max_upload_size)
     for guard in (Aliases, Decoding, HeadAsGet, ListHeaders):
@@ -104,27 +135,13 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
     if settings.auth == "required":
         app.add_middleware(ScopeGuard)
     _bound_requests(app, settings)
-    app.state.settings = settings
-    app.state.request_times = times = RequestTimes()
-    app.state.database = Database(settings.database, fails_fast=True)
-    app.state.door = Door(app.state.database)
     if settings.auth == "required":
         log_of_changes = AuditLog(app.state.database)
         app.add_middleware(AccessGuard, door=app.state.door, log=log_of_changes, scraper=settings.metrics_token)
-    _open_to(app, settings, times)
-    app.state.storage = storage_at(settings.storage)
-    app.state.queue = queue or CeleryQueue(celery_app(settings.broker))
-    app.state.monitored = State(app.state.database, app.state.storage)
-    app.state.watch = JobWatch(app.state.database)
-    app.state.feeds = Feeds(app.state.database)
-    app.state.dashboard = Dashboard()
-    app.state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
-    app.state.lanes = Lanes(Lane(settings.searches_at_once), Lane(settings.replays_at_once))
-    app.state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
-    intake = Intake(app.state.database, app.state.storage, app.state.queue, settings)
-    app.state.submissions = Batches(intake.submit, most=_MOST_TOGETHER)
-    app.state.job_responses = JobResponses(app.state.database, app.state.watch)
-    problems.install_problems(app)
+    _open_to(app, settings, app.state.request_times)
+
+
+def _add_routes(app: FastAPI) -> None:
     body_limiter = CapacityLimiter(THREADED_AT_ONCE)
     for noun in (
         job_lists,
@@ -155,8 +172,6 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         routes = with_threaded_bodies(noun.router.routes, body_limiter)
         app.router.routes.extend(with_one_answer(with_strict_queries(routes)))
     app.router.routes.extend(dashboard.dashboard_routes())
-    complete_document(app)
-    return app
 
 
 def _bound_requests(app: FastAPI, settings: Settings) -> None:

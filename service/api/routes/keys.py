@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, Field
 from service.access import keys
 from service.access.keys import NAME, NewKey
 from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, require_json
-from service.store.keys import select_entries
 from service.store.tables import AccessKey
 from slope.answers.keys import KeyDeedView, KeyScope, KeyView, NewKeyView
 from slope.answers.view import Page
@@ -88,10 +87,8 @@ def revoke_key(key_id: KeyId, database: DatabaseDep, request: Request) -> KeyVie
 @router.get("/{key_id}/log")
 def list_deeds(key_id: KeyId, session: SessionDep, after: After = None, limit: Limit = 50) -> Page[KeyDeedView]:
     """What was changed with a key, newest first, and how it was answered."""
-    keys.get_key(session, key_id)
-    found = select_entries(session, key_id, before=after, limit=limit + 1)
-    following = str(found[limit - 1].id) if len(found) > limit else None
-    return Page(data=[KeyDeedView.model_validate(each) for each in found[:limit]], next=following)
+    found, following = keys.list_deeds(session, key_id, before=after, limit=limit)
+    return Page(data=[KeyDeedView.model_validate(each) for each in found], next=str(following) if following else None)
 
 
 def _view(key: AccessKey) -> KeyView:
