@@ -80,6 +80,20 @@ def test_an_answer_that_is_kept_goes_to_no_other_owner(client: TestClient, datab
         problem_of(client.get(path, headers=bob | asked), 404)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_no_cache_between_keeps_what_a_key_has_opened(client: TestClient, database: Database) -> None:
+    """A browser keeps it, and asks each time whether it is still so: another may have signed in there."""
+    alice = key_of(database, "alice")
+    path = client.post("/v1/jobs", json=LECTURE, headers=alice).headers["Location"]
+
+    answer = client.get(path, headers=alice)
+    again = client.get(path, headers=alice | {"If-None-Match": answer.headers["ETag"]})
+
+    assert again.status_code == 304
+    for each in (answer, again, client.get("/v1/jobs", headers=alice)):
+        assert each.headers["Cache-Control"] == "private, no-cache"
+
+
 def test_a_page_of_an_origin_that_is_listed_may_ask_with_a_key(
     settings: Settings, queue: FakeQueue, database: Database
 ) -> None:

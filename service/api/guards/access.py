@@ -82,7 +82,10 @@ class AccessGuard:
         return caller
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A stream of events ends when its key lets in no longer, as soon as there would be something to send."""
+        """What a key has opened is kept by no cache for others.
+
+        A stream of events ends when its key lets in no longer, as soon as there would be something to send.
+        """
         trusted_until = inf
         with CancelScope() as answered:
 
@@ -90,6 +93,7 @@ class AccessGuard:
                 nonlocal trusted_until
                 if message["type"] == "http.response.start":
                     trusted_until = monotonic() + TRUSTED_SECONDS if _is_live(message) else inf
+                    _refuse_caches(message)
                 elif monotonic() > trusted_until:
                     if not await self._still_lets_in(scope):
                         await send({"type": "http.response.body"})
@@ -184,6 +188,11 @@ def _is_own_page(scope: Scope) -> bool:
 
 def _is_live(message: Message) -> bool:
     return any(value.startswith(b"text/event-stream") for name, value in message["headers"] if name == b"content-type")
+
+
+def _refuse_caches(message: Message) -> None:
+    if not any(name == b"cache-control" for name, _ in message["headers"]):
+        message["headers"] = [*message["headers"], (b"cache-control", b"private, no-cache")]
 
 
 def _values(scope: Scope, wanted: bytes) -> list[bytes]:
