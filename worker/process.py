@@ -13,6 +13,7 @@ from threading import Event, Lock
 from typing import TypeVar
 from uuid import UUID
 
+import numpy as np
 import psutil
 import structlog
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from service.errors import DatabaseUnavailable, SchemaMissing, StorageUnavailabl
 from service.queue import CeleryQueue, Queue, celery_app
 from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
+from service.store.counts import Count
 from service.store.database import Database
 from service.store.leases import Claimant
 from slope.answers.plan import Plan
@@ -64,11 +66,13 @@ class Process:
     """Locked while this process trains: it does one thing after the other, whether a bell or a poll found it."""
     turn: Turn = field(default_factory=Turn)
     """Of this process: where each takes turns, all together do."""
+    is_rehearsing: bool = False
+    """What it does then is counted nowhere."""
 
     @cached_property
     def counts(self) -> Own:
         """What this process has done, to be added to: `process.counts[Count.EPOCHS] += 1`."""
-        return own_counts()
+        return np.zeros(len(Count)) if self.is_rehearsing else own_counts()
 
     @property
     def storage(self) -> Storage:

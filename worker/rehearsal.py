@@ -42,7 +42,8 @@ def rehearse(process: Process) -> None:
 
     No flush is due before the end, however slow this is: another transaction would wait for this one.
     """
-    process = replace(process, settings=process.settings.model_copy(update={"flush_seconds": inf}))
+    settings = process.settings.model_copy(update={"flush_seconds": inf})
+    process = replace(process, settings=settings, is_rehearsing=True)
     own = random()  # of several that rehearse the same content, one would wait for another  # noqa: S311
     rows = inline_dataset(process.storage, Arrays(np.array([[0.0], [own]]), np.array([0.0, 1.0])))
     try:
