@@ -130,7 +130,9 @@ def _new(session: Session, name: str, owner: str, scope: str, expires_at: dateti
 def _refuse_other_names(**names: str | None) -> None:
     for place, name in names.items():
         if name is not None and not re.fullmatch(NAME, name):
-            raise _refused(place, "It should have letters, digits, dots, dashes, _ and @, at most 63, a letter first")
+            raise _refused(
+                place, "It should have letters, digits, dots, dashes, _ and @, at most 63, a letter or a digit first"
+            )
 
 
 def _refused(place: str, detail: str) -> InvalidRequest:

@@ -11,7 +11,7 @@ import typer
 
 from service.commands.data_dir import DataDir, use_data_dir
 from service.commands.remote.connection import need_server
-from service.commands.remote.output import AsJson, age_of, note, print_json, print_rows
+from service.commands.remote.output import AsJson, AsLines, age_of, note, print_json, print_json_lines, print_rows
 
 if TYPE_CHECKING:
     from service.store.database import Database
@@ -41,13 +41,13 @@ def create(
 
     if scope not in SCOPES:
         raise typer.BadParameter(f"It should be one of {', '.join(SCOPES)}", param_hint="--scope")
-    with _database(data_dir) as database:
+    with _database(data_dir) as database, _blaming_options():
         made = create_key(database, name, scope, owner=owner, expires_at=_moment(expires))
         _print_new(made.key, made.text, as_json=as_json)
 
 
 @app.command(name="list")
-def list_all(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def list_all(as_json: AsLines = False, data_dir: DataDir = None) -> None:
     """All keys, without their secrets."""
     from service.access.keys import list_keys, state_of
 
@@ -56,11 +56,11 @@ def list_all(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         moment = datetime.now(UTC)
         told = [_facts(key, state_of(key, moment)) for key in found]
     if as_json:
-        print_json(told)
+        print_json_lines(told)
         return
-    names = ("id", "name", "owner", "scope", "state", "made", "last used")
+    names = ("id", "name", "owner", "scope", "state", "ends", "made", "last used")
     rows = [
-        [*map(facts.get, names[:5]), age_of(key.created_at), _age(key.used_at)]
+        [*map(facts.get, names[:5]), _minute(key.expires_at), age_of(key.created_at), _age(key.used_at)]
         for key, facts in zip(found, told, strict=True)
     ]
     print_rows(names, rows)
@@ -93,7 +93,7 @@ def revoke(called: Called, data_dir: DataDir = None) -> None:
 def log(
     called: Annotated[str | None, typer.Argument(help="Id or name of a key; all of them by default")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most entries, the newest first")] = 50,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
     data_dir: DataDir = None,
 ) -> None:
     """What was done with a key, or with all: every change that was asked for, and how it was answered."""
@@ -105,7 +105,7 @@ def log(
         found = select_entries(session, key_id, before=None, limit=limit)
     told = [{name: getattr(each, name) for name in _LOGGED} for each in found]
     if as_json:
-        print_json(told)
+        print_json_lines(told)
     else:
         print_rows(
             _LOGGED,
@@ -115,6 +115,7 @@ def log(
 
 _MOST_LISTED = 10_000
 _LOGGED = ("at", "key_id", "method", "address", "subject", "status")
+_OPTIONS = {"/name": "name", "/owner": "--owner", "/expires_at": "--expires"}
 
 
 @contextmanager
@@ -130,8 +131,22 @@ def _database(data_dir: Path | None) -> "Iterator[Database]":
     with startup.ending_in_a_sentence():
         settings = startup.begin()
         database = Database(settings.database)
-        schema.upgrade_schema(database, storage=storage_at(settings.storage))
-        yield database
+        try:
+            schema.upgrade_schema(database, storage=storage_at(settings.storage))
+            yield database
+        finally:
+            database.dispose()
+
+
+@contextmanager
+def _blaming_options() -> Iterator[None]:
+    """A value that no key can have is one of the command's own."""
+    from service.errors import InvalidRequest
+
+    try:
+        yield
+    except InvalidRequest as error:
+        raise typer.BadParameter(error.detail, param_hint=_OPTIONS[error.faults[0].pointer]) from error
 
 
 def _print_new(key: "AccessKey", text: str, *, as_json: bool) -> None:
@@ -152,6 +167,10 @@ def _age(moment: datetime | None) -> str | None:
     return None if moment is None else age_of(moment)
 
 
+def _minute(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+
+
 def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -161,11 +180,11 @@ def _moment(text: str | None) -> datetime | None:
         except ValueError as error:
             raise typer.BadParameter(f"{text} is no date", param_hint="--expires") from error
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return datetime.now(UTC) + _span(text, "--expires")
+    return datetime.now(UTC) + _span(text, "--expires", ", or a date as 2027-01-31")
 
 
-def _span(text: str, option: str) -> timedelta:
+def _span(text: str, option: str, or_else: str = "") -> timedelta:
     found = re.fullmatch(r"(\d{1,5})([mhd])", text)
     if found is None:
-        raise typer.BadParameter("Give a time as 30m, 12h or 90d", param_hint=option)
+        raise typer.BadParameter(f"Give a time as 30m, 12h or 90d{or_else}", param_hint=option)
     return timedelta(**{_UNITS[found[2]]: int(found[1])})

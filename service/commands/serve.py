@@ -89,7 +89,7 @@ def _announcer(address: str, data_dir: Path, auth: Auth) -> Callable[[], None]:
 
 _ADMITTED = {
     "off": "Whoever reaches that address may do everything there (SLOPE_AUTH=off).",
-    "required": "Everybody is asked for a key (SLOPE_AUTH=required): `slope keys create NAME` makes one.",
+    "required": "Everybody is asked for a key (SLOPE_AUTH=required): `slope keys create NAME --scope train` makes one.",
 }
 
 

@@ -48,6 +48,7 @@ class KeyNotFound(ServiceError):
     status = 404
     type = "key-not-found"
     title = "There is no such key"
+    advice = "`slope keys list` has all"
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"There is no key {key_id}")
@@ -59,7 +60,7 @@ class KeyNameTaken(ServiceError):
     status = 409
     type = "key-name-taken"
     title = "There is a key of this name"
-    advice = "Choose another name, or rotate that key with `slope keys rotate`"
+    advice = "`slope keys rotate` and `slope keys revoke` do so"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is a key {name} that is valid: choose another name, or rotate or revoke that one")
@@ -71,7 +72,7 @@ class KeyHasEnded(ServiceError):
     status = 409
     type = "key-has-ended"
     title = "The key has ended"
-    advice = "Make a new key with `slope keys create`"
+    advice = "`slope keys create` does so"
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"The key {key_id} was revoked, has expired, or was rotated before: make a new one")

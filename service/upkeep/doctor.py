@@ -15,6 +15,7 @@ from service.store.database import Database, now
 
 _LITTLE_DISK = 1024**3
 _SAFE_SQLITE = (3, 51, 3)
+_START = "Jobs are accepted and wait: start `slope serve`, or {} where the parts run on their own"
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,14 @@ def _examine_storage(url: str) -> Diagnosis:
 def _examine_broker(queue: Queue) -> Diagnosis:
     if queue.is_reachable():
         return Diagnosis("broker", "answers")
-    return Diagnosis("broker", "does not answer", "Jobs are accepted and wait: start it, or check SLOPE_BROKER_URL")
+    return Diagnosis("broker", "does not answer", _START.format("the broker that SLOPE_BROKER_URL names"))
 
 
 def _examine_workers(database: Database) -> Diagnosis:
     with database.reading() as session:
         alive = [worker for worker, is_alive in workers.list_workers(session) if is_alive]
     if not alive:
-        return Diagnosis("workers", "none is alive", "Jobs are accepted and wait: start one with `slope worker`")
+        return Diagnosis("workers", "none is alive", _START.format("`slope worker`"))
     devices = sorted({device["name"] for worker in alive for device in worker.devices})
     deaf = [f"{worker.hostname} ({worker.id})" for worker in alive if not worker.hears_broker]
     if deaf:

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer import Exit
 from typer.testing import CliRunner
 
 from service.access.exposure import settle_auth
 from service.access.keys import create_key, get_key_called, revoke_key
 from service.commands.cli import app
+from service.commands.remote.connection import answering
 from service.errors import NoKeys
 from service.settings import Settings, get_settings
 from service.store.database import Database
+from slope.client import Problem
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
@@ -65,13 +68,16 @@ def test_a_key_is_made_listed_rotated_and_revoked_by_commands(slope: CliRunner, 
     assert new.startswith("slope_")
     assert slope.invoke(app, ["keys", "revoke", "alice"]).exit_code == 0
 
-    told = {each["id"]: each for each in json.loads(slope.invoke(app, ["keys", "list", "--json"]).stdout)}
+    lines = slope.invoke(app, ["keys", "list", "--json"]).stdout.splitlines()
+    told = {each["id"]: each for each in map(json.loads, lines)}
     assert told[key["id"]]["replaced_by"] in told
     assert [each["state"] for each in told.values()] == ["revoked", "revoked"]
     with database.reading() as session:
         assert get_key_called(session, "alice").revoked_at
-    assert new not in slope.invoke(app, ["keys", "list"]).stdout
-    assert json.loads(slope.invoke(app, ["keys", "log", "alice", "--json"]).stdout) == []
+    shown = slope.invoke(app, ["keys", "list"]).stdout
+    assert new not in shown
+    assert all(each["expires_at"][:16].replace("T", " ") in shown for each in told.values())
+    assert slope.invoke(app, ["keys", "log", "alice", "--json"]).stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -79,13 +85,20 @@ def test_a_key_is_made_listed_rotated_and_revoked_by_commands(slope: CliRunner, 
     [
         (["create", "a b"], "letters"),
         (["create", "alice", "--scope", "all"], "read, train, admin"),
-        (["create", "alice", "--expires", "soon"], "90d"),
+        (["create", "alice", "--expires", "soon"], "or a date as"),
         (["create", "alice", "--expires", "2001-01-01"], "past"),
-        (["rotate", "nobody"], "no key nobody"),
+        (["create", "alice", "--owner", "-"], "Invalid value for --owner"),
+        (["rotate", "nobody"], "There is no key nobody. `slope keys list` has all"),
     ],
-    ids=["name", "scope", "expires", "past", "unknown"],
+    ids=["name", "scope", "expires", "past", "owner", "unknown"],
 )
 def test_what_a_command_about_keys_cannot_do_it_says(slope: CliRunner, arguments: list[str], said: str) -> None:
     done = slope.invoke(app, ["keys", *arguments])
     assert done.exit_code != 0
     assert said in " ".join((done.output + str(done.exception)).split())
+
+
+def test_a_command_that_is_asked_for_a_key_says_where_it_takes_one_from(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Exit), answering("http://127.0.0.1:8000"):
+        raise Problem({"title": "A key is needed", "status": 401, "detail": "Send a key"})
+    assert "SLOPE_API_KEY" in capsys.readouterr().err

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 INTERRUPTED = 130
+_UNAUTHORIZED = 401
 
 Url = Annotated[str, typer.Option(envvar="SLOPE_URL", help="Address of the service")]
 Local = Annotated[bool, typer.Option("--local", help="Start a service for this command alone, and stop it afterwards")]
@@ -40,7 +41,8 @@ def answering(url: str) -> Iterator[None]:
     try:
         yield
     except (Problem, UnexpectedAnswer, ValueError, OSError) as error:
-        fail(str(error))
+        asks_for_key = isinstance(error, Problem) and error.status == _UNAUTHORIZED
+        fail(f"{error}\n  This command takes its key from SLOPE_API_KEY" if asks_for_key else str(error))
     except HTTPError as error:
         fail(f"There is no answer from {url} ({error}): start the service by `slope serve`, or name another by --url")
 

@@ -35,7 +35,7 @@ Status = Annotated[
     list[str] | None, typer.Option(help="queued, running, paused, succeeded, failed or cancelled; again for more")
 ]
 _MOST_PARAMETERS = 20
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 @app.command("list")
@@ -163,7 +163,7 @@ def alias(
 
 @app.command()
 def prune(
-    older_than: Annotated[str, typer.Option(help="How long ago they ended, as 30d, 12h or 90min")],
+    older_than: Annotated[str, typer.Option(help="How long ago they ended, as 30d, 12h or 90m")],
     status: Status = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many there are")] = False,
     as_json: AsJson = False,
@@ -227,7 +227,7 @@ def _row(job: "JobView") -> tuple[Any, ...]:
 
 
 def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)\s*(s|min|h|d)", text.strip())
+    found = re.fullmatch(r"(\d+)\s*(s|m|min|h|d)", text.strip())
     if found is None:
-        fail(f"--older-than takes a number and a unit, as 30d, 12h or 90min; it was given {text}")
+        fail(f"--older-than takes a number and a unit, as 30d, 12h or 90m; it was given {text}")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])

@@ -107,7 +107,8 @@ def try_webhook(webhook: WebhookId, as_json: AsJson = False, url: Url = DEFAULT_
     """Send a message to try it."""
     with connected(url) as client:
         sent = client.try_webhook(webhook)
-    print_json(sent) if as_json else note(f"Message {sent.id} is sent: slope webhooks deliveries {webhook}")
+    told = f"Message {sent.id} is on its way: slope webhooks deliveries {webhook} says what becomes of it"
+    print_json(sent) if as_json else note(told)
 
 
 @app.command()
@@ -138,7 +139,7 @@ def send_again(
     with connected(url) as client:
         for message in messages:
             sent = client.send_again(webhook, message)
-            print_json_lines([sent]) if as_json else note(f"Message {message} is sent again.")
+            print_json_lines([sent]) if as_json else note(f"Message {message} is on its way again.")
 
 
 def _change(webhook: str, values: dict[str, Any], as_json: bool, url: str) -> None:
