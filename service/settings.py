@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Annotated, Literal
@@ -63,6 +64,17 @@ def parse_age(text: str) -> timedelta:
 
 
 _AGE, _UNITS = re.compile(r"(\d{1,6})([dhm])"), {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def _refuse_without_exporter(traces: bool) -> bool:
+    """Raise ValueError where traces are wanted, and what sends them is not installed."""
+    try:
+        is_here = not traces or find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        is_here = False
+    if not is_here:
+        raise ValueError("OpenTelemetry is not installed: pip install 'slope-regression[otel]', or leave it off")
+    return traces
 
 
 def _age(value: object) -> object:
@@ -233,7 +245,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = "INFO"
     """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case."""
     log_json: bool = False
-    tracing: bool = False
+    tracing: Annotated[bool, AfterValidator(_refuse_without_exporter)] = False
     """Whether traces are sent by OpenTelemetry (`pip install 'slope-regression[otel]'`), over HTTP to where
     OTEL_EXPORTER_OTLP_ENDPOINT says; its other variables apply as well."""
 

@@ -1,5 +1,7 @@
 """The job that a process trains before its first real one, and that there never was."""
 
+from typing import IO
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -9,9 +11,12 @@ from worker.rehearsal import rehearse
 
 
 def test_a_rehearsal_is_counted_nowhere(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    files: list[IO[bytes]] = []
+    monkeypatch.setattr("worker.counts._kept", files)
     monkeypatch.setenv("SLOPE_WORKER_COUNTS", "")  # so that what follows is taken back
     share_counts(1)
     with capture_logs() as said:
         rehearse(process)
     assert "no rehearsal" not in [each["event"] for each in said]
     assert set(sum_counts(process.counts).values()) == {0.0}
+    files[0].close()
