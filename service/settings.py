@@ -55,15 +55,15 @@ def _absolute(folder: Path) -> Path:
         raise ValueError("there is no home folder here: name another folder, as in /var/lib/slope") from error
 
 
-def parse_age(text: str) -> timedelta:
-    """How old something is, as operators write it: 30d, 12h, 90m. Raises ValueError."""
-    found = _AGE.fullmatch(text.strip())
+def parse_span(text: str) -> timedelta:
+    """A length of time, as operators write it: 30d, 12h, 90m. Raises ValueError."""
+    found = _SPAN.fullmatch(text.strip())
     if not found:
-        raise ValueError(f"{text!r} is no age: write 30d for days, 12h for hours, 90m for minutes")
+        raise ValueError(f"{text!r} is no length of time: write 30d for days, 12h for hours, 90m for minutes")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-_AGE, _UNITS = re.compile(r"(\d{1,6})([dhm])"), {"d": "days", "h": "hours", "m": "minutes"}
+_SPAN, _UNITS = re.compile(r"([0-9]{1,5})([dhm])"), {"d": "days", "h": "hours", "m": "minutes"}
 
 
 def _refuse_without_exporter(traces: bool) -> bool:
@@ -77,8 +77,8 @@ def _refuse_without_exporter(traces: bool) -> bool:
     return traces
 
 
-def _age(value: object) -> object:
-    return parse_age(value) if isinstance(value, str) else value
+def _span(value: object) -> object:
+    return parse_span(value) if isinstance(value, str) else value
 
 
 def _upper(level: object) -> object:
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     triangle_columns: int = Field(default=128, ge=0)
     """A dataset of at most this many columns is reduced to a triangle while it is read in, from which full-batch jobs
     train without a look at its rows; 0 reduces none. Of 128 columns it takes 67 kB."""
-    retention: Annotated[timedelta | None, BeforeValidator(_age)] = None
+    retention: Annotated[timedelta | None, BeforeValidator(_span)] = None
     """Jobs that ended longer ago, as in `30d`, `12h`, go with their records, and so do datasets without a name that no
     job uses; the API looks for them every hour. What has a name stays. Nothing goes by default."""
     max_stored_bytes: ByteSize | None = None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ import typer
 from service.commands.data_dir import DataDir, use_data_dir
 from service.commands.remote.connection import need_server
 from service.commands.remote.output import AsJson, AsLines, age_of, note, print_json, print_json_lines, print_rows
+from service.commands.spans import read_span
 
 if TYPE_CHECKING:
     from service.store.database import Database
@@ -23,7 +24,6 @@ Called = Annotated[str, typer.Argument(help="Id or name of a key")]
 Scope = Annotated[str, typer.Option(help="read (look and compute), train (change things too), or admin (also keys)")]
 Expires = Annotated[str | None, typer.Option(help="When it ends: 12h, 90d, or a date as 2027-01-31; never by default")]
 Overlap = Annotated[str, typer.Option(help="How long the old key lets in besides the new one, as 12h or 7d")]
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @app.command()
@@ -74,7 +74,7 @@ def rotate(called: Called, overlap: Overlap = "1d", as_json: AsJson = False, dat
     with _database(data_dir) as database:
         with database.reading() as session:
             old = get_key_called(session, called)
-        made = rotate_key(database, old.id, overlap=_span(overlap, "--overlap"))
+        made = rotate_key(database, old.id, overlap=read_span(overlap, "--overlap"))
         _print_new(made.key, made.text, as_json=as_json)
         note(f"The key {old.id} lets in for {overlap} more.")
 
@@ -180,11 +180,4 @@ def _moment(text: str | None) -> datetime | None:
         except ValueError as error:
             raise typer.BadParameter(f"{text} is no date", param_hint="--expires") from error
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return datetime.now(UTC) + _span(text, "--expires", ", or a date as 2027-01-31")
-
-
-def _span(text: str, option: str, or_else: str = "") -> timedelta:
-    found = re.fullmatch(r"(\d{1,5})([mhd])", text)
-    if found is None:
-        raise typer.BadParameter(f"Give a time as 30m, 12h or 90d{or_else}", param_hint=option)
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return datetime.now(UTC) + read_span(text, "--expires", ", or a date as 2027-01-31")

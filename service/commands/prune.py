@@ -6,20 +6,10 @@ from typing import Annotated
 import typer
 
 from service.commands.data_dir import DataDir, use_data_dir
-from service.commands.remote.connection import need_server
+from service.commands.spans import read_span
 from slope.statuses import FINAL
 
 app = typer.Typer()
-
-
-def _age(text: str) -> timedelta:
-    need_server()
-    from service.settings import parse_age
-
-    try:
-        return parse_age(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def _final(status: str) -> str:
@@ -28,7 +18,9 @@ def _final(status: str) -> str:
     return status
 
 
-Age = Annotated[timedelta, typer.Option(parser=_age, metavar="AGE", help="As in 30d, 12h, 90m", show_default=False)]
+Age = Annotated[
+    timedelta, typer.Option(parser=read_span, metavar="AGE", help="As in 30d, 12h, 90m", show_default=False)
+]
 Statuses = Annotated[
     list[str] | None, typer.Option(parser=_final, metavar="STATUS", help="Only jobs that ended like this; repeatable")
 ]
