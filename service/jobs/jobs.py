@@ -181,7 +181,7 @@ def reason_to_wait(job: Job, devices: Mapping[str, bool]) -> str | None:
         return _PAUSED if job.status == "paused" else None
     device = device_for(job.device)
     if not devices:
-        return "No worker is alive: start one with `slope worker`"
+        return "No worker is alive: that of `slope serve` is there within seconds, and `slope worker` starts one"
     if device not in devices:
         return f"No live worker has {job.device}; there is {', '.join(sorted(devices))}"
     if not devices[device]:

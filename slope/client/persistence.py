@@ -18,7 +18,8 @@ RETRY_SECONDS = 20.0
 
 LOST = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.ProxyError)
 """What a request comes to where nobody answers, or the connection ends before the answer."""
-_AWAY = (429, 502, 503, 504)
+_TOO_MANY = 429
+_AWAY = (_TOO_MANY, 502, 503, 504)
 """Statuses of a service, or of a proxy before it, that may answer in a moment."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 
@@ -54,16 +55,22 @@ def repeat(request: Request, seconds: float) -> Call[httpx2.Response]:
         except LOST as error:
             if monotonic() + pause > end:
                 raise
-            reason, delay = str(error), pause
+            reason, delay = f"The service is away ({error})", pause
         else:
             delay = max(pause, retry_after(response))
             if not is_away(response) or monotonic() + delay > end:
                 return response
-            reason = f"it answered {response.status_code}"
+            reason = _refusal(response.status_code)
         if pause == FIRST_PAUSE:
-            log.warning("The service is away (%s): trying again", reason)
+            log.warning("%s: trying again", reason)
         request = replace(request, delay=jittered(delay))
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _refusal(status: int) -> str:
+    if status == _TOO_MANY:
+        return "The service takes no more for now (it answered 429)"
+    return f"The service is away (it answered {status})"
 
 
 def is_away(response: httpx2.Response) -> bool:

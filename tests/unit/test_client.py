@@ -180,6 +180,13 @@ AWAY: dict[str, httpx2.Response | httpx2.TransportError] = {
 }
 
 
+def test_who_may_not_use_more_is_not_told_that_the_service_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    asked = persistence.repeat(Request("GET", "/v1/jobs"), 10.0)
+    next(asked)
+    asked.send(httpx2.Response(429))
+    assert caplog.messages == ["The service takes no more for now (it answered 429): trying again"]
+
+
 FOUND = dict.fromkeys(("wait", "job", "submit"), GIVEN["get_job"]) | {
     "plan": GIVEN["plan_job"],
     "predict": {"data": []},

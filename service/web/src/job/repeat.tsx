@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { root } from "../address.ts";
+import { session } from "../api/session.ts";
 import type { Job } from "../api/types.ts";
 import { Choice, Panel } from "../parts/panel.tsx";
 
@@ -41,6 +42,7 @@ const origin = (): string => window.location.origin + root;
 export function asCurl(job: Job): string {
   return [
     `curl -X POST ${origin()}/v1/jobs/${job.id}/rerun \\`,
+    ...(session.value?.key_id ? ['  -H "Authorization: Bearer $SLOPE_API_KEY" \\'] : []),
     "  -H 'Content-Type: application/json' \\",
     "  -d '{}'   # or changes, as '{\"hyperparameters\": {\"epochs\": 100}}'",
   ].join("\n");

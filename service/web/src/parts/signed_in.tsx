@@ -8,7 +8,7 @@ export function SignedIn() {
   if (!who?.key_id) return null;
   return (
     <p class="faint signed-in">
-      {who.owner}{" "}
+      {who.owner} ({who.scope}){" "}
       <button type="button" onClick={() => void signOut()}>
         Sign out
       </button>
