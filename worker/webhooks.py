@@ -54,7 +54,7 @@ class WebhookSender:
         self._task.start()
 
     def stop(self, seconds: float) -> None:
-        """Begin nothing more, and wait at most this long for what is under way."""
+        """Begin nothing more, and wait at most this long. What is not answered by then is sent again by others."""
         self._stopping.set()
         self._task.stop(seconds)
 

@@ -81,7 +81,13 @@ def test_every_metric_of_ours_is_looked_at_by_the_dashboard_or_an_alert() -> Non
     reason="promtool, of Debian's package prometheus, is not here",
 )
 @pytest.mark.parametrize(
-    "command", [("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")], ids=["rules", "trial"]
+    "command",
+    [
+        ("check", "config", "--syntax-only", "prometheus.yml"),  # the file of the token is the container's
+        ("check", "rules", "alerts.yml"),
+        ("test", "rules", "alerts_test.yml"),
+    ],
+    ids=["configuration", "rules", "trial"],
 )
 def test_promtool_finds_nothing_wrong(command: tuple[str, ...]) -> None:
     checked = subprocess.run(["promtool", *command], cwd=FOLDER, capture_output=True, text=True, check=False)
