@@ -3,7 +3,6 @@
 Torch is imported by the first call: the process does without it until somebody asks for something like this.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +22,7 @@ from service.settings import get_settings
 from service.storage import Storage
 from service.store import partitions, records
 from service.store.tables import Job
+from service.store.tables.base import write_document
 from slope.calling_off import is_called_off
 from slope.data import TrainingData, prepare, unread_data
 from slope.engines import groups
@@ -52,13 +52,13 @@ class Source:
     features: tuple[str, ...]
     target: str
     spec: str
-    """As JSON."""
+    """As the database keeps it."""
     kept: Kept = field(compare=False)
     weights: str | None = None
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        rows, spec = job.dataset.rows, json.dumps(job.spec)
+        rows, spec = job.dataset.rows, write_document(job.spec)
         return cls.kept_as(Kept.of(job.dataset), rows, job.features, job.target, spec, job.row_weights)
 
     @classmethod
