@@ -57,7 +57,8 @@ def test_what_the_documentation_backs_up_can_be_restored(serve: Serve, newcomer:
 def _run(document: str, serve: Service, home: Path) -> None:
     blocks = [_as_shell(*block) for block in _BLOCK.findall((ROOT / document).read_text())]
     script = _FAIL_ON_PROBLEMS + "\n".join(blocks).replace(_ADDRESS, serve.url)
-    environment = {name: value for name, value in os.environ.items() if name != "XDG_DATA_HOME"}
+    # of the tests' own settings a newcomer has none
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_DATA", "SLOPE_"))}
     environment |= {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment["SLOPE_URL"] = serve.url  # for programs that name no address: the usual one is taken, perhaps
     ran = subprocess.run(
