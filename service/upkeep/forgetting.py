@@ -1,9 +1,8 @@
 """Letting go of what was written down long ago: what was done with which key, and messages to webhooks."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic, sleep
-
-from sqlalchemy.orm import InstrumentedAttribute
+from typing import Any
 
 from service.store import retention
 from service.store.database import Database, now
@@ -23,7 +22,7 @@ def forget_messages(database: Database, days: float) -> int:
     return _forget(database, days, Delivery.created_at)
 
 
-def _forget(database: Database, days: float, moment: InstrumentedAttribute[datetime]) -> int:
+def _forget(database: Database, days: float, moment: Any) -> int:
     forgotten, some = 0, _MOST
     while some == _MOST:
         started = monotonic()
