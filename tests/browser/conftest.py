@@ -17,10 +17,15 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+def built() -> None:
+    """The dashboard is there."""
     if not (BUILT / "index.html").is_file():
         assert not os.environ.get("CI"), "the dashboard was not built"
         pytest.skip("the dashboard was not built: python hatch_build.py")
+
+
+@pytest.fixture(scope="session")
+def service(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     with Serve(tmp_path_factory.mktemp("browser")) as serve:
         yield serve.start()
 

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, expect
 from browser.watching import Watched
 from service.access.keys import create_key
 from service.api.app import create_app
-from service.api.dashboard import BUILT
 from service.queue import CeleryQueue, celery_app
 from service.settings import Settings
 from service.store.database import Database
@@ -24,10 +23,8 @@ def key(database: Database) -> str:
 
 
 @pytest.fixture
-def guarded(settings: Settings) -> Iterator[str]:
+def guarded(built: None, settings: Settings) -> Iterator[str]:
     """The address of a service that asks everybody for a key. It trains nothing: no worker is needed."""
-    if not (BUILT / "index.html").is_file():
-        pytest.skip("the dashboard was not built: python hatch_build.py")
     app = create_app(settings.model_copy(update={"auth": "required"}), CeleryQueue(celery_app(settings.broker)))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = Thread(target=server.run)
