@@ -5,6 +5,7 @@ be read on light paper and on dark.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil, floor, log10
@@ -34,16 +35,31 @@ def main() -> None:
 
 
 def table(found: dict[str, Any]) -> str:
-    """A row a comparison, those with an aim first in each benchmark."""
+    """A row a comparison, in the order in which they were made."""
     rows = [f"One run of {found['minutes']:g} minutes on {found['cores']} cores, {found['day']}:\n"]
-    rows += ["| what | ours | theirs | ratio | aim |", "|---|---|---|---|---|"]
-    for result in found["results"]:
-        aim = result["aim"]
-        verdict = "none" if aim is None else f"{aim}, {'met' if result['is_met'] else '**not met**'}"
-        ours = f"{result['ours']}: {result['measured']:.3g} {result['unit']}"
-        theirs = f"{result['theirs']}: {result['rival']:.3g} {result['unit']}"
-        rows.append(f"| {result['what']} | {ours} | {theirs} | {result['ratio']:.2g} {result['spread']} | {verdict} |")
-    return "\n".join(rows) + "\n"
+    rows += ["| what | Slope | rival | ratio | aim |", "|---|---|---|---|---|"]
+    return "\n".join(rows + [_row(result) for result in found["results"]]) + "\n"
+
+
+def _row(result: dict[str, Any]) -> str:
+    aim, unit = result["aim"], result["unit"]
+    verdict = "" if aim is None else f"{aim}: {'met' if result['is_met'] else '**not met**'}"
+    ours = f"{result['ours'].removeprefix('Slope: ')}: {_number(result['measured'])} {unit}"
+    theirs = f"{result['theirs']}: {_number(result['rival'])} {unit}"
+    return f"| {result['what']} | {ours} | {theirs} | {_ratio(result)} | {verdict} |"
+
+
+def _number(value: float) -> str:
+    """Three digits, and never a power of ten where words of a table can hold it: 1,050 and 0.0085."""
+    digits = max(0, 2 - floor(log10(abs(value)))) if value else 0
+    return f"{round(value, digits):,.{digits}f}" if abs(value) < 1000 else f"{float(f'{value:.3g}'):,.0f}"
+
+
+def _ratio(result: dict[str, Any]) -> str:
+    """With the middle half of its pairs, or all of its repeats where there are few."""
+    spread = [float(each) for each in re.findall(r"-?\d[\d.e+-]*", result["spread"])]
+    ratio = _number(result["ratio"])
+    return f"{ratio} ({_number(min(spread))} to {_number(max(spread))})" if len(spread) > 1 else ratio
 
 
 @dataclass(frozen=True)
