@@ -53,7 +53,8 @@ class Composed(Compiled):
 
     def _follow_map(self, epochs: int) -> Block | None:
         """None where a number along the way is not finite, or may not have been."""
-        state, rate = self._state, float(self._rates_of(1)[0, 0])
+        state, rates = self._state, self._rates_of(epochs)
+        rate = float(rates[0, 0])
         if (map_ := self._map_at(rate)) is None:
             return None
         theta = state.theta.copy()
@@ -77,7 +78,7 @@ class Composed(Compiled):
         )
         state.theta, state.gradient, state.steps = theta, last_gradients[-1], state.steps + epochs * self._steps
         nothing = StepNumbers.room(0, len(theta))
-        return Block(self._orders(epochs), found, nothing, self._validate(found.theta), epochs, 0)
+        return Block(self._orders(epochs), found, nothing, rates, self._validate(found.theta), epochs, 0)
 
     def _map_at(self, rate: float) -> Map | None:
         if self._map is None or self._map[0] != rate:

@@ -103,14 +103,14 @@ class Descent(Run):
 
     def replayed(self, steps: range) -> Iterator[StepRecord]:
         position, orders = np.array([0, 0, self._state.steps]), self._orders(1)
-        end, epochs = min(steps.stop, self._steps), self._room(1)
+        rates, end, epochs = self._rates_of(1), min(steps.stop, self._steps), self._room(1)
         nothing = StepNumbers.room(0, self._design.parameters)
-        if not self._descend(orders, position, min(steps.start, end), epochs, nothing):
+        if not self._descend(orders, rates, position, min(steps.start, end), epochs, nothing):
             return
         for start in range(steps.start, end, _REPLAYED_STEPS):
             stop = min(start + _REPLAYED_STEPS, end)
             found = StepNumbers.room(stop - start, self._design.parameters)
-            is_finite = self._descend(orders, position, stop, epochs, found, first_kept=start)
+            is_finite = self._descend(orders, rates, position, stop, epochs, found, first_kept=start)
             taken = stop - start if is_finite else int(position[1]) - start
             yield from StepTable(
                 step_columns(found, self._design, self._epoch, self._steps, start).at(np.arange(taken))
@@ -134,7 +134,7 @@ class Descent(Run):
             raise
         seconds = perf_counter() - started
         self._length = max(1, min(_GROWTH * epochs, int(epochs * _BLOCK_SECONDS / seconds)))
-        return epoch_table(block, self._design, self._epoch, self._rates_of(epochs)[:, 0], seconds / epochs)
+        return epoch_table(block, self._design, self._epoch, seconds / epochs)
 
     def _block_length(self, end: int) -> int:
         """Epochs of the next block: alike in whether their steps are kept."""
@@ -166,9 +166,10 @@ class Descent(Run):
         found = self._room(epochs)
         found.before[0] = state.theta
         steps = StepNumbers.room(epochs * self._steps if keeps else 0, parameters)
-        self._descend(orders, position, epochs * self._steps, found, steps)
+        rates = self._rates_of(epochs)
+        self._descend(orders, rates, position, epochs * self._steps, found, steps)
         finished, broken_step, state.steps = map(int, position)
-        return Block(orders, found, steps, self._validate(found.theta[:finished]), finished, broken_step)
+        return Block(orders, found, steps, rates, self._validate(found.theta[:finished]), finished, broken_step)
 
     def _room(self, epochs: int) -> EpochNumbers:
         has_last = self._steps > 1 or self.spec.zero_gradients == "never"
@@ -187,6 +188,7 @@ class Descent(Run):
     def _descend(
         self,
         orders: Indices,
+        rates: Array,
         position: Indices,
         end: int,
         epochs: EpochNumbers,
@@ -198,7 +200,6 @@ class Descent(Run):
         objective, update = design.objective, Update.of(self.spec)
         descend = loading.descent(design.parameters, update.rule)
         limits = Limits.of(self.spec, largest_number(self.spec) / (design.rows or 1))
-        rates = self._rates_of(len(epochs.loss))
         chunk = max(1, _CHUNK_ROWS // self._size)
         while (left := end - (position[0] * self._steps + position[1])) > 0:
             is_finite = descend(

@@ -86,6 +86,8 @@ class Block:
     orders: Indices
     epochs: EpochNumbers
     steps: StepNumbers
+    rates: Array
+    """The learning rates of the epochs: E × 1, or × the steps of each."""
     validation: Array | None
     finished: int
     """Epochs whose steps have all been taken."""
@@ -94,16 +96,16 @@ class Block:
 
     def finite_epochs(self, largest: float) -> int:
         """How many come before the first with a number that is not below the largest."""
-        found, finished = self.epochs, self.finished
+        finished, numbers = self.finished, (self.epochs.theta, self.epochs.loss, self.epochs.gradient_norm)
+        watched = [each[:finished] for each in (*numbers, self.validation) if each is not None]
+        if all(max(each.max(initial=0), -each.min(initial=0)) < largest for each in watched):
+            return finished  # without an array as large as these: nearly always
         with np.errstate(invalid="ignore"):
-            finite = np.abs(found.theta[:finished]).max(axis=1) < largest
-            for numbers in (found.loss, found.gradient_norm, self.validation):
-                if numbers is not None:
-                    finite &= np.abs(numbers[:finished]) < largest
-        return finished if finite.all() else int(finite.argmin())
+            finite = [(np.abs(each.reshape(finished, -1)) < largest).all(axis=1) for each in watched]
+        return int(np.all(finite, axis=0).argmin())
 
 
-def epoch_table(block: Block, design: Design, first: int, learning_rates: Array, seconds: float) -> EpochTable:
+def epoch_table(block: Block, design: Design, first: int, seconds: float) -> EpochTable:
     """The records of a block that begins with an epoch; `seconds` are those of one."""
     found, epochs = block.epochs, len(block.epochs.loss)
     mean_weights, mean_bias = design.gradients(found.gradient_mean)
@@ -122,7 +124,7 @@ def epoch_table(block: Block, design: Design, first: int, learning_rates: Array,
         gradient_norm=found.gradient_norm,
         weights=weights,
         bias=bias,
-        learning_rate=learning_rates,
+        learning_rate=block.rates[:, 0],
         seconds=np.full(epochs, seconds),
     )
     kept = len(block.steps.loss)

@@ -1,10 +1,13 @@
 """The rows as what learns sees them: what is frozen is taken off, and the parameters that learn are one vector."""
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from slope.data import Array, Indices
 from slope.engines.descent_rules import LOSSES, Objective
@@ -83,6 +86,13 @@ class Design:
             is_triangular=self.rows > 0 and "weights" not in spec.frozen,
             adds_bias=self.adds_bias,
         )
+
+    @cached_property
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """x and the targets for autograd, in the same memory, which nothing writes to."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch knows no tensors that are read only
+            return torch.from_numpy(self.x), torch.from_numpy(self.targets)
 
     @cached_property
     def largest(self) -> tuple[Array, float]:

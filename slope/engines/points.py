@@ -1,6 +1,5 @@
 """Losses and gradients at many points by one call of autograd: its word on what compiled code has found."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
@@ -84,17 +83,12 @@ def _residuals(design: Design, points: Tensor, batches: Indices | None) -> Tenso
     """M × the rows of a batch."""
     weights = points[:, : design.x.shape[1]]
     if batches is None:
-        residuals = weights @ _tensor(design.x).T - _tensor(design.targets)
+        x, targets = design.tensors
+        residuals = weights @ x.T - targets
     else:
-        residuals = (_tensor(design.x[batches]) @ weights[..., None])[..., 0] - _tensor(design.targets[batches])
+        x, targets = torch.from_numpy(design.x[batches]), torch.from_numpy(design.targets[batches])
+        residuals = (x @ weights[..., None])[..., 0] - targets
     return residuals + points[:, -1:] if design.adds_bias else residuals
-
-
-def _tensor(values: Array) -> Tensor:
-    """The same memory, which nothing writes to."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch knows no tensors that are read only
-        return torch.from_numpy(values)
 
 
 def _row_losses(design: Design, residuals: Tensor, own: Own) -> Tensor:

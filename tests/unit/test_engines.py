@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
 from slope.engines.descent import Descent
+from slope.engines.kernel_columns import EpochNumbers
 from slope.engines.kernels import composition, descent
 from slope.engines.plan import candidates
 from slope.engines.points import GradientsDiffer
@@ -468,8 +469,9 @@ def test_a_gradient_that_autograd_does_not_find_ends_the_run(
 ) -> None:
     take = Descent._descend
 
-    def take_wrongly(self: Descent, orders: Any, position: Any, end: int, epochs: Any, *others: Any) -> bool:
-        is_finite = take(self, orders, position, end, epochs, *others)
+    def take_wrongly(self: Descent, *given: Any) -> bool:
+        is_finite = take(self, *given)
+        [epochs] = (each for each in given if isinstance(each, EpochNumbers))
         epochs.fresh[:, 0] *= 1 + 1e-6
         epochs.gradient_mean[:, 0] *= 1 + 1e-6
         return is_finite
