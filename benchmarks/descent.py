@@ -9,7 +9,7 @@ from sklearn.linear_model import SGDRegressor
 
 from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, load_everything, rows, spec_of, trained
-from slope.data import Array
+from slope.arrays import Array
 
 _ROWS, _RATE = 1_000_000, 1e-4
 _WABBIT_ROWS = 100_000

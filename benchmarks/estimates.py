@@ -13,7 +13,8 @@ from time import perf_counter
 import torch
 
 from benchmarks.problems import load_everything, rows, spec_of
-from slope.data import Array, prepare
+from slope.arrays import Array
+from slope.data import prepare
 from slope.engines import groups
 from slope.engines.build import build
 from slope.engines.costs import Ended, learn

@@ -29,7 +29,7 @@ from service.store import schema
 from service.store.database import Database
 from service.store.tables import Job
 from slope.answers.path import Path
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec import JobRequest
 from slope.tabular.isolated import Sent
 from slope.tabular.reading import Reading

@@ -10,7 +10,7 @@ import torch
 from benchmarks import jax_rivals
 from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, load_everything, rows, spec_of, trained
-from slope.data import Array
+from slope.arrays import Array
 
 _ROWS, _EPOCHS, _RATE = 1_000_000, 1000, 0.01
 _RIVAL_EPOCHS = 50

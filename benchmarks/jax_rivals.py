@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, rows
-from slope.data import Array
+from slope.arrays import Array
 from slope.engines.reduction import Reduction
 
 try:

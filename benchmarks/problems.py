@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from slope.data import Array, prepare
+from slope.arrays import Array
+from slope.data import prepare
 from slope.engines.build import build
 from slope.records import EpochRecord
 from slope.spec import TrainingSpec

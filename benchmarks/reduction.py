@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, rows
-from slope.data import Array
+from slope.arrays import Array
 from slope.engines.reduction import Reduction
 
 

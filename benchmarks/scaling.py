@@ -9,7 +9,8 @@ import numpy as np
 from benchmarks import jax_rivals
 from benchmarks.one_pass import INTELEX, intelex_fit
 from benchmarks.problems import FEATURES, load_everything, rows, spec_of
-from slope.data import Array, prepare
+from slope.arrays import Array
+from slope.data import prepare
 from slope.engines.build import build, build_reduced
 from slope.engines.fused import Fused
 from slope.engines.groups import WIDEST

@@ -8,7 +8,8 @@ import torch
 from benchmarks import jax_rivals
 from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, load_everything, rows, spec_of
-from slope.data import Array, prepare
+from slope.arrays import Array
+from slope.data import prepare
 from slope.engines.build import build
 from slope.records import EpochTable
 from slope.spec import TrainingSpec

@@ -23,8 +23,8 @@ from benchmarks.problems import FEATURES, agreement, rows
 from benchmarks.servers import Servers
 from service.store.bulk import as_tuples
 from service.store.database import Database
+from slope.arrays import Array
 from slope.columns import EpochColumns
-from slope.data import Array
 
 _ROWS, _STARTS, _REPEATS = 500_000, 3, 5
 _BY_ROWS = {"epochs": 200, "learning_rate": 1e-4}

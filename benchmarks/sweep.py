@@ -22,8 +22,9 @@ from service.store.bulk import as_tuples
 from service.store.claims import claim_group
 from service.store.database import Database
 from service.store.job_lists import Filters, select_jobs
+from slope.arrays import Array
 from slope.columns import EpochColumns, join_columns
-from slope.data import Array, prepare
+from slope.data import prepare
 from slope.engines.fused import Fused
 from slope.spec import SweepRequest, TrainingSpec
 from worker.attempt import run_attempt

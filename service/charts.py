@@ -16,11 +16,12 @@ from service.statistics.training_rows import TrainingRows
 from service.storage import Storage
 from service.store.database import Database
 from service.store.tables import Job
+from slope.arrays import Array, Indices
 from slope.charts import bowls, curves, fits
 from slope.charts.chart import Chart, Colour, Line, Point
 from slope.charts.curves import MOST_WEIGHTS, Scale, points_of
 from slope.columns import EpochColumns
-from slope.data import Array, Indices, Scaler
+from slope.scaling import Scaler
 from slope.trained import TrainedModel
 
 MOST_DOTS = 1000

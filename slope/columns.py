@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from slope.data import Array, Indices
+from slope.arrays import Array, Indices
 
 Table = TypeVar("Table", bound="Columns")
 

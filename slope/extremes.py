@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slope.arrays import Array, Indices
 from slope.columns import EpochColumns
-from slope.data import Array, Indices
 
 Extremes = NDArray[np.void]
 """Of some epochs each: the first, the last, the first with the least and with the greatest number, and those two."""

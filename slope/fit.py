@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.tabular.summary import Moments
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slope.data import Array, Indices
+from slope.arrays import Array, Indices
 from slope.engines.rounds import Round
 from slope.health import GROWING_EPOCHS, STILL, STILL_EPOCHS, VANISHED, Course, Finding, Health, runs
 

@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from slope.arrays import Array, Indices
 from slope.columns import EpochColumns
-from slope.data import Array, Indices
 from slope.records import EpochTable
 from slope.spec import TrainingSpec
 

@@ -7,8 +7,9 @@ from time import perf_counter
 import numpy as np
 
 from slope.analysis import Curvature, choose_rate, curvature_of, curvature_of_reduced, settle_rate
+from slope.arrays import Array
 from slope.columns import EpochColumns, join_columns
-from slope.data import Array, Scaler, TrainingData, prepare, training_rows, unread_data
+from slope.data import TrainingData, prepare, unread_data
 from slope.engines.build import build
 from slope.engines.folds import fold_reductions
 from slope.engines.fused import Fused
@@ -17,7 +18,9 @@ from slope.engines.plan import plan
 from slope.engines.reduced import Reductions
 from slope.model import Parameters
 from slope.records import Diverged, EpochRecord, joined_epochs
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
+from slope.splits import training_rows
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from slope.analysis import settle_rate
-from slope.data import Array, TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
+from slope.arrays import Array
+from slope.data import TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
 from slope.model import LinearModel, Parameters, torch_dtype
 from slope.optimizers import build_optimizer, build_scheduler
 from slope.recorder import EpochRecorder

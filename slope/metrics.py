@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from slope.answers.metrics import Metrics
-from slope.data import Array
+from slope.arrays import Array
 from slope.reduced_rows import ReducedRows
 
 WITHOUT_ROWS = "Mean absolute errors need the rows; this job trained on what stands for them."

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slope.data import Scaler
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 from slope.spec.data import Matrix
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
+from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns, join_columns
-from slope.data import Array, Indices
 from slope.model import Parameters
 
 

@@ -6,7 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slope.data import Array, Scaler, centre_of_targets
+from slope.arrays import Array
+from slope.scaling import Scaler, centre_of_targets
 from slope.spec import TrainingSpec
 
 _CONSTANT = 1e-14
@@ -66,7 +67,7 @@ class ReducedRows:
         return mean, deviation if deviation > _CONSTANT * abs(mean) else 0.0
 
     def scaler(self, lowest: Array, highest: Array, spec: TrainingSpec) -> Scaler:
-        """As slope.data.fit_scaler fits it to the rows, but for rounding. The extremes of the features are D each."""
+        """As `fit_scaler` fits it to the rows, but for rounding. The extremes of the features are D each."""
         means = self.means if spec.fit_bias else np.zeros_like(lowest)
         deviations = np.where(lowest < highest, self.deviations, 1.0)
         return Scaler(means, deviations, centre_of_targets(*self.target_moments, spec))

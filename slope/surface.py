@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec import TrainingSpec
 
 POINTS = 41

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from slope.data import Array, Scaler
+from slope.arrays import Array
+from slope.scaling import Scaler
 
 
 @dataclass(frozen=True)

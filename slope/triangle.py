@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slope.data import Array
+from slope.arrays import Array
 
 MOST_COLUMNS = 128
 """Of a dataset that has a triangle, by default: 133 kB."""

@@ -14,7 +14,8 @@ from service.store.group_leases import GroupLease
 from service.store.tables import Job
 from slope.analysis import Curvature, few_rows
 from slope.answers.metrics import CrossValidation
-from slope.data import Indices, TrainingData, prepare, unread_data
+from slope.arrays import Indices
+from slope.data import TrainingData, prepare, unread_data
 from slope.engines.fused import Fused
 from slope.engines.groups import snapshot_interval
 from slope.engines.partitioned import ReducedPartition

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from service.store.events import Ending, JobChange, LeasedJob, Wish
 from service.store.group_leases import GroupLease
+from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
-from slope.data import Array, Indices
 from slope.engines.rounds import Round
 from slope.health import Finding
 from worker.flush import Flush, Owned, Writer, count_endings

@@ -29,7 +29,8 @@ from slope.analysis import (
     warnings_for,
 )
 from slope.answers.metrics import CrossValidation, JobMetrics
-from slope.data import Array, Scaler, TrainingData, initial_parameters
+from slope.arrays import Array
+from slope.data import TrainingData, initial_parameters
 from slope.engines.reduced import Reductions
 from slope.engines.reduction import Reduction
 from slope.health import Finding
@@ -41,6 +42,7 @@ from slope.metrics import (
 )
 from slope.model import Parameters, predict_singly
 from slope.reduced_rows import ReducedRows
+from slope.scaling import Scaler
 from slope.spec import SGD, TrainingSpec
 from slope.spec.data import as_matrix
 from slope.spec.job import device_for

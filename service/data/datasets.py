@@ -15,9 +15,9 @@ from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database
 from service.store.tables import Dataset
-from slope.data import sample_rows
 from slope.spec.data import StoredDataset
 from slope.spec.faults import Fault
+from slope.splits import sample_rows
 
 
 def get_dataset(session: Session, dataset_id: UUID) -> Dataset:

@@ -23,7 +23,7 @@ from service.storage import Storage
 from service.store import datasets, usage
 from service.store.database import Database, before_commit, now, owner_of
 from service.store.tables import Dataset
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec.data import DEFAULT_TARGET, default_features
 from slope.tabular.summary import Summary, summarize
 

@@ -22,7 +22,7 @@ from service.store.datasets import Removed
 from service.store.holds import are_objects_held
 from service.store.tables import Dataset, Job
 from slope.analysis import analysis_seconds
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec import InlineData
 from slope.spec.data import Matrix, Vector
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from service.data import numbers
 from service.storage import Storage
 from service.store.tables import Job
-from slope.data import Scaler, TrainingData, unread_data
+from slope.data import TrainingData, unread_data
+from slope.scaling import Scaler
 
 if TYPE_CHECKING:
     from slope.engines.partitioned import PartitionedData

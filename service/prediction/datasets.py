@@ -16,7 +16,7 @@ from service.prediction import trained_models
 from service.storage import Storage
 from service.store.database import Database
 from service.store.tables import Dataset, Job
-from slope.data import Array
+from slope.arrays import Array
 from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.data import StoredDataset

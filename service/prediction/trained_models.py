@@ -10,7 +10,9 @@ from service.jobs import jobs
 from service.records import replay
 from service.storage import Storage
 from service.store.tables import Job
-from slope.data import Array, Scaler, initial_parameters
+from slope.arrays import Array
+from slope.data import initial_parameters
+from slope.scaling import Scaler
 from slope.spec import Fault
 from slope.spec.data import default_features
 from slope.spec.part import infinite_from

@@ -15,7 +15,8 @@ from service.storage import Storage
 from service.store import jobs
 from service.store.database import Database
 from service.store.tables import Job
-from slope.data import Scaler, steps_per_epoch
+from slope.data import steps_per_epoch
+from slope.scaling import Scaler
 from slope.spec import Fault, JobRequest, TrainingSpec, invalid
 from slope.spec.data import default_features
 from slope.spec.job import InitialFrom

@@ -15,8 +15,9 @@ from service.records import replay
 from service.storage import Storage
 from service.store import records
 from service.store.tables import Job, Step
+from slope.arrays import Indices
 from slope.columns import EpochColumns, StepColumns
-from slope.data import Indices, RowsOfSteps
+from slope.data import RowsOfSteps
 
 if TYPE_CHECKING:
     from slope.records import StepRecord

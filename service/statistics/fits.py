@@ -16,7 +16,7 @@ from service.store.database import Database
 from service.store.tables import Job
 from slope.answers.path import Path, Penalty
 from slope.answers.statistics import Influence, Measure, Statistics
-from slope.data import Scaler
+from slope.scaling import Scaler
 from slope.spec import Fault
 from slope.spec.names import no_such
 from slope.statistics.covariance import CLUSTER, NONROBUST, Covariance

@@ -18,7 +18,9 @@ from service.store import jobs, records
 from service.store.database import Database
 from service.store.tables import Job
 from slope.answers.surface import LossGrid, Surface
-from slope.data import Array, Scaler, even_weights
+from slope.arrays import Array
+from slope.data import even_weights
+from slope.scaling import Scaler
 from slope.spec import Fault
 from slope.spec.names import no_such
 from slope.statistics.factor import MOST_WORK

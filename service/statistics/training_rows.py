@@ -17,9 +17,10 @@ from service.errors import JobNotFinished, JobNotFound
 from service.storage import Storage
 from service.store import datasets, jobs
 from service.store.tables import Dataset, Job
-from slope.data import Array, Indices, split_rows
+from slope.arrays import Array, Indices
 from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
+from slope.splits import split_rows
 
 
 class Part(NamedTuple):

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from service.store import bulk_reading
 from service.store.tables import EpochExtremes
 from service.store.tables.base import Identifier
+from slope.arrays import Array, Indices
 from slope.columns import EpochColumns
-from slope.data import Array, Indices
 from slope.extremes import (
     EXTREMES,
     EpochNumber,

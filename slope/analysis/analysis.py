@@ -17,7 +17,8 @@ from slope.analysis.least_squares import (
 )
 from slope.analysis.notes import notes_on
 from slope.answers.analysis import Analysis, Exact, Reached, RSquaredKind
-from slope.data import Array, TrainingData, initial_parameters
+from slope.arrays import Array
+from slope.data import TrainingData, initial_parameters
 from slope.spec import TrainingSpec
 
 _OF_ALL, _OF_NUMBER, _OF_REDUCTION, _OF_TRIANGLE = 5e-4, 100e-9, 0.5e-9, 2e-9

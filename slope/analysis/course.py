@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from slope.data import Array
+from slope.arrays import Array
 
 NEAR = 0.01
 """Within this many standard errors a coefficient is as good as exact: no rows could tell the difference."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec import TrainingSpec
 
 Learned = tuple[Array, float | None]

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from slope.analysis.least_squares import Reduced, powers_of_two, stable_rate
 from slope.answers.analysis import Analysis
-from slope.data import COARSE, Array, batch_rows, coarseness, float32_spacing
+from slope.arrays import Array
+from slope.data import batch_rows
+from slope.scaling import COARSE, coarseness, float32_spacing
 from slope.spec import SGD, Constant, TrainingSpec
 from slope.spec.names import listed
 

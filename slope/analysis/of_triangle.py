@@ -18,8 +18,10 @@ from slope.analysis.least_squares import (
 from slope.analysis.notes import notes_on
 from slope.analysis.shortfall import Ending
 from slope.answers.analysis import Analysis, Exact, Reached
-from slope.data import Array, Scaler, initial_parameters
+from slope.arrays import Array
+from slope.data import initial_parameters
 from slope.reduced_rows import ReducedColumns, ReducedRows
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 
 _CONSTANT = 1e-24

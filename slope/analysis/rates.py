@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slope.data import Array, Scaler, TrainingData, initial_parameters, steps_per_epoch
+from slope.arrays import Array
+from slope.data import TrainingData, initial_parameters, steps_per_epoch
 from slope.reduced_rows import ReducedRows
+from slope.scaling import Scaler
 from slope.spec import LBFGS, SGD, Adagrad, AdamW, TrainingSpec
 
 WIDEST_SPECTRUM = 1500

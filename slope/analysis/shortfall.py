@@ -12,8 +12,10 @@ from slope.analysis.course import epochs_until_near
 from slope.analysis.least_squares import Learned, Reduced, problem_of_triangle, reduce
 from slope.analysis.notes import moves_evenly, stable_limit
 from slope.answers.analysis import Analysis, Distance
-from slope.data import Array, Scaler, TrainingData, batch_rows, initial_parameters
+from slope.arrays import Array
+from slope.data import TrainingData, batch_rows, initial_parameters
 from slope.reduced_rows import ReducedRows
+from slope.scaling import Scaler
 from slope.spec import LBFGS, SGD, AdamW, TrainingSpec
 
 FAR = 1.0

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 from slope.answers.surface import LossGrid, Surface
+from slope.arrays import Array
 from slope.charts.chart import Axis, Cell, Chart, Dots, Extent, Line, Point, roomy
-from slope.data import Array
 
 _LEVELS = 9
 _AROUND = 128

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from slope.arrays import Array, Indices
 from slope.charts.chart import Axis, Chart, Colour, Line, Point
-from slope.data import Array, Indices
 
 Scale = Literal["log", "linear"]
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from slope.arrays import Array
 from slope.charts.chart import Axis, Chart, Dots, Line, Point, roomy
 from slope.charts.curves import EXACT
-from slope.data import Array
 
 _ROOM = 0.04
 """Beside the rows, at each side."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.engines import loading
 from slope.engines.compiled import Compiled
 from slope.engines.descent_records import Block

@@ -12,8 +12,9 @@ from statistics import median
 from typing import NamedTuple
 
 from slope.answers.plan import Plan
-from slope.data import batch_rows, steps_per_epoch, training_rows
+from slope.data import batch_rows, steps_per_epoch
 from slope.spec import LBFGS, SGD, Adam, AdamW, Constant, Step, TrainingSpec
+from slope.splits import training_rows
 
 LITTLE_NUMBERS = 100_000
 """This many are read in about a millisecond."""

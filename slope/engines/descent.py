@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from slope.data import Array, Indices, batch_rows, epoch_order, steps_per_epoch
+from slope.arrays import Array, Indices
+from slope.data import batch_rows, epoch_order, steps_per_epoch
 from slope.engines import loading, points
 from slope.engines.descent_records import Block, State, epoch_table, step_columns
 from slope.engines.descent_rules import Limits, Update

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
-from slope.data import Array, Indices
 from slope.engines.descent_rules import BUFFERS
 from slope.engines.design import Design
 from slope.engines.kernel_columns import EpochNumbers, StepNumbers

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slope.data import Array, Indices
+from slope.arrays import Array, Indices
 from slope.engines.descent_rules import LOSSES, Objective
 from slope.engines.reduction import Reduction
 from slope.model import Parameters

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from slope.data import Array, Indices
+from slope.arrays import Array, Indices
 from slope.model import Parameters
 from slope.spec import TrainingSpec
 

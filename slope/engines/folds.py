@@ -6,11 +6,12 @@ from typing import Self
 
 import numpy as np
 
-from slope.data import Array, Indices, divide_rows
+from slope.arrays import Array, Indices
 from slope.engines.partitioned import ReducedPartition
 from slope.engines.reduced import Reductions
 from slope.engines.reduction import Reduction
 from slope.spec import TrainingSpec
+from slope.splits import divide_rows
 
 _WORTHWHILE = 4
 """Times as many rows as the triangles of all parts together have."""

@@ -13,7 +13,8 @@ from time import perf_counter
 
 import numpy as np
 
-from slope.data import Array, Indices, TrainingData, initial_parameters
+from slope.arrays import Array, Indices
+from slope.data import TrainingData, initial_parameters
 from slope.engines import groups, points
 from slope.engines.descent_rules import BUFFERS
 from slope.engines.design import Design

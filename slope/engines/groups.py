@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
-from slope.data import batch_rows, training_rows
+from slope.data import batch_rows
 from slope.engines.lane_rules import LANES
 from slope.engines.plan import REPLAYED_SECONDS
 from slope.spec import LBFGS, TrainingSpec
+from slope.splits import training_rows
 
 WIDEST = 1024
 """Most models in a group: what one worker takes in one claim and writes in one transaction."""

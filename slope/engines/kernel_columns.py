@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 
 
 def in_one_piece(*shapes: tuple[int, ...]) -> list[Array]:

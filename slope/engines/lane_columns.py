@@ -4,7 +4,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.engines.descent_rules import BUFFERS, Objective
 from slope.engines.kernel_columns import in_one_piece
 from slope.engines.lane_rules import LANES

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.engines.descent_rules import Update
 from slope.spec import SGD, Adagrad, Adam, AdamW, RMSprop, TrainingSpec
 

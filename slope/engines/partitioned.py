@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
-from slope.data import Array, NoRowCounts, divide_rows
+from slope.arrays import Array
+from slope.data import NoRowCounts
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Batch, Reduction
 from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
+from slope.splits import divide_rows
 
 Batches = Callable[[range], Iterable[Batch]]
 """Reads these rows of the data in their order, some at a time."""

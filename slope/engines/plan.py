@@ -6,11 +6,12 @@ from math import inf
 from typing import Any
 
 from slope.answers.plan import EngineOption, Plan
-from slope.data import steps_per_epoch, training_rows
+from slope.data import steps_per_epoch
 from slope.engines.costs import COSTS, Cost, Work
 from slope.engines.obstacles import obstacles
 from slope.spec import TrainingSpec
 from slope.spec.training import FORMER_ENGINES
+from slope.splits import training_rows
 
 Experience = Mapping[str, float]
 """How much longer than reckoned jobs of an engine took; 1 where there is no experience. Which engine is taken does not

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slope.data import Array, Indices
+from slope.arrays import Array, Indices
 from slope.engines.design import Design
 from slope.spec import TrainingSpec
 

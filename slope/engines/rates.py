@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec import Cosine, Exponential, InverseScaling, Step, TrainingSpec
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from slope.data import Scaler, TrainingData, initial_parameters
+from slope.data import TrainingData, initial_parameters
 from slope.engines.descent import Descent
 from slope.engines.design import Design
 from slope.engines.reduction import Reduction
 from slope.model import Parameters
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 
 Pause = Callable[[], None]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slope.data import Scaler, initial_parameters
+from slope.data import initial_parameters
 from slope.engines.reach import in_double, largest_loss, largest_number
 from slope.engines.reduced import Pause, Reductions
 from slope.engines.reduction import Reduction
@@ -15,6 +15,7 @@ from slope.loop import Loop
 from slope.model import LinearModel, Parameters
 from slope.optimizers import build_optimizer
 from slope.recorder import EpochRecorder
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 
 

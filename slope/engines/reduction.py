@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.reduced_rows import ReducedRows
 
 CHUNK_ROWS = 2**15

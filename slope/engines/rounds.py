@@ -6,8 +6,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
-from slope.data import Array, Indices
 from slope.engines.lane_columns import MemberEpochs, MemberSteps
 from slope.engines.walks import Ground
 

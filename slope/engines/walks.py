@@ -7,7 +7,8 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from slope.data import Array, Indices, batch_rows, epoch_order, steps_per_epoch
+from slope.arrays import Array, Indices
+from slope.data import batch_rows, epoch_order, steps_per_epoch
 from slope.engines import points
 from slope.engines.descent_rules import Limits, Objective, Update
 from slope.engines.design import Design

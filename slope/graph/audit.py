@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slope.data import Array, Indices, TrainingData
+from slope.arrays import Array, Indices
+from slope.data import TrainingData
 from slope.graph.step import Batch, after_update, batch_of, bears_out, leave_gradient
 from slope.model import LinearModel, Parameters, torch_dtype
 from slope.records import StepRecord

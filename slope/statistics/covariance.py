@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.statistics.distributions import Reference
 from slope.statistics.solution import BeyondRange, Solution
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 
 _SHARE = 1e-8
 """A column has a part in a dependence where its share is more than this of the largest."""

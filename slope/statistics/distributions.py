@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 
 
 @dataclass(frozen=True)

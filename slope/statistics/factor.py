@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slope.analysis.least_squares import powers_of_two
-from slope.data import Array
+from slope.arrays import Array
 
 Long = NDArray[np.longdouble]
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slope.data import Array, Indices, fold_of_rows
+from slope.arrays import Array, Indices
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
+from slope.splits import fold_of_rows
 from slope.statistics.passes import TrianglePass, columns_as_given
 from slope.statistics.shrinkage import Centred, Strength
 

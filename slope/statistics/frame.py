@@ -5,7 +5,9 @@ from typing import Self
 
 import numpy as np
 
-from slope.data import Array, Scaler, initial_parameters
+from slope.arrays import Array
+from slope.data import initial_parameters
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 
 BIAS = "bias"

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from slope.answers.statistics import Influence, InfluentialRow, Measure
-from slope.data import Array, Indices
+from slope.arrays import Array, Indices
 from slope.spec.names import listed
 from slope.statistics.notes import reason_for_no_p_values
 from slope.statistics.solution import Solution

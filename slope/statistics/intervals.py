@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.statistics.distributions import Reference
 from slope.statistics.solution import TELLING, Solution
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from slope.data import Array, Indices
+from slope.arrays import Array, Indices
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.statistics.solution import Solution
 from slope.statistics.weighting import Weighting, log_sum

@@ -8,7 +8,7 @@ from dataclasses import fields
 import numpy as np
 
 from slope.answers.path import Path, PathPoint, Penalty
-from slope.data import Array
+from slope.arrays import Array
 from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
 from slope.statistics.folds import validate

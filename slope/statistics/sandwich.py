@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slope.data import Array, Indices
+from slope.arrays import Array, Indices
 from slope.statistics.influence import ALONE
 from slope.statistics.solution import Solution
 

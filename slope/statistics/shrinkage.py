@@ -8,8 +8,10 @@ from typing import Self
 import numpy as np
 
 from slope.answers.path import Penalty
-from slope.data import Array, Scaler, initial_parameters
+from slope.arrays import Array
+from slope.data import initial_parameters
 from slope.reduced_rows import ReducedColumns, ReducedRows
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 from slope.statistics.solution import BeyondRange
 

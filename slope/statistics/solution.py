@@ -7,8 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from slope.analysis.least_squares import Problem, minimum, reduce
-from slope.data import Array, even_weights, fit_scaler
+from slope.arrays import Array
+from slope.data import even_weights
 from slope.reduced_rows import ReducedColumns
+from slope.scaling import fit_scaler
 from slope.spec import TrainingSpec
 from slope.statistics.dependence import Spectrum
 from slope.statistics.factor import Factor

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from slope.answers.statistics import Coefficient, FTest, Statistics
-from slope.data import Array
+from slope.arrays import Array
 from slope.statistics.covariance import NONROBUST, Covariance
 from slope.statistics.dependence import inflations
 from slope.statistics.distributions import f_tail

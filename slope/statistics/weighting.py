@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from slope.data import Array
+from slope.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.tabular.faults import BadTable, WordFound
 from slope.tabular.plain import plain_column
 from slope.tabular.source import type_of

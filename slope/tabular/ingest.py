@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from slope.answers.datasets import Kind
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec.names import listed
 from slope.tabular.cells import EXACT, INEXACT
 from slope.tabular.columnar import Arrow, Parquet

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from slope.answers.datasets import Kind
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec.names import no_such
 from slope.tabular.cells import as_numbers, as_words, indicators
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slope.data import Array
+from slope.arrays import Array
 
 if TYPE_CHECKING:
     from pyarrow import NativeFile

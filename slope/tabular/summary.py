@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slope.answers.datasets import Kind
-from slope.data import Array
+from slope.arrays import Array
 from slope.triangle import Triangle
 
 _ALL = slice(None)

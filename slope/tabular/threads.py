@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
-from slope.data import Array
+from slope.arrays import Array
 
 Part = Sequence[Array]
 Span = TypeVar("Span")

@@ -21,8 +21,8 @@ from service.settings import Settings
 from service.statistics.fits import Fits
 from service.storage import storage_at
 from service.store.database import Database
+from slope.arrays import Array
 from slope.calling_off import called_off_when
-from slope.data import Array
 from slope.statistics.shrinkage import Centred
 from worker.process import Process
 from worker.tasks import take_work

@@ -28,7 +28,7 @@ from service.data.new_datasets import NewDataset
 from service.prediction import datasets as predicted_datasets
 from service.prediction.datasets import DatasetToPredict, Scoring
 from service.store.database import Database
-from slope.data import Array
+from slope.arrays import Array
 from slope.tabular.stored import encode
 from slope.tabular.summary import summarize
 from slope.trained import TrainedModel

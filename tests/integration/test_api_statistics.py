@@ -18,7 +18,7 @@ from workbench import LECTURE, problem_of, submit
 from service.errors import OutOfRange
 from service.statistics.solutions import translated_fit_errors
 from service.store.database import Database
-from slope.data import Array
+from slope.arrays import Array
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]

@@ -13,9 +13,9 @@ from workbench import claim, jobs_of, read, submit, submit_sweep
 import slope.engines.costs
 import worker.cross_validation
 from service.store.database import Database
-from slope.data import divide_rows, fold_of_rows
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
+from slope.splits import divide_rows, fold_of_rows
 from worker.attempt import run_attempt
 from worker.cross_validation import cross_validate_job
 from worker.heartbeat import Heartbeat

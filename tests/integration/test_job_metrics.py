@@ -12,8 +12,8 @@ from workbench import claim, claim_group_of, jobs_of, request, submit_sweep
 
 import slope.engines.costs
 from service.store.database import Database
-from slope.data import divide_rows
 from slope.spec import TrainingSpec
+from slope.splits import divide_rows
 from worker.attempt import run_attempt
 from worker.process import Process
 

@@ -21,7 +21,7 @@ from service.store import passes
 from service.store.database import Database
 from service.store.leases import Claimant
 from service.upkeep import lost_jobs
-from slope.data import Array
+from slope.arrays import Array
 from worker.process import Process
 from worker.tasks import take_work
 

@@ -18,7 +18,8 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 
 from slope.analysis import Analysis, analyse, analysis_seconds, loss_of, r_squared, reached, warnings_for
-from slope.data import Array, TrainingData, prepare
+from slope.arrays import Array
+from slope.data import TrainingData, prepare
 from slope.loop import train_epochs
 from slope.spec import TrainingSpec
 

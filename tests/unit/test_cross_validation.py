@@ -8,8 +8,10 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
 from slope.answers.metrics import CrossValidation
-from slope.data import Array, fit_scaler, fold_of_rows
+from slope.arrays import Array
+from slope.scaling import fit_scaler
 from slope.spec import TrainingSpec
+from slope.splits import fold_of_rows
 from slope.statistics import cross_validation
 from slope.statistics.cross_validation import cross_validate
 from slope.statistics.folds import FoldsPass, folds_of

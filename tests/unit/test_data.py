@@ -8,18 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from slope.data import (
-    RowsOfSteps,
-    Scaler,
-    epoch_order,
-    fit_scaler,
-    initial_parameters,
-    prepare,
-    sample_rows,
-    split_rows,
-    steps_per_epoch,
-)
+from slope.data import RowsOfSteps, epoch_order, initial_parameters, prepare, steps_per_epoch
+from slope.scaling import Scaler, fit_scaler
 from slope.spec import TrainingSpec
+from slope.splits import sample_rows, split_rows
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.integers(1, 200)

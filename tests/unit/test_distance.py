@@ -8,7 +8,8 @@ import pytest
 
 from slope.analysis import Distance, Ending, analyse, few_rows, measure_distance, reached, settle_rate, shortfall
 from slope.analysis.course import NEAR, epochs_until_near
-from slope.data import Array, TrainingData, prepare
+from slope.arrays import Array
+from slope.data import TrainingData, prepare
 from slope.engines.build import build
 from slope.engines.reduction import Reduction
 from slope.model import Parameters

@@ -16,13 +16,14 @@ from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
-from slope.data import Scaler, prepare
+from slope.data import prepare
 from slope.export.json_document import to_json
 from slope.export.onnx_file import to_onnx
 from slope.export.safetensors_file import to_safetensors
 from slope.export.skops_file import to_skops
 from slope.loop import Training
 from slope.model import predict_singly
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 from slope.trained import TrainedModel
 

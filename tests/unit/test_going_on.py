@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slope.data import Array, TrainingData, prepare
+from slope.arrays import Array
+from slope.data import TrainingData, prepare
 from slope.engines.build import build
 from slope.engines.fused import Fused
 from slope.engines.fused_member import FusedMember

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from slope.data import divide_rows, prepare, training_rows
+from slope.data import prepare
 from slope.engines.groups import groups_of
 from slope.engines.partitioned import PartitionedData
 from slope.loop import Training
 from slope.spec import JobRequest, TrainingSpec, faults_of
+from slope.splits import divide_rows, training_rows
 
 ROWS = 20
 

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from slope.data import divide_rows, prepare, split_rows, training_rows
+from slope.data import prepare
 from slope.engines.partitioned import PartitionedData, ReducedPartition
 from slope.engines.reduction import Reduction
 from slope.metrics import mean_huber_loss, metrics_of_reduced, metrics_of_rows
 from slope.spec import JobRequest, TrainingSpec
+from slope.splits import divide_rows, split_rows, training_rows
 
 RANDOM = np.random.default_rng(8)
 X, Y = RANDOM.normal(size=(60, 3)), RANDOM.normal(size=60) + 40.0

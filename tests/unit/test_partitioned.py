@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slope.data import Array, prepare, split_rows
+from slope.arrays import Array
+from slope.data import prepare
 from slope.engines.partitioned import PartitionedData, ReducedPartition, join_partitions
 from slope.spec import TrainingSpec
+from slope.splits import split_rows
 
 random = np.random.default_rng(3)
 ROWS, FEATURES = 57, 3

@@ -8,9 +8,11 @@ from sklearn.datasets import load_diabetes, load_linnerud
 from sklearn.linear_model import Ridge, enet_path
 
 from slope.answers.path import Path
-from slope.data import Array, fit_scaler, fold_of_rows
+from slope.arrays import Array
 from slope.reduced_rows import ReducedColumns
+from slope.scaling import fit_scaler
 from slope.spec import TrainingSpec
+from slope.splits import fold_of_rows
 from slope.statistics.folds import FoldsPass, folds_of
 from slope.statistics.passes import TrianglePass, columns_of
 from slope.statistics.path import path_as_csv, trace

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slope.analysis.notes import Spread, precision_warnings, spreads_of
-from slope.data import COARSE, TrainingData, initial_parameters, prepare
+from slope.data import TrainingData, initial_parameters, prepare
 from slope.engines.build import build
 from slope.engines.fused import Fused
 from slope.engines.partitioned import PartitionedData
 from slope.engines.reduced import Reduced
 from slope.model import Parameters, predict_singly
+from slope.scaling import COARSE
 from slope.spec import TrainingSpec
 
 Y = 1e9 + np.arange(1.0, 6.0)

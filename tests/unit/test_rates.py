@@ -13,7 +13,8 @@ from slope.analysis import (
     curvature_of_reduced,
     settle_rate,
 )
-from slope.data import Array, prepare
+from slope.arrays import Array
+from slope.data import prepare
 from slope.engines.build import build
 from slope.engines.reduction import Reduction
 from slope.records import Diverged

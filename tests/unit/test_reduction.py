@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.engines.reduction import CHUNK_ROWS, FIRST_ROWS, Reduction
 
 random = np.random.default_rng(7)

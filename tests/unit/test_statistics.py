@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from slope.answers.statistics import Influence, Statistics
-from slope.data import Array
+from slope.arrays import Array
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
 from slope.statistics.covariance import Covariance

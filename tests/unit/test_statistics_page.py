@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec import TrainingSpec
 from slope.statistics.covariance import Covariance
 from slope.statistics.influence import InfluencePass, influence_of

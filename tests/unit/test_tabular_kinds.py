@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as encryption
 import pytest
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.tabular.faults import BadTable
 from slope.tabular.ingest import ingest
 from slope.tabular.isolated import Allowance, Encoding, Sent, ingest_isolated

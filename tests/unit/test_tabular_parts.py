@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from slope.data import Array
+from slope.arrays import Array
 from slope.tabular import comma_separated
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.ingest import ingest

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from slope.data import Scaler
 from slope.model import Parameters, predict_singly
+from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 from slope.trained import TrainedModel
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slope.analysis import Analysis, analyse, analyse_columns, loss_of, reached, reached_by
-from slope.data import Array, prepare
+from slope.arrays import Array
+from slope.data import prepare
 from slope.reduced_rows import ReducedColumns, ReducedRows
 from slope.spec import TrainingSpec
 from slope.triangle import Triangle, Triangulation

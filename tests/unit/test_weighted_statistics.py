@@ -11,8 +11,9 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from test_statistics import NEAR, agrees, near, told
 
-from slope.data import Array, fold_of_rows
+from slope.arrays import Array
 from slope.spec import TrainingSpec
+from slope.splits import fold_of_rows
 from slope.statistics.covariance import Covariance
 from slope.statistics.folds import FoldsPass, folds_of
 from slope.statistics.influence import InfluencePass, influence_of

@@ -11,7 +11,8 @@ from sklearn.linear_model import LinearRegression, SGDRegressor
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from slope.analysis import analyse, settle_rate
-from slope.data import Array, prepare
+from slope.arrays import Array
+from slope.data import prepare
 from slope.engines.build import build
 from slope.engines.fused import Fused
 from slope.engines.partitioned import PartitionedData

@@ -16,7 +16,7 @@ from pydantic import FailFast, Field, TypeAdapter, ValidationError, WrapValidato
 
 from service.api.request_bodies.json_body import Foreign
 from service.errors import InvalidRequest, MalformedRequest
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec import Fault, invalid
 from slope.spec.data import Rows
 from slope.spec.faults import Location, pointer, sentence

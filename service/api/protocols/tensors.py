@@ -16,7 +16,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, ValidatorFunctio
 from service.api.request_bodies.json_body import Foreign
 from service.api.schemas.kserve import Datatype
 from service.errors import InvalidRequest
-from slope.data import Array
+from slope.arrays import Array
 from slope.spec import Fault
 from slope.spec.data import Rows
 from slope.spec.faults import pointer as pointer_to

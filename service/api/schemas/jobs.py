@@ -22,7 +22,7 @@ from slope.answers.jobs import (
     TransitionView,
 )
 from slope.answers.records import ParametersView
-from slope.data import Scaler
+from slope.scaling import Scaler
 
 
 def view_job(job: Job, reason: str | None = None) -> JobView:

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from slope.data import Array
+from slope.arrays import Array
 
 Vector = JSON(none_as_null=True).with_variant(ARRAY(Double, dimensions=1), "postgresql")
 """Doubles: an array on PostgreSQL, JSON on SQLite; plain SQL can read both."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from slope.answers.jobs import ErrorView
 from slope.client.estimator.outcomes import HISTORY, Label, Outcome, Sweep, Table
 from slope.client.problem import JobFailed, Json
-from slope.data import divide_rows
 from slope.spec import TrainingSpec
 from slope.spec.data import default_features
+from slope.splits import divide_rows
 
 if TYPE_CHECKING:
     from slope.in_process import Trained
