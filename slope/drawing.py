@@ -12,6 +12,7 @@ from subprocess import PIPE
 from tempfile import TemporaryFile
 
 from slope.calling_off import is_called_off
+from slope.extras import how_to_add
 
 _SECONDS = 20
 """A drawing of a few hundred nodes takes one."""
@@ -26,7 +27,7 @@ class NotInstalled(ImportError):
     """What draws is not here."""
 
     def __init__(self, tool: str = "Graphviz") -> None:
-        super().__init__(f"Pictures need {tool}: pip install 'slope-regression[pictures]'")
+        super().__init__(f"Pictures need {tool}: {how_to_add('pictures')}")
 
 
 class NotDrawn(RuntimeError):

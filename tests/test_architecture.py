@@ -161,7 +161,7 @@ def test_the_base_install_says_what_a_server_s_command_is_missing() -> None:
     command = "from service.commands.cli import app; app(['serve'])"
     done = run(WITHOUT + command, SERVER.replace(" ", ","))
     assert done.returncode == 2
-    assert "pip install 'slope-regression[server]'" in done.stdout + done.stderr
+    assert "pip install -e '.[server]'" in done.stdout + done.stderr
 
 
 def test_the_client_is_loaded_without_asyncio_and_the_other_when_it_is_asked_for() -> None:

@@ -13,6 +13,7 @@ from service.commands.data_dir import DataDir, use_data_dir
 from service.commands.remote import datasets, jobs, records, training, webhooks
 from service.commands.remote.connection import DEFAULT_URL, Url, answering, fail, need_server
 from slope import __version__
+from slope.extras import how_to_add
 
 app = typer.Typer(help="Train linear regressions as a service.", no_args_is_help=True, pretty_exceptions_enable=False)
 db = typer.Typer(help="The database's schema.", no_args_is_help=True)
@@ -114,7 +115,7 @@ def mcp(
 ) -> None:
     """Serve the service's calls as tools for agents, over MCP on standard input and output."""
     if importlib.util.find_spec("mcp") is None:
-        fail("This command needs the MCP SDK: pip install 'slope-regression[mcp]'")
+        fail(f"This command needs the MCP SDK: {how_to_add('mcp')}")
     from service.commands.agents.server import run_server
 
     with answering(url):

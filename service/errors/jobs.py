@@ -6,6 +6,7 @@ from uuid import UUID
 
 from service.errors.base import ServiceError
 from service.errors.requests import InvalidRequest
+from slope.extras import how_to_add
 
 
 class JobNotFound(ServiceError):
@@ -114,7 +115,7 @@ class ExportNotInstalled(ServiceError):
     title = "This service cannot write that format"
 
     def __init__(self, library: str) -> None:
-        super().__init__(f"It lacks {library}: its operator adds it with pip install 'slope-regression[export]'")
+        super().__init__(f"It lacks {library}: its operator adds it with {how_to_add('export')}")
 
 
 class TooManyNumbers(InvalidRequest):

@@ -2,6 +2,7 @@
 
 from service.errors.base import ServiceError
 from service.errors.requests import InvalidRequest
+from slope.extras import how_to_add
 
 
 class EpochNotFound(ServiceError):
@@ -92,7 +93,7 @@ class PicturesMissing(ServiceError):
     title = "This service cannot draw pictures"
 
     def __init__(self, tool: str, instead: str) -> None:
-        super().__init__(f"It lacks {tool}: pip install 'slope-regression[pictures]'. {instead}")
+        super().__init__(f"It lacks {tool}: its operator adds it with {how_to_add('pictures')}. {instead}")
 
 
 class NotDrawn(ServiceError):

@@ -4,6 +4,7 @@ from typing import Literal
 
 from service.errors.base import ServiceError
 from service.errors.requests import InvalidRequest
+from slope.extras import how_to_add
 
 
 class JobNotFinished(ServiceError):
@@ -48,7 +49,7 @@ class LibraryMissing(ServiceError):
     title = "This service lacks a library for that"
 
     def __init__(self, library: str, extra: str) -> None:
-        super().__init__(f"It lacks {library}: its operator adds it with pip install 'slope-regression[{extra}]'")
+        super().__init__(f"It lacks {library}: its operator adds it with {how_to_add(extra)}")
 
 
 class OutOfRange(InvalidRequest):

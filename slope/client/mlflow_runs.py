@@ -18,6 +18,7 @@ from uuid import UUID
 from slope.answers.jobs import JobView
 from slope.answers.metrics import CrossValidation, Metrics
 from slope.client.problem import Json
+from slope.extras import how_to_add
 from slope.statuses import FINAL
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _LONGEST = 6000
 """Characters of a parameter's value, of which MLflow takes no more."""
 _PASSWORDS = re.compile(r"//[^/\s]*@")
 """What stands before the host of an address."""
-_INSTALL = "pip install 'slope-regression[mlflow]'"
 _STATUSES = {"succeeded": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 
 
@@ -84,7 +84,7 @@ def _export(tracking: "MlflowClient", job: JobView, experiment: str, client: Sou
 def _need_libraries() -> None:
     for name in ("mlflow", "pandas", "sklearn", "skops"):
         if importlib.util.find_spec(name) is None:
-            raise ModuleNotFoundError(f"There is no {name} here. To export to MLflow: {_INSTALL}", name=name)
+            raise ModuleNotFoundError(f"There is no {name} here, for MLflow: {how_to_add('mlflow')}", name=name)
 
 
 def _begin(tracking: "MlflowClient", job: JobView, name: str) -> str:

@@ -183,4 +183,4 @@ def test_a_library_that_is_not_installed_is_named(
 
     assert problem["type"] == "/problems/export-not-installed"
     assert library in problem["detail"]
-    assert "pip install 'slope-regression[export]'" in problem["detail"]
+    assert "pip install -e '.[export]'" in problem["detail"]

@@ -120,5 +120,5 @@ def test_l1_says_what_to_install(client: TestClient, job_id: UUID, monkeypatch: 
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     problem = problem_of(client.get(f"/v1/jobs/{job_id}/path?penalty=l1"), 501)
     assert problem["type"] == "/problems/library-missing"
-    assert "pip install 'slope-regression[sklearn]'" in problem["detail"]
+    assert "pip install -e '.[sklearn]'" in problem["detail"]
     assert path_of(client, job_id)["points"]

@@ -167,7 +167,7 @@ def test_without_vl_convert_there_is_an_error_that_names_the_extra(monkeypatch: 
         " from slope.charts.picture import main; main()"
     )
     monkeypatch.setattr(drawing, "_command", lambda *_: [sys.executable, "-c", program])
-    with pytest.raises(drawing.NotInstalled, match=r"vl-convert: pip install 'slope-regression\[pictures\]'"):
+    with pytest.raises(drawing.NotInstalled, match=r"vl-convert: pip install -e '.\[pictures\]'"):
         chart_as_svg(curve([1.0]), "light")
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from slope.extras import how_to_add
+
 if TYPE_CHECKING:
     from slope.client import Client
 
@@ -61,7 +63,7 @@ def _address(url: str, *, local: bool) -> Iterator[str]:
 
 def need_server() -> None:
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("torch") is None:
-        fail("This command needs the server's parts: pip install 'slope-regression[server]'")
+        fail(f"This command needs the server's parts: {how_to_add('server')}")
 
 
 def fail(sentence: str) -> NoReturn:

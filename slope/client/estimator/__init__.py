@@ -3,7 +3,9 @@
 try:
     import sklearn  # noqa: F401
 except ModuleNotFoundError as error:
-    error.add_note("The estimator needs scikit-learn: pip install 'slope-regression[sklearn]'")
+    from slope.extras import how_to_add
+
+    error.add_note(f"The estimator needs scikit-learn: {how_to_add('sklearn')}")
     raise
 
 from slope.client.estimator.regressor import SlopeRegressor
