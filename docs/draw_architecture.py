@@ -24,6 +24,7 @@ FLOORS = (
     ("startup",),
     ("storage", "logs", "tracing"),
     ("queue", "settings", "errors", "private"),
+    ("setting_values",),
     ("addresses", "redaction"),
     ("slope",),
 )
@@ -46,6 +47,7 @@ _SAYS = {
     "storage": "objects by name",
     "queue": "the bell",
     "private": "files for one user",
+    "setting_values": "how settings are written",
     "addresses": "URLs that are set",
     "redaction": "no secrets in logs",
     "slope": "the library: spec, engines, graph, tables, client",

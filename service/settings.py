@@ -1,23 +1,33 @@
 """All settings, read from the environment with the prefix SLOPE_."""
 
 import os
-import re
 from collections.abc import Mapping
-from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache, cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service import addresses
+from service.setting_values import (
+    BrokerAddress,
+    DatabaseAddress,
+    Folder,
+    LogLevel,
+    Names,
+    Origins,
+    PathPrefix,
+    Rates,
+    Span,
+    StorageAddress,
+    Traces,
+)
 
 _OURS = "SLOPE_"
 SECRETS_FOLDER = f"{_OURS}SECRETS_DIR"
@@ -25,17 +35,8 @@ SECRETS_FOLDER = f"{_OURS}SECRETS_DIR"
 who can look at an environment. A variable comes before a file."""
 
 
-def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    parts = value.split(",") if isinstance(value, str) else value
-    return tuple(part.strip().lower() for part in parts if part.strip())
-
-
-def _refuse_what_is_no_origin(origins: tuple[str, ...]) -> tuple[str, ...]:
-    for origin in origins:
-        parts = urlsplit(origin)
-        if origin != "*" and origin != f"{parts.scheme}://{parts.netloc}":
-            raise ValueError(f"{origin} is no origin: give a scheme and a host, as in https://notes.example")
-    return origins
+class WrongSettings(Exception):
+    """Sentences that name each variable that cannot be used, and why. No URL is in them: it may hold a password."""
 
 
 def _user_folder() -> Path:
@@ -43,76 +44,6 @@ def _user_folder() -> Path:
         return user_data_path("slope")
     except RuntimeError:  # whoever we are has no home: refused by that name
         return Path("~")
-
-
-def _absolute(folder: Path) -> Path:
-    try:
-        str(folder).encode()
-        return folder.expanduser().absolute()
-    except UnicodeEncodeError as error:
-        raise ValueError("its name is no text in UTF-8, which SQLite needs: name another folder") from error
-    except RuntimeError as error:
-        raise ValueError("there is no home folder here: name another folder, as in /var/lib/slope") from error
-
-
-def parse_span(text: str) -> timedelta:
-    """A length of time, as operators write it: 30d, 12h, 90m. Raises ValueError."""
-    found = _SPAN.fullmatch(text.strip())
-    if not found:
-        raise ValueError(f"{text!r} is no length of time: write 30d for days, 12h for hours, 90m for minutes")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-_SPAN, _UNITS = re.compile(r"([0-9]{1,5})([dhm])"), {"d": "days", "h": "hours", "m": "minutes"}
-
-
-def _refuse_without_exporter(traces: bool) -> bool:
-    """Raise ValueError where traces are wanted, and what sends them is not installed."""
-    try:
-        is_here = not traces or find_spec("opentelemetry.exporter.otlp.proto.http") is not None
-    except ModuleNotFoundError:
-        is_here = False
-    if not is_here:
-        raise ValueError("OpenTelemetry is not installed: pip install 'slope-regression[otel]', or leave it off")
-    return traces
-
-
-def _span(value: object) -> object:
-    return parse_span(value) if isinstance(value, str) else value
-
-
-def _upper(level: object) -> object:
-    return level.strip().upper() if isinstance(level, str) else level
-
-
-def _refuse_what_is_no_rate(rates: str) -> str:
-    if rates:
-        from limits import parse_many  # only where it is used: it takes a while to load
-
-        parse_many(rates)
-    return rates
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
-Folder = Annotated[Path, AfterValidator(_absolute)]
-LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
-
-
-class WrongSettings(Exception):
-    """Sentences that name each variable that cannot be used, and why. No URL is in them: it may hold a password."""
-
-
-def _prefix(value: str) -> str:
-    """With a slash before it and none behind it."""
-    path = value.strip().strip("/")
-    if not _PREFIX.fullmatch(path):
-        raise ValueError("give the path of an address, as in /slope: letters, digits, dots, dashes and slashes")
-    if path.partition("/")[0] in ("v1", "v2"):
-        raise ValueError("/v1 and /v2 are the service's own: have it behind another path, as in /slope")
-    return path and f"/{path}"
-
-
-_PREFIX = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
 class Settings(BaseSettings):
@@ -124,13 +55,13 @@ class Settings(BaseSettings):
 
     data_dir: Folder = Field(default_factory=_user_folder, validate_default=True)
     """Folder of the embedded database and broker. Nobody but the user that Slope runs as can read what is in it."""
-    database_url: Annotated[str, AfterValidator(addresses.normalize_database_url)] = ""
+    database_url: DatabaseAddress = ""
     """SQLAlchemy URL of PostgreSQL (`postgresql://user@host/name`) or SQLite (`sqlite:////folder/file`); a SQLite file
     in the data folder by default. Signs such as `@ / ? # %` in a password or a path are written as `%40`, `%2F`, …"""
-    storage_url: Annotated[str, AfterValidator(addresses.normalize_storage_url)] = ""
+    storage_url: StorageAddress = ""
     """Where datasets are kept: a folder (`/srv/slope`, or `file:///srv/slope`), or `s3://bucket/prefix`; by default the
     folder `objects` next to an embedded database, or in the data folder. API and workers need to see the same."""
-    broker_url: Annotated[str, AfterValidator(addresses.normalize_broker_url)] = ""
+    broker_url: BrokerAddress = ""
     """URL of Redis or Valkey, the bell that wakes workers; by default that of a running `slope serve`, or port 6379."""
 
     auth: Literal["off", "required"] | None = None
@@ -144,9 +75,9 @@ class Settings(BaseSettings):
     allowed_hosts: Names = ()
     """Names by which the service is reached, besides loopback names and the address that it is reached at, in a list
     with commas: `slope.example, *.internal`. Without any, a request that does not come over loopback may name any."""
-    allowed_origins: Annotated[Names, AfterValidator(_refuse_what_is_no_origin)] = ()
+    allowed_origins: Origins = ()
     """Origins of other sites' pages that may use the API (CORS), in a list with commas: `https://notes.example`."""
-    root_path: Annotated[str, BeforeValidator(_prefix)] = ""
+    root_path: PathPrefix = ""
     """Path at which a proxy has the service, as in `/slope`, whether it strips it or not: documentation, `Location` and
     the types of problems then begin with it."""
     max_body_size: ByteSize = Field(default=ByteSize(64 * 1024 * 1024), ge=1)
@@ -158,13 +89,13 @@ class Settings(BaseSettings):
     triangle_columns: int = Field(default=128, ge=0)
     """A dataset of at most this many columns is reduced to a triangle while it is read in, from which full-batch jobs
     train without a look at its rows; 0 reduces none. Of 128 columns it takes 67 kB."""
-    retention: Annotated[timedelta | None, BeforeValidator(_span)] = None
+    retention: Span | None = None
     """Jobs that ended longer ago, as in `30d`, `12h`, go with their records, and so do datasets without a name that no
     job uses; the API looks for them every hour. What has a name stays. Nothing goes by default."""
     max_stored_bytes: ByteSize | None = None
     """Bytes that all datasets, those of jobs too, may take in the storage and in SQL, as in `50GiB`; no bound by
     default."""
-    owner_requests: Annotated[str, AfterValidator(_refuse_what_is_no_rate)] = ""
+    owner_requests: Rates = ""
     """Requests of one owner, as in `50/second;5000/hour`; no bound by default. Where the broker is Redis or Valkey, all
     API processes count together. Without keys everybody is one owner."""
     owner_jobs: int | None = Field(default=None, ge=1)
@@ -245,8 +176,8 @@ class Settings(BaseSettings):
     log_level: LogLevel = "INFO"
     """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case."""
     log_json: bool = False
-    tracing: Annotated[bool, AfterValidator(_refuse_without_exporter)] = False
-    """Whether traces are sent by OpenTelemetry (`pip install 'slope-regression[otel]'`), over HTTP to where
+    tracing: Traces = False
+    """Whether traces are sent by OpenTelemetry (`pip install -e '.[otel]'`, in a clone), over HTTP to where
     OTEL_EXPORTER_OTLP_ENDPOINT says; its other variables apply as well."""
 
     @cached_property

@@ -17,7 +17,8 @@ from fastapi import FastAPI
 from service import startup, tracing
 from service.access.exposure import settle_auth
 from service.api.app import create_app
-from service.api.guards.http1 import BoundedProtocol, BoundedServer, bounds_of
+from service.api.guards.bounds import bounds_of
+from service.api.guards.http1 import BoundedProtocol, BoundedServer
 from service.errors import ServiceError
 from service.jobs import jobs
 from service.settings import Settings

@@ -10,7 +10,7 @@ from service.commands.remote.connection import need_server
 def read_span(text: str, option: str | None = None, or_else: str = "") -> timedelta:
     """Raises BadParameter, which names the option, and what else it takes."""
     need_server()
-    from service.settings import parse_span
+    from service.setting_values import parse_span
 
     try:
         return parse_span(text)

@@ -1,40 +1,31 @@
-"""Connections. On SQLite a writer waits for its turn when it begins, so that none fails or loses an update halfway."""
+"""Sessions, each a transaction on one of two databases, and what they know: whose they are, and what time it is."""
 
-import importlib
-import importlib.util
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from cachetools import LRUCache
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, event, func, make_url, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from service.store import sqlite
 from service.store.failures import translated
 from service.store.ownership import OWNER, engine_of_owner, rule_by_owner
 from service.store.postgresql import Server, postgresql_engine
-from service.store.tables.base import read_document, write_document
 
 Arguments = ParamSpec("Arguments")
 Seen = TypeVar("Seen")
 
-BUSY_TIMEOUT = 30.0
-"""Seconds a SQLite writer waits for its turn."""
-_TURN_SECONDS, _SHORT_TURN_SECONDS = 4.0, 0.2
-"""Seconds of waiting to write that a database which fails fast allows; the second on SQLite, after one such wait."""
+_TURN_SECONDS = 4.0
+"""Seconds of waiting to write that a database which fails fast allows."""
 _QUERY_SECONDS = 2.0
 """A small query that takes longer counts as lost, where the database fails fast."""
-_STEPS_BETWEEN_LOOKS = 100_000
-"""Of SQLite's machine: about a millisecond."""
 _SILENT = "5s"
 """PostgreSQL ends a writer that is silent for this long: its host may be gone while its locks remain."""
 _MOST_VIEWS = 1000
@@ -72,9 +63,11 @@ class Database:
         self._base: Database | None = None
         self._views: LRUCache[tuple[str, bool], Database] = LRUCache(_MOST_VIEWS)
         if self.is_sqlite:
-            begin = _WriteTurns().begin if fails_fast else _begin_writing
-            self.writer, self.reader = self._sqlite(begin), self._sqlite(_begin_reading, query_only=True)
-            self._query_engine = self._sqlite(None, query_only=True)
+            turn = _TURN_SECONDS if fails_fast else sqlite.BUSY_TIMEOUT
+            open_file = partial(sqlite.sqlite_engine, self.url, turn_seconds=turn, pool_seconds=self._pool_seconds)
+            self.writer = open_file(sqlite.WriteTurns(turn).begin if fails_fast else sqlite.begin_writing)
+            self.reader = open_file(sqlite.begin_reading, query_only=True)
+            self._query_engine = open_file(None, query_only=True)
         else:
             server = Server() if fails_fast else None
             engine = partial(
@@ -175,93 +168,15 @@ class Database:
         """How long a connection that is free is waited for."""
         return 2.0 if self._fails_fast else 30.0
 
-    def _sqlite(self, begin: Callable[[Connection], None] | None, *, query_only: bool = False) -> Engine:
-        """Without a BEGIN every query is a transaction by itself."""
-        if self.url.database:
-            Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        engine = create_engine(
-            self.url,
-            module=_sqlite_driver(),
-            connect_args={"timeout": _TURN_SECONDS if self._fails_fast else BUSY_TIMEOUT},
-            json_serializer=write_document,
-            json_deserializer=read_document,
-            pool_size=20,
-            max_overflow=20,
-            pool_timeout=self._pool_seconds,
-        )
-
-        @event.listens_for(engine, "connect")
-        def configure(connection: Any, _record: object) -> None:
-            connection.isolation_level = None  # we begin transactions ourselves
-            _use_wal(connection)
-            connection.execute("PRAGMA synchronous = FULL")  # an accepted job outlives a power cut
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute(f"PRAGMA query_only = {int(query_only)}")
-
-        if begin:
-            event.listen(engine, "begin", begin)
-        return engine
-
 
 @contextmanager
 def _no_longer_than(session: Session, seconds: float) -> Iterator[None]:
-    """PostgreSQL ends a statement by itself; SQLite asks now and then whether it is to go on."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text(f"SET LOCAL statement_timeout = {max(1, round(1000 * seconds))}"))
-        yield
+    if session.get_bind().dialect.name == "sqlite":
+        with sqlite.interrupted_after(session.connection(), seconds):
+            yield
         return
-    driver, until = session.connection().connection.driver_connection, monotonic() + seconds
-    assert driver
-    driver.set_progress_handler(lambda: monotonic() > until, _STEPS_BETWEEN_LOOKS)
-    try:
-        yield
-    finally:
-        driver.set_progress_handler(None, 0)
-
-
-class _WriteTurns:
-    """After a wait for a turn to write that was in vain, the next ones wait less: their threads are needed."""
-
-    def __init__(self) -> None:
-        self._seconds = _TURN_SECONDS
-
-    def begin(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * self._seconds:.0f}")
-        try:
-            _begin_writing(connection)
-        except OperationalError:
-            self._seconds = _SHORT_TURN_SECONDS
-            raise
-        self._seconds = _TURN_SECONDS
-
-
-def _begin_writing(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_reading(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _use_wal(connection: Any) -> None:
-    """Several processes may open a new file together, and for this one change SQLite does not wait for its turn."""
-    until = monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except _sqlite_driver().OperationalError as error:
-            if "locked" not in str(error) or monotonic() > until:
-                raise
-            sleep(0.01)
-        else:
-            return
-
-
-def _sqlite_driver() -> Any:
-    """SQLite before 3.51.3 can corrupt a WAL file that two processes write: take a newer one than the system's."""
-    if importlib.util.find_spec("pysqlite3"):
-        return importlib.import_module("pysqlite3.dbapi2")
-    return sqlite3
+    session.execute(text(f"SET LOCAL statement_timeout = {max(1, round(1000 * seconds))}"))
+    yield
 
 
 def before_commit(session: Session, act: Callable[[], None]) -> None:

@@ -217,7 +217,7 @@ def test_what_is_shown_of_a_url_holds_no_secret(url: str, shown: str) -> None:
 
 def test_traces_without_what_sends_them_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLOPE_TRACING", "true")
-    monkeypatch.setattr("service.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("service.setting_values.find_spec", lambda name: None)
     get_settings.cache_clear()
     with pytest.raises(WrongSettings, match=r"SLOPE_TRACING=true cannot be used: .* pip install"):
         get_settings()

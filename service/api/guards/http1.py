@@ -7,24 +7,18 @@ Nothing is set or cancelled for a request that comes in one piece.
 """
 
 import asyncio
-from collections.abc import Sized
-from dataclasses import dataclass, field
-from http import HTTPStatus
-from math import inf
-from time import monotonic
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import httptools
-import structlog
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
-from service.api.guards.origins import HEADERS
-from service.api.guards.places import Places, make_room, network_of
-from service.api.problems import problem_response
+from service.api.guards.bounds import Bounds
+from service.api.guards.flow import InTurn
+from service.api.guards.places import make_room, network_of
+from service.api.guards.refusals import write_refusal
 from service.errors import (
     HeadTooLarge,
     MalformedRequest,
@@ -34,7 +28,6 @@ from service.errors import (
     TooManyRequests,
     TooSlow,
 )
-from service.settings import Settings
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request line with its headers."""
@@ -46,63 +39,13 @@ LINGER_SECONDS = 5
 """How long a client that was refused is listened to: it may still send, and would lose the answer if it could not."""
 LAST_SECONDS = 0.3
 """How long a server that ends waits for requests that are on their way to it, on connections that are open."""
-UNREAD_SECONDS = 60
-"""How long a client may take nothing of its answer, or so little that we wait all that time to write on."""
-_OTHER_DESCRIPTORS = 128
-_LOG_AGAIN_SECONDS = 10.0
 _ALWAYS_SERVED = b"/livez"
-
-log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What a process takes on."""
-
-    seconds: int
-    """Seconds that a client may keep it waiting for a head, or for the next 1,000 bytes of a body."""
-    requests: int
-    """Worked on at the same time."""
-    connections: int
-    """Open at the same time: for one more, the one that has been idle longest is closed."""
-    root_path: str = ""
-    """Where a proxy has the service among others."""
-    places: Places = field(default_factory=Places, compare=False)
-    """The open connections by their addresses."""
-
-
-def bounds_of(settings: Settings, descriptors: int) -> Bounds:
-    """What a process takes on that may have this many descriptors: some are for files, the database and the broker."""
-    connections = max(descriptors - _OTHER_DESCRIPTORS, descriptors // 2)
-    requests = min(settings.max_connections, connections)
-    places = Places(settings.max_connections_per_address)
-    return Bounds(settings.request_seconds, requests, connections, settings.root_path, places)
-
-
-class _InTurn(FlowControl):
-    """Reads nothing while requests wait that were sent ahead. uvicorn reads on after each answer, without an end."""
-
-    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
-        super().__init__(transport)
-        self._waiting = waiting
-        self.resumed = 0
-        """How often we could write on: each time the client had taken some 50 kB."""
-
-    def resume_reading(self) -> None:
-        if not self._waiting:
-            super().resume_reading()
-
-    def resume_writing(self) -> None:
-        self.resumed += self.write_paused
-        super().resume_writing()
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    flow: _InTurn
-    _logged_at: ClassVar[float] = -inf
-    """When the log last said that there are too many requests."""
+    flow: InTurn
 
     def __init__(
         self,
@@ -123,7 +66,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._piece_size = 0
         self._linger: int | None = None
         """Seconds left until a refused client is left alone."""
-        self._unsent, self._resumed, self._unread = 0, 0, 0
         self.idle_seconds = 0
         self.network: str | None = None
         self._has_place = True
@@ -136,7 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _InTurn(transport, self.pipeline)
+        self.flow = InTurn(transport, self.pipeline)
         self.network = network_of(self.client[0]) if self.client else None
         if len(self.connections) > self._bounds.connections:
             make_room(cast(set[BoundedProtocol], self.connections - {self}))
@@ -198,7 +140,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._linger -= 1
             if self._linger <= 0:
                 self.transport.abort()
-        elif self._takes_nothing():
+        elif self.flow.takes_nothing(self.transport.get_write_buffer_size()):
             self.transport.abort()
         elif self._seconds_left is not None and self._waits():
             self._seconds_left -= 1
@@ -245,13 +187,6 @@ class BoundedProtocol(HttpToolsProtocol):
             return not (self.flow.read_paused or self.cycle.waiting_for_100_continue)
         return self.is_idle
 
-    def _takes_nothing(self) -> bool:
-        size, resumed = self.transport.get_write_buffer_size(), self.flow.resumed
-        is_stuck = size >= self._unsent or (self.flow.write_paused and resumed == self._resumed)
-        self._unread = self._unread + 1 if size and is_stuck else 0
-        self._unsent, self._resumed = size, resumed
-        return self._unread > UNREAD_SECONDS
-
     def _give_up(self) -> None:
         if self._in_body or self._head_size:
             self._refuse(TooSlow())
@@ -260,18 +195,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_places(self) -> None:
         """Raises what a request is refused with because of all the others."""
+        log, most = self._bounds.crowd_log, self._bounds.requests
         if not self._has_place:
-            self._log("one address has as many connections at work as it may have", address=self.network)
+            log.warn("one address has as many connections at work as it may have", address=self.network)
             raise TooManyConnections
-        if len(self.tasks) >= self._bounds.requests:
-            self._log("as many requests are in work as may be", requests=self._bounds.requests)
+        if len(self.tasks) >= most:
+            log.warn("as many requests are in work as may be", requests=most)
             raise TooManyRequests
-
-    def _log(self, event: str, **what: Any) -> None:
-        """The log says so every ten seconds while it lasts, so that an operator finds the reason."""
-        if monotonic() > BoundedProtocol._logged_at + _LOG_AGAIN_SECONDS:
-            BoundedProtocol._logged_at = monotonic()
-            log.warning(f"{event}: more are answered 503", **what)
 
     def _refuse(self, error: ServiceError) -> None:
         """Answer with a problem, unless an answer is under way or was given, and close."""
@@ -282,18 +212,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if not can_answer:
             self.transport.close()
             return
-        self.transport.write(self._written(error))
+        headers = self.server_state.default_headers
+        self.transport.write(write_refusal(error, self.url, self._bounds.root_path, headers))
         self.transport.write_eof()
         self.flow.resume_reading()
         self._linger = LINGER_SECONDS
-
-    def _written(self, error: ServiceError) -> bytes:
-        scope = {"path": self.url.decode("latin-1"), "root_path": self._bounds.root_path}
-        answer = problem_response(scope, error)
-        status = HTTPStatus(error.status)
-        headers = [*self.server_state.default_headers, *answer.raw_headers, *HEADERS, (b"connection", b"close")]
-        lines = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), *(b"%b: %b" % header for header in headers)]
-        return b"\r\n".join([*lines, b"", bytes(answer.body)])
 
 
 def _without_chunks(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
