@@ -22,6 +22,7 @@ from slope.charts.chart import Chart, Colour, Line, Point
 from slope.charts.curves import MOST_WEIGHTS, Scale, points_of
 from slope.columns import EpochColumns
 from slope.scaling import Scaler
+from slope.spec.names import counted
 from slope.trained import TrainedModel
 
 MOST_DOTS = 1000
@@ -151,7 +152,7 @@ def _title(job: Job, what: str) -> str:
 def _note(job: Job, epochs: Indices) -> str:
     if len(epochs) < job.epochs_done:
         return f"{len(epochs):,} of {job.epochs_done:,} epochs, every extreme kept"
-    return f"{len(epochs):,} epochs"
+    return counted(len(epochs), "epoch")
 
 
 def _exact(job: Job) -> dict[str, Any] | None:

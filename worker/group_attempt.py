@@ -25,6 +25,7 @@ from slope.group_health import GroupHealth
 from slope.health import Health
 from slope.reduced_rows import ReducedRows
 from slope.run import Interrupted
+from slope.spec.names import counted
 from worker import outcome
 from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
 from worker.cross_validation import cross_validate_jobs
@@ -214,7 +215,7 @@ class GroupAttempt:
         self._recorder.end(place, "failed", sentence, error_code="diverged", error_detail=detail)
 
     def _succeed(self, place: int, epochs: int) -> None:
-        stopped = f"Stopped early after {epochs} epochs" if self._training.stopped_early(place) else None
+        stopped = f"Stopped early after {counted(epochs, 'epoch')}" if self._training.stopped_early(place) else None
         trained, job, spec = self._training.result(place), self._jobs[place], self._specs[place]
         distance = outcome.distance_of(trained, self._rows_that_measure, self._data.scaler, spec)
         validated = self._cross_validations.get(place)
@@ -248,7 +249,8 @@ class GroupAttempt:
         """Write what has come, and train on without the jobs that are to be cancelled or paused."""
         for place in self._asked("cancel"):
             if not self._recorder.ends(place):
-                self._recorder.end(place, "cancelled", f"Cancelled after {self._recorder.epochs_done(place)} epochs")
+                done = counted(self._recorder.epochs_done(place), "epoch")
+                self._recorder.end(place, "cancelled", f"Cancelled after {done}")
             self._training.drop(place)
         self._flush()
         if paused := [place for place in self._asked("pause") if place in self._recorder.running]:

@@ -24,6 +24,7 @@ from slope.health import Finding, Health
 from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
 from slope.spec.job import device_for
+from slope.spec.names import counted
 from worker import outcome
 from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
 from worker.cross_validation import cross_validate_job
@@ -139,7 +140,7 @@ class JobAttempt:
         except Interrupted:
             if self._heartbeat.stop_reason != "cancelled":
                 raise
-            self._finish("cancelled", f"Cancelled after {self._recorder.epochs_done} epochs")
+            self._finish("cancelled", f"Cancelled after {counted(self._recorder.epochs_done, 'epoch')}")
         else:
             self._ensure_triangle()
 
@@ -215,7 +216,9 @@ class JobAttempt:
         values = outcome.result_columns(job, result, data, spec, self._reductions, distance, validated)
         self._recorder.add_findings(self._health.conclude())
         self._recorder.add_findings(outcome.ending_findings(self._ending(values, distance), spec))
-        stopped = f"Stopped early after {self._training.epoch} epochs" if self._training.stopped_early else None
+        stopped = (
+            f"Stopped early after {counted(self._training.epoch, 'epoch')}" if self._training.stopped_early else None
+        )
         self._finish("succeeded", stopped, **values)
 
     def _ensure_triangle(self) -> None:

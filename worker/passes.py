@@ -10,6 +10,7 @@ from service.statistics.passes import RowPasses, needs_solution
 from service.statistics.training_rows import TrainingRows, finished_job
 from service.store.passes import PassLease, claim_pass
 from slope.calling_off import called_off_when
+from slope.spec.names import counted
 from worker.heartbeat import Heartbeat
 from worker.process import Process, ProcessStopping, retry_while_away
 
@@ -48,7 +49,7 @@ def _run_pass(process: Process, lease: PassLease) -> None:
 
 def _run(process: Process, lease: PassLease, heartbeat: Heartbeat) -> None:
     if lease.attempt > process.settings.max_crashes:
-        detail = f"{lease.attempt - 1} workers died while they looked at the rows"
+        detail = f"{counted(lease.attempt - 1, 'worker')} died while they looked at the rows"
         return process.write_when_possible(lambda session: lease.fail(session, "worker-lost", detail))
     try:
         with called_off_when(lambda: heartbeat.stop_reason is not None):

@@ -7,6 +7,7 @@ import typer
 
 from service.commands.data_dir import DataDir, use_data_dir
 from service.commands.remote.connection import fail, need_server
+from slope.spec.names import counted
 
 if TYPE_CHECKING:
     from service.storage import Storage
@@ -59,7 +60,7 @@ def restore(
         database, storage = Database(settings.database), storage_at(settings.storage)
         done = restore_backup(database, storage, copy, replace=replace, report=_report)
         _tell("Restored", done.manifest)
-        typer.echo(f"{done.returned} jobs go on from where they were.")
+        typer.echo(f"Jobs that go on from where they were: {done.returned}.")
 
 
 def _storage_at(place: str, data_dir: Path | None) -> "Storage":
@@ -79,7 +80,7 @@ def _report(words: str) -> None:
 
 
 def _tell(what: str, manifest: "Manifest") -> None:
-    counts = f"{manifest.rows_of('jobs')} jobs, {manifest.rows_of('datasets')} datasets"
-    files = len(list(manifest.files))
+    counts = f"{counted(manifest.rows_of('jobs'), 'job')}, {counted(manifest.rows_of('datasets'), 'dataset')}"
+    files = counted(len(list(manifest.files)), "file")
     made = f"{manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"
-    typer.echo(f"{what}: {counts}, as they were at {made}; {files} files, {manifest.size / 1024**2:.1f} MiB.")
+    typer.echo(f"{what}: {counts}, as they were at {made}; {files}, {manifest.size / 1024**2:.1f} MiB.")

@@ -7,6 +7,7 @@ import typer
 
 from service.commands.data_dir import DataDir, use_data_dir
 from service.commands.spans import read_span
+from slope.spec.names import counted
 from slope.statuses import FINAL
 
 app = typer.Typer()
@@ -50,4 +51,5 @@ def prune(
             pruned, what = retention.find_prunable(database, older_than, statuses), "Would delete"
         else:
             pruned, what = retention.prune(database, storage_at(settings.storage), older_than, statuses), "Deleted"
-    typer.echo(f"{what} {pruned.jobs} jobs with {pruned.records} epochs and steps, and {pruned.datasets} datasets.")
+    jobs, records = counted(pruned.jobs, "job"), counted(pruned.records, "record")
+    typer.echo(f"{what} {jobs} with {records}, and {counted(pruned.datasets, 'dataset')}.")

@@ -20,7 +20,7 @@ from slope.arrays import Array
 from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.data import StoredDataset
-from slope.spec.names import listed, no_such
+from slope.spec.names import counted, listed, no_such
 from slope.spec.part import FewFaults, infinite_from
 from slope.statistics.intervals import Intervals
 from slope.trained import TrainedModel
@@ -145,7 +145,8 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
             at = "/dataset" if reference.features is None else f"/dataset/features/{index}"
             raise _at(at, f"The dataset has no column {name}")
     if len(features) != len(job.features):
-        raise _at("/dataset/features", f"There are {len(features)} columns for {len(job.features)} features")
+        learnt = counted(len(job.features), "feature")
+        raise _at("/dataset/features", f"It names {counted(len(features), 'column')}, the model has {learnt}")
     if reference.target is None:
         return features, job.target if job.target in columns and job.target not in features else None
     if reference.target not in columns:

@@ -13,6 +13,7 @@ from service.prediction import trained_models
 from service.storage import Storage
 from slope.spec import Fault
 from slope.spec.data import Matrix
+from slope.spec.names import counted
 from slope.statistics.intervals import Intervals
 
 
@@ -70,5 +71,5 @@ def _bounds(intervals: Intervals, x: Matrix) -> list[tuple[float | None, float |
 
 def _refuse_other_width(x: Matrix, features: int) -> None:
     if x and len(x[0]) != features:
-        detail = f"A row has {len(x[0])} numbers, the model {features} features"
+        detail = f"A row has {counted(len(x[0]), 'number')}, the model {counted(features, 'feature')}"
         raise InvalidRequest(detail, [Fault(detail, "/x/0")])

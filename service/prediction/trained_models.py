@@ -15,6 +15,7 @@ from slope.data import initial_parameters
 from slope.scaling import Scaler
 from slope.spec import Fault
 from slope.spec.data import default_features
+from slope.spec.names import counted
 from slope.spec.part import infinite_from
 from slope.trained import TrainedModel
 
@@ -67,5 +68,5 @@ def _final(job: Job) -> tuple[list[float], float | None]:
 
 def _after(session: Session, storage: Storage, job: Job, epoch: int) -> tuple[list[float], float | None]:
     if epoch >= job.epochs_done:
-        raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
+        raise EpochNotFound(f"Job {job.id} has trained {counted(job.epochs_done, 'epoch')}: there is no epoch {epoch}")
     return replay.parameters_of(session, storage, job, epoch)

@@ -20,6 +20,7 @@ from slope.scaling import Scaler
 from slope.spec import Fault, JobRequest, TrainingSpec, invalid
 from slope.spec.data import default_features
 from slope.spec.job import InitialFrom
+from slope.spec.names import counted
 from slope.spec.part import infinite_from
 
 _ANY_CAN_READ = "eager"
@@ -49,7 +50,8 @@ def _refuse_other_features(job: Job, sample: Sample, spec: TrainingSpec) -> None
     own, other = sample.features, job.features
     if len(own) != len(other):
         raise invalid(
-            ("initial_from", "job"), f"That job has {len(other)} features, and the data of this one has {len(own)}"
+            ("initial_from", "job"),
+            f"That job has {counted(len(other), 'feature')}, and the data of this one has {len(own)}",
         )
     nameless = default_features(len(own))
     if own != other and nameless not in (own, other):
@@ -64,7 +66,8 @@ def _epoch_of(job: Job, asked: InitialFrom) -> int:
     if not job.epochs_done:
         raise invalid(("initial_from", "job"), f"That job is {job.status} and has trained no epoch yet")
     if asked.epoch is not None and asked.epoch >= job.epochs_done:
-        detail = f"That job has trained {job.epochs_done} epochs, counted from 0: there is no epoch {asked.epoch}"
+        trained = counted(job.epochs_done, "epoch")
+        detail = f"That job has trained {trained}, counted from 0: there is no epoch {asked.epoch}"
         raise invalid(("initial_from", "epoch"), detail)
     return job.epochs_done - 1 if asked.epoch is None else asked.epoch
 

@@ -18,6 +18,7 @@ from service.store.tables import Job, Step
 from slope.arrays import Indices
 from slope.columns import EpochColumns, StepColumns
 from slope.data import RowsOfSteps
+from slope.spec.names import counted
 
 if TYPE_CHECKING:
     from slope.records import StepRecord
@@ -212,7 +213,7 @@ def _replayed_steps(
     if are_recorded(session, job.id, epoch):
         return None
     if epoch >= job.epochs_done:
-        raise EpochNotFound(f"Job {job.id} has trained {job.epochs_done} epochs: there is no epoch {epoch}")
+        raise EpochNotFound(f"Job {job.id} has trained {counted(job.epochs_done, 'epoch')}: there is no epoch {epoch}")
     if not window:
         return iter(())
     return (_as_row(job, step) for step in replay.replay_steps(session, storage, job, epoch, window, through=through))

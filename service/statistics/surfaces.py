@@ -22,7 +22,7 @@ from slope.arrays import Array
 from slope.data import even_weights
 from slope.scaling import Scaler
 from slope.spec import Fault
-from slope.spec.names import no_such
+from slope.spec.names import counted, no_such
 from slope.statistics.factor import MOST_WORK
 from slope.statistics.frame import Frame
 from slope.statistics.passes import columns_of
@@ -141,7 +141,7 @@ def _chosen(names: list[str], x: str | None, y: str | None) -> list[int]:
 def _recorded(session: Session, job: Job, epoch: int | None) -> int:
     """The epoch that is asked for, or the nearest before it whose record is kept; -1 is before training."""
     if epoch is not None and epoch >= job.epochs_done:
-        raise EpochNotFound(f"Job {job.id} has recorded {job.epochs_done} epochs: there is no epoch {epoch}")
+        raise EpochNotFound(f"Job {job.id} has recorded {counted(job.epochs_done, 'epoch')}: there is no epoch {epoch}")
     last = job.epochs_done - 1 if epoch is None else epoch
     return records.last_epoch(session, job.id, range(last + 1)) if last >= 0 else -1
 

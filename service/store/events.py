@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 from service.store.database import now
 from service.store.outbox import IS_HEARD, tell_webhooks
 from service.store.tables import Event, Job
+from slope.spec.names import counted
 
 if TYPE_CHECKING:
     from slope.health import Finding  # needs torch, which the API loads when it is first needed
@@ -179,7 +180,7 @@ def add_statuses(session: Session, job_ids: Sequence[UUID], status: str, detail:
 
 def add_pauses(session: Session, epochs_done: Mapping[UUID, int]) -> None:
     """That jobs are paused from now on."""
-    details = {job_id: f"Paused after {done} epochs" for job_id, done in epochs_done.items()}
+    details = {job_id: f"Paused after {counted(done, 'epoch')}" for job_id, done in epochs_done.items()}
     _add_many(session, details, {"kind": "status", "level": "info", "status": "paused"})
 
 

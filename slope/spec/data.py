@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from slope.spec.faults import faults_from, first_of, invalid
+from slope.spec.names import counted
 from slope.spec.part import Count, FewFaults, Part
 
 Item = TypeVar("Item")
@@ -87,7 +88,7 @@ def _refuse_ragged(matrix: Matrix) -> None:
         raise invalid((0,), "A row needs at least one number")
     for index, row in enumerate(matrix):
         if len(row) != width:
-            raise invalid((index,), f"Row {index} has {len(row)} numbers, row 0 has {width}")
+            raise invalid((index,), f"Row {index} has {counted(len(row), 'number')}, row 0 has {width}")
 
 
 Rows = Annotated[Vector | Matrix, WrapValidator(_rows)]
@@ -156,7 +157,9 @@ class InlineData(Part):
         if self.weights is None:
             return self
         if len(self.weights) != self.rows:
-            raise invalid(("weights",), f"There are {len(self.weights)} weights for {self.rows} rows")
+            raise invalid(
+                ("weights",), f"It has {counted(len(self.weights), 'weight')} for {counted(self.rows, 'row')}"
+            )
         for index, weight in enumerate(self.weights):
             if weight < 0:
                 raise invalid(("weights", index), "A weight is 0 or more: a row of weight 0 counts for nothing")
@@ -169,13 +172,15 @@ class InlineData(Part):
         if not self.x:
             raise invalid(("x",), "The data has no rows")
         if len(self.x) != len(self.y):
-            raise invalid(("y",), f"y has {len(self.y)} numbers, x has {len(self.x)} rows")
+            raise invalid(("y",), f"y has {counted(len(self.y), 'number')}, x has {counted(len(self.x), 'row')}")
         return self
 
     @model_validator(mode="after")
     def _names_each_column_once(self) -> Self:
         if self.features is not None and len(self.features) != self.width:
-            raise invalid(("features",), f"There are {len(self.features)} names for {self.width} features")
+            raise invalid(
+                ("features",), f"It has {counted(len(self.features), 'name')} for {counted(self.width, 'feature')}"
+            )
         *features, target = self.names
         seen = {target}
         for index, name in enumerate(features):

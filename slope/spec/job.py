@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from slope.spec.data import DatasetReference, InlineData, Rows, width_of
 from slope.spec.faults import invalid
+from slope.spec.names import counted
 from slope.spec.part import FewFaults, Part, refuse_overflow
 from slope.spec.training import MAX_EPOCHS, TrainingSpec
 
@@ -140,10 +141,13 @@ def refuse_misfits(request: JobRequest, rows: int, features: int) -> None:
     if isinstance(weights, list) and len(weights) != features:
         raise invalid(
             ("hyperparameters", "initial_weights"),
-            f"There are {len(weights)} initial weights for {features} features",
+            f"It has {counted(len(weights), 'initial weight')} for {counted(features, 'feature')}",
         )
     if request.predict and width_of(request.predict) != features:
-        raise invalid(("predict", 0), f"A point has {width_of(request.predict)} numbers, the data {features} features")
+        raise invalid(
+            ("predict", 0),
+            f"A point has {counted(width_of(request.predict), 'number')}, the data {counted(features, 'feature')}",
+        )
     _refuse_empty_parts(spec, rows)
     if request.cross_validation is not None:
         _refuse_cross_validation(request.cross_validation, spec, rows, features)
@@ -157,13 +161,14 @@ def _refuse_empty_parts(spec: TrainingSpec, rows: int) -> None:
     if spec.validation_fraction and not 0 < validation < rows:
         raise invalid(
             ("hyperparameters", "validation_fraction"),
-            f"Of {rows} rows it must leave at least one to train on and one to validate with",
+            f"Of {counted(rows, 'row')} it must leave at least one to train on and one to validate with",
         )
     if spec.test_fraction and not 0 < test < rows - validation:
         others = f" and {validation} to validate with" if validation else ""
         raise invalid(
             ("hyperparameters", "test_fraction"),
-            f"Of {rows} rows it must leave at least one to train on{others}, and take at least one to test with",
+            f"Of {counted(rows, 'row')} it must leave at least one to train on{others}, "
+            "and take at least one to test with",
         )
 
 
@@ -175,7 +180,7 @@ def _refuse_rows_beyond(spec: TrainingSpec, rows: int) -> None:
             raise invalid(where, f"There are {rows} rows, counted from 0: a range ends at {rows} at the latest")
     if sum(spec.held_back(rows)) == rows:
         name = "validation_rows" if spec.validation_rows else "test_rows"
-        raise invalid(("hyperparameters", name), f"Of {rows} rows it must leave at least one to train on")
+        raise invalid(("hyperparameters", name), f"Of {counted(rows, 'row')} it must leave at least one to train on")
 
 
 def _refuse_cross_validation(folds: int, spec: TrainingSpec, rows: int, features: int) -> None:
@@ -188,7 +193,7 @@ def _refuse_cross_validation(folds: int, spec: TrainingSpec, rows: int, features
     elif features > MOST_VALIDATED:
         detail = f"At most {MOST_VALIDATED} features are cross-validated; there are {features}"
     elif left < folds:
-        detail = f"Of {rows} rows {left} are trained on, which do not fill {folds} folds: ask for fewer"
+        detail = f"Of {counted(rows, 'row')} {left} are trained on, which do not fill {folds} folds: ask for fewer"
     else:
         return
     raise invalid(("cross_validation",), detail)

@@ -1,4 +1,4 @@
-"""Names in messages: the nearest to one that nothing has, and the first of many."""
+"""Names and numbers in messages: the nearest to a name that nothing has, the first of many, how many there are."""
 
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
@@ -19,6 +19,11 @@ def listed(names: Sequence[str], most: int) -> str:
     """The first names, and how many others there are."""
     others = len(names) - most
     return ", ".join(names[:most]) + (f" and {others:,} more" if others > 0 else "")
+
+
+def counted(count: int, noun: str) -> str:
+    """1 row, 2 rows, 1,000 rows."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _instead(name: str, known: Collection[str]) -> str:

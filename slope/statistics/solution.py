@@ -12,6 +12,7 @@ from slope.data import even_weights
 from slope.reduced_rows import ReducedColumns
 from slope.scaling import fit_scaler
 from slope.spec import TrainingSpec
+from slope.spec.names import counted
 from slope.statistics.dependence import Spectrum
 from slope.statistics.factor import Factor
 from slope.statistics.frame import Frame
@@ -26,7 +27,8 @@ class NoRowsLeft(Exception):
 
     def __init__(self, rows: int, coefficients: int) -> None:
         super().__init__(
-            f"The job learnt {coefficients} coefficients from {rows} rows: no row is left to tell noise by,"
+            f"The job learnt {counted(coefficients, 'coefficient')} from {counted(rows, 'row')}:"
+            " no row is left to tell noise by,"
             " which takes more rows than coefficients"
         )
 

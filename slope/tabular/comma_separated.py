@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from slope.spec.names import counted
 from slope.tabular.beginning import LEFT_OUT, notes_of, read_beginning
 from slope.tabular.cells import name_of
 from slope.tabular.faults import BadTable, TableTooLarge, WordFound
@@ -228,7 +229,8 @@ class _TranslatedFaults:
             hint = next((hint for like, hint in _HINTS if re.search(f"invalid value '{like}'", said)), "")
             return WordFound(_NO_NUMBER.format(hint), row=row, column=column)
         if found := re.search(r"Expected (\d+) columns, got (\d+)", said):
-            return BadTable(f"The row has {found[2]} cells, the table {found[1]} columns", row=row)
+            columns, cells = map(int, found.groups())
+            return BadTable(f"The row has {counted(cells, 'cell')}, the table {counted(columns, 'column')}", row=row)
         if "straddling" in said or "out of sync" in said:
             return TableTooLarge("A row is too long, or a quote is never closed", row=row)
         return BadTable("The table has no rows" if "mpty CSV" in said else "The file cannot be read as CSV", row=row)

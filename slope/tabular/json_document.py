@@ -10,6 +10,7 @@ from typing import Any
 import ijson
 import pyarrow as pa
 
+from slope.spec.names import counted
 from slope.tabular.cells import INEXACT, name_of
 from slope.tabular.faults import BadTable, TableTooLarge, nested_values, not_json
 from slope.tabular.reading import Limits, Reading, fold_name
@@ -116,7 +117,7 @@ class JsonDocument(Source):
         rows = len(next(iter(self._columns.values()), ()))
         for name, column in self._columns.items():
             if len(column) != rows:
-                raise BadTable(f"The column has {len(column)} values, the first has {rows}", column=name)
+                raise BadTable(f"The column has {counted(len(column), 'value')}, the first has {rows}", column=name)
 
     def _read_column(self, name: str, events: Events) -> None:
         """A list of values, or a list of rows of them, which become columns of their own."""
@@ -143,7 +144,7 @@ class JsonDocument(Source):
             if len(values) > self._limits.columns:
                 raise TableTooLarge(f"The row has more than {self._limits.columns:,} values", row=row, column=name)
         if len(values) != width is not None:
-            raise BadTable(f"The row has {len(values)} values, the first has {width}", row=row, column=name)
+            raise BadTable(f"The row has {counted(len(values), 'value')}, the first has {width}", row=row, column=name)
         names = [name] if len(values) == 1 else [f"{name}{number}" for number in range(len(values))]
         for each, (event, value) in zip(names, values, strict=True):
             self._column(each).add(event, value)

@@ -61,7 +61,7 @@ def test_triton_s_client_gets_our_predictions(
 def test_triton_s_client_is_told_what_is_wrong(triton: InferenceServerClient, job: dict[str, Any]) -> None:
     tensor = InferInput("x", [3, 2], "FP32")
     tensor.set_data_from_numpy(np.repeat(ROWS, 2, axis=1))
-    with pytest.raises(InferenceServerException, match="A row has 2 numbers, the model 1 features") as told:
+    with pytest.raises(InferenceServerException, match="A row has 2 numbers, the model 1 feature") as told:
         triton.infer(job["id"], [tensor])
     assert told.value.status() == "422"
 

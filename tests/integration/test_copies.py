@@ -421,7 +421,7 @@ def test_a_target_that_is_not_empty_is_refused_unless_all_in_it_may_go(
     copied: Folder, own_database: Database, kept: Storage, elsewhere: Storage
 ) -> None:
     there = submit(own_database, request())
-    with pytest.raises(NotDone, match="1 jobs"):
+    with pytest.raises(NotDone, match="1 job"):
         restore_backup(own_database, elsewhere, copied)
     assert [row["id"] for row in rows_of_all(own_database)["jobs"]] == [there]
 

@@ -524,7 +524,7 @@ def small_pieces() -> Iterator[None]:
 
 def test_a_fault_says_in_a_sentence_what_is_wrong() -> None:
     document = {"dataset": {"x": [[1.0, 2.0], [3.0]], "y": [1.0, 2.0]}}
-    assert faults(document) == [Fault("Row 1 has 1 numbers, row 0 has 2", "/dataset/x/1")]
+    assert faults(document) == [Fault("Row 1 has 1 number, row 0 has 2", "/dataset/x/1")]
 
 
 @given(

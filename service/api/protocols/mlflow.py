@@ -20,7 +20,7 @@ from slope.arrays import Array
 from slope.spec import Fault, invalid
 from slope.spec.data import Rows
 from slope.spec.faults import Location, pointer, sentence
-from slope.spec.names import listed
+from slope.spec.names import counted, listed
 from slope.spec.part import FewFaults
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -116,7 +116,7 @@ def _of_frame(frame: SplitFrame, features: Sequence[str]) -> Array:
         indices = _indices(frame.columns, features, ("dataframe_split", "columns"))
     for number, row in enumerate(frame.data):
         if len(row) != len(frame.columns):
-            detail = f"Row {number} has {len(row)} numbers for {len(frame.columns)} columns"
+            detail = f"Row {number} has {counted(len(row), 'number')} for {counted(len(frame.columns), 'column')}"
             raise _at(("dataframe_split", "data", number), detail)
     at = ("dataframe_split", "data")
     return _matrix([_column([row[index] for row in frame.data], at, index) for index in indices])
@@ -149,7 +149,9 @@ def _of_columns(columns: Columns, features: Sequence[str]) -> Array:
 def _of_rows(rows: Sequence[float | list[float]], name: str, features: Sequence[str]) -> Array:
     matrix = [row if isinstance(row, list) else [row] for row in rows]
     if matrix and len(matrix[0]) != len(features):
-        raise _at((name, 0), f"A row has {len(matrix[0])} numbers, the model {len(features)} features")
+        raise _at(
+            (name, 0), f"A row has {counted(len(matrix[0]), 'number')}, the model {counted(len(features), 'feature')}"
+        )
     return np.array(matrix, float).reshape(len(matrix), len(features))
 
 
@@ -178,7 +180,7 @@ def _indices(columns: Sequence[str | int], features: Sequence[str], location: Lo
 
 def _cells(number: int, row: list[str], columns: list[str], indices: list[int]) -> list[float]:
     if len(row) != len(columns):
-        raise _at((number,), f"Row {number} has {len(row)} cells, the header {len(columns)}")
+        raise _at((number,), f"Row {number} has {counted(len(row), 'cell')}, the header {len(columns)}")
     return [_number(row[index], (number, columns[index])) for index in indices]
 
 

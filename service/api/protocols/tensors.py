@@ -20,7 +20,7 @@ from slope.arrays import Array
 from slope.spec import Fault
 from slope.spec.data import Rows
 from slope.spec.faults import pointer as pointer_to
-from slope.spec.names import listed
+from slope.spec.names import counted, listed
 
 _LETTERS = {"FP": "f", "INT": "i", "UINT": "u"}
 _MOST_NAMED = 5
@@ -97,7 +97,7 @@ def rows_of_tensors(tensors: Sequence[InputTensor | OtherTensor], tail: bytes, f
     columns = [_column(each) for each in chosen]
     for column, each in zip(columns, chosen, strict=True):
         if len(column) != len(columns[0]):
-            detail = f"{each.tensor.name} has {len(column)} rows, {features[0]} has {len(columns[0])}"
+            detail = f"{each.tensor.name} has {counted(len(column), 'row')}, {features[0]} has {len(columns[0])}"
             raise _invalid(detail, each.at("shape"))
     return np.column_stack(columns)
 
@@ -118,7 +118,7 @@ def _inputs(tensors: Sequence[InputTensor | OtherTensor], tail: bytes) -> Iterat
         if not sized:
             detail = "There are bytes behind the JSON, and no binary_data_size says that they are data"
             raise _invalid(detail, "/inputs/0")
-        detail = f"There are {len(tail)} bytes behind the JSON, and the tensors have {total}"
+        detail = f"Behind the JSON comes {counted(len(tail), 'byte')}, and the tensors have {total}"
         raise _invalid(detail, pointer_to(("inputs", sized[-1], "parameters", "binary_data_size")))
     start = 0
     for index, (tensor, size) in enumerate(zip(tensors, sizes, strict=True)):
@@ -142,7 +142,9 @@ def _matrix(given: _Input, features: int) -> Array:
     if len(shape) != 2:
         raise _invalid("The shape of x is rows × features: two numbers", given.at("shape"))
     if shape[1] != features:
-        raise _invalid(f"A row has {shape[1]} numbers, the model {features} features", given.at("shape", 1))
+        raise _invalid(
+            f"A row has {counted(shape[1], 'number')}, the model {counted(features, 'feature')}", given.at("shape", 1)
+        )
     return _shaped(given).reshape(-1, features)
 
 

@@ -22,6 +22,7 @@ from service.commands.remote.output import (
     text_of,
 )
 from service.commands.remote.requests import Settings, read_settings
+from slope.spec.names import counted
 
 if TYPE_CHECKING:
     from slope.answers.analysis import Exact
@@ -181,9 +182,9 @@ def prune(
     if as_json:
         print_json(deleted)
     elif dry_run:
-        note(f"{deleted.matched} jobs would be deleted.")
+        note(f"Would delete {counted(deleted.matched, 'job')}.")
     else:
-        note(f"{len(deleted.jobs)} jobs are deleted.")
+        note(f"Deleted {counted(len(deleted.jobs), 'job')}.")
 
 
 def print_job(job: "JobView") -> None:

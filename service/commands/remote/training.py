@@ -31,6 +31,7 @@ from service.commands.remote.tables import (
     Text,
     Thousands,
 )
+from slope.spec.names import counted
 
 if TYPE_CHECKING:
     from slope.answers.jobs import JobView
@@ -160,7 +161,7 @@ def sweep(
     request = read_request(file)
     with connected(url, local=local) as client:
         submitted = client.submit_sweep(request)
-        note(f"Sweep {submitted.id} has {submitted.progress.jobs} jobs.")
+        note(f"Sweep {submitted.id} has {counted(submitted.progress.jobs, 'job')}.")
         found = follow_sweep(client, submitted.id, best)
         if as_json:
             print_json(found)

@@ -29,6 +29,7 @@ from service.upkeep.copies.manifest import (
     Report,
 )
 from slope import __version__
+from slope.spec.names import counted
 
 _FILE_BYTES = 64 * 1024**2
 """Rows in memory that become one file."""
@@ -45,7 +46,7 @@ def make_backup(database: Database, storage: Storage, place: Storage, report: Re
         raise SchemaMissing("its schema is not the one that this version works with")
     with _holding(database) as refuse_lost:
         copied = _copy_moment(database, place, report)
-        report(f"Copying {len(copied.objects)} objects")
+        report(f"Copying {counted(len(copied.objects), 'object')}")
         objects = [_copy_object(storage, place, object_name(each)) for each in copied.objects]
         refuse_lost()
         manifest = Manifest(

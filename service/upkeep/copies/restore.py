@@ -15,6 +15,7 @@ from service.store.copies.digests import TableDigest
 from service.store.database import Database
 from service.store.lost_leases import release_all
 from service.upkeep.copies.manifest import CopiedTable, Manifest, Report, check_copy
+from slope.spec.names import counted
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def restore_backup(
         )
     with database.writing() as session:
         _refuse_target(session, replace=replace)
-    report(f"Copying {len(manifest.objects)} objects")
+    report(f"Copying {counted(len(manifest.objects), 'object')}")
     for each in manifest.objects:
         storage.put(each.name, read_parts(place, each.name))
     with database.writing() as session:
@@ -59,7 +60,7 @@ def restore_backup(
 def _refuse_target(session: Session, *, replace: bool) -> None:
     there = tables.count_rows(session)
     if there and not replace:
-        found = ", ".join(f"{count} {name}" for name, count in there.items() if name in ("jobs", "datasets"))
+        found = ", ".join(counted(count, name[:-1]) for name, count in there.items() if name in ("jobs", "datasets"))
         raise NotDone(
             f"Nothing was restored: the database is not empty ({found or ', '.join(there)}). Name another, or say"
             " --replace if all that is in it may go"

@@ -16,6 +16,7 @@ from slope.client.estimator.outcomes import Label, Outcome, Sweep
 from slope.client.estimator.regressor import SlopeRegressor, plain
 from slope.client.problem import JobFailed, Json
 from slope.spec import TrainingSpec
+from slope.spec.names import counted
 
 Indices = NDArray[np.int64]
 
@@ -91,7 +92,7 @@ class SlopeSearchCV(GridSearchCV):  # type: ignore[misc]
         settings = [each | fold.held_back for each, fold in product(own, folds)]
         swept = {name for candidate in candidates for name in candidate}
         shared = {name: value for name, value in template.hyperparameters.items() if name not in swept}
-        name = self.name or f"grid of {len(candidates)} settings, {len(folds)} folds"
+        name = self.name or f"grid of {counted(len(candidates), 'setting')}, {counted(len(folds), 'fold')}"
         whole = own if self.refit else []
         return template.trainer.fit_many(table, shared, [*settings, *whole], Label(name, self.metadata))
 
