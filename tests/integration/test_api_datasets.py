@@ -416,6 +416,8 @@ def test_the_file_of_a_form_is_told_by_its_own_part_and_name(client: TestClient)
         ("filename*=UTF-8''caf%C3%A9%20x.tsv", "café x.tsv", 2),
         ("filename=\"plain.csv\"; filename*=utf-8'en'caf%C3%A9.tsv", "café.tsv", 2),
         ("filename*=iso-8859-1''%A3.tsv", "£.tsv", 2),
+        ('filename="the %22best%22, 100%25.tsv"', 'the "best", 100%25.tsv', 2),
+        (r'filename="the \"best\".tsv"', 'the "best".tsv', 2),
         ('filename="C:\\\\data\\\\rents.tsv"', "rents.tsv", 2),
         ('filename="' + "n" * 300 + '.tsv"', None, 2),
     ],

@@ -75,9 +75,12 @@ class FilePart:
 
 
 def _filename(disposition: bytes) -> str:
-    """What `filename*` says, which has any sign, or else `filename`."""
+    """What `filename*` says, which has any sign, or else `filename`, in which browsers write %22 for a quote.
+
+    They leave a percent sign as it is, so nothing else is decoded.
+    """
     if extended := _EXTENDED.search(disposition.decode("latin-1")):
         with suppress(LookupError):  # of the charset
             return unquote(extended[2], extended[1], "replace")
     _, options = parse_options_header(disposition)
-    return options.get(b"filename", b"").decode("utf-8", "replace")
+    return options.get(b"filename", b"").decode("utf-8", "replace").replace("%22", '"')
