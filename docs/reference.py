@@ -1,6 +1,7 @@
 """The pages of the reference that are made from the code whenever the site is built, so that they say what is there."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from inspect import getdoc
 from json import dumps
 from typing import Any, get_args
@@ -121,7 +122,12 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", exclude_defaults=False)
-    return f"`{dumps(value, default=str)}`"
+    return f"`{_in_days(value) if isinstance(value, timedelta) else dumps(value, default=str)}`"
+
+
+def _in_days(span: timedelta) -> str:
+    """A length of time as a setting has it."""
+    return f"{span.days}d"
 
 
 def _takes(schema: dict[str, Any]) -> str:

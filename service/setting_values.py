@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from service import addresses
@@ -89,7 +89,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 Origins = Annotated[Names, AfterValidator(_refuse_what_is_no_origin)]
 PathPrefix = Annotated[str, BeforeValidator(_prefix)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
-Span = Annotated[timedelta, BeforeValidator(_span)]
+Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0))]
 Rates = Annotated[str, AfterValidator(_refuse_what_is_no_rate)]
 Traces = Annotated[bool, AfterValidator(_refuse_without_exporter)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]

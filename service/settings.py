@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
@@ -67,8 +68,8 @@ class Settings(BaseSettings):
     auth: Literal["off", "required"] | None = None
     """Whether everybody is asked for a key: `required`, or `off`. By default it is off on loopback, where only this
     machine can ask, and required on every other address."""
-    audit_days: int = Field(default=90, ge=1)
-    """Days for which it is kept what was changed with which key."""
+    audit_retention: Span = timedelta(days=90)
+    """For how long it is kept what was changed with which key, as in `90d`, `12h`, `90m`."""
     metrics_token: SecretStr | None = None
     """Where keys are required, `Authorization: Bearer` with this token lets a scraper read `/metrics`, and nothing
     else. Otherwise that takes a key of scope `admin`, for it counts what all owners do."""
@@ -89,9 +90,10 @@ class Settings(BaseSettings):
     triangle_columns: int = Field(default=128, ge=0)
     """A dataset of at most this many columns is reduced to a triangle while it is read in, from which full-batch jobs
     train without a look at its rows; 0 reduces none. Of 128 columns it takes 67 kB."""
-    retention: Span | None = None
-    """Jobs that ended longer ago, as in `30d`, `12h`, go with their records, and so do datasets without a name that no
-    job uses; the API looks for them every hour. What has a name stays. Nothing goes by default."""
+    job_retention: Span | None = None
+    """For how long jobs that have ended are kept, as in `30d`, `12h`, `90m`. Then they go with their records, and so do
+    datasets without a name that no job uses; the API looks for them every hour. What has a name stays. Nothing goes by
+    default."""
     max_stored_bytes: ByteSize | None = None
     """Bytes that all datasets, those of jobs too, may take in the storage and in SQL, as in `50GiB`; no bound by
     default."""
@@ -170,8 +172,8 @@ class Settings(BaseSettings):
     webhooks_allow_private: bool = False
     """Whether webhooks may be sent to this machine and to private networks. Whoever may make a webhook can then have
     requests sent to all that the workers reach."""
-    webhook_days: float = Field(default=30.0, gt=0)
-    """How long messages to webhooks are kept, to be looked up and sent again."""
+    webhook_retention: Span = timedelta(days=30)
+    """For how long messages to webhooks are kept, to be looked up and sent again, as in `30d`, `12h`, `90m`."""
 
     log_level: LogLevel = "INFO"
     """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case."""

@@ -17,11 +17,11 @@ def chores(
 ) -> Iterator[tuple[str, Chore]]:
     """Each with its name, until the process ends. None depends on another."""
     found: dict[str, Chore] = {
-        "deeds": lambda: forget_deeds(database, settings.audit_days),
-        "messages": lambda: forget_messages(database, settings.webhook_days),
+        "deeds": lambda: forget_deeds(database, settings.audit_retention),
+        "messages": lambda: forget_messages(database, settings.webhook_retention),
         "garbage": lambda: collect_garbage(database, storage, settings.spool),
     }
-    if age := settings.retention:
+    if age := settings.job_retention:
         found["retention"] = lambda: prune(database, storage, age, is_ending=is_ending)
     for name, chore in found.items():
         if is_ending():

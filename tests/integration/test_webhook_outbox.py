@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from threading import Thread
 from typing import Any
 from uuid import UUID, uuid4
@@ -259,8 +260,8 @@ def test_a_webhook_that_is_deleted_while_a_job_ends_does_not_keep_it_from_ending
 def test_old_messages_are_forgotten(database: Database) -> None:
     hook(database)
     cancelled_while_it_waits(database)
-    assert forget_messages(database, days=30) == 0
-    assert forget_messages(database, days=-1) == 1
+    assert forget_messages(database, timedelta(days=30)) == 0
+    assert forget_messages(database, timedelta(days=-1)) == 1
     assert told(database) == []
 
 
