@@ -27,6 +27,7 @@ from service.store.counts import ENDED, Count
 from service.store.events import Ending, JobChange, Wish
 from service.store.leases import AttemptLease, BatchLease, JobLease
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
+from slope.data import Indices
 from worker.counts import Own
 from worker.process import Process, ProcessStopping, retry_while_away
 
@@ -79,14 +80,21 @@ def write_records(session: Session, flush: Flush) -> None:
     for owners, epochs in _joined(flush.epochs):
         bulk.add_epochs(session, owners, epochs)
         if len(epochs) >= extremes.FEWEST:
-            # They are told apart as objects: a hash takes longer.
-            _, firsts, of_rows = np.unique(
-                np.fromiter(map(id, owners), np.int64), return_index=True, return_inverse=True
-            )
-            extremes.add_extremes_of_jobs(session, [owners[first] for first in firsts], of_rows, epochs)
+            extremes.add_extremes_of_jobs(session, *_told_apart(owners), epochs)
     for owners, steps in _joined(flush.steps):
         bulk.add_steps(session, owners, steps)
     bulk.add_snapshots(session, flush.snapshots)
+
+
+def _told_apart(owners: Sequence[UUID]) -> tuple[list[UUID], Indices]:
+    """The jobs, each once, and the place of every row's among them.
+
+    Of rows that share an object it is hashed once: for every row that would take longer than the rest.
+    """
+    _, firsts, of_rows = np.unique(np.fromiter(map(id, owners), np.int64), return_index=True, return_inverse=True)
+    told = [owners[first] for first in firsts]
+    places = {job_id: place for place, job_id in enumerate(dict.fromkeys(told))}
+    return list(places), np.array([places[job_id] for job_id in told])[of_rows]
 
 
 def _joined(tables: Sequence[Owned[Table]]) -> Iterator[Owned[Table]]:

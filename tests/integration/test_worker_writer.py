@@ -225,3 +225,10 @@ def test_a_job_that_is_put_back_is_put_back_after_the_flush_that_is_under_way(
 
     train(process, job_id)
     assert rows(database, job_id) == rows(database, plain)
+
+
+def test_rows_of_a_job_are_of_one_job_also_where_its_id_is_two_objects() -> None:
+    one, again, other = UUID(int=1), UUID(int=1), UUID(int=2)
+    job_ids, places = flush._told_apart([one, one, other, again, other])
+    assert [job_ids[place] for place in places] == [one, one, other, one, other]
+    assert sorted(job_ids) == [one, other]
