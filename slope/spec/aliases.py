@@ -5,9 +5,13 @@ from uuid import UUID
 
 from pydantic import Field
 
+from slope.spec.faults import in_words
 from slope.spec.part import Part
 
-ALIAS = r"^[A-Za-z][A-Za-z0-9._-]{0,62}$"
+ALIAS = in_words(
+    r"^[A-Za-z][A-Za-z0-9._-]{0,62}$",
+    "An alias should be a letter, and then letters, digits, dots, dashes and _, at most 63 in all",
+)
 """As it stands in an address: nothing in it needs to be escaped."""
 _CALLS = ("cancel",)
 """What stands where an id would in the addresses of other calls."""

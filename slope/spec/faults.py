@@ -16,6 +16,16 @@ _PIECE = 1_000
 """Items whose faults are collected in one piece."""
 
 
+_WORDS: dict[str, str] = {}
+"""What is said where a text does not match a pattern, by the pattern."""
+
+
+def in_words(pattern: str, words: str) -> str:
+    """The pattern, of which people are told by these words: nobody is to read a regular expression."""
+    _WORDS[pattern] = words
+    return pattern
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing wrong with a request: a sentence, and where."""
@@ -106,6 +116,8 @@ def sentence(error: Any) -> str:
             return f"The object should say by {error['ctx']['discriminator']} of which kind it is"
         case "model_type" | "model_attributes_type" | "dict_type":
             return "Input should be an object: {…}"
+        case "string_pattern_mismatch" if words := _WORDS.get(error["ctx"]["pattern"]):
+            return words
         case "literal_error" if error["loc"][-1:] == ("word",):  # of what is a number or a word, a text was sent
             return f"{error['msg']}; a number comes without quotes"
     return str(error["msg"])

@@ -6,10 +6,11 @@ from pydantic import Field, model_validator
 
 from slope.expression import FUNCTIONS, MAX_LENGTH, computed_in, names_in, parse
 from slope.expression_tokens import NAME, ExpressionFault
-from slope.spec.faults import invalid
+from slope.spec.faults import in_words, invalid
 from slope.spec.part import FewFaults, Part
 
-Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+_NAME = in_words(f"^{NAME}$", "Input should be a name: a letter, and then letters, digits and _, at most 32 in all")
+Name = Annotated[str, Field(pattern=_NAME)]
 
 
 class GraphRequest(Part):

@@ -8,14 +8,14 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, model_validator
 
 from slope.spec.data import DatasetReference, InlineData, Rows, width_of
-from slope.spec.faults import invalid
+from slope.spec.faults import in_words, invalid
 from slope.spec.names import counted
 from slope.spec.part import FewFaults, Part, refuse_overflow
 from slope.spec.training import MAX_EPOCHS, TrainingSpec
 
 MAX_PREDICT = 10_000
 
-NO_NUL = r"^[^\x00]*$"
+NO_NUL = in_words(r"^[^\x00]*$", "Input should have no NUL, the character of the code 0")
 """PostgreSQL stores no NUL in text."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
@@ -27,12 +27,13 @@ MOST_VALIDATED = 128
 """Features of a job that is cross-validated: each fold takes a few milliseconds."""
 Folds = Annotated[int, Field(ge=2, le=MAX_FOLDS)]
 Metadata = Annotated[dict[MetadataName, MetadataValue], Field(max_length=MAX_METADATA), FewFaults]
-_DEVICE = r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$"
+_DEVICES = "Input should be auto, cpu, cuda, or one GPU by its number, as cuda:0"
+_DEVICE = in_words(r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$", _DEVICES)
 
 
 def _refuse_unknown_device(value: Any) -> Any:
     if isinstance(value, str) and not re.search(_DEVICE, value):
-        raise invalid((), "Input should be auto, cpu, cuda, or one GPU by its number, as cuda:0")
+        raise invalid((), _DEVICES)
     return value
 
 

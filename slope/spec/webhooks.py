@@ -5,12 +5,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from slope.spec.faults import in_words
 from slope.spec.job import Name
 from slope.spec.part import FewFaults, Part
 
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled", "job.paused", "sweep.finished"]
 MAX_OVERLAP = 7 * 86_400
 _LONGEST = 2_000
+_ADVICE = "Give the address of a host by http or https, in ASCII and without spaces, as in https://example.org/slope"
 
 
 def _refuse_other_addresses(url: str) -> str:
@@ -21,7 +23,7 @@ def _refuse_other_addresses(url: str) -> str:
     except ValueError:
         is_sound = False
     if not is_sound:
-        raise ValueError("Give the address of a host by http or https, as in https://example.org/slope")
+        raise ValueError(_ADVICE)
     if "@" in parts.netloc:
         raise ValueError("Leave name and password out of the address: the signature says who sends")
     if "#" in url:
@@ -31,7 +33,7 @@ def _refuse_other_addresses(url: str) -> str:
 
 Address = Annotated[
     str,
-    Field(max_length=_LONGEST, pattern=r"^https?://[!-~]+$", examples=["https://example.org/slope"]),
+    Field(max_length=_LONGEST, pattern=in_words(r"^https?://[!-~]+$", _ADVICE), examples=["https://example.org/slope"]),
     AfterValidator(_refuse_other_addresses),
 ]
 Events = Annotated[list[WebhookEvent], Field(min_length=1, max_length=20, examples=[["job.failed"]]), FewFaults]

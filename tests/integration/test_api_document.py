@@ -9,6 +9,7 @@ from workbench import FakeQueue
 from service.api.app import create_app
 from service.settings import Settings
 from slope.spec import TrainingSpec
+from slope.spec.faults import sentence
 from slope.statuses import STATUSES
 
 Json = dict[str, Any]
@@ -50,6 +51,16 @@ def test_every_tag_is_described_and_every_operation_has_one(document: Json) -> N
     assert all(operation["tags"] for operation in operations(document))
     assert document["servers"] == [{"url": "/"}]
     assert document["info"]["license"]["identifier"] == "MIT"
+
+
+def test_a_text_of_another_form_is_refused_in_words_and_not_by_a_regular_expression(document: Json) -> None:
+    patterns = {each["pattern"] for each in objects(document) if isinstance(each.get("pattern"), str)}
+    told = {
+        pattern: sentence({"type": "string_pattern_mismatch", "loc": (), "ctx": {"pattern": pattern}, "msg": pattern})
+        for pattern in patterns
+    }
+    assert len(patterns) > 5
+    assert [pattern for pattern, words in told.items() if pattern in words] == []
 
 
 def test_no_default_is_an_object_for_which_generators_drop_an_operation(document: Json) -> None:

@@ -19,6 +19,7 @@ from service.store.tables import Dataset
 from slope.answers.datasets import DatasetView, RowsPage
 from slope.answers.view import Page
 from slope.spec import Fault
+from slope.spec.faults import in_words
 from slope.spec.job import Name
 from slope.spec.part import Part
 from slope.spec.training import MAX_SEED
@@ -31,7 +32,10 @@ router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 MOST_SAMPLED = 10_000
 AT_ONCE = 2
 """Uploads that are read at the same time; others wait, on the disk."""
-_DELIMITER = r"""^([^\w"'.+\-\r\n]|whitespace)$"""
+_DELIMITER = in_words(
+    r"""^([^\w"'.+\-\r\n]|whitespace)$""",
+    "Input should be `whitespace`, or one sign that is in no number and no word, as ; or a tab",
+)
 _BODIES: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES}
 _BODIES["text/csv"]["example"] = "hours,score\n1,52.5\n2,57\n3,61.5\n"
 _BODIES["application/json"] = {

@@ -34,12 +34,14 @@ from service.tracing import trace_columns
 from slope.answers.jobs import JobView
 from slope.spec import JobRequest
 from slope.spec.changes import JobChange, RequestPatch
+from slope.spec.faults import in_words
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
+_PRINTABLE = in_words(r"^[\x20-\x7e]+$", "It should have printable characters of ASCII alone")
 IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Makes a repeated request harmless"),
+    Header(min_length=1, max_length=255, pattern=_PRINTABLE, description="Makes a repeated request harmless"),
 ]
 
 

@@ -12,11 +12,12 @@ from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, Sett
 from service.store.tables import AccessKey
 from slope.answers.keys import KeyDeedView, KeyScope, KeyView, NewKeyView
 from slope.answers.view import Page
+from slope.spec.faults import in_words
 from slope.spec.part import Part
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
-_ID = r"^[0-9A-Za-z]{12}$"
+_ID = in_words(r"^[0-9A-Za-z]{12}$", "It should be the id of a key, 12 letters and digits: GET /v1/keys has all")
 KeyId = Annotated[str, Path(pattern=_ID, description="The `id` of a key", examples=["4fJ2k0QxWv7A"])]
 AfterKey = Annotated[str | None, Query(pattern=_ID, description="The `next` of the page before")]
 Overlap = Annotated[

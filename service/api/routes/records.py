@@ -20,6 +20,7 @@ from service.storage import Storage
 from service.store.database import Database
 from slope.answers.records import EpochView, StepView
 from slope.answers.view import Page
+from slope.spec.faults import in_words
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
 
@@ -130,9 +131,10 @@ async def list_steps(
         return await run_in_threadpool(answer)
 
 
-AfterStep = Annotated[
-    str | None, Query(pattern=r"^[0-9]{1,9}_[0-9]{1,9}$", description="The `next` of the page before", max_length=19)
-]
+_STEP = in_words(
+    r"^[0-9]{1,9}_[0-9]{1,9}$", "Input should be the `next` of the page before: an epoch and a step, as 3_14"
+)
+AfterStep = Annotated[str | None, Query(pattern=_STEP, description="The `next` of the page before", max_length=19)]
 
 
 @router.get("/steps", response_model=Page[StepView])

@@ -1,7 +1,6 @@
 """Routes for what a statistician asks of a job's exact solution."""
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -9,7 +8,6 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BeforeValidator
 
 from service.api import negotiation
 from service.api.dependencies import FitsDep, SettingsDep, SurfacesDep, Turn, TurnDep, WaitDep
@@ -20,7 +18,7 @@ from service.settings import Settings
 from slope.answers.path import Path, Penalty
 from slope.answers.statistics import Coefficient, Influence, InfluentialRow, Measure, Statistics, UnderwayView
 from slope.answers.surface import Surface
-from slope.spec import invalid
+from slope.spec.faults import in_words
 from slope.spec.job import MAX_FOLDS
 from slope.statistics.covariance import NONROBUST
 from slope.statistics.influence import MOST_TOLD
@@ -44,10 +42,13 @@ async def _statistics_format(
 StatisticsFormatDep = Annotated[StatisticsFormat, Depends(_statistics_format)]
 
 
+_PARAMETER = in_words(
+    r"^(bias|weights_(0|[1-9][0-9]{0,6}))$", "Input should be `bias`, or a weight by its number, as `weights_0`"
+)
 ParameterQuery = Annotated[
     str | None,
     Query(
-        pattern=r"^(bias|weights_(0|[1-9][0-9]{0,6}))$",
+        pattern=_PARAMETER,
         description="A parameter that learns, by its name in CSV, as `weights_0` or `bias`; else one is chosen",
     ),
 ]
@@ -64,18 +65,12 @@ async def _path_format(
 PathFormatDep = Annotated[PathFormat, Depends(_path_format)]
 
 
-_COVARIANCE = r"^(nonrobust|HC[0-3]|cluster:[^\x00]+)$"
-
-
-def _refuse_unknown_covariance(name: str) -> str:
-    if not re.search(_COVARIANCE, name):
-        raise invalid((), "Input should be nonrobust, HC0, HC1, HC2, HC3, or cluster: and the name of a column")
-    return name
-
-
+_COVARIANCE = in_words(
+    r"^(nonrobust|HC[0-3]|cluster:[^\x00]+)$",
+    "Input should be nonrobust, HC0, HC1, HC2, HC3, or cluster: and the name of a column",
+)
 CovarianceQuery = Annotated[
     str,
-    BeforeValidator(_refuse_unknown_covariance),
     Query(
         pattern=_COVARIANCE,
         description="Of the coefficients: HC0 to HC3 where rows are unequally noisy, cluster:<column> where rows of one"
