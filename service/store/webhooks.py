@@ -45,9 +45,15 @@ def disable_webhook(session: Session, webhook_id: UUID, reason: str) -> None:
 
 
 def remove_webhook(session: Session, webhook_id: UUID) -> None:
-    """Delete a webhook with all of its messages."""
-    session.execute(delete(Delivery).where(Delivery.webhook_id == webhook_id))
+    """Delete a webhook. Its messages are not sent any more, and stay until they are deleted."""
     session.execute(delete(Webhook).where(Webhook.id == webhook_id))
+
+
+def remove_deliveries(session: Session, webhook_id: UUID, limit: int) -> int:
+    """Delete at most this many messages of a webhook. How many they were."""
+    some = select(Delivery.id).where(Delivery.webhook_id == webhook_id).order_by(Delivery.id).limit(limit)
+    gone = session.execute(delete(Delivery).where(Delivery.id.in_(some)))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
 def find_delivery(session: Session, webhook_id: UUID, delivery_id: UUID) -> Delivery | None:

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from workbench import problem_of, rows_of_every_table, submit
 
 from service.settings import Settings
+from service.store import webhooks
 from service.store.database import Database
 
 WANTED: dict[str, Any] = {"url": "https://example.org/slope", "events": ["job.failed", "sweep.finished"], "name": "lab"}
@@ -97,6 +98,20 @@ def test_a_webhook_goes_with_its_messages(client: TestClient, database: Database
     assert set(rows_of_every_table(database).values()) == {0}
 
 
+def test_of_many_messages_of_a_webhook_some_go_in_each_transaction(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook, removed = f"{HOOKS}/{made(client)['id']}", []
+    for _ in range(5):
+        client.post(f"{webhook}/test")
+    remove = webhooks.remove_deliveries
+    monkeypatch.setattr("service.webhooks.webhooks._MOST_REMOVED", 2)
+    monkeypatch.setattr(webhooks, "remove_deliveries", lambda *given: removed.append(remove(*given)) or removed[-1])
+    assert client.delete(webhook).status_code == 204
+    assert removed == [2, 2, 1]
+    assert rows_of_every_table(database)["deliveries"] == 0
+
+
 def test_a_job_that_is_cancelled_is_among_the_messages(client: TestClient, database: Database) -> None:
     webhook = made(client, events=["job.cancelled"])
     job_id = submit(database)
@@ -132,6 +147,7 @@ def test_what_cannot_be_told_is_refused_at_once_and_changes_nothing(
     problem = problem_of(client.post(HOOKS, json=WANTED | changes), 422)
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert "secret" not in str(problem)
+    assert "pattern" not in str(problem)
     assert rows_of_every_table(database)["webhooks"] == 0
 
 
