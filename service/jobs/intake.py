@@ -129,8 +129,8 @@ class Intake:
             for each in asked:
                 request, owner, trace = each.handed
                 try:
-                    quotas.take(owner, jobs=1, numbers=each.draft.plan.recorded_numbers)
-                    dataset_id = datasets.of(each.draft.sample, owner)
+                    with quotas.taken(owner, jobs=1, numbers=each.draft.plan.recorded_numbers):
+                        dataset_id = datasets.of(each.draft.sample, owner)
                 except OwnerQuotaReached as error:
                     found.append(error)
                     continue

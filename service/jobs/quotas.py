@@ -1,12 +1,15 @@
 """What one owner may have: looked at where jobs are accepted, in their transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from service.errors import OwnerQuotaReached
+from service.errors import OwnerQuotaReached, ServiceError
 from service.settings import Settings
 from service.store import usage
+from service.store.database import before_commit
+from service.store.usage import Recorded
 
 _JOBS_END_SECONDS, _SOMETHING_IS_DELETED_SECONDS = 2, 60
 """When to try again."""
@@ -25,14 +28,39 @@ class Quotas:
             usage.lock_owners(session, owners)
         self._jobs: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
+        self._recorded: dict[str, Recorded] = {}
+        """Where they are bounded: what there was before."""
+        if settings.owner_numbers is not None:
+            before_commit(session, self._keep)
 
     def take(self, owner: str, *, jobs: int, numbers: int) -> None:
-        """Let an owner have this many jobs more, which record this many numbers. Raises OwnerQuotaReached."""
+        """Let an owner have this many jobs more, which record this many numbers, before anything is written.
+
+        Raises OwnerQuotaReached. What was counted is kept all the same: the next one who is refused costs little.
+        """
+        try:
+            self._take(owner, jobs, numbers)
+        except OwnerQuotaReached:
+            self._session.commit()
+            raise
+
+    @contextmanager
+    def taken(self, owner: str, *, jobs: int, numbers: int) -> Iterator[None]:
+        """The same among others, for what comes about in the block: where it does not, it is given back."""
+        self._take(owner, jobs, numbers)
+        try:
+            yield
+        except ServiceError:
+            self._jobs[owner] -= jobs
+            self._numbers[owner] -= numbers
+            raise
+
+    def _take(self, owner: str, jobs: int, numbers: int) -> None:
         most_jobs, most_numbers = self._settings.owner_jobs, self._settings.owner_numbers
         if most_jobs is not None and self._open_jobs(owner) + jobs > most_jobs:
             detail = f"{self._jobs[owner]:,} of your jobs have not ended, and with {jobs:,} more there would be"
             raise OwnerQuotaReached(f"{detail} more than {most_jobs:,}", retry_after=_JOBS_END_SECONDS)
-        if most_numbers is not None and self._recorded(owner) + numbers > most_numbers:
+        if most_numbers is not None and self._recorded_numbers(owner) + numbers > most_numbers:
             detail = f"your jobs record {self._numbers[owner]:,} numbers, and with {numbers:,} more there would be"
             detail += f" more than {most_numbers:,}: delete jobs, or record less"
             raise OwnerQuotaReached(detail, retry_after=_SOMETHING_IS_DELETED_SECONDS)
@@ -44,7 +72,14 @@ class Quotas:
             self._jobs[owner] = usage.count_jobs_under_way(self._session, owner)
         return self._jobs[owner]
 
-    def _recorded(self, owner: str) -> int:
-        if owner not in self._numbers:
-            self._numbers[owner] = usage.sum_recorded_numbers(self._session, owner)
+    def _recorded_numbers(self, owner: str) -> int:
+        if owner not in self._recorded:
+            self._recorded[owner] = usage.recorded_numbers(self._session, owner)
+            self._numbers[owner] = self._recorded[owner].numbers
         return self._numbers[owner]
+
+    def _keep(self) -> None:
+        for owner, recorded in self._recorded.items():
+            added = self._numbers[owner] - recorded.numbers
+            if added or recorded.is_new:
+                usage.keep_recorded(self._session, owner, recorded, added)

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
-from service.store import datasets, events
+from service.store import datasets, events, usage
 from service.store.aliases import has_alias
 from service.store.database import now
 from service.store.outbox import IS_HEARD, tell_webhooks_of_sweep
@@ -20,6 +21,8 @@ from slope.engines.plan import kept_plan
 from slope.statuses import FINAL
 
 _LATEST_ENDED = 300
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,10 @@ def remove_job(session: Session, job_id: UUID) -> UUID | None:
     was deleted."""
     removal = delete(Job).where(Job.id == job_id, Job.status != "running", ~has_alias())
     told = (Job.dataset_id, Job.owner, Job.sweep_id, Job.status, IS_HEARD.label("is_heard"))
-    gone = session.execute(removal.returning(*told)).one_or_none()
+    counted = usage.counted_numbers(session).label("counted")
+    gone = session.execute(removal.returning(*told, counted)).one_or_none()
+    if gone and gone.counted:
+        usage.take_off(session, [(gone.owner, gone.counted)])
     if gone and gone.sweep_id and gone.is_heard and gone.status not in FINAL:
         tell_webhooks_of_sweep(session, gone.sweep_id, gone.owner)
     return gone.dataset_id if gone else None
@@ -250,5 +256,15 @@ def select_durations(session: Session) -> list[Ended]:
     """What the last jobs took that have succeeded, the newest first; of jobs that trained together, one."""
     latest = select(Job.id).where(Job.status == "succeeded").order_by(Job.id.desc()).limit(_LATEST_ENDED)
     is_alone = or_(Job.place.is_(None), Job.place == 0)
-    wanted = select(Job.plan, Job.seconds).where(Job.id.in_(latest), is_alone).order_by(Job.id.desc())
-    return [Ended.of(kept_plan(document), seconds) for document, seconds in session.execute(wanted) if document]
+    wanted = select(Job.id, Job.plan, Job.seconds).where(Job.id.in_(latest), is_alone).order_by(Job.id.desc())
+    found = [_ended(*row) for row in session.execute(wanted) if row.plan]
+    return [each for each in found if each]
+
+
+def _ended(job_id: UUID, plan: dict[str, Any], seconds: float) -> Ended | None:
+    """None where somebody has damaged the plan: new jobs are planned all the same."""
+    try:
+        return Ended.of(kept_plan(plan), seconds)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        log.warning("the plan of a job is damaged: nothing is learnt from it", job_id=str(job_id), error=repr(error))
+        return None

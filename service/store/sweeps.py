@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import SQLColumnExpression, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.store import jobs
+from service.store import jobs, usage
 from service.store.tables import Job, Sweep
 
 RANKED: dict[str, SQLColumnExpression[float | None]] = {
@@ -89,6 +89,8 @@ def remove_sweep(session: Session, sweep_id: UUID) -> set[UUID] | None:
     """Delete a sweep with its jobs and their records. Their datasets; None, and nothing is deleted, while one runs."""
     if session.scalar(select(Job.id).where(Job.sweep_id == sweep_id, Job.status == "running").limit(1)):
         return None
-    gone = session.scalars(delete(Job).where(Job.sweep_id == sweep_id).returning(Job.dataset_id)).all()
+    told = (Job.dataset_id, Job.owner, usage.counted_numbers(session).label("counted"))
+    gone = session.execute(delete(Job).where(Job.sweep_id == sweep_id).returning(*told)).all()
+    usage.take_off(session, [(row.owner, row.counted) for row in gone if row.counted])
     session.execute(delete(Sweep).where(Sweep.id == sweep_id))
-    return set(gone)
+    return {row.dataset_id for row in gone}

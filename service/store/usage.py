@@ -1,15 +1,22 @@
 """What one owner has: jobs that have not ended, bytes of datasets, numbers that jobs record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnElement, case, delete, exists, func, insert, literal_column, select
 from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
 
+from service.store.database import now
 from service.store.datasets import take_lock
-from service.store.tables import Dataset, Job
+from service.store.tables import Dataset, Job, Usage
 
 _OTHER_OPEN = ("running", "paused")
+_COUNTED_FOR = timedelta(hours=1)
+_RECORDED = Job.plan["recorded_numbers"].as_integer()
 
 
 def lock_owners(session: Session, owners: Iterable[str]) -> None:
@@ -31,10 +38,56 @@ def count_jobs_under_way(session: Session, owner: str) -> int:
     return (session.scalar(waiting) or 0) + (session.scalar(others) or 0)
 
 
-def sum_recorded_numbers(session: Session, owner: str) -> int:
-    """What the plans of all jobs of an owner record."""
-    recorded = Job.plan["recorded_numbers"].as_integer()
-    return session.scalar(select(func.coalesce(func.sum(recorded), 0)).where(Job.owner == owner)) or 0
+class Recorded(NamedTuple):
+    """What the plans of all jobs of an owner record, and the rows that say so."""
+
+    numbers: int
+    counted_at: datetime
+    """When all jobs were looked at for it."""
+    parts: list[UUID]
+    is_new: bool = False
+    """Whether that was now."""
+
+
+def recorded_numbers(session: Session, owner: str) -> Recorded:
+    """For whoever has locked the owner.
+
+    All jobs are looked at once an hour: what is wrong then, because somebody had no quota meanwhile, is right again.
+    """
+    rows = session.execute(select(Usage.id, Usage.numbers, Usage.counted_at).where(Usage.owner == owner)).all()
+    since = now(session) - _COUNTED_FOR
+    sums = [row.counted_at for row in rows if row.counted_at and row.counted_at > since]
+    if not sums:
+        return _count_anew(session, owner)
+    return Recorded(sum(row.numbers for row in rows), max(sums), [row.id for row in rows])
+
+
+def keep_recorded(session: Session, owner: str, recorded: Recorded, added: int) -> None:
+    """Let one row say what several did, and what is added."""
+    session.execute(delete(Usage).where(Usage.id.in_(recorded.parts)))
+    new = {"id": uuid7(), "owner": owner, "numbers": recorded.numbers + added, "counted_at": recorded.counted_at}
+    session.execute(insert(Usage), new)
+
+
+def counted_numbers(session: Session) -> ColumnElement[int | None]:
+    """Of a job that is deleted, what has to be taken off: null where nobody counts."""
+    is_counted = exists().where(Usage.owner == Job.owner, Usage.counted_at > now(session) - _COUNTED_FOR)
+    return case((is_counted, _RECORDED))
+
+
+def take_off(session: Session, numbers: Sequence[tuple[str, int]]) -> None:
+    """Count what owners have deleted. A row of its own waits for nobody, and nobody for it."""
+    if numbers:
+        rows = [{"id": uuid7(), "owner": owner, "numbers": -gone, "counted_at": None} for owner, gone in numbers]
+        session.execute(insert(Usage), rows)
+
+
+def _count_anew(session: Session, owner: str) -> Recorded:
+    """By one statement, which sees of each deletion both that the job is gone and what was taken off, or neither."""
+    total = select(func.coalesce(func.sum(_RECORDED), 0)).where(Job.owner == owner).scalar_subquery()
+    one = select(total.label("numbers")).subquery()
+    rows = session.execute(select(one.c.numbers, Usage.id).outerjoin_from(one, Usage, Usage.owner == owner)).all()
+    return Recorded(rows[0].numbers, now(session), [row.id for row in rows if row.id], is_new=True)
 
 
 def bytes_of_owner(session: Session, owner: str) -> int:

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
-from workbench import LECTURE, FakeQueue, problem_of, request
+from structlog.testing import capture_logs
+from workbench import LECTURE, FakeQueue, change, problem_of, request
 
 from service.api.app import create_app
 from service.settings import Settings
@@ -62,6 +63,24 @@ def test_a_plan_learns_from_what_jobs_took_and_the_choice_of_the_engine_does_not
         session.execute(update(Job).values(plan=after["plan"]))
         session.commit()
     assert client.post("/v1/plan", json=wanted).json()["plan"]["experience"] == pytest.approx(20)
+
+
+@pytest.mark.parametrize("damage", [{"experience": 0}, {"experience": None}, {"estimated_seconds": "long"}], ids=str)
+def test_a_plan_that_somebody_has_damaged_in_sql_keeps_nobody_from_submitting(
+    client: TestClient,
+    trained: Trained,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: dict[str, Any],
+) -> None:
+    monkeypatch.setattr("service.jobs.drafts._KEPT_SECONDS", 0.0)
+    job_id = trained(request(epochs=20))
+    plan = client.get(f"/v1/jobs/{job_id}").json()["plan"]
+    change(database, lambda session: session.execute(update(Job).values(plan=plan | damage, seconds=1.0)))
+    with capture_logs() as lines:
+        assert client.post("/v1/jobs", json=request(epochs=7)).status_code == 202
+    said = [line for line in lines if "damaged" in line["event"]]
+    assert [line["job_id"] for line in said] == [str(job_id)]
 
 
 def test_the_numbers_a_plan_counts_are_those_that_are_recorded(

@@ -3,19 +3,23 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from workbench import LECTURE, MANY_ROWS, FakeQueue, problem_of, rows_of_every_table
+from sqlalchemy import update
+from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, rows_of_every_table
 
 from service.access import keys
 from service.api.app import create_app
 from service.api.guards.request_quota import Meter
 from service.settings import Settings, WrongSettings, get_settings
+from service.store import usage
 from service.store.database import Database
 from service.store.keys import select_entries
+from service.store.tables import Usage
 
 Headers = dict[str, str]
 _numbers = count()
@@ -60,7 +64,7 @@ def test_who_is_refused_is_counted_and_fills_no_log(serving: Serving, database: 
 
     assert statuses == [403] * 3 + [429] * 2
     with database.reading() as session:
-        deeds = select_entries(session, reader.key.id, before=None, limit=10)
+        deeds = select_entries(session, [reader.key.id], before=None, limit=10)
     assert [deed.status for deed in deeds] == [403] * 3
 
 
@@ -152,6 +156,51 @@ def test_the_numbers_that_an_owner_s_jobs_record_are_bounded(serving: Serving) -
         client.post(first.headers["Location"] + "/cancel", headers=alice)
         assert client.delete(first.headers["Location"], headers=alice).status_code == 204
         assert client.post("/v1/jobs", json=recording, headers=alice).status_code == 202
+
+
+def test_what_an_owner_s_jobs_record_is_counted_once_an_hour_and_not_with_every_job(
+    serving: Serving, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    count_anew = usage._count_anew
+    monkeypatch.setattr(
+        usage, "_count_anew", lambda session, owner: counted.append(owner) or count_anew(session, owner)
+    )
+    recording = LECTURE | {"hyperparameters": KEEPS_STEPS}
+    sweep = {key: recording[key] for key in ("dataset", "hyperparameters")} | {"grid": {"l2": [0.0, 0.1]}}
+    with serving() as (client, alice, _):
+        plan = client.post("/v1/plan", json=recording, headers=alice).json()["plan"]
+        client.post("/v1/jobs", json=recording, headers=alice)
+        assert rows_of_every_table(database)["usage"] == 0
+    with serving(owner_numbers=4 * plan["recorded_numbers"]) as (client, alice, _):
+        [before] = client.get("/v1/jobs", headers=alice).json()["data"]
+        job = client.post("/v1/jobs", json=recording, headers=alice)
+        made = client.post("/v1/sweeps", json=sweep, headers=alice)
+        assert [made.status_code, *_statuses(client, alice, recording)] == [202, 429, 429]
+        for path in (f"/v1/jobs/{before['id']}", job.headers["Location"], made.headers["Location"]):
+            client.post(f"{path}/cancel", headers=alice)
+            assert client.delete(path, headers=alice).status_code == 204
+        assert _statuses(client, alice, recording, 5) == [202, 202, 202, 202, 429]
+        assert counted == ["alice"]
+
+        monkeypatch.setattr(usage, "_COUNTED_FOR", timedelta())
+        change(database, lambda session: session.execute(update(Usage).values(numbers=0)))
+        refused(client.post("/v1/jobs", json=recording, headers=alice))
+        assert counted == ["alice", "alice"]
+
+
+def _statuses(client: TestClient, owner: Headers, job: dict[str, Any], count: int = 2) -> list[int]:
+    return [client.post("/v1/jobs", json=job, headers=owner).status_code for _ in range(count)]
+
+
+def test_a_job_whose_data_is_refused_is_not_counted(serving: Serving) -> None:
+    with serving() as (client, alice, _):
+        numbers = client.post("/v1/plan", json=LECTURE, headers=alice).json()["plan"]["recorded_numbers"]
+    with serving(owner_numbers=numbers, owner_bytes=50) as (client, alice, _):
+        larger = LECTURE | {"dataset": {"x": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]}}
+        larger |= {"hyperparameters": LECTURE["hyperparameters"] | {"batch_size": "full"}}  # of fewer numbers
+        assert "bytes" in refused(client.post("/v1/jobs", json=larger, headers=alice))["detail"]
+        assert client.post("/v1/jobs", json=LECTURE, headers=alice).status_code == 202
 
 
 # bytes
