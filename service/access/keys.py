@@ -14,8 +14,10 @@ from service.store import keys
 from service.store.database import Database, now
 from service.store.tables import AccessKey, AuditEntry
 from slope.spec import Fault
+from slope.spec.faults import in_words
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
+_NAMES = "It should have letters, digits, dots, dashes, _ and @, at most 63, a letter or a digit first"
+NAME = in_words(r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$", _NAMES)
 """Of keys and of owners."""
 OVERLAP = timedelta(days=1)
 """How long a key that was rotated lets in by default, so that whoever has it can take the new one."""
@@ -37,6 +39,7 @@ def create_key(
     with database.writing() as session:
         if expires_at is not None and expires_at <= now(session):
             raise _refused("expires_at", "This time is past: leave it out, or name one to come")
+        keys.lock_name(session, name)
         if keys.is_taken(session, name):
             raise KeyNameTaken(name)
         made = _new(session, name, owner or name, scope, expires_at)
@@ -50,7 +53,7 @@ def rotate_key(database: Database, key_id: str, *, overlap: timedelta = OVERLAP)
     Raises KeyNotFound and KeyHasEnded.
     """
     with database.writing() as session:
-        old, moment = get_key(session, key_id), now(session)
+        old, moment = get_key(session, key_id, lock=True), now(session)
         if state_of(old, moment) != "valid" or old.replaced_by:
             raise KeyHasEnded(key_id)
         lifetime = old.expires_at - old.created_at if old.expires_at else None
@@ -64,25 +67,37 @@ def rotate_key(database: Database, key_id: str, *, overlap: timedelta = OVERLAP)
 def revoke_key(database: Database, key_id: str) -> None:
     """Let a key let nobody in any more. Raises KeyNotFound."""
     with database.writing() as session:
-        if get_key(session, key_id).revoked_at is None:
-            keys.change_key(session, key_id, revoked_at=now(session))
-            session.commit()
+        _revoke(session, get_key(session, key_id, lock=True))
+        session.commit()
 
 
 def revoke_called(database: Database, called: str) -> list[AccessKey]:
     """Revoke the key of an id, or all of a name that let in, and return which. Raises KeyNotFound."""
-    with database.reading() as session:
-        by_id = keys.find_key(session, called)
-        found = [by_id] if by_id else keys.find_keys_named(session, called)
-    if not found:
-        raise KeyNotFound(called)
-    for key in found:
-        revoke_key(database, key.id)
+    with database.writing() as session:
+        by_id = keys.find_key(session, called, lock=True)
+        found = [by_id] if by_id else _keys_named(session, called)
+        if not found:
+            raise KeyNotFound(called)
+        for key in found:
+            _revoke(session, key)
+        session.commit()
     return found
 
 
-def get_key(session: Session, key_id: str) -> AccessKey:
-    found = keys.find_key(session, key_id)
+def _keys_named(session: Session, name: str) -> list[AccessKey]:
+    """Those that let in, which nobody else rotates, and besides which nobody makes one, until the transaction ends."""
+    keys.lock_name(session, name)
+    return keys.find_keys_named(session, name)
+
+
+def _revoke(session: Session, key: AccessKey) -> None:
+    if key.revoked_at is None:
+        keys.change_key(session, key.id, revoked_at=now(session))
+
+
+def get_key(session: Session, key_id: str, *, lock: bool = False) -> AccessKey:
+    """With `lock` nobody else changes it until the transaction ends. Raises KeyNotFound."""
+    found = keys.find_key(session, key_id, lock=lock)
     if found is None:
         raise KeyNotFound(key_id)
     return found
@@ -107,8 +122,25 @@ def list_deeds(
 ) -> tuple[list[AuditEntry], UUID | None]:
     """What was done with a key, newest first, and where the next page goes on. Raises KeyNotFound."""
     get_key(session, key_id)
-    found = keys.select_entries(session, key_id, before=before, limit=limit + 1)
+    found = keys.select_entries(session, [key_id], before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def list_deeds_called(session: Session, called: str | None, *, limit: int) -> list[tuple[AuditEntry, str]]:
+    """What was done with the key of an id, with all keys that ever had a name, or with all; newest first, and each with
+    what its key is called. Raises KeyNotFound."""
+    key_ids = None if called is None else [key.id for key in _all_called(session, called)]
+    found = keys.select_entries(session, key_ids, before=None, limit=limit)
+    names = keys.names_of_keys(session, {entry.key_id for entry in found})
+    return [(entry, names.get(entry.key_id, "")) for entry in found]
+
+
+def _all_called(session: Session, called: str) -> list[AccessKey]:
+    by_id = keys.find_key(session, called)
+    found = [by_id] if by_id else keys.find_keys_named(session, called, with_ended=True)
+    if not found:
+        raise KeyNotFound(called)
+    return found
 
 
 def state_of(key: AccessKey, moment: datetime) -> str:
@@ -130,9 +162,7 @@ def _new(session: Session, name: str, owner: str, scope: str, expires_at: dateti
 def _refuse_other_names(**names: str | None) -> None:
     for place, name in names.items():
         if name is not None and not re.fullmatch(NAME, name):
-            raise _refused(
-                place, "It should have letters, digits, dots, dashes, _ and @, at most 63, a letter or a digit first"
-            )
+            raise _refused(place, _NAMES)
 
 
 def _refused(place: str, detail: str) -> InvalidRequest:

@@ -91,26 +91,23 @@ def revoke(called: Called, data_dir: DataDir = None) -> None:
 
 @app.command()
 def log(
-    called: Annotated[str | None, typer.Argument(help="Id or name of a key; all of them by default")] = None,
+    called: Annotated[str | None, typer.Argument(help="Id of a key, or a name; all keys by default")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most entries, the newest first")] = 50,
     as_json: AsLines = False,
     data_dir: DataDir = None,
 ) -> None:
-    """What was done with a key, or with all: every change that was asked for, and how it was answered."""
-    from service.access.keys import get_key_called
-    from service.store.keys import select_entries
+    """What was done with a key, with all that had a name, or with all: every change that was asked for, and how it was
+    answered."""
+    from service.access.keys import list_deeds_called
 
     with _database(data_dir) as database, database.reading() as session:
-        key_id = get_key_called(session, called).id if called else None
-        found = select_entries(session, key_id, before=None, limit=limit)
-    told = [{name: getattr(each, name) for name in _LOGGED} for each in found]
+        found = list_deeds_called(session, called, limit=limit)
+    told = [{"key": key} | {name: getattr(entry, name) for name in _LOGGED} for entry, key in found]
     if as_json:
         print_json_lines(told)
     else:
-        print_rows(
-            _LOGGED,
-            [[each[name] if name != "at" else f"{each[name]:%Y-%m-%d %H:%M:%S}" for name in _LOGGED] for each in told],
-        )
+        names = ("key", "method", "address", "subject", "status")
+        print_rows(("at", *names), [[f"{each['at']:%Y-%m-%d %H:%M:%S}", *map(each.get, names)] for each in told])
 
 
 _MOST_LISTED = 10_000

@@ -1,7 +1,8 @@
 """Keys, and the log of what was done with them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, ins
 from sqlalchemy.orm import Session
 
 from service.store.database import later, now
+from service.store.datasets import take_lock
 from service.store.tables import AccessKey, AuditEntry
 
 _USE_SECONDS = 60.0
@@ -33,8 +35,18 @@ def add_key(session: Session, key: AccessKey) -> None:
     session.flush()
 
 
-def find_key(session: Session, key_id: str) -> AccessKey | None:
-    return session.get(AccessKey, key_id)
+def lock_name(session: Session, name: str) -> None:
+    """Until the transaction ends nobody else makes, rotates or revokes a key of this name."""
+    take_lock(session, int.from_bytes(sha256(f"key {name}".encode()).digest()[:8], signed=True))
+
+
+def find_key(session: Session, key_id: str, *, lock: bool = False) -> AccessKey | None:
+    """With `lock` nobody else changes it until the transaction ends."""
+    found = session.get(AccessKey, key_id)
+    if found and lock:
+        lock_name(session, found.name)
+        session.refresh(found)
+    return found
 
 
 def find_known_key(connection: Connection, key_id: str) -> KnownKey | None:
@@ -57,9 +69,10 @@ def find_named_key(session: Session, name: str) -> AccessKey | None:
     return session.scalar(newest.limit(1))
 
 
-def find_keys_named(session: Session, name: str) -> list[AccessKey]:
-    """Those of a name that let in: one that was rotated does for a while."""
-    named = select(AccessKey).where(AccessKey.name == name, _is_valid(now(session)))
+def find_keys_named(session: Session, name: str, *, with_ended: bool = False) -> list[AccessKey]:
+    """Those of a name that let in: one that was rotated does for a while. And, where they are wanted, all before."""
+    named = select(AccessKey).where(AccessKey.name == name)
+    named = named if with_ended else named.where(_is_valid(now(session)))
     return list(session.scalars(named.order_by(AccessKey.created_at)))
 
 
@@ -96,11 +109,19 @@ def add_entries(session: Session, entries: Sequence[dict[str, Any]]) -> None:
     session.execute(insert(AuditEntry), [{"at": now(session)} | entry for entry in entries])
 
 
-def select_entries(session: Session, key_id: str | None, *, before: UUID | None, limit: int) -> list[AuditEntry]:
-    """At most `limit` entries, of one key or of all, newest first, older than `before`."""
+def names_of_keys(session: Session, key_ids: Collection[str]) -> dict[str, str]:
+    """What keys are called, by their ids."""
+    query = select(AccessKey.id, AccessKey.name).where(AccessKey.id.in_(key_ids))
+    return {row.id: row.name for row in session.execute(query)}
+
+
+def select_entries(
+    session: Session, key_ids: Collection[str] | None, *, before: UUID | None, limit: int
+) -> list[AuditEntry]:
+    """At most `limit` entries, of some keys or of all, newest first, older than `before`."""
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
-    if key_id is not None:
-        query = query.where(AuditEntry.key_id == key_id)
+    if key_ids is not None:
+        query = query.where(AuditEntry.key_id.in_(key_ids))
     return list(session.scalars(query if before is None else query.where(AuditEntry.id < before)))
 
 

@@ -8,8 +8,9 @@ import pytest
 from typer import Exit
 from typer.testing import CliRunner
 
+from service.access.audit import AuditLog, Deed
 from service.access.exposure import settle_auth
-from service.access.keys import create_key, get_key_called, revoke_key
+from service.access.keys import create_key, get_key_called, revoke_key, rotate_key
 from service.commands.cli import app
 from service.commands.remote.connection import answering
 from service.errors import NoKeys
@@ -78,6 +79,25 @@ def test_a_key_is_made_listed_rotated_and_revoked_by_commands(slope: CliRunner, 
     assert new not in shown
     assert all(each["expires_at"][:16].replace("T", " ") in shown for each in told.values())
     assert slope.invoke(app, ["keys", "log", "alice", "--json"]).stdout == ""
+
+
+def test_the_log_of_a_name_goes_on_where_its_key_was_rotated(slope: CliRunner, database: Database) -> None:
+    old = create_key(database, "alice", "train")
+    new, other = rotate_key(database, old.key.id), create_key(database, "bob", "train")
+    for made, address in ((old, "/v1/jobs"), (new, "/v1/sweeps"), (other, "/v1/datasets")):
+        AuditLog(database).write([Deed(made.key.id, made.key.owner, "POST", address, None, 202)])
+
+    def told(*called: str) -> list[tuple[str, str]]:
+        lines = slope.invoke(app, ["keys", "log", *called, "--json"]).stdout.splitlines()
+        return [(each["key"], each["address"]) for each in map(json.loads, lines)]
+
+    assert told("alice") == [("alice", "/v1/sweeps"), ("alice", "/v1/jobs")]
+    assert told(old.key.id) == [("alice", "/v1/jobs")]
+    assert told()[0] == ("bob", "/v1/datasets")
+    shown = slope.invoke(app, ["keys", "log"]).stdout
+    assert "bob" in shown
+    assert other.key.id not in shown
+    assert slope.invoke(app, ["keys", "log", "nobody"]).exit_code != 0
 
 
 @pytest.mark.parametrize(
