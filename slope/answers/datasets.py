@@ -6,18 +6,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from slope.answers.view import Page, View
+from slope.answers.view import Page, View, is_missing
 
 Kind = Literal["number", "integer", "boolean", "category"]
 """What a column was made from."""
 
 
-def _is_missing(value: object) -> bool:
-    return value is None
-
-
 class RowsPage(Page[dict[str, float]]):
-    row_numbers: list[int] | None = Field(default=None, exclude_if=_is_missing)
+    row_numbers: list[int] | None = Field(default=None, exclude_if=is_missing)
     """Of a sample: the number of each of its rows in the dataset, counted from 0 and ascending."""
 
 
@@ -43,6 +39,8 @@ class ColumnView(View):
 class DatasetView(View):
     id: UUID
     """By which jobs name it."""
+    owner: str | None = Field(default=None, exclude_if=is_missing, examples=["alice"])
+    """Whose it is, where keys are asked for; left out of what belongs to nobody."""
     name: str | None
     """As its sender calls it."""
     version: int | None

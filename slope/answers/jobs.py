@@ -9,7 +9,7 @@ from slope.answers.analysis import Analysis
 from slope.answers.hyperparameters import Hyperparameters
 from slope.answers.metrics import JobMetrics
 from slope.answers.plan import EngineOption, Plan
-from slope.answers.view import View
+from slope.answers.view import View, is_missing
 from slope.statuses import JobStatus
 
 
@@ -105,6 +105,8 @@ class InitialFromView(View):
 class JobView(View):
     id: UUID
     """By which calls name it."""
+    owner: str | None = Field(default=None, exclude_if=is_missing, examples=["alice"])
+    """Whose it is, where keys are asked for; left out of what belongs to nobody."""
     name: str | None
     """As its sender calls it."""
     status: JobStatus = Field(examples=["succeeded"])

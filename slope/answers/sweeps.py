@@ -8,7 +8,7 @@ from pydantic import Field
 
 from slope.answers.hyperparameters import Hyperparameters
 from slope.answers.jobs import LossView
-from slope.answers.view import Page, View
+from slope.answers.view import Page, View, is_missing
 from slope.statuses import JobStatus
 
 
@@ -41,6 +41,8 @@ class SweepProgressView(View):
 class SweepView(View):
     id: UUID
     """By which calls name it."""
+    owner: str | None = Field(default=None, exclude_if=is_missing, examples=["alice"])
+    """Whose it is, where keys are asked for; left out of what belongs to nobody."""
     name: str | None
     """As its sender calls it."""
     metadata: dict[str, str]

@@ -21,6 +21,11 @@ class View(BaseModel):
     )
 
 
+def is_missing(value: object) -> bool:
+    """Of a field that is left out where it says nothing."""
+    return value is None
+
+
 class SparseView(View):
     """What has its default is left out of the answer."""
 

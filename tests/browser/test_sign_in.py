@@ -59,6 +59,16 @@ def test_a_reader_signs_in_where_the_way_led_and_out_again(chromium: Browser, gu
         assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/")  # type: ignore[typeddict-item]
         assert page.evaluate("document.cookie") == ""
 
+        page.goto("/jobs/new")
+        lecture = page.get_by_role("button", name="Train the lecture")
+        expect(lecture).to_be_visible()
+        session = {"owner": "alice", "scope": "read", "key_id": "4fJ2k0QxWv7A"}
+        page.route("**/v1/session", lambda route: route.fulfill(json=session), times=1)
+        page.reload()  # what a key that only looks would be refused is not offered to it
+        expect(page.get_by_text("Your key looks and plans")).to_be_visible()
+        expect(page.get_by_role("button", name="Train", exact=True)).to_be_disabled()
+        expect(lecture).to_have_count(0)
+
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
         assert context.cookies() == []

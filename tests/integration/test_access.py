@@ -1,7 +1,8 @@
 """The door of a service that asks everybody for a key."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,16 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
-from sqlalchemy import select, update
-from workbench import LECTURE, FakeQueue, change, problem_of, submit
+from sqlalchemy import func, select, update
+from workbench import LECTURE, FakeQueue, at_once, change, problem_of, submit
 
 from service.access import keys
 from service.access.callers import Scope
 from service.access.key_text import PresentedKey, new_key_text
+from service.access.keys import NewKey
 from service.api.app import create_app
 from service.api.dashboard import Dashboard
-from service.errors import KeyHasEnded, KeyNameTaken, KeyNotValid
+from service.errors import KeyHasEnded, KeyNameTaken, KeyNotValid, ServiceError
 from service.settings import Settings
 from service.store.database import Database
 from service.store.keys import select_entries
@@ -161,6 +163,47 @@ def test_a_rotated_key_lets_in_until_the_overlap_ends(client: TestClient, databa
         keys.create_key(database, "alice", "read")
 
 
+def test_of_many_who_make_or_rotate_a_key_at_the_same_time_one_does(database: Database) -> None:
+    def tried(action: Callable[[], NewKey]) -> NewKey | type[Exception]:
+        try:
+            return action()
+        except ServiceError as error:
+            return type(error)
+
+    made = at_once(4, lambda _: tried(lambda: keys.create_key(database, "alice", "read")))
+    [first] = [each for each in made if isinstance(each, NewKey)]
+    rotated = at_once(4, lambda _: tried(lambda: keys.rotate_key(database, first.key.id)))
+    [second] = [each for each in rotated if isinstance(each, NewKey)]
+
+    assert [made.count(KeyNameTaken), rotated.count(KeyHasEnded)] == [3, 3]
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(AccessKey)) == 2
+        assert keys.get_key(session, first.key.id).replaced_by == second.key.id
+
+
+def test_whose_something_is_is_told_where_keys_are_asked_for(client: TestClient, database: Database) -> None:
+    alice, operator = key_of(database, "alice"), key_of(database, "operator", "admin")
+    csv = {"content": "x,y\n1,2\n2,4\n3,7\n", "headers": alice | {"Content-Type": "text/csv"}}
+    sweep = {"dataset": LECTURE["dataset"], "grid": {"learning_rate": [0.1, 0.01]}}
+    made = [
+        client.post("/v1/jobs", json=LECTURE, headers=alice),
+        client.post("/v1/sweeps", json=sweep, headers=alice),
+        client.post("/v1/datasets", **csv),
+    ]
+    for answer in made:
+        path = answer.headers["Location"]
+        told = [client.get(each, headers=operator).json() for each in (path, path.rpartition("/")[0])]
+        assert [answer.json()["owner"], told[0]["owner"], told[1]["data"][0]["owner"]] == ["alice"] * 3
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_what_belongs_to_nobody_says_nothing_of_an_owner(settings: Settings, queue: FakeQueue) -> None:
+    with TestClient(create_app(settings, queue)) as client:
+        job = client.post("/v1/jobs", json=LECTURE)
+        told = [job.json(), client.get(job.headers["Location"]).json(), *client.get("/v1/jobs").json()["data"]]
+    assert ["owner" in each for each in told] == [False] * 3
+
+
 def test_every_change_is_in_the_log_of_its_key(
     client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +224,7 @@ def test_every_change_is_in_the_log_of_its_key(
         ("POST", "/v1/jobs", job_id, 202),
     ]
     monkeypatch.setattr(forgetting, "_MOST", 2)
-    assert forgetting.forget_deeds(database, 0) == 3
+    assert forgetting.forget_deeds(database, timedelta()) == 3
 
 
 def test_a_change_that_an_error_cuts_short_is_in_the_log_too(
@@ -198,7 +241,7 @@ def test_a_change_that_an_error_cuts_short_is_in_the_log_too(
         path = client.post("/v1/jobs", json=LECTURE, headers=key).headers["Location"]
         assert client.delete(path, headers=key).status_code == 500
     with database.reading() as session:
-        entries = select_entries(session, made.key.id, before=None, limit=10)
+        entries = select_entries(session, [made.key.id], before=None, limit=10)
     assert [(each.method, each.status) for each in entries] == [("DELETE", 500), ("POST", 202)]
 
 

@@ -7,6 +7,7 @@ from slope.answers.datasets import ColumnView, DatasetView
 def view_dataset(row: Dataset) -> DatasetView:
     return DatasetView(
         id=row.id,
+        owner=row.owner or None,
         name=row.name,
         version=row.version,
         rows=row.rows,

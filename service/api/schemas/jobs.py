@@ -29,6 +29,7 @@ def view_job(job: Job, reason: str | None = None) -> JobView:
     own = _in_own_units(job)
     return JobView(
         id=job.id,
+        owner=job.owner or None,
         name=job.name,
         status=job.status,
         dataset=_sample(job),

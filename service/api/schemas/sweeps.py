@@ -38,6 +38,7 @@ def _fields(summary: SweepSummary) -> dict[str, Any]:
     ended, jobs = sum(counts.get(status, 0) for status in FINAL), sum(counts.values())
     return {
         "id": sweep.id,
+        "owner": sweep.owner or None,
         "name": sweep.name,
         "metadata": sweep.metadata_,
         "created_at": sweep.created_at,

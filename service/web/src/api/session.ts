@@ -1,11 +1,17 @@
 // Who is signed in, where the service asks for keys. The key is in a cookie that no script can read.
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { go, path, query, SIGN_IN } from "../address.ts";
 import { get, Problem, post, remove } from "./client.ts";
 import type { Session } from "./types.ts";
 
 export const session = signal<Session | null>(null);
+
+/** Whether whoever looks may change something. Until it is known who that is, everybody may try. */
+export const mayChange = computed(() => session.value?.scope !== "read");
+
+/** Whether things of several owners are seen, so that it says something whose each is. */
+export const seesAll = computed(() => session.value?.scope === "admin" && session.value.key_id !== null);
 
 /** Find out who is signed in. Where nobody is and somebody should be, the client leads to the page to sign in. */
 export async function findSession(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Job } from "../api/types.ts";
 import { now } from "../clock.ts";
 import { number, plural, seconds } from "../format.ts";
 import { reportOf } from "../kept.ts";
+import { Changing } from "../parts/changing.tsx";
 import { Confirm } from "../parts/confirm.tsx";
 import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
@@ -30,7 +31,11 @@ export function JobHead({ store, job }: { store: JobStore; job: Job }) {
       <div class="page-head">
         <h1>{nameOf(job)}</h1>
         <StatusMark status={job.status} />
-        {reportOf === null && <Actions store={store} job={job} />}
+        {reportOf === null && (
+          <Changing>
+            <Actions store={store} job={job} />
+          </Changing>
+        )}
       </div>
       <p class="job-line">
         {plural(job.dataset.rows, "row")} × {plural(job.dataset.features, "feature")} ·{" "}

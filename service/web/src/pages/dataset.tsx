@@ -5,6 +5,7 @@ import { Problem, remove } from "../api/client.ts";
 import type { Column, Dataset, Job, Page } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { bytes, count, number, plural } from "../format.ts";
+import { Changing } from "../parts/changing.tsx";
 import { Confirm } from "../parts/confirm.tsx";
 import { DataTable } from "../parts/data_table.tsx";
 import { JobsTable } from "../parts/jobs_table.tsx";
@@ -44,12 +45,14 @@ export function DatasetPage({ id }: { id: string }) {
       </p>
       <div class="page-head">
         <h1>{datasetName(dataset)}</h1>
-        <div class="actions">
-          <Link to={`/jobs/new?dataset=${id}`} class="button primary">
-            Train on it
-          </Link>
-          <Confirm action="Delete" question="Delete the dataset?" onYes={erase} />
-        </div>
+        <Changing>
+          <div class="actions">
+            <Link to={`/jobs/new?dataset=${id}`} class="button primary">
+              Train on it
+            </Link>
+            <Confirm action="Delete" question="Delete the dataset?" onYes={erase} />
+          </div>
+        </Changing>
       </div>
       {problem.value && <ProblemBox problem={problem.value} />}
       <p class="job-line">

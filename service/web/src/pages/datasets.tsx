@@ -8,6 +8,7 @@ import { now } from "../clock.ts";
 import { age, bytes, count } from "../format.ts";
 import { FileDrop } from "../parts/file_drop.tsx";
 import { Link } from "../parts/link.tsx";
+import { OwnerNote } from "../parts/owner.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
 import { title } from "../parts/title.ts";
 
@@ -82,6 +83,7 @@ function DatasetsTable({ datasets }: { datasets: Dataset[] }) {
                   .map((column) => column.name)
                   .join(", ")}
               </small>
+              <OwnerNote owner={dataset.owner} />
             </th>
             <td class="right cell-rows">{count(dataset.rows)}</td>
             <td class="right cell-columns">{count(dataset.columns.length)}</td>

@@ -6,6 +6,7 @@ import type { Job, Page, Worker } from "../api/types.ts";
 import { type Answer, useAnswer } from "../api/watch.ts";
 import { LECTURE } from "../job/lecture.ts";
 import { BulkActions } from "../parts/bulk.tsx";
+import { Changing } from "../parts/changing.tsx";
 import { JobsTable } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
@@ -188,12 +189,12 @@ export function LectureButton() {
     isBusy.value = false;
   }
   return (
-    <>
+    <Changing>
       <button type="button" class="primary" disabled={isBusy.value} onClick={train}>
         Train the lecture’s job
       </button>
       {problem.value && <ProblemBox problem={problem.value} />}
-    </>
+    </Changing>
   );
 }
 

@@ -3,6 +3,7 @@ import type { TargetedSubmitEvent } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { go, query } from "../address.ts";
 import { Problem } from "../api/client.ts";
+import { mayChange } from "../api/session.ts";
 import { Link } from "../parts/link.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { idOf, ProblemBox } from "../parts/problem.tsx";
@@ -62,9 +63,10 @@ export function NewJobPage() {
             <DataPart draft={draft} />
             <Fields draft={draft} />
             <p>
-              <button type="submit" class="primary" disabled={draft.request.value === null}>
+              <button type="submit" class="primary" disabled={draft.request.value === null || !mayChange.value}>
                 Train
               </button>
+              {!mayChange.value && " Your key looks and plans. It takes one of the scope train to train."}
             </p>
           </div>
           <div class="request-means">

@@ -6,6 +6,7 @@ import { useAnswer } from "../api/watch.ts";
 import { now } from "../clock.ts";
 import { age, count } from "../format.ts";
 import { Link } from "../parts/link.tsx";
+import { OwnerNote } from "../parts/owner.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
 import { title } from "../parts/title.ts";
 
@@ -44,6 +45,7 @@ export function SweepsPage() {
               <tr key={sweep.id}>
                 <th scope="row" class="cell-name">
                   <Link to={`/sweeps/${sweep.id}`}>{sweepName(sweep)}</Link>
+                  <OwnerNote owner={sweep.owner} />
                 </th>
                 <td>{sweep.swept.join(", ").replaceAll("_", " ")}</td>
                 <td>

@@ -2,6 +2,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import { Problem, post, remove } from "../api/client.ts";
 import type { Changes } from "../api/types.ts";
 import { plural } from "../format.ts";
+import { Changing } from "./changing.tsx";
 import { Confirm } from "./confirm.tsx";
 import { Link } from "./link.tsx";
 import { ProblemBox } from "./problem.tsx";
@@ -41,10 +42,12 @@ export function BulkActions({ chosen, onDone }: BulkProps) {
               Compare
             </Link>
           )}
-          <button type="button" onClick={cancel}>
-            Cancel
-          </button>
-          <Confirm action="Delete" question={`Delete ${plural(ids.length, "job")} with all records?`} onYes={erase} />
+          <Changing>
+            <button type="button" onClick={cancel}>
+              Cancel
+            </button>
+            <Confirm action="Delete" question={`Delete ${plural(ids.length, "job")} with all records?`} onYes={erase} />
+          </Changing>
         </>
       )}
       {ids.length === 0 && said.value}

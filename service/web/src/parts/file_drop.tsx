@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { TargetedDragEvent } from "preact";
+import { mayChange } from "../api/session.ts";
 import "./file_drop.css";
 
 /** A place for one file, dropped or chosen. */
@@ -10,6 +11,8 @@ export function FileDrop({ onFile }: { onFile: (file: File) => Promise<void> }) 
     isBusy.value = true;
     await onFile(file).finally(() => (isBusy.value = false));
   }
+  if (!mayChange.value)
+    return <p class="faint">Your key only looks. It takes one of the scope train to upload a file.</p>;
   function drop(event: TargetedDragEvent<HTMLLabelElement>): void {
     event.preventDefault();
     void take(event.dataTransfer?.files[0]);

@@ -5,6 +5,7 @@ import { now } from "../clock.ts";
 import { age, number, plural, seconds } from "../format.ts";
 import { sparklines, wantNoSparklines, wantSparklines } from "../job/sparklines.ts";
 import { Link } from "./link.tsx";
+import { OwnerNote } from "./owner.tsx";
 import { ProgressBar, StatusMark } from "./status.tsx";
 import "./jobs_table.css";
 
@@ -80,6 +81,7 @@ function Cells({ job }: { job: Job }) {
         <small>
           {plural(dataset.rows, "row")} × {plural(dataset.features, "feature")}, {job.hyperparameters.optimizer?.name}
         </small>
+        <OwnerNote owner={job.owner} />
       </th>
       <td class="cell-status">
         <StatusMark status={job.status} />
