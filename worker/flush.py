@@ -26,8 +26,8 @@ from service.store import bulk, extremes
 from service.store.counts import ENDED, Count
 from service.store.events import Ending, JobChange, Wish
 from service.store.leases import AttemptLease, BatchLease, JobLease
+from slope.arrays import Indices
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
-from slope.data import Indices
 from worker.counts import Own
 from worker.process import Process, ProcessStopping, retry_while_away
 
