@@ -19,7 +19,7 @@ from service.settings import Settings
 from service.storage import storage_at
 from service.store import schema
 from service.store.bulk import as_tuples
-from service.store.claims import claim_group
+from service.store.claims import claim_groups
 from service.store.database import Database
 from service.store.job_lists import Filters, select_jobs
 from slope.arrays import Array
@@ -124,7 +124,7 @@ class _Bench:
         sweep = sweeps.submit_sweep(self._database, self._storage, Silent(), request, settings=_LIMITS)
         with self._database.reading() as session:
             [job] = select_jobs(session, Filters(sweep_id=sweep.sweep_id), limit=1)
-        run_attempt(self._process, self._claim(claim_group, job.group_id))
+        run_attempt(self._process, self._claim(claim_groups, [job.group_id]))
         took = perf_counter() - started
         with self._database.reading() as session:
             counts = sweeps.get_sweep(session, sweep.sweep_id).counts

@@ -1,10 +1,10 @@
-"""An attempt at a job, at several one after another, or at a group: however it ends, SQL says so."""
+"""An attempt at what was claimed, jobs or groups one after another: however it ends, SQL says so."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Protocol, Self
 
 import structlog
@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from service import tracing
 from service.errors import LeaseLost, StorageFull
 from service.store import workers
+from service.store.batch_leases import Claimed, Part
 from service.store.counts import Count
 from service.store.database import now
-from service.store.group_leases import GroupLease
-from service.store.leases import AttemptLease, BatchLease, JobLease
+from service.store.leases import JobLease
 from service.store.pauses import time_paused
 from service.store.tables import Job
 from slope.data import NoRowCounts
@@ -50,16 +50,6 @@ class Attempt(Protocol):
         """Wait until what is being written is written."""
 
 
-class Holder(Protocol):
-    """Who holds the lease of what is trained."""
-
-    def fail(self, code: str, detail: str) -> None:
-        """End what is under way, because the attempt failed."""
-
-    def put_back(self, detail: str) -> None:
-        """Give it back to the queue without counting the attempt against it."""
-
-
 @dataclass(frozen=True)
 class Loaded:
     """The jobs of a lease, and what is to be known before they train."""
@@ -71,8 +61,13 @@ class Loaded:
     """Bytes that one training may take; None where nothing is known."""
 
     @classmethod
-    def of(cls, session: Session, lease: AttemptLease, memory: int | None) -> Self:
+    def of(cls, session: Session, lease: Claimed, memory: int | None) -> Self:
         return cls(lease.jobs_to_train(session), now(session), memory)
+
+    def jobs_of(self, part: Part) -> list[Job]:
+        """Those that train in a part of what was claimed."""
+        ids = set(part.job_ids)
+        return [job for job in self.jobs if job.id in ids]
 
     def begin(self, job: Job, heartbeat: Heartbeat, *, is_alone: bool) -> None:
         """Let the time of a job run, or of its group. Raises MemoryError where there is not enough for it."""
@@ -84,17 +79,14 @@ class Loaded:
         heartbeat.begin(seconds, job.id if is_alone else None)
 
 
-def run_attempt(process: Process, lease: AttemptLease, loaded: Loaded | None = None) -> None:
+def run_attempt(process: Process, lease: Claimed, loaded: Loaded | None = None) -> None:
     """Train what was claimed, and load it where the claim has not. What has become another's is left alone."""
     with (
         structlog.contextvars.bound_contextvars(**lease.names),
         Heartbeat(process.database, process.settings, lease, process.stopping) as heartbeat,
     ):
         try:
-            if isinstance(lease, GroupLease):
-                _train_group(process, lease, heartbeat)
-            elif isinstance(lease, JobLease | BatchLease):
-                _train_jobs(process, lease, loaded or _load(process, lease), heartbeat)
+            _train_parts(process, lease, loaded, heartbeat)
         except LeaseLost:
             process.counts[Count.LEASES_LOST] += 1
             log.warning("the work is another attempt's now")
@@ -104,30 +96,21 @@ def run_attempt(process: Process, lease: AttemptLease, loaded: Loaded | None = N
             log.exception("ended without a record: the database has no room")
 
 
-def _train_jobs(process: Process, lease: JobLease | BatchLease, loaded: Loaded, heartbeat: Heartbeat) -> None:
-    jobs, batch = {job.id: job for job in loaded.jobs}, Batch(process, lease)
-    process.counts[Count.CLAIMED] += len(jobs)
+def _train_parts(process: Process, lease: Claimed, loaded: Loaded | None, heartbeat: Heartbeat) -> None:
+    batch, load = Batch(process, lease), cache(lambda: loaded or _load(process, lease))
+    process.counts[Count.CLAIMED] += len(lease.job_ids)
 
-    def begin(part: JobLease) -> JobAttempt:
-        job = jobs[part.job_id]
-        loaded.begin(job, heartbeat, is_alone=True)
-        return JobAttempt(process, batch, part, job, heartbeat)
+    def begin(part: Part, block: ExitStack) -> Attempt:
+        jobs = load().jobs_of(part)
+        block.enter_context(_traced(jobs[0]))
+        load().begin(jobs[0], heartbeat, is_alone=isinstance(part, JobLease))
+        if isinstance(part, JobLease):
+            return JobAttempt(process, batch, part, jobs[0], heartbeat)
+        return GroupAttempt(process, batch, part, jobs, heartbeat)
 
     for part in batch.turns():
-        with structlog.contextvars.bound_contextvars(**part.names), _traced(jobs[part.job_id]):
-            _train_or_fail(partial(begin, part), batch, heartbeat)
-
-
-def _train_group(process: Process, lease: GroupLease, heartbeat: Heartbeat) -> None:
-    def begin() -> GroupAttempt:
-        loaded = _load(process, lease)
-        block.enter_context(_traced(loaded.jobs[0]))
-        process.counts[Count.CLAIMED] += len(loaded.jobs)
-        loaded.begin(loaded.jobs[0], heartbeat, is_alone=False)
-        return GroupAttempt(process, lease, loaded.jobs, heartbeat)
-
-    with ExitStack() as block:
-        _train_or_fail(begin, _Group(process, lease), heartbeat)
+        with structlog.contextvars.bound_contextvars(**part.names), ExitStack() as block:
+            _train_or_fail(partial(begin, part, block), batch, heartbeat)
 
 
 def _traced(job: Job) -> AbstractContextManager[None]:
@@ -138,7 +121,7 @@ def _traced(job: Job) -> AbstractContextManager[None]:
     return tracing.attempt_spans(job.traceparent, since[-1], {"job.id": str(job.id), "job.attempt": job.attempt})
 
 
-def _load(process: Process, lease: AttemptLease) -> Loaded:
+def _load(process: Process, lease: Claimed) -> Loaded:
     def load() -> Loaded:
         with process.database.reading() as session:
             return Loaded.of(session, lease, workers.memory_of_worker(session, process.worker_id))
@@ -146,64 +129,45 @@ def _load(process: Process, lease: AttemptLease) -> Loaded:
     return retry_while_away(load, process.stopping)
 
 
-def _train_or_fail(begin: Callable[[], Attempt], holder: Holder, heartbeat: Heartbeat) -> None:
+def _train_or_fail(begin: Callable[[], Attempt], batch: Batch, heartbeat: Heartbeat) -> None:
     try:
-        _train(begin(), holder, heartbeat)
+        _train(begin(), batch, heartbeat)
     except (LeaseLost, ProcessStopping):
         raise
     except StorageFull as error:
-        holder.fail("storage_full", f"{error.title}: {error.detail}")
+        batch.fail("storage_full", f"{error.title}: {error.detail}")
     except NoRowCounts as error:
-        holder.fail("no_row_counts", str(error))
+        batch.fail("no_row_counts", str(error))
     except Exception as error:
         log.exception("the attempt failed")
         if _is_out_of_memory(error):
             advice = "ask for fewer rows or another engine"
-            holder.fail("out_of_memory", f"The worker lacks memory for this job ({error}): {advice}")
+            batch.fail("out_of_memory", f"The worker lacks memory for this job ({error}): {advice}")
         else:
-            holder.fail("internal", f"{type(error).__name__}: {error}")
+            batch.fail("internal", f"{type(error).__name__}: {error}")
 
 
-def _train(attempt: Attempt, holder: Holder, heartbeat: Heartbeat) -> None:
+def _train(attempt: Attempt, batch: Batch, heartbeat: Heartbeat) -> None:
     try:
         attempt.train()
     except Interrupted:
-        _stop(attempt, holder, heartbeat)
+        _stop(attempt, batch, heartbeat)
     except Exception:
         attempt.settle()  # what has been given to it to write is kept
         raise
 
 
-def _stop(attempt: Attempt, holder: Holder, heartbeat: Heartbeat) -> None:
+def _stop(attempt: Attempt, batch: Batch, heartbeat: Heartbeat) -> None:
     match heartbeat.stop_reason:
         case "out of time":
             attempt.time_out()
         case "stopping" | "paused" as reason:
             with suppress(ProcessStopping):
                 attempt.settle()
-            holder.put_back(_WHY_BACK[reason])
+            batch.put_back(_WHY_BACK[reason])
             log.info("put back", reason=reason)
         case _:
             raise LeaseLost
-
-
-class _Group:
-    """Holds the lease of the jobs of a group."""
-
-    def __init__(self, process: Process, lease: GroupLease) -> None:
-        self._process = process
-        self._lease = lease
-
-    def fail(self, code: str, detail: str) -> None:
-        def fail(session: Session) -> None:
-            failed.append(self._lease.fail(session, code, detail))
-
-        failed: list[int] = []
-        self._process.write_when_possible(fail)
-        self._process.counts[Count.FAILED] += failed[-1]
-
-    def put_back(self, detail: str) -> None:
-        self._process.write_when_possible(lambda session: self._lease.put_back(session, detail))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,8 +1,8 @@
 """What one transaction writes, of a job or of several: the records, and what changes in the rows of these jobs.
 
-The jobs of one claim train one after another, outside of any transaction, under a lease as one job does: often one,
-and several where many small ones wait. One transaction ends them all. Where the database is slow, training goes on
-while it writes.
+The jobs or groups of one claim train one after another, outside of any transaction, under one lease: often one, and
+several where small ones wait. One transaction ends them all. Where the database is slow, training goes on while it
+writes.
 """
 
 from collections import defaultdict
@@ -23,9 +23,10 @@ from sqlalchemy.orm import Session
 from service import tracing
 from service.errors import LeaseLost
 from service.store import bulk, extremes
+from service.store.batch_leases import Claimed, Part, lease_of
 from service.store.counts import ENDED, Count
-from service.store.events import Ending, JobChange, Wish
-from service.store.leases import AttemptLease, BatchLease, JobLease
+from service.store.events import JobChange, Wish
+from service.store.leases import AttemptLease
 from slope.arrays import Indices
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
 from worker.counts import Own
@@ -39,7 +40,7 @@ Result = TypeVar("Result")
 _SLOW = 0.1
 """Seconds. After a write that took longer, training does not wait for the next."""
 _LATE = 4.0
-"""After this many times a flush's pause, jobs that have not begun are given back: they were thought to be smaller."""
+"""After this many times a flush's pause, what has not begun is given back: it was thought to be smaller."""
 _SLOWER = "It was claimed together with others, which take longer than was estimated"
 
 log = structlog.get_logger()
@@ -180,23 +181,23 @@ def _in_thread(action: Callable[[], Result]) -> Future[Result]:
 
 
 class Batch:
-    """Knows which jobs have not begun and which have ended, and writes all ends with the last.
+    """Knows which parts of a claim have not begun and which have ended, and writes all ends with the last.
 
     Every write waits for a database that is away, and raises LeaseLost when the jobs have become another attempt's.
     """
 
-    def __init__(self, process: Process, lease: JobLease | BatchLease) -> None:
+    def __init__(self, process: Process, lease: Claimed) -> None:
         self._process = process
-        self._waiting = list(lease.parts)
+        self._waiting: list[Part] = list(lease.parts)
         self._is_alone = len(self._waiting) == 1
-        self._current: JobLease | None = None
-        self._ended: list[tuple[JobLease, Flush]] = []
+        self._current: Part | None = None
+        self._ended: list[tuple[Part, Flush]] = []
         self._contexts: list[Any] = []
         """Where those belong in their traces, if there are any."""
         self._late_at = monotonic() + _LATE * process.settings.flush_seconds
 
-    def turns(self) -> Iterator[JobLease]:
-        """The jobs in their order, each of which is to be ended before the next is asked for."""
+    def turns(self) -> Iterator[Part]:
+        """The parts in their order, each of which is to be ended before the next is asked for."""
         while self._waiting:
             if monotonic() > self._late_at:
                 self.separate()
@@ -205,8 +206,8 @@ class Batch:
                 yield self._current
 
     def end(self, flush: Flush) -> None:
-        """Let the current job end. It is written with the last job of the batch."""
-        assert self._current  # only a job that has begun ends
+        """Let the current part end. It is written with the last part of the batch."""
+        assert self._current  # only what has begun ends
         self._ended.append((self._current, flush))
         if tracing.tracer:
             self._contexts.append(tracing.current_context())
@@ -214,20 +215,23 @@ class Batch:
             self._write()
 
     def fail(self, code: str, detail: str) -> None:
-        """End the current job, because its attempt failed."""
-        assert self._current  # only a job that has begun fails
-        values = {"error_code": code, "error_detail": detail}
-        self.end(Flush([JobChange(self._current.job_id, values, ending=Ending("failed", detail))]))
+        """End the jobs of the current part, because its attempt failed."""
+        assert self._current  # only what has begun fails
+        current, failed = self._current, [0]
+        self.commit(lambda session: failed.append(current.fail(session, code, detail)))
+        self._process.counts[Count.FAILED] += failed[-1]
+        if self._ended and not self._waiting:
+            self._write()
 
     def separate(self) -> None:
-        """Write what has ended and give back what has not begun: the current job goes on alone, if it has not ended."""
+        """Write what has ended and give back what has not begun: a current part that has not ended goes on alone."""
         if not self._is_alone:
             self._write(_SLOWER)
             self._is_alone = True
 
     def put_back(self, detail: str) -> None:
-        """Write what has ended and give back the rest, the current job too, without counting the attempt."""
-        assert self._current  # only a job that has begun is stopped
+        """Write what has ended and give back the rest, the current part too, without counting the attempt."""
+        assert self._current  # only what has begun is stopped
         self._waiting.insert(0, self._current)
         self._write(detail)
 
@@ -255,18 +259,12 @@ class Batch:
             log.exception("the jobs of a batch could not be ended together")
             everything = [*(lease for lease, _ in ended), *back]
             apart = f"It is tried alone: {error}"
-            self.commit(lambda session: _lease_of(everything).put_back(session, apart))
+            self.commit(lambda session: lease_of(everything).put_back(session, apart))
             raise LeaseLost from error
 
-    def _write_all(
-        self, session: Session, ended: list[tuple[JobLease, Flush]], back: list[JobLease], detail: str
-    ) -> None:
+    def _write_all(self, session: Session, ended: list[tuple[Part, Flush]], back: list[Part], detail: str) -> None:
         if ended:
             leases, flushes = zip(*ended, strict=True)
-            Flush.joined(flushes).write(session, _lease_of(leases), self._process.settings.lease_seconds)
+            Flush.joined(flushes).write(session, lease_of(leases), self._process.settings.lease_seconds)
         if back:
-            _lease_of(back).put_back(session, detail)
-
-
-def _lease_of(parts: Sequence[JobLease]) -> JobLease | BatchLease:
-    return parts[0] if len(parts) == 1 else BatchLease(tuple(parts))
+            lease_of(back).put_back(session, detail)

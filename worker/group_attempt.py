@@ -29,6 +29,7 @@ from slope.spec.names import counted
 from worker import outcome
 from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
 from worker.cross_validation import cross_validate_jobs
+from worker.flush import Batch
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
@@ -43,7 +44,9 @@ class GroupAttempt:
     _data: TrainingData
     _training: Fused
 
-    def __init__(self, process: Process, lease: GroupLease, jobs: list[Job], heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, process: Process, batch: Batch, lease: GroupLease, jobs: list[Job], heartbeat: Heartbeat
+    ) -> None:
         self._process = process
         self._heartbeat = heartbeat
         self._jobs = {job.place: job for job in jobs if job.place is not None}
@@ -64,7 +67,7 @@ class GroupAttempt:
         )
         job_ids = {place: job.id for place, job in self._jobs.items()}
         progress = GroupProgress(jobs, self._width, len(first.features))
-        self._recorder = GroupRecorder(process, lease, job_ids, progress)
+        self._recorder = GroupRecorder(process, batch, lease, job_ids, progress)
 
     @property
     def _width(self) -> int:

@@ -14,7 +14,7 @@ from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
 from slope.engines.rounds import Round
 from slope.health import Finding
-from worker.flush import Flush, Owned, Writer, count_endings
+from worker.flush import Batch, Flush, Owned, Writer, count_endings
 from worker.group_progress import GroupProgress
 from worker.process import Process
 
@@ -35,6 +35,7 @@ class GroupRecorder:
     def __init__(
         self,
         process: Process,
+        batch: Batch,
         lease: GroupLease,
         job_ids: Mapping[int, UUID],
         progress: GroupProgress,
@@ -43,6 +44,7 @@ class GroupRecorder:
         self._process = process
         self._database = process.database
         self._settings = process.settings
+        self._batch = batch
         self._lease = lease
         self._job_ids = job_ids
         self._written = dict(job_ids)
@@ -104,13 +106,19 @@ class GroupRecorder:
     def flush(self, states: Array | None) -> Mapping[UUID, Wish]:
         """Write what has come since the last flush and extend the lease. The jobs that are to be cancelled or paused.
 
-        `states` are all models' after the last epoch that was noted; None where all jobs end.
+        `states` are all models' after the last epoch that was noted; None where all jobs end. That is written with the
+        batch.
 
         Where the training goes on meanwhile, the result is that of the flush before.
         """
         if not self._written:
             return {}
         waiting, flush = self._waiting, self._collect(states)
+        if not self._written:
+            self.settle()
+            self._batch.end(flush)
+            return {}
+        self._batch.separate()
         return ChainMap(*self._writer.write(lambda: self._flush(flush, waiting)))
 
     def put_back(self, places: Sequence[int], detail: str) -> None:

@@ -73,8 +73,8 @@ def _play(session: Session, process: Process, dataset_id: UUID) -> None:
     assert lease  # nobody else has seen it
     loaded, batch = Loaded.of(session, lease, None), _Rehearsed(session, process, lease)
     heartbeat = Heartbeat(process.database, process.settings, lease, process.stopping)
-    for part in batch.turns():
-        JobAttempt(process, batch, part, loaded.jobs[0], heartbeat).train()
+    for _ in batch.turns():
+        JobAttempt(process, batch, lease, loaded.jobs[0], heartbeat).train()
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""What a bell is for: jobs or a group to train, data of a job that another reduces with help, or a look at rows.
+"""What a bell is for: jobs or groups to train, data of a job that another reduces with help, or a look at rows.
 
-Small jobs that wait are taken along with a claimed one: a claim, an end and the commits of both cost more than such a
-job's training, and several jobs share them.
+Small jobs that wait are taken along with a claimed one, and small groups with a group: a claim, an end and the commits
+of both cost more than such a training, and several share them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import takewhile
 from time import monotonic
@@ -12,13 +12,12 @@ from uuid import UUID, uuid4
 
 import structlog
 from celery import shared_task
-from sqlalchemy.orm import Session
 
 from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from service.settings import Settings
 from service.store import jobs
-from service.store.claims import Prospect, SeenJob, claim_group, claim_job, claim_more, find_prospect
+from service.store.claims import Prospect, SeenJob, claim_together, find_prospect
 from service.store.owner_turns import next_after
 from service.store.passes import claim_pass
 from slope.engines.costs import LITTLE_NUMBERS
@@ -118,39 +117,48 @@ def _find_pass(process: Process, prospect: Prospect) -> Work | None:
 
 
 def _claim(process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
+    """Take it, with companions, and load what they train from in the same transaction.
+
+    A group that is not small is loaded by its attempt: it may be too large for that.
+    """
     process.turn.last = next_after(prospect.turns, {first.owner})
-    with process.database.writing() as session:
-        if first.group_id:
-            together = claim_group(session, first.group_id, process.claimant)
-            work: Work | None = partial(run_attempt, process, together) if together else None
-        else:
-            work = _claim_jobs(session, process, first, prospect)
-        session.commit()
-    return work
-
-
-def _claim_jobs(session: Session, process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
-    """And what they train from, in the same transaction."""
-    lease = claim_job(session, first.id, process.claimant)
-    if lease is None:
-        return None
     companions = choose_companions(first, prospect.queue, prospect.slots, process.settings)
-    process.turn.last = next_after(prospect.turns, {job.owner for job in (first, *companions)})
-    together = claim_more(session, lease, [job.id for job in companions], process.claimant)
-    return partial(run_attempt, process, together, Loaded.of(session, together, prospect.memory))
+    with process.database.writing() as session:
+        lease = claim_together(session, first, companions, process.claimant)
+        if lease is None:
+            return None
+        process.turn.last = next_after(prospect.turns, {job.owner for job in (first, *companions)})
+        is_loaded = first.group_id is None or _is_small(first)
+        loaded = Loaded.of(session, lease, prospect.memory) if is_loaded else None
+        session.commit()
+    return partial(run_attempt, process, lease, loaded)
 
 
 def choose_companions(first: SeenJob, queue: Sequence[SeenJob], slots: int, settings: Settings) -> list[SeenJob]:
-    """Jobs that train right after the first, in what is left of the time and the epochs of one flush.
+    """Jobs that train right after the first, in what is left of the time and the epochs of one flush; or of groups that
+    train right after its group one job each.
 
     None overtakes a larger one that has waited longer. And of those that wait now every slot may have as many: where
     few wait, others begin them immediately.
     """
     if not _is_small(first):
         return []
-    small = list(takewhile(_is_small, (job for job in queue if job.id != first.id)))
+    others = (job for job in _one_of_each_part(queue) if job.part != first.part)
+    small = list(takewhile(lambda job: _is_small(job) and _is_alike(job, first), others))
     share = -(-(1 + len(small)) // slots) - 1
     return list(_in_one_flush(first, small[:share], settings))
+
+
+def _one_of_each_part(queue: Sequence[SeenJob]) -> Iterable[SeenJob]:
+    firsts: dict[UUID, SeenJob] = {}
+    for job in queue:
+        firsts.setdefault(job.part, job)
+    return firsts.values()
+
+
+def _is_alike(job: SeenJob, other: SeenJob) -> bool:
+    """Whether both train alone, or both with a group."""
+    return (job.group_id is None) == (other.group_id is None)
 
 
 def _in_one_flush(first: SeenJob, others: Sequence[SeenJob], settings: Settings) -> Iterator[SeenJob]:
@@ -169,4 +177,4 @@ def _is_small(job: SeenJob) -> bool:
     What has been tried before trains alone: if its process dies again, it is known which job was under way.
     """
     is_little = job.planned.from_triangle or job.rows * (len(job.features) + 1) <= LITTLE_NUMBERS
-    return is_little and job.group_id is None and job.attempt == 0
+    return is_little and job.attempt == 0

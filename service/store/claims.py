@@ -5,10 +5,12 @@ each owner, so that nobody waits behind all jobs of another. The guard is in the
 rows.
 """
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,9 +33,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate as Returning
 
 from service.store import events
+from service.store.batch_leases import Claimed, lease_of
 from service.store.database import now
 from service.store.group_leases import GroupLease
-from service.store.leases import BatchLease, Claimant, JobLease
+from service.store.leases import Claimant, JobLease
 from service.store.owner_turns import first_jobs, owners_with_slots
 from service.store.tables import Dataset, Job, RowPass, Worker
 from service.store.workers import LIVE_SECONDS
@@ -63,6 +66,11 @@ class SeenJob:
     @cached_property
     def planned(self) -> Plan:
         return kept_plan(self.plan)
+
+    @property
+    def part(self) -> UUID:
+        """What it trains in: a group, or itself."""
+        return self.group_id or self.id
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,17 @@ def _look(*, is_sqlite: bool) -> Select[Any]:
     return select(_SEEN, slots.scalar_subquery(), _MEMORY, _PASSES)
 
 
+def claim_together(
+    session: Session, first: SeenJob, companions: Sequence[SeenJob], claimant: Claimant
+) -> Claimed | None:
+    """Take a job or its group, and others of the same kind along with it. None when the first is not to be had."""
+    if first.group_id:
+        group_ids = [job.group_id for job in (first, *companions) if job.group_id]
+        return claim_groups(session, group_ids, claimant)
+    lease = claim_job(session, first.id, claimant)
+    return lease and claim_more(session, lease, [job.id for job in companions], claimant)
+
+
 def claim_job(session: Session, job_id: UUID, claimant: Claimant) -> JobLease | None:
     """Take a queued job that asks for one of the devices. None when it is not to be had, or only with its group."""
     token = uuid4()
@@ -147,7 +166,7 @@ def claim_job(session: Session, job_id: UUID, claimant: Claimant) -> JobLease | 
     return JobLease(job_id, rows[0].attempt, token) if rows else None
 
 
-def claim_more(session: Session, first: JobLease, job_ids: Sequence[UUID], claimant: Claimant) -> JobLease | BatchLease:
+def claim_more(session: Session, first: JobLease, job_ids: Sequence[UUID], claimant: Claimant) -> Claimed:
     """Take further jobs along with a claimed one, those of them that are still to be had immediately.
 
     A row that somebody has locked is left alone: who holds locks and waits for none cannot be part of a deadlock.
@@ -157,29 +176,42 @@ def claim_more(session: Session, first: JobLease, job_ids: Sequence[UUID], claim
     rows = _claim(session, _CLAIM_FREE, claimant, first.token, claimed_ids=job_ids)
     attempts = {row.id: row.attempt for row in rows}
     more = [JobLease(job_id, attempts[job_id], first.token) for job_id in job_ids if job_id in attempts]
-    return BatchLease((first, *more)) if more else first
+    return lease_of([first, *more])
 
 
-def claim_group(session: Session, group_id: UUID, claimant: Claimant) -> GroupLease | None:
-    """Take queued jobs of a group that stand at the same epoch. None when there are none.
+def claim_groups(session: Session, group_ids: Sequence[UUID], claimant: Claimant) -> Claimed | None:
+    """Take queued jobs of groups that stand at the same epoch. None when there are none of the first group.
 
     Those that were paused may stand elsewhere: they are claimed by themselves.
     """
-    queued = select(Job.id, Job.epochs_done).where(Job.group_id == group_id, *_CLAIMABLE).order_by(Job.id)
-    # Locked in the order in which everybody locks many.
-    locking = session.execute(queued.with_for_update(), {"devices": claimant.devices})
-    standing = {row.id: row.epochs_done for row in locking}
-    if not standing:
+    given = {"claimed_groups": group_ids, "devices": claimant.devices}
+    queued = session.connection().execute(_LOCK_GROUPS, given).all()
+    epoch = next((row.epochs_done for row in queued if row.group_id == group_ids[0]), None)
+    if epoch is None:
         return None
-    token, epoch = uuid4(), next(iter(standing.values()))
-    together = f", with its group of {sum(done == epoch for done in standing.values())}"
-    rows = _claim(session, _CLAIM_GROUP, claimant, token, together, claimed_group=group_id, claimed_epoch=epoch)
-    return GroupLease(group_id, token, all(row.attempt == 1 for row in rows)) if rows else None
+    token, sizes = uuid4(), Counter(row.group_id for row in queued if row.epochs_done == epoch)
+    how = {group_id: f", with its group of {size}" for group_id, size in sizes.items()}
+    claimed = {"claimed_groups": group_ids, "claimed_epoch": epoch}
+    members = defaultdict[UUID, list[Row[Any]]](list)
+    for row in _claim(session, _CLAIM_GROUPS, claimant, token, how, **claimed):
+        members[row.group_id].append(row)
+    leases = [_group_lease(group_id, token, members[group_id]) for group_id in group_ids if group_id in members]
+    return lease_of(leases) if leases else None
+
+
+def _group_lease(group_id: UUID, token: UUID, rows: Sequence[Row[Any]]) -> GroupLease:
+    return GroupLease(group_id, token, tuple(row.id for row in rows), all(row.attempt == 1 for row in rows))
 
 
 def _claim(
-    session: Session, statement: Returning[Any], claimant: Claimant, token: UUID, how: str = "", **claimed: Any
+    session: Session,
+    statement: Returning[Any],
+    claimant: Claimant,
+    token: UUID,
+    how: Mapping[UUID, str] = MappingProxyType({}),
+    **claimed: Any,
 ) -> Sequence[Row[Any]]:
+    """`how` those of a group are claimed, by group."""
     moment = now(session)
     given = {
         "moment": moment,
@@ -194,7 +226,7 @@ def _claim(
     happened = [
         shared
         | {"job_id": row.id, "seq": row.event_count, "epochs_done": row.epochs_done}
-        | {"detail": f"Attempt {row.attempt}{how}"}
+        | {"detail": f"Attempt {row.attempt}{how.get(row.group_id, '')}"}
         for row in rows
     ]
     events.tell(session, happened)
@@ -220,7 +252,7 @@ def _claiming(*conditions: ColumnElement[bool]) -> Returning[Any]:
             process_id=bindparam("new_process"),
             started_at=func.coalesce(columns.started_at, bindparam("moment", type_=columns.started_at.type)),
         )
-        .returning(columns.id, columns.attempt, columns.event_count, columns.epochs_done)
+        .returning(columns.id, columns.attempt, columns.event_count, columns.epochs_done, columns.group_id)
     )
 
 
@@ -228,6 +260,8 @@ _IDS: BindParameter[Any] = bindparam("claimed_ids", expanding=True)
 _FREE = select(_JOB.c.id).where(_JOB.c.id.in_(_IDS), _JOB.c.group_id.is_(None), *_CLAIMABLE).order_by(_JOB.c.id)
 _CLAIM_ONE = _claiming(_JOB.c.id == bindparam("claimed_id"), _JOB.c.group_id.is_(None))
 _CLAIM_FREE = _claiming(_JOB.c.id.in_(_FREE.with_for_update(skip_locked=True)))
-_CLAIM_GROUP = _claiming(
-    _JOB.c.group_id == bindparam("claimed_group"), _JOB.c.epochs_done == bindparam("claimed_epoch")
-)
+_IN_GROUPS = _JOB.c.group_id.in_(bindparam("claimed_groups", expanding=True))
+_GROUPS = select(_JOB.c.id, _JOB.c.group_id, _JOB.c.epochs_done).where(_IN_GROUPS, *_CLAIMABLE)
+_LOCK_GROUPS = _GROUPS.order_by(_JOB.c.id).with_for_update()
+"""Locked in the order in which everybody locks many."""
+_CLAIM_GROUPS = _claiming(_IN_GROUPS, _JOB.c.epochs_done == bindparam("claimed_epoch"))

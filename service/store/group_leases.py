@@ -1,34 +1,31 @@
-"""The lease of a group: jobs that train together are claimed, extended and given back together.
-
-All of them have one token. Whoever writes for them first locks their rows, in the order of the ids as everybody does
-who locks many, and so learns which of them are still its own.
-"""
+"""The lease of a group: jobs that train together are claimed, extended and given back together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, update
+from sqlalchemy import ColumnElement, and_, bindparam, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ExecutableOption
 from uuid_utils.compat import uuid7
 
 from service.store import datasets
 from service.store.events import Ending, JobChange
-from service.store.leases import AttemptLease, held
+from service.store.leases import SharedLease, held
 from service.store.tables import Job
 
 
 @dataclass(frozen=True)
-class GroupLease(AttemptLease):
+class GroupLease(SharedLease):
     """The lease of all jobs of a group that were queued when it was claimed.
 
     The group goes on without those that are cancelled or paused, and ends with the last of them.
     """
 
-    with_numbers = datasets.with_numbers_once
     group_id: UUID
     token: UUID
+    members: tuple[UUID, ...] = ()
     is_of_first_attempts: bool = False
 
     @staticmethod
@@ -38,8 +35,16 @@ class GroupLease(AttemptLease):
     condition = holding(bindparam("held_group"), bindparam("held_by"))
 
     @property
+    def job_ids(self) -> Sequence[UUID]:
+        return self.members
+
+    @property
     def is_first(self) -> bool:
         return self.is_of_first_attempts
+
+    @property
+    def with_numbers(self) -> ExecutableOption:
+        return datasets.with_numbers_once
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -49,9 +54,10 @@ class GroupLease(AttemptLease):
     def names(self) -> dict[str, Any]:
         return {"group_id": str(self.group_id)}
 
-    def write(self, session: Session, *arguments: Any, **values: Any) -> Sequence[Row[Any]]:
-        self.leased_jobs(session, lock=True)
-        return super().write(session, *arguments, **values)
+    @property
+    def parts(self) -> tuple["GroupLease", ...]:
+        """As of several that train one after another: it is the lease of one."""
+        return (self,)
 
     def fail(self, session: Session, code: str, detail: str) -> int:
         """How many jobs have failed. An error that nobody expected may be the fault of one of them.

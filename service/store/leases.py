@@ -2,8 +2,8 @@
 
 Whoever claims rows writes a token into them, and every later write has the token in the WHERE of the statement that
 changes them: whoever changes no row has lost the lease. One mechanism serves all forms: this module has what they have
-in common and the leases of a job and of several that are claimed together, `group_leases` that of a group, `partitions`
-that of a partition, `passes` that of a pass.
+in common and the lease of a job, `group_leases` that of a group, `batch_leases` that of several jobs or groups that are
+claimed together, `partitions` that of a partition, `passes` that of a pass.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from service.errors import LeaseLost
 from service.store import datasets, events
 from service.store.database import later
-from service.store.events import RETURNED, JobChange, LeasedJob, Wish, change_jobs, wish_of
+from service.store.events import RETURNED, Ending, JobChange, LeasedJob, Wish, change_jobs, wish_of
 from service.store.outbox import IS_HEARD
 from service.store.tables import Job, Table
 
@@ -72,11 +72,9 @@ class Lease(ABC):
 
 
 class AttemptLease(Lease):
-    """The right of one attempt to train a job, or the jobs of a group."""
+    """The right of one attempt to train jobs."""
 
     table = Job
-    with_numbers = datasets.with_numbers
-    """Reads with the jobs those of their datasets, where they are in its row."""
     condition: ClassVar[ColumnElement[bool]]
     """Which jobs are those of a lease of this kind, by its parameters, which are not bound."""
 
@@ -84,9 +82,19 @@ class AttemptLease(Lease):
     """Gives them for parameters that are bound."""
 
     @property
+    @abstractmethod
+    def job_ids(self) -> Sequence[UUID]:
+        """The jobs that were claimed."""
+
+    @property
+    @abstractmethod
     def is_first(self) -> bool:
-        """Whether it is known that nobody has tried any of the jobs before."""
-        return False
+        """Whether nobody has tried any of the jobs before."""
+
+    @property
+    @abstractmethod
+    def with_numbers(self) -> ExecutableOption:
+        """Reads with the jobs the numbers of their datasets, where they are in its row."""
 
     @property
     @abstractmethod
@@ -150,6 +158,18 @@ class AttemptLease(Lease):
         return jobs
 
 
+class SharedLease(AttemptLease):
+    """The lease of several jobs, under one token.
+
+    Whoever writes for them first locks their rows, in the order of the ids as everybody does who locks many, and so
+    learns which of them are still its own.
+    """
+
+    def write(self, session: Session, *arguments: Any, **values: Any) -> Sequence[Row[Any]]:
+        self.leased_jobs(session, lock=True)
+        return super().write(session, *arguments, **values)
+
+
 # Statements that every job runs are built once: to build one takes longer than SQLite takes to run it.
 
 
@@ -182,8 +202,16 @@ class JobLease(AttemptLease):
     condition = holding(bindparam("held_job"), bindparam("held_by"))
 
     @property
+    def job_ids(self) -> Sequence[UUID]:
+        return (self.job_id,)
+
+    @property
     def is_first(self) -> bool:
         return self.attempt == 1
+
+    @property
+    def with_numbers(self) -> ExecutableOption:
+        return datasets.with_numbers
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -195,34 +223,15 @@ class JobLease(AttemptLease):
 
     @property
     def parts(self) -> tuple["JobLease", ...]:
-        """As of several jobs that train one after another: it is the lease of one."""
+        """As of several that train one after another: it is the lease of one."""
         return (self,)
+
+    def fail(self, session: Session, code: str, detail: str) -> int:
+        """How many jobs have failed: this one."""
+        values, ending = {"error_code": code, "error_detail": detail}, Ending("failed", detail)
+        self.change(session, [JobChange(self.job_id, values, ending=ending)], 0.0)
+        return 1
 
     def extend(self, session: Session, lease_seconds: float, **values: Any) -> dict[UUID, Wish]:
         """Record columns of the job and extend the lease. Whether it is to be cancelled or paused."""
         return self.change(session, [JobChange(self.job_id, values)], lease_seconds)
-
-
-@dataclass(frozen=True)
-class BatchLease(AttemptLease):
-    """The lease of jobs that one process has claimed together and trains one after another. They have one token."""
-
-    parts: tuple[JobLease, ...]
-
-    @staticmethod
-    def holding(held_jobs: Any, held_by: Any) -> ColumnElement[bool]:
-        return and_(Job.id.in_(held_jobs), *held(held_by))
-
-    condition = holding(bindparam("held_jobs", expanding=True), bindparam("held_by"))
-
-    @property
-    def is_first(self) -> bool:
-        return all(part.is_first for part in self.parts)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"held_jobs": [part.job_id for part in self.parts], "held_by": self.parts[0].token}
-
-    @property
-    def names(self) -> dict[str, Any]:
-        return {}

@@ -26,7 +26,7 @@ class RunningJob:
     process_id: int
     has_expired: bool
     """Its lease has run out. Otherwise the process was seen to be dead, whatever the lease says."""
-    in_group: bool = False
+    group_id: UUID | None = None
 
 
 def expired_jobs(session: Session) -> list[RunningJob]:
@@ -106,7 +106,7 @@ def _running_jobs(session: Session, condition: ColumnElement[bool], *, have_expi
             row.worker_id,
             row.process_id,
             have_expired,
-            in_group=row.group_id is not None,
+            row.group_id,
         )
         for row in session.execute(query.where(Job.status == "running", condition).order_by(Job.id))
     ]

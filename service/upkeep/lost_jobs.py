@@ -79,8 +79,9 @@ def release_jobs(
 ) -> list[UUID]:
     """Take jobs from attempts that died, and return which: of several reapers that try, one does it.
 
-    With a contact, none is taken any more when that has broken in the meantime. Of jobs that were to train one after
-    another nobody knows which was under way: the crash counts against none of them, and next time each trains alone.
+    With a contact, none is taken any more when that has broken in the meantime. Of jobs or groups that were to train
+    one after another nobody knows which was under way: the crash counts against none of them, and next time each trains
+    alone.
     """
     released: list[UUID] = []
     by_token = attrgetter("lease.token")
@@ -88,11 +89,11 @@ def release_jobs(
         with database.writing() as session:
             if contact and not _is_still_unbroken(contact):
                 return released
-            group = list(together)
-            lost_leases.end_transactions(session, group[0])  # one process trains them all
-            counts = len(group) == 1 or group[0].in_group
+            batch = list(together)
+            lost_leases.end_transactions(session, batch[0])  # one process trains them all
+            counts = len({job.group_id or job.lease.job_id for job in batch}) == 1
             taken = [
-                job.lease.job_id for job in group if lost_leases.release_lost(session, job, max_crashes, counts=counts)
+                job.lease.job_id for job in batch if lost_leases.release_lost(session, job, max_crashes, counts=counts)
             ]
             session.commit()
         for job_id in taken:

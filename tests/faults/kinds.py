@@ -245,6 +245,7 @@ FAULTS: dict[str, Fault] = {
     "API killed in a pause and in a resume": calls.api_killed_in_a_pause_and_in_a_resume,
     "memory exhausted": memory_exhausted,
     "training process killed with several jobs of one claim": batches.training_process_killed_with_a_batch,
+    "training process killed with several groups of one claim": batches.training_process_killed_with_groups,
     "a backup killed": operations.backup_killed,
     "API and a worker replaced under load": operations.rolling_deployment,
 } | ({"clocks 20 minutes apart, a worker killed": clocks_apart} if FAKETIME else {})

@@ -36,6 +36,7 @@ _ON_SQLITE = (
     calls.api_killed_in_a_rerun,
     calls.api_killed_in_a_pause_and_in_a_resume,
     batches.training_process_killed_with_a_batch,
+    batches.training_process_killed_with_groups,
     operations.backup_killed,
 )
 ON_SQLITE = {name: fault for name, fault in FAULTS.items() if fault in _ON_SQLITE}

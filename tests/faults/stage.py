@@ -124,6 +124,12 @@ class Stage:
         assert job_id
         return job_id
 
+    def submit_sweep(self, request: Json) -> list[UUID]:
+        """Post a sweep. Its jobs, in the order of their settings."""
+        sweep = httpx2.post(f"{self.api.url}/v1/sweeps", json=request, timeout=30).raise_for_status().json()
+        listed = httpx2.get(f"{self.api.url}/v1/jobs", params={"sweep_id": sweep["id"], "limit": 1000}, timeout=30)
+        return [UUID(job["id"]) for job in listed.raise_for_status().json()["data"]][::-1]
+
     def underway(self, make: Callable[[], Json]) -> UUID:
         """A job that has got to a random epoch, and then some milliseconds further."""
         total = len(self.reference(make).epochs)
@@ -173,8 +179,11 @@ class Stage:
 
     def inspect(self, job_id: UUID, make: Callable[[], Json]) -> Damage:
         """Wait for a job's end, and compare it with an uninterrupted run."""
+        return self.compare(job_id, self.reference(make))
+
+    def compare(self, job_id: UUID, expected: Remains) -> Damage:
+        """Wait for a job's end, and compare what it has left."""
         self.wait(job_id)
-        expected = self.reference(make)
         return work.damage(self.database, job_id, expected) + work.events_damage(self.database, job_id)
 
     @property

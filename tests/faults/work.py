@@ -118,6 +118,12 @@ def small() -> Json:
     }
 
 
+def sweep() -> Json:
+    """Three small groups of two."""
+    shared = small()["hyperparameters"] | {"epochs": 100}
+    return small() | {"hyperparameters": shared, "grid": {"batch_size": [1, 2, 4], "learning_rate": [0.01, 0.02]}}
+
+
 def large() -> Json:
     """Its data alone takes more than a process has lying about."""
     return {

@@ -213,7 +213,7 @@ def failing_claims(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("worker.tasks.claim_job", fail)
+    monkeypatch.setattr("worker.tasks.claim_together", fail)
 
 
 @pytest.mark.parametrize("reason", ["connection refused", "database or disk is full", "no such table: jobs"])

@@ -17,7 +17,7 @@ from service.jobs import sweeps
 from service.settings import Settings
 from service.storage import Storage, storage_at
 from service.store import events, jobs, schema
-from service.store.claims import claim_group, claim_job
+from service.store.claims import claim_groups, claim_job
 from service.store.database import Database
 from service.store.events import Ending, JobChange
 from service.store.group_leases import GroupLease
@@ -220,6 +220,7 @@ def claim_group_of(
         job = jobs.find_job(session, job_id)
         assert job
         assert job.group_id
-        mine = claim_group(session, job.group_id, claimant)
+        mine = claim_groups(session, [job.group_id], claimant)
         session.commit()
+    assert mine is None or isinstance(mine, GroupLease)
     return mine
