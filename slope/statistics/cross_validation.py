@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from slope.answers.metrics import CrossValidation, Metrics
+from slope.extras import how_to_add
 from slope.metrics import metrics_of_reduced
 from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
@@ -15,7 +16,7 @@ from slope.statistics.solution import BeyondRange
 _NOTE = "Of the exact solution under the job's penalties, found anew without each fold; the run itself is not repeated."
 _DECAY = "The optimizer's weight_decay is not in it."
 _UNFILLED = "The rows that count do not fill the folds: there is nothing to tell."
-_NO_LIBRARY = "Under l1 it takes scikit-learn, which this worker does not have: install slope-regression[sklearn]."
+_NO_LIBRARY = f"Under l1 it takes scikit-learn, which this worker does not have: {how_to_add('sklearn')}."
 _BEYOND = "The data is beyond the range of float64: scale it."
 
 

@@ -159,4 +159,4 @@ def test_without_vl_convert_a_chart_is_a_problem_that_names_the_extra(
     monkeypatch.setattr("slope.charts.picture.draw_apart", missing)
     problem = problem_of(asked(client, job_id, "loss"), 501)
     assert "vl-convert" in problem["detail"]
-    assert "slope-regression[pictures]" in problem["detail"]
+    assert "'.[pictures]'" in problem["detail"]

@@ -318,7 +318,7 @@ def test_without_graphviz_pictures_are_a_problem_that_names_the_extra_and_the_re
     monkeypatch.setattr("slope.graph.svg.draw", missing)
     for format in ("svg", "png"):
         problem = problem_of(client.post("/v1/graphs", json=LECTURE_GRAPH, params={"format": format}), 501)
-        assert "slope-regression[pictures]" in problem["detail"]
+        assert "'.[pictures]'" in problem["detail"]
     for format in ("json", "dot", "mermaid", "text"):
         assert client.post("/v1/graphs", json=LECTURE_GRAPH, params={"format": format}).status_code == 200
 

@@ -120,7 +120,7 @@ def test_without_scikit_learn_there_is_none_under_l1(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Centred, "_descend", missing)
     [found] = told(X, Y, spec_of(), Strength(0.5, 0.0))
     assert found.per_fold == []
-    assert "slope-regression[sklearn]" in found.note
+    assert "'.[sklearn]'" in found.note
 
 
 def test_it_can_be_stopped_before_each_fold() -> None:
