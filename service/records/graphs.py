@@ -42,7 +42,10 @@ class StepGraph:
     """The graph of a step whose gradient has been held against the record."""
 
     graph: "DrawnGraph"
-    record: "StepRecord"
+    epoch: int
+    step: int
+    gradient: "Parameters | None"
+    """As it was recorded; None of a job's first step where that broke it."""
     rows: list[int]
     row: int
     """The one that is shown, by its index in the dataset."""
@@ -93,26 +96,31 @@ def graph_of_step(
 ) -> StepGraph:
     """The graph of a step, stored or replayed, with one row of its batch and some features shown one by one.
 
+    The first step of a job that broke in it was not recorded, and is done again all the same.
+
     Raises EpochNotFound, StepNotFound, StepTooLarge, ReplayDiffers, InvalidRequest for a row that is not in the batch,
     and GradientDiffers where autograd does not come to the gradient that was recorded.
     """
     from slope.graph.step import StepTrace, batch_of
 
     replay.round_as_the_worker()
-    found, origin, left = _recorded(database, job_id, epoch, step) or _replayed(database, storage, job_id, epoch, step)
-    batches, record = origin.batches(epoch), _as_record(found)
+    found = _recorded(database, job_id, epoch, step)
+    if found is None and (epoch, step) == (0, 0):
+        found = _broken_at_start(database, storage, job_id)
+    record, origin, left = found or _replayed(database, storage, job_id, epoch, step)
+    batches = origin.batches(epoch)
     _refuse_too_large(origin, batches.size)  # also where nothing had to be computed again
     rows = batches[step]
     shown = _row_of(rows, row)
     _refuse_other_features(features, len(origin.source.features))
     batch = batch_of(replay.prepared_data(storage, origin.source), origin.spec, rows)
     traced = StepTrace(origin.spec, record.parameters, batch, left)
-    if not traced.bears_out(record.gradient, to_the_bit=origin.is_exact):
-        raise _differs(origin, record)
+    if record.gradient is not None and not traced.bears_out(record.gradient, to_the_bit=origin.is_exact):
+        raise _differs(origin, epoch, step)
     graph = traced.graph(shown, features or None)
     of_batch = "" if len(rows) == 1 else f" of {len(rows)}"
     title = f"Epoch {epoch}, step {step}, row {shown}{of_batch}: {graph.title}"
-    return StepGraph(replace(graph, title=title), record, rows, shown)
+    return StepGraph(replace(graph, title=title), epoch, step, record.gradient, rows, shown)
 
 
 def audit_epoch(database: Database, storage: Storage, job_id: UUID, epoch: int, *, limit: int) -> "Audit":
@@ -133,7 +141,7 @@ def audit_epoch(database: Database, storage: Storage, job_id: UUID, epoch: int, 
             raise ClientGone
         record = _as_record(each.step)
         if not taken.add(record, batches[record.step], to_the_bit=origin.is_exact):
-            raise _differs(origin, record)
+            raise _differs(origin, epoch, record.step)
     result = taken.result(limit)
     if result.difference > result.tolerance:
         raise GradientDiffers(
@@ -143,7 +151,15 @@ def audit_epoch(database: Database, storage: Storage, job_id: UUID, epoch: int, 
     return result
 
 
-Found = tuple[Step | RecordedStep, Origin, "Parameters | None"]
+@dataclass(frozen=True)
+class UnrecordedStep:
+    """A step of which the parameters before it are known, and no gradient."""
+
+    parameters: "Parameters"
+    gradient: None = None
+
+
+Found = tuple["StepRecord | UnrecordedStep", Origin, "Parameters | None"]
 """A step, what it is done again from, and the gradient that it found in `.grad`."""
 
 
@@ -155,7 +171,16 @@ def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found 
     kept = Kept(found.object_id, found.numbers)
     source = Source.kept_as(kept, found.rows, found.features, found.target, found.spec, found.row_weights)
     origin = Origin(source, source.training_spec, found.engine, found.device)
-    return (found, origin, None) if origin.spec.zero_gradients == "step" else None
+    return (_as_record(found), origin, None) if origin.spec.zero_gradients == "step" else None
+
+
+def _broken_at_start(database: Database, storage: Storage, job_id: UUID) -> Found | None:
+    """The first step of a job whose numbers stopped being finite before anything was recorded."""
+    with database.reading() as session:
+        job = jobs.get_job(session, job_id)
+        if job.error_code != "diverged" or job.epochs_done or pages.are_recorded(session, job_id, 0):
+            return None
+        return UnrecordedStep(replay.parameters_after(session, storage, job, -1)), Origin.of(job), None
 
 
 def _replayed(database: Database, storage: Storage, job_id: UUID, epoch: int, step: int) -> Found:
@@ -165,7 +190,7 @@ def _replayed(database: Database, storage: Storage, job_id: UUID, epoch: int, st
         origin = Origin.of(job)
         _refuse_too_large(origin, origin.batches(epoch).size)
         found = _step(session, storage, job, epoch, step)
-        return found, origin, _left_before(session, storage, origin, job, epoch, step)
+        return _as_record(found), origin, _left_before(session, storage, origin, job, epoch, step)
 
 
 def _step(session: Session, storage: Storage, job: Job, epoch: int, step: int) -> Step:
@@ -205,9 +230,9 @@ def _left_before(
     return after_update(origin.spec, record.parameters, record.gradient)
 
 
-def _differs(origin: Origin, record: "StepRecord") -> GradientDiffers:
+def _differs(origin: Origin, epoch: int, step: int) -> GradientDiffers:
     return GradientDiffers(
-        f"Done again here, step {record.step} of epoch {record.epoch} leaves another gradient than was recorded on "
+        f"Done again here, step {step} of epoch {epoch} leaves another gradient than was recorded on "
         f"{origin.device}: the record was changed, or another device or version of PyTorch rounds differently"
     )
 

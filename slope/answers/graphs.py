@@ -13,11 +13,11 @@ class SummaryView(View):
 
     count: int
     """How many there are."""
-    minimum: float
-    """The least."""
-    maximum: float
+    minimum: float | None
+    """The least; null, as the two others, where it is not finite."""
+    maximum: float | None
     """The greatest."""
-    norm: float
+    norm: float | None
     """Euclidean."""
 
 
@@ -94,8 +94,8 @@ class StepGraphView(GraphView):
     """Indices in the dataset of the rows of this step's batch."""
     row: int
     """The one that is shown."""
-    gradient: ParametersView
-    """As it was recorded."""
+    gradient: ParametersView | None
+    """As it was recorded; null of a job's first step where the numbers stopped being finite in it."""
 
 
 class ContributionView(View):

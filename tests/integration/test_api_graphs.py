@@ -260,6 +260,27 @@ def test_data_is_prepared_once_for_steps_that_are_recorded_and_those_that_are_no
     assert len(loaded) == 1
 
 
+@pytest.mark.parametrize(
+    "hyperparameters",
+    [{"batch_size": 1}, {"batch_size": "full"}, {"standardize": True, "initial_weights": [1e300]}],
+    ids=["eager", "reduced", "standardized"],
+)
+def test_the_first_step_of_a_job_that_broke_in_it_is_explained(
+    client: TestClient, trained: Trained, hyperparameters: dict[str, Any]
+) -> None:
+    asked = {"learning_rate": 0.01, "initial_weights": [1.0], "dtype": "float64"} | hyperparameters
+    data = {"x": [1e200, 2e200, 4e200], "y": [2, 4, 6]}
+    job_id = trained({"dataset": data, "hyperparameters": asked})
+    detail = client.get(f"/v1/jobs/{job_id}").json()["error"]["detail"]
+    assert detail.startswith("The numbers stopped being finite in epoch 0, step 0")
+
+    graph = graph_of(client, job_id, 0, 0)
+
+    assert (graph["epoch"], graph["gradient"]) == (0, None)
+    assert any("is not finite" in note for note in graph["notes"])
+    StepGraphView.model_validate(graph)
+
+
 def test_there_is_no_graph_of_a_step_that_never_was(client: TestClient, trained: Trained) -> None:
     job_id = trained(LECTURE)
     problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/0/steps/3/graph"), 404)

@@ -17,6 +17,6 @@ def graph_json(graph: "Graph") -> bytes:
 
 def step_graph_json(found: StepGraph) -> bytes:
     """As StepGraphView has it."""
-    record = found.record
-    of_step = {"epoch": record.epoch, "step": record.step, "rows": found.rows, "row": found.row}
-    return orjson.dumps(vars(found.graph) | of_step | {"gradient": record.gradient._asdict()})
+    of_step = {"epoch": found.epoch, "step": found.step, "rows": found.rows, "row": found.row}
+    gradient = None if found.gradient is None else found.gradient._asdict()
+    return orjson.dumps(vars(found.graph) | of_step | {"gradient": gradient})

@@ -11,7 +11,7 @@ import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
 import { isFinal, ProgressBar, StatusMark } from "../parts/status.tsx";
-import { lastWholeStep } from "./broken.ts";
+import { stepWhereItBroke } from "./broken.ts";
 import type { JobStore } from "./store.ts";
 
 const STALE_SECONDS = 8;
@@ -72,7 +72,7 @@ function State({ store, job }: { store: JobStore; job: Job }) {
         <div class="problem">
           <strong>{job.error.code.replaceAll("_", " ")}</strong>
           <p>{job.error.detail}</p>
-          <LastStep job={job} />
+          <BrokenStep job={job} />
         </div>
       )}
       {!isFinal(job.status) && silent > STALE_SECONDS && (
@@ -82,13 +82,13 @@ function State({ store, job }: { store: JobStore; job: Job }) {
   );
 }
 
-function LastStep({ job }: { job: Job }) {
-  const place = lastWholeStep(job);
+function BrokenStep({ job }: { job: Job }) {
+  const place = stepWhereItBroke(job);
   if (!place) return null;
   return (
     <Link to={`/jobs/${job.id}/epochs/${place.epoch}/steps/${place.step}`}>
-      Walk the step where it broke: epoch {number(place.epoch, 9)}, step {number(place.step, 9)}, the last whose numbers
-      are finite
+      Walk the step where it broke: epoch {number(place.epoch, 9)}, step {number(place.step, 9)}, the{" "}
+      {place.isFinite ? "last whose numbers are finite" : "very first"}
     </Link>
   );
 }

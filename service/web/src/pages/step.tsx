@@ -4,7 +4,7 @@ import { withQuery } from "../api/client.ts";
 import type { Epoch, Job, Page, Step, StepGraph } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { count } from "../format.ts";
-import { lastWholeStep } from "../job/broken.ts";
+import { stepWhereItBroke } from "../job/broken.ts";
 import { reportOf } from "../kept.ts";
 import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
@@ -25,8 +25,10 @@ export function StepPage({ id, epoch, step }: StepPageProps) {
   const row = query.value.get("row");
   const job = useAnswer<Job>(base).value.value;
   const graph = useAnswer<StepGraph>(withQuery(`${base}/epochs/${epoch}/steps/${step}/graph`, { row }));
-  const steps = useAnswer<Page<Step>>(withQuery(`${base}/epochs/${epoch}/steps`, { after: step - 1, limit: 2 })).value
-    .value;
+  const broken = job ? stepWhereItBroke(job) : null;
+  const isRecorded = job !== undefined && broken?.isFinite !== false; // of a first step that broke there is no record
+  const stepsAt = withQuery(`${base}/epochs/${epoch}/steps`, { after: step - 1, limit: 2 });
+  const steps = useAnswer<Page<Step>>(isRecorded ? stepsAt : null).value.value;
   const record = useAnswer<Page<Epoch>>(withQuery(`${base}/epochs`, { after: epoch - 1, limit: 1 })).value.value
     ?.data[0];
   const shown = graph.value.value;
@@ -62,10 +64,10 @@ export function StepPage({ id, epoch, step }: StepPageProps) {
             The chain rule, as autograd had it in this step.{" "}
             {shown.rows.length > 1 ? <RowChoice graph={shown} /> : `Its batch is row ${shown.rows[0]}.`}
           </p>
-          {job && isWhereItBroke(job, epoch, step) && (
+          {job && broken?.epoch === epoch && broken.step === step && (
             <p class="notice">
-              Here the run broke: in the step after this one the loss, the gradient or the weights are beyond{" "}
-              {job.hyperparameters.dtype}.
+              Here the run broke: in {broken.isFinite ? "the step after this one" : "this step"} the loss, the gradient
+              or the weights are beyond {job.hyperparameters.dtype}.
             </p>
           )}
           {shown.notes.map((note) => (
@@ -83,11 +85,6 @@ export function StepPage({ id, epoch, step }: StepPageProps) {
       )}
     </>
   );
-}
-
-function isWhereItBroke(job: Job, epoch: number, step: number): boolean {
-  const place = lastWholeStep(job);
-  return place?.epoch === epoch && place.step === step;
 }
 
 function RowChoice({ graph }: { graph: StepGraph }) {
