@@ -10,7 +10,7 @@ demo: .venv/server
 	$(BIN)/slope demo
 
 serve: .venv/server
-	$(BIN)/slope serve
+	$(BIN)/slope serve $(if $(PORT),--port $(PORT))
 
 # Tests of faults run by themselves: these hold what is to have happened within seconds, and wait more than they reckon,
 # but for those of partitions, which keep both cores busy.
@@ -52,6 +52,7 @@ clean:
 	rm -rf .venv build dist
 
 .venv/server: pyproject.toml constraints.txt hatch_build.py service/web/package-lock.json
+	@echo "Installing Slope with PyTorch into .venv: some minutes, and from 2 to 8 GB, as PyTorch comes without CUDA or with it."
 	$(PYTHON) -m venv .venv
 	$(INSTALL) torch
 	$(INSTALL) --editable '.[server,pictures]'

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-_OURS = {"slope.db", "slope.db-shm", "slope.db-wal", "objects", "spool", "serve.lock", "broker.url"}
+_OURS = {"slope.db", "slope.db-shm", "slope.db-wal", "objects", "spool", "serve.lock", "broker.url", "broker.log"}
 """What the service itself puts into its data folder."""
 
 

@@ -60,7 +60,7 @@ def _supervise(settings: Settings, auth: Auth, host: str, listener: socket.socke
     broker_url = addresses.socket_url(socket_path)
     environment = os.environ | {"SLOPE_BROKER_URL": broker_url, "SLOPE_AUTH": auth}
     children = [
-        supervisor.broker_child(socket_path, folder),
+        supervisor.broker_child(socket_path, folder, settings.data_dir / "broker.log"),
         supervisor.api_child(listener, environment),
         supervisor.worker_child(workers, environment),
     ]

@@ -36,6 +36,8 @@ class Child:
     command: list[str]
     environment: Mapping[str, str]
     descriptors: tuple[int, ...] = ()
+    log_file: Path | None = None
+    """Where it says what it does; None where that is the terminal."""
     process: subprocess.Popen[bytes] | None = None
     _started_at: float = 0.0
     _due_at: float = 0.0
@@ -80,7 +82,8 @@ class Child:
         self._failures = 0 if steady else self._failures + 1
         delay = min(_LONGEST_DELAY, 0.25 * 2**self._failures) if self._failures else 0.0
         self._due_at = monotonic() + delay
-        log.warning("ended and is started again", process=self.name, code=code, delay=delay)
+        says = {"log_file": str(self.log_file)} if self.log_file else {}
+        log.warning("ended and is started again", process=self.name, code=code, delay=delay, **says)
 
 
 @dataclass
@@ -116,11 +119,13 @@ class Supervisor:
                 child.wait(until)
 
 
-def broker_child(socket_path: Path, folder: Path) -> Child:
-    """Valkey on a socket that only this user can open. It keeps nothing on disk: SQL is the truth."""
+def broker_child(socket_path: Path, folder: Path, log_file: Path) -> Child:
+    """Valkey on a socket that only this user can open. It keeps nothing on disk but its log: SQL is the truth."""
+    log_file.unlink(missing_ok=True)
     options = {"port": "0", "unixsocket": str(socket_path), "unixsocketperm": "600", "save": "", "dir": str(folder)}
+    options |= {"loglevel": "warning", "logfile": str(log_file)}
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return Child("broker", [str(get_binary_path()), *arguments, "--loglevel", "warning"], os.environ)
+    return Child("broker", [str(get_binary_path()), *arguments], os.environ, log_file=log_file)
 
 
 def api_child(listener: socket.socket, environment: Mapping[str, str]) -> Child:
