@@ -8,6 +8,7 @@ from asyncio import Protocol
 from contextlib import suppress
 from functools import partial
 from threading import Thread
+from time import sleep
 from types import FrameType
 from typing import cast
 
@@ -23,9 +24,12 @@ from service.errors import ServiceError
 from service.jobs import jobs
 from service.settings import Settings
 from service.store.database import Database
+from slope.tabular.isolated import prepare_reader
 
 _GRACE_SECONDS = 5
 _MOST_DESCRIPTORS = 65_536
+_SECONDS_TO_READER = 10
+"""When the first process that reads files is started: whoever starts with us, as the worker, needs the processors."""
 
 
 class Server(BoundedServer):
@@ -93,6 +97,8 @@ def _rehearse(app: FastAPI) -> None:
         jobs.rehearse_submission(state.database, state.storage, state.queue, state.settings)
     gc.collect()
     gc.freeze()  # a collection stops everybody for as long as it takes to look at all there is
+    sleep(_SECONDS_TO_READER)
+    prepare_reader()
 
 
 if __name__ == "__main__":

@@ -62,12 +62,17 @@ def ingest_isolated(sent: Sent, target: Path, allowance: Allowance) -> Summary:
         answer = _too_slow(allowance)
     except Ended as end:
         answer = _why_it_ended(end)
-    _readers.prepare()
+    prepare_reader()
     if isinstance(answer, BaseException):
         reader.join()  # it may be writing what is now to be taken away
         raise answer
     summary: Summary = answer
     return summary
+
+
+def prepare_reader() -> None:
+    """Have a process waiting for the next file: the first one takes a second to start."""
+    _readers.prepare()
 
 
 def _why_it_ended(end: Ended) -> Exception:
