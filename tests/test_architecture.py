@@ -91,6 +91,41 @@ def test_outside_the_store_sqlalchemy_is_known_as_the_type_of_a_session_and_no_d
     assert not [name for name, file in files.items() for driver in drivers if imports_from(driver, file)]
 
 
+CLOCKS_OF_HOSTS = {
+    "service/api/guards/request_quota.py",  # how far off a moment is that the library has by the same clock
+    "service/commands/remote/jobs.py",  # what the caller means by `--older-than`
+    "service/commands/remote/output.py",  # ages that are shown
+    "service/store/claims.py",  # of SQLite, which has one host, like the two below
+    "service/store/database.py",
+    "service/store/events.py",
+    "service/tracing.py",  # when a span of a trace began
+    "service/upkeep/copies/backup.py",  # when a backup was made, for whoever reads its manifest
+    "service/upkeep/garbage.py",  # how old files are that this host has written
+    "worker/flush.py",  # when a span of a job began
+}
+"""The only modules that read one."""
+
+
+def reads_clock(node: ast.AST) -> bool:
+    """Whether this calls `datetime.now`, or `time` of the module of that name."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = ast.unparse(node.func).split(".")
+    of_datetime = called[-1] in {"now", "utcnow", "today"} and called[-2:-1] in (["datetime"], ["date"])
+    return of_datetime or called in (["time"], ["time", "time"], ["time_ns"], ["time", "time_ns"])
+
+
+def test_nothing_is_decided_by_the_clock_of_a_host_where_hosts_may_differ() -> None:
+    """Leases, keys, messages to webhooks and retention go by the database's."""
+    found = {
+        str(file.relative_to(ROOT))
+        for package in ("service", "worker")
+        for file in (ROOT / package).rglob("*.py")
+        if any(map(reads_clock, ast.walk(ast.parse(file.read_text()))))
+    }
+    assert found == CLOCKS_OF_HOSTS
+
+
 def test_spec_client_and_command_load_neither_torch_nor_a_server() -> None:
     loaded = loaded_by("slope.spec", "slope.client", "service.commands.cli")
 

@@ -1,6 +1,6 @@
 """Sends what webhooks wait for, in every worker's main process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -29,8 +29,6 @@ _MESSAGES_AT_ONCE = 8
 """Of a webhook."""
 _MOST_BATCHES = 20
 """Then others have their turn."""
-_LEASE_SECONDS = 20.0
-"""Longer than an attempt takes."""
 
 log = structlog.get_logger()
 
@@ -38,7 +36,8 @@ log = structlog.get_logger()
 class WebhookSender:
     """Looks every second for messages that are due, and sends them: a webhook is served by one process at a time.
 
-    What was sent when the process dies, and not noted yet, is sent again when the lease has run out.
+    What was sent when the process dies or is cut off, and not noted yet, is sent again by others when the lease has
+    run out.
     """
 
     def __init__(self, process: Process) -> None:
@@ -48,6 +47,7 @@ class WebhookSender:
         """Webhooks that messages are sent to now."""
         self._stopping = Event()
         self._pause = process.settings.reap_seconds
+        self._lease_seconds = process.settings.lease_seconds
         self._task = PeriodicTask("webhooks", self.run_once, self._pause, at_end=self._leave)
 
     def start(self) -> None:
@@ -69,14 +69,23 @@ class WebhookSender:
         from anyio import create_task_group, sleep, to_thread
 
         async with create_task_group() as tasks:
+            tasks.start_soon(self._keep_leases)
             while not self._stopping.is_set():
                 for lease in await to_thread.run_sync(self._claim):
                     self._served.add(lease.webhook_id)
                     tasks.start_soon(self._serve, lease)
                 if not self._served:
-                    return
+                    break
                 await sleep(self._pause)
             tasks.cancel_scope.cancel()
+
+    async def _keep_leases(self) -> None:
+        """An attempt may take longer than a lease lasts."""
+        from anyio import sleep, to_thread
+
+        while True:
+            await sleep(self._process.settings.beat_seconds)
+            await to_thread.run_sync(self._in_database, partial(self._extend, tuple(self._served)))
 
     async def _serve(self, lease: SendingLease) -> None:
         """Send to a webhook while it accepts something."""
@@ -106,7 +115,9 @@ class WebhookSender:
             body = (delivery.body or "").encode()
             headers = signed_headers(batch.secrets, str(delivery.id), int(batch.moment.timestamp()), body)
             allow_private = self._process.settings.webhooks_allow_private
-            answers[delivery.id] = await send_message(batch.webhook.url, headers, body, allow_private=allow_private)
+            answers[delivery.id] = await send_message(
+                batch.webhook.url, headers, body, moment=batch.moment, allow_private=allow_private
+            )
 
         async with create_task_group() as tasks:
             for delivery in batch.deliveries:
@@ -117,7 +128,19 @@ class WebhookSender:
         """Whether more may be sent there now."""
         attempts = [attempt_of(*pair) for pair in zip(batch.deliveries, answers, strict=True)]
         wish = max(answer.retry_after for answer in answers)
-        return self._in_database(lambda session: _record(session, lease, batch, attempts, wish))
+        return self._in_database(lambda session: self._note(session, lease, batch, attempts, wish))
+
+    def _note(self, session: Session, lease: SendingLease, batch: Batch, attempts: list[Attempt], wish: float) -> bool:
+        webhook = deliveries.record_attempts(session, lease, attempts, self._lease_seconds)
+        if webhook is None:
+            return False
+        if reason := reason_to_disable(webhook, batch.moment, attempts):
+            disable_webhook(session, webhook.id, reason)
+            log.warning("a webhook is disabled", webhook_id=str(webhook.id), reason=reason)
+        if webhook.failing_since is None and not reason:
+            return True
+        deliveries.leave_webhook(session, lease, rest_seconds(webhook, batch.moment, wish))
+        return False
 
     def _waiting(self) -> list[UUID]:
         limit = _WEBHOOKS_AT_ONCE - len(self._served)
@@ -126,7 +149,13 @@ class WebhookSender:
 
     def _claim(self) -> list[SendingLease]:
         leases = [SendingLease(webhook_id, self._token) for webhook_id in self._waiting()]
-        return [lease for lease in leases if self._in_database(partial(_claim, lease))]
+        return [lease for lease in leases if self._in_database(partial(self._claim_one, lease))]
+
+    def _claim_one(self, lease: SendingLease, session: Session) -> bool:
+        return deliveries.claim_webhook(session, lease, self._lease_seconds)
+
+    def _extend(self, webhook_ids: Collection[UUID], session: Session) -> None:
+        deliveries.extend_leases(session, self._token, webhook_ids, self._lease_seconds)
 
     def _next_batch(self, lease: SendingLease) -> Batch | None:
         return self._in_database(lambda session: deliveries.due_deliveries(session, lease, limit=_MESSAGES_AT_ONCE))
@@ -139,20 +168,3 @@ class WebhookSender:
             result = action(session)
             session.commit()
         return result
-
-
-def _claim(lease: SendingLease, session: Session) -> bool:
-    return deliveries.claim_webhook(session, lease, _LEASE_SECONDS)
-
-
-def _record(session: Session, lease: SendingLease, batch: Batch, attempts: list[Attempt], wish: float) -> bool:
-    webhook = deliveries.record_attempts(session, lease, attempts, _LEASE_SECONDS)
-    if webhook is None:
-        return False
-    if reason := reason_to_disable(webhook, batch.moment, attempts):
-        disable_webhook(session, webhook.id, reason)
-        log.warning("a webhook is disabled", webhook_id=str(webhook.id), reason=reason)
-    if webhook.failing_since is None and not reason:
-        return True
-    deliveries.leave_webhook(session, lease, rest_seconds(webhook, batch.moment, wish))
-    return False

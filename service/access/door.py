@@ -2,9 +2,10 @@
 
 from contextlib import suppress
 from hmac import compare_digest
-from typing import cast
+from time import monotonic
+from typing import NamedTuple, cast
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 
 from service.access.callers import Caller, Scope
 from service.access.key_text import PresentedKey
@@ -14,8 +15,16 @@ from service.store.database import Database
 from service.store.keys import KnownKey
 
 TRUSTED_SECONDS = 1.0
-"""How long a key is what it was when it was looked up: one that is revoked elsewhere lets in no longer than that."""
+"""How long a key is what it was when it was asked for: one that is revoked elsewhere lets in no longer than that."""
 _MOST_KNOWN = 10_000
+
+
+class SeenKey(NamedTuple):
+    """A key as the database knew it."""
+
+    known: KnownKey
+    asked_at: float
+    """When it was asked for, by this process's own clock: the answer may have been on its way for seconds."""
 
 
 class Door:
@@ -23,31 +32,34 @@ class Door:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: TTLCache[str, KnownKey] = TTLCache(_MOST_KNOWN, TRUSTED_SECONDS)
+        self._seen: LRUCache[str, SeenKey] = LRUCache(_MOST_KNOWN)
 
     def recall(self, shown: PresentedKey) -> Caller | None:
         """Who shows a key that was looked up a moment ago; None where it was not. Raises KeyNotValid."""
-        known = self._known.get(shown.id)
-        return None if known is None else _caller(known, shown)
+        seen = self._seen.get(shown.id)
+        if seen is None or monotonic() - seen.asked_at > TRUSTED_SECONDS:
+            return None
+        return _caller(seen.known, shown)
 
-    def look_up(self, shown: PresentedKey) -> KnownKey:
+    def look_up(self, shown: PresentedKey) -> SeenKey:
         """What the database knows of a key. Raises KeyNotValid, and DatabaseUnavailable."""
+        asked_at = monotonic()
         known = self._database.query(keys.find_known_key, shown.id)
         if known is None or not compare_digest(known.digest, shown.digest):
             raise _unknown()
         if known.use_is_old and not (known.is_revoked or known.has_expired):
             with suppress(ServiceError):  # it lets in all the same
                 self._note_use(known.id)
-        return known
+        return SeenKey(known, asked_at)
 
-    def admit(self, shown: PresentedKey, known: KnownKey) -> Caller:
+    def admit(self, shown: PresentedKey, seen: SeenKey) -> Caller:
         """Who shows a key, which is remembered for a moment. Raises KeyNotValid."""
-        self._known[shown.id] = known
-        return _caller(known, shown)
+        self._seen[shown.id] = seen
+        return _caller(seen.known, shown)
 
     def forget(self, key_id: str) -> None:
         """Look a key up again when it is next shown: it has been changed."""
-        self._known.pop(key_id, None)
+        self._seen.pop(key_id, None)
 
     def _note_use(self, key_id: str) -> None:
         with self._database.writing() as session:

@@ -32,11 +32,19 @@ class NewKey:
 
 
 def create_key(
-    database: Database, name: str, scope: Scope, *, owner: str | None = None, expires_at: datetime | None = None
+    database: Database,
+    name: str,
+    scope: Scope,
+    *,
+    owner: str | None = None,
+    expires: datetime | timedelta | None = None,
 ) -> NewKey:
-    """Make a key. Its owner is called as itself, unless another is named. Raises InvalidRequest and KeyNameTaken."""
+    """Make a key. Its owner is called as itself, unless another is named. It expires then, or after this time, by the
+    database's clock. Raises InvalidRequest and KeyNameTaken.
+    """
     _refuse_other_names(name=name, owner=owner)
     with database.writing() as session:
+        expires_at = now(session) + expires if isinstance(expires, timedelta) else expires
         if expires_at is not None and expires_at <= now(session):
             raise _refused("expires_at", "This time is past: leave it out, or name one to come")
         keys.lock_name(session, name)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +42,7 @@ def create(
     if scope not in SCOPES:
         raise typer.BadParameter(f"It should be one of {', '.join(SCOPES)}", param_hint="--scope")
     with _database(data_dir) as database, _blaming_options():
-        made = create_key(database, name, scope, owner=owner, expires_at=_moment(expires))
+        made = create_key(database, name, scope, owner=owner, expires=_end(expires))
         _print_new(made.key, made.text, as_json=as_json)
 
 
@@ -50,10 +50,11 @@ def create(
 def list_all(as_json: AsLines = False, data_dir: DataDir = None) -> None:
     """All keys, without their secrets."""
     from service.access.keys import list_keys, state_of
+    from service.store.database import now
 
     with _database(data_dir) as database, database.reading() as session:
         found, _ = list_keys(session, after=None, limit=_MOST_LISTED)
-        moment = datetime.now(UTC)
+        moment = now(session)
         told = [_facts(key, state_of(key, moment)) for key in found]
     if as_json:
         print_json_lines(told)
@@ -168,7 +169,7 @@ def _minute(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _moment(text: str | None) -> datetime | None:
+def _end(text: str | None) -> datetime | timedelta | None:
     if text is None:
         return None
     if re.fullmatch(r"\d{4}-\d\d-\d\d.*", text):
@@ -177,4 +178,4 @@ def _moment(text: str | None) -> datetime | None:
         except ValueError as error:
             raise typer.BadParameter(f"{text} is no date", param_hint="--expires") from error
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return datetime.now(UTC) + read_span(text, "--expires", ", or a date as 2027-01-31")
+    return read_span(text, "--expires", ", or a date as 2027-01-31")

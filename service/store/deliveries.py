@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -99,17 +99,25 @@ def record_attempts(
 ) -> Webhook | None:
     """Write what came of messages, and extend the lease. The webhook as it is then; None where the lease is lost.
 
-    Whether it is lost or not, what was accepted is not sent again.
+    Whether it is lost or not, what was accepted is not sent again: also where who sent it first was cut off, and notes
+    later than another that it had no answer.
     """
     moment, is_well = now(session), any(attempt.error is None for attempt in attempts)
     for attempt in attempts:
         tried = {"attempts": Delivery.attempts + 1, "last_attempt_at": moment, "answered": attempt.answered}
         again = None if attempt.again_in is None else moment + timedelta(seconds=attempt.again_in)
         became = {"status": attempt.status, "error": attempt.error, "due_at": again}
-        session.execute(update(Delivery).where(Delivery.id == attempt.delivery_id).values(tried | became))
+        is_news = true() if attempt.error is None else Delivery.status == "waiting"
+        session.execute(update(Delivery).where(Delivery.id == attempt.delivery_id, is_news).values(tried | became))
     since = None if is_well else func.coalesce(Webhook.failing_since, moment)
     held = {"lease_until": later(session, lease_seconds), "failing_since": since}
     return session.scalars(update(Webhook).where(lease.owned).values(held).returning(Webhook)).one_or_none()
+
+
+def extend_leases(session: Session, token: UUID, webhook_ids: Collection[UUID], seconds: float) -> None:
+    """Go on sending to those of these webhooks that have this token."""
+    is_mine = (Webhook.id.in_(webhook_ids), Webhook.lease_token == token)
+    session.execute(update(Webhook).where(*is_mine).values(lease_until=later(session, seconds)))
 
 
 def leave_webhook(session: Session, lease: SendingLease, rest_seconds: float = 0.0) -> None:

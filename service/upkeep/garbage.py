@@ -46,7 +46,8 @@ def _unused_rows(database: Database, storage: Storage) -> list[str]:
 
 
 def _nameless_objects(database: Database, storage: Storage) -> list[str]:
-    limit = datetime.now(UTC) - _GRACE
+    with database.reading() as session:
+        limit = now(session) - _GRACE
     old = (each for each in storage.everything() if each.changed_at < limit)
     deleted = []
     while some := list(islice(old, _LOOKED_UP_AT_ONCE)):

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from ssl import SSLContext
@@ -42,15 +42,19 @@ class Answer:
     """Seconds that the receiver asks to be left in peace for."""
 
 
-async def send_message(url: str, headers: Mapping[str, str], body: bytes, *, allow_private: bool) -> Answer:
-    """Send a message once. Whatever goes wrong is in the answer."""
+async def send_message(
+    url: str, headers: Mapping[str, str], body: bytes, *, moment: datetime, allow_private: bool
+) -> Answer:
+    """Send a message once. Whatever goes wrong is in the answer. `moment` is now, by the clock that all hosts share."""
     try:
         with fail_after(DEADLINE_SECONDS):
-            return await _post(url, _HEADERS | dict(headers), body, CheckedNetwork(allow_private=allow_private))
+            network = CheckedNetwork(allow_private=allow_private)
+            status, found = await _post(url, _HEADERS | dict(headers), body, network)
     except TimeoutError:
         return Answer(error=f"There was no answer within {DEADLINE_SECONDS:g} s")
     except Exception as error:  # whatever a receiver and the way to it do, it is no fault of who sends
         return Answer(error=(str(error) or type(error).__name__)[:_LONGEST_ERROR])
+    return _answer(status, found, moment)
 
 
 class CheckedNetwork(AnyIOBackend):
@@ -96,14 +100,14 @@ def _look_up(host: str, port: int) -> list[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-async def _post(url: str, headers: dict[str, str], body: bytes, network: AnyIOBackend) -> Answer:
-    """The body of the answer is not read."""
+async def _post(url: str, headers: dict[str, str], body: bytes, network: AnyIOBackend) -> tuple[int, dict[str, str]]:
+    """Status and headers of the answer, whose body is not read."""
     async with (
         AsyncConnectionPool(ssl_context=_ssl_context(), network_backend=network) as pool,
         pool.stream("POST", url, headers=list(headers.items()), content=body) as response,
     ):
         found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-        return _answer(response.status, found)
+        return response.status, found
 
 
 @cache
@@ -111,19 +115,19 @@ def _ssl_context() -> SSLContext:
     return default_ssl_context()
 
 
-def _answer(status: int, headers: Mapping[str, str]) -> Answer:
+def _answer(status: int, headers: Mapping[str, str], moment: datetime) -> Answer:
     if 200 <= status < 300:
         return Answer(status)
     hint = ": redirects are not followed, give the new address" if 300 <= status < 400 else ""
-    waits = status in (429, 503) and "retry-after" in headers
-    return Answer(status, f"It answered {status}{hint}", _seconds(headers["retry-after"]) if waits else 0.0)
+    wish = headers.get("retry-after", "") if status in (429, 503) else ""
+    return Answer(status, f"It answered {status}{hint}", _seconds(wish, moment))
 
 
-def _seconds(retry_after: str) -> float:
+def _seconds(retry_after: str, moment: datetime) -> float:
     """What `Retry-After` asks for: a number of seconds, or a date. 0 where it says neither."""
     if retry_after.strip().isdecimal():
         return float(retry_after)
     try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+        return max(0.0, (parsedate_to_datetime(retry_after) - moment).total_seconds())
     except (TypeError, ValueError):
         return 0.0

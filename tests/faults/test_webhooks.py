@@ -55,9 +55,9 @@ def test_no_message_is_lost_however_often_who_sends_is_killed(
     database_url: str, settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processes that are forked and send: each is killed in the middle of it, until twenty have been."""
-    monkeypatch.setattr(worker.webhooks, "_LEASE_SECONDS", 0.05)
     monkeypatch.setattr(worker.webhooks, "_MESSAGES_AT_ONCE", 2)
-    chosen = settings.model_copy(update={"webhooks_allow_private": True, "reap_seconds": 0.01})
+    hasty = {"webhooks_allow_private": True, "reap_seconds": 0.01, "lease_seconds": 0.05}
+    chosen = settings.model_copy(update=hasty)
     database, killer = Database(database_url), Killer()
     create_webhook(database, chosen, WebhookRequest(url=receiver.url, events=["job.cancelled"]))
     receiver.answers = killer

@@ -17,6 +17,8 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    sender: str
+    """The address that it came from."""
 
     @property
     def document(self) -> Json:
@@ -37,7 +39,7 @@ class Answer:
 class Receiver:
     """Answers 204, or what `answers` is set to: it is called with each message, in a thread of that message's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.received: list[Received] = []
         self.answers: Callable[[Received], Answer] = lambda _: Answer()
         self._lock = Lock()
@@ -50,14 +52,14 @@ class Receiver:
                     self.close_connection = True
                     return
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver._answer(self, Received(self.path, headers, body))
+                receiver._answer(self, Received(self.path, headers, body, self.client_address[0]))
 
             do_GET = do_POST
 
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((address, 0), Handler)
         self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -76,7 +78,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/slope"
+        return f"http://{self._server.server_address[0]}:{self.port}/slope"
 
     @property
     def types(self) -> list[str]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
@@ -15,6 +15,7 @@ from workbench import LECTURE, FakeQueue, at_once, change, problem_of, submit
 
 from service.access import keys
 from service.access.callers import Scope
+from service.access.door import Door
 from service.access.key_text import PresentedKey, new_key_text
 from service.access.keys import NewKey
 from service.api.app import create_app
@@ -22,7 +23,7 @@ from service.api.dashboard import Dashboard
 from service.errors import KeyHasEnded, KeyNameTaken, KeyNotValid, ServiceError
 from service.settings import Settings
 from service.store.database import Database
-from service.store.keys import select_entries
+from service.store.keys import KnownKey, select_entries
 from service.store.tables import AccessKey, Dataset, Job
 from service.upkeep import forgetting
 
@@ -202,6 +203,28 @@ def test_what_belongs_to_nobody_says_nothing_of_an_owner(settings: Settings, que
         job = client.post("/v1/jobs", json=LECTURE)
         told = [job.json(), client.get(job.headers["Location"]).json(), *client.get("/v1/jobs").json()["data"]]
     assert ["owner" in each for each in told] == [False] * 3
+
+
+def test_a_key_is_trusted_for_a_second_from_the_question_however_long_the_answer_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may be revoked while the answer is on its way."""
+    text, clock = new_key_text(), [0.0]
+    shown = PresentedKey.parse(text)
+    known = KnownKey(shown.id, "alice", "read", shown.digest, is_revoked=False, has_expired=False, use_is_old=False)
+
+    class Slow:
+        def query(self, *_: object) -> KnownKey:
+            clock[0] += 0.6
+            return known
+
+    monkeypatch.setattr("service.access.door.monotonic", lambda: clock[0])
+    door = Door(cast(Database, Slow()))
+    door.admit(shown, door.look_up(shown))
+
+    assert door.recall(shown)
+    clock[0] += 0.5
+    assert door.recall(shown) is None
 
 
 def test_every_change_is_in_the_log_of_its_key(

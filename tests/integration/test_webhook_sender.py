@@ -4,22 +4,27 @@ import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from e2e.processes import until
 from receiver import Answer, Received, Receiver
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 from test_webhook_outbox import hook
 from workbench import change
 
 from service.settings import Settings
+from service.store import deliveries
 from service.store.database import Database
+from service.store.deliveries import Attempt, SendingLease
 from service.store.tables import Delivery, Webhook
 from service.webhooks import schedule, sending, webhooks
 from service.webhooks.schedule import DELAYS
@@ -183,7 +188,10 @@ def test_after_a_failure_nothing_else_is_sent_there_for_a_while_and_longer_the_l
         change(database, lambda session: session.execute(update(Webhook).values(lease_until=None)))
 
 
-@pytest.mark.parametrize(("wish", "seconds"), [("120", 120), ("999999", 3600), ("soon", 5)])
+WISHES = [("120", 120), ("999999", 3600), ("soon", 5), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600)]
+
+
+@pytest.mark.parametrize(("wish", "seconds"), WISHES)
 def test_retry_after_is_respected_within_reason(
     database: Database, sender: WebhookSender, webhook: Webhook, receiver: Receiver, wish: str, seconds: float
 ) -> None:
@@ -402,6 +410,45 @@ def test_a_sender_that_stops_leaves_its_webhooks_to_others(
     receiver.answers = lambda _: Answer()
     WebhookSender(process).run_once()
     assert delivery(database, message_id).status == "delivered"
+
+
+def test_a_webhook_stays_with_who_sends_to_it_while_an_answer_takes_longer_than_a_lease(
+    database: Database, process: Process, webhook: Webhook, receiver: Receiver
+) -> None:
+    def lease() -> datetime:
+        return current(database, webhook).lease_until or webhook.created_at
+
+    def answer_when_the_lease_has_been_extended(_: Received) -> Answer:
+        first = lease()
+        until(lambda: lease() > first)
+        return Answer()
+
+    receiver.answers = answer_when_the_lease_has_been_extended
+    [message_id] = send(database, webhook)
+    often = process.settings.model_copy(update={"beat_seconds": 0.01})
+    WebhookSender(replace(process, settings=often)).run_once()
+    assert delivery(database, message_id).status == "delivered"
+    assert len(receiver.received) == 1
+
+
+def test_who_hears_no_answer_leaves_a_message_as_another_has_delivered_it(database: Database, webhook: Webhook) -> None:
+    """As who was cut off, and comes back when the message was sent again."""
+    [message_id] = send(database, webhook)
+    late, other = (SendingLease(webhook.id, uuid4()) for _ in range(2))
+    change(database, lambda session: deliveries.claim_webhook(session, late, 0.0))
+    change(database, lambda session: deliveries.claim_webhook(session, other, 60.0))
+    for lease, attempt in (
+        (other, Attempt(message_id, answered=204)),
+        (late, Attempt(message_id, error="There was no answer within 10 s", again_in=5.0)),
+    ):
+        change(database, partial(_record, lease, attempt))
+
+    found = delivery(database, message_id)
+    assert (found.status, found.attempts, found.answered, found.due_at) == ("delivered", 1, 204, None)
+
+
+def _record(lease: SendingLease, attempt: Attempt, session: Session) -> None:
+    deliveries.record_attempts(session, lease, [attempt], 60.0)
 
 
 def test_the_delays_of_a_message_are_of_a_day() -> None:

@@ -77,8 +77,8 @@ class AccessGuard:
         shown = PresentedKey.parse(_shown(scope))
         caller = self._door.recall(shown)
         if caller is None:
-            known = await to_thread.run_sync(self._door.look_up, shown, limiter=self._threads)
-            caller = self._door.admit(shown, known)
+            seen = await to_thread.run_sync(self._door.look_up, shown, limiter=self._threads)
+            caller = self._door.admit(shown, seen)
         return caller
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,6 @@
 """Routes for keys."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 from service.access import keys
 from service.access.keys import NAME, NewKey
 from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, require_json
+from service.store.database import now
 from service.store.tables import AccessKey
 from slope.answers.keys import KeyDeedView, KeyScope, KeyView, NewKeyView
 from slope.answers.view import Page
@@ -41,7 +42,7 @@ class KeyRequest(Part):
 @router.post("", status_code=201, dependencies=[Depends(require_json)])
 def create_key(wanted: KeyRequest, database: DatabaseDep, settings: SettingsDep, response: Response) -> NewKeyView:
     """Make a key. Its text is told this once: only a digest of it is kept."""
-    made = keys.create_key(database, wanted.name, wanted.scope, owner=wanted.owner, expires_at=wanted.expires_at)
+    made = keys.create_key(database, wanted.name, wanted.scope, owner=wanted.owner, expires=wanted.expires_at)
     return _told(made, response, settings.root_path)
 
 
@@ -49,13 +50,14 @@ def create_key(wanted: KeyRequest, database: DatabaseDep, settings: SettingsDep,
 def list_keys(session: SessionDep, after: AfterKey = None, limit: Limit = 50) -> Page[KeyView]:
     """All keys by their ids, those that have ended, too."""
     found, following = keys.list_keys(session, after=after, limit=limit)
-    return Page(data=list(map(_view, found)), next=following)
+    moment = now(session)
+    return Page(data=[_view(key, moment) for key in found], next=following)
 
 
 @router.get("/{key_id}")
 def get_key(key_id: KeyId, session: SessionDep) -> KeyView:
     """A key, without its secret."""
-    return _view(keys.get_key(session, key_id))
+    return _view(keys.get_key(session, key_id), now(session))
 
 
 @router.post("/{key_id}/rotate", status_code=201)
@@ -82,7 +84,7 @@ def revoke_key(key_id: KeyId, database: DatabaseDep, request: Request) -> KeyVie
     keys.revoke_key(database, key_id)
     request.app.state.door.forget(key_id)
     with database.reading() as session:
-        return _view(keys.get_key(session, key_id))
+        return _view(keys.get_key(session, key_id), now(session))
 
 
 @router.get("/{key_id}/log")
@@ -92,16 +94,16 @@ def list_deeds(key_id: KeyId, session: SessionDep, after: After = None, limit: L
     return Page(data=[KeyDeedView.model_validate(each) for each in found], next=str(following) if following else None)
 
 
-def _view(key: AccessKey) -> KeyView:
-    return KeyView.model_validate(_facts(key))
+def _view(key: AccessKey, moment: datetime) -> KeyView:
+    return KeyView.model_validate(_facts(key, moment))
 
 
 def _told(made: NewKey, response: Response, root_path: str) -> NewKeyView:
     response.headers["Location"] = f"{root_path}/v1/keys/{made.key.id}"
     response.headers["Cache-Control"] = "no-store"
-    return NewKeyView.model_validate(_facts(made.key) | {"key": made.text})
+    return NewKeyView.model_validate(_facts(made.key, made.key.created_at) | {"key": made.text})
 
 
-def _facts(key: AccessKey) -> dict[str, object]:
+def _facts(key: AccessKey, moment: datetime) -> dict[str, object]:
     told = {name: getattr(key, name, None) for name in KeyView.model_fields}
-    return told | {"state": keys.state_of(key, datetime.now(UTC))}
+    return told | {"state": keys.state_of(key, moment)}
