@@ -106,6 +106,8 @@ def sentence(error: Any) -> str:
         case "uuid_parsing" | "uuid_type":
             alias = "; no job has this alias" if error["loc"] == ("path", "job_id") else ""
             return f"Input should be an id as answers have it, like 0199a20a-32d3-7725-8abe-b61c9657a327{alias}"
+        case "value_error":
+            return str(error["ctx"]["error"])  # as it was raised: Pydantic puts words of its own before
         case "int_parsing":
             return "Input should be a whole number"
         case "float_parsing":

@@ -151,6 +151,30 @@ def test_an_admin_makes_rotates_and_revokes_keys(client: TestClient, database: D
     assert problem_of(client.post(f"{made.headers['Location']}/rotate", headers=operator), 409)
 
 
+def test_a_key_ends_when_its_maker_says(client: TestClient, database: Database) -> None:
+    operator = key_of(database, "operator", "admin")
+    wanted = {"name": "alice", "expires_at": "2999-12-01T12:00:00+02:00"}
+
+    made = client.post("/v1/keys", json=wanted, headers=operator)
+
+    assert (made.status_code, made.json()["expires_at"]) == (201, "2999-12-01T10:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "moment", ["32503680000", 32503680000, "2999-12-01", "2999-12-01T12:00:00", "9999-12-31T23:59:59-12:00"], ids=repr
+)
+def test_what_is_no_time_with_a_zone_is_no_end_of_a_key(
+    client: TestClient, database: Database, moment: str | float
+) -> None:
+    wanted = {"name": "alice", "expires_at": moment}
+
+    problem = problem_of(client.post("/v1/keys", json=wanted, headers=key_of(database, "operator", "admin")), 422)
+
+    [error] = problem["errors"]
+    assert error["pointer"] == "/expires_at"
+    assert not error["detail"].startswith("Value error")
+
+
 def test_a_rotated_key_lets_in_until_the_overlap_ends(client: TestClient, database: Database) -> None:
     old = keys.create_key(database, "alice", "read")
 

@@ -133,6 +133,7 @@ def test_events_are_listed_of_some_types_and_from_a_time_on(client: TestClient, 
         ("types=progress&types=status", "application/json", "/query/types"),
         ("types=error", "application/json", "/query/types/0"),
         ("since=2026-01-01T00:00:00", "application/json", "/query/since"),
+        ("since=1769900400.5", "application/json", "/query/since"),
         ("since=2026-01-01T00:00:00Z", "text/event-stream", "/query/since"),
     ],
 )

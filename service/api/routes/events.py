@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from service.api.dependencies import DatabaseDep, FeedsDep, Limit, WatchDep
+from service.api.moments import Since
 from service.api.negotiation import preferred_format
 from service.api.polling.feeds import Chunk, Feeds
 from service.api.polling.watch import JobWatch
-from service.api.routes.job_lists import Since
 from service.errors import InvalidRequest, JobNotFound, ServiceError
 from service.records import feed
 from service.records.feed import KINDS, Position

@@ -1,18 +1,18 @@
 """Routes for lists of jobs, and for what is done with many of them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime
 from sqlalchemy.orm import Session
 
 from service.api.dependencies import DatabaseDep, Limit, SettingsDep, StorageDep
-from service.api.documentation import document_headers
+from service.api.document.openapi import document_headers
 from service.api.guards.route_guards import Family
 from service.api.lanes import is_asked, looks_at_much
+from service.api.moments import Before, Since, in_utc
 from service.api.polling.responses import tagged_response
 from service.api.schemas.jobs import view_changes, view_job_on_a_page
 from service.errors import InvalidRequest
@@ -47,16 +47,6 @@ Words = Annotated[
 ]
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("In UTC it is not in the years 1 to 9999") from error
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-Since = Annotated[Moment | None, Query(description="At this time or later, with its zone")]
-Before = Annotated[Moment | None, Query(description="Earlier than this time, with its zone")]
 Sort = Annotated[
     Literal[
         "-created",
@@ -198,4 +188,4 @@ def _value(text: str, order: Order) -> float | datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
-    return _in_utc(moment)
+    return in_utc(moment)

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from service.access import keys
 from service.access.keys import NAME, NewKey
 from service.api.dependencies import After, DatabaseDep, Limit, SessionDep, SettingsDep, require_json
+from service.api.moments import Moment
 from service.store.database import now
 from service.store.tables import AccessKey
 from slope.answers.keys import KeyDeedView, KeyScope, KeyView, NewKeyView
@@ -35,7 +36,7 @@ class KeyRequest(Part):
     """What it is for."""
     owner: str | None = Field(default=None, pattern=NAME)
     """Whose things it makes and sees; by default its own name."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     """When it ends, with its zone; never by default."""
 
 
