@@ -15,7 +15,7 @@ from service.access.audit import AuditLog
 from service.access.door import Door
 from service.api import problems
 from service.api.dashboard import Dashboard
-from service.api.documentation import ABOUT, complete_document
+from service.api.document.openapi import ABOUT, complete_document
 from service.api.guards import page_policy
 from service.api.guards.access import AccessGuard, ScopeGuard
 from service.api.guards.normalization import Addresses, Aliases, BodyLimit, Decoding, HeadAsGet, ListHeaders

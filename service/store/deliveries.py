@@ -17,7 +17,7 @@ from service.store.database import later, now
 from service.store.outbox import SWEEP_FINISHED, delivery_row
 from service.store.sweeps import count_jobs
 from service.store.tables import Delivery, Sweep, Webhook
-from slope.answers.webhooks import SweepMessage, WebhookMessage
+from slope.answers.webhooks import SweepMessage, WebhookSweepMessage
 from slope.statuses import OPEN
 
 
@@ -157,4 +157,4 @@ def _settle_sweeps(session: Session, webhook: Webhook) -> None:
 def _body(sweep: Sweep, counts: dict[str, int], moment: datetime) -> str:
     known: dict[str, Any] = {"id": sweep.id, "name": sweep.name, "metadata": sweep.metadata_}
     data = SweepMessage(**known, jobs=counts, created_at=sweep.created_at)
-    return WebhookMessage(type=SWEEP_FINISHED, timestamp=moment, data=data).model_dump_json()
+    return WebhookSweepMessage(type=SWEEP_FINISHED, timestamp=moment, data=data).model_dump_json()

@@ -16,12 +16,13 @@ from uuid_utils.compat import uuid7
 from service.store.database import now
 from service.store.tables import Delivery, Job, Webhook
 from slope.answers.jobs import ErrorView, LossView
-from slope.answers.webhooks import JobMessage, MessageType, WebhookMessage
+from slope.answers.webhooks import JobMessage, WebhookJobMessage
+from slope.spec.webhooks import SweepEvent
 from slope.statuses import FINAL
 
 IS_HEARD = select(exists().where(Webhook.disabled_at.is_(None))).scalar_subquery()
 """Whether anybody is told of anything."""
-SWEEP_FINISHED: MessageType = "sweep.finished"
+SWEEP_FINISHED: SweepEvent = "sweep.finished"
 _TOLD = (*FINAL, "paused")
 """Statuses that webhooks can be told of."""
 _MOST_IDS = 2000
@@ -106,5 +107,5 @@ def _body_of(job: Row[Any], moment: datetime) -> str:
     error = ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None
     known = {name: columns[name] for name in JobMessage.model_fields if name in columns}
     data = JobMessage(**known, loss=loss, error=error)
-    message = WebhookMessage(type=f"job.{job.status}", timestamp=job.finished_at or moment, data=data)
+    message = WebhookJobMessage(type=f"job.{job.status}", timestamp=job.finished_at or moment, data=data)
     return message.model_dump_json()

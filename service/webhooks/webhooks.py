@@ -15,12 +15,12 @@ from service.store.database import Database, now, owner_of
 from service.store.tables import Delivery, Webhook
 from service.webhooks.destinations import refuse_private_url
 from service.webhooks.signatures import new_secret
-from slope.answers.webhooks import DeliveryStatus, MessageType, TrialMessage, WebhookMessage
+from slope.answers.webhooks import DeliveryStatus, TrialEvent, TrialMessage, WebhookTrialMessage
 from slope.spec.webhooks import WebhookChange, WebhookRequest
 
 MOST = 20
 """Webhooks of an owner."""
-TEST: MessageType = "webhook.test"
+TEST: TrialEvent = "webhook.test"
 _MOST_REMOVED = 5_000
 """Messages that one transaction deletes."""
 
@@ -107,7 +107,7 @@ def send_test(database: Database, webhook_id: UUID) -> Delivery:
     """Raises WebhookIsDisabled."""
     with database.writing() as session:
         webhook, moment = _enabled_webhook(session, webhook_id), now(session)
-        message = WebhookMessage(type=TEST, timestamp=moment, data=TrialMessage(webhook_id=webhook_id))
+        message = WebhookTrialMessage(type=TEST, timestamp=moment, data=TrialMessage(webhook_id=webhook_id))
         row = outbox.delivery_row(webhook, TEST, moment, body=message.model_dump_json())
         outbox.add_deliveries(session, [row])
         session.commit()

@@ -8,10 +8,11 @@ from pydantic import Field
 
 from slope.answers.jobs import ErrorView, LossView
 from slope.answers.view import View
-from slope.spec.webhooks import WebhookEvent
+from slope.spec.webhooks import JobEvent, SweepEvent, WebhookEvent
 from slope.statuses import JobStatus
 
-MessageType = Literal[WebhookEvent, "webhook.test"]
+TrialEvent = Literal["webhook.test"]
+MessageType = Literal[WebhookEvent, TrialEvent]
 DeliveryStatus = Literal["waiting", "delivered", "failed"]
 
 
@@ -128,5 +129,30 @@ class WebhookMessage(View):
     """What has happened."""
     timestamp: datetime
     """When it did."""
-    data: JobMessage | SweepMessage | TrialMessage
-    """What there is to know of it."""
+
+
+class WebhookJobMessage(WebhookMessage):
+    """The body of what is sent about a job."""
+
+    type: JobEvent
+    """What has happened to the job."""
+    data: JobMessage
+    """What there is to know of the job."""
+
+
+class WebhookSweepMessage(WebhookMessage):
+    """The body of what is sent about a sweep."""
+
+    type: SweepEvent
+    """All of its jobs have ended."""
+    data: SweepMessage
+    """What there is to know of the sweep."""
+
+
+class WebhookTrialMessage(WebhookMessage):
+    """The body of what is sent to try a webhook."""
+
+    type: TrialEvent
+    """Somebody tries the webhook."""
+    data: TrialMessage
+    """Which webhook it is."""

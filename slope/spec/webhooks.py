@@ -9,7 +9,9 @@ from slope.spec.faults import in_words
 from slope.spec.job import Name
 from slope.spec.part import FewFaults, Part
 
-WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled", "job.paused", "sweep.finished"]
+JobEvent = Literal["job.succeeded", "job.failed", "job.cancelled", "job.paused"]
+SweepEvent = Literal["sweep.finished"]
+WebhookEvent = Literal[JobEvent, SweepEvent]
 MAX_OVERLAP = 7 * 86_400
 _LONGEST = 2_000
 _ADVICE = "Give the address of a host by http or https, in ASCII and without spaces, as in https://example.org/slope"

@@ -12,7 +12,9 @@ import pytest
 from generators.install import FOLDER, PYTHON, SOURCE
 
 from e2e.services import Serve
+from service.api.app import create_app
 from service.api.uploads.receive import MEDIA_TYPES
+from service.settings import Settings
 
 MODULES = FOLDER / "node_modules"
 REDOCLY = MODULES / "@redocly" / "cli" / "bin" / "cli.js"
@@ -55,8 +57,13 @@ def test_the_lock_file_names_no_address() -> None:
     assert all("integrity" in each and "resolved" not in each for name, each in packages.items() if name)
 
 
-def test_the_document_keeps_redocly_s_recommended_rules(document: Path) -> None:
-    found = run_node(REDOCLY, "lint", "--extends=recommended", "--format=json", document, folder=document.parent)
+def test_the_document_keeps_redocly_s_recommended_rules_with_keys_and_without(document: Path) -> None:
+    asks_for_keys = Settings(auth="required", data_dir=document.parent)
+    guarded = document.with_name("guarded.json")
+    guarded.write_text(json.dumps(create_app(asks_for_keys).openapi()))
+    options = ("--extends=recommended", "--format=json")
+
+    found = run_node(REDOCLY, "lint", *options, document, guarded, folder=document.parent)
 
     assert json.loads(found)["problems"] == []
 

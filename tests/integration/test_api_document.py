@@ -20,6 +20,13 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Json:
     return create_app(Settings(data_dir=tmp_path_factory.mktemp("data")), FakeQueue()).openapi()
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Json:
+    """The document of a service that asks everybody for a key."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), auth="required")
+    return create_app(settings, FakeQueue()).openapi()
+
+
 def operations(document: Json) -> Iterator[Json]:
     for methods in document["paths"].values():
         yield from methods.values()
@@ -115,6 +122,25 @@ def test_the_headers_that_a_poll_reads_are_documented(document: Json) -> None:
     headers = [each["name"] for each in parameters if each["in"] == "header"]
 
     assert headers == ["If-None-Match", "Prefer"]
+
+
+def test_every_call_that_needs_a_key_says_so_and_how_it_refuses(guarded: Json) -> None:
+    assert guarded["components"]["securitySchemes"].keys() == {"key", "session"}
+    for operation in operations(guarded):
+        scope, answers = operation["x-scope"], operation["responses"]
+        demands = [{"key": [scope]}, {"session": [scope]}] if scope else []
+        assert operation.get("security", []) == demands, operation["operationId"]
+        for status, headers in (("401", {"WWW-Authenticate"}), ("403", set()), ("429", {"Retry-After"})):
+            assert (status in answers) is bool(scope), operation["operationId"]
+            told = answers.get(status, {}).get("headers", {})
+            assert not scope or {name for name, each in told.items() if each.get("required")} == headers
+
+
+def test_where_nobody_is_asked_for_a_key_only_bounds_of_use_are_told(document: Json) -> None:
+    for operation in operations(document):
+        answers = operation["responses"].keys() & {"401", "403", "429"}
+        assert answers == ({"429"} if operation["x-scope"] else set())
+    assert "securitySchemes" not in document["components"]
 
 
 def test_every_field_and_every_parameter_is_described(document: Json) -> None:

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from workbench import LECTURE
 
-from service.api import documentation
+from service.api.document import openapi
 
 Json = dict[str, Any]
 Train = Callable[[str], None]
@@ -142,8 +142,8 @@ def test_the_examples_of_the_document_are_answers_that_were_given(
         assert response.is_success, (operation, response.text)
         given[operation] = {str(response.status_code): response.json()}
     if "WRITE_ANSWERS" in os.environ:
-        documentation.ANSWERS.write_text(json.dumps(given, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    kept = json.loads(documentation.ANSWERS.read_bytes())
+        openapi.ANSWERS.write_text(json.dumps(given, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    kept = json.loads(openapi.ANSWERS.read_bytes())
 
     assert kept.keys() == given.keys()
     for operation, answer in given.items():

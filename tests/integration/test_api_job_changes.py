@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from workbench import LECTURE, claimed, problem_of, request, submit
 
-from service.api.examples import RERUN_PATCHES
+from service.api.document.examples import RERUN_PATCHES
 from service.store.database import Database
 
 Trained = Callable[[dict[str, Any]], UUID]

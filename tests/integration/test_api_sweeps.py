@@ -21,7 +21,7 @@ from workbench import (
     storage,
 )
 
-from service.api.examples import SWEEP_REQUESTS
+from service.api.document.examples import SWEEP_REQUESTS
 from service.data.numbers import object_name
 from service.store import workers
 from service.store.database import Database

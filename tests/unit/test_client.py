@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.api.documentation import ANSWERS
+from service.api.document.openapi import ANSWERS
 from slope.answers.jobs import JobView
 from slope.client import (
     AsyncClient,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.documentation import ANSWERS
+from service.api.document.openapi import ANSWERS
 from slope.answers.records import EpochView
 from slope.client import AsyncClient, Client, Job, JobFailed, Problem, watching
 

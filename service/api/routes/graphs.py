@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from pydantic import Field
 
 from service.api.dependencies import DatabaseDep, StorageDep, TurnDep, require_json
-from service.api.examples import GRAPH_REQUESTS
+from service.api.document.examples import GRAPH_REQUESTS
 from service.api.files.pictures import DOCUMENTED, FormatQuery, ThemeQuery, draw_picture, preferred_picture
 from service.api.schemas.graphs import graph_json, step_graph_json
 from service.records import graphs

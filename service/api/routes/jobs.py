@@ -19,8 +19,8 @@ from service.api.dependencies import (
     responses_for,
     wait_seconds,
 )
-from service.api.documentation import document_headers
-from service.api.examples import JOB_REQUESTS, RERUN_PATCHES
+from service.api.document.examples import JOB_REQUESTS, RERUN_PATCHES
+from service.api.document.openapi import document_headers
 from service.api.polling.responses import IfMatchDep, JobResponse, JobResponses, matches_etag
 from service.api.polling.watch import Batches
 from service.api.schemas.jobs import view_job

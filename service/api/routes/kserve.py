@@ -7,8 +7,8 @@ from fastapi import APIRouter, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep
-from service.api.documentation import document_body
-from service.api.examples import INFERENCE_REQUESTS
+from service.api.document.examples import INFERENCE_REQUESTS
+from service.api.document.openapi import document_body
 from service.api.protocols import kserve
 from service.api.protocols.kserve import InferenceAnswer, InferenceRequest
 from service.api.schemas.kserve import (

@@ -8,8 +8,8 @@ from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep
-from service.api.documentation import document_body
-from service.api.examples import INVOCATIONS
+from service.api.document.examples import INVOCATIONS
+from service.api.document.openapi import document_body
 from service.api.protocols import mlflow
 from service.api.protocols.mlflow import Invocation
 from service.api.request_bodies.json_body import parse_body

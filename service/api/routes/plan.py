@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends
 
 from service.api.dependencies import DatabaseDep, SettingsDep, StorageDep, require_json
-from service.api.examples import JOB_REQUESTS
+from service.api.document.examples import JOB_REQUESTS
 from service.api.lanes import looks_at_much
 from service.api.schemas.jobs import view_draft
 from service.jobs import drafts

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api import negotiation
 from service.api.dependencies import DatabaseDep, FitsDep, SessionDep, StorageDep, TurnDep, require_json
-from service.api.examples import PREDICT_REQUESTS
+from service.api.document.examples import PREDICT_REQUESTS
 from service.api.files.downloads import predictions_file, stream_file
 from service.api.negotiation import page_of_lines
 from service.api.schemas.predictions import prediction_line, view_prediction

@@ -15,7 +15,7 @@ from service.api.dependencies import (
     StorageDep,
     require_json,
 )
-from service.api.examples import SWEEP_REQUESTS
+from service.api.document.examples import SWEEP_REQUESTS
 from service.api.lanes import looks_at_much
 from service.api.routes.jobs import IdempotencyKey
 from service.api.schemas.sweeps import view_ranked_sweep, view_sweep, view_sweep_on_a_page

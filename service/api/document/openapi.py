@@ -11,8 +11,9 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.access.rules import needed_scope
-from service.api.guards.access import COOKIE
+from service.api.document.access import describe_access
+from service.api.document.problem import REFERENCE, describe_problem
+from service.api.document.webhooks import BODIES, describe_webhooks
 from service.api.schemas.problems import FaultView, ProblemView
 from slope import __version__
 
@@ -51,7 +52,6 @@ Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those ab
 
 ANSWERS = Path(__file__).with_name("answers.json")
 """Answers that were given, by operation and status: tests/integration/test_api_examples.py gives them again."""
-_REFERENCE = "#/components/schemas/{model}"
 _bodies: list[type[BaseModel]] = []
 _STOCK_ERRORS = ("HTTPValidationError", "ValidationError")
 
@@ -66,7 +66,7 @@ def complete_document(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = _in_full(stock())
-            _tell_scopes(app.openapi_schema, asks_for_keys=asks_for_keys)
+            describe_access(app.openapi_schema, asks_for_keys=asks_for_keys)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -75,7 +75,7 @@ def complete_document(app: FastAPI) -> None:
 def document_body(model: type[BaseModel], examples: dict[str, Example], *others: str) -> dict[str, Any]:
     """What a route that reads its body by itself says of it: it is JSON, or text of another media type."""
     _bodies.append(model)
-    reference = {"$ref": _REFERENCE.format(model=model.__name__)}
+    reference = {"$ref": REFERENCE.format(model=model.__name__)}
     content: dict[str, Any] = {"application/json": {"schema": reference, "examples": examples}}
     content |= {kind: {"schema": {"type": "string"}} for kind in others}
     return {"requestBody": {"content": content, "required": True}}
@@ -88,7 +88,7 @@ def document_headers(*names: str) -> dict[str, Any]:
 
 def _in_full(document: dict[str, Any]) -> dict[str, Any]:
     _add_bodies_and_problems(document["components"]["schemas"])
-    answers = json.loads(ANSWERS.read_bytes())
+    answers, problem = json.loads(ANSWERS.read_bytes()), describe_problem("A problem (RFC 9457)")
     for operations in document["paths"].values():
         for operation in operations.values():
             for each in operation.get("parameters", []):
@@ -96,48 +96,20 @@ def _in_full(document: dict[str, Any]) -> dict[str, Any]:
             responses = operation["responses"]
             _show_answer(operation, answers)
             responses.pop("422", None)
-            responses |= {"4XX": _PROBLEM, "default": _PROBLEM}
+            responses |= {"4XX": problem, "default": problem}
+    document["webhooks"] = describe_webhooks(REFERENCE)
     for schema in list(_objects(document)):
         _leave_out_a_default_that_is_an_object(schema)
         _require_discriminators(schema, document["components"]["schemas"])
     return document
 
 
-def _tell_scopes(document: dict[str, Any], *, asks_for_keys: bool) -> None:
-    """Which scope every call needs; as a demand where everybody is asked for a key."""
-    document["security"] = []
-    if asks_for_keys:
-        document["components"]["securitySchemes"] = _SCHEMES
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            scope = needed_scope(method.upper(), path)
-            operation["x-scope"] = scope
-            if asks_for_keys and scope:
-                operation["security"] = [{name: [scope]} for name in _SCHEMES]
-
-
-_SCHEMES = {
-    "key": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "slope_<id>_<secret><checksum>",
-        "description": "A key, where the service asks for one (SLOPE_AUTH=required). Its scope is `read`, `train` or"
-        " `admin`, and each includes those before it; `x-scope` says which one a call needs.",
-    },
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": COOKIE,
-        "description": "The same key as a browser keeps it, which has signed in by POST /v1/session.",
-    },
-}
-
-
 def _add_bodies_and_problems(schemas: dict[str, Any]) -> None:
     for name in _STOCK_ERRORS:
         schemas.pop(name, None)
-    modes = [(ProblemView, "serialization"), (FaultView, "serialization"), *((body, "validation") for body in _bodies)]
-    _, others = models_json_schema(modes, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    sent = (ProblemView, FaultView, *dict.fromkeys(BODIES.values()))
+    modes = [*((body, "serialization") for body in sent), *((body, "validation") for body in _bodies)]
+    _, others = models_json_schema(modes, ref_template=REFERENCE)  # type: ignore[arg-type]
     schemas |= others["$defs"]
 
 
@@ -190,7 +162,3 @@ _PARAMETERS = {
     "inference-header-content-length": "Bytes of JSON, behind which there are those of tensors",
 }
 """What parameters are that say nothing themselves: they mean the same in every call."""
-_PROBLEM = {
-    "description": "A problem (RFC 9457)",
-    "content": {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="ProblemView")}}},
-}
