@@ -15,6 +15,8 @@ from slope.client import (
     calls,
     dataset_calls,
     graph_calls,
+    key_calls,
+    report_calls,
     statistics_calls,
     sweep_calls,
     training,
@@ -129,6 +131,8 @@ class AsyncClient:
     epochs = _each(calls.epochs)
     curve = _run(calls.curve)
     steps = _each(calls.steps)
+    recorded_steps = _each(calls.recorded_steps)
+    events = _each(calls.events)
     predictions = _run(calls.predictions)
     predict = _run(calls.predict)
     score = _run(calls.score)
@@ -149,8 +153,12 @@ class AsyncClient:
     influence = _run(statistics_calls.influence)
     influence_table = _run(statistics_calls.influence_table)
     path = _run(statistics_calls.path)
+    surface = _run(statistics_calls.surface)
+    save_chart = _save(report_calls.save_chart)
+    save_report = _save(report_calls.save_report)
     upload = _run(dataset_calls.upload)
     dataset = _run(dataset_calls.dataset)
+    rename_dataset = _run(dataset_calls.rename_dataset)
     datasets = _each(dataset_calls.datasets)
     dataset_rows = _each(dataset_calls.dataset_rows)
     sample_dataset = _run(dataset_calls.sample_dataset)
@@ -171,6 +179,13 @@ class AsyncClient:
     try_webhook = _run(webhook_calls.try_webhook)
     deliveries = _each(webhook_calls.deliveries)
     send_again = _run(webhook_calls.send_again)
+    session = _run(key_calls.session)
+    create_key = _run(key_calls.create_key)
+    keys = _each(key_calls.keys)
+    key = _run(key_calls.key)
+    rotate_key = _run(key_calls.rotate_key)
+    revoke_key = _run(key_calls.revoke_key)
+    key_log = _each(key_calls.key_log)
     readiness = _run(calls.readiness)
 
     async def watch(self, job_id: Id, timeout: float = 3600.0) -> AsyncIterator[Told]:

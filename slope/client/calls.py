@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from slope.answers.events import EventView
 from slope.answers.health import Readiness
 from slope.answers.jobs import ChangesView, DraftView, JobView
 from slope.answers.models import ModelView
@@ -144,6 +145,16 @@ def curve(job_id: Id, points: int) -> Call[list[EpochView]]:
 def steps(job_id: Id, epoch: int) -> Listing[StepView]:
     """All steps of an epoch, page by page."""
     return Listing.of(StepView, f"/v1/jobs/{job_id}/epochs/{epoch}/steps")
+
+
+def recorded_steps(job_id: Id) -> Listing[StepView]:
+    """The recorded steps of all epochs, page by page: the path of the run, update by update."""
+    return Listing.of(StepView, f"/v1/jobs/{job_id}/steps", {"limit": "1000"})
+
+
+def events(job_id: Id) -> Listing[EventView]:
+    """What has happened to a job, page by page: changes of its status, and warnings. `watch` tells them live."""
+    return Listing.of(EventView, f"/v1/jobs/{job_id}/events")
 
 
 def predictions(job_id: Id) -> Call[list[PredictionView]]:

@@ -30,6 +30,11 @@ def dataset(dataset_id: Id) -> Call[DatasetView]:
     return ask(DatasetView, f"/v1/datasets/{dataset_id}")
 
 
+def rename_dataset(dataset_id: Id, name: str | None) -> Call[DatasetView]:
+    """Give a dataset another name, or none."""
+    return change(DatasetView, "PATCH", f"/v1/datasets/{dataset_id}", json={"name": name})
+
+
 def datasets(**filters: Any) -> Listing[DatasetView]:
     """All uploaded datasets, newest first, page by page."""
     return Listing.of(DatasetView, "/v1/datasets", filters)

@@ -11,6 +11,7 @@ import httpx2
 
 from slope.answers.path import Path
 from slope.answers.statistics import Influence, Statistics
+from slope.answers.surface import Surface
 from slope.client.calls import HOLD_SECONDS
 from slope.client.exchange import Call, Id, Json, Request, Result, read
 from slope.client.persistence import retry_after
@@ -53,6 +54,14 @@ def path(job_id: Id, *, timeout: float = 3600.0, **options: Any) -> Call[Path]:
     `statistics` does.
     """
     return _read(job_id, Path, "path", options, timeout)
+
+
+def surface(job_id: Id, *, timeout: float = 3600.0, **options: Any) -> Call[Surface]:
+    """The loss where two parameters move and the others are held.
+
+    Options are those of `GET /v1/jobs/{id}/surface`: `x`, `y` and `epoch`. Raises TimeoutError as `statistics` does.
+    """
+    return _read(job_id, Surface, "surface", options, timeout)
 
 
 def _read(job_id: Id, kind: type[Result], what: str, options: Json, timeout: float) -> Call[Result]:
