@@ -61,7 +61,8 @@ def test_every_tag_is_described_and_every_operation_has_one(document: Json) -> N
 
 
 def test_a_text_of_another_form_is_refused_in_words_and_not_by_a_regular_expression(document: Json) -> None:
-    patterns = {each["pattern"] for each in objects(document) if isinstance(each.get("pattern"), str)}
+    asked = [document["paths"], document["components"]]  # and not `webhooks`, which are sent
+    patterns = {each["pattern"] for each in objects(asked) if isinstance(each.get("pattern"), str)}
     told = {
         pattern: sentence({"type": "string_pattern_mismatch", "loc": (), "ctx": {"pattern": pattern}, "msg": pattern})
         for pattern in patterns
