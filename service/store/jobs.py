@@ -34,6 +34,13 @@ class Unheard:
     rung_before: bool
 
 
+class Standing(NamedTuple):
+    """What whoever waits for a job needs to know of it."""
+
+    version: int
+    is_final: bool
+
+
 class Outline(NamedTuple):
     """What whoever reads a job's records needs to know of the job."""
 
@@ -100,6 +107,12 @@ def lock_job(session: Session, job_id: UUID) -> None:
 def versions_of(session: Session | Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The versions of those jobs that exist. A version grows whenever its job changes."""
     return {row.id: row.version for row in session.execute(_VERSIONS, {"job_ids": job_ids})}
+
+
+def standings_of(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Standing]:
+    """Of those jobs that exist."""
+    rows = connection.execute(_STANDINGS, {"job_ids": job_ids})
+    return {row.id: Standing(row.version, row.status in FINAL) for row in rows}
 
 
 def add_job(session: Session, values: dict[str, Any], warnings: Sequence[str] = ()) -> None:
@@ -232,6 +245,7 @@ _FIRST = {"version": 1, "attempt": 0, "epochs_done": 0, "seconds": 0.0}
 """What a new job has of its own that is not null."""
 _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))
 """Built once: every poll asks for versions."""
+_STANDINGS = _VERSIONS.add_columns(Job.status)
 _FOR_REPLAY = load_only(
     Job.dataset_id,
     Job.features,

@@ -1,6 +1,5 @@
 """What a poll for a job answers, made once for every state of the job, which has an entity tag (RFC 9110)."""
 
-import asyncio
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -124,15 +123,11 @@ class JobResponses:
 
     async def final(self, submission: Submission, seconds: float) -> JobResponse:
         """The answer when the job has ended, or as it stands when time is up."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + seconds
-        job_id, version, is_final, answer = submission.job_id, submission.version, submission.is_final, None
-        while not is_final and (left := deadline - clock()) > 0 and not self._watch.closing.is_set():
-            answer = await self.after(job_id, version, left)
-            version, is_final = answer.version, answer.is_final
-        if submission.job:
-            return answer or _response(submission.job, submission.reason)
-        return answer or await self.of(job_id)
+        if seconds and not submission.is_final:
+            await self._watch.ended(submission.job_id, seconds)
+        elif submission.job:
+            return _response(submission.job, submission.reason)
+        return await self.of(submission.job_id)
 
     def _make(self, job_id: UUID) -> JobResponse:
         with self._database.reading() as session:

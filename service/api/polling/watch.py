@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
+from sys import maxsize
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from anyio import CapacityLimiter, to_thread
 from service.errors import ServiceError
 from service.store import jobs
 from service.store.database import Database
+from service.store.jobs import Standing
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,18 +23,18 @@ Result = TypeVar("Result")
 SHORTEST_TICK, LONGEST_TICK = 0.001, 0.02
 _PAUSE = 0.5
 """Seconds until a database that failed is looked at again."""
-_DELETED = -1
+_DELETED = Standing(version=maxsize, is_final=True)
 
 log = structlog.get_logger()
 
 
 class JobWatch:
-    """Wakes waiters when the version of their job in SQL is another than the one they know."""
+    """Wakes waiters when their job in SQL stands as they wish."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiters: dict[UUID, set[asyncio.Event]] = defaultdict(set)
-        self._versions: dict[UUID, int] = {}
+        self._seen: dict[UUID, Standing] = {}
         self._awake = asyncio.Event()
         self._latest = 0.0
         self._thread = CapacityLimiter(1)  # of its own, for it must not wait until another is free
@@ -41,17 +43,11 @@ class JobWatch:
 
     async def changed(self, job_id: UUID, version: int, seconds: float) -> None:
         """Return when the job's version is no longer the given one, when time is up, or when the process closes."""
-        async with self._waiter(job_id) as woken:
-            deadline = asyncio.get_running_loop().time() + seconds
-            while not self.closing.is_set() and not self._has_passed(job_id, version):
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
-                    return
-                woken.clear()
-                try:
-                    await asyncio.wait_for(woken.wait(), left)
-                except TimeoutError:
-                    return
+        await self._until(lambda seen: seen.version > version, job_id, seconds)
+
+    async def ended(self, job_id: UUID, seconds: float) -> None:
+        """Return when the job has ended, when time is up, or when the process closes."""
+        await self._until(lambda seen: seen.is_final, job_id, seconds)
 
     async def run(self) -> None:
         """Look at the watched jobs once a tick, and sleep while there are none."""
@@ -74,9 +70,18 @@ class JobWatch:
         waited = asyncio.get_running_loop().time() - self._latest
         return min(max(waited / 10, SHORTEST_TICK), LONGEST_TICK)
 
-    def _has_passed(self, job_id: UUID, version: int) -> bool:
-        seen = self._versions.get(job_id, version)
-        return seen > version or seen == _DELETED
+    async def _until(self, is_awaited: Callable[[Standing], bool], job_id: UUID, seconds: float) -> None:
+        async with self._waiter(job_id) as woken:
+            deadline = asyncio.get_running_loop().time() + seconds
+            while not self.closing.is_set() and not (job_id in self._seen and is_awaited(self._seen[job_id])):
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    return
+                woken.clear()
+                try:
+                    await asyncio.wait_for(woken.wait(), left)
+                except TimeoutError:
+                    return
 
     async def _look(self) -> bool:
         """Whether the database answered."""
@@ -86,15 +91,15 @@ class JobWatch:
             log.warning("cannot watch the jobs", error=str(error))
             return False
         for job_id in list(self._waiters):
-            version = seen.get(job_id, _DELETED)
-            if self._versions.get(job_id) != version:
-                self._versions[job_id] = version
+            standing = seen.get(job_id, _DELETED)
+            if self._seen.get(job_id) != standing:
+                self._seen[job_id] = standing
                 for woken in self._waiters[job_id]:
                     woken.set()
         return True
 
-    def _query(self, job_ids: list[UUID]) -> dict[UUID, int]:
-        return self._database.query(jobs.versions_of, job_ids)
+    def _query(self, job_ids: list[UUID]) -> dict[UUID, Standing]:
+        return self._database.query(jobs.standings_of, job_ids)
 
     @asynccontextmanager
     async def _waiter(self, job_id: UUID) -> AsyncIterator[asyncio.Event]:
@@ -108,7 +113,7 @@ class JobWatch:
             self._waiters[job_id].discard(woken)
             if not self._waiters[job_id]:
                 del self._waiters[job_id]
-                self._versions.pop(job_id, None)
+                self._seen.pop(job_id, None)
 
 
 class Batches(Generic[Item, Result]):
