@@ -14,10 +14,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from service.store import sqlite
+from service.store import postgresql, sqlite
 from service.store.failures import translated
 from service.store.ownership import OWNER, engine_of_owner, rule_by_owner
-from service.store.postgresql import Server, postgresql_engine
 
 Arguments = ParamSpec("Arguments")
 Seen = TypeVar("Seen")
@@ -29,10 +28,6 @@ _QUERY_SECONDS = 2.0
 _SILENT = "5s"
 """PostgreSQL ends a writer that is silent for this long: its host may be gone while its locks remain."""
 _MOST_VIEWS = 1000
-_BEGIN = text(
-    "SELECT clock_timestamp() FROM set_config('idle_in_transaction_session_timeout', :silence, true) AS silence,"
-    " set_config('lock_timeout', :turn, true) AS turn"
-)
 
 
 @contextmanager
@@ -69,12 +64,16 @@ class Database:
             self.reader = open_file(sqlite.begin_reading, query_only=True)
             self._query_engine = open_file(None, query_only=True)
         else:
-            server = Server() if fails_fast else None
+            server = postgresql.Server() if fails_fast else None
             engine = partial(
-                postgresql_engine, self.url, worker_id=worker_id, server=server, pool_seconds=self._pool_seconds
+                postgresql.postgresql_engine,
+                self.url,
+                worker_id=worker_id,
+                server=server,
+                pool_seconds=self._pool_seconds,
             )
-            self.writer = engine(pool_pre_ping=True, pool_size=20, max_overflow=20)
-            self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self.writer = postgresql.begin_by_option(engine(pool_size=20, max_overflow=20))
+            self.reader = self.writer.execution_options(**postgresql.READING)
             self._query_engine = engine(
                 longest=_QUERY_SECONDS, isolation_level="AUTOCOMMIT", pool_size=5, max_overflow=5
             )
@@ -118,11 +117,13 @@ class Database:
         """
         options = {"synchronize_session": False}
         with translated_errors(), Session(self.writer, expire_on_commit=False, execution_options=options) as session:
+            # Wait for our turn now: a moment read before it is past when it is written.
             if self.is_sqlite:
-                session.connection()  # wait for our turn now: a moment read before it is past when it is written
+                session.connection()
             else:
                 turn = f"{_TURN_SECONDS}s" if self._fails_fast else "0"
-                session.info["now"] = session.scalar(_BEGIN, {"silence": _SILENT, "turn": turn})
+                begin = postgresql.writing(silence=_SILENT, turn=turn)
+                session.info["now"] = postgresql.began_at(session.connection(execution_options=begin))
             yield session
 
     @property

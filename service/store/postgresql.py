@@ -7,6 +7,7 @@ for a second asks, on a new connection, whether the server is there and works on
 
 import os
 from collections.abc import Generator
+from datetime import datetime
 from functools import partial
 from math import inf
 from threading import Lock
@@ -20,6 +21,8 @@ from psycopg.abc import PQGen
 from psycopg.errors import ConnectionTimeout
 from psycopg.waiting import Ready
 from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import Connection as SQLConnection
+from sqlalchemy.exc import DBAPIError
 
 from service.store.tables.base import read_document, write_document
 
@@ -39,6 +42,11 @@ _TCP: dict[str, Any] = {
     "tcp_user_timeout": 5000,
 }
 """Of connections to PostgreSQL, unless its URL says otherwise: one whose cable is pulled fails within 5 s."""
+
+BEGIN = "slope_begin"
+"""The option of a connection that says with which statements its transactions begin."""
+READING = {BEGIN: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+_MOMENT = "moment"
 
 log = structlog.get_logger()
 
@@ -86,6 +94,51 @@ def _prepare_nothing_behind_a_pooler(connection: Any, _record: object) -> None:
     if connection.execute("SELECT pg_backend_pid()").fetchone()[0] != connection.info.backend_pid:
         connection.prepare_threshold = None
     connection.rollback()
+
+
+def begin_by_option(engine: Engine) -> Engine:
+    """Let its transactions begin as the option of their connection says.
+
+    psycopg would send a BEGIN of its own before the first statement, and wait for the answer.
+    """
+    event.listen(engine, "connect", _begin_nothing)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def writing(*, silence: str, turn: str) -> dict[str, str]:
+    """The option of who writes: the server ends it when it is silent for too long, and a lock is waited for as long.
+
+    BEGIN comes last, for the driver hands out the first answer; what is set before belongs to the transaction, too.
+    """
+    limits = {"idle_in_transaction_session_timeout": silence, "lock_timeout": turn}
+    settings = ", ".join(f"set_config('{name}', '{value}', true) AS {name}" for name, value in limits.items())
+    return {BEGIN: f"SELECT clock_timestamp() FROM {settings}; BEGIN"}  # noqa: S608  # our names, our numbers
+
+
+def began_at(connection: SQLConnection) -> datetime | None:
+    """The server's clock when the transaction of who writes began."""
+    moment: datetime | None = connection.info.get(_MOMENT)
+    return moment
+
+
+def _begin_nothing(connection: Any, _record: object) -> None:
+    connection.autocommit = True
+
+
+def _begin(connection: SQLConnection) -> None:
+    """Whether a pooled connection has been lost is seen by this: then it is asked for on a new one."""
+    try:
+        _send_begin(connection)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        _send_begin(connection)
+
+
+def _send_begin(connection: SQLConnection) -> None:
+    answer = connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
+    connection.info[_MOMENT] = answer.scalar_one() if answer.returns_rows else None
 
 
 def _connect(

@@ -17,11 +17,12 @@ Trained = Callable[[dict[str, Any]], UUID]
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """What any database of this process is asked meanwhile; on SQLite also every BEGIN."""
+    """What any database of this process is asked meanwhile; on SQLite also every BEGIN, on PostgreSQL none alone."""
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
+        if not statement.startswith("BEGIN ISOLATION"):
+            asked.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:

@@ -8,8 +8,9 @@ from pathlib import Path
 from threading import Event
 from uuid import UUID
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from workbench import add_warning, at_once, read, submit
 
@@ -198,6 +199,19 @@ def test_a_query_is_asked_again_when_its_pooled_connection_was_lost(postgresql_u
     database.dispose()
 
     assert before != after
+
+
+def test_a_transaction_begins_by_one_question_on_postgresql(postgresql_url: str) -> None:
+    """Before there were three: whether the connection lives, the driver's BEGIN, and what is set for a writer."""
+    database, asked = Database(postgresql_url), []
+    event.listen(database.writer, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    with database.writing() as session:
+        driver: psycopg.Connection[object] = session.connection().connection.driver_connection  # type: ignore[assignment]
+        status, is_autocommit = driver.info.transaction_status, driver.autocommit
+    database.dispose()
+
+    assert [statement.endswith("; BEGIN") for statement in asked] == [True]
+    assert (status, is_autocommit) == (psycopg.pq.TransactionStatus.INTRANS, True)
 
 
 def test_a_query_that_fails_on_a_sound_connection_is_not_asked_again(database: Database) -> None:
