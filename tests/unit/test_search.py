@@ -91,6 +91,22 @@ def test_a_scorer_or_a_choice_of_one_s_own_is_taken() -> None:
     assert {"mean_test_bias", "mean_test_r2"} <= set(found.cv_results_)
 
 
+class Halved(SlopeRegressor):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        return float(super().score(X, y, sample_weight)) / 2
+
+
+@pytest.mark.parametrize("x", [X, pd.DataFrame(X, columns=list(map(str, range(X.shape[1]))))], ids=["array", "frame"])
+def test_the_estimator_s_own_score_is_that_of_each_fit_whoever_computes_it(x: Any) -> None:
+    together, singly, halved = (
+        SlopeSearchCV(kind(local=True, epochs=20), GRID, cv=3, scoring=scoring).fit(x, Y).cv_results_
+        for kind, scoring in ((SlopeRegressor, None), (SlopeRegressor, "r2"), (Halved, None))
+    )
+    for name in ("split0_test_score", "split1_test_score", "split2_test_score"):
+        assert together[name] == pytest.approx(singly[name], rel=1e-12)
+        assert 2 * halved[name] == pytest.approx(singly[name], rel=1e-12)
+
+
 def test_groups_are_kept_together() -> None:
     groups = np.arange(len(Y)) // 100
     arguments: dict[str, Any] = {"cv": GroupKFold(2)}

@@ -1,24 +1,22 @@
 """The search of a grid: every setting on every fold, trained as one sweep."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
-from sklearn.model_selection._validation import _insert_error_scores, _score, _warn_or_raise_about_fit_failures
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.model_selection._validation import _insert_error_scores, _warn_or_raise_about_fit_failures
+from sklearn.utils import indexable
 
 from slope.client.estimator.outcomes import Label, Outcome, Sweep
 from slope.client.estimator.regressor import SlopeRegressor, plain
+from slope.client.estimator.scoring import Indices, RowsToScore, Score, Scoring
 from slope.client.problem import JobFailed, Json
 from slope.spec import TrainingSpec
 from slope.spec.names import counted
-
-Indices = NDArray[np.int64]
 
 
 class SlopeSearchCV(GridSearchCV):  # type: ignore[misc]
@@ -72,14 +70,13 @@ class SlopeSearchCV(GridSearchCV):  # type: ignore[misc]
         folds = [_Fold.of(split, len(y)) for split in check_cv(self.cv, y).split(X, y, groups)]
         self.n_splits_ = len(folds)
         template = clone(self.estimator)
-        sweep = self._train(template, template.table_of(X, y, sample_weight), candidates, folds)
+        table = template.table_of(X, y, sample_weight)
         estimators = [_setting(template, candidate) for candidate in candidates]
+        sweep = self._train(template, table, candidates, folds)
         is_weighted = sample_weight is not None and self._check_scorers_accept_sample_weight()
-        scoring = _Scoring(X, y, sample_weight if is_weighted else None, scorers, self.error_score)
-        out = [
-            self._scored(estimators[candidate], folds[fold], sweep.outcomes[index], scoring)
-            for index, (candidate, fold) in enumerate(product(range(len(candidates)), range(len(folds))))
-        ]
+        weights = sample_weight if is_weighted else None
+        scoring = Scoring(X, y, weights, scorers, self.error_score, is_own=self.scoring is None)
+        out = self._scores(estimators, folds, sweep.outcomes[: len(candidates) * len(folds)], scoring)
         self._conclude(candidates, out, scorers, metric)
         if self.refit:
             self._refit(estimators[self.best_index_], sweep.outcomes[len(out) + self.best_index_])
@@ -88,7 +85,7 @@ class SlopeSearchCV(GridSearchCV):  # type: ignore[misc]
 
     def _train(self, template: SlopeRegressor, table: Any, candidates: list[Json], folds: list["_Fold"]) -> Sweep:
         """Candidate by candidate its folds, then the candidates on all rows, where there is a refit."""
-        own = [_hyperparameters(template, candidate) for candidate in candidates]
+        own = [_hyperparameters(candidate) for candidate in candidates]
         settings = [each | fold.held_back for each, fold in product(own, folds)]
         swept = {name for candidate in candidates for name in candidate}
         shared = {name: value for name, value in template.hyperparameters.items() if name not in swept}
@@ -96,20 +93,44 @@ class SlopeSearchCV(GridSearchCV):  # type: ignore[misc]
         whole = own if self.refit else []
         return template.trainer.fit_many(table, shared, [*settings, *whole], Label(name, self.metadata))
 
+    def _scores(
+        self,
+        estimators: list[SlopeRegressor],
+        folds: list["_Fold"],
+        outcomes: Sequence[Outcome | JobFailed],
+        scoring: Scoring,
+    ) -> list[Json]:
+        """As scikit-learn keeps what fits came to: setting by setting its folds, as the outcomes are."""
+        found: list[Json] = [{}] * len(outcomes)
+        for place, fold in enumerate(folds):
+            tested, here = scoring.on(fold.test), outcomes[place :: len(folds)]
+            trained = scoring.on(fold.train) if self.return_train_score else None
+            known = tested.of_all(estimators[0], here)
+            for index, (estimator, outcome) in enumerate(zip(estimators, here, strict=True)):
+                told = self._scored(estimator, outcome, tested, trained, known.get(index))
+                found[index * len(folds) + place] = told
+        return found
+
     def _scored(
-        self, estimator: SlopeRegressor, fold: "_Fold", outcome: Outcome | JobFailed, scoring: "_Scoring"
+        self,
+        estimator: SlopeRegressor,
+        outcome: Outcome | JobFailed,
+        tested: RowsToScore,
+        trained: RowsToScore | None,
+        known: Score | None,
     ) -> Json:
-        """As scikit-learn keeps what a fit came to. Raises JobFailed where errors are to be raised."""
+        """Raises JobFailed where errors are to be raised."""
         if isinstance(outcome, JobFailed):
             if self.error_score == "raise":
                 raise outcome
-            scores = scoring.of_failure
+            scores = tested.scoring.of_failure
             failed = {"fit_error": str(outcome), "test_scores": scores, "fit_time": 0.0, "score_time": 0.0}
-            return failed | ({"train_scores": scores} if self.return_train_score else {})
-        started = perf_counter()
-        found = {"fit_error": None, "test_scores": scoring.of(estimator.adopt(outcome), fold.test)}
-        found |= {"fit_time": outcome.seconds, "score_time": perf_counter() - started}
-        return found | ({"train_scores": scoring.of(estimator, fold.train)} if self.return_train_score else {})
+            return failed | ({"train_scores": scores} if trained else {})
+        estimator.adopt(outcome)
+        score = known or tested.of(estimator)
+        found = {"fit_error": None, "test_scores": score.value}
+        found |= {"fit_time": outcome.seconds, "score_time": score.seconds}
+        return found | ({"train_scores": trained.of(estimator).value} if trained else {})
 
     def _conclude(self, candidates: list[Json], out: list[Json], scorers: Any, metric: str) -> None:
         """The table of results, and which setting is the best."""
@@ -136,29 +157,6 @@ class SlopeSearchCV(GridSearchCV):  # type: ignore[misc]
         self.refit_time_ = outcome.seconds
         if hasattr(estimator, "feature_names_in_"):
             self.feature_names_in_ = estimator.feature_names_in_
-
-
-@dataclass(frozen=True)
-class _Scoring:
-    """By what, and on which rows, estimators are scored."""
-
-    x: Any
-    y: Any
-    weights: Any
-    """Of the rows, where the scorer takes them."""
-    scorers: Any
-    error_score: Any
-
-    def of(self, estimator: SlopeRegressor, rows: Indices) -> Any:
-        chosen = [_safe_indexing(each, rows) for each in (self.x, self.y)]
-        weights = {} if self.weights is None else {"sample_weight": _safe_indexing(self.weights, rows)}
-        return _score(estimator, *chosen, self.scorers, weights, self.error_score)
-
-    @property
-    def of_failure(self) -> Any:
-        """In the shape that the scores of fits have, where that is known."""
-        names = getattr(self.scorers, "_scorers", None)
-        return self.error_score if names is None else dict.fromkeys(names, self.error_score)
 
 
 @dataclass(frozen=True)
@@ -197,7 +195,7 @@ def _ranges(rows: Indices) -> list[list[int]]:
 
 
 def _setting(template: SlopeRegressor, candidate: Json) -> SlopeRegressor:
-    """An estimator with these parameters, that knows the columns."""
+    """An estimator with these parameters, that knows the columns. Raises ValueError for what is no parameter."""
     estimator: SlopeRegressor = clone(template).set_params(**clone(candidate, safe=False))
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(template, name):
@@ -205,9 +203,8 @@ def _setting(template: SlopeRegressor, candidate: Json) -> SlopeRegressor:
     return estimator
 
 
-def _hyperparameters(template: SlopeRegressor, candidate: Json) -> Json:
+def _hyperparameters(candidate: Json) -> Json:
     """Those of a candidate that are not the service's own. Raises ValueError for other parameters."""
-    clone(template).set_params(**candidate)  # says what is no parameter at all
     for name in candidate:
         if name not in TrainingSpec.model_fields:
             raise ValueError(f"A grid is of hyperparameters: {name!r} is none, and is the same for the whole sweep")
