@@ -22,7 +22,7 @@ from service.store.pauses import time_paused
 from service.store.tables import Job
 from slope.data import NoRowCounts
 from slope.run import Interrupted
-from worker.flush import Batch
+from worker.flush import NO_OWNERS, Batch, Sharing
 from worker.group_attempt import GroupAttempt
 from worker.heartbeat import Heartbeat
 from worker.job_attempt import JobAttempt
@@ -79,14 +79,14 @@ class Loaded:
         heartbeat.begin(seconds, job.id if is_alone else None)
 
 
-def run_attempt(process: Process, lease: Claimed, loaded: Loaded | None = None) -> None:
+def run_attempt(process: Process, lease: Claimed, loaded: Loaded | None = None, sharing: Sharing = NO_OWNERS) -> None:
     """Train what was claimed, and load it where the claim has not. What has become another's is left alone."""
     with (
         structlog.contextvars.bound_contextvars(**lease.names),
         Heartbeat(process.database, process.settings, lease, process.stopping) as heartbeat,
     ):
         try:
-            _train_parts(process, lease, loaded, heartbeat)
+            _train_parts(process, lease, loaded, heartbeat, sharing)
         except LeaseLost:
             process.counts[Count.LEASES_LOST] += 1
             log.warning("the work is another attempt's now")
@@ -96,8 +96,10 @@ def run_attempt(process: Process, lease: Claimed, loaded: Loaded | None = None) 
             log.exception("ended without a record: the database has no room")
 
 
-def _train_parts(process: Process, lease: Claimed, loaded: Loaded | None, heartbeat: Heartbeat) -> None:
-    batch, load = Batch(process, lease), cache(lambda: loaded or _load(process, lease))
+def _train_parts(
+    process: Process, lease: Claimed, loaded: Loaded | None, heartbeat: Heartbeat, sharing: Sharing
+) -> None:
+    batch, load = Batch(process, lease, sharing), cache(lambda: loaded or _load(process, lease))
     process.counts[Count.CLAIMED] += len(lease.job_ids)
 
     def begin(part: Part, block: ExitStack) -> Attempt:

@@ -41,6 +41,8 @@ _SLOW = 0.1
 """Seconds. After a write that took longer, training does not wait for the next."""
 _LATE = 4.0
 """After this many times a flush's pause, what has not begun is given back: it was thought to be smaller."""
+_WAIT_FOR_OTHERS = 0.1
+"""Seconds for which what has ended of an owner is not written while others' jobs train."""
 _SLOWER = "It was claimed together with others, which take longer than was estimated"
 
 log = structlog.get_logger()
@@ -180,14 +182,29 @@ def _in_thread(action: Callable[[], Result]) -> Future[Result]:
     return future
 
 
+class Sharing:
+    """How a batch gets along with other owners than its own. This is where there are none."""
+
+    is_mixed = False
+    """Whether its jobs are of several, who are not to wait until all have ended."""
+
+    def serve(self) -> None:
+        """Train what others have who wait, between two parts of the batch."""
+
+
+NO_OWNERS = Sharing()
+
+
 class Batch:
-    """Knows which parts of a claim have not begun and which have ended, and writes all ends with the last.
+    """Knows which parts of a claim have not begun and which have ended, and writes all ends with the last; where they
+    are of several owners, also now and then in between.
 
     Every write waits for a database that is away, and raises LeaseLost when the jobs have become another attempt's.
     """
 
-    def __init__(self, process: Process, lease: Claimed) -> None:
+    def __init__(self, process: Process, lease: Claimed, sharing: Sharing = NO_OWNERS) -> None:
         self._process = process
+        self._sharing = sharing
         self._waiting: list[Part] = list(lease.parts)
         self._is_alone = len(self._waiting) == 1
         self._current: Part | None = None
@@ -195,10 +212,12 @@ class Batch:
         self._contexts: list[Any] = []
         """Where those belong in their traces, if there are any."""
         self._late_at = monotonic() + _LATE * process.settings.flush_seconds
+        self._written_at = monotonic()
 
     def turns(self) -> Iterator[Part]:
         """The parts in their order, each of which is to be ended before the next is asked for."""
         while self._waiting:
+            self._serve_others()
             if monotonic() > self._late_at:
                 self.separate()
             if self._waiting:
@@ -206,13 +225,13 @@ class Batch:
                 yield self._current
 
     def end(self, flush: Flush) -> None:
-        """Let the current part end. It is written with the last part of the batch."""
+        """Let the current part end. It is written with the last part of the batch, if not before."""
         assert self._current  # only what has begun ends
         self._ended.append((self._current, flush))
         if tracing.tracer:
             self._contexts.append(tracing.current_context())
-        if not self._waiting:
-            self._write()
+        if not self._waiting or (self._sharing.is_mixed and monotonic() > self._written_at + _WAIT_FOR_OTHERS):
+            self._write([])
 
     def fail(self, code: str, detail: str) -> None:
         """End the jobs of the current part, because its attempt failed."""
@@ -221,28 +240,37 @@ class Batch:
         self.commit(lambda session: failed.append(current.fail(session, code, detail)))
         self._process.counts[Count.FAILED] += failed[-1]
         if self._ended and not self._waiting:
-            self._write()
+            self._write([])
 
     def separate(self) -> None:
         """Write what has ended and give back what has not begun: a current part that has not ended goes on alone."""
         if not self._is_alone:
-            self._write(_SLOWER)
+            self._write(self._given_back(), _SLOWER)
             self._is_alone = True
 
     def put_back(self, detail: str) -> None:
         """Write what has ended and give back the rest, the current part too, without counting the attempt."""
         assert self._current  # only what has begun is stopped
-        self._waiting.insert(0, self._current)
-        self._write(detail)
+        self._write([self._current, *self._given_back()], detail)
 
     def commit(self, write: Callable[[Session], None]) -> None:
         """Write in a transaction, as soon as the database answers."""
         self._process.write_when_possible(write)
 
-    def _write(self, detail: str = "") -> None:
-        """What has ended, and that the others are queued again. What cannot be written together is tried alone."""
-        ended, back = self._ended, self._waiting
-        self._ended, self._waiting = [], []
+    def _serve_others(self) -> None:
+        """Their time is none of the batch's."""
+        began = monotonic()
+        self._sharing.serve()
+        self._late_at += monotonic() - began
+
+    def _given_back(self) -> list[Part]:
+        """What has not begun, and does not begin here any more."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _write(self, back: list[Part], detail: str = "") -> None:
+        """What has ended, and that others are queued again. What cannot be written together is tried alone."""
+        ended, self._ended = self._ended, []
         contexts, self._contexts = self._contexts, []
         began, moment = monotonic(), time_ns()
         try:
@@ -251,13 +279,14 @@ class Batch:
             for context in contexts:
                 tracing.note_span("finish", moment, context)
             count_endings(self._process.counts, chain.from_iterable(flush.changes for _, flush in ended))
+            self._written_at = monotonic()
         except (LeaseLost, ProcessStopping):
             raise
         except Exception as error:
             if self._is_alone:
                 raise
             log.exception("the jobs of a batch could not be ended together")
-            everything = [*(lease for lease, _ in ended), *back]
+            everything = [*(lease for lease, _ in ended), *back, *self._given_back()]
             apart = f"It is tried alone: {error}"
             self.commit(lambda session: lease_of(everything).put_back(session, apart))
             raise LeaseLost from error

@@ -4,7 +4,7 @@ Small jobs that wait are taken along with a claimed one, and small groups with a
 of both cost more than such a training, and several share them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import takewhile
 from time import monotonic
@@ -23,12 +23,17 @@ from service.store.passes import claim_pass
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.statuses import FINAL
 from worker.attempt import Loaded, run_attempt
+from worker.flush import NO_OWNERS, Sharing
+from worker.guests import Guests
 from worker.partitions import help_reduce, may_help
 from worker.passes import run_passes
 from worker.process import Process, current_process
 
 _ROUND_SECONDS = 1.0
 """How long a process goes on with what waits before it hears the next bell, which may be for something else."""
+
+_MOST_GUESTS = 8
+"""Jobs of other owners that are trained together between two of a batch."""
 
 log = structlog.get_logger()
 Work = Callable[[], None]
@@ -117,21 +122,46 @@ def _find_pass(process: Process, prospect: Prospect) -> Work | None:
 
 
 def _claim(process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
-    """Take it, with companions, and load what they train from in the same transaction.
+    """Take it, with companions."""
+    process.turn.last = next_after(prospect.turns, {first.owner})
+    companions = choose_companions(first, prospect.queue, prospect.slots, process.settings)
+    owners = {job.owner for job in (first, *companions)}
+    work = _take(process, first, companions, prospect.memory, _sharing(process, owners) if companions else NO_OWNERS)
+    if work:
+        process.turn.last = next_after(prospect.turns, owners)
+    return work
+
+
+def _take(
+    process: Process, first: SeenJob, companions: Sequence[SeenJob], memory: int | None, sharing: Sharing
+) -> Work | None:
+    """Claim jobs, and load what they train from in the same transaction.
 
     A group that is not small is loaded by its attempt: it may be too large for that.
     """
-    process.turn.last = next_after(prospect.turns, {first.owner})
-    companions = choose_companions(first, prospect.queue, prospect.slots, process.settings)
     with process.database.writing() as session:
         lease = claim_together(session, first, companions, process.claimant)
         if lease is None:
             return None
-        process.turn.last = next_after(prospect.turns, {job.owner for job in (first, *companions)})
         is_loaded = first.group_id is None or _is_small(first)
-        loaded = Loaded.of(session, lease, prospect.memory) if is_loaded else None
+        loaded = Loaded.of(session, lease, memory) if is_loaded else None
         session.commit()
-    return partial(run_attempt, process, lease, loaded)
+    return partial(run_attempt, process, lease, loaded, sharing)
+
+
+def _sharing(process: Process, owners: Collection[str]) -> Sharing:
+    """How others are served while jobs of these owners are trained one after another."""
+    return Guests(process, owners, partial(_find_guests, process, owners)) if any(owners) else NO_OWNERS
+
+
+def _find_guests(process: Process, owners: Collection[str]) -> Work | None:
+    """The first small jobs of others, which are claimed together."""
+    nobody = uuid4()
+    prospect = process.database.query(find_prospect, nobody, process.claimant, "", process.settings.owner_slots)
+    firsts = prospect.queue[: len(prospect.turns)]
+    waiting = [job for job in firsts if job.owner not in owners and _is_small(job)]
+    guests = [job for job in _one_of_each_part(waiting) if _is_alike(job, waiting[0])][:_MOST_GUESTS]
+    return _take(process, guests[0], guests[1:], prospect.memory, NO_OWNERS) if guests else None
 
 
 def choose_companions(first: SeenJob, queue: Sequence[SeenJob], slots: int, settings: Settings) -> list[SeenJob]:

@@ -24,6 +24,12 @@ def first_jobs() -> Select[Any]:
     return select(first.scalar_subquery()).where(turns.c.owner.is_not(None))
 
 
+def waiting_owners(connection: Connection) -> set[str]:
+    """Who has queued jobs; of very many owners the first."""
+    turns = _turns()
+    return set(connection.scalars(select(turns.c.owner).where(turns.c.owner.is_not(None)), {"after": ""}))
+
+
 def next_after(turns: Sequence[str], served: Collection[str]) -> str:
     """After which owner the next look goes on, when some of those whose turn it was have been served.
 

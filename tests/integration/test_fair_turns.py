@@ -7,13 +7,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select, text, update
 from uuid_utils.compat import uuid7
-from workbench import change, submit
+from workbench import change, read, submit
 
 from service.store.claims import find_prospect
+from service.store.counts import Count
 from service.store.database import Database
 from service.store.owner_turns import MOST_OWNERS, next_after
 from service.store.tables import Job
-from worker import tasks
+from worker import flush, guests, tasks
+from worker.flush import Batch, Flush
 from worker.process import Process
 
 MANY = 200
@@ -156,3 +158,55 @@ def test_whose_turn_it_is_is_found_by_an_index(database: Database, process: Proc
         driver.set_trace_callback(None)
         plan = connection.execute(text("EXPLAIN QUERY PLAN " + said[0].replace(":", "\\:"))).all()
     assert sum("jobs_turn_index" in row[-1] for row in plan) == 3
+
+
+def test_who_comes_while_a_batch_of_another_trains_is_served_between_two_of_its_jobs(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = replace(process, settings=process.settings.model_copy(update={"flush_seconds": 60.0}))
+    many, ones = queue(database, "many", 4), []
+    end = Batch.end
+
+    def note_end(batch: Batch, ended: Flush) -> None:
+        if not ones:
+            ones.extend(queue(database, "one"))
+        end(batch, ended)
+
+    monkeypatch.setattr(guests, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(Batch, "end", note_end)
+    assert tasks.take_work(patient, many[0])
+
+    told = {job_id: (job.status, job.finished_at) for job_id in (*many, *ones) for job in [read(database, job_id)]}
+    assert {status for status, _ in told.values()} == {"succeeded"}
+    assert told[ones[0]] < told[many[0]]  # those of the batch are written together, with the last
+
+
+@pytest.mark.parametrize(("owners", "writes"), [(["many"], 1), (["many", "one"], 6)], ids=["one", "two"])
+def test_what_has_ended_of_a_batch_of_several_owners_does_not_wait_for_its_end(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch, owners: list[str], writes: int
+) -> None:
+    monkeypatch.setattr(flush, "_WAIT_FOR_OTHERS", -1.0)
+    patient = replace(process, settings=process.settings.model_copy(update={"flush_seconds": 60.0}))
+    first, *_ = [job_id for owner in owners for job_id in queue(database, owner, 6 // len(owners))]
+    before = process.counts[Count.FLUSHES]
+    assert tasks.take_work(patient, first)
+    assert patient.counts[Count.FLUSHES] - before == writes
+
+
+def test_where_another_waits_for_what_is_not_here_a_batch_looks_no_more_for_a_while(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [elsewhere] = queue(database, "one")
+    change(database, lambda session: session.execute(update(Job).where(Job.id == elsewhere).values(device="cuda:99")))
+    looks: list[float] = []
+    monkeypatch.setattr(guests, "monotonic", lambda: clock[0])
+
+    def find() -> None:
+        looks.append(clock[0])
+        assert tasks._find_guests(process, {"many"}) is None
+
+    clock = [0.0]
+    sharing = guests.Guests(process, {"many"}, find)
+    for clock[0] in (0.01, 0.1, 0.5, 1.0, 1.2):
+        sharing.serve()
+    assert looks == [0.1, 1.2]

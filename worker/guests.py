@@ -1,0 +1,52 @@
+"""Guests of a batch: jobs of other owners, which are trained between two of its jobs.
+
+A batch is claimed as a whole, and may last while others come who have nothing in it. They do not wait for its end.
+"""
+
+from collections.abc import Callable, Collection
+from time import monotonic
+
+import structlog
+
+from service.errors import ServiceError
+from service.store.owner_turns import waiting_owners
+from worker.flush import Sharing
+from worker.process import Process
+
+_LOOK_SECONDS = 0.05
+"""How often a batch looks whether others wait: a look takes about a hundredth of that."""
+_VAIN_SECONDS = 1.0
+"""And after one that found nobody who could be served, as where they wait for another device."""
+
+Work = Callable[[], None]
+
+log = structlog.get_logger()
+
+
+class Guests(Sharing):
+    """Serves who waits and is none of a batch's owners."""
+
+    def __init__(
+        self, process: Process, owners: Collection[str], find: Callable[[], Callable[[], None] | None]
+    ) -> None:
+        """`find` claims what they have, and gives what trains it; None where there is nothing to be had."""
+        self._process = process
+        self._owners = set(owners)
+        self._find = find
+        self._next_look = monotonic() + _LOOK_SECONDS
+        self.is_mixed = len(self._owners) > 1
+
+    def serve(self) -> None:
+        if monotonic() < self._next_look or self._process.stopping.is_set():
+            return
+        pause = _LOOK_SECONDS
+        try:
+            if self._process.database.query(waiting_owners) - self._owners:
+                work = self._find()
+                pause = _LOOK_SECONDS if work else _VAIN_SECONDS
+                if work:
+                    work()
+        except ServiceError as error:  # the batch goes on, and finds out by itself
+            log.warning("could not look whether other owners wait", error=str(error))
+            pause = _VAIN_SECONDS
+        self._next_look = monotonic() + pause
