@@ -56,6 +56,11 @@ def test_it_tells_its_address_and_where_its_data_is_on_lines_that_are_not_broken
     assert f"{serve.url}/docs\n" in serve.program.output
 
 
+def test_what_the_broker_says_is_in_its_log_and_not_on_the_terminal(serve: Serve) -> None:
+    assert (serve.folder / "broker.log").is_file()
+    assert "overcommit" not in serve.program.output + serve.program.log
+
+
 def test_a_port_in_use_is_refused_with_a_sentence(serve: Serve, folder: Path, tmp_path: Path) -> None:
     port = serve.url.rpartition(":")[2]
     with slope(folder, "serve", "--port", port, "--data-dir", str(tmp_path)) as second:

@@ -31,11 +31,15 @@ export function seconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   if (value < 0.001) return `${number(value * 1e6, 2)} µs`;
   if (value < 1) return `${number(value * 1000, 2)} ms`;
-  if (value < 60) return `${number(value, value < 10 ? 2 : 3)} s`;
-  if (value < 3600) return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
-  if (value < 86400) return `${Math.floor(value / 3600)} h ${Math.round((value % 3600) / 60)} min`;
+  if (value < 59.95) return `${number(value, value < 10 ? 2 : 3)} s`;
+  if (value < 3599.5) return inUnits(Math.round(value), "min", "s");
+  if (value < 86400 - 30) return inUnits(Math.round(value / 60), "h", "min");
   return plural(Math.round(value / 86400), "day");
 }
+
+/** Sixty of the second are one of the first. A space that no line is broken at keeps each with its unit. */
+const inUnits = (value: number, large: string, small: string): string =>
+  `${Math.floor(value / 60)}\u00a0${large} ${value % 60}\u00a0${small}`;
 
 export function age(at: string, now: number): string {
   const passed = Math.max(0, (now - Date.parse(at)) / 1000);

@@ -19,7 +19,10 @@ test("what is no finite number is told without one", () => {
 
 test("times and sizes have the unit that people would take", () => {
   assert.equal(seconds(0.0013), "1.3 ms");
-  assert.equal(seconds(75), "1 min 15 s");
+  assert.equal(seconds(75), "1\u00a0min 15\u00a0s");
+  assert.equal(seconds(59.96), "1\u00a0min 0\u00a0s");
+  assert.equal(seconds(119.7), "2\u00a0min 0\u00a0s");
+  assert.equal(seconds(3599.7), "1\u00a0h 0\u00a0min");
   assert.equal(bytes(46_400), "46.4 KB");
   assert.equal(age("2026-01-01T00:00:00Z", Date.parse("2026-01-01T02:00:00Z")), "2 h ago");
 });

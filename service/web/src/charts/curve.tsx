@@ -145,7 +145,7 @@ function options(latest: { current: CurveProps }, width: number, isLogarithmic: 
     width,
     height: HEIGHT,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0], // half of the last label of the axis
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
     scales: { x: { time: false } },
     axes: [
@@ -158,7 +158,7 @@ function options(latest: { current: CurveProps }, width: number, isLogarithmic: 
       {
         ...axis,
         size: 64,
-        values: (_, splits) => splits.map((each) => number(isLogarithmic ? 10 ** each : each, isLogarithmic ? 2 : 3)),
+        values: (_, splits) => written(splits, isLogarithmic),
       },
     ],
     series: [{}, ...latest.current.lines.map((line) => series(line, latest.current.epochs.length))],
@@ -167,6 +167,12 @@ function options(latest: { current: CurveProps }, width: number, isLogarithmic: 
       ready: [(plot) => moveByClicks(plot, latest)],
     },
   };
+}
+
+/** Numbers of an axis, in as few digits as tell them apart, but two or three. */
+function written(ticks: number[], areLogarithms: boolean, digits = areLogarithms ? 2 : 3): string[] {
+  const texts = ticks.map((each) => number(areLogarithms ? 10 ** each : each, digits));
+  return new Set(texts).size < ticks.length && digits < 9 ? written(ticks, areLogarithms, digits + 1) : texts;
 }
 
 function series(line: Line, count: number): uPlot.Series {

@@ -17,7 +17,8 @@ export function differences(requests: Record<string, unknown>[]): Difference[] {
 function flattened(value: Record<string, unknown>, before = ""): Map<string, string> {
   const found = new Map<string, string>();
   for (const [name, each] of Object.entries(value)) {
-    if (each !== null && typeof each === "object" && !Array.isArray(each)) {
+    if (each === null) continue; // what is not asked for
+    if (typeof each === "object" && !Array.isArray(each)) {
       for (const [inner, text] of flattened(each as Record<string, unknown>, `${before}${name}.`))
         found.set(inner, text);
     } else {

@@ -48,7 +48,7 @@ export function StepPage({ id, epoch, step }: StepPageProps) {
         <h1>
           Epoch {count(epoch)}, step {count(step)}
         </h1>
-        {job && <Neighbours {...{ id, epoch, step, job }} isLast={steps?.data.length === 1} />}
+        {job && <Neighbours {...{ id, epoch, step, job }} isLast={!isRecorded || steps?.data.length === 1} />}
       </div>
       {graph.problem.value && <ProblemBox problem={graph.problem.value} />}
       {!shown && !graph.problem.value && (

@@ -130,7 +130,9 @@ function Scatter({ sweep }: { sweep: Sweep }) {
             onChange={(event) => setQuery({ by: event.currentTarget.value })}
           >
             {numeric.map((each) => (
-              <option key={each}>{each}</option>
+              <option key={each} value={each}>
+                {each.replaceAll("_", " ")}
+              </option>
             ))}
           </select>
         )

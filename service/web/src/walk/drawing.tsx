@@ -2,11 +2,13 @@ import { curveBumpX, line } from "d3-shape";
 import { useEffect, useRef } from "preact/hooks";
 import type { Graph, GraphEdge } from "../api/types.ts";
 import { BOX, keyOf, type Layout, layOut, type Placed, type Point } from "./layout.ts";
-import { named, shown } from "./numbers.ts";
+import { named, shown, shownForward } from "./numbers.ts";
 import type { Walk } from "./order.ts";
 
 const ROOM = 12;
 const SMALL = 9;
+/** Of its size the drawing is shrunk to this part at the least, to fit in; then it is scrolled. */
+const SMALLEST = 0.75;
 
 interface DrawingProps {
   graph: Graph;
@@ -20,14 +22,21 @@ export function Drawing({ graph, walk, onChoose, hidden }: DrawingProps) {
   const layout = layOut(graph);
   const scroll = useRef<HTMLDivElement>(null);
   const here = layout.nodes.get(walk.current?.id ?? "");
+  const [width, height] = [layout.width + 2 * ROOM, layout.height + 2 * ROOM];
   useEffect(() => {
     const pane = scroll.current;
-    if (pane && here) pane.scrollTo({ left: here.x + BOX.width / 2 - pane.clientWidth / 2 });
+    const scale = pane ? pane.scrollWidth / width : 1;
+    if (pane && here) pane.scrollTo({ left: scale * (here.x + BOX.width / 2) - pane.clientWidth / 2 });
   }, [here?.x]);
-  const box = `${-ROOM} ${-ROOM} ${layout.width + 2 * ROOM} ${layout.height + 2 * ROOM}`;
   return (
     <div class="graph-scroll" ref={scroll} tabIndex={0} role="region" aria-label="The graph">
-      <svg viewBox={box} width={layout.width + 2 * ROOM} height={layout.height + 2 * ROOM} class="graph" role="group">
+      <svg
+        viewBox={`${-ROOM} ${-ROOM} ${width} ${height}`}
+        {...{ width, height }}
+        style={{ minWidth: `${SMALLEST * width}px` }}
+        class="graph"
+        role="group"
+      >
         <title>{graph.title}</title>
         {graph.edges.map((edge) => (
           <Way
@@ -107,7 +116,7 @@ function Box({ placed: { node, x, y }, walk, onChoose }: BoxProps) {
         {short(named(node))}
       </text>
       <text class="forward" x="12" y="48">
-        {shown(node.value, 6)}
+        {shownForward(node.value)}
       </text>
       <text class="backward" x="12" y="70">
         {gradient && `∂ = ${gradient}`}

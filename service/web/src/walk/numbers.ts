@@ -8,6 +8,9 @@ export function shown(value: Numbers | undefined, digits = 6): string {
   return `‖${count(value.count)}‖ = ${number(value.norm, 4)}`;
 }
 
+/** Of the forward pass every number is there: what is null is not finite. */
+export const shownForward = (value: Numbers): string => shown(value) || "not finite";
+
 /** What a node is called in a sentence. */
 export function called(node: GraphNode): string {
   return node.name || node.symbol || node.operation;

@@ -7,7 +7,7 @@ import { query, setQuery } from "../address.ts";
 import type { Graph, GraphEdge, GraphNode } from "../api/types.ts";
 import { number } from "../format.ts";
 import { Drawing } from "./drawing.tsx";
-import { called, shown } from "./numbers.ts";
+import { called, shown, shownForward } from "./numbers.ts";
 import { handedOn, type Walk, walkAt } from "./order.ts";
 import "./walk.css";
 
@@ -73,7 +73,7 @@ export function Walker({ graph }: { graph: Graph }) {
       <div class="walk-said" aria-live="polite">
         {here === null ? (
           <p>
-            <b>Forward.</b> Every node has its value: the result is {shown(graph.loss)}. No gradient has arrived
+            <b>Forward.</b> Every node has its value: the result is {shownForward(graph.loss)}. No gradient has arrived
             anywhere yet.
           </p>
         ) : (
