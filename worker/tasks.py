@@ -105,7 +105,7 @@ def _find_work(process: Process, prospect: Prospect) -> Work | None:
 
 
 def _find_help(process: Process, named: SeenJob) -> Work | None:
-    if named.status != "running" or named.planned.partitions == 1:
+    if named.status != "running" or named.planned is None or named.planned.partitions == 1:
         return None
     with process.database.reading() as session:
         job = jobs.find_job(session, named.id, with_numbers=True)
@@ -192,13 +192,18 @@ def _is_alike(job: SeenJob, other: SeenJob) -> bool:
 
 
 def _in_one_flush(first: SeenJob, others: Sequence[SeenJob], settings: Settings) -> Iterator[SeenJob]:
-    seconds, epochs = first.planned.estimated_seconds, first.epochs
+    seconds, epochs = _estimated(first), first.epochs
     for job in others:
-        seconds += job.planned.estimated_seconds
+        seconds += _estimated(job)
         epochs += job.epochs
         if seconds > settings.flush_seconds or epochs > settings.flush_epochs:
             return
         yield job
+
+
+def _estimated(job: SeenJob) -> float:
+    assert job.planned  # or it would not be small
+    return job.planned.estimated_seconds
 
 
 def _is_small(job: SeenJob) -> bool:
@@ -206,5 +211,6 @@ def _is_small(job: SeenJob) -> bool:
 
     What has been tried before trains alone: if its process dies again, it is known which job was under way.
     """
-    is_little = job.planned.from_triangle or job.rows * (len(job.features) + 1) <= LITTLE_NUMBERS
-    return is_little and job.attempt == 0
+    if job.planned is None or job.attempt > 0:
+        return False
+    return job.planned.from_triangle or job.rows * (len(job.features) + 1) <= LITTLE_NUMBERS

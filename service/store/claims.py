@@ -41,7 +41,7 @@ from service.store.owner_turns import first_jobs, owners_with_slots
 from service.store.tables import Dataset, Job, RowPass, Worker
 from service.store.workers import LIVE_SECONDS
 from slope.answers.plan import Plan
-from slope.engines.plan import kept_plan
+from slope.engines.plan import PlanDamaged, kept_plan
 
 _MOST_JOBS = 64
 """Queued jobs that are looked at, the oldest ones."""
@@ -64,8 +64,12 @@ class SeenJob:
     """Of its dataset."""
 
     @cached_property
-    def planned(self) -> Plan:
-        return kept_plan(self.plan)
+    def planned(self) -> Plan | None:
+        """None where somebody has damaged it: whoever trains the job finds what is wrong."""
+        try:
+            return kept_plan(self.plan)
+        except PlanDamaged:
+            return None
 
     @property
     def part(self) -> UUID:

@@ -17,7 +17,7 @@ from service.store.database import now
 from service.store.outbox import IS_HEARD, tell_webhooks_of_sweep
 from service.store.tables import Dataset, Event, Job
 from slope.engines.costs import Ended
-from slope.engines.plan import kept_plan
+from slope.engines.plan import PlanDamaged, kept_plan
 from slope.statuses import FINAL
 
 _LATEST_ENDED = 300
@@ -279,6 +279,6 @@ def _ended(job_id: UUID, plan: dict[str, Any], seconds: float) -> Ended | None:
     """None where somebody has damaged the plan: new jobs are planned all the same."""
     try:
         return Ended.of(kept_plan(plan), seconds)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        log.warning("the plan of a job is damaged: nothing is learnt from it", job_id=str(job_id), error=repr(error))
+    except PlanDamaged:
+        log.warning("the plan of a job is damaged: nothing is learnt from it", job_id=str(job_id))
         return None

@@ -89,10 +89,27 @@ def holds_rows(plan: Plan) -> bool:
     return not (plan.streams or plan.from_triangle)
 
 
+class PlanDamaged(ValueError):
+    """Somebody has changed the plan of a job where it is kept, so that it is none any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the plan of this job was damaged where it is kept: submit the job again")
+
+
 def kept_plan(document: Mapping[str, Any]) -> Plan:
-    """From what a job keeps of it. Another version may have written it: what this one does not know is left out."""
-    known = {field.name: document[field.name] for field in fields(Plan) if field.name in document}
-    return Plan(**known | {"engine": FORMER_ENGINES.get(known["engine"], known["engine"])})
+    """From what a job keeps of it. Another version may have written it: what this one does not know is left out.
+
+    Raises PlanDamaged.
+    """
+    try:
+        known = {field.name: document[field.name] for field in fields(Plan) if field.name in document}
+        found = Plan(**known | {"engine": FORMER_ENGINES.get(known["engine"], known["engine"])})
+        is_sound = found.estimated_seconds >= 0 and found.experience > 0 and found.partitions >= 1
+    except (LookupError, TypeError) as error:
+        raise PlanDamaged from error
+    if not is_sound:
+        raise PlanDamaged
+    return found
 
 
 def candidates(

@@ -260,3 +260,20 @@ def test_a_database_that_is_away_is_left_to_the_reaper(
     tasks.train(str(job_id))
 
     assert read(database, job_id).status == "queued"
+
+
+@pytest.mark.parametrize("damage", [{"experience": 0}, {"estimated_seconds": "long"}], ids=str)
+def test_a_job_whose_plan_somebody_has_damaged_fails_and_keeps_no_other_from_training(
+    database: Database, tasks: ModuleType, damage: dict[str, object]
+) -> None:
+    damaged, sound = submit(database), submit(database)
+    plan = read(database, damaged).plan | damage
+    change(database, lambda session: session.execute(update(Job).where(Job.id == damaged).values(plan=plan)))
+
+    for bell in (sound, damaged):
+        tasks.train(str(bell))
+
+    assert read(database, sound).status == "succeeded"
+    failed = read(database, damaged)
+    assert (failed.status, failed.error_code) == ("failed", "internal")
+    assert "damaged" in (failed.error_detail or "")
