@@ -26,9 +26,7 @@ log = structlog.get_logger()
 class Guests(Sharing):
     """Serves who waits and is none of a batch's owners."""
 
-    def __init__(
-        self, process: Process, owners: Collection[str], find: Callable[[], Callable[[], None] | None]
-    ) -> None:
+    def __init__(self, process: Process, owners: Collection[str], find: Callable[[], Work | None]) -> None:
         """`find` claims what they have, and gives what trains it; None where there is nothing to be had."""
         self._process = process
         self._owners = set(owners)

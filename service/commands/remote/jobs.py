@@ -194,6 +194,7 @@ def print_job(job: "JobView") -> None:
         {
             "job": job.id,
             "name": job.name,
+            "owner": job.owner,
             "status": " – ".join(filter(None, (job.status, job.reason, job.error.detail if job.error else None))),
             "data": f"{_count(data.rows, 'row')}, {_count(data.features, 'feature')}, dataset {data.id}",
             "epochs": f"{progress.epochs_done} of {progress.epochs}, by {job.plan.engine}",
