@@ -161,7 +161,11 @@ def _find_guests(process: Process, owners: Collection[str]) -> Work | None:
     firsts = prospect.queue[: len(prospect.turns)]
     waiting = [job for job in firsts if job.owner not in owners and _is_small(job)]
     guests = [job for job in _one_of_each_part(waiting) if _is_alike(job, waiting[0])][:_MOST_GUESTS]
-    return _take(process, guests[0], guests[1:], prospect.memory, NO_OWNERS) if guests else None
+    return (_take(process, guests[0], guests[1:], prospect.memory, NO_OWNERS) or _let_be) if guests else None
+
+
+def _let_be() -> None:
+    """Another process was quicker."""
 
 
 def choose_companions(first: SeenJob, queue: Sequence[SeenJob], slots: int, settings: Settings) -> list[SeenJob]:
