@@ -22,7 +22,7 @@ from service.store.pauses import time_paused
 from service.store.tables import Job
 from slope.data import NoRowCounts
 from slope.run import Interrupted
-from worker.flush import NO_OWNERS, Batch, Sharing
+from worker.batch import NO_OWNERS, Batch, Sharing
 from worker.group_attempt import GroupAttempt
 from worker.heartbeat import Heartbeat
 from worker.job_attempt import JobAttempt

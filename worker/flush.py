@@ -1,8 +1,6 @@
 """What one transaction writes, of a job or of several: the records, and what changes in the rows of these jobs.
 
-The jobs or groups of one claim train one after another, outside of any transaction, under one lease: often one, and
-several where small ones wait. One transaction ends them all. Where the database is slow, training goes on while it
-writes.
+Where the database is slow, training goes on while it writes.
 """
 
 from collections import defaultdict
@@ -17,20 +15,17 @@ from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 import numpy as np
-import structlog
 from sqlalchemy.orm import Session
 
 from service import tracing
-from service.errors import LeaseLost
 from service.store import bulk, extremes
-from service.store.batch_leases import Claimed, Part, lease_of
 from service.store.counts import ENDED, Count
 from service.store.events import JobChange, Wish
 from service.store.leases import AttemptLease
 from slope.arrays import Indices
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
 from worker.counts import Own
-from worker.process import Process, ProcessStopping, retry_while_away
+from worker.process import retry_while_away
 
 Table = TypeVar("Table", bound=Columns)
 Owned = tuple[Sequence[UUID], Table]
@@ -39,13 +34,6 @@ Result = TypeVar("Result")
 
 _SLOW = 0.1
 """Seconds. After a write that took longer, training does not wait for the next."""
-_LATE = 4.0
-"""After this many times a flush's pause, what has not begun is given back: it was thought to be smaller."""
-_WAIT_FOR_OTHERS = 0.1
-"""Seconds for which what has ended of an owner is not written while others' jobs train."""
-_SLOWER = "It was claimed together with others, which take longer than was estimated"
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -180,120 +168,3 @@ def _in_thread(action: Callable[[], Result]) -> Future[Result]:
     context = copy_context()  # so that what is logged there names the job, too
     Thread(target=context.run, args=(run,), name="writer", daemon=True).start()
     return future
-
-
-class Sharing:
-    """How a batch gets along with other owners than its own. This is where there are none."""
-
-    is_mixed = False
-    """Whether its jobs are of several, who are not to wait until all have ended."""
-
-    def serve(self) -> None:
-        """Train what others have who wait, between two parts of the batch."""
-
-
-NO_OWNERS = Sharing()
-
-
-class Batch:
-    """Knows which parts of a claim have not begun and which have ended, and writes all ends with the last; where they
-    are of several owners, also now and then in between.
-
-    Every write waits for a database that is away, and raises LeaseLost when the jobs have become another attempt's.
-    """
-
-    def __init__(self, process: Process, lease: Claimed, sharing: Sharing = NO_OWNERS) -> None:
-        self._process = process
-        self._sharing = sharing
-        self._waiting: list[Part] = list(lease.parts)
-        self._is_alone = len(self._waiting) == 1
-        self._current: Part | None = None
-        self._ended: list[tuple[Part, Flush]] = []
-        self._contexts: list[Any] = []
-        """Where those belong in their traces, if there are any."""
-        self._late_at = monotonic() + _LATE * process.settings.flush_seconds
-        self._written_at = monotonic()
-
-    def turns(self) -> Iterator[Part]:
-        """The parts in their order, each of which is to be ended before the next is asked for."""
-        while self._waiting:
-            self._serve_others()
-            if monotonic() > self._late_at:
-                self.separate()
-            if self._waiting:
-                self._current = self._waiting.pop(0)
-                yield self._current
-
-    def end(self, flush: Flush) -> None:
-        """Let the current part end. It is written with the last part of the batch, if not before."""
-        assert self._current  # only what has begun ends
-        self._ended.append((self._current, flush))
-        if tracing.tracer:
-            self._contexts.append(tracing.current_context())
-        if not self._waiting or (self._sharing.is_mixed and monotonic() > self._written_at + _WAIT_FOR_OTHERS):
-            self._write([])
-
-    def fail(self, code: str, detail: str) -> None:
-        """End the jobs of the current part, because its attempt failed."""
-        assert self._current  # only what has begun fails
-        current, failed = self._current, [0]
-        self.commit(lambda session: failed.append(current.fail(session, code, detail)))
-        self._process.counts[Count.FAILED] += failed[-1]
-        if self._ended and not self._waiting:
-            self._write([])
-
-    def separate(self) -> None:
-        """Write what has ended and give back what has not begun: a current part that has not ended goes on alone."""
-        if not self._is_alone:
-            self._write(self._given_back(), _SLOWER)
-            self._is_alone = True
-
-    def put_back(self, detail: str) -> None:
-        """Write what has ended and give back the rest, the current part too, without counting the attempt."""
-        assert self._current  # only what has begun is stopped
-        self._write([self._current, *self._given_back()], detail)
-
-    def commit(self, write: Callable[[Session], None]) -> None:
-        """Write in a transaction, as soon as the database answers."""
-        self._process.write_when_possible(write)
-
-    def _serve_others(self) -> None:
-        """Their time is none of the batch's."""
-        began = monotonic()
-        self._sharing.serve()
-        self._late_at += monotonic() - began
-
-    def _given_back(self) -> list[Part]:
-        """What has not begun, and does not begin here any more."""
-        waiting, self._waiting = self._waiting, []
-        return waiting
-
-    def _write(self, back: list[Part], detail: str = "") -> None:
-        """What has ended, and that others are queued again. What cannot be written together is tried alone."""
-        ended, self._ended = self._ended, []
-        contexts, self._contexts = self._contexts, []
-        began, moment = monotonic(), time_ns()
-        try:
-            self.commit(lambda session: self._write_all(session, ended, back, detail))
-            count_flush(self._process.counts, monotonic() - began)
-            for context in contexts:
-                tracing.note_span("finish", moment, context)
-            count_endings(self._process.counts, chain.from_iterable(flush.changes for _, flush in ended))
-            self._written_at = monotonic()
-        except (LeaseLost, ProcessStopping):
-            raise
-        except Exception as error:
-            if self._is_alone:
-                raise
-            log.exception("the jobs of a batch could not be ended together")
-            everything = [*(lease for lease, _ in ended), *back, *self._given_back()]
-            apart = f"It is tried alone: {error}"
-            self.commit(lambda session: lease_of(everything).put_back(session, apart))
-            raise LeaseLost from error
-
-    def _write_all(self, session: Session, ended: list[tuple[Part, Flush]], back: list[Part], detail: str) -> None:
-        if ended:
-            leases, flushes = zip(*ended, strict=True)
-            Flush.joined(flushes).write(session, lease_of(leases), self._process.settings.lease_seconds)
-        if back:
-            lease_of(back).put_back(session, detail)

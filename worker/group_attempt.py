@@ -27,9 +27,9 @@ from slope.reduced_rows import ReducedRows
 from slope.run import Interrupted
 from slope.spec.names import counted
 from worker import outcome
+from worker.batch import Batch
 from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
 from worker.cross_validation import cross_validate_jobs
-from worker.flush import Batch
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat

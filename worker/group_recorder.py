@@ -14,7 +14,8 @@ from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
 from slope.engines.rounds import Round
 from slope.health import Finding
-from worker.flush import Batch, Flush, Owned, Writer, count_endings
+from worker.batch import Batch
+from worker.flush import Flush, Owned, Writer, count_endings
 from worker.group_progress import GroupProgress
 from worker.process import Process
 

@@ -10,7 +10,7 @@ import structlog
 
 from service.errors import ServiceError
 from service.store.owner_turns import waiting_owners
-from worker.flush import Sharing
+from worker.batch import Sharing
 from worker.process import Process
 
 _LOOK_SECONDS = 0.05

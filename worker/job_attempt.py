@@ -26,9 +26,9 @@ from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from slope.spec.names import counted
 from worker import outcome
+from worker.batch import Batch
 from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
 from worker.cross_validation import cross_validate_job
-from worker.flush import Batch
 from worker.heartbeat import Heartbeat
 from worker.partitions import Leader
 from worker.process import Process, retry_while_away

@@ -26,7 +26,7 @@ from slope.engines.plan import plan
 from slope.spec import TrainingSpec
 from slope.spec.data import DEFAULT_TARGET, default_features
 from worker.attempt import Loaded
-from worker.flush import Batch
+from worker.batch import Batch
 from worker.heartbeat import Heartbeat
 from worker.job_attempt import JobAttempt
 from worker.process import Process

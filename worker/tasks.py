@@ -23,7 +23,7 @@ from service.store.passes import claim_pass
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.statuses import FINAL
 from worker.attempt import Loaded, run_attempt
-from worker.flush import NO_OWNERS, Sharing
+from worker.batch import NO_OWNERS, Sharing
 from worker.guests import Guests
 from worker.partitions import help_reduce, may_help
 from worker.passes import run_passes

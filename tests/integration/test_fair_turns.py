@@ -14,8 +14,9 @@ from service.store.counts import Count
 from service.store.database import Database
 from service.store.owner_turns import MOST_OWNERS, next_after
 from service.store.tables import Job
-from worker import flush, guests, tasks
-from worker.flush import Batch, Flush
+from worker import batch, guests, tasks
+from worker.batch import Batch
+from worker.flush import Flush
 from worker.process import Process
 
 MANY = 200
@@ -185,7 +186,7 @@ def test_who_comes_while_a_batch_of_another_trains_is_served_between_two_of_its_
 def test_what_has_ended_of_a_batch_of_several_owners_does_not_wait_for_its_end(
     database: Database, process: Process, monkeypatch: pytest.MonkeyPatch, owners: list[str], writes: int
 ) -> None:
-    monkeypatch.setattr(flush, "_WAIT_FOR_OTHERS", -1.0)
+    monkeypatch.setattr(batch, "_WAIT_FOR_OTHERS", -1.0)
     patient = replace(process, settings=process.settings.model_copy(update={"flush_seconds": 60.0}))
     first, *_ = [job_id for owner in owners for job_id in queue(database, owner, 6 // len(owners))]
     before = process.counts[Count.FLUSHES]

@@ -21,7 +21,7 @@ from service.store.claims import find_prospect
 from service.store.database import Database
 from service.store.tables import Job, Worker
 from service.store.workers import add_worker
-from worker import flush
+from worker import batch, flush
 from worker.job_attempt import JobAttempt
 from worker.process import Process
 from worker.recorder import Recorder
@@ -249,7 +249,7 @@ def test_jobs_that_have_not_begun_when_it_is_late_are_others_to_take(
     process: Process, database: Database, waiting: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [monotonic()]
-    monkeypatch.setattr(flush, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(batch, "monotonic", lambda: clock[0])
     monkeypatch.setattr(JobAttempt, "train", acting_at(2, lambda: clock.append(clock.pop() + 1e6), JobAttempt.train))
 
     take_work(process, waiting[0])
