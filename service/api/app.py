@@ -21,6 +21,7 @@ from service.api.guards.access import AccessGuard, ScopeGuard
 from service.api.guards.normalization import Addresses, Aliases, BodyLimit, Decoding, HeadAsGet, ListHeaders
 from service.api.guards.observation import Observation, RequestTimes, RouteKeeper
 from service.api.guards.origins import OriginGuard
+from service.api.guards.own_methods import with_own_methods
 from service.api.guards.route_guards import (
     THREADED_AT_ONCE,
     with_one_answer,
@@ -172,6 +173,7 @@ def _add_routes(app: FastAPI) -> None:
         routes = with_threaded_bodies(noun.router.routes, body_limiter)
         app.router.routes.extend(with_one_answer(with_strict_queries(routes)))
     app.router.routes.extend(dashboard.dashboard_routes())
+    app.router.routes[:] = with_own_methods(app.router.routes)
 
 
 def _bound_requests(app: FastAPI, settings: Settings) -> None:

@@ -70,6 +70,18 @@ def test_a_method_that_is_not_there_is_a_problem_that_names_the_others(client: T
         assert SECRET not in answer.text
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_address_of_a_call_is_not_that_of_a_thing_called_so(client: TestClient, app: FastAPI) -> None:
+    """DELETE /v1/jobs/cancel is no call about a job `cancel`: the methods are those of the document."""
+    own = {path: set(methods) for path, methods in app.openapi()["paths"].items() if "{" not in path}
+    assert "/v1/jobs/cancel" in own
+    for path, methods in own.items():
+        for method in {"get", "put", "post", "patch", "delete"} - methods:
+            answer = client.request(method, path)
+            assert answer.status_code == 405
+            assert {each.lower() for each in answer.headers["allow"].split(", ")} - {"head"} == methods
+
+
 def test_a_body_past_the_limit_is_a_problem(narrow: TestClient, database: Database) -> None:
     body = b'{"name": "' + b"x" * LIMIT + b'"}'
     headers = {"content-type": "application/json"}
