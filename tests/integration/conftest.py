@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -22,12 +23,21 @@ from service.settings import Settings
 from service.store.database import Database
 from service.store.leases import AttemptLease
 from service.store.tables import Table
+from worker import flush
 from worker.attempt import run_attempt
 from worker.devices import Device
 from worker.process import Process
 
 structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 torch.set_num_threads(1)  # as the worker has it: with more of them torch may add in another order
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flushes_are_waited_for() -> Iterator[None]:
+    """However busy the machine is: else it decides what is flushed when. test_worker_writer.py has them in threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "_SLOW", inf)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -256,7 +256,7 @@ def test_a_group_that_died_too_often_is_given_up(database: Database) -> None:
 def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
     database: Database, run: Run, rhythm: dict[str, Any], wait_for_heartbeat: Callable[[], None]
 ) -> None:
-    jobs = jobs_of(database, submit_sweep(database, sweep(epochs=300)))
+    jobs = jobs_of(database, submit_sweep(database, sweep(epochs=30)))
 
     def cancel() -> None:
         service.jobs.jobs.cancel_job(database, jobs[1].id)
@@ -268,7 +268,7 @@ def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
     statuses = [read(database, job.id).status for job in jobs]
     assert statuses == ["succeeded", "cancelled", "succeeded", "succeeded"]
     gone = read(database, jobs[1].id)
-    assert 0 < gone.epochs_done < 300
+    assert 0 < gone.epochs_done < 30
     assert columns(database, gone.id)["checkpoint"] is None
     assert len(numbers_of(database, Epoch, gone.id)) == gone.epochs_done
     assert history_of(database, gone.id)[-1][:2] == (gone.epochs_done, "cancelled")
@@ -282,18 +282,23 @@ def test_one_job_of_a_group_is_cancelled_and_the_others_go_on(
     ],
 )
 def test_one_job_of_a_group_is_paused_and_all_have_the_bits_of_a_group_that_was_not(
-    database: Database, run: Run, rhythm: dict[str, Any]
+    database: Database, run: Run, rhythm: dict[str, Any], wait_for_heartbeat: Callable[[], None]
 ) -> None:
-    shared = {"epochs": 300, "optimizer": {"name": "adam"}}
+    shared = {"epochs": 30, "optimizer": {"name": "adam"}}
     whole = jobs_of(database, submit_sweep(database, sweep(**shared)))
     run(whole[0].id)
     jobs = jobs_of(database, submit_sweep(database, sweep(**shared)))
 
-    run(jobs[0].id, AtStep(5, lambda: service.jobs.pauses.pause_job(database, jobs[1].id)), **rhythm)
+    def pause() -> None:
+        service.jobs.pauses.pause_job(database, jobs[1].id)
+        if rhythm["beat_seconds"] < 1:
+            wait_for_heartbeat()
+
+    run(jobs[0].id, AtStep(5, pause), **rhythm)
 
     assert [read(database, job.id).status for job in jobs] == ["succeeded", "paused", "succeeded", "succeeded"]
     paused = read(database, jobs[1].id)
-    assert 0 < paused.epochs_done < 300
+    assert 0 < paused.epochs_done < 30
     assert history_of(database, paused.id)[-1][:2] == (paused.epochs_done, "paused")
     service.jobs.pauses.resume_job(database, FakeQueue(), paused.id)
     run(paused.id)
