@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import pytest
 from e2e.processes import left_over
@@ -55,6 +56,19 @@ class PostgreSQL:
         self.execute("SELECT pg_reload_conf()")
 
 
+_LONGEST = (
+    *("test_api_schema.py", "test_fused.py", "test_engines.py"),
+    *("test_documents.py", "test_accessibility.py", "test_serve.py", "test_live.py", "test_start.py", "test_demo.py"),
+    *("test_faults.py", "test_cut_workers.py", "test_hosts.py"),
+)
+"""Files that begin first: none of them is still at work when the processes have nothing else to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes do not name a test: gzip puts the second of its making into them, and every process collects for itself."""
     return argname if isinstance(val, bytes) else None
@@ -68,6 +82,24 @@ def _nothing_is_left_running() -> Iterator[None]:
     for process in remaining:
         process.kill()
     assert not remaining
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_connection_is_left_open() -> Iterator[None]:
+    """Databases that tests leave behind, and commands that they call, are closed when Python collects them.
+
+    Else psycopg warns of each open connection, and whatever test happens to run by then fails.
+    """
+    make = Database.__init__
+
+    def make_to_be_closed(database: Database, *arguments: Any, **named: Any) -> None:
+        make(database, *arguments, **named)
+        engines = {id(each): each for each in (database.writer, database.reader, database._query_engine)}
+        finalize(database, lambda: [engine.dispose() for engine in engines.values()]).atexit = False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "__init__", make_to_be_closed)
+        yield
 
 
 @pytest.fixture(scope="session")
