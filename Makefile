@@ -2,6 +2,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+TEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo serve test test-faults load test-compose check format bench docs clean
@@ -12,13 +13,12 @@ demo: .venv/server
 serve: .venv/server
 	$(BIN)/slope serve $(if $(PORT),--port $(PORT))
 
-# Tests of faults run by themselves: these hold what is to have happened within seconds, and wait more than they reckon,
-# but for those of partitions, which keep both cores busy.
+# Three processes for two cores: most tests wait now and then. Those of partitions keep both cores busy by themselves, and
+# those of faults run apart from the others: they hold what is to have happened within seconds.
 test: .venv/test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/integration tests/test_architecture.py
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/unit --ignore tests/integration \
-		--ignore tests/test_architecture.py --ignore tests/faults
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/faults --ignore tests/faults/test_partitions.py
+	$(TEST) tests/unit tests/integration tests/test_architecture.py
+	$(TEST) --ignore tests/unit --ignore tests/integration --ignore tests/test_architecture.py --ignore tests/faults
+	$(TEST) tests/faults --ignore tests/faults/test_partitions.py
 	$(BIN)/python -m pytest tests/faults/test_partitions.py
 
 test-faults: .venv/test
