@@ -1,5 +1,6 @@
 """Start-up and end of the worker: its Celery application, its identity in SQL, its reaper."""
 
+import gc
 import os
 import signal
 import warnings
@@ -140,6 +141,7 @@ def _begin_child(**_: Any) -> None:
     poller = JobPoller(process)
     signal.signal(POLL, poller.wake)
     rehearse(process)
+    gc.freeze()  # all that is loaded by now stays, and to look through it would stop a training for a tenth of a second
     poller.start()
 
 

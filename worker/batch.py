@@ -16,6 +16,7 @@ from service.errors import LeaseLost
 from service.store.batch_leases import Claimed, Part, lease_of
 from service.store.counts import Count
 from worker.flush import Flush, count_endings, count_flush
+from worker.job_data import JobData
 from worker.process import Process, ProcessStopping
 
 _LATE = 4.0
@@ -50,6 +51,8 @@ class Batch:
     def __init__(self, process: Process, lease: Claimed, sharing: Sharing = NO_OWNERS) -> None:
         self._process = process
         self._sharing = sharing
+        self.data = JobData(process)
+        """What its parts learn from."""
         self._waiting: list[Part] = list(lease.parts)
         self._is_alone = len(self._waiting) == 1
         self._current: Part | None = None

@@ -6,7 +6,6 @@ from typing import Any, get_args
 import numpy as np
 import structlog
 
-from service.data import numbers
 from service.data.triangles import job_columns
 from service.store.counts import Count
 from service.store.events import Wish
@@ -33,7 +32,7 @@ from worker.cross_validation import cross_validate_jobs
 from worker.group_progress import GroupProgress
 from worker.group_recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
-from worker.process import Process, retry_while_away
+from worker.process import Process
 
 log = structlog.get_logger()
 
@@ -48,6 +47,7 @@ class GroupAttempt:
         self, process: Process, batch: Batch, lease: GroupLease, jobs: list[Job], heartbeat: Heartbeat
     ) -> None:
         self._process = process
+        self._batch = batch
         self._heartbeat = heartbeat
         self._jobs = {job.place: job for job in jobs if job.place is not None}
         self._specs = {place: job.training_spec for place, job in self._jobs.items()}
@@ -138,9 +138,7 @@ class GroupAttempt:
                 found = ReducedPartition.of_columns(job_columns(session, first)).reductions(self._spec)
             self._data, self._reductions = unread_data(len(first.features), found.scaler), found
             return found
-        arrays = retry_while_away(
-            lambda: numbers.load_job_data(process.storage, first, self._stop_if_asked), process.stopping
-        )
+        arrays = self._batch.data.load(first, self._stop_if_asked)
         self._data = prepare(arrays.x, arrays.y, self._spec, arrays.weights)
         return None
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import structlog
 
-from service.data import numbers
 from service.data.streamed import stream_job_data, without_rows
 from service.data.triangles import ensure_triangle, job_columns
 from service.store.counts import Count
@@ -47,7 +46,7 @@ class JobAttempt:
     _training: Run
 
     def __init__(self, process: Process, batch: Batch, lease: JobLease, job: Job, heartbeat: Heartbeat) -> None:
-        self._process, self._lease = process, lease
+        self._process, self._batch, self._lease = process, batch, lease
         self._job = job
         self._heartbeat = heartbeat
         self._spec = job.training_spec
@@ -70,9 +69,7 @@ class JobAttempt:
         if not holds_rows(job.planned):
             self._data = without_rows(job)
         else:
-            arrays = retry_while_away(
-                lambda: numbers.load_job_data(process.storage, job, self._pause), process.stopping
-            )
+            arrays = self._batch.data.load(job, self._pause)
             self._data = prepare(arrays.x, arrays.y, spec, arrays.weights)
             self._settle_rate(None)
         self._recorder.set_columns(self._start_columns())
