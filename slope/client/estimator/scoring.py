@@ -6,17 +6,15 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 from sklearn.model_selection._validation import _score
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import validate_data
 
+from slope.arrays import Indices
 from slope.client.estimator.outcomes import Outcome
 from slope.client.estimator.regressor import SlopeRegressor
 from slope.client.problem import JobFailed
-
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.model_selection._validation import _insert_error_scores, _warn_or_raise_about_fit_failures
 from sklearn.utils import indexable
 
+from slope.arrays import Indices
 from slope.client.estimator.outcomes import Label, Outcome, Sweep
 from slope.client.estimator.regressor import SlopeRegressor, plain
-from slope.client.estimator.scoring import Indices, RowsToScore, Score, Scoring
+from slope.client.estimator.scoring import RowsToScore, Score, Scoring
 from slope.client.problem import JobFailed, Json
 from slope.spec import TrainingSpec
 from slope.spec.names import counted
