@@ -2,12 +2,12 @@
 
 import os
 import socket
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache
 from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from celery import Celery
@@ -63,7 +63,7 @@ def _transport(broker_url: str) -> tuple[str, dict[str, Any]]:
 
 
 class CeleryQueue:
-    """Rings through Celery, by the task's name: the service does not know the worker's code.
+    """Rings by the task's name: the service does not know the worker's code.
 
     After a ring that failed it pauses for some seconds: a client that submits many jobs does not wait for each of them.
     """
@@ -81,11 +81,18 @@ class CeleryQueue:
             with producers.acquire(block=True, timeout=_BRIEFLY) as producer:
                 if self._rests:  # meanwhile another has waited in vain
                     return False
-                self._app.send_task(TASK, args=[str(job_id)], queue=queue_for(device), retry=False, producer=producer)
-        except (OperationalError, LimitExceeded) as error:
+                # Celery's send_task says the same at greater length, and loads what keeps results: there are none.
+                message = [[str(job_id)], {}, {}]
+                producer.publish(message, headers={"task": TASK, "id": str(uuid4())}, routing_key=queue_for(device))
+        except self._failures as error:
             self._rest(error)
             return False
         return True
+
+    def prepare(self) -> None:
+        """Connect what rings, if the broker answers: the first ring then finds everything loaded and connected."""
+        with suppress(*self._failures), self._producers.acquire(block=True, timeout=_BRIEFLY) as producer:
+            producer.channel.queue_declare(queue_for("auto"), durable=True)
 
     def is_reachable(self) -> bool:
         try:
@@ -114,6 +121,7 @@ class CeleryQueue:
     def _new_producers(self) -> ProducerPool:
         """Connections of the bell's own, which wait less than others. None is made before it is needed."""
         connection = self._app.connection_for_write(transport_options=_BRIEF)
+        self._failures = (OperationalError, LimitExceeded, *connection.connection_errors, *connection.channel_errors)
         return ProducerPool(connection.Pool(_RINGS_AT_ONCE), limit=_RINGS_AT_ONCE)
 
 

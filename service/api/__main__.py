@@ -94,7 +94,8 @@ def _rehearse(app: FastAPI) -> None:
     """What fails here fails for real requests too, which answer with it. What is loaded by then is never garbage."""
     state = app.state
     with suppress(ServiceError):
-        jobs.rehearse_submission(state.database, state.storage, state.queue, state.settings)
+        state.queue.prepare()
+        state.job_responses.rehearse(jobs.rehearse_submission(state.database, state.storage, state.settings))
     gc.collect()
     gc.freeze()  # a collection stops everybody for as long as it takes to look at all there is
     sleep(_SECONDS_TO_READER)

@@ -92,16 +92,17 @@ def submit_job(
     return Submission(job_id, version=1, is_final=False, replayed=False)
 
 
-def rehearse_submission(database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
-    """Submit a job and take it back: the first client then finds everything loaded and connected."""
-    queue.is_reachable()
+def rehearse_submission(database: Database, storage: Storage, settings: Settings) -> Job:
+    """Submit a job and take it back: the first client then finds everything loaded and connected. The job as it was."""
     own = random()  # the same content, rehearsed by several processes at the same time, would make one wait for another  # noqa: S311
     request = JobRequest(dataset=InlineData(x=[0.0, own], y=[0.0, 1.0]))
     drafted = draft_job(database, storage, request, settings)
     new = drafted.sample.new_dataset(storage)
     with ensure_stored(database, new), database.writing() as session:
-        get_job(session, _add(session, drafted, new, None))
+        workers.live_crew(session)
+        job = get_job(session, _add(session, drafted, new, None), with_events=True)
     numbers.prepare_storage(storage)  # the job above has few numbers, and does without
+    return job
 
 
 def get_job(session: Session, job_id: UUID, *, with_events: bool = False) -> Job:

@@ -15,7 +15,7 @@ from service.data.new_datasets import NewDataset
 from service.errors import DatabaseError, DatabaseUnavailable, OwnerQuotaReached, QuotaReached
 from service.jobs import intake
 from service.jobs.intake import Handed, Intake, is_small
-from service.jobs.jobs import Submission
+from service.jobs.jobs import Submission, rehearse_submission
 from service.settings import Settings
 from service.store import workers
 from service.store.database import Database
@@ -246,3 +246,10 @@ def test_many_clients_get_a_job_each(client: TestClient, app: FastAPI, queue: Fa
 )
 def test_only_small_jobs_are_accepted_together(wanted: dict[str, Any], expected: bool) -> None:
     assert is_small(JobRequest.model_validate(wanted)) is expected
+
+
+def test_what_the_api_rehearses_leaves_nothing(app: FastAPI, database: Database, settings: Settings) -> None:
+    before = rows_of_every_table(database)
+    job = rehearse_submission(database, storage(), settings)
+    app.state.job_responses.rehearse(job)
+    assert rows_of_every_table(database) == before

@@ -49,6 +49,19 @@ def test_a_bell_waits_where_the_workers_with_the_device_listen(
     assert queue.waiting(device) == len(messages(broker_url, name)) == 1
 
 
+def test_what_is_prepared_rings_without_another_connection(queue: CeleryQueue, broker_url: str) -> None:
+    queue.prepare()
+    with Redis.from_url(broker_url.replace("redis+socket://", "unix://")) as client:
+        before = client.info("stats")["total_connections_received"]
+        assert queue.ring(uuid4(), "auto") is True
+        assert client.info("stats")["total_connections_received"] == before
+
+
+def test_a_broker_that_is_away_is_no_hindrance_to_prepare(unreachable: CeleryQueue) -> None:
+    unreachable.prepare()
+    assert unreachable.ring(uuid4(), "auto") is False
+
+
 def test_a_bell_says_which_job_and_nothing_more(queue: CeleryQueue, broker_url: str) -> None:
     job_ids = [uuid4(), uuid4()]
     for job_id in job_ids:

@@ -129,6 +129,12 @@ class JobResponses:
             return _response(submission.job, submission.reason)
         return await self.of(submission.job_id)
 
+    def rehearse(self, job: Job) -> None:
+        """Answer for a job that is not kept: the first client then finds everything loaded and connected."""
+        self._watch.rehearse(job.id)
+        self._versions.rehearse(job.id)
+        _response(job, None)
+
     def _make(self, job_id: UUID) -> JobResponse:
         with self._database.reading() as session:
             job = jobs.get_job(session, job_id, with_events=True)
@@ -154,6 +160,10 @@ class Versions:
     async def of(self, job_id: UUID) -> int | None:
         """The job's version; None when there is no such job."""
         return await self._batches.of(job_id)
+
+    def rehearse(self, job_id: UUID) -> None:
+        """Ask for that of a job that may not be there."""
+        self._read([job_id])
 
     def _read(self, job_ids: Sequence[UUID]) -> list[int | None]:
         versions = self._database.query(stored.versions_of, list(set(job_ids)))

@@ -65,6 +65,10 @@ class JobWatch:
             for woken in waiters:
                 woken.set()
 
+    def rehearse(self, job_id: UUID) -> None:
+        """Look at a job that may not be there."""
+        self._query([job_id])
+
     def _tick(self) -> float:
         """A tenth of what the latest waiter has waited: nobody waits much longer than the job takes."""
         waited = asyncio.get_running_loop().time() - self._latest
