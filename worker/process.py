@@ -4,6 +4,7 @@ It waits for a database or a storage that is away: whoever waits goes on where i
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,22 @@ class Turn:
     """The owner whose job was taken last; empty where the next is the first of all."""
 
 
+@dataclass
+class Pace:
+    """What a small job takes here with all that belongs to it: on a busy machine that is longer than was estimated.
+
+    Where jobs have owners, no batch is claimed that would take longer than a flush's pause.
+    """
+
+    last: deque[float] = field(default_factory=lambda: deque(maxlen=3))
+    """Seconds of each, of the last claims."""
+
+    @property
+    def seconds(self) -> float:
+        """The least of these: one that waited for something does not count."""
+        return min(self.last, default=0.0)
+
+
 @dataclass(frozen=True)
 class Process:
     """Made once in the main process and once in every child."""
@@ -66,6 +83,7 @@ class Process:
     """Locked while this process trains: it does one thing after the other, whether a bell or a poll found it."""
     turn: Turn = field(default_factory=Turn)
     """Of this process: where each takes turns, all together do."""
+    pace: Pace = field(default_factory=Pace)
     is_rehearsing: bool = False
     """What it does then is counted nowhere."""
 

@@ -124,12 +124,14 @@ def _find_pass(process: Process, prospect: Prospect) -> Work | None:
 def _claim(process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
     """Take it, with companions."""
     process.turn.last = next_after(prospect.turns, {first.owner})
-    companions = choose_companions(first, prospect.queue, prospect.slots, process.settings)
+    pace = process.pace.seconds if prospect.turns else 0.0
+    companions = choose_companions(first, prospect.queue, prospect.slots, process.settings, pace)
     owners = {job.owner for job in (first, *companions)}
     work = _take(process, first, companions, prospect.memory, _sharing(process, owners) if companions else NO_OWNERS)
-    if work:
-        process.turn.last = next_after(prospect.turns, owners)
-    return work
+    if work is None:
+        return None
+    process.turn.last = next_after(prospect.turns, owners)
+    return partial(_timed, process, work, 1 + len(companions)) if _is_small(first) else work
 
 
 def _take(
@@ -147,6 +149,13 @@ def _take(
         loaded = Loaded.of(session, lease, memory) if is_loaded else None
         session.commit()
     return partial(run_attempt, process, lease, loaded, sharing)
+
+
+def _timed(process: Process, work: Work, count: int) -> None:
+    """Do the work of this many small jobs or groups, and remember how long each took."""
+    began = monotonic()
+    work()
+    process.pace.last.append((monotonic() - began) / count)
 
 
 def _sharing(process: Process, owners: Collection[str]) -> Sharing:
@@ -168,9 +177,11 @@ def _let_be() -> None:
     """Another process was quicker."""
 
 
-def choose_companions(first: SeenJob, queue: Sequence[SeenJob], slots: int, settings: Settings) -> list[SeenJob]:
+def choose_companions(
+    first: SeenJob, queue: Sequence[SeenJob], slots: int, settings: Settings, pace: float = 0.0
+) -> list[SeenJob]:
     """Jobs that train right after the first, in what is left of the time and the epochs of one flush; or of groups that
-    train right after its group one job each.
+    train right after its group one job each. None is expected to take less than the pace, in seconds.
 
     None overtakes a larger one that has waited longer. And of those that wait now every slot may have as many: where
     few wait, others begin them immediately.
@@ -180,7 +191,7 @@ def choose_companions(first: SeenJob, queue: Sequence[SeenJob], slots: int, sett
     others = (job for job in _one_of_each_part(queue) if job.part != first.part)
     small = list(takewhile(lambda job: _is_small(job) and _is_alike(job, first), others))
     share = -(-(1 + len(small)) // slots) - 1
-    return list(_in_one_flush(first, small[:share], settings))
+    return list(_in_one_flush(first, small[:share], settings, pace))
 
 
 def _one_of_each_part(queue: Sequence[SeenJob]) -> Iterable[SeenJob]:
@@ -195,10 +206,10 @@ def _is_alike(job: SeenJob, other: SeenJob) -> bool:
     return (job.group_id is None) == (other.group_id is None)
 
 
-def _in_one_flush(first: SeenJob, others: Sequence[SeenJob], settings: Settings) -> Iterator[SeenJob]:
-    seconds, epochs = _estimated(first), first.epochs
+def _in_one_flush(first: SeenJob, others: Sequence[SeenJob], settings: Settings, pace: float) -> Iterator[SeenJob]:
+    seconds, epochs = max(pace, _estimated(first)), first.epochs
     for job in others:
-        seconds += _estimated(job)
+        seconds += max(pace, _estimated(job))
         epochs += job.epochs
         if seconds > settings.flush_seconds or epochs > settings.flush_epochs:
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -211,3 +212,20 @@ def test_where_another_waits_for_what_is_not_here_a_batch_looks_no_more_for_a_wh
     for clock[0] in (0.01, 0.1, 0.5, 1.0, 1.2):
         sharing.serve()
     assert looks == [0.1, 1.2]
+
+
+@pytest.mark.parametrize(("owner", "claims"), [("many", [8, 2]), ("", [8, 6])], ids=["of an owner", "of nobody"])
+def test_where_an_owner_s_small_jobs_take_longer_than_was_estimated_fewer_are_claimed_together(
+    database: Database, process: Process, taken: Taken, monkeypatch: pytest.MonkeyPatch, owner: str, claims: list[int]
+) -> None:
+    clock = [0.0]
+
+    def run(*given: Any) -> None:
+        taken(*given)
+        clock[0] += 0.1 * len(taken.batches[-1])
+
+    monkeypatch.setattr(tasks, "run_attempt", run)
+    monkeypatch.setattr(tasks, "monotonic", lambda: clock[0])
+    for count in (8, 6):
+        assert tasks.take_work(process, queue(database, owner, count)[0])
+    assert list(map(len, taken.batches)) == claims
