@@ -3,7 +3,8 @@
 A batch is claimed as a whole, and may last while others come who have nothing in it. They do not wait for its end.
 """
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 
 import structlog
@@ -24,15 +25,16 @@ log = structlog.get_logger()
 
 
 class Guests(Sharing):
-    """Serves who waits and is none of a batch's owners."""
+    """Serves who waits and has no part in a batch, or but one job. Where nobody has more, nobody who has one."""
 
-    def __init__(self, process: Process, owners: Collection[str], find: Callable[[], Work | None]) -> None:
-        """`find` claims what they have, and gives what trains it; None where there is nothing to be had."""
+    def __init__(self, process: Process, owners: Sequence[str], find: Callable[[Collection[str]], Work | None]) -> None:
+        """`owners` of each job of the batch. `find` claims what others than some have, and gives what trains it; None
+        where there is nothing to be had."""
         self._process = process
-        self._owners = set(owners)
+        self._owners = {owner for owner, count in Counter(owners).items() if count > 1} or set(owners)
         self._find = find
         self._next_look = monotonic() + _LOOK_SECONDS
-        self.is_mixed = len(self._owners) > 1
+        self.is_mixed = len(set(owners)) > 1
 
     def serve(self) -> None:
         if monotonic() < self._next_look or self._process.stopping.is_set():
@@ -40,7 +42,7 @@ class Guests(Sharing):
         pause = _LOOK_SECONDS
         try:
             if self._process.database.query(waiting_owners) - self._owners:
-                work = self._find()
+                work = self._find(self._owners)
                 pause = _LOOK_SECONDS if work else _VAIN_SECONDS
                 if work:
                     work()

@@ -126,11 +126,11 @@ def _claim(process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
     process.turn.last = next_after(prospect.turns, {first.owner})
     pace = process.pace.seconds if prospect.turns else 0.0
     companions = choose_companions(first, prospect.queue, prospect.slots, process.settings, pace)
-    owners = {job.owner for job in (first, *companions)}
-    work = _take(process, first, companions, prospect.memory, _sharing(process, owners) if companions else NO_OWNERS)
+    owners = [job.owner for job in (first, *companions)]
+    work = _take(process, first, companions, prospect.memory, _sharing(process, owners))
     if work is None:
         return None
-    process.turn.last = next_after(prospect.turns, owners)
+    process.turn.last = next_after(prospect.turns, set(owners))
     return partial(_timed, process, work, 1 + len(companions)) if _is_small(first) else work
 
 
@@ -158,9 +158,9 @@ def _timed(process: Process, work: Work, count: int) -> None:
     process.pace.last.append((monotonic() - began) / count)
 
 
-def _sharing(process: Process, owners: Collection[str]) -> Sharing:
+def _sharing(process: Process, owners: Sequence[str]) -> Sharing:
     """How others are served while jobs of these owners are trained one after another."""
-    return Guests(process, owners, partial(_find_guests, process, owners)) if any(owners) else NO_OWNERS
+    return Guests(process, owners, partial(_find_guests, process)) if any(owners) and len(owners) > 1 else NO_OWNERS
 
 
 def _find_guests(process: Process, owners: Collection[str]) -> Work | None:

@@ -5,6 +5,7 @@ served last, by an index that has nothing but what waits and belongs to somebody
 """
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, literal, literal_column, select
@@ -26,8 +27,7 @@ def first_jobs() -> Select[Any]:
 
 def waiting_owners(connection: Connection) -> set[str]:
     """Who has queued jobs; of very many owners the first."""
-    turns = _turns()
-    return set(connection.scalars(select(turns.c.owner).where(turns.c.owner.is_not(None)), {"after": ""}))
+    return set(connection.scalars(_waiting(), {"after": ""}))
 
 
 def next_after(turns: Sequence[str], served: Collection[str]) -> str:
@@ -45,6 +45,13 @@ def owners_with_slots(connection: Connection, count: int) -> set[str]:
     slots = func.count(Job.lease_token.distinct())
     query = select(Job.owner).where(Job.status == "running", Job.owner != "").group_by(Job.owner).having(slots >= count)
     return set(connection.scalars(query))
+
+
+@cache
+def _waiting() -> Select[Any]:
+    """Built once: to build it takes longer than SQLite takes to run it."""
+    turns = _turns()
+    return select(turns.c.owner).where(turns.c.owner.is_not(None))
 
 
 def _turns() -> Any:
