@@ -67,7 +67,9 @@ def inflations(triangle: Array, root: Array, *, is_centred: bool) -> Array:
     1/(1 − R²) of the column's fit by the others: centred where the first are the ones, whose own means nothing.
     """
     own = triangle[1:] if is_centred else triangle
-    factors = np.square(own).sum(axis=0) * np.square(root).sum(axis=1)
+    _, exponents = np.frexp(np.abs(own).max(axis=0, initial=0.0))  # near 1, where squares neither overflow nor vanish
+    unit, inverse = np.ldexp(own, -exponents), np.ldexp(root, exponents[:, None])
+    factors = np.square(unit).sum(axis=0) * np.square(inverse).sum(axis=1)
     if is_centred:
         factors[0] = np.nan
     return np.asarray(factors)
