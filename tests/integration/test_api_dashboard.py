@@ -155,6 +155,18 @@ def test_of_many_steps_a_report_has_those_of_the_first_epochs_and_of_the_last(
     assert len(re.findall(r"/steps/\d+/graph", page)) == 60
 
 
+@pytest.mark.parametrize(("scale", "steps"), [(1e200, ["0"]), (1.0, ["0", "1"])], ids=["its first step", "a later one"])
+def test_a_report_of_a_job_that_broke_in_its_first_epoch_has_the_steps_before(
+    browser: TestClient, trained: Trained, scale: float, steps: list[str]
+) -> None:
+    asked = {"learning_rate": 1e100, "dtype": "float64", "epochs": 1, "initial_weights": [1.0]}
+    data = {"x": [scale, 2 * scale, 3 * scale], "y": [2, 4, 6]}
+    job_id = trained({"dataset": data, "hyperparameters": asked})
+    page = browser.get(f"/v1/jobs/{job_id}/report", headers={"Accept": "*/*"}).text
+
+    assert re.findall(r"/epochs/0/steps/(\d+)/graph", page) == steps
+
+
 def test_a_report_of_no_job_is_not_found_and_without_a_dashboard_there_is_none(
     browser: TestClient, trained: Trained, app: FastAPI, tmp_path: Path
 ) -> None:

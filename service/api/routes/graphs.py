@@ -41,7 +41,8 @@ async def get_step_graph(
 
     Every node has the value of the forward pass and the gradient that arrives there, every edge the local derivative
     and what flows back. The answer is held against the recorded gradient before it is sent. Of a batch one row is
-    shown, and the others together; a step that was not recorded is replayed.
+    shown, and the others together; a step that was not recorded is replayed. The first step of a job whose numbers
+    stopped being finite in it is shown too.
     """
     chosen = format or preferred_picture(request)
 

@@ -85,7 +85,7 @@ class _Answers:
         await self._keep(f"{self._job}/influence", top=str(_INFLUENTIAL))
         await self._keep_path()
         await self._keep(f"{self._job}/events", limit="200")
-        await self._keep_steps([epoch["epoch"] for epoch in epochs["data"]] if epochs else [])
+        await self._keep_steps([epoch["epoch"] for epoch in epochs["data"]] if epochs and epochs["data"] else [0])
         return self._found
 
     async def _keep_path(self) -> None:
@@ -102,7 +102,8 @@ class _Answers:
                 return
             of_epoch = f"{self._job}/epochs/{epoch}/steps"
             steps = await self._keep(of_epoch, limit=str(min(left, _MOST_OF_EPOCH)))
-            for step in steps["data"] if steps else []:
+            of_first = [{"step": 0}]  # which has a graph, and no record, where a job broke in it
+            for step in steps["data"] if steps else of_first:
                 await self._keep(f"{of_epoch}/{step['step']}/graph")
                 left -= 1
 
