@@ -52,7 +52,7 @@ clean:
 	rm -rf .venv build dist
 
 .venv/server: pyproject.toml constraints.txt hatch_build.py service/web/package-lock.json
-	@echo "Installing Slope with PyTorch into .venv: some minutes, and from 2 to 8 GB, as PyTorch comes without CUDA or with it."
+	@echo "Installing Slope and PyTorch into .venv: some minutes, and 2 GB, or several more where PyTorch comes with CUDA."
 	$(PYTHON) -m venv .venv
 	$(INSTALL) torch
 	$(INSTALL) --editable '.[server,pictures]'
