@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import LECTURE, FakeQueue, request, submit
 
-from service.api import examples
 from service.api.app import create_app
+from service.api.document import examples
 from service.api.protocols import kserve
 from service.api.protocols.mlflow import Invocation, matrix_of
 from service.api.schemas.kserve import Datatype
