@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Guests(Sharing):
-    """Serves who waits and has no part in a batch, or but one job. Where nobody has more, nobody who has one."""
+    """Serves owners who have nothing in a batch, or a single job; where all have a single job, those who have none."""
 
     def __init__(self, process: Process, owners: Sequence[str], find: Callable[[Collection[str]], Work | None]) -> None:
         """`owners` of each job of the batch. `find` claims what others than some have, and gives what trains it; None
