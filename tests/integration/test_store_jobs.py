@@ -191,3 +191,14 @@ def test_a_job_has_its_spec_and_its_plan_as_types(database: Database) -> None:
     job = read(database, submit(database, wanted.model_dump(mode="json")))
     assert job.training_spec == wanted.hyperparameters
     assert job.planned == replace(plan(wanted.hyperparameters, rows=4, features=1), learning_rate=0.125)
+
+
+def test_a_specification_that_many_jobs_have_is_read_once_unless_it_is_long(database: Database) -> None:
+    few, many = ([0.0] * count for count in (1, 2000))
+    first, second = (read(database, submit(database, request(initial_weights=few))) for _ in range(2))
+    wide = {"dataset": {"x": [many], "y": [1.0]}, "hyperparameters": {"learning_rate": 0.01, "initial_weights": many}}
+    long = [read(database, submit(database, wide)) for _ in range(2)]
+
+    assert first.training_spec is second.training_spec
+    assert long[0].training_spec is not long[1].training_spec
+    assert long[0].training_spec == long[1].training_spec

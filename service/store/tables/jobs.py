@@ -1,14 +1,14 @@
 """The tables of jobs and sweeps, and of the partitions in which the data of large jobs is reduced."""
 
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.store.tables.base import Owned, Table
+from service.store.tables.base import Owned, Table, read_document, write_document
 from service.store.tables.datasets import Dataset
 from service.store.tables.records import Event
 from slope.answers.plan import Plan
@@ -18,6 +18,8 @@ from slope.statuses import FINAL, STATUSES
 
 _RUNNING = text("status = 'running'")
 _WAITS_FOR_TURN = text("status = 'queued' AND owner <> ''")
+_MOST_SPECS, _LONGEST_SPEC = 64, 4096
+"""How many are kept, and of how many characters at most."""
 
 
 class Sweep(Owned, Table):
@@ -152,12 +154,19 @@ class Job(Owned, Table):
     @cached_property
     def training_spec(self) -> TrainingSpec:
         """What `spec` says: it never changes, but for a learning rate that is chosen before the first epoch."""
-        return TrainingSpec.model_validate(self.spec)
+        document = write_document(self.spec)
+        return _spec_of(document) if len(document) <= _LONGEST_SPEC else TrainingSpec.model_validate(self.spec)
 
     @cached_property
     def planned(self) -> Plan:
         """What `plan` says: of how to train it never changes."""
         return kept_plan(self.plan)
+
+
+@lru_cache(_MOST_SPECS)
+def _spec_of(document: str) -> TrainingSpec:
+    """Read and checked once for all jobs that ask the same: of a crowd many do."""
+    return TrainingSpec.model_validate(read_document(document))
 
 
 class Alias(Table):
