@@ -15,6 +15,8 @@ from slope.statistics.solution import BeyondRange
 
 MOST_FEATURES = 128
 """Of a job whose path is told: it takes a second."""
+LEAST_L1_RATIO = 0.001
+"""The strongest penalty is inversely proportional to it: of less, it may be no number any more."""
 _RATIO = 0.5
 
 

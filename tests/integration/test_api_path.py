@@ -93,6 +93,7 @@ def test_what_a_path_does_not_have_is_told(client: TestClient, trained: Trained,
         ({"l1_ratio": 0.3}, "/query/l1_ratio"),
         ({"penalty": "l0"}, "/query/penalty"),
         ({"penalty": "elastic_net", "l1_ratio": 1.0}, "/query/l1_ratio"),
+        ({"penalty": "elastic_net", "l1_ratio": 5e-324}, "/query/l1_ratio"),
         ({"folds": 1}, "/query/folds"),
     ):
         problem = problem_of(client.get(address, params=query), 422)

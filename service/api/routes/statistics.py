@@ -15,6 +15,7 @@ from service.api.files.statistics import rows_as_csv
 from service.api.negotiation import MEDIA_TYPES
 from service.errors import PassUnderway
 from service.settings import Settings
+from service.statistics.paths import LEAST_L1_RATIO
 from slope.answers.path import Path, Penalty
 from slope.answers.statistics import Coefficient, Influence, InfluentialRow, Measure, Statistics, UnderwayView
 from slope.answers.surface import Surface
@@ -146,7 +147,8 @@ async def get_path(
     format: PathFormatDep,
     penalty: Annotated[Penalty, Query(description="Which penalty becomes weaker")] = "l2",
     l1_ratio: Annotated[
-        float | None, Query(gt=0, lt=1, description="Of an elastic net, as scikit-learn has it; 0.5 by default")
+        float | None,
+        Query(ge=LEAST_L1_RATIO, lt=1, description="Of an elastic net, as scikit-learn has it; 0.5 by default"),
     ] = None,
     folds: Annotated[
         int | None, Query(ge=2, le=MAX_FOLDS, description="Of a cross-validation; none by default")
