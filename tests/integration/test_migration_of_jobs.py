@@ -76,6 +76,7 @@ def test_jobs_of_every_earlier_schema_are_answered_with_the_numbers_that_they_ha
         for recorded in RECORDED.values():
             for row in recorded["rows"]["jobs"]:
                 _check(client, row, recorded["rows"])
+            _check_names(client, recorded["rows"])
 
 
 def _check(client: TestClient, row: dict[str, Any], rows: dict[str, Any]) -> None:
@@ -99,3 +100,12 @@ def _check(client: TestClient, row: dict[str, Any], rows: dict[str, Any]) -> Non
     predicted = client.post(f"/v1/jobs/{job['id']}/predict", json={"x": [[1.0] * len(job["weights"])]})
     assert predicted.status_code == 200, predicted.text
     assert client.get(f"/v1/datasets/{job['dataset']['id']}/rows").json()["data"][2]["y"] > 0
+
+
+def _check_names(client: TestClient, rows: dict[str, Any]) -> None:
+    """What has been named since there are such things."""
+    for alias in rows.get("aliases", ()):
+        assert client.get(f"/v1/jobs/{alias['name']}").json()["id"] == alias["job_id"]
+    for noun in ("keys", "webhooks"):
+        for row in rows.get(noun, ()):
+            assert client.get(f"/v1/{noun}/{row['id']}").json()["name"] == row["name"]

@@ -1,7 +1,8 @@
 """Records what Slope left in its database at each earlier schema: `python tests/integration/earlier/record.py COMMIT…`.
 
-For each commit its own code serves, trains two jobs, and ends. All rows go into REVISION.json beside this file, and
-the objects of datasets with them. Name the last commit before the next migration.
+For each commit its own code serves, trains two jobs, gives one a name and makes a key and a webhook, as far as it can,
+and ends. All rows go into REVISION.json beside this file, and the objects of datasets with them. Name the last commit
+before the next migration.
 """
 
 import base64
@@ -14,9 +15,12 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 HERE = Path(__file__).parent
@@ -40,40 +44,73 @@ TWO_FEATURES = {
 
 def main(commits: list[str]) -> None:
     for commit in commits:
-        with tempfile.TemporaryDirectory() as folder:
-            tree, data = Path(folder) / "tree", Path(folder) / "data"
-            subprocess.run(["git", "worktree", "add", "--detach", tree, commit], check=True, capture_output=True)
-            try:
-                _train(tree, data)
-            finally:
-                subprocess.run(["git", "worktree", "remove", "--force", tree], check=True)
+        with checked_out(commit) as tree:
+            data = tree.parent / "data"
+            _train(tree, data)
             _write(data)
+
+
+@contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """The files of a commit, in a folder within a folder of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        subprocess.run(["git", "worktree", "add", "--detach", tree, commit], check=True, capture_output=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", tree], check=True)
 
 
 def _train(tree: Path, data: Path) -> None:
     """By the service of that commit. The data differ: once, no two datasets could have the same content."""
     number = len(list((tree / "migrations" / "versions").glob("0*.py")))
-    module, _, name = tomllib.loads((tree / "pyproject.toml").read_text())["project"]["scripts"]["slope"].partition(":")
-    program = f"import sys; from {module} import {name}; sys.exit({name}())"
-    command = [sys.executable, "-c", program, "serve", "--port", "0", "--data-dir", str(data)]
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    with subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True) as serve:
+    with serving(tree, "--data-dir", str(data)) as url:
+        for request in (LECTURE, TWO_FEATURES):
+            request["dataset"]["y"][2:] = [6.0 + number / 16]  # type: ignore[index]
+            job = ask(f"{url}/v1/jobs", request)
+            while (job := ask(f"{url}/v1/jobs/{job['id']}"))["status"] != "succeeded":
+                sleep(0.2)
+        ask_if_there("PUT", f"{url}/v1/aliases/champion-{number}", {"job": job["id"]})
+        ask_if_there("POST", f"{url}/v1/keys", {"name": f"key-{number}"})
+        webhook = {"url": "https://example.org/slope", "events": ["job.failed"], "name": f"webhook-{number}"}
+        ask_if_there("POST", f"{url}/v1/webhooks", webhook)
+
+
+@contextmanager
+def serving(tree: Path, *options: str, **environment: str) -> Iterator[str]:
+    """The address of a service of that code, while the block lasts."""
+    command = [*slope(tree), "serve", "--port", "0", *options]
+    variables = {"PYTHONPATH": str(tree), **environment}
+    with subprocess.Popen(command, cwd=tree, env=os.environ | variables, stdout=subprocess.PIPE, text=True) as serve:
         try:
-            url = next(found[0] for line in serve.stdout or () if (found := re.search(r"http://\S+:\d+", line)))
-            for request in (LECTURE, TWO_FEATURES):
-                request["dataset"]["y"][2:] = [6.0 + number / 16]  # type: ignore[index]
-                job = _ask(f"{url}/v1/jobs", request)
-                while (job := _ask(f"{url}/v1/jobs/{job['id']}"))["status"] != "succeeded":
-                    sleep(0.2)
+            yield next(found[0] for line in serve.stdout or () if (found := re.search(r"http://\S+:\d+", line)))
         finally:
             serve.send_signal(signal.SIGINT)
 
 
-def _ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def slope(tree: Path) -> list[str]:
+    """The command of that code."""
+    module, _, name = tomllib.loads((tree / "pyproject.toml").read_text())["project"]["scripts"]["slope"].partition(":")
+    return [sys.executable, "-c", f"import sys; from {module} import {name}; sys.exit({name}())"]
+
+
+def ask(url: str, body: dict[str, Any] | None = None, method: str | None = None) -> dict[str, Any]:
     content = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(url, content, {"Content-Type": "application/json"}), timeout=60) as answer:
-        found: dict[str, Any] = json.load(answer)
+    request = Request(url, content, {"Content-Type": "application/json"}, method=method)
+    with urlopen(request, timeout=60) as answer:
+        found: dict[str, Any] = json.loads(answer.read() or "{}")
     return found
+
+
+def ask_if_there(method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Nothing is done where there is no such call yet."""
+    try:
+        return ask(url, body, method)
+    except HTTPError as error:
+        if error.code not in (404, 405):
+            raise
+        return {}
 
 
 def _write(data: Path) -> None:
