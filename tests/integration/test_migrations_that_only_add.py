@@ -14,7 +14,8 @@ from service.store import schema
 from service.store.database import Database
 
 ROLLS_FROM = "0024"
-"""The schema of the oldest version from which a deployment may roll to this one. To be moved forward at a release.
+"""The schema of the oldest version from which a deployment may roll to this one. To be moved forward at a release, when
+earlier/statements.py records what that version sends.
 
 Before it, 0024 gave aliases another primary key, on which older code relied; nothing had been released by then."""
 
