@@ -7,6 +7,7 @@ for a second asks, on a new connection, whether the server is there and works on
 
 import os
 from collections.abc import Generator
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from math import inf
@@ -20,7 +21,7 @@ from psycopg import Connection, Error, OperationalError
 from psycopg.abc import PQGen
 from psycopg.errors import ConnectionTimeout
 from psycopg.waiting import Ready
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
 from sqlalchemy import Connection as SQLConnection
 from sqlalchemy.exc import DBAPIError
 
@@ -67,6 +68,7 @@ def postgresql_engine(
     written = {"json_serializer": write_document, "json_deserializer": read_document}
     engine = create_engine(spoken, pool_timeout=pool_seconds, connect_args=limits, **written, **options)
     event.listen(engine, "connect", _prepare_nothing_behind_a_pooler)
+    event.listen(engine, "handle_error", _close_cursor)
     if worker_id:
         event.listen(engine, "do_connect", partial(_name_connection, worker_id))
     if server:
@@ -139,6 +141,13 @@ def _begin(connection: SQLConnection) -> None:
 def _send_begin(connection: SQLConnection) -> None:
     answer = connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
     connection.info[_MOMENT] = answer.scalar_one() if answer.returns_rows else None
+
+
+def _close_cursor(context: ExceptionContext) -> None:
+    """SQLAlchemy leaves it open where the connection has broken, and tries once where it breaks just then."""
+    if context.execution_context and context.execution_context.cursor:
+        with suppress(Error):
+            context.execution_context.cursor.close()
 
 
 def _connect(

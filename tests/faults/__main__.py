@@ -16,6 +16,7 @@ from rich.console import Console
 from faults import hosts, matrix, soak
 from faults.cuts import CUTS
 from faults.kinds import FAULTS
+from faults.neighbours import NEIGHBOURS
 from faults.postgres import OwnPostgreSQL
 from faults.spread import spread
 from faults.stage import Stage
@@ -45,7 +46,7 @@ def main() -> None:
     if chosen.trials and _is_wanted(matrix.SERVE_KILLED, chosen.only):
         with folders() as (folder, _):
             reports.append(matrix.run_serve(folder, chosen.trials, chosen.seed, console))
-    wanted = {name: cut for name, cut in CUTS.items() if _is_wanted(name, chosen.only)}
+    wanted = {name: cut for name, cut in (CUTS | NEIGHBOURS).items() if _is_wanted(name, chosen.only)}
     if chosen.host_trials and wanted:
         if reason := hosts.missing():
             console.print(f"Left out, with {len(wanted)} kinds of cuts: {reason}")

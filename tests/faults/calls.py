@@ -73,12 +73,14 @@ def _kill_while(stage: Stage, seconds: float, call: Callable[[], object]) -> Non
         with suppress(httpx2.HTTPError):
             call()
 
-    client = Thread(target=ask)
-    client.start()
+    clients = [Thread(target=act) for act in (ask, stage.prepare_fault)]
+    for client in clients:
+        client.start()
     stage.pause(seconds)
     kill(psutil.Process(stage.api.program.pid))
-    client.join()
     stage.settle()
+    for client in clients:
+        client.join()
 
 
 def _post(stage: Stage, path: str, document: Json, key: str) -> httpx2.Response:

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from faults import batches, calls, kinds, operations, work
+from faults.copying import with_backup
 from faults.kinds import FAULTS
+from faults.listening import listening
 from faults.stage import Stage, kill
 from faults.trial import Fault, Trial
 from faults.work import Remains
@@ -159,11 +161,14 @@ def table(reports: list[Report]) -> Table:
 
 
 def _trial(stage: Stage, fault: Fault, number: int) -> Trial:
-    """What the fault does, and whether all is up again afterwards."""
-    try:
-        return fault(stage, work.detailed if number % 2 else work.long)
-    finally:
-        stage.settle()
+    """What the fault does, half of the times while a backup is taken; all is up again afterwards, and all was told."""
+    with listening(stage) as listener:
+        try:
+            both = fault if number % 4 < 2 else with_backup(fault)
+            trial = both(stage, work.detailed if number % 2 else work.long)
+        finally:
+            stage.settle()
+        return replace(trial, damage=trial.damage + listener.damage())
 
 
 def _try(report: Report, trial: Callable[[], Trial]) -> None:

@@ -44,11 +44,11 @@ def rolling_deployment(stage: Stage, make: Make) -> Trial:
         old = stage.replace_api(listener)
         job_id = stage.underway(make)
         with Clients(old.url, job_id) as clients:
+            added = stage.add_worker()
             clients.have_asked(5)
             stage.replace_api(listener)
             clients.have_asked(5)
             worker = stage.worker_of(job_id) or stage.workers[0]
-            added = stage.add_worker()
             until(lambda: added.logged("worker ready"))
             assert worker.end(signal.SIGTERM) == 0
             stage.workers = [each for each in stage.workers if each is not worker] + [added]

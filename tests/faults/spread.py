@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 from conftest import _pgserver
 from e2e.processes import Program
-from e2e.services import Api, Broker
+from e2e.services import Api, Broker, Place
+from integration.receiver import Receiver
 
 from faults.hosts import Host, Network, Ways
 from faults.postgres import OwnPostgreSQL
 from faults.stage import Stage
 
 DATABASE_PORT, BROKER_PORT = 5432, 6379
-NAMES = ("api", "services", "worker1", "worker2")
+NAMES = ("services", "api1", "api2", "worker1", "worker2", "worker3")
+"""There is room for one more API and one more worker than there are, to replace others."""
 
 
 class SpreadStage(Stage):
@@ -25,25 +28,43 @@ class SpreadStage(Stage):
     def __init__(self, network: Network, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.network = network
-        self.api_host, self.services, *self.worker_hosts = network.hosts
+        self.services, *rest = network.hosts
+        self._api_hosts = [host for host in rest if host.name.startswith("api")]
+        self._worker_hosts = [host for host in rest if host.name.startswith("worker")]
         self._programs: dict[Host, Program] = {}
         listen = ("--bind", self.services.address, "--port", str(BROKER_PORT), "--protected-mode", "no")
         self._broker = Broker(self.folder, self._socket_path, *listen)
 
-    def add_api(self) -> Api:
-        api = Api(self.folder, self.environment, self.api_host.inside)
-        self._stack.enter_context(api.program)
+    @property
+    def api_host(self) -> Host:
+        return self.host_of(self.api.program)
+
+    @property
+    def worker_hosts(self) -> list[Host]:
+        return list(map(self.host_of, self.workers))
+
+    def receiver(self) -> Receiver:
+        with self.services.inside():
+            return Receiver(self.services.address)
+
+    def add_api(
+        self, environment: dict[str, str] | None = None, *, shared: socket | None = None, place: Place | None = None
+    ) -> Api:
+        """On a host where none lives."""
+        free = self._free(self._api_hosts)
+        api = super().add_api(environment, shared=shared, place=place or free.inside)
+        self._programs[free] = api.program
         return api
 
     def add_worker(self, environment: dict[str, str] | None = None) -> Program:
         """On a host where none lives."""
-        free = next(host for host in self.worker_hosts if not self._is_taken(host))
+        free = self._free(self._worker_hosts)
         with free.inside():
             self._programs[free] = super().add_worker(environment)
         return self._programs[free]
 
-    def host_of(self, worker: Program) -> Host:
-        return next(host for host, program in self._programs.items() if program is worker)
+    def host_of(self, started: Program) -> Host:
+        return next(host for host, program in self._programs.items() if program is started)
 
     @contextmanager
     def cut(self, *hosts: Host, ways: Ways = "both", port: int | None = None) -> Iterator[None]:
@@ -63,6 +84,9 @@ class SpreadStage(Stage):
             "SLOPE_BROKER_URL": f"redis://{self.services.address}:{BROKER_PORT}/0",
         }
 
+    def _free(self, hosts: list[Host]) -> Host:
+        return next(host for host in hosts if not self._is_taken(host))
+
     def _is_taken(self, host: Host) -> bool:
         return host in self._programs and self._programs[host].process.poll() is None
 
@@ -72,7 +96,7 @@ def spread(folder: Path, socket_path: Path, **named: Any) -> Iterator[SpreadStag
     """All of it, until the block ends."""
     with (
         Network(*NAMES) as network,
-        OwnPostgreSQL(socket_path.with_suffix(".pg"), _pgserver(folder), network.hosts[1]) as postgresql,
+        OwnPostgreSQL(socket_path.with_suffix(".pg"), _pgserver(folder), network.hosts[0]) as postgresql,
         SpreadStage(network, folder, socket_path, postgresql=postgresql, **named) as stage,
     ):
         yield stage

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 import httpx2
 import psutil
 from e2e.processes import LIMIT_SECONDS, Program, module, until
-from e2e.services import Api, Broker
+from e2e.services import Api, Broker, Place
+from integration.receiver import Receiver
 
 from faults import work
 from faults.postgres import OwnPostgreSQL
@@ -23,6 +24,8 @@ from faults.work import Damage, Json, Remains
 from service.queue import CeleryQueue, celery_app
 from service.store import schema
 from service.store.database import Database
+
+_PRIVATE_WEBHOOKS = {"SLOPE_WEBHOOKS_ALLOW_PRIVATE": "true"}
 
 
 class Stage:
@@ -43,6 +46,8 @@ class Stage:
         self.postgresql = postgresql
         self.random = Random(seed)
         self.workers: list[Program] = []
+        self.before_faults: list[Callable[[], None]] = []
+        """What is done when a fault is about to come, so that it finds something under way."""
         self._wanted = workers
         self._stack = ExitStack()
         self._broker = Broker(folder, socket_path)
@@ -55,9 +60,8 @@ class Stage:
         schema.upgrade_schema(self.database)
         self._start_broker()
         self.queue = CeleryQueue(celery_app(self._broker.url))
-        self.environment = (
-            self._addresses() | {"SLOPE_STORAGE_URL": (self.folder / "objects").as_uri()} | self._settings
-        )
+        storage = {"SLOPE_STORAGE_URL": (self.folder / "objects").as_uri()}
+        self.environment = self._addresses() | storage | _PRIVATE_WEBHOOKS | self._settings
         self.api = self.add_api()
         self.workers = [self.add_worker() for _ in range(self._wanted)]
         self.settle()
@@ -74,15 +78,20 @@ class Stage:
     def broker(self) -> Broker:
         return self._broker
 
-    def add_api(self) -> Api:
-        api = Api(self.folder, self.environment)
+    def receiver(self) -> Receiver:
+        """Takes messages where workers reach it."""
+        return Receiver()
+
+    def add_api(
+        self, environment: dict[str, str] | None = None, *, shared: socket | None = None, place: Place = nullcontext
+    ) -> Api:
+        api = Api(self.folder, self.environment | (environment or {}), place, shared=shared)
         self._stack.enter_context(api.program)
         return api
 
     def replace_api(self, listener: socket) -> Api:
         """One more API on a socket, and the end of the one before, when the new one is ready."""
-        before, self.api = self.api, Api(self.folder, self.environment, shared=listener)
-        self._stack.enter_context(self.api.program)
+        before, self.api = self.api, self.add_api(shared=listener)
         until(lambda: self.api.program.logged("api ready"))
         assert before.program.end(signal.SIGTERM) == -signal.SIGTERM
         return self.api
@@ -136,8 +145,13 @@ class Stage:
         job_id = self.submit(make())
         target = self.random.randint(1, int(0.6 * total))
         until(lambda: work.recorded(self.database, job_id) >= target)
+        self.prepare_fault()
         self.pause(0.25)  # so that the fault also comes between two flushes, and in the middle of one
         return job_id
+
+    def prepare_fault(self) -> None:
+        for begin in self.before_faults:
+            begin()
 
     def pause(self, longest: float) -> None:
         """Let a random time pass: it is the moment of the fault, and nothing is waited for."""

@@ -9,14 +9,17 @@ from socket import create_connection, create_server
 
 import pytest
 
-from faults import cuts, hosts, work
+from faults import cuts, hosts, neighbours, work
 from faults.conftest import QUICK
 from faults.cuts import Cut
 from faults.hosts import Network, Ways
+from faults.listening import Listener, listening
 from faults.spread import SpreadStage, spread
 
 SECONDS = 30.0
 """Generous: `make test-faults` measures, and this machine may have other things to do."""
+COUNTS = {"requests"}
+"""Figures that are no seconds."""
 
 
 _MISSING = hosts.missing()
@@ -28,6 +31,14 @@ pytestmark = pytest.mark.skipif(_MISSING is not None and "CI" not in os.environ,
 def _stage(tmp_path_factory: pytest.TempPathFactory, server_folder: Path) -> Iterator[SpreadStage]:
     with spread(tmp_path_factory.mktemp("hosts"), server_folder / "hosts.sock", workers=2, settings=QUICK) as stage:
         yield stage
+
+
+@pytest.fixture(scope="module", autouse=True)
+def listener(_stage: SpreadStage) -> Iterator[Listener]:
+    """A webhook that something is to be sent to whenever a cut comes."""
+    with listening(_stage) as listener:
+        yield listener
+        _stage.settle()
 
 
 @pytest.fixture
@@ -46,7 +57,7 @@ CHOSEN: dict[str, Cut] = {
     "API cut off from the database": partial(cuts.api_cut_from_database, seconds=8.0),
     "API with an open stream cut off from the database": cuts.stream_cut_off,
     "workers cut off from the broker": partial(cuts.workers_cut_from_broker, seconds=2.0),
-}
+} | neighbours.NEIGHBOURS
 
 
 @pytest.mark.parametrize("cut", CHOSEN.values(), ids=CHOSEN)
@@ -55,7 +66,16 @@ def test_no_cut_loses_or_repeats_a_record(stage: SpreadStage, cut: Cut) -> None:
 
     assert trial.damage == work.Damage()
     assert (trial.recovery or 0.0) < SECONDS
-    assert max(trial.figures.values(), default=0.0) < SECONDS
+    assert max((figure for name, figure in trial.figures.items() if name not in COUNTS), default=0.0) < SECONDS
+
+
+def test_a_webhook_was_told_of_every_end_of_a_job_when_all_hosts_were_together_again(
+    stage: SpreadStage, listener: Listener
+) -> None:
+    stage.inspect(stage.submit(work.small()), work.small)  # for want of another, where this test runs alone
+
+    assert listener.damage() == work.Damage()
+    assert listener.received
 
 
 @pytest.mark.parametrize("ways", ["out", "back", "both"])

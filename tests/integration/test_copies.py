@@ -1,6 +1,8 @@
 """Backups: what is copied while the service works is one moment, goes into either kind of database, and is whole."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from math import isnan
@@ -14,13 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, strategies
 from hypothesis import settings as bounded
-from sqlalchemy import delete, insert, inspect, select, update
+from sqlalchemy import create_engine, delete, insert, inspect, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, MANY_ROWS, FakeQueue, change, claim, columns, read, request, submit, submit_sweep
 
 from service.data.numbers import load_job_data, object_name
-from service.errors import NotDone, ObjectMissing, SchemaMissing
+from service.errors import DatabaseUnavailable, NotDone, ObjectMissing, SchemaMissing
 from service.jobs import aliases
 from service.jobs.jobs import delete_job
 from service.settings import Settings
@@ -258,6 +261,33 @@ def test_a_backup_whose_hold_was_lost_is_not_taken_for_a_whole_one(
 
     with pytest.raises(NotDone, match="objects may be gone"):
         make_backup(database, kept, place, lose)
+
+    with pytest.raises(NotDone, match="no whole backup"):
+        check_copy(place)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("moment", ["between tables", "in a table"])
+def test_a_backup_whose_connection_breaks_is_none_and_leaves_no_cursor_open(
+    database: Database, kept: Storage, place: Folder, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(database)
+    ends = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()")
+    stock = tables._batch
+
+    def break_all(when: str) -> None:
+        if when == moment:
+            with suppress(SQLAlchemyError), create_engine(database.url).connect() as another:
+                another.execute(ends)
+
+    def batch(*arguments: Any, **named: Any) -> pa.RecordBatch:
+        break_all("in a table")
+        return stock(*arguments, **named)
+
+    monkeypatch.setattr(tables, "_batch", batch)
+    with pytest.raises(DatabaseUnavailable):
+        make_backup(database, kept, place, lambda said: break_all("between tables" if said == "Copying jobs" else ""))
+    gc.collect()  # it would warn of what was left open
 
     with pytest.raises(NotDone, match="no whole backup"):
         check_copy(place)

@@ -1,6 +1,7 @@
 """Whole tables: read in the order in which they stand, and written into new ones, which then have the same order."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -45,12 +46,12 @@ def read_table(session: Session, name: str, schema: pa.Schema) -> Iterator[pa.Re
     asked = ", ".join((field.name if is_sqlite else _kind(field).asked_as.format(field.name)) for field in schema)
     query = f"SELECT {asked} FROM {name}"  # noqa: S608  # our names
     options = {"stream_results": True, "max_row_buffer": _FIRST_ROWS}
-    rows = connection.exec_driver_sql(query, execution_options=options)
     count = _FIRST_ROWS
-    while some := rows.fetchmany(count):
-        batch = _batch(list(zip(*some, strict=True)), schema, is_sqlite=is_sqlite)
-        yield batch
-        count = max(1, min(_MOST_ROWS, _BATCH_BYTES * len(some) // max(1, batch.nbytes)))
+    with closing(connection.exec_driver_sql(query, execution_options=options)) as rows:
+        while some := rows.fetchmany(count):
+            batch = _batch(list(zip(*some, strict=True)), schema, is_sqlite=is_sqlite)
+            yield batch
+            count = max(1, min(_MOST_ROWS, _BATCH_BYTES * len(some) // max(1, batch.nbytes)))
 
 
 def _batch(columns: Sequence[Sequence[Any]], schema: pa.Schema, *, is_sqlite: bool) -> pa.RecordBatch:
