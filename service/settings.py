@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     """CPU threads of the settings of a sweep that train together, where there is enough to do. No number depends on
     it."""
     lease_seconds: float = Field(default=6.0, gt=0)
-    """How long a worker may write for a job without a sign of life."""
+    """How long a worker may write for a job, or send to a webhook, without a sign of life."""
     beat_seconds: float = Field(default=0.5, gt=0)
     """How often that sign is given while a step is long; a cancelled job stops within this time."""
     reap_seconds: float = Field(default=1.0, gt=0)
