@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from faults import calls, kinds, matrix, soak, work
+from faults import calls, kinds, soak, work
 from faults.copying import with_backup
 from faults.kinds import FAULTS, clocks_apart, training_process_killed
 from faults.listening import Listener, listening
@@ -72,10 +71,3 @@ def test_a_webhook_was_told_of_every_end_of_a_job_in_spite_of_all_these_faults(
 
     assert listener.damage() == work.Damage()
     assert listener.received
-
-
-def test_a_service_killed_with_all_its_processes_goes_on_when_it_is_started_again(tmp_path: Path) -> None:
-    with matrix.ServeStage(tmp_path) as serve:
-        trial = serve.trial()
-
-    assert trial.damage == work.Damage()
