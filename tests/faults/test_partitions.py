@@ -17,13 +17,13 @@ from faults.stage import Stage, kill
 from faults.work import Json, Remains
 from service.store.tables import Job, Partition, Worker
 
-ROWS, FEATURES, PARTITIONS = 20_000_000, 9, 23
-PIECES = 20
+ROWS, FEATURES, PARTITIONS = 10_000_000, 9, 11
+PIECES = 10
 
 
 @pytest.fixture(scope="module")
 def make(_stage: Stage) -> Callable[[], Json]:
-    """A job on two hundred million numbers, which are not many bytes on their way."""
+    """A job on a hundred million numbers, which are not many bytes on their way."""
     rows = np.arange(ROWS // PIECES, dtype=float)
     table = pa.table({f"c{place}": (rows * (place + 3)) % (101 + place) for place in range(FEATURES + 1)})
     file = io.BytesIO()
