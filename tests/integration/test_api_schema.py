@@ -33,7 +33,7 @@ from worker.process import Process
 
 Json = dict[str, Any]
 
-EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "6"))
 """Calls of each operation by chance, and chains of calls."""
 SEED = int(os.environ.get("CONTRACT_SEED", "1"))
 SECONDS = int(os.environ.get("CONTRACT_SECONDS", "0"))
