@@ -115,7 +115,8 @@ def test_who_looks_trains_all_that_is_queued_one_after_the_other(process: Proces
     alone = [submit(database, LECTURE) for _ in range(3)]
     elsewhere = submit(database, LECTURE | {"device": "cuda:3"})
     sweep = submit_sweep(database, SWEEP)
-    patient = process.settings.model_copy(update={"reap_seconds": 1000.0})
+    # A batch gives nothing back, however slow the machine is.
+    patient = process.settings.model_copy(update={"reap_seconds": 1000.0, "flush_seconds": 100.0})
 
     JobPoller(replace(process, settings=patient)).poll()
 

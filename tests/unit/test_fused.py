@@ -77,6 +77,9 @@ def groups(draw: st.DrawFn) -> tuple[dict[int, TrainingSpec], int]:
     """Settings by place that may be fused, and the width."""
     kind, schedule = draw(st.sampled_from(sorted(OPTIMIZERS))), draw(st.sampled_from(sorted(SCHEDULES)))
     shared = draw(SHARED) | draw(SHAPES)
+    if kind not in ("sgd", "nesterov") and shared["loss"] != "squared_error":
+        # Signs times a standardized column come to zero, or to what rounding leaves: it would be a whole step.
+        shared["standardize"] = False
     stops, clips = draw(st.booleans()), draw(st.booleans())
     own = dict(OWN)
     if stops:

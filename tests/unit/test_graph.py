@@ -215,15 +215,20 @@ def _adds_up(graph: Graph, *, in_order: bool = True) -> None:
         edges.sort(key=lambda edge: -places[edge.target])  # stable: the operands of one operation in their order
         if each.requires_grad and each is not result:
             products = [edge.product for edge in edges]
-            largest = max(map(abs, products), default=0.0)
-            rounded = not in_order and each.upstream == pytest.approx(math.fsum(products), abs=1e-13 * largest, rel=0)
-            assert rounded or same(reduce(add, products), each.upstream)
+            assert same(reduce(add, products), each.upstream) or (not in_order and _rounded(products, each.upstream))
         for edge in edges:
             above = graph.nodes[places[edge.target]].upstream
             assert isinstance(above, float)
             assert isinstance(edge.local, float)
             if math.isfinite(edge.local * above):
                 assert edge.product == pytest.approx(edge.local * above, rel=1e-12, abs=1e-300)
+
+
+def _rounded(products: list[float], total: float) -> bool:
+    """Whether it is their sum in another order."""
+    return math.isfinite(total) and total == pytest.approx(
+        math.fsum(products), abs=1e-13 * max(map(abs, products), default=0.0), rel=0
+    )
 
 
 def same(mine: Any, other: Any) -> bool:
