@@ -1,7 +1,7 @@
 """Whatever the OpenAPI document allows, or does not: no call fails unforeseen, and each answers as documented.
 
-Schemathesis makes the calls, with all of its checks: the edges of every schema (coverage), others by chance (fuzzing),
-and chains of calls on what those before have made (stateful). CONTRIBUTING.md says how it makes many more of them.
+Schemathesis makes the calls, with all of its checks: by chance (fuzzing), and in chains on what those before have made
+(stateful). CONTRIBUTING.md says how it makes many more of them, also at the edges of every schema (coverage).
 """
 
 import os
