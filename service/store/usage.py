@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, exists, func, insert, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, case, cast, delete, exists, func, insert, literal_column, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -16,7 +16,8 @@ from service.store.tables import Dataset, Job, Usage
 
 _OTHER_OPEN = ("running", "paused")
 _COUNTED_FOR = timedelta(hours=1)
-_RECORDED = Job.plan["recorded_numbers"].as_integer()
+_RECORDED = cast(Job.plan["recorded_numbers"].as_string(), BigInteger)
+"""SQL's own integer would have no room for three billions."""
 
 
 def lock_owners(session: Session, owners: Iterable[str]) -> None:
@@ -84,7 +85,7 @@ def take_off(session: Session, numbers: Sequence[tuple[str, int]]) -> None:
 
 def _count_anew(session: Session, owner: str) -> Recorded:
     """By one statement, which sees of each deletion both that the job is gone and what was taken off, or neither."""
-    total = select(func.coalesce(func.sum(_RECORDED), 0)).where(Job.owner == owner).scalar_subquery()
+    total = select(cast(func.coalesce(func.sum(_RECORDED), 0), BigInteger)).where(Job.owner == owner).scalar_subquery()
     one = select(total.label("numbers")).subquery()
     rows = session.execute(select(one.c.numbers, Usage.id).outerjoin_from(one, Usage, Usage.owner == owner)).all()
     return Recorded(rows[0].numbers, now(session), [row.id for row in rows if row.id], is_new=True)

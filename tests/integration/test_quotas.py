@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, rows_of_every_table
 
 from service.access import keys
@@ -19,7 +19,7 @@ from service.settings import Settings, WrongSettings, get_settings
 from service.store import usage
 from service.store.database import Database
 from service.store.keys import select_entries
-from service.store.tables import Usage
+from service.store.tables import Job, Usage
 
 Headers = dict[str, str]
 _numbers = count()
@@ -187,6 +187,24 @@ def test_what_an_owner_s_jobs_record_is_counted_once_an_hour_and_not_with_every_
         change(database, lambda session: session.execute(update(Usage).values(numbers=0)))
         refused(client.post("/v1/jobs", json=recording, headers=alice))
         assert counted == ["alice", "alice"]
+
+
+def test_more_numbers_than_a_small_integer_holds_are_counted_and_taken_off(
+    serving: Serving, database: Database
+) -> None:
+    with serving(owner_numbers=10**10) as (client, alice, _):
+        job_id = client.post("/v1/jobs", json=LECTURE, headers=alice).json()["id"]
+        plan = client.get(f"/v1/jobs/{job_id}", headers=alice).json()["plan"] | {"recorded_numbers": 3 * 10**9}
+        change(database, lambda session: session.execute(update(Job).values(plan=plan)))
+        change(database, lambda session: session.execute(delete(Usage)))
+        with database.writing() as session:
+            assert usage.recorded_numbers(session, "alice").numbers == 3 * 10**9
+        assert _statuses(client, alice, LECTURE, 1) == [202]
+
+        client.post(f"/v1/jobs/{job_id}/cancel", headers=alice)
+        assert client.delete(f"/v1/jobs/{job_id}", headers=alice).status_code == 204
+        with database.writing() as session:
+            assert 0 < usage.recorded_numbers(session, "alice").numbers < 10**6
 
 
 def _statuses(client: TestClient, owner: Headers, job: dict[str, Any], count: int = 2) -> list[int]:
