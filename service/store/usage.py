@@ -1,5 +1,6 @@
 """What one owner has: jobs that have not ended, bytes of datasets, numbers that jobs record."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,6 +17,7 @@ from service.store.tables import Dataset, Job, Usage
 
 _OTHER_OPEN = ("running", "paused")
 _COUNTED_FOR = timedelta(hours=1)
+_MOST_IDS = 2000
 _RECORDED = cast(Job.plan["recorded_numbers"].as_string(), BigInteger)
 """SQL's own integer would have no room for three billions."""
 
@@ -45,7 +47,7 @@ class Recorded(NamedTuple):
     numbers: int
     counted_at: datetime
     """When all jobs were looked at for it."""
-    parts: list[UUID]
+    row_ids: list[UUID]
     is_new: bool = False
     """Whether that was now."""
 
@@ -64,27 +66,37 @@ def recorded_numbers(session: Session, owner: str) -> Recorded:
 
 
 def keep_recorded(session: Session, owner: str, recorded: Recorded, added: int) -> None:
-    """Let one row say what several did, and what is added."""
-    session.execute(delete(Usage).where(Usage.id.in_(recorded.parts)))
+    """Let one row say what several did, and what is added. Some ids in a statement: it has room for no more."""
+    for start in range(0, len(recorded.row_ids), _MOST_IDS):
+        session.execute(delete(Usage).where(Usage.id.in_(recorded.row_ids[start : start + _MOST_IDS])))
     new = {"id": uuid7(), "owner": owner, "numbers": recorded.numbers + added, "counted_at": recorded.counted_at}
     session.execute(insert(Usage), new)
 
 
 def counted_numbers(session: Session) -> ColumnElement[int | None]:
-    """Of a job that is deleted, what has to be taken off: null where nobody counts."""
+    """Of a job that is deleted, what has to be taken off: null where nobody has counted.
+
+    PostgreSQL shows nothing of a count that is not committed: what is deleted meanwhile may count until the next one.
+    """
     is_counted = exists().where(Usage.owner == Job.owner, Usage.counted_at > now(session) - _COUNTED_FOR)
     return case((is_counted, _RECORDED))
 
 
 def take_off(session: Session, numbers: Sequence[tuple[str, int]]) -> None:
     """Count what owners have deleted. A row of its own waits for nobody, and nobody for it."""
-    if numbers:
-        rows = [{"id": uuid7(), "owner": owner, "numbers": -gone, "counted_at": None} for owner, gone in numbers]
+    sums = Counter[str]()
+    for owner, gone in numbers:
+        sums[owner] += gone
+    if sums:
+        rows = [{"id": uuid7(), "owner": owner, "numbers": -gone, "counted_at": None} for owner, gone in sums.items()]
         session.execute(insert(Usage), rows)
 
 
 def _count_anew(session: Session, owner: str) -> Recorded:
-    """By one statement, which sees of each deletion both that the job is gone and what was taken off, or neither."""
+    """By one statement, which sees of each deletion both that the job is gone and what was taken off, or neither.
+
+    Of one that it does not see, nothing is taken off where that began before this is committed (`counted_numbers`).
+    """
     total = select(cast(func.coalesce(func.sum(_RECORDED), 0), BigInteger)).where(Job.owner == owner).scalar_subquery()
     one = select(total.label("numbers")).subquery()
     rows = session.execute(select(one.c.numbers, Usage.id).outerjoin_from(one, Usage, Usage.owner == owner)).all()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, update
+from sqlalchemy import delete, event, select, update
 from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, rows_of_every_table
 
 from service.access import keys
@@ -17,7 +17,7 @@ from service.api.app import create_app
 from service.api.guards.request_quota import Meter
 from service.settings import Settings, WrongSettings, get_settings
 from service.store import usage
-from service.store.database import Database
+from service.store.database import Database, now
 from service.store.keys import select_entries
 from service.store.tables import Job, Usage
 
@@ -205,6 +205,27 @@ def test_more_numbers_than_a_small_integer_holds_are_counted_and_taken_off(
         assert client.delete(f"/v1/jobs/{job_id}", headers=alice).status_code == 204
         with database.writing() as session:
             assert 0 < usage.recorded_numbers(session, "alice").numbers < 10**6
+
+
+def test_what_is_deleted_together_is_one_row_of_each_owner_and_any_number_of_rows_becomes_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "_MOST_IDS", 2)
+    change(database, lambda session: usage.take_off(session, [("alice", 1), ("bob", 5), ("alice", 2)]))
+    assert rows_of_every_table(database)["usage"] == 2
+    statements: list[str] = []
+
+    with database.writing() as session:
+        for _ in range(4):
+            usage.take_off(session, [("alice", 1)])
+        row_ids = list(session.scalars(select(Usage.id).where(Usage.owner == "alice")))
+        event.listen(session.connection(), "before_cursor_execute", lambda *given: statements.append(given[2]))
+        usage.keep_recorded(session, "alice", usage.Recorded(30, now(session), row_ids), 10)
+        session.commit()
+    assert sum(statement.startswith("DELETE") for statement in statements) == 3
+    with database.reading() as session:
+        kept = select(Usage.owner, Usage.numbers).order_by(Usage.owner)
+        assert session.execute(kept).all() == [("alice", 40), ("bob", -5)]
 
 
 def _statuses(client: TestClient, owner: Headers, job: dict[str, Any], count: int = 2) -> list[int]:
