@@ -84,7 +84,7 @@ def submit_job(
         if named and (earlier := named.earlier(session, Job)):
             return Submission.again(earlier)
         owner = owner_of(session)
-        Quotas(session, settings, [owner]).take(owner, jobs=1, numbers=drafted.plan.recorded_numbers)
+        Quotas(session, settings, [owner]).take_or_end(owner, jobs=1, numbers=drafted.plan.recorded_numbers)
         job_id = _add(session, drafted, new, named, start)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):

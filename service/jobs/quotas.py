@@ -33,15 +33,15 @@ class Quotas:
         if settings.owner_numbers is not None:
             before_commit(session, self._keep)
 
-    def take(self, owner: str, *, jobs: int, numbers: int) -> None:
+    def take_or_end(self, owner: str, *, jobs: int, numbers: int) -> None:
         """Let an owner have this many jobs more, which record this many numbers, before anything is written.
 
-        Raises OwnerQuotaReached. What was counted is kept all the same: the next one who is refused costs little.
+        Raises OwnerQuotaReached: the transaction has ended then.
         """
         try:
             self._take(owner, jobs, numbers)
         except OwnerQuotaReached:
-            self._session.commit()
+            self._session.commit()  # keeps what was counted: the next one who is refused costs little
             raise
 
     @contextmanager

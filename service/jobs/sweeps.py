@@ -72,7 +72,7 @@ def submit_sweep(
             return SweepSubmission(earlier.id, replayed=True)
         recorded = sum(member.plan.recorded_numbers for member in drafted)
         owner = owner_of(session)
-        Quotas(session, settings, [owner]).take(owner, jobs=len(drafted), numbers=recorded)
+        Quotas(session, settings, [owner]).take_or_end(owner, jobs=len(drafted), numbers=recorded)
         sweep = _sweep(session, request, named)
         rows = _rows(sweep, sample, sample.lock_dataset(session, new), drafted)
         warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
