@@ -141,6 +141,7 @@ def _begin_child(**_: Any) -> None:
     poller = JobPoller(process)
     signal.signal(POLL, poller.wake)
     rehearse(process)
+    gc.collect()
     gc.freeze()  # all that is loaded by now stays, and to look through it would stop a training for a tenth of a second
     poller.start()
 

@@ -25,7 +25,7 @@ class GroupLease(SharedLease):
 
     group_id: UUID
     token: UUID
-    members: tuple[UUID, ...] = ()
+    members: tuple[UUID, ...]
     is_of_first_attempts: bool = False
 
     @staticmethod

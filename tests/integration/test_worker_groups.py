@@ -434,8 +434,9 @@ def test_who_lost_the_lease_writes_nothing(database: Database, run: Run) -> None
         row = columns(database, job.id)
         assert (row["status"], row["crashes"]) == ("queued", 0)
         assert len(numbers_of(database, Epoch, job.id)) == row["epochs_done"] <= 2
+    members = tuple(job.id for job in jobs)
     with pytest.raises(LeaseLost):
-        change(database, lambda session: GroupLease(jobs[0].group_id, uuid7()).beat(session, 60.0))
+        change(database, lambda session: GroupLease(jobs[0].group_id, uuid7(), members).beat(session, 60.0))
 
 
 def test_a_commit_whose_answer_was_lost_is_not_made_twice(
