@@ -122,12 +122,14 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", exclude_defaults=False)
-    return f"`{_in_days(value) if isinstance(value, timedelta) else dumps(value, default=str)}`"
+    return f"`{span_as_set(value) if isinstance(value, timedelta) else dumps(value, default=str)}`"
 
 
-def _in_days(span: timedelta) -> str:
-    """A length of time as a setting has it."""
-    return f"{span.days}d"
+def span_as_set(span: timedelta) -> str:
+    """A length of time as a setting has it, in the largest unit of which it is a whole number."""
+    minutes = span // timedelta(minutes=1)
+    size, unit = next((size, unit) for size, unit in ((24 * 60, "d"), (60, "h"), (1, "m")) if minutes % size == 0)
+    return f"{minutes // size}{unit}"
 
 
 def _takes(schema: dict[str, Any]) -> str:
