@@ -144,4 +144,5 @@ class Batch:
             leases, flushes = zip(*ended, strict=True)
             Flush.joined(flushes).write(session, lease_of(leases), self._process.settings.lease_seconds)
         if back:
-            lease_of(back).put_back(session, detail)
+            not_begun = list(chain.from_iterable(part.job_ids for part in back if part != self._current))
+            lease_of(back).put_back(session, detail, not_begun=not_begun)

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, null, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
@@ -116,13 +116,18 @@ class AttemptLease(Lease):
         wishes = {row.id: wish_of(row.cancel_requested, row.pause_requested) for row in rows}
         return {job_id: wish for job_id, wish in wishes.items() if wish}
 
-    def put_back(self, session: Session, detail: str, *, only: Collection[UUID] | None = None) -> None:
+    def put_back(
+        self, session: Session, detail: str, *, only: Collection[UUID] | None = None, not_begun: Collection[UUID] = ()
+    ) -> None:
         """Give the jobs back without counting the attempt against them: to the queue, or as paused where that is asked.
 
-        `only` these of them, and the lease goes on with the others.
+        `only` these of them, and the lease goes on with the others. The time of those that have `not_begun` begins with
+        another claim.
         """
         chosen = None if only is None else Job.id.in_(only)
-        rows = self.write(session, Job.id, Job.status, Job.epochs_done, condition=chosen, **RETURNED)
+        is_new = and_(Job.id.in_(not_begun), Job.epochs_done == 0)
+        returned = RETURNED | {"started_at": case((is_new, null()), else_=Job.started_at)} if not_begun else RETURNED
+        rows = self.write(session, Job.id, Job.status, Job.epochs_done, condition=chosen, **returned)
         events.add_statuses(session, [row.id for row in rows if row.status == "queued"], "queued", detail)
         events.add_pauses(session, {row.id: row.epochs_done for row in rows if row.status == "paused"})
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, event
+from sqlalchemy import delete, event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from together import acting_at, die, history, release_all, remains, statuses
@@ -17,6 +18,7 @@ from workbench import LECTURE, FakeQueue, change, jobs_of, read, request, submit
 
 from service.jobs import pauses
 from service.store import jobs as stored
+from service.store import tables
 from service.store.claims import find_prospect
 from service.store.database import Database
 from service.store.tables import Job, Worker
@@ -255,6 +257,28 @@ def test_jobs_that_have_not_begun_when_it_is_late_are_others_to_take(
     take_work(process, waiting[0])
 
     assert statuses(database, waiting) == ["succeeded", "succeeded", "queued", "queued"]
+
+
+def test_the_time_of_a_job_that_was_given_back_before_it_began_does_not_pass_while_it_waits(
+    process: Process, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_ids = [submit(database, LECTURE), submit(database, LECTURE | {"timeout_seconds": 60.0})]
+    clock = [monotonic()]
+    monkeypatch.setattr(batch, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(JobAttempt, "train", acting_at(1, lambda: clock.append(clock.pop() + 1e6), JobAttempt.train))
+    take_work(process, job_ids[0])
+    assert statuses(database, job_ids) == ["succeeded", "queued"]
+
+    def pass_an_hour(session: Session) -> None:
+        for job in session.scalars(select(Job).where(Job.started_at.is_not(None))):
+            job.started_at = job.started_at and job.started_at - timedelta(hours=1)
+        for told in session.scalars(select(tables.Event)):
+            told.at -= timedelta(hours=1)
+
+    change(database, pass_an_hour)
+    take_work(process, job_ids[1])
+
+    assert statuses(database, job_ids) == ["succeeded", "succeeded"]
 
 
 def test_a_process_that_is_to_end_ends_what_it_has_trained_and_gives_back_the_rest(
