@@ -81,8 +81,10 @@ def _play(session: Session, process: Process, dataset_id: UUID) -> None:
 def _in_silence() -> Iterator[None]:
     """Nobody is told of a job that there never was."""
     logging.disable(logging.INFO)
-    yield
-    logging.disable(logging.NOTSET)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _job(session: Session, dataset_id: UUID) -> dict[str, Any]:

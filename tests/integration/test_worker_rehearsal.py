@@ -1,10 +1,13 @@
 """The job that a process trains before its first real one, and that there never was."""
 
+import logging
 from typing import IO
 
 import pytest
 from structlog.testing import capture_logs
 
+from service.errors import DatabaseUnavailable
+from worker import rehearsal
 from worker.counts import share_counts, sum_counts
 from worker.process import Process
 from worker.rehearsal import rehearse
@@ -20,3 +23,14 @@ def test_a_rehearsal_is_counted_nowhere(process: Process, monkeypatch: pytest.Mo
     assert "no rehearsal" not in [each["event"] for each in said]
     assert set(sum_counts(process.counts).values()) == {0.0}
     files[0].close()
+
+
+def test_after_a_rehearsal_that_failed_the_log_says_as_much_as_before(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DatabaseUnavailable("for the test")
+
+    monkeypatch.setattr(rehearsal, "_play", fail)
+    rehearse(process)
+    assert logging.root.manager.disable == logging.NOTSET
