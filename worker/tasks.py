@@ -32,6 +32,9 @@ from worker.process import Process, current_process
 _ROUND_SECONDS = 1.0
 """How long a process goes on with what waits before it hears the next bell, which may be for something else."""
 
+_MOST_TOGETHER = 1024
+"""Jobs of one claim that has several groups: all are loaded, and told of, while it holds its locks."""
+
 _MOST_GUESTS = 8
 """Jobs of other owners that are trained together between two of a batch."""
 
@@ -207,11 +210,12 @@ def _is_alike(job: SeenJob, other: SeenJob) -> bool:
 
 
 def _in_one_flush(first: SeenJob, others: Sequence[SeenJob], settings: Settings, pace: float) -> Iterator[SeenJob]:
-    seconds, epochs = max(pace, _estimated(first)), first.epochs
+    seconds, epochs, width = max(pace, _estimated(first)), first.epochs, first.width
     for job in others:
         seconds += max(pace, _estimated(job))
         epochs += job.epochs
-        if seconds > settings.flush_seconds or epochs > settings.flush_epochs:
+        width += job.width
+        if seconds > settings.flush_seconds or epochs > settings.flush_epochs or width > _MOST_TOGETHER:
             return
         yield job
 

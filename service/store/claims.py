@@ -60,6 +60,8 @@ class SeenJob:
     features: list[Any]
     plan: dict[str, Any]
     owner: str
+    width: int
+    """How many train together with it and itself."""
     rows: int
     """Of its dataset."""
 
@@ -130,6 +132,7 @@ _COLUMNS = (
     Job.features,
     Job.plan,
     Job.owner,
+    func.coalesce(Job.group_width, 1),
     Dataset.rows,
 )
 _JOBS = select(*_COLUMNS, false().label("is_first")).join(Dataset, Job.dataset_id == Dataset.id)
@@ -186,21 +189,37 @@ def claim_more(session: Session, first: JobLease, job_ids: Sequence[UUID], claim
 def claim_groups(session: Session, group_ids: Sequence[UUID], claimant: Claimant) -> Claimed | None:
     """Take queued jobs of groups that stand at the same epoch. None when there are none of the first group.
 
-    Those that were paused may stand elsewhere: they are claimed by themselves.
+    Those that were paused may stand elsewhere: they are claimed by themselves. Only the first group is waited for.
     """
-    given = {"claimed_groups": group_ids, "devices": claimant.devices}
-    queued = session.connection().execute(_LOCK_GROUPS, given).all()
-    epoch = next((row.epochs_done for row in queued if row.group_id == group_ids[0]), None)
-    if epoch is None:
+    first_id, *more = group_ids
+    queued = _lock_group(session, first_id, claimant)
+    if not queued:
         return None
+    epoch = queued[0].epochs_done
+    queued += _lock_free_groups(session, more, claimant) if more else []
     token, sizes = uuid4(), Counter(row.group_id for row in queued if row.epochs_done == epoch)
     how = {group_id: f", with its group of {size}" for group_id, size in sizes.items()}
-    claimed = {"claimed_groups": group_ids, "claimed_epoch": epoch}
+    claimed = {"claimed_groups": list(sizes), "claimed_epoch": epoch}
     members = defaultdict[UUID, list[Row[Any]]](list)
     for row in _claim(session, _CLAIM_GROUPS, claimant, token, how, **claimed):
         members[row.group_id].append(row)
     leases = [_group_lease(group_id, token, members[group_id]) for group_id in group_ids if group_id in members]
     return lease_of(leases) if leases else None
+
+
+def _lock_group(session: Session, group_id: UUID, claimant: Claimant) -> list[Row[Any, Any, Any]]:
+    """Queued jobs of a group, which nobody else can change until the transaction ends."""
+    given = {"claimed_groups": [group_id], "devices": claimant.devices}
+    return list(session.connection().execute(_LOCK_GROUPS, given).all())
+
+
+def _lock_free_groups(session: Session, group_ids: Sequence[UUID], claimant: Claimant) -> list[Row[Any, Any, Any]]:
+    """The same of all groups of which nobody has locked a job: who holds locks waits for none."""
+    given = {"claimed_groups": group_ids, "devices": claimant.devices}
+    connection = session.connection()
+    locked = connection.execute(_LOCK_FREE_GROUPS, given).all()
+    queued, ours = (Counter(row.group_id for row in rows) for rows in (connection.execute(_GROUPS, given), locked))
+    return [row for row in locked if ours[row.group_id] == queued[row.group_id]]
 
 
 def _group_lease(group_id: UUID, token: UUID, rows: Sequence[Row[Any]]) -> GroupLease:
@@ -268,4 +287,5 @@ _IN_GROUPS = _JOB.c.group_id.in_(bindparam("claimed_groups", expanding=True))
 _GROUPS = select(_JOB.c.id, _JOB.c.group_id, _JOB.c.epochs_done).where(_IN_GROUPS, *_CLAIMABLE)
 _LOCK_GROUPS = _GROUPS.order_by(_JOB.c.id).with_for_update()
 """Locked in the order in which everybody locks many."""
+_LOCK_FREE_GROUPS = _GROUPS.order_by(_JOB.c.id).with_for_update(skip_locked=True)
 _CLAIM_GROUPS = _claiming(_IN_GROUPS, _JOB.c.epochs_done == bindparam("claimed_epoch"))

@@ -15,7 +15,7 @@ from workbench import LECTURE, FakeQueue, change, claim_group_of, jobs_of, read,
 from service.jobs import pauses
 from service.store import jobs as stored
 from service.store.database import Database
-from worker import flush
+from worker import flush, tasks
 from worker.attempt import run_attempt
 from worker.group_attempt import GroupAttempt
 from worker.group_recorder import GroupRecorder
@@ -248,3 +248,31 @@ def test_jobs_that_train_alone_do_not_come_along_with_a_group(
 
     assert statuses(database, [*waiting, single]) == [*ENDS, "queued"]
     assert statuses(database, later) == ["queued"] * 6, "none overtakes what has waited longer"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite locks no rows
+def test_a_group_of_which_somebody_has_locked_a_job_is_left_to_them(
+    process: Process, database: Database, waiting: list[UUID]
+) -> None:
+    with database.writing() as session:
+        stored.lock_job(session, waiting[3])
+
+        take_work(process, waiting[0])  # would wait for ever if it waited
+
+        assert statuses(database, waiting) == ["succeeded", "failed", "queued", "queued", "succeeded", "failed"]
+
+
+@pytest.mark.parametrize(("most", "ended"), [(1, 2), (3, 2), (4, 4), (6, 6)])
+def test_one_claim_has_no_more_jobs_of_several_groups_than_may_be(
+    process: Process,
+    database: Database,
+    waiting: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+    ended: int,
+) -> None:
+    monkeypatch.setattr(tasks, "_MOST_TOGETHER", most)
+
+    take_work(process, waiting[0])
+
+    assert statuses(database, waiting) == ENDS[:ended] + ["queued"] * (6 - ended)
