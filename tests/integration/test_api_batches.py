@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from contextvars import ContextVar
 from threading import Event
+from uuid import UUID, uuid4
 
 import pytest
 
-from service.api.polling.watch import Batches
+from service.api.polling.watch import Batches, JobWatch
+from service.store.database import Database
+from service.store.jobs import Standing
 
 
 def test_what_comes_while_a_call_works_waits_for_the_next() -> None:
@@ -76,3 +79,37 @@ def test_who_leaves_takes_nothing_from_the_others() -> None:
         return await staying
 
     assert asyncio.run(ask()) == 2
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_who_begins_to_wait_during_a_look_is_not_woken_by_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[list[UUID]] = []
+    free = Event()
+
+    def look(job_ids: list[UUID]) -> dict[UUID, Standing]:
+        looks.append(job_ids)
+        assert free.wait(60)
+        return dict.fromkeys(job_ids, Standing(version=1, is_final=len(looks) > 2))
+
+    async def ask() -> int:
+        watch = JobWatch(database)
+        monkeypatch.setattr(watch, "_query", look)
+        looking = asyncio.create_task(watch.run())
+        waiters = [asyncio.create_task(watch.ended(first, 60))]
+        while not looks:
+            await asyncio.sleep(0.001)
+        waiters.append(asyncio.create_task(watch.ended(second, 60)))
+        await asyncio.sleep(0)
+        free.set()
+        await waiters[1]
+        found = len(looks)
+        await waiters[0]
+        watch.close()
+        await looking
+        return found
+
+    first, second = uuid4(), uuid4()
+    assert asyncio.run(ask()) >= 3
+    assert looks[:2] == [[first], [first, second]]

@@ -88,13 +88,14 @@ class JobWatch:
                     return
 
     async def _look(self) -> bool:
-        """Whether the database answered."""
+        """Whether the database answered. Whoever comes while it is asked is told by the next look."""
+        asked = list(self._waiters)
         try:
-            seen = await to_thread.run_sync(self._query, list(self._waiters), limiter=self._thread)
+            seen = await to_thread.run_sync(self._query, asked, limiter=self._thread)
         except ServiceError as error:  # each waiter asks again when its time is up, and then has the error
             log.warning("cannot watch the jobs", error=str(error))
             return False
-        for job_id in list(self._waiters):
+        for job_id in filter(self._waiters.__contains__, asked):  # some have left meanwhile
             standing = seen.get(job_id, _DELETED)
             if self._seen.get(job_id) != standing:
                 self._seen[job_id] = standing
