@@ -45,16 +45,19 @@ class Answer:
 async def send_message(
     url: str, headers: Mapping[str, str], body: bytes, *, moment: datetime, allow_private: bool
 ) -> Answer:
-    """Send a message once. Whatever goes wrong is in the answer. `moment` is now, by the clock that all hosts share."""
+    """Send a message once. Whatever goes wrong is in the answer.
+
+    `moment` is when the message was looked up, by the clock that all hosts share.
+    """
     try:
         with fail_after(DEADLINE_SECONDS):
             network = CheckedNetwork(allow_private=allow_private)
             status, found = await _post(url, _HEADERS | dict(headers), body, network)
+        return _answer(status, found, moment)
     except TimeoutError:
         return Answer(error=f"There was no answer within {DEADLINE_SECONDS:g} s")
     except Exception as error:  # whatever a receiver and the way to it do, it is no fault of who sends
         return Answer(error=(str(error) or type(error).__name__)[:_LONGEST_ERROR])
-    return _answer(status, found, moment)
 
 
 class CheckedNetwork(AnyIOBackend):
@@ -129,5 +132,5 @@ def _seconds(retry_after: str, moment: datetime) -> float:
         return float(retry_after)
     try:
         return max(0.0, (parsedate_to_datetime(retry_after) - moment).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last for a year or an offset of twenty digits
         return 0.0

@@ -188,7 +188,11 @@ def test_after_a_failure_nothing_else_is_sent_there_for_a_while_and_longer_the_l
         change(database, lambda session: session.execute(update(Webhook).values(lease_until=None)))
 
 
-WISHES = [("120", 120), ("999999", 3600), ("soon", 5), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600)]
+WISHES = [
+    *[("120", 120), ("999999", 3600), ("soon", 5), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600)],
+    ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 5),
+    ("Mon, 01 Jan 2029 00:00:00 +99999999999999", 5),
+]
 
 
 @pytest.mark.parametrize(("wish", "seconds"), WISHES)
