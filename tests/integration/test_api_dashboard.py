@@ -1,5 +1,6 @@
 """The dashboard's addresses: one page for all, assets that browsers keep, and a sentence where nothing was built."""
 
+import asyncio
 import gzip
 import json
 import re
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import brotli
+import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -16,6 +18,7 @@ from workbench import LECTURE, FakeQueue, problem_of
 
 from service.api.app import create_app
 from service.api.dashboard import Dashboard
+from service.api.routes.reports import _Answers
 from service.settings import Settings
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -165,6 +168,25 @@ def test_a_report_of_a_job_that_broke_in_its_first_epoch_has_the_steps_before(
     page = browser.get(f"/v1/jobs/{job_id}/report", headers={"Accept": "*/*"}).text
 
     assert re.findall(r"/epochs/0/steps/(\d+)/graph", page) == steps
+
+
+def test_a_report_asks_for_a_step_that_is_not_recorded_in_the_first_epoch_alone() -> None:
+    epochs, asked = {"data": [{"epoch": 0}, {"epoch": 7}]}, []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.path)
+        found = {"/v1/jobs/1": {"dataset": {"id": "2"}}, "/v1/jobs/1/epochs": epochs}.get(request.url.path)
+        return httpx2.Response(200 if found else 404, json=found)
+
+    async def gather() -> None:
+        transport = httpx2.MockTransport(answer)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://slope") as service:
+            await _Answers(service, "/v1/jobs/1").gather()
+
+    asyncio.run(gather())
+
+    assert "/v1/jobs/1/epochs/7/steps" in asked
+    assert [path for path in asked if path.endswith("/graph")] == ["/v1/jobs/1/epochs/0/steps/0/graph"]
 
 
 def test_a_report_of_no_job_is_not_found_and_without_a_dashboard_there_is_none(

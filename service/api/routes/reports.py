@@ -102,8 +102,8 @@ class _Answers:
                 return
             of_epoch = f"{self._job}/epochs/{epoch}/steps"
             steps = await self._keep(of_epoch, limit=str(min(left, _MOST_OF_EPOCH)))
-            of_first = [{"step": 0}]  # which has a graph, and no record, where a job broke in it
-            for step in steps["data"] if steps else of_first:
+            unrecorded = [{"step": 0}] if epoch == 0 else []  # it has a graph where a job broke in its first step
+            for step in steps["data"] if steps else unrecorded:
                 await self._keep(f"{of_epoch}/{step['step']}/graph")
                 left -= 1
 
