@@ -216,7 +216,7 @@ def _add_many(session: Session, details: Mapping[UUID, str | None], shared: dict
 def _write(
     session: Session, condition: ColumnElement[bool], details: Mapping[UUID, str | None], shared: dict[str, Any]
 ) -> None:
-    counted = session.execute(
+    rows_told = session.execute(
         update(Job)
         .where(condition)
         .values(event_count=Job.event_count + 1)
@@ -225,9 +225,9 @@ def _write(
     common: dict[str, Any] = {"at": now(session), "status": None, "code": None} | shared
     rows = [
         common | {"job_id": row.id, "seq": row.event_count, "epochs_done": row.epochs_done, "detail": details[row.id]}
-        for row in counted
+        for row in rows_told
     ]
     if rows:
         session.connection().execute(_INSERT, rows)
-    if rows and counted[0].is_heard and (status := common["status"]):
-        tell_webhooks(session, dict.fromkeys((row.id for row in counted), status))
+    if rows and rows_told[0].is_heard and (status := common["status"]):
+        tell_webhooks(session, dict.fromkeys((row.id for row in rows_told), status))
