@@ -7,6 +7,7 @@ from types import ModuleType
 from uuid import UUID, uuid4
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from structlog.testing import capture_logs
@@ -31,6 +32,7 @@ from service.store.group_leases import GroupLease
 from service.store.leases import JobLease
 from service.store.partitions import cut_job
 from service.store.tables import Job
+from slope.answers.jobs import JobView
 from worker.process import Process, current_process
 
 
@@ -264,7 +266,7 @@ def test_a_database_that_is_away_is_left_to_the_reaper(
 
 @pytest.mark.parametrize("damage", [{"experience": 0}, {"estimated_seconds": "long"}], ids=str)
 def test_a_job_whose_plan_somebody_has_damaged_fails_and_keeps_no_other_from_training(
-    database: Database, tasks: ModuleType, damage: dict[str, object]
+    database: Database, tasks: ModuleType, client: TestClient, damage: dict[str, object]
 ) -> None:
     damaged, sound = submit(database), submit(database)
     plan = read(database, damaged).plan | damage
@@ -277,3 +279,7 @@ def test_a_job_whose_plan_somebody_has_damaged_fails_and_keeps_no_other_from_tra
     failed = read(database, damaged)
     assert (failed.status, failed.error_code) == ("failed", "internal")
     assert "damaged" in (failed.error_detail or "")
+    shown = JobView.model_validate(client.get(f"/v1/jobs/{damaged}").json())
+    assert "damaged" in shown.plan.why
+    assert shown.error
+    assert {job["id"] for job in client.get("/v1/jobs").json()["data"]} == {str(damaged), str(sound)}

@@ -21,7 +21,9 @@ from slope.answers.jobs import (
     ScaledView,
     TransitionView,
 )
+from slope.answers.plan import Plan
 from slope.answers.records import ParametersView
+from slope.engines.plan import PlanDamaged
 from slope.scaling import Scaler
 
 
@@ -48,7 +50,7 @@ def view_job(job: Job, reason: str | None = None) -> JobView:
         weights=own.weights,
         bias=own.bias,
         scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,
-        plan=replace(job.planned, actual_seconds=job.seconds if job.epochs_done else None),
+        plan=replace(_plan(job), actual_seconds=job.seconds if job.epochs_done else None),
         analysis=job.analysis,
         attempt=job.attempt,
         stopped_early=job.status == "succeeded" and job.epochs_done < job.epochs,
@@ -94,6 +96,22 @@ def view_draft(draft: Draft) -> DraftView:
 def view_changes(changes: Changes, *, dry_run: bool) -> ChangesView:
     changed = changes.job_ids
     return ChangesView(matched=changes.matched, jobs=changed, remaining=changes.matched - len(changed), dry_run=dry_run)
+
+
+def _plan(job: Job) -> Plan:
+    """One that says so where somebody has damaged it: the job is shown all the same, in lists with others, too."""
+    try:
+        return job.planned
+    except PlanDamaged as error:
+        why = str(error)
+        return Plan(
+            engine="unknown",
+            why=why[0].upper() + why[1:],
+            steps=0,
+            steps_recorded=False,
+            recorded_numbers=0,
+            estimated_seconds=0.0,
+        )
 
 
 def _sample(job: Job) -> SampleView:
