@@ -22,6 +22,7 @@ from slope.engines.reduced import Reductions
 from slope.engines.rounds import Round
 from slope.group_health import GroupHealth
 from slope.health import Health
+from slope.records import Diverged
 from slope.reduced_rows import ReducedRows
 from slope.run import Interrupted
 from slope.spec.names import counted
@@ -210,7 +211,7 @@ class GroupAttempt:
         return np.flatnonzero((epochs % every == 0) | (epochs == self._spec.epochs - 1) | is_last)
 
     def _diverge(self, place: int, epoch: int, step: int) -> None:
-        sentence = f"The numbers stopped being finite in epoch {epoch}, step {step}"
+        sentence = str(Diverged(epoch, step, []))
         remedy = outcome.divergence_remedy(self._specs[place], epoch, step, self._data, self._reductions)
         detail = f"{sentence}: {remedy}"
         self._recorder.end(place, "failed", sentence, error_code="diverged", error_detail=detail)

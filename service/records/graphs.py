@@ -39,7 +39,7 @@ MAX_AUDITED_NUMBERS = 10_000_000
 
 @dataclass(frozen=True)
 class StepGraph:
-    """The graph of a step whose gradient has been held against the record."""
+    """The graph of a step. Its gradient has been held against the record, where there is one."""
 
     graph: "DrawnGraph"
     epoch: int
@@ -175,11 +175,13 @@ def _recorded(database: Database, job_id: UUID, epoch: int, step: int) -> Found 
 
 
 def _broken_at_start(database: Database, storage: Storage, job_id: UUID) -> Found | None:
-    """The first step of a job whose numbers stopped being finite before anything was recorded."""
+    """The first step of a job whose numbers stopped being finite in it."""
+    from slope.records import Diverged
+
     with database.reading() as session:
         job = jobs.get_job(session, job_id)
-        if job.error_code != "diverged" or job.epochs_done or pages.are_recorded(session, job_id, 0):
-            return None
+        if job.error_code != "diverged" or not (job.error_detail or "").startswith(str(Diverged(0, 0, []))):
+            return None  # or a later step broke it, and no step before was kept
         return UnrecordedStep(replay.parameters_after(session, storage, job, -1)), Origin.of(job), None
 
 

@@ -109,7 +109,10 @@ def replay_steps(
 
 
 def parameters_after(session: Session, storage: Storage, job: Job, epoch: int) -> "Parameters":
-    """The parameters after an epoch that the job has trained. Raises ReplayTooLong and ReplayDiffers."""
+    """The parameters after an epoch that the job has trained; after -1, those it begins with.
+
+    Raises ReplayTooLong and ReplayDiffers.
+    """
     training = _training_near(session, storage, job, epoch + 1, 0)
     _advance(session, job, training, epoch + 1)
     return training.parameters

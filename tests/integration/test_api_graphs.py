@@ -281,6 +281,19 @@ def test_the_first_step_of_a_job_that_broke_in_it_is_explained(
     StepGraphView.model_validate(graph)
 
 
+def test_of_a_job_without_steps_that_broke_in_a_later_one_the_first_is_not_passed_for_it(
+    client: TestClient, trained: Trained
+) -> None:
+    asked = {"learning_rate": 1e100, "dtype": "float64", "initial_weights": [1.0], "record": {"steps": "none"}}
+    job_id = trained({"dataset": {"x": [1, 2, 3], "y": [2, 4, 6]}, "hyperparameters": asked})
+    detail = client.get(f"/v1/jobs/{job_id}").json()["error"]["detail"]
+    assert detail.startswith("The numbers stopped being finite in epoch 0, step 2")
+
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/0/steps/0/graph"), 404)
+
+    assert problem["type"] == "/problems/epoch-not-found"
+
+
 def test_there_is_no_graph_of_a_step_that_never_was(client: TestClient, trained: Trained) -> None:
     job_id = trained(LECTURE)
     problem = problem_of(client.get(f"/v1/jobs/{job_id}/epochs/0/steps/3/graph"), 404)
