@@ -13,12 +13,16 @@ from httpx2 import Response
 from jsonschema_rs import meta, validator_for
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.types import Message
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, Migrated, change, problem_of, rows_of_every_table, submit
 
 from service.api.app import create_app
 from service.api.dependencies import SessionDep
+from service.api.guards.own_methods import with_own_methods
 from service.settings import Settings
 from service.store import workers
 from service.store.database import Database
@@ -80,6 +84,19 @@ def test_the_address_of_a_call_is_not_that_of_a_thing_called_so(client: TestClie
             answer = client.request(method, path)
             assert answer.status_code == 405
             assert {each.lower() for each in answer.headers["allow"].split(", ")} - {"head"} == methods
+
+
+def test_a_call_answers_at_its_own_address_whatever_the_order_of_the_routes() -> None:
+    def said(text: str, path: str, method: str) -> Route:
+        return Route(path, lambda _: PlainTextResponse(text), methods=[method])
+
+    routes = [said("job", "/jobs/{id}", "DELETE"), said("cancel", "/jobs/cancel", "POST")]
+    for order in (routes, routes[::-1], [*routes, said("read", "/jobs/cancel", "PUT")]):
+        client = TestClient(Starlette(routes=list(with_own_methods(order))))
+        assert client.post("/jobs/cancel").text == "cancel"
+        assert client.delete("/jobs/7").text == "job"
+        assert client.delete("/jobs/cancel").status_code == 405
+    assert client.put("/jobs/cancel").text == "read"
 
 
 def test_a_body_past_the_limit_is_a_problem(narrow: TestClient, database: Database) -> None:

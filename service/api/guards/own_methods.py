@@ -21,21 +21,30 @@ class _Refusal:
 
 
 def with_own_methods(routes: Sequence[BaseRoute]) -> Iterator[BaseRoute]:
-    """The same routes in their order, and before each that would take the address of another call, one that refuses."""
-    own = _own_addresses(routes)
+    """The same routes, whatever their order; before each that would take the address of other calls, those calls and
+    one that refuses."""
+    own = _own_routes(routes)
+    placed: set[int] = set()
     for route in routes:
+        before: list[BaseRoute] = []
         for address in [each for each in own if _would_take(route, each)]:
-            yield Route(address, _Refusal(", ".join(sorted(own.pop(address)))))
-        yield route
+            calls = own.pop(address)
+            before += [*calls, Route(address, _Refusal(_methods(calls)))]
+        yield from (each for each in [*before, route] if id(each) not in placed)
+        placed.update(map(id, [*before, route]))
 
 
-def _own_addresses(routes: Sequence[BaseRoute]) -> dict[str, set[str]]:
-    """Addresses without parameters, with their methods."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+def _own_routes(routes: Sequence[BaseRoute]) -> dict[str, list[Route]]:
+    """Those without parameters, by their address."""
+    found: defaultdict[str, list[Route]] = defaultdict(list)
     for route in routes:
         if isinstance(route, Route) and not route.param_convertors:
-            found[route.path] |= route.methods or set()
+            found[route.path].append(route)
     return dict(found)
+
+
+def _methods(calls: Sequence[Route]) -> str:
+    return ", ".join(sorted(method for call in calls for method in call.methods or ()))
 
 
 def _would_take(route: BaseRoute, address: str) -> bool:
