@@ -58,6 +58,7 @@ def test_it_tells_its_address_and_where_its_data_is_on_lines_that_are_not_broken
 
 def test_what_the_broker_says_is_in_its_log_and_not_on_the_terminal(serve: Serve) -> None:
     assert (serve.folder / "broker.log").is_file()
+    assert serve.program.output.startswith("Slope listens on ")
     assert "overcommit" not in serve.program.output + serve.program.log
 
 
