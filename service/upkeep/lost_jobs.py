@@ -1,5 +1,6 @@
 """Finding what got lost: jobs whose worker is gone, and bells that nobody heard."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from itertools import groupby, takewhile
 from math import inf
@@ -79,11 +80,14 @@ def release_jobs(
 ) -> list[UUID]:
     """Take jobs from attempts that died, and return which: of several reapers that try, one does it.
 
-    With a contact, none is taken any more when that has broken in the meantime. Of jobs or groups that were to train
-    one after another nobody knows which was under way: the crash counts against none of them, and next time each trains
-    alone.
+    With a contact, none is taken any more when that has broken in the meantime. Of jobs or groups that one process was
+    to train one after another, claimed together or between others, nobody knows which was under way: the crash counts
+    against none of them, and next time each trains alone, so that a deadly one is given up all the same.
     """
-    released: list[UUID] = []
+    lost, released = list(lost), list[UUID]()
+    parts = defaultdict[tuple[UUID, int], set[UUID]](set)
+    for job in lost:
+        parts[job.worker_id, job.process_id].add(job.group_id or job.lease.job_id)
     by_token = attrgetter("lease.token")
     for _, together in groupby(sorted(lost, key=by_token), by_token):  # a group goes back as one, or not at all
         with database.writing() as session:
@@ -91,7 +95,7 @@ def release_jobs(
                 return released
             batch = list(together)
             lost_leases.end_transactions(session, batch[0])  # one process trains them all
-            counts = len({job.group_id or job.lease.job_id for job in batch}) == 1
+            counts = len(parts[batch[0].worker_id, batch[0].process_id]) == 1
             taken = [
                 job.lease.job_id for job in batch if lost_leases.release_lost(session, job, max_crashes, counts=counts)
             ]

@@ -368,3 +368,25 @@ def test_a_worker_looks_for_lost_bells_until_it_is_stopped_whatever_goes_wrong(
     monitor.stop(30)
 
     assert queue.rung == [(job_id, "auto")]
+
+
+def test_a_crash_counts_against_no_job_where_its_process_held_another_that_may_have_been_under_way(
+    process: Process, database: Database
+) -> None:
+    """A guest that was claimed between two jobs of a batch, and the last of them. Both train alone the next time."""
+    alike = {"worker_id": process.worker_id, "lease_seconds": -1.0}
+    held = [submit(database) for _ in range(3)]
+    leases = [
+        claim(database, job_id, process_id=number, **alike)  # type: ignore[arg-type]
+        for job_id, number in zip(held, (1, 1, 2), strict=True)
+    ]
+    assert all(leases)
+
+    assert sorted(lost_jobs.release_jobs(database, expired(database), max_crashes=1)) == sorted(held)
+
+    found = [read(database, job_id) for job_id in held]
+    assert [(job.status, job.crashes) for job in found] == [("queued", 0), ("queued", 0), ("failed", 1)]
+
+    assert claim(database, held[0], process_id=1, **alike)  # type: ignore[arg-type]
+    lost_jobs.release_jobs(database, expired(database), max_crashes=1)
+    assert read(database, held[0]).error_code == "worker_lost"
