@@ -140,6 +140,9 @@ class Batch:
             raise LeaseLost from error
 
     def _write_all(self, session: Session, ended: list[tuple[Part, Flush]], back: list[Part], detail: str) -> None:
+        """Where both are written, their rows are locked first, in the order in which everybody locks many."""
+        if ended and back:
+            lease_of([*(lease for lease, _ in ended), *back]).leased_jobs(session, lock=True)
         if ended:
             leases, flushes = zip(*ended, strict=True)
             Flush.joined(flushes).write(session, lease_of(leases), self._process.settings.lease_seconds)

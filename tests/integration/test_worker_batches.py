@@ -21,6 +21,8 @@ from service.store import jobs as stored
 from service.store import tables
 from service.store.claims import find_prospect
 from service.store.database import Database
+from service.store.events import LeasedJob
+from service.store.leases import AttemptLease
 from service.store.tables import Job, Worker
 from service.store.workers import add_worker
 from worker import batch, flush
@@ -279,6 +281,27 @@ def test_the_time_of_a_job_that_was_given_back_before_it_began_does_not_pass_whi
     take_work(process, job_ids[1])
 
     assert statuses(database, job_ids) == ["succeeded", "succeeded"]
+
+
+def test_what_has_ended_and_what_is_given_back_is_locked_together(
+    process: Process, database: Database, waiting: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In two parts, it could stand in the way of a beat, which locks all of them in the order of the ids."""
+    locked, look = list[list[UUID]](), AttemptLease.leased_jobs
+
+    def note(lease: AttemptLease, session: Session, *, lock: bool = False) -> dict[UUID, LeasedJob]:
+        found = look(lease, session, lock=lock)
+        if lock:
+            locked.append(list(found))
+        return found
+
+    monkeypatch.setattr(AttemptLease, "leased_jobs", note)
+    monkeypatch.setattr(JobAttempt, "train", acting_at(2, process.stopping.set, JobAttempt.train))
+
+    take_work(process, waiting[0])
+
+    assert statuses(database, waiting) == ["succeeded", "queued", "queued", "queued"]
+    assert locked[0] == sorted(waiting)
 
 
 def test_a_process_that_is_to_end_ends_what_it_has_trained_and_gives_back_the_rest(
