@@ -1,6 +1,6 @@
 """Sends what webhooks wait for, in every worker's main process."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _WEBHOOKS_AT_ONCE = 8
+_OF_OWNER_AT_ONCE = 2
+"""Webhooks of one owner, whose receivers may all be slow."""
 _MESSAGES_AT_ONCE = 8
 """Of a webhook."""
 _MOST_BATCHES = 20
@@ -71,7 +73,7 @@ class WebhookSender:
         async with create_task_group() as tasks:
             tasks.start_soon(self._keep_leases)
             while not self._stopping.is_set():
-                for lease in await to_thread.run_sync(self._claim):
+                for lease in await _tried(to_thread.run_sync(self._claim)) or ():
                     self._served.add(lease.webhook_id)
                     tasks.start_soon(self._serve, lease)
                 if not self._served:
@@ -85,23 +87,26 @@ class WebhookSender:
 
         while True:
             await sleep(self._process.settings.beat_seconds)
-            await to_thread.run_sync(self._in_database, partial(self._extend, tuple(self._served)))
+            await _tried(to_thread.run_sync(self._in_database, partial(self._extend, tuple(self._served))))
 
     async def _serve(self, lease: SendingLease) -> None:
+        try:
+            await _tried(self._send_batches(lease))
+        finally:
+            self._served.discard(lease.webhook_id)
+
+    async def _send_batches(self, lease: SendingLease) -> None:
         """Send to a webhook while it accepts something."""
         from anyio import to_thread
 
-        try:
-            for _ in range(_MOST_BATCHES):
-                batch = await to_thread.run_sync(self._next_batch, lease)
-                if batch is None:
-                    break
-                answers = await self._send(batch)
-                if not await to_thread.run_sync(self._record, lease, batch, answers):
-                    return
-            await to_thread.run_sync(self._in_database, lambda session: deliveries.leave_webhook(session, lease))
-        finally:
-            self._served.discard(lease.webhook_id)
+        for _ in range(_MOST_BATCHES):
+            batch = await to_thread.run_sync(self._next_batch, lease)
+            if batch is None:
+                break
+            answers = await self._send(batch)
+            if not await to_thread.run_sync(self._record, lease, batch, answers):
+                return
+        await to_thread.run_sync(self._in_database, lambda session: deliveries.leave_webhook(session, lease))
 
     async def _send(self, batch: Batch) -> "list[Answer]":
         """What came of each message, in their order. They are sent together."""
@@ -142,10 +147,13 @@ class WebhookSender:
         deliveries.leave_webhook(session, lease, rest_seconds(webhook, batch.moment, wish))
         return False
 
-    def _waiting(self) -> list[UUID]:
+    def _waiting(self) -> Sequence[UUID]:
         limit = _WEBHOOKS_AT_ONCE - len(self._served)
+        look = partial(
+            deliveries.webhooks_to_serve, served=tuple(self._served), limit=limit, of_owner=_OF_OWNER_AT_ONCE
+        )
         with self._process.between_forks():
-            return self._process.database.query(deliveries.webhooks_to_serve, without=tuple(self._served), limit=limit)
+            return self._process.database.query(look)
 
     def _claim(self) -> list[SendingLease]:
         leases = [SendingLease(webhook_id, self._token) for webhook_id in self._waiting()]
@@ -168,3 +176,12 @@ class WebhookSender:
             result = action(session)
             session.commit()
         return result
+
+
+async def _tried(action: Awaitable[Result]) -> Result | None:
+    """What fails ends nothing else that is under way. A webhook is tried again when its lease has run out."""
+    try:
+        return await action
+    except Exception as error:  # whatever it was: sends to others would be cut off with it
+        log.warning("sending to webhooks failed; it is tried again", error=repr(error))
+        return None

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, not_, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -66,13 +66,21 @@ class Attempt:
         return "delivered" if self.error is None else "failed" if self.again_in is None else "waiting"
 
 
-def webhooks_to_serve(connection: Connection, *, without: Collection[UUID], limit: int) -> list[UUID]:
-    """Those that nobody sends to and that something is due for, in no order: with many, each has its turn."""
+def webhooks_to_serve(connection: Connection, *, served: Collection[UUID], limit: int, of_owner: int) -> Sequence[UUID]:
+    """Those that nobody sends to and that something is due for, in no order: with many, each has its turn.
+
+    Where webhooks belong to somebody, at most `of_owner` of one owner, with those that are `served` here already.
+    """
     moment = later(connection, 0.0)
     is_due = exists().where(Delivery.webhook_id == Webhook.id, Delivery.due_at <= moment)
-    is_open = (Webhook.disabled_at.is_(None), or_(Webhook.lease_until.is_(None), Webhook.lease_until <= moment))
-    query = select(Webhook.id).where(*is_open, Webhook.id.not_in(without), is_due)
-    return list(connection.scalars(query.order_by(func.random()).limit(limit)))
+    is_open = and_(Webhook.disabled_at.is_(None), or_(Webhook.lease_until.is_(None), Webhook.lease_until <= moment))
+    is_served = Webhook.id.in_(served)
+    place = func.row_number().over(partition_by=Webhook.owner, order_by=(case((is_served, 0), else_=1), func.random()))
+    seen = select(Webhook.id, Webhook.owner, is_served.label("is_served"), place.label("place"))
+    found = seen.where(or_(is_served, and_(is_open, is_due))).subquery()
+    has_place = or_(found.c.owner == "", found.c.place <= of_owner)
+    query = select(found.c.id).where(not_(found.c.is_served), has_place).order_by(func.random()).limit(limit)
+    return connection.scalars(query).all()
 
 
 def claim_webhook(session: Session, lease: SendingLease, seconds: float) -> bool:

@@ -324,6 +324,70 @@ def test_a_dead_webhook_does_not_hold_up_another(
     assert told.is_set()
 
 
+def test_slow_receivers_of_one_owner_leave_places_to_another_s(
+    database: Database, sender: WebhookSender, webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "DEADLINE_SECONDS", 1000)
+    slow = [hook(database, url=receiver.url.replace("slope", "slow")) for _ in range(8)]
+    change(database, lambda session: session.execute(update(Webhook).values(owner="mallory")))
+    is_quick = Webhook.id == webhook.id
+    change(database, lambda session: session.execute(update(Webhook).where(is_quick).values(owner="alice")))
+    begun, told = Event(), Event()
+
+    def answer(received: Received) -> Answer:
+        if received.path == "/slow":
+            begun.set()
+            told.wait(60)
+        return Answer()
+
+    receiver.answers = answer
+    late = [message_id for each in slow for message_id in send(database, each)]
+    sending_all = Thread(target=sender.run_once)
+    sending_all.start()
+    assert begun.wait(30)
+    [message_id] = send(database, webhook)
+    try:
+        until(lambda: delivery(database, message_id).status == "delivered")
+        assert {delivery(database, each).status for each in late} == {"waiting"}
+    finally:
+        told.set()
+        sending_all.join()
+    assert {delivery(database, each).status for each in late} == {"delivered"}
+
+
+@pytest.mark.parametrize("step", ["_next_batch", "_extend"])
+def test_an_error_of_one_webhook_or_of_a_beat_ends_no_other_s_sending(
+    database: Database,
+    process: Process,
+    webhook: Webhook,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    """The message is answered after the error."""
+    failed = Event()
+    broken = hook(database, url=receiver.url.replace("slope", "broken"))
+    stock = getattr(WebhookSender, step)
+
+    def fail(self: WebhookSender, first: Any, *arguments: Any) -> Any:
+        if step == "_extend" or first.webhook_id == broken.id:
+            failed.set()
+            raise ConnectionError
+        return stock(self, first, *arguments)
+
+    def hold(_: Received) -> Answer:
+        failed.wait(30)
+        return Answer()
+
+    receiver.answers = hold
+    monkeypatch.setattr(WebhookSender, step, fail)
+    [message_id] = send(database, webhook)
+    send(database, broken)
+    beating = process.settings.model_copy(update={"beat_seconds": 0.05})
+    WebhookSender(replace(process, settings=beating)).run_once()
+    assert delivery(database, message_id).status == "delivered"
+
+
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """The addresses that names stand for, each asked for once, the last for ever."""
