@@ -34,8 +34,8 @@ class Sharing:
     is_mixed = False
     """Whether its jobs are of several, who are not to wait until all have ended."""
 
-    def serve(self) -> None:
-        """Train what others have who wait, between two parts of the batch."""
+    def serve(self, write_ended: Callable[[], None]) -> None:
+        """Train what others have who wait, between two parts of the batch. What has ended of it is written before."""
 
 
 NO_OWNERS = Sharing()
@@ -106,10 +106,17 @@ class Batch:
         self._process.write_when_possible(write)
 
     def _serve_others(self) -> None:
-        """Their time is none of the batch's."""
+        """Their time is none of the batch's. Where they were thought to be smaller, it waits for no more of them."""
         began = monotonic()
-        self._sharing.serve()
-        self._late_at += monotonic() - began
+        self._sharing.serve(self._write_ended)
+        seconds = monotonic() - began
+        self._late_at += seconds
+        if seconds > _LATE * self._process.settings.flush_seconds:
+            self.separate()
+
+    def _write_ended(self) -> None:
+        if self._ended:
+            self._write([])
 
     def _given_back(self) -> list[Part]:
         """What has not begun, and does not begin here any more."""

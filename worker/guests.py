@@ -36,12 +36,13 @@ class Guests(Sharing):
         self._next_look = monotonic() + _LOOK_SECONDS
         self.is_mixed = len(set(owners)) > 1
 
-    def serve(self) -> None:
+    def serve(self, write_ended: Callable[[], None]) -> None:
         if monotonic() < self._next_look or self._process.stopping.is_set():
             return
         pause = _LOOK_SECONDS
         try:
             if self._process.database.query(waiting_owners) - self._owners:
+                write_ended()  # it need not wait for the end of guests
                 work = self._find(self._owners)
                 pause = _LOOK_SECONDS if work else _VAIN_SECONDS
                 if work:

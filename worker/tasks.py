@@ -167,12 +167,13 @@ def _sharing(process: Process, owners: Sequence[str]) -> Sharing:
 
 
 def _find_guests(process: Process, owners: Collection[str]) -> Work | None:
-    """The first small jobs of others, which are claimed together."""
+    """The first small jobs of others, which are claimed together. All of them train in one flush: the batch waits."""
     nobody = uuid4()
     prospect = process.database.query(find_prospect, nobody, process.claimant, "", process.settings.owner_slots)
     firsts = prospect.queue[: len(prospect.turns)]
-    waiting = [job for job in firsts if job.owner not in owners and _is_small(job)]
-    guests = [job for job in _one_of_each_part(waiting) if _is_alike(job, waiting[0])][:_MOST_GUESTS]
+    waiting = [job for job in firsts if job.owner not in owners and _is_brief(job, process.settings)]
+    alike = [job for job in _one_of_each_part(waiting) if _is_alike(job, waiting[0])][:_MOST_GUESTS]
+    guests = [*alike[:1], *_in_one_flush(alike[0], alike[1:], process.settings, process.pace.seconds)] if alike else []
     return (_take(process, guests[0], guests[1:], prospect.memory, NO_OWNERS) or _let_be) if guests else None
 
 
@@ -218,6 +219,11 @@ def _in_one_flush(first: SeenJob, others: Sequence[SeenJob], settings: Settings,
         if seconds > settings.flush_seconds or epochs > settings.flush_epochs or width > _MOST_TOGETHER:
             return
         yield job
+
+
+def _is_brief(job: SeenJob, settings: Settings) -> bool:
+    """Whether it is small, and ends within one flush."""
+    return _is_small(job) and _estimated(job) <= settings.flush_seconds and job.epochs <= settings.flush_epochs
 
 
 def _estimated(job: SeenJob) -> float:

@@ -1,6 +1,6 @@
 """Owners take turns: nobody waits behind all the jobs of another."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -185,6 +185,43 @@ def test_who_comes_while_a_batch_of_another_trains_is_served_between_two_of_its_
     assert told[ones[-1]] < told[many[-1]]  # those of the batch are written together, with the last
 
 
+@pytest.mark.parametrize(
+    ("epochs", "count"), [([10**6], 0), ([10**6, 5], 1), ([600, 400], 2), ([600, 401], 1)], ids=str
+)
+def test_guests_train_no_longer_than_one_flush_all_of_them_together(
+    database: Database, process: Process, taken: Taken, epochs: list[int], count: int
+) -> None:
+    for number, asked in enumerate(epochs):
+        [job_id] = queue(database, f"guest {number}")
+        change(database, lambda s, i=job_id, e=asked: s.execute(update(Job).where(Job.id == i).values(epochs=e)))
+
+    work = tasks._find_guests(process, {"many"})
+
+    if work:
+        work()
+    assert sum(map(len, taken.batches)) == count
+
+
+def test_before_guests_train_what_has_ended_is_written_and_after_long_ones_the_rest_is_given_back(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, seen = [0.0], list[list[str]]()
+    many = queue(database, "many", 4)
+
+    def serve(_: guests.Guests, write_ended: Callable[[], None]) -> None:
+        write_ended()
+        seen.append([read(database, job_id).status for job_id in many])
+        clock[0] += 3.0 * len(seen) * process.settings.flush_seconds
+
+    monkeypatch.setattr(batch, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(tasks, "_sharing", lambda process, owners: guests.Guests(process, owners, lambda _: None))
+    monkeypatch.setattr(guests.Guests, "serve", serve)
+    assert tasks.take_work(process, many[0])
+
+    assert seen == [["running"] * 4, ["succeeded"] + ["running"] * 3]
+    assert [read(database, job_id).status for job_id in many] == ["succeeded"] + ["queued"] * 3
+
+
 @pytest.mark.parametrize(("owners", "writes"), [(["many"], 1), (["many", "one"], 6)], ids=["one", "two"])
 def test_what_has_ended_of_a_batch_of_several_owners_does_not_wait_for_its_end(
     database: Database, process: Process, monkeypatch: pytest.MonkeyPatch, owners: list[str], writes: int
@@ -212,7 +249,7 @@ def test_where_another_waits_for_what_is_not_here_a_batch_looks_no_more_for_a_wh
     clock = [0.0]
     sharing = guests.Guests(process, ["many", "many"], find)
     for clock[0] in (0.01, 0.1, 0.5, 1.0, 1.2):
-        sharing.serve()
+        sharing.serve(lambda: None)
     assert looks == [0.1, 1.2]
 
 
