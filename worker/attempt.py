@@ -79,14 +79,19 @@ class Loaded:
         heartbeat.begin(seconds, job.id if is_alone else None)
 
 
-def run_attempt(process: Process, lease: Claimed, loaded: Loaded | None = None, sharing: Sharing = NO_OWNERS) -> None:
-    """Train what was claimed, and load it where the claim has not. What has become another's is left alone."""
+def run_attempt(
+    process: Process, lease: Claimed, loaded: Loaded | None = None, sharing: Sharing = NO_OWNERS
+) -> float | None:
+    """Train what was claimed, and load it where the claim has not. What has become another's is left alone.
+
+    Returns the seconds that each part took that has begun; None where none has, or nothing is known of their end.
+    """
     with (
         structlog.contextvars.bound_contextvars(**lease.names),
         Heartbeat(process.database, process.settings, lease, process.stopping) as heartbeat,
     ):
         try:
-            _train_parts(process, lease, loaded, heartbeat, sharing)
+            return _train_parts(process, lease, loaded, heartbeat, sharing)
         except LeaseLost:
             process.counts[Count.LEASES_LOST] += 1
             log.warning("the work is another attempt's now")
@@ -94,11 +99,12 @@ def run_attempt(process: Process, lease: Claimed, loaded: Loaded | None = None, 
             log.warning("ended without a record: the database is away")
         except StorageFull:
             log.exception("ended without a record: the database has no room")
+    return None
 
 
 def _train_parts(
     process: Process, lease: Claimed, loaded: Loaded | None, heartbeat: Heartbeat, sharing: Sharing
-) -> None:
+) -> float | None:
     batch, load = Batch(process, lease, sharing), cache(lambda: loaded or _load(process, lease))
     process.counts[Count.CLAIMED] += len(lease.job_ids)
 
@@ -113,6 +119,7 @@ def _train_parts(
     for part in batch.turns():
         with structlog.contextvars.bound_contextvars(**part.names), ExitStack() as block:
             _train_or_fail(partial(begin, part, block), batch, heartbeat)
+    return batch.part_seconds
 
 
 def _traced(job: Job) -> AbstractContextManager[None]:

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Sharing:
-    """How a batch gets along with other owners than its own. This is where there are none."""
+    """Serves other owners while a batch trains. This one serves nobody: jobs have no owners."""
 
     is_mixed = False
     """Whether its jobs are of several, who are not to wait until all have ended."""
@@ -59,16 +59,19 @@ class Batch:
         self._ended: list[tuple[Part, Flush]] = []
         self._contexts: list[Any] = []
         """Where those belong in their traces, if there are any."""
-        self._late_at = monotonic() + _LATE * process.settings.flush_seconds
-        self._written_at = monotonic()
+        self._begun = 0
+        """Parts."""
+        self._others_seconds = 0.0
+        self._began_at = self._written_at = monotonic()
 
     def turns(self) -> Iterator[Part]:
         """The parts in their order, each of which is to be ended before the next is asked for."""
         while self._waiting:
             self._serve_others()
-            if monotonic() > self._late_at:
+            if self._own_seconds > _LATE * self._process.settings.flush_seconds:
                 self.separate()
             if self._waiting:
+                self._begun += 1
                 self._current = self._waiting.pop(0)
                 yield self._current
 
@@ -105,12 +108,21 @@ class Batch:
         """Write in a transaction, as soon as the database answers."""
         self._process.write_when_possible(write)
 
+    @property
+    def part_seconds(self) -> float | None:
+        """What each part took that has begun, without the time of others. None where none has."""
+        return self._own_seconds / self._begun if self._begun else None
+
+    @property
+    def _own_seconds(self) -> float:
+        return monotonic() - self._began_at - self._others_seconds
+
     def _serve_others(self) -> None:
-        """Their time is none of the batch's. Where they were thought to be smaller, it waits for no more of them."""
+        """Where they were thought to be smaller, the batch waits for no more of them."""
         began = monotonic()
         self._sharing.serve(self._write_ended)
         seconds = monotonic() - began
-        self._late_at += seconds
+        self._others_seconds += seconds
         if seconds > _LATE * self._process.settings.flush_seconds:
             self.separate()
 

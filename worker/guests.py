@@ -19,7 +19,8 @@ _LOOK_SECONDS = 0.05
 _VAIN_SECONDS = 1.0
 """And after one that found nobody who could be served, as where they wait for another device."""
 
-Work = Callable[[], None]
+Work = Callable[[], object]
+"""What a claim is for; what it returns is not looked at."""
 
 log = structlog.get_logger()
 
@@ -28,8 +29,8 @@ class Guests(Sharing):
     """Serves owners who have nothing in a batch, or a single job; where all have a single job, those who have none."""
 
     def __init__(self, process: Process, owners: Sequence[str], find: Callable[[Collection[str]], Work | None]) -> None:
-        """`owners` of each job of the batch. `find` claims what others than some have, and gives what trains it; None
-        where there is nothing to be had."""
+        """`owners` of each job of the batch. `find` claims jobs of owners other than these, and returns what trains
+        them; None where there are none."""
         self._process = process
         self._owners = {owner for owner, count in Counter(owners).items() if count > 1} or set(owners)
         self._find = find

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import takewhile
 from time import monotonic
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import structlog
@@ -17,6 +18,7 @@ from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from service.settings import Settings
 from service.store import jobs
+from service.store.batch_leases import Claimed
 from service.store.claims import Prospect, SeenJob, claim_together, find_prospect
 from service.store.owner_turns import next_after
 from service.store.passes import claim_pass
@@ -24,7 +26,7 @@ from slope.engines.costs import LITTLE_NUMBERS
 from slope.statuses import FINAL
 from worker.attempt import Loaded, run_attempt
 from worker.batch import NO_OWNERS, Sharing
-from worker.guests import Guests
+from worker.guests import Guests, Work
 from worker.partitions import help_reduce, may_help
 from worker.passes import run_passes
 from worker.process import Process, current_process
@@ -39,7 +41,6 @@ _MOST_GUESTS = 8
 """Jobs of other owners that are trained together between two of a batch."""
 
 log = structlog.get_logger()
-Work = Callable[[], None]
 
 
 @shared_task(name=TASK)  # of whichever application the process has: this module knows none
@@ -129,17 +130,27 @@ def _claim(process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
     process.turn.last = next_after(prospect.turns, {first.owner})
     pace = process.pace.seconds if prospect.turns else 0.0
     companions = choose_companions(first, prospect.queue, prospect.slots, process.settings, pace)
-    owners = [job.owner for job in (first, *companions)]
-    work = _take(process, first, companions, prospect.memory, _sharing(process, owners))
-    if work is None:
+    claim = _take(process, first, companions, prospect.memory)
+    if claim is None:
         return None
+    owners = claim.owners or [first.owner]
     process.turn.last = next_after(prospect.turns, set(owners))
-    return partial(_timed, process, work, 1 + len(companions)) if _is_small(first) else work
+    work = partial(run_attempt, process, claim.lease, claim.loaded, _sharing(process, owners))
+    return partial(_timed, process, work) if _is_small(first) else work
 
 
-def _take(
-    process: Process, first: SeenJob, companions: Sequence[SeenJob], memory: int | None, sharing: Sharing
-) -> Work | None:
+class _Claim(NamedTuple):
+    lease: Claimed
+    loaded: Loaded | None
+
+    @property
+    def owners(self) -> list[str]:
+        """Of each part; of none where it is not loaded yet."""
+        owner_of = {job.id: job.owner for job in self.loaded.jobs} if self.loaded else {}
+        return [owner_of[part.job_ids[0]] for part in self.lease.parts if self.loaded]
+
+
+def _take(process: Process, first: SeenJob, companions: Sequence[SeenJob], memory: int | None) -> _Claim | None:
     """Claim jobs, and load what they train from in the same transaction.
 
     A group that is not small is loaded by its attempt: it may be too large for that.
@@ -151,14 +162,14 @@ def _take(
         is_loaded = first.group_id is None or _is_small(first)
         loaded = Loaded.of(session, lease, memory) if is_loaded else None
         session.commit()
-    return partial(run_attempt, process, lease, loaded, sharing)
+    return _Claim(lease, loaded)
 
 
-def _timed(process: Process, work: Work, count: int) -> None:
-    """Do the work of this many small jobs or groups, and remember how long each took."""
-    began = monotonic()
-    work()
-    process.pace.last.append((monotonic() - began) / count)
+def _timed(process: Process, attempt: Callable[[], float | None]) -> None:
+    """Train small jobs or groups, and remember how long each took."""
+    seconds = attempt()
+    if seconds is not None:
+        process.pace.last.append(seconds)
 
 
 def _sharing(process: Process, owners: Sequence[str]) -> Sharing:
@@ -173,8 +184,11 @@ def _find_guests(process: Process, owners: Collection[str]) -> Work | None:
     firsts = prospect.queue[: len(prospect.turns)]
     waiting = [job for job in firsts if job.owner not in owners and _is_brief(job, process.settings)]
     alike = [job for job in _one_of_each_part(waiting) if _is_alike(job, waiting[0])][:_MOST_GUESTS]
-    guests = [*alike[:1], *_in_one_flush(alike[0], alike[1:], process.settings, process.pace.seconds)] if alike else []
-    return (_take(process, guests[0], guests[1:], prospect.memory, NO_OWNERS) or _let_be) if guests else None
+    if not alike:
+        return None
+    companions = list(_in_one_flush(alike[0], alike[1:], process.settings, process.pace.seconds))
+    claim = _take(process, alike[0], companions, prospect.memory)
+    return partial(run_attempt, process, claim.lease, claim.loaded) if claim else _let_be
 
 
 def _let_be() -> None:
@@ -185,7 +199,7 @@ def choose_companions(
     first: SeenJob, queue: Sequence[SeenJob], slots: int, settings: Settings, pace: float = 0.0
 ) -> list[SeenJob]:
     """Jobs that train right after the first, in what is left of the time and the epochs of one flush; or of groups that
-    train right after its group one job each. None is expected to take less than the pace, in seconds.
+    train right after its group one job each. `pace`: the least number of seconds that each is reckoned to take.
 
     None overtakes a larger one that has waited longer. And of those that wait now every slot may have as many: where
     few wait, others begin them immediately.

@@ -10,9 +10,11 @@ from sqlalchemy import insert, select, text, update
 from uuid_utils.compat import uuid7
 from workbench import change, read, submit
 
-from service.store.claims import find_prospect
+from service.store.batch_leases import lease_of
+from service.store.claims import SeenJob, find_prospect
 from service.store.counts import Count
 from service.store.database import Database
+from service.store.leases import JobLease
 from service.store.owner_turns import MOST_OWNERS, next_after
 from service.store.tables import Job
 from worker import batch, guests, tasks
@@ -253,18 +255,49 @@ def test_where_another_waits_for_what_is_not_here_a_batch_looks_no_more_for_a_wh
     assert looks == [0.1, 1.2]
 
 
+def test_whose_jobs_a_batch_has_is_known_by_what_was_claimed(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, [one] = queue(database, "many", 3), queue(database, "one")
+    choose, sharings = tasks.choose_companions, list[batch.Sharing]()
+
+    def choose_and_lose(*given: Any) -> list[SeenJob]:
+        chosen = choose(*given)
+        assert one in [job.id for job in chosen]
+        change(database, lambda session: session.execute(update(Job).where(Job.id == one).values(status="running")))
+        return chosen
+
+    monkeypatch.setattr(tasks, "choose_companions", choose_and_lose)
+    monkeypatch.setattr(tasks, "run_attempt", lambda *given: sharings.append(given[-1]))
+    assert tasks.take_work(process, many[0])
+    assert [sharing.is_mixed for sharing in sharings] == [False]
+
+
+def test_what_a_small_job_takes_is_told_by_those_that_have_begun_without_the_time_of_guests(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Serving(batch.Sharing):
+        def serve(self, write_ended: Callable[[], None]) -> None:
+            clock[0] += 100.0
+
+    clock = [0.0]
+    monkeypatch.setattr(batch, "monotonic", lambda: clock[0])
+    patient = replace(process, settings=process.settings.model_copy(update={"flush_seconds": 60.0}))
+    trained = Batch(patient, lease_of([JobLease(uuid7(), 1, uuid7()) for _ in range(4)]), Serving())
+    for seconds, _ in zip((2.0, 4.0), trained.turns(), strict=False):
+        clock[0] += seconds
+    assert trained.part_seconds == 3.0
+
+
 @pytest.mark.parametrize(("owner", "claims"), [("many", [8, 2]), ("", [8, 6])], ids=["of an owner", "of nobody"])
 def test_where_an_owner_s_small_jobs_take_longer_than_was_estimated_fewer_are_claimed_together(
     database: Database, process: Process, taken: Taken, monkeypatch: pytest.MonkeyPatch, owner: str, claims: list[int]
 ) -> None:
-    clock = [0.0]
-
-    def run(*given: Any) -> None:
+    def run(*given: Any) -> float:
         taken(*given)
-        clock[0] += 0.1 * len(taken.batches[-1])
+        return 0.1
 
     monkeypatch.setattr(tasks, "run_attempt", run)
-    monkeypatch.setattr(tasks, "monotonic", lambda: clock[0])
     for count in (8, 6):
         assert tasks.take_work(process, queue(database, owner, count)[0])
     assert list(map(len, taken.batches)) == claims
