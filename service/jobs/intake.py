@@ -16,7 +16,7 @@ from service.data.numbers import MOST_IN_ROW
 from service.errors import DatabaseUnavailable, OwnerQuotaReached, StorageFull
 from service.jobs.drafts import LITTLE_MEMORY, Draft, draft_job
 from service.jobs.jobs import Submission, forget_rings, reason_to_wait, row_of_job
-from service.jobs.quotas import Quotas
+from service.jobs.quotas import OwnerBusy, Quotas
 from service.jobs.training_data import Sample
 from service.queue import Queue
 from service.settings import Settings
@@ -78,7 +78,10 @@ class Intake:
         self._crew, self._crew_until = Crew([]), 0.0
 
     def submit(self, handed: Sequence[Handed]) -> list[Submission | Exception]:
-        """Accept jobs and wake workers. For each what became of it: what is wrong with one stops no other."""
+        """Accept jobs and wake workers. For each what became of it: what is wrong with one stops no other.
+
+        OwnerBusy for one that is to be handed in by itself: it would have to wait for something else of its owner.
+        """
         drafted = [self._draft(each) for each in handed]
         self._look_for_workers()
         accepted = iter(self._accept([each for each in drafted if isinstance(each, _Asked)]))
@@ -115,23 +118,23 @@ class Intake:
             return [error] if len(asked) == 1 else [each for one in asked for each in self._accept([one])]
         self._ring(_rows(found))
         return [
-            row if isinstance(row, OwnerQuotaReached) else self._submission(each.draft, row)
+            row if isinstance(row, Exception) else self._submission(each.draft, row)
             for each, row in zip(asked, found, strict=True)
         ]
 
-    def _commit(self, asked: Sequence[_Asked]) -> list[Row | OwnerQuotaReached]:
-        """What is written for each. An owner who may have no more keeps nobody else's jobs from being written."""
-        found: list[Row | OwnerQuotaReached] = []
+    def _commit(self, asked: Sequence[_Asked]) -> list[Row | Exception]:
+        """What is written for each. An owner who may have no more, or is busy, keeps nobody else's jobs from it."""
+        found: list[Row | Exception] = []
         warnings = {}
         with self._database.writing() as session:
             moment, datasets = now(session), _Datasets(session, self._storage, Room.of(self._settings))
-            quotas = Quotas(session, self._settings, (each.handed.owner for each in asked))
+            quotas = Quotas(session, self._settings, (each.handed.owner for each in asked), waits=False)
             for each in asked:
                 request, owner, trace = each.handed
                 try:
                     with quotas.taken(owner, jobs=1, numbers=each.draft.plan.recorded_numbers):
                         dataset_id = datasets.of(each.draft.sample, owner)
-                except OwnerQuotaReached as error:
+                except (OwnerQuotaReached, OwnerBusy) as error:
                     found.append(error)
                     continue
                 row = row_of_job(each.draft, request, dataset_id, moment, owner)
@@ -161,8 +164,8 @@ class Intake:
         return Submission(job.id, job.version, is_final=False, replayed=False, job=job, reason=reason)
 
 
-def _rows(found: Sequence[Row | OwnerQuotaReached]) -> list[Row]:
-    return [each for each in found if not isinstance(each, OwnerQuotaReached)]
+def _rows(found: Sequence[Row | Exception]) -> list[Row]:
+    return [each for each in found if not isinstance(each, Exception)]
 
 
 class _Datasets:

@@ -15,17 +15,26 @@ _JOBS_END_SECONDS, _SOMETHING_IS_DELETED_SECONDS = 2, 60
 """When to try again."""
 
 
+class OwnerBusy(Exception):
+    """Somebody else adds something of this owner at this moment: who accepts jobs of several does not wait for it."""
+
+
 class Quotas:
     """What the owners have, who get jobs in one transaction. Without a quota nothing is asked.
 
     It is to be made before anything else is locked.
     """
 
-    def __init__(self, session: Session, settings: Settings, owners: Iterable[str]) -> None:
+    def __init__(self, session: Session, settings: Settings, owners: Iterable[str], *, waits: bool = True) -> None:
+        """Where it does not wait for locks that others have, OwnerBusy is raised for who is left out."""
         self._session, self._settings = session, settings
+        self._busy: set[str] = set()
         quotas = (settings.owner_jobs, settings.owner_numbers, settings.owner_bytes)
         if any(quota is not None for quota in quotas):
-            usage.lock_owners(session, owners)
+            if waits:
+                usage.lock_owners(session, owners)
+            else:
+                self._busy = usage.lock_free_owners(session, owners)
         self._jobs: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._recorded: dict[str, Recorded] = {}
@@ -56,6 +65,8 @@ class Quotas:
             raise
 
     def _take(self, owner: str, jobs: int, numbers: int) -> None:
+        if owner in self._busy:
+            raise OwnerBusy
         most_jobs, most_numbers = self._settings.owner_jobs, self._settings.owner_numbers
         if most_jobs is not None and self._open_jobs(owner) + jobs > most_jobs:
             detail = f"{self._jobs[owner]:,} of your jobs have not ended, and with {jobs:,} more there would be"

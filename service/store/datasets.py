@@ -182,6 +182,13 @@ def take_lock(session: Session, number: int) -> None:
         session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
+def try_lock(session: Session, number: int) -> bool:
+    """The same without waiting: whether nobody else has it."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(number))))
+
+
 def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Removed | None:
     content_hash = session.scalar(select(Dataset.content_hash).where(*conditions))
     if content_hash is None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.store.database import now
-from service.store.datasets import take_lock
+from service.store.datasets import take_lock, try_lock
 from service.store.tables import Dataset, Job, Usage
 
 _OTHER_OPEN = ("running", "paused")
@@ -29,6 +29,11 @@ def lock_owners(session: Session, owners: Iterable[str]) -> None:
     """
     for number in sorted({_lock_of(owner) for owner in owners}):
         take_lock(session, number)
+
+
+def lock_free_owners(session: Session, owners: Iterable[str]) -> set[str]:
+    """The same of those whose lock nobody else has, without waiting. Which are left out."""
+    return {owner for owner in set(owners) if not try_lock(session, _lock_of(owner))}
 
 
 def count_jobs_under_way(session: Session, owner: str) -> int:

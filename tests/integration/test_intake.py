@@ -16,8 +16,9 @@ from service.errors import DatabaseError, DatabaseUnavailable, OwnerQuotaReached
 from service.jobs import intake
 from service.jobs.intake import Handed, Intake, is_small
 from service.jobs.jobs import Submission, rehearse_submission
+from service.jobs.quotas import OwnerBusy
 from service.settings import Settings
-from service.store import workers
+from service.store import usage, workers
 from service.store.database import Database
 from service.store.tables import Worker
 from service.upkeep import lost_jobs
@@ -84,6 +85,17 @@ def test_an_owner_who_may_have_no_more_keeps_nobody_s_jobs_from_being_committed_
         event.remove(Engine, "commit", note)
     assert [type(each) for each in found] == [Submission, OwnerQuotaReached, Submission]
     assert rows_of_every_table(database)["jobs"] == 3
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_nobody_s_job_waits_for_the_lock_of_another_owner(database: Database, queue: FakeQueue) -> None:
+    bounded = Intake(database, storage(), queue, Settings(owner_jobs=1))
+    wanted = [each._replace(owner=owner) for each, owner in zip(requests(2), ("mallory", "alice"), strict=True)]
+    with database.writing() as session:
+        usage.lock_owners(session, ["mallory"])
+        found = bounded.submit(wanted)
+    assert [type(each) for each in found] == [OwnerBusy, Submission]
+    assert rows_of_every_table(database)["jobs"] == 1
 
 
 def test_each_has_what_it_asked_for_though_drafts_are_shared(together: Intake, database: Database) -> None:

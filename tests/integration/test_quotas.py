@@ -232,6 +232,14 @@ def _statuses(client: TestClient, owner: Headers, job: dict[str, Any], count: in
     return [client.post("/v1/jobs", json=job, headers=owner).status_code for _ in range(count)]
 
 
+def test_a_job_that_is_not_accepted_together_with_others_because_its_owner_is_busy_is_accepted_alone(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "lock_free_owners", lambda _session, owners: set(owners))
+    with serving(owner_jobs=1) as (client, alice, _):
+        assert _statuses(client, alice, LECTURE) == [202, 429]
+
+
 def test_a_job_whose_data_is_refused_is_not_counted(serving: Serving) -> None:
     with serving() as (client, alice, _):
         numbers = client.post("/v1/plan", json=LECTURE, headers=alice).json()["plan"]["recorded_numbers"]

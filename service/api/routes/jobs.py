@@ -1,5 +1,6 @@
 """Routes for jobs."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from service.api.schemas.jobs import view_job
 from service.jobs import changes, jobs, pauses
 from service.jobs.intake import Handed, is_small
 from service.jobs.jobs import Submission
+from service.jobs.quotas import OwnerBusy
 from service.jobs.starts import Start
 from service.records import continuation
 from service.store.database import Database
@@ -64,11 +66,12 @@ class Desk:
         return Response(answer.body, status, headers, media_type="application/json")
 
     async def _submission(self, request: JobRequest, start: Start | None) -> Submission:
-        """Of a small job together with others that come now."""
+        """Of a small job together with others that come now, unless it had to wait for something of its owner."""
         if start is None and self._key is None and is_small(request):
             together: Batches[Handed, Submission] = self._state.submissions
             trace = trace_columns() if tracing.tracer else {}
-            return await together.of(Handed(request, self._database.owner, trace))
+            with suppress(OwnerBusy):
+                return await together.of(Handed(request, self._database.owner, trace))
         return await run_in_threadpool(self._accept, request, start)
 
     def _accept(self, request: JobRequest, start: Start | None) -> Submission:
