@@ -11,6 +11,7 @@ import pytest
 from typer.models import OptionInfo
 
 from service.commands.remote.connection import Url
+from service.setting_values import parse_span
 from service.settings import Settings
 from slope.client.address import KEY_VARIABLE
 
@@ -26,6 +27,12 @@ def test_the_site_is_built_and_every_link_leads_somewhere() -> None:
     )
     assert built.returncode == 0, built.stdout + built.stderr
     assert (ROOT / "build" / "site" / "index.html").exists()
+
+
+def test_a_length_of_time_is_told_as_a_setting_has_it() -> None:
+    span_as_set = runpy.run_path(str(ROOT / "docs" / "reference.py"))["span_as_set"]
+    written = ["30d", "12h", "25h", "90m"]
+    assert [span_as_set(parse_span(text)) for text in written] == written
 
 
 def test_every_relative_link_of_the_readme_leads_to_a_file() -> None:
