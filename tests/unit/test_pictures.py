@@ -230,7 +230,7 @@ def test_without_graphviz_the_missing_extra_is_named(monkeypatch: pytest.MonkeyP
     done = subprocess.run([sys.executable, "-c", program], input=b"digraph {}", capture_output=True, check=False)
     assert done.returncode == drawing.MISSING
     monkeypatch.setattr(drawing, "_command", lambda kind: [sys.executable, "-c", program])
-    with pytest.raises(drawing.NotInstalled, match=r"slope-regression\[pictures\]"):
+    with pytest.raises(drawing.NotInstalled, match=r"pip install -e '\.\[pictures\]'"):
         lecture().svg()
     assert lecture()._repr_svg_() is None
     assert repr(lecture()) == lecture().text()
