@@ -167,7 +167,11 @@ class FailFastConnection(Connection[Any]):
         """All that psycopg waits for, once it is connected, it waits for here."""
         if self.server is None:
             return super().wait(gen, interval, timeout)
-        self.server.refuse_while_silent()
+        try:
+            self.server.refuse_while_silent()
+        except OperationalError:
+            self.pgconn.finish()  # whoever has it would have to be told to roll back, and nobody listens
+            raise
         return super().wait(self._watched(gen, self.server), interval, timeout)
 
     def _watched(self, statement: PQGen[Any], server: "Server") -> Generator[Any, Any, Any]:

@@ -1,9 +1,10 @@
 """Small jobs, or small groups, that a process claimed together: what becomes of all of them when it dies."""
 
 from collections import defaultdict
-from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
+from typing import TypeVar
 from uuid import UUID
 
 import psutil
@@ -16,6 +17,8 @@ from faults.trial import Make, Trial
 from faults.work import Damage, Remains
 from service.store.tables import Job
 
+Posted = TypeVar("Posted")
+
 _CROWD = 40
 """Jobs that are posted faster than two processes train them: those that wait are claimed together."""
 _SWEEPS = 6
@@ -26,8 +29,7 @@ def training_process_killed_with_a_batch(stage: Stage, make: Make) -> Trial:
     """Before the first of its jobs has trained, between two, or in the transaction that ends them all."""
     stage.reference(work.small)
     with ThreadPoolExecutor(8) as clients:
-        posted = [clients.submit(stage.submit, work.small()) for _ in range(_CROWD)]
-        process, batch = until(lambda: _stopped_with_several(stage))
+        process, batch, posted = _stopped_in(stage, lambda: clients.submit(stage.submit, work.small()), _CROWD)
         kill(process)
         started = monotonic()
         job_ids = [each.result() for each in posted]
@@ -40,8 +42,7 @@ def training_process_killed_with_groups(stage: Stage, make: Make) -> Trial:
     """Before the first of the groups has trained, between two, or in the transaction that ends their jobs."""
     expected = [_remains(stage, job_id) for job_id in stage.submit_sweep(work.sweep())]
     with ThreadPoolExecutor(_SWEEPS) as clients:
-        posted = [clients.submit(stage.submit_sweep, work.sweep()) for _ in range(_SWEEPS)]
-        process, batch = until(lambda: _stopped_with_several(stage))
+        process, batch, posted = _stopped_in(stage, lambda: clients.submit(stage.submit_sweep, work.sweep()), _SWEEPS)
         kill(process)
         started = monotonic()
         sweeps = [each.result() for each in posted]
@@ -49,6 +50,24 @@ def training_process_killed_with_groups(stage: Stage, make: Make) -> Trial:
     recovery = monotonic() - started
     compared = [pair for job_ids in sweeps for pair in zip(job_ids, expected, strict=True)]
     return Trial(sum((stage.compare(job_id, remains) for job_id, remains in compared), Damage()), recovery)
+
+
+def _stopped_in(
+    stage: Stage, post: Callable[[], Future[Posted]], crowd: int
+) -> tuple[psutil.Process, Collection[UUID], list[Future[Posted]]]:
+    """A process that was stopped with several in its hands, those, and all that was posted until then.
+
+    A crowd may be through before anyone looks: then another is posted.
+    """
+    posted: list[Future[Posted]] = []
+
+    def stopped() -> tuple[psutil.Process, Collection[UUID]] | None:
+        if all(each.done() for each in posted):
+            posted.extend(post() for _ in range(crowd))
+        return _stopped_with_several(stage)
+
+    process, batch = until(stopped)
+    return process, batch, posted
 
 
 def _remains(stage: Stage, job_id: UUID) -> Remains:
@@ -60,7 +79,7 @@ def _stopped_with_several(stage: Stage) -> tuple[psutil.Process, Collection[UUID
     """A process that stands still, at a random moment, with several jobs or groups in its hands; one job of each."""
     for process_id, seen in _in_hand(stage).items():
         if len(seen) > 1:
-            stage.pause(0.1)
+            stage.pause(0.02)  # about as long as a batch takes
             process = psutil.Process(process_id)
             process.suspend()
             if len(left := _in_hand(stage)[process_id]) > 1:

@@ -12,6 +12,7 @@ from e2e.processes import until
 from integration.receiver import Answer, Received, Receiver
 from sqlalchemy import func, select
 from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
 
 from faults import work
 from faults.stage import Stage
@@ -36,11 +37,15 @@ class Listener:
         self._receiver = receiver
         self._answers = Event()
         self._answers.set()
-        receiver.answers = self._answer
+        self._messages: dict[str, dict[str, str]] = {}
+        """What each said, by its id."""
+        self._unsigned: list[str] = []
+        """Ids of those that were not signed, or not then."""
         wanted = {"url": receiver.url, "events": [f"job.{status}" for status in _STATUSES]}
         made = httpx2.post(f"{stage.api.url}/v1/webhooks", json=wanted, timeout=30).raise_for_status().json()
         self.id = UUID(made["id"])
         self._verifier = Verifier(made["secret"])
+        receiver.answers = self._answer
 
     @property
     def received(self) -> list[Received]:
@@ -74,7 +79,11 @@ class Listener:
     def leave(self) -> None:
         httpx2.delete(f"{self._stage.api.url}/v1/webhooks/{self.id}", timeout=30).raise_for_status()
 
-    def _answer(self, _: Received) -> Answer:
+    def _answer(self, received: Received) -> Answer:
+        try:
+            self._messages[received.id] = self._verifier.verify(received.body, received.headers)["data"]
+        except WebhookVerificationError:
+            self._unsigned.append(received.id)
         sleep(_ANSWER_SECONDS)
         self._answers.wait(_LONGEST_SILENCE)
         return Answer()
@@ -98,11 +107,11 @@ class Listener:
             return Counter((str(row.job_id), str(row.status)) for row in session.execute(ends))
 
     def _told(self) -> Counter[tuple[str, str]]:
-        """Each message once, whose signature is right and of now; of jobs that are still there."""
-        messages = {each.id: self._verifier.verify(each.body, each.headers)["data"] for each in self.received}
+        """Each message once; of jobs that are still there."""
+        assert not self._unsigned
         with self._stage.database.reading() as session:
             there = set(map(str, session.scalars(select(Job.id))))
-        return Counter((data["id"], data["status"]) for data in messages.values() if data["id"] in there)
+        return Counter((data["id"], data["status"]) for data in self._messages.values() if data["id"] in there)
 
 
 @contextmanager

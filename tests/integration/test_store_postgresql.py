@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from faults.proxy import Proxy
 from sqlalchemy import Connection, make_url, text
@@ -151,6 +152,22 @@ def test_while_a_server_is_known_to_be_silent_nobody_waits(
             ask(far)
 
     assert asked == []
+
+
+def test_a_connection_that_is_refused_while_the_server_is_silent_is_not_rolled_back(
+    far: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another has found out that it is silent between the checkout of the connection and its first question."""
+
+    def refuse(_: postgresql.Server) -> None:
+        raise psycopg.OperationalError("the database does not answer")
+
+    read_one(far)
+    monkeypatch.setattr(postgresql.Server, "refuse_while_silent", refuse)
+    with pytest.raises(DatabaseUnavailable):
+        read_one(far)
+
+    assert [record.message for record in caplog.records if record.name.startswith("sqlalchemy")] == []
 
 
 @WAYS
