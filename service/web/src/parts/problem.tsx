@@ -34,7 +34,8 @@ function Place({ pointer }: { pointer: string }) {
       href={`#${field.id}`}
       onClick={(event) => {
         event.preventDefault();
-        show(field);
+        const shown = fieldFor(pointer); // the page may have been drawn anew since
+        if (shown) show(shown);
       }}
     >
       {pointer}
