@@ -23,13 +23,6 @@ def put_alias(database: Database, name: str, job_id: UUID) -> Alias:
     return alias  # as this wrote it: it may be another's by now, or gone
 
 
-def get_alias(session: Session, name: str) -> Alias:
-    found = aliases.find_alias(session, name)
-    if found is None:
-        raise AliasNotFound(name)
-    return found
-
-
 def list_aliases(session: Session, *, after: str | None, limit: int) -> tuple[list[Alias], str | None]:
     """By name, and the name after which the next page begins."""
     found = aliases.select_aliases(session, after=after, limit=limit + 1)

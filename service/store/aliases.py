@@ -22,10 +22,6 @@ def find_aliased_job(connection: Connection, name: str, owner: str) -> UUID | No
     return connection.scalar(select(Alias.job_id).where(Alias.owner == owner, Alias.name == name))
 
 
-def find_alias(session: Session, name: str) -> Alias | None:
-    return session.get(Alias, (owner_of(session), name))
-
-
 def aliases_of(session: Session, job_id: UUID) -> list[str]:
     return list(session.scalars(select(_ALL.c.name).where(_ALL.c.job_id == job_id).order_by(_ALL.c.name)))
 
