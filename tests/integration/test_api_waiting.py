@@ -1,6 +1,7 @@
 """Waiting for a job: until it has ended, until it is another than the one that is known, and what it waits for."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from threading import Event
 from typing import Any
@@ -107,18 +108,24 @@ def somebody_waits(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Event:
     return waits
 
 
+def while_watched(client: TestClient, job_id: UUID, somebody_waits: Event, act: Callable[[], Any]) -> Any:
+    """What a client is answered that waits for a change of a job, and what came of that which was done meanwhile."""
+
+    def take_part(number: int) -> Any:
+        if number == 0:
+            return client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=30"})
+        assert somebody_waits.wait(30)
+        return act()
+
+    return at_once(2, take_part)
+
+
 def test_a_job_that_is_watched_is_answered_when_it_changes(
     client: TestClient, database: Database, somebody_waits: Event
 ) -> None:
     job_id = submit(database)
 
-    def act(number: int) -> Any:
-        if number == 0:
-            return client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=30"})
-        assert somebody_waits.wait(30)
-        return claim(database, job_id)
-
-    answer, _ = at_once(2, act)
+    answer, _ = while_watched(client, job_id, somebody_waits, lambda: claim(database, job_id))
 
     assert (answer.status_code, answer.json()["status"]) == (200, "running")
     assert answer.elapsed.total_seconds() < 20
@@ -129,13 +136,7 @@ def test_a_job_that_is_deleted_while_it_is_watched_is_not_found(
 ) -> None:
     job_id = submit(database)
 
-    def act(number: int) -> Any:
-        if number == 0:
-            return client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=30"})
-        assert somebody_waits.wait(30)
-        return client.delete(f"/v1/jobs/{job_id}")
-
-    answer, deleted = at_once(2, act)
+    answer, deleted = while_watched(client, job_id, somebody_waits, lambda: client.delete(f"/v1/jobs/{job_id}"))
 
     assert deleted.status_code == 204
     assert problem_of(answer, 404)["type"] == "/problems/job-not-found"
@@ -146,14 +147,10 @@ def test_whoever_waits_is_let_go_when_the_process_ends(
 ) -> None:
     job_id = submit(database)
 
-    def act(number: int) -> Any:
-        if number == 0:
-            return client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=30"})
-        assert somebody_waits.wait(30)
-        assert client.portal
-        return client.portal.call(app.state.watch.close)
+    assert client.portal
+    close = partial(client.portal.call, app.state.watch.close)
 
-    answer, _ = at_once(2, act)
+    answer, _ = while_watched(client, job_id, somebody_waits, close)
 
     assert (answer.status_code, answer.json()["status"]) == (200, "queued")
     assert answer.elapsed.total_seconds() < 20
