@@ -128,7 +128,7 @@ def test_whoever_waits_for_a_job_outlasts_a_killed_api(serve: Serve, client: Cli
 def test_slope_submit_names_the_job_first_and_outlasts_a_killed_api(serve: Serve, folder: Path) -> None:
     text = json.dumps(some_seconds())
     with slope(folder, "submit", "-", environment={"SLOPE_URL": serve.url}, text=text) as program:
-        [job_id] = until(lambda: re.findall(r"Job (\S+) is queued", program.log))
+        [job_id] = until(lambda: re.findall(r"Job (\S+) is (?:queued|running)\.", program.log))
         _kill(serve, "service.api")
         assert program.wait() == 0
     job = json.loads(program.output)

@@ -29,8 +29,9 @@ export class RequestDraft {
   readonly besides = signal<Values>({});
   readonly plan = signal<Draft | null>(null);
   readonly problem = signal<Problem | null>(null);
-  /** Whether what is typed was refused when it was handed in; before that, faults stand at their fields only. */
+  /** Why what was handed in was refused, for as long as it is the same; other faults stand at their fields only. */
   readonly refused = signal<Problem | null>(null);
+  private refusedRequest: Values | null = null;
   readonly isReady = signal(true);
 
   readonly reading: ReadonlySignal<Reading> = computed(() => readTable(this.text.value));
@@ -102,7 +103,7 @@ export class RequestDraft {
     try {
       await this.use(await get<Dataset>(`/v1/datasets/${id}`));
     } catch (error) {
-      if (error instanceof Problem) this.refused.value = error;
+      this.refuse(error, this.request.peek());
     }
   }
 
@@ -117,7 +118,7 @@ export class RequestDraft {
       this.besides.value = valuesOf(asked, fields.besides);
       this.hyperparameters.value = valuesOf(asked.hyperparameters as Values, fields.hyperparameters);
     } catch (error) {
-      if (error instanceof Problem) this.refused.value = error;
+      this.refuse(error, this.request.peek());
     } finally {
       this.isReady.value = true;
     }
@@ -133,16 +134,23 @@ export class RequestDraft {
   }
 
   async submit(): Promise<Job | null> {
+    const request = this.request.value;
     try {
-      return await post<Job>("/v1/jobs", this.request.value);
+      return await post<Job>("/v1/jobs", request);
     } catch (error) {
-      if (error instanceof Problem) this.refused.value = error;
+      this.refuse(error, request);
       return null;
     }
   }
 
+  private refuse(error: unknown, request: Values | null): void {
+    if (!(error instanceof Problem)) return;
+    this.refused.value = error;
+    this.refusedRequest = request;
+  }
+
   private async ask(request: Values | null): Promise<void> {
-    this.refused.value = null;
+    if (request !== this.refusedRequest) this.refused.value = null;
     if (!request) {
       this.plan.value = null;
       this.problem.value = null;
