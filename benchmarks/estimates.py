@@ -15,10 +15,10 @@ import torch
 from benchmarks.problems import load_everything, rows, spec_of
 from slope.arrays import Array
 from slope.data import prepare
-from slope.engines import groups
 from slope.engines.build import build
 from slope.engines.costs import Ended, learn
-from slope.engines.fused import Fused
+from slope.engines.groups import groups
+from slope.engines.groups.fused import Fused
 from slope.engines.plan import plan
 from slope.spec import TrainingSpec
 

@@ -11,7 +11,7 @@ import torch
 from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, rows
 from slope.arrays import Array
-from slope.engines.reduction import Reduction
+from slope.engines.reduction.reduction import Reduction
 
 try:
     from sklearnex.linear_model import LinearRegression

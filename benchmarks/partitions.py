@@ -27,7 +27,7 @@ from service.store.claims import claim_job
 from service.store.database import Database
 from service.store.leases import Claimant
 from slope.engines.costs import Work
-from slope.engines.partitioned import PartitionedData, ReducedPartition, join_partitions
+from slope.engines.reduction.partitioned import PartitionedData, ReducedPartition, join_partitions
 from slope.spec import JobRequest, TrainingSpec
 from slope.tabular.stored import TableWriter
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.problems import FEATURES, agreement, rows
 from slope.arrays import Array
-from slope.engines.reduction import Reduction
+from slope.engines.reduction.reduction import Reduction
 
 
 def run() -> None:

@@ -12,10 +12,10 @@ from benchmarks.problems import FEATURES, load_everything, rows, spec_of
 from slope.arrays import Array
 from slope.data import prepare
 from slope.engines.build import build, build_reduced
-from slope.engines.fused import Fused
-from slope.engines.groups import WIDEST
+from slope.engines.groups.fused import Fused
+from slope.engines.groups.groups import WIDEST
 from slope.engines.plan import candidates
-from slope.engines.reduced import reductions_of
+from slope.engines.reduction.reduced import reductions_of
 from slope.spec import TrainingSpec
 
 _RATE, _EPOCHS, _MOST_SECONDS = 1e-3, 100, 3.0

@@ -25,7 +25,7 @@ from service.store.job_lists import Filters, select_jobs
 from slope.arrays import Array
 from slope.columns import EpochColumns, join_columns
 from slope.data import prepare
-from slope.engines.fused import Fused
+from slope.engines.groups.fused import Fused
 from slope.spec import SweepRequest, TrainingSpec
 from worker.attempt import run_attempt
 from worker.devices import Device

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slope.arrays import Array, Indices
-from slope.engines.rounds import Round
+from slope.engines.groups.rounds import Round
 from slope.health import GROWING_EPOCHS, STILL, STILL_EPOCHS, VANISHED, Course, Finding, Health, runs
 
 _CODES = ("loss_growing", "loss_still", "gradient_vanished")

@@ -11,11 +11,11 @@ from slope.arrays import Array
 from slope.columns import EpochColumns, join_columns
 from slope.data import TrainingData, prepare, unread_data
 from slope.engines.build import build
-from slope.engines.folds import fold_reductions
-from slope.engines.fused import Fused
-from slope.engines.groups import groups_of, is_reduced
+from slope.engines.groups.fused import Fused
+from slope.engines.groups.groups import groups_of, is_reduced
 from slope.engines.plan import plan
-from slope.engines.reduced import Reductions
+from slope.engines.reduction.folds import fold_reductions
+from slope.engines.reduction.reduced import Reductions
 from slope.model import Parameters
 from slope.records import Diverged, EpochRecord, joined_epochs
 from slope.scaling import Scaler

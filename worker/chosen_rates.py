@@ -6,7 +6,7 @@ from typing import Any
 from service.store.tables import Job
 from slope.analysis import ChosenRate, Curvature, choose_rate, curvature_of, curvature_of_reduced
 from slope.data import TrainingData
-from slope.engines.reduced import Reductions
+from slope.engines.reduction.reduced import Reductions
 from slope.spec import TrainingSpec
 
 

@@ -15,11 +15,11 @@ from slope.analysis import Curvature, few_rows
 from slope.answers.metrics import CrossValidation
 from slope.arrays import Indices
 from slope.data import TrainingData, prepare, unread_data
-from slope.engines.fused import Fused
-from slope.engines.groups import snapshot_interval
-from slope.engines.partitioned import ReducedPartition
-from slope.engines.reduced import Reductions
-from slope.engines.rounds import Round
+from slope.engines.groups.fused import Fused
+from slope.engines.groups.groups import snapshot_interval
+from slope.engines.groups.rounds import Round
+from slope.engines.reduction.partitioned import ReducedPartition
+from slope.engines.reduction.reduced import Reductions
 from slope.group_health import GroupHealth
 from slope.health import Health
 from slope.records import Diverged

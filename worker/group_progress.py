@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from service.store.tables import Job
-from slope.engines.rounds import Round
+from slope.engines.groups.rounds import Round
 from worker.recorder import Progress
 
 

@@ -12,7 +12,7 @@ from service.store.events import Ending, JobChange, LeasedJob, Wish
 from service.store.group_leases import GroupLease
 from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
-from slope.engines.rounds import Round
+from slope.engines.groups.rounds import Round
 from slope.health import Finding
 from worker.batch import Batch
 from worker.flush import Flush, Owned, Writer, count_endings

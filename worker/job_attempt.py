@@ -16,9 +16,9 @@ from slope.analysis import Distance, Ending, analysis_seconds
 from slope.data import TrainingData, prepare
 from slope.engines.build import build, build_reduced
 from slope.engines.costs import LITTLE_NUMBERS
-from slope.engines.partitioned import ReducedPartition
 from slope.engines.plan import holds_rows, snapshot_interval
-from slope.engines.reduced import Pause, Reductions
+from slope.engines.reduction.partitioned import ReducedPartition
+from slope.engines.reduction.reduced import Pause, Reductions
 from slope.health import Finding, Health
 from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run

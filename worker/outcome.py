@@ -31,8 +31,8 @@ from slope.analysis import (
 from slope.answers.metrics import CrossValidation, JobMetrics
 from slope.arrays import Array
 from slope.data import TrainingData, initial_parameters
-from slope.engines.reduced import Reductions
-from slope.engines.reduction import Reduction
+from slope.engines.reduction.reduced import Reductions
+from slope.engines.reduction.reduction import Reduction
 from slope.health import Finding
 from slope.metrics import (
     WITHOUT_ROWS,

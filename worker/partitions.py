@@ -20,8 +20,8 @@ from service.store import partitions, workers
 from service.store.leases import JobLease
 from service.store.partitions import PartitionLease
 from service.store.tables import Job
-from slope.engines.partitioned import ReducedPartition, join_partitions
-from slope.engines.reduced import Pause
+from slope.engines.reduction.partitioned import ReducedPartition, join_partitions
+from slope.engines.reduction.reduced import Pause
 from slope.run import Interrupted
 from slope.spec.job import device_for
 from worker.heartbeat import Heartbeat

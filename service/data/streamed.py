@@ -10,13 +10,13 @@ from slope.data import TrainingData, unread_data
 from slope.scaling import Scaler
 
 if TYPE_CHECKING:
-    from slope.engines.partitioned import PartitionedData
-    from slope.engines.reduction import Batch
+    from slope.engines.reduction.partitioned import PartitionedData
+    from slope.engines.reduction.reduction import Batch
 
 
 def stream_job_data(storage: Storage, job: Job, device: str) -> "PartitionedData":
     """Reads the job's columns from the storage, some rows at a time, and keeps what has the same squared error."""
-    from slope.engines.partitioned import PartitionedData  # loads torch
+    from slope.engines.reduction.partitioned import PartitionedData  # loads torch
 
     kept = numbers.Kept.of(job.dataset)
 

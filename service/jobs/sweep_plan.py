@@ -22,8 +22,8 @@ from service.storage import Storage
 from service.store.database import Database
 from slope.analysis import Analysis, Curvature, warnings_for
 from slope.answers.plan import Plan
-from slope.engines import groups
-from slope.engines.groups import groups_of
+from slope.engines.groups import groups
+from slope.engines.groups.groups import groups_of
 from slope.engines.plan import AUTO_RECORDED_NUMBERS, EngineDoesNotApply, Experience, estimate, plan
 from slope.reduced_rows import ReducedColumns
 from slope.spec import DatasetReference, Fault, JobRequest, SweepRequest, TrainingSpec, faults_of

@@ -25,15 +25,15 @@ from service.store.tables import Job
 from service.store.tables.base import write_document
 from slope.calling_off import is_called_off
 from slope.data import TrainingData, prepare, unread_data
-from slope.engines import groups
 from slope.engines.costs import Work, replay_seconds
-from slope.engines.lane_rules import LANES
+from slope.engines.groups import groups
+from slope.engines.layouts.lane_rules import LANES
 from slope.engines.plan import holds_rows
 from slope.spec import Fault, TrainingSpec
 
 if TYPE_CHECKING:
-    from slope.engines.fused_member import FusedMember
-    from slope.engines.reduced import Pause, Reductions
+    from slope.engines.groups.member import FusedMember
+    from slope.engines.reduction.reduced import Pause, Reductions
     from slope.model import Parameters
     from slope.records import StepRecord
     from slope.run import Run
@@ -188,7 +188,7 @@ def _run_of(session: Session, storage: Storage, job: Job) -> "Run | FusedMember"
 
 
 def _member(session: Session, storage: Storage, job: Job) -> "FusedMember":
-    from slope.engines.fused_member import FusedMember
+    from slope.engines.groups.member import FusedMember
 
     spec = job.training_spec
     if holds_rows(job.planned):
@@ -211,7 +211,7 @@ def _pause() -> None:
 
 def _reduction(session: Session, storage: Storage, job: Job) -> "Callable[[Pause], Reductions]":
     """What the job's data was reduced to: it stands in SQL where it was done in partitions."""
-    from slope.engines.partitioned import ReducedPartition, join_partitions
+    from slope.engines.reduction.partitioned import ReducedPartition, join_partitions
 
     spec = job.training_spec
     if job.planned.from_triangle:

@@ -9,8 +9,8 @@ from slope.analysis import settle_rate
 from slope.data import TrainingData
 from slope.engines.compiled import Compiled
 from slope.engines.composed import Composed
-from slope.engines.reduced import Pause, Reduced, Reductions, reductions_of
-from slope.engines.reduced_loop import ReducedLoop
+from slope.engines.reduction.loop import ReducedLoop
+from slope.engines.reduction.reduced import Pause, Reduced, Reductions, reductions_of
 from slope.loop import Training
 from slope.run import Run
 from slope.spec import LBFGS, TrainingSpec

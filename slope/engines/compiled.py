@@ -4,9 +4,9 @@ from functools import cached_property
 from typing import Any
 
 from slope.data import TrainingData, initial_parameters
-from slope.engines.descent import Descent
-from slope.engines.design import Design
-from slope.engines.reduction import Reduction
+from slope.engines.descent.descent import Descent
+from slope.engines.descent.design import Design
+from slope.engines.reduction.reduction import Reduction
 from slope.model import Parameters
 from slope.spec import TrainingSpec
 

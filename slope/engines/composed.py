@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from slope.arrays import Array
-from slope.engines import loading
 from slope.engines.compiled import Compiled
-from slope.engines.descent_records import Block
-from slope.engines.kernel_columns import EpochNumbers, StepNumbers
-from slope.engines.reach import largest_number
-from slope.engines.reduction import CHUNK_ROWS, FIRST_ROWS, join
+from slope.engines.descent import loading
+from slope.engines.descent.reach import largest_number
+from slope.engines.descent.records import Block
+from slope.engines.layouts.columns import EpochNumbers, StepNumbers
+from slope.engines.reduction.reduction import CHUNK_ROWS, FIRST_ROWS, join
 
 _PART = 2**28
 """This many multiplications, some tenths of a second, are made between two questions whether to stop."""

@@ -8,8 +8,8 @@ import numpy as np
 from slope.data import prepare
 from slope.engines.compiled import Compiled
 from slope.engines.composed import Composed
-from slope.engines.fused import Fused
-from slope.engines.loading import UNROLLED
+from slope.engines.descent.loading import UNROLLED
+from slope.engines.groups.fused import Fused
 from slope.spec import TrainingSpec
 
 _PLAIN = {"name": "sgd"}
@@ -17,7 +17,7 @@ _OPTIMIZERS: Sequence[dict[str, Any]] = (
     {"name": "sgd", "momentum": 0.9},
     *({"name": name} for name in ("adam", "rmsprop", "adagrad")),
 )
-"""One for each rule of `slope.engines.descent_rules` but plain descent."""
+"""One for each rule of `slope.engines.layouts.rules` but plain descent."""
 
 
 def load_kernels() -> None:

@@ -195,7 +195,7 @@ def test_a_group_that_takes_longer_than_a_flush_lets_the_others_go(
         seen.append(statuses(database, waiting))
         return flushed(recorder, *arguments)
 
-    monkeypatch.setattr("slope.engines.fused._BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr("slope.engines.groups.fused._BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(GroupRecorder, "_flush", note)
     monkeypatch.setattr(GroupRecorder, "is_due", property(lambda _: len(begun) == 2 and not seen))
     monkeypatch.setattr(GroupAttempt, "train", lambda attempt: (begun.append(attempt), train(attempt)))

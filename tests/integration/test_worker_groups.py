@@ -44,8 +44,8 @@ WHILE_LOADING = 2
 @pytest.fixture(autouse=True)
 def _step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch a round, and before every step a look at whether to stop: so a test says where it does."""
-    monkeypatch.setattr("slope.engines.fused._BLOCK_SECONDS", 0.0)
-    monkeypatch.setattr("slope.engines.walks._CHUNK_ROWS", 1)
+    monkeypatch.setattr("slope.engines.groups.fused._BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr("slope.engines.groups.walks._CHUNK_ROWS", 1)
 
 
 class AtStep(Event):
@@ -379,7 +379,7 @@ def test_a_whole_sweep_is_cancelled(
     seconds: float,
     wait_for_heartbeat: Callable[[], None],
 ) -> None:
-    monkeypatch.setattr("slope.engines.fused._BLOCK_SECONDS", seconds)
+    monkeypatch.setattr("slope.engines.groups.fused._BLOCK_SECONDS", seconds)
     sweep_id = submit_sweep(database, sweep(epochs=100_000, engine="fused", record={"steps": "none", "every": 1000}))
     jobs = jobs_of(database, sweep_id)
 

@@ -22,7 +22,7 @@ from service.store.database import Database
 from service.store.leases import Claimant
 from service.store.partitions import PartitionLease
 from service.store.tables import Job, Partition
-from slope.engines.partitioned import PartitionedData
+from slope.engines.reduction.partitioned import PartitionedData
 from worker.attempt import run_attempt
 from worker.broker_monitor import BrokerMonitor
 from worker.job_attempt import JobAttempt

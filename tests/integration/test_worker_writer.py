@@ -134,7 +134,9 @@ def test_a_job_that_is_written_beside_its_training_leaves_the_same_records(
 def test_a_group_that_is_written_beside_its_training_leaves_the_same_records(
     process: Process, database: Database, beside: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slope.engines.fused._BLOCK_SECONDS", 0.0)  # an epoch a round, and so more than one flush
+    monkeypatch.setattr(
+        "slope.engines.groups.fused._BLOCK_SECONDS", 0.0
+    )  # an epoch a round, and so more than one flush
     plain, slow = (jobs_of(database, submit_sweep(database, SWEEP)) for _ in range(2))
     with monkeypatch.context() as patch:
         patch.setattr(flush, "_SLOW", 1000.0)

@@ -45,7 +45,7 @@ def printed_in(folder: Path) -> str:
 def test_the_constants_that_are_compiled_into_loops_count_as_their_sources(tmp_path: Path) -> None:
     copytree(KERNELS.parent, tmp_path / "engines", ignore=SOURCES_ALONE)
     kernels = tmp_path / "engines" / "kernels"
-    files = [kernels / "vectors.py", kernels.parent / "lane_rules.py", kernels.parent / "descent_rules.py"]
+    files = [kernels / "vectors.py", *(kernels.parent / "layouts" / name for name in ("lane_rules.py", "rules.py"))]
 
     stamps = [compiling.stamp_of(kernels)]
     for file in files:

@@ -8,7 +8,7 @@ import torch
 
 from slope.data import prepare
 from slope.engines.build import build
-from slope.engines.partitioned import PartitionedData, join_partitions
+from slope.engines.reduction.partitioned import PartitionedData, join_partitions
 from slope.loop import Training
 from slope.spec import TrainingSpec
 

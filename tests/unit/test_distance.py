@@ -11,7 +11,7 @@ from slope.analysis.course import NEAR, epochs_until_near
 from slope.arrays import Array
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
-from slope.engines.reduction import Reduction
+from slope.engines.reduction.reduction import Reduction
 from slope.model import Parameters
 from slope.spec import TrainingSpec
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
-from slope.engines.descent import Descent
-from slope.engines.kernel_columns import EpochNumbers
+from slope.engines.descent.descent import Descent
+from slope.engines.descent.points import GradientsDiffer
 from slope.engines.kernels import composition, descent
+from slope.engines.layouts.columns import EpochNumbers
 from slope.engines.plan import candidates
-from slope.engines.points import GradientsDiffer
 from slope.engines.rehearsal import load_kernels
 from slope.loop import Training
 from slope.records import Diverged, EpochRecord, StepRecord
@@ -261,8 +261,8 @@ EVERY = BY_ENGINE | {
 def test_a_run_is_left_before_any_epoch_and_goes_on_without_losing_one(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slope.engines.descent._FIRST_ROWS", 0)
-    monkeypatch.setattr("slope.engines.descent._BLOCK_SECONDS", 0.0)  # a block is one epoch
+    monkeypatch.setattr("slope.engines.descent.descent._FIRST_ROWS", 0)
+    monkeypatch.setattr("slope.engines.descent.descent._BLOCK_SECONDS", 0.0)  # a block is one epoch
 
     @settings(max_examples=25, deadline=None)
     @given(EVERY[engine], st.integers(0, 5))
@@ -345,7 +345,7 @@ def test_of_wide_data_fewer_rows_are_done_between_two_questions_and_the_numbers_
 
     list(build(engine, data, spec).epochs())  # loads the code, and waits for it
     at_once, count = list(build(engine, data, spec, interrupted=interrupted).epochs()), len(asked)
-    for name in ("reduction._PART", "composed._PART"):
+    for name in ("reduction.reduction._PART", "composed._PART"):
         monkeypatch.setattr(f"slope.engines.{name}", 2**14)
     in_parts = list(build(engine, data, spec, interrupted=interrupted).epochs())
 
@@ -486,8 +486,8 @@ def test_a_gradient_that_autograd_does_not_find_ends_the_run(
 def test_the_numbers_do_not_depend_on_how_many_epochs_a_block_has(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, data = typical(engine, epochs=40, early_stopping=None)
     together = list(build(engine, data, spec, keeps_steps=False).epochs())
-    monkeypatch.setattr("slope.engines.descent._FIRST_ROWS", 0)
-    monkeypatch.setattr("slope.engines.descent._BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr("slope.engines.descent.descent._FIRST_ROWS", 0)
+    monkeypatch.setattr("slope.engines.descent.descent._BLOCK_SECONDS", 0.0)
     assert without_time(list(build(engine, data, spec, keeps_steps=False).epochs())) == without_time(together)
 
 

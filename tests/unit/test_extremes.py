@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from slope.data import prepare
 from slope.engines.build import build
 from slope.engines.costs import Work
-from slope.engines.fused import Fused
-from slope.engines.groups import obstacle
+from slope.engines.groups.fused import Fused
+from slope.engines.groups.groups import obstacle
 from slope.engines.obstacles import obstacles
 from slope.records import Diverged
 from slope.spec import TrainingSpec

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from slope.columns import EpochColumns, StepColumns, join_columns
 from slope.data import TrainingData, prepare
-from slope.engines import points, walks
-from slope.engines.fused import Fused
-from slope.engines.groups import groups_of, likeness, obstacle, widest
-from slope.engines.rounds import Round
+from slope.engines.descent import points
+from slope.engines.groups import walks
+from slope.engines.groups.fused import Fused
+from slope.engines.groups.groups import groups_of, likeness, obstacle, widest
+from slope.engines.groups.rounds import Round
 from slope.loop import Training
 from slope.records import Diverged, EpochRecord, StepRecord, epoch_columns, step_columns
 from slope.run import Interrupted

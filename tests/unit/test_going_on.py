@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from slope.arrays import Array
 from slope.data import TrainingData, prepare
 from slope.engines.build import build
-from slope.engines.fused import Fused
-from slope.engines.fused_member import FusedMember
-from slope.engines.partitioned import PartitionedData
-from slope.engines.reduced import Reduced
+from slope.engines.groups.fused import Fused
+from slope.engines.groups.member import FusedMember
+from slope.engines.reduction.partitioned import PartitionedData
+from slope.engines.reduction.reduced import Reduced
 from slope.model import Parameters
 from slope.spec import TrainingSpec
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slope.columns import join_columns
-from slope.engines.rounds import Round
+from slope.engines.groups.rounds import Round
 from slope.group_health import GroupHealth
 from slope.health import GROWING_EPOCHS, STILL_EPOCHS, Finding, Health
 from slope.model import Parameters

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from slope.data import prepare
-from slope.engines.groups import groups_of
-from slope.engines.partitioned import PartitionedData
+from slope.engines.groups.groups import groups_of
+from slope.engines.reduction.partitioned import PartitionedData
 from slope.loop import Training
 from slope.spec import JobRequest, TrainingSpec, faults_of
 from slope.splits import divide_rows, training_rows

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from slope.data import prepare
-from slope.engines.partitioned import PartitionedData, ReducedPartition
-from slope.engines.reduction import Reduction
+from slope.engines.reduction.partitioned import PartitionedData, ReducedPartition
+from slope.engines.reduction.reduction import Reduction
 from slope.metrics import mean_huber_loss, metrics_of_reduced, metrics_of_rows
 from slope.spec import JobRequest, TrainingSpec
 from slope.splits import divide_rows, split_rows, training_rows

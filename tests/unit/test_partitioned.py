@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from slope.arrays import Array
 from slope.data import prepare
-from slope.engines.partitioned import PartitionedData, ReducedPartition, join_partitions
+from slope.engines.reduction.partitioned import PartitionedData, ReducedPartition, join_partitions
 from slope.spec import TrainingSpec
 from slope.splits import split_rows
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from slope.analysis.notes import Spread, precision_warnings, spreads_of
 from slope.data import TrainingData, initial_parameters, prepare
 from slope.engines.build import build
-from slope.engines.fused import Fused
-from slope.engines.partitioned import PartitionedData
-from slope.engines.reduced import Reduced
+from slope.engines.groups.fused import Fused
+from slope.engines.reduction.partitioned import PartitionedData
+from slope.engines.reduction.reduced import Reduced
 from slope.model import Parameters, predict_singly
 from slope.scaling import COARSE
 from slope.spec import TrainingSpec

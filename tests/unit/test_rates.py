@@ -16,7 +16,7 @@ from slope.analysis import (
 from slope.arrays import Array
 from slope.data import prepare
 from slope.engines.build import build
-from slope.engines.reduction import Reduction
+from slope.engines.reduction.reduction import Reduction
 from slope.records import Diverged
 from slope.spec import TrainingSpec
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slope.arrays import Array
-from slope.engines.reduction import CHUNK_ROWS, FIRST_ROWS, Reduction
+from slope.engines.reduction.reduction import CHUNK_ROWS, FIRST_ROWS, Reduction
 
 random = np.random.default_rng(7)
 LONG = FIRST_ROWS + CHUNK_ROWS + 1000

@@ -7,7 +7,7 @@ import pytest
 
 from slope.data import prepare
 from slope.engines.build import build
-from slope.engines.fused_member import FusedMember
+from slope.engines.groups.member import FusedMember
 from slope.engines.plan import REPLAYED_STEPS, snapshot_interval
 from slope.loop import Training
 from slope.records import StepRecord

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from slope import in_process
 from slope.client.estimator import JobFailed, SlopeRegressor, SlopeSearchCV
-from slope.engines import folds
+from slope.engines.reduction import folds
 from slope.in_process import Rows, train_many
 from slope.spec import TrainingSpec
 

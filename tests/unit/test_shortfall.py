@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from slope.analysis import Ending, analyse, ending_of_triangle, reached, shortfall
 from slope.arrays import Array
 from slope.data import TrainingData, initial_parameters, prepare
-from slope.engines.reduction import Reduction
+from slope.engines.reduction.reduction import Reduction
 from slope.loop import Training
 from slope.spec import TrainingSpec
 

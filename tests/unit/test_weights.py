@@ -14,9 +14,9 @@ from slope.analysis import analyse, settle_rate
 from slope.arrays import Array
 from slope.data import prepare
 from slope.engines.build import build
-from slope.engines.fused import Fused
-from slope.engines.partitioned import PartitionedData
+from slope.engines.groups.fused import Fused
 from slope.engines.plan import plan
+from slope.engines.reduction.partitioned import PartitionedData
 from slope.graph.audit import EpochAudit
 from slope.graph.step import StepTrace, batch_of
 from slope.metrics import mean_huber_loss, metrics_of_rows

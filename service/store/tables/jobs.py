@@ -182,7 +182,7 @@ class Alias(Table):
 
 
 class Partition(Table):
-    """Some rows of a job's data, reduced by whichever process has its lease; see slope.engines.partitioned."""
+    """Some rows of a job's data, reduced by whichever process has its lease; see slope.engines.reduction."""
 
     __tablename__ = "partitions"
 

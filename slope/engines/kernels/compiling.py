@@ -25,8 +25,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def stamp_of(folder: Path) -> bytes:
-    """Of the kernels in a folder, and of the constants beside it that are compiled into them."""
-    sources = [*folder.glob("*.py"), *folder.parent.glob("*_rules.py")]
+    """Of the kernels in a folder, and of the constants in slope.engines.layouts that are compiled into them."""
+    sources = [*folder.glob("*.py"), *(folder.parent / "layouts").glob("*rules.py")]
     return sha256(b"".join(sha256(source.read_bytes()).digest() for source in sorted(sources))).digest()
 
 

@@ -14,14 +14,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from slope.engines.descent_rules import (
+from slope.engines.kernels.compiling import compiled
+from slope.engines.kernels.updates import move
+from slope.engines.layouts.rules import (
     ABSOLUTE_ERROR,
     EACH_EPOCH,
     EACH_STEP,
     SQUARED_ERROR,
 )
-from slope.engines.kernels.compiling import compiled
-from slope.engines.kernels.updates import move
 
 _AHEAD = 32
 """Rows between the one that is worked on and the one that is fetched: memory answers many requests together."""

@@ -1,9 +1,9 @@
 """The update of each rule for LANES models together: the formulas of slope.engines.kernels.updates."""
 
-from slope.engines.descent_rules import ADAM, DESCENT, RMSPROP
 from slope.engines.kernels.compiling import compiled
 from slope.engines.kernels.vectors import load, root, store, where_less
-from slope.engines.lane_rules import DECAY, EPS, LANES, MOMENTUM, SHARE
+from slope.engines.layouts.lane_rules import DECAY, EPS, LANES, MOMENTUM, SHARE
+from slope.engines.layouts.rules import ADAM, DESCENT, RMSPROP
 
 
 @compiled

@@ -7,11 +7,11 @@ with them: `sound` says for how many steps they were. See slope.engines.kernels.
 
 import numpy as np
 
-from slope.engines.descent_rules import ABSOLUTE_ERROR, EACH_EPOCH, EACH_STEP, SQUARED_ERROR
 from slope.engines.kernels.compiling import compiled
 from slope.engines.kernels.lane_updates import move_together
 from slope.engines.kernels.vectors import load, root, size, splat, store, store_apart, where_less
-from slope.engines.lane_rules import CLIP, DELTA, L1, L2, LANES
+from slope.engines.layouts.lane_rules import CLIP, DELTA, L1, L2, LANES
+from slope.engines.layouts.rules import ABSOLUTE_ERROR, EACH_EPOCH, EACH_STEP, SQUARED_ERROR
 
 
 @compiled

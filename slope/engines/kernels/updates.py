@@ -5,8 +5,8 @@
 
 from math import sqrt
 
-from slope.engines.descent_rules import ADAM, DESCENT, PLAIN, RMSPROP
 from slope.engines.kernels.compiling import compiled
+from slope.engines.layouts.rules import ADAM, DESCENT, PLAIN, RMSPROP
 
 
 @compiled

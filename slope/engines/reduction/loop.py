@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from slope.data import initial_parameters
-from slope.engines.reach import in_double, largest_loss, largest_number
-from slope.engines.reduced import Pause, Reductions
-from slope.engines.reduction import Reduction
+from slope.engines.descent.reach import in_double, largest_loss, largest_number
+from slope.engines.reduction.reduced import Pause, Reductions
+from slope.engines.reduction.reduction import Reduction
 from slope.loop import Loop
 from slope.model import LinearModel, Parameters
 from slope.optimizers import build_optimizer

@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 
 from slope.arrays import Array, Indices
-from slope.engines.partitioned import ReducedPartition
-from slope.engines.reduced import Reductions
-from slope.engines.reduction import Reduction
+from slope.engines.reduction.partitioned import ReducedPartition
+from slope.engines.reduction.reduced import Reductions
+from slope.engines.reduction.reduction import Reduction
 from slope.spec import TrainingSpec
 from slope.splits import divide_rows
 

@@ -5,7 +5,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from slope.engines.descent_rules import PLAIN
+from slope.engines.layouts.rules import PLAIN
 
 UNROLLED = 2
 """Up to this many parameters the loops of plain descent are compiled for just that many."""

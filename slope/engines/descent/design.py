@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from slope.arrays import Array, Indices
-from slope.engines.descent_rules import LOSSES, Objective
-from slope.engines.reduction import Reduction
+from slope.engines.layouts.rules import LOSSES, Objective
 from slope.model import Parameters
+from slope.reduced_rows import ReducedRows
 from slope.spec import TrainingSpec
 
 
@@ -46,7 +46,7 @@ class Design:
         return cls(_read_only(x), _read_only(targets * scale), start, spec, has_ones=True)
 
     @classmethod
-    def of_reduction(cls, reduction: Reduction, start: Parameters, spec: TrainingSpec) -> "Design":
+    def of_reduction(cls, reduction: ReducedRows, start: Parameters, spec: TrainingSpec) -> "Design":
         """Scaled, so that the sum over its rows is the mean over all that it stands for."""
         scale, ones = reduction.rows**-0.5, reduction.ones
         x, targets = _without_frozen(reduction.x, reduction.y, ones, start, spec)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 from slope.data import batch_rows
-from slope.engines.lane_rules import LANES
+from slope.engines.layouts.lane_rules import LANES
 from slope.engines.plan import REPLAYED_SECONDS
 from slope.spec import LBFGS, TrainingSpec
 from slope.splits import training_rows

@@ -8,9 +8,9 @@ import torch
 
 from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
-from slope.engines.descent_rules import BUFFERS
-from slope.engines.design import Design
-from slope.engines.kernel_columns import EpochNumbers, StepNumbers
+from slope.engines.descent.design import Design
+from slope.engines.layouts.columns import EpochNumbers, StepNumbers
+from slope.engines.layouts.rules import BUFFERS
 from slope.records import EpochTable
 from slope.spec import TrainingSpec
 

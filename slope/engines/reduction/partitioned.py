@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 
 from slope.arrays import Array
 from slope.data import NoRowCounts
-from slope.engines.reduced import Pause, Reductions
-from slope.engines.reduction import Batch, Reduction
+from slope.engines.reduction.reduced import Pause, Reductions
+from slope.engines.reduction.reduction import Batch, Reduction
 from slope.reduced_rows import ReducedColumns
 from slope.spec import TrainingSpec
 from slope.splits import divide_rows

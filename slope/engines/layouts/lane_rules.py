@@ -1,6 +1,6 @@
 """What compiled code is told of models that descend together: what they have in common, and what is each one's own.
 
-Free of numba, as slope.engines.descent_rules, whose names of updates these are.
+Free of numba, as slope.engines.layouts.rules, whose names of updates these are.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slope.arrays import Array
-from slope.engines.descent_rules import Update
+from slope.engines.layouts.rules import Update
 from slope.spec import SGD, Adagrad, Adam, AdamW, RMSprop, TrainingSpec
 
 LANES = 8

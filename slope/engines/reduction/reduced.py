@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from slope.data import TrainingData, initial_parameters
-from slope.engines.descent import Descent
-from slope.engines.design import Design
-from slope.engines.reduction import Reduction
+from slope.engines.descent.descent import Descent
+from slope.engines.descent.design import Design
+from slope.engines.reduction.reduction import Reduction
 from slope.model import Parameters
 from slope.scaling import Scaler
 from slope.spec import TrainingSpec

@@ -5,9 +5,9 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from slope.arrays import Array
-from slope.engines.descent_rules import BUFFERS, Objective
-from slope.engines.kernel_columns import in_one_piece
-from slope.engines.lane_rules import LANES
+from slope.engines.layouts.columns import in_one_piece
+from slope.engines.layouts.lane_rules import LANES
+from slope.engines.layouts.rules import BUFFERS, Objective
 
 
 class HeldBack(NamedTuple):

@@ -15,16 +15,17 @@ import numpy as np
 
 from slope.arrays import Array, Indices
 from slope.data import TrainingData, initial_parameters
-from slope.engines import groups, points
-from slope.engines.descent_rules import BUFFERS
-from slope.engines.design import Design
-from slope.engines.early_stopping import GroupPatience
-from slope.engines.lane_columns import LaneState, MemberEpochs, MemberSteps, of_models
-from slope.engines.lane_rules import LANES, initial_buffers, kept_buffers
-from slope.engines.reach import largest_number
-from slope.engines.reduced import Reductions, reductions_of
-from slope.engines.rounds import Found, Round
-from slope.engines.walks import Ground, Walk
+from slope.engines.descent import points
+from slope.engines.descent.design import Design
+from slope.engines.descent.reach import largest_number
+from slope.engines.groups import groups
+from slope.engines.groups.early_stopping import GroupPatience
+from slope.engines.groups.rounds import Found, Round
+from slope.engines.groups.walks import Ground, Walk
+from slope.engines.layouts.lane_columns import LaneState, MemberEpochs, MemberSteps, of_models
+from slope.engines.layouts.lane_rules import LANES, initial_buffers, kept_buffers
+from slope.engines.layouts.rules import BUFFERS
+from slope.engines.reduction.reduced import Reductions, reductions_of
 from slope.model import Parameters
 from slope.records import StepRecord, StepTable
 from slope.spec import TrainingSpec

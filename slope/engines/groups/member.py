@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from slope.data import TrainingData
-from slope.engines.fused import Fused
-from slope.engines.reduced import Reductions
-from slope.engines.rounds import Round
+from slope.engines.groups.fused import Fused
+from slope.engines.groups.rounds import Round
+from slope.engines.reduction.reduced import Reductions
 from slope.model import Parameters
 from slope.records import StepRecord
 from slope.spec import TrainingSpec

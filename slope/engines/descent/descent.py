@@ -17,13 +17,13 @@ import torch
 
 from slope.arrays import Array, Indices
 from slope.data import batch_rows, epoch_order, steps_per_epoch
-from slope.engines import loading, points
-from slope.engines.descent_records import Block, State, epoch_table, step_columns
-from slope.engines.descent_rules import Limits, Update
-from slope.engines.design import Design
-from slope.engines.kernel_columns import EpochNumbers, StepNumbers
-from slope.engines.rates import learning_rates
-from slope.engines.reach import largest_number
+from slope.engines.descent import loading, points
+from slope.engines.descent.design import Design
+from slope.engines.descent.rates import learning_rates
+from slope.engines.descent.reach import largest_number
+from slope.engines.descent.records import Block, State, epoch_table, step_columns
+from slope.engines.layouts.columns import EpochNumbers, StepNumbers
+from slope.engines.layouts.rules import Limits, Update
 from slope.model import Parameters
 from slope.records import Diverged, EpochRecord, StepRecord, StepTable
 from slope.run import Interrupted, Run

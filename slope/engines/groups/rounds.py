@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
-from slope.engines.lane_columns import MemberEpochs, MemberSteps
-from slope.engines.walks import Ground
+from slope.engines.groups.walks import Ground
+from slope.engines.layouts.lane_columns import MemberEpochs, MemberSteps
 
 Mask = NDArray[np.bool_]
 T = TypeVar("T", bound=np.generic)

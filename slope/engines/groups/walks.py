@@ -9,13 +9,13 @@ import numpy as np
 
 from slope.arrays import Array, Indices
 from slope.data import batch_rows, epoch_order, steps_per_epoch
-from slope.engines import points
-from slope.engines.descent_rules import Limits, Objective, Update
-from slope.engines.design import Design
-from slope.engines.lane_columns import HeldBack, LaneState, MemberEpochs, MemberSteps, of_models
-from slope.engines.lane_rules import L1, L2, LANES, MOMENTUM, Rule, own_numbers
-from slope.engines.rates import learning_rates
-from slope.engines.reach import largest_number
+from slope.engines.descent import points
+from slope.engines.descent.design import Design
+from slope.engines.descent.rates import learning_rates
+from slope.engines.descent.reach import largest_number
+from slope.engines.layouts.lane_columns import HeldBack, LaneState, MemberEpochs, MemberSteps, of_models
+from slope.engines.layouts.lane_rules import L1, L2, LANES, MOMENTUM, Rule, own_numbers
+from slope.engines.layouts.rules import Limits, Objective, Update
 from slope.spec import TrainingSpec
 
 _RATES = 1024

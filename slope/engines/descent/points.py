@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from slope.arrays import Array, Indices
-from slope.engines.design import Design
+from slope.engines.descent.design import Design
 from slope.spec import TrainingSpec
 
 CHECKED_NUMBERS = 2**12

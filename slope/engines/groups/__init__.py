@@ -1,0 +1,1 @@
+"""Settings of a sweep that train together: which of them, and how."""
