@@ -22,10 +22,10 @@ from service.commands.demo import LECTURE
 from service.jobs import jobs
 from service.settings import Settings
 from service.storage import storage_at
-from service.store import partitions
-from service.store.claims import claim_job
 from service.store.database import Database
-from service.store.leases import Claimant
+from service.store.leases import partitions
+from service.store.leases.claims import claim_job
+from service.store.leases.leases import Claimant
 from slope.engines.costs import Work
 from slope.engines.reduction.partitioned import PartitionedData, ReducedPartition, join_partitions
 from slope.spec import JobRequest, TrainingSpec

@@ -17,9 +17,11 @@ from uuid_utils.compat import uuid7
 from benchmarks import servers
 from benchmarks.comparison import Aim, compare, heading, in_turns
 from benchmarks.servers import Servers
-from service.store import bulk, datasets, extremes, jobs, schema
-from service.store.bulk import COPY_HEADER, COPY_TRAILER, as_binary, as_tuples
+from service.store import datasets, schema
 from service.store.database import Database, now
+from service.store.jobs import jobs
+from service.store.records import bulk, extremes
+from service.store.records.bulk import COPY_HEADER, COPY_TRAILER, as_binary, as_tuples
 from service.store.tables import Epoch
 from slope.columns import EpochColumns
 from slope.records import EpochRecord, EpochTable

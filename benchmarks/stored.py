@@ -21,8 +21,8 @@ from benchmarks.descent import scikit_learn
 from benchmarks.full_batch import plain
 from benchmarks.problems import FEATURES, agreement, rows
 from benchmarks.servers import Servers
-from service.store.bulk import as_tuples
 from service.store.database import Database
+from service.store.records.bulk import as_tuples
 from slope.arrays import Array
 from slope.columns import EpochColumns
 

@@ -18,10 +18,10 @@ from service.jobs import sweeps
 from service.settings import Settings
 from service.storage import storage_at
 from service.store import schema
-from service.store.bulk import as_tuples
-from service.store.claims import claim_groups
 from service.store.database import Database
-from service.store.job_lists import Filters, select_jobs
+from service.store.jobs.lists import Filters, select_jobs
+from service.store.leases.claims import claim_groups
+from service.store.records.bulk import as_tuples
 from slope.arrays import Array
 from slope.columns import EpochColumns, join_columns
 from slope.data import prepare

@@ -95,9 +95,9 @@ CLOCKS_OF_HOSTS = {
     "service/api/guards/request_quota.py",  # how far off a moment is that the library has by the same clock
     "service/commands/remote/jobs.py",  # what the caller means by `--older-than`
     "service/commands/remote/output.py",  # ages that are shown
-    "service/store/claims.py",  # of SQLite, which has one host, like the two below
-    "service/store/database.py",
+    "service/store/database.py",  # of SQLite, which has one host, like the two below
     "service/store/events.py",
+    "service/store/leases/claims.py",
     "service/tracing.py",  # when a span of a trace began
     "service/upkeep/copies/backup.py",  # when a backup was made, for whoever reads its manifest
     "service/upkeep/garbage.py",  # how old files are that this host has written

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from service import tracing
 from service.errors import LeaseLost, StorageFull
 from service.store import workers
-from service.store.batch_leases import Claimed, Part
 from service.store.counts import Count
 from service.store.database import now
-from service.store.leases import JobLease
-from service.store.pauses import time_paused
+from service.store.jobs.pauses import time_paused
+from service.store.leases.batches import Claimed, Part
+from service.store.leases.leases import JobLease
 from service.store.tables import Job
 from slope.data import NoRowCounts
 from slope.run import Interrupted

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from service import tracing
 from service.errors import LeaseLost
-from service.store.batch_leases import Claimed, Part, lease_of
 from service.store.counts import Count
+from service.store.leases.batches import Claimed, Part, lease_of
 from worker.flush import Flush, count_endings, count_flush
 from worker.job_data import JobData
 from worker.process import Process, ProcessStopping

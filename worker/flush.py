@@ -18,10 +18,10 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from service import tracing
-from service.store import bulk, extremes
 from service.store.counts import ENDED, Count
 from service.store.events import JobChange, Wish
-from service.store.leases import AttemptLease
+from service.store.leases.leases import AttemptLease
+from service.store.records import bulk, extremes
 from slope.arrays import Indices
 from slope.columns import Columns, EpochColumns, StepColumns, join_columns
 from worker.counts import Own

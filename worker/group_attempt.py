@@ -9,7 +9,7 @@ import structlog
 from service.data.triangles import job_columns
 from service.store.counts import Count
 from service.store.events import Wish
-from service.store.group_leases import GroupLease
+from service.store.leases.groups import GroupLease
 from service.store.tables import Job
 from slope.analysis import Curvature, few_rows
 from slope.answers.metrics import CrossValidation

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from service.store.events import Ending, JobChange, LeasedJob, Wish
-from service.store.group_leases import GroupLease
+from service.store.leases.groups import GroupLease
 from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
 from slope.engines.groups.rounds import Round

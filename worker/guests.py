@@ -10,7 +10,7 @@ from time import monotonic
 import structlog
 
 from service.errors import ServiceError
-from service.store.owner_turns import waiting_owners
+from service.store.owners.turns import waiting_owners
 from worker.batch import Sharing
 from worker.process import Process
 

@@ -14,7 +14,7 @@ from service.errors import LeaseLost, ServiceError
 from service.settings import Settings
 from service.store.database import Database
 from service.store.events import Wish
-from service.store.leases import Lease
+from service.store.leases.leases import Lease
 
 StopReason = Literal["cancelled", "paused", "lease lost", "stopping", "out of time"]
 _LAST_BEAT_SECONDS = 1.0

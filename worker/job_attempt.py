@@ -10,7 +10,7 @@ import structlog
 from service.data.streamed import stream_job_data, without_rows
 from service.data.triangles import ensure_triangle, job_columns
 from service.store.counts import Count
-from service.store.leases import JobLease
+from service.store.leases.leases import JobLease
 from service.store.tables import Job
 from slope.analysis import Distance, Ending, analysis_seconds
 from slope.data import TrainingData, prepare

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from service.data import numbers
 from service.data.streamed import stream_job_data
 from service.errors import LeaseLost, ServiceError, StorageUnavailable
-from service.store import partitions, workers
-from service.store.leases import JobLease
-from service.store.partitions import PartitionLease
+from service.store import workers
+from service.store.leases import partitions
+from service.store.leases.leases import JobLease
+from service.store.leases.partitions import PartitionLease
 from service.store.tables import Job
 from slope.engines.reduction.partitioned import ReducedPartition, join_partitions
 from slope.engines.reduction.reduced import Pause

@@ -8,7 +8,7 @@ import structlog
 from service.errors import ClientGone, LeaseLost, ServiceError
 from service.statistics.passes import RowPasses, needs_solution
 from service.statistics.training_rows import TrainingRows, finished_job
-from service.store.passes import PassLease, claim_pass
+from service.store.leases.passes import PassLease, claim_pass
 from slope.calling_off import called_off_when
 from slope.spec.names import counted
 from worker.heartbeat import Heartbeat

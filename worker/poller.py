@@ -7,7 +7,8 @@ from typing import Any
 
 import structlog
 
-from service.store import jobs, passes
+from service.store.jobs import jobs
+from service.store.leases import passes
 from worker.process import Process
 from worker.tasks import take_work
 

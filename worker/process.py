@@ -26,7 +26,7 @@ from service.settings import Settings, get_settings
 from service.storage import Storage, storage_at
 from service.store.counts import Count
 from service.store.database import Database
-from service.store.leases import Claimant
+from service.store.leases.leases import Claimant
 from slope.answers.plan import Plan
 from slope.spec.job import requests_served
 from worker.counts import Own, own_counts

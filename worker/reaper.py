@@ -6,9 +6,10 @@ from dataclasses import asdict
 
 import psutil
 
-from service.store import lost_leases, workers
+from service.store import workers
 from service.store.counts import Count
-from service.store.lost_leases import RunningJob
+from service.store.leases import lost_leases
+from service.store.leases.lost_leases import RunningJob
 from service.store.tables import Worker
 from service.upkeep import lost_jobs
 from service.upkeep.lost_jobs import Contact

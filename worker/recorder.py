@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from service.store.events import Ending, JobChange, Wish
-from service.store.leases import JobLease
+from service.store.leases.leases import JobLease
 from service.store.tables import Job
 from slope.health import Finding
 from slope.records import EpochRecord, StepRecord, joined_epochs, joined_steps, numbers_of, steps_of

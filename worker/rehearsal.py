@@ -18,10 +18,10 @@ from service.data import numbers
 from service.data.new_datasets import ensure_stored, inline_dataset
 from service.data.numbers import Arrays
 from service.errors import ServiceError
-from service.store import jobs
-from service.store.claims import claim_job, find_prospect
 from service.store.database import now
-from service.store.leases import JobLease
+from service.store.jobs import jobs
+from service.store.leases.claims import claim_job, find_prospect
+from service.store.leases.leases import JobLease
 from slope.engines.plan import plan
 from slope.spec import TrainingSpec
 from slope.spec.data import DEFAULT_TARGET, default_features

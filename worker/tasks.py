@@ -17,11 +17,11 @@ from celery import shared_task
 from service.errors import DatabaseUnavailable, SchemaMissing, StorageFull
 from service.queue import TASK
 from service.settings import Settings
-from service.store import jobs
-from service.store.batch_leases import Claimed
-from service.store.claims import Prospect, SeenJob, claim_together, find_prospect
-from service.store.owner_turns import next_after
-from service.store.passes import claim_pass
+from service.store.jobs import jobs
+from service.store.leases.batches import Claimed
+from service.store.leases.claims import Prospect, SeenJob, claim_together, find_prospect
+from service.store.leases.passes import claim_pass
+from service.store.owners.turns import next_after
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.statuses import FINAL
 from worker.attempt import Loaded, run_attempt

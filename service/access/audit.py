@@ -8,8 +8,8 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from service.errors import ServiceError
-from service.store import keys
 from service.store.database import Database
+from service.store.owners import keys
 
 _SUBJECT = re.compile(r"/v[12]/[a-z]+/([^/]+)(/.*)?")
 _OF_MANY = "cancel"

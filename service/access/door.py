@@ -10,9 +10,9 @@ from cachetools import LRUCache
 from service.access.callers import Caller, Scope
 from service.access.key_text import PresentedKey
 from service.errors import KeyNotValid, ServiceError
-from service.store import keys
 from service.store.database import Database
-from service.store.keys import KnownKey
+from service.store.owners import keys
+from service.store.owners.keys import KnownKey
 
 TRUSTED_SECONDS = 1.0
 """How long a key is what it was when it was asked for: one that is revoked elsewhere lets in no longer than that."""

@@ -5,8 +5,8 @@ from typing import Literal
 
 from service.errors import NoKeys
 from service.settings import Settings
-from service.store import keys
 from service.store.database import Database
+from service.store.owners import keys
 
 Auth = Literal["off", "required"]
 

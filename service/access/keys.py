@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from service.access.callers import Scope
 from service.access.key_text import PresentedKey, new_key_text
 from service.errors import InvalidRequest, KeyHasEnded, KeyNameTaken, KeyNotFound
-from service.store import keys
 from service.store.database import Database, now
+from service.store.owners import keys
 from service.store.tables import AccessKey, AuditEntry
 from slope.spec import Fault
 from slope.spec.faults import in_words

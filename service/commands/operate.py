@@ -7,8 +7,8 @@ from rich.text import Text
 
 from service import startup
 from service.queue import CeleryQueue, celery_app
-from service.store import lost_leases
 from service.store.database import Database
+from service.store.leases import lost_leases
 from service.upkeep import doctor, lost_jobs
 from service.upkeep.lost_jobs import Contact
 

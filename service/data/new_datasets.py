@@ -20,8 +20,9 @@ from service.data.numbers import (
 from service.errors import OwnerBytesReached, QuotaReached
 from service.settings import Settings
 from service.storage import Storage
-from service.store import datasets, usage
+from service.store import datasets
 from service.store.database import Database, before_commit, now, owner_of
+from service.store.owners import usage
 from service.store.tables import Dataset
 from slope.arrays import Array
 from slope.spec.data import DEFAULT_TARGET, default_features

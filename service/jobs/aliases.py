@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from service.errors import AliasNotFound, InvalidRequest
-from service.store import aliases, jobs
 from service.store.database import Database
+from service.store.jobs import aliases, jobs
 from service.store.tables import Alias
 from slope.spec import Fault
 

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from service.errors import InvalidRequest
 from service.jobs.jobs import Check, check_job, get_job
 from service.jobs.starts import Start
-from service.store import jobs
 from service.store.database import Database
+from service.store.jobs import jobs
 from service.store.tables import Job
 from slope.spec import JobRequest, faults_of
 from slope.spec.changes import JobChange, merge_patch

@@ -15,9 +15,9 @@ from service.errors import InvalidRequest, TooLargeForWorkers, TooManyNumbers
 from service.jobs.training_data import Sample, Seen, sample_for_job
 from service.settings import Settings
 from service.storage import Storage
-from service.store import jobs as stored
 from service.store import workers
 from service.store.database import Database
+from service.store.jobs import jobs as stored
 from slope.analysis import (
     LATER,
     Analysis,

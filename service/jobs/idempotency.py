@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from service.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
-from service.store.idempotency import Made, lock_key, made_with
+from service.store.jobs.idempotency import Made, lock_key, made_with
 
 
 @dataclass(frozen=True)

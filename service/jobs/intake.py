@@ -21,8 +21,8 @@ from service.jobs.training_data import Sample
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
-from service.store import jobs
 from service.store.database import Database, act_for, now
+from service.store.jobs import jobs
 from service.store.workers import Crew, live_crew
 from slope.spec import InlineData, JobRequest
 from slope.spec.job import device_for

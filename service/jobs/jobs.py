@@ -21,10 +21,12 @@ from service.jobs.starts import Start
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
-from service.store import aliases, bulk, jobs, workers
 from service.store import datasets as stored
+from service.store import workers
 from service.store.database import Database, now, owner_of
-from service.store.jobs import Outline, Predictions
+from service.store.jobs import aliases, jobs
+from service.store.jobs.jobs import Outline, Predictions
+from service.store.records import bulk
 from service.store.tables import Job
 from service.tracing import trace_columns
 from slope.spec import InlineData, JobRequest

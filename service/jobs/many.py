@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from service.errors import InvalidRequest, JobHasAlias, JobIsRunning, JobNotFound
 from service.jobs.jobs import delete_job
 from service.storage import Storage
-from service.store import job_lists, jobs
 from service.store.database import Database
-from service.store.job_lists import Filters, Order, Position
+from service.store.jobs import jobs, lists
+from service.store.jobs.lists import Filters, Order, Position
 from service.store.tables import Job
 from slope.statuses import OPEN, STATUSES
 
@@ -34,8 +34,8 @@ def list_jobs(
     session: Session, filters: Filters, *, order: Order, after: Position | None, limit: int
 ) -> tuple[list[Job], Position | None]:
     """Jobs in that order, and the position after which the next page begins."""
-    found = job_lists.select_jobs(session, filters, order=order, after=after, limit=limit + 1)
-    return found[:limit], job_lists.position_of(found[limit - 1], order) if len(found) > limit else None
+    found = lists.select_jobs(session, filters, order=order, after=after, limit=limit + 1)
+    return found[:limit], lists.position_of(found[limit - 1], order) if len(found) > limit else None
 
 
 def cancel_jobs(database: Database, filters: Filters, *, longest: float | None = None, dry_run: bool) -> Changes:
@@ -83,7 +83,7 @@ def _selected(
             "Say which jobs: give at least one of the filters of GET /v1/jobs, as `status=failed` or `name=…`"
         )
     with database.reading(longest=longest) as session:
-        matched = job_lists.count_selected(session, filters, statuses, without_alias=without_alias)
+        matched = lists.count_selected(session, filters, statuses, without_alias=without_alias)
         return Changes(
-            matched, job_lists.select_ids(session, filters, statuses, without_alias=without_alias, limit=MOST_CHANGED)
+            matched, lists.select_ids(session, filters, statuses, without_alias=without_alias, limit=MOST_CHANGED)
         )

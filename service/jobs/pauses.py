@@ -5,8 +5,8 @@ from uuid import UUID
 from service.errors import JobIsFinal, JobIsNotPaused, JobIsToBeCancelled
 from service.jobs.jobs import Check, check_job, forget_rings, get_job
 from service.queue import Queue
-from service.store import jobs, pauses
 from service.store.database import Database
+from service.store.jobs import jobs, pauses
 
 
 def pause_job(database: Database, job_id: UUID, check: Check | None = None) -> None:

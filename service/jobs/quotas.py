@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from service.errors import OwnerQuotaReached, ServiceError
 from service.settings import Settings
-from service.store import usage
 from service.store.database import before_commit
-from service.store.usage import Recorded
+from service.store.owners import usage
+from service.store.owners.usage import Recorded
 
 _JOBS_END_SECONDS, _SOMETHING_IS_DELETED_SECONDS = 2, 60
 """When to try again."""

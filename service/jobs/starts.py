@@ -6,7 +6,7 @@ from typing import Any, Self
 from sqlalchemy.orm import Session
 
 from service.errors import InvalidRequest
-from service.store import records
+from service.store.records import records
 from service.store.tables import Job
 from slope.spec import DatasetReference, Fault, JobRequest
 

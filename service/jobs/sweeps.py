@@ -20,10 +20,10 @@ from service.jobs.training_data import Sample
 from service.queue import Queue
 from service.settings import Settings
 from service.storage import Storage
-from service.store import aliases, jobs, sweeps
 from service.store import datasets as stored_datasets
 from service.store.database import Database, now, owner_of
-from service.store.sweeps import Rank
+from service.store.jobs import aliases, jobs, sweeps
+from service.store.jobs.sweeps import Rank
 from service.store.tables import Job, Sweep
 from service.tracing import trace_columns
 from slope.analysis import document_of

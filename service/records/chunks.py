@@ -22,8 +22,8 @@ from service.records.pages import (
     open_steps,
 )
 from service.storage import Storage
-from service.store import records as stored
 from service.store.database import Database
+from service.store.records import records as stored
 from slope.columns import EpochColumns
 from slope.extremes import EpochNumber
 from slope.spec import Fault

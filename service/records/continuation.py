@@ -12,8 +12,8 @@ from service.jobs.starts import ALIKE, Start
 from service.jobs.training_data import Sample, sample_for_job, translated_faults
 from service.records import replay
 from service.storage import Storage
-from service.store import jobs
 from service.store.database import Database
+from service.store.jobs import jobs
 from service.store.tables import Job
 from slope.data import steps_per_epoch
 from slope.scaling import Scaler

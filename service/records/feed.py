@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from service.errors import InvalidRequest
 from service.jobs import jobs
-from service.store import events, records
+from service.store import events
+from service.store.records import records
 from service.store.tables import Epoch, Event
 from slope.spec import Fault
 

@@ -17,7 +17,7 @@ from service.records import pages, replay
 from service.records.replay import Source
 from service.storage import Storage
 from service.store.database import Database
-from service.store.records import RecordedStep, recorded_step
+from service.store.records.records import RecordedStep, recorded_step
 from service.store.tables import Job, Step
 from slope.calling_off import is_called_off
 from slope.data import RowsOfSteps

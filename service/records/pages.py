@@ -13,7 +13,7 @@ from service.errors import EpochNotFound
 from service.jobs import jobs
 from service.records import replay
 from service.storage import Storage
-from service.store import records
+from service.store.records import records
 from service.store.tables import Job, Step
 from slope.arrays import Indices
 from slope.columns import EpochColumns, StepColumns

@@ -20,7 +20,8 @@ from service.data.triangles import job_columns
 from service.errors import ClientGone, ReplayDiffers, ReplayTooLong
 from service.settings import get_settings
 from service.storage import Storage
-from service.store import partitions, records
+from service.store.leases import partitions
+from service.store.records import records
 from service.store.tables import Job
 from service.store.tables.base import write_document
 from slope.calling_off import is_called_off

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from service.errors import DatabaseError
-from service.store import extremes
-from service.store import records as stored
 from service.store.database import Database
+from service.store.records import extremes
+from service.store.records import records as stored
 from slope.extremes import EpochNumber, Extremes, chosen_epochs
 
 _MOST_UNKNOWN = 8192

@@ -14,8 +14,8 @@ from service.settings import Settings
 from service.statistics.solutions import pass_over, solve_job
 from service.statistics.training_rows import TrainingRows, finished_job
 from service.storage import Storage
-from service.store import passes as stored
 from service.store.database import Database
+from service.store.leases import passes as stored
 from service.store.tables import RowPass
 from slope.spec import Fault
 from slope.statistics.covariance import CLUSTER

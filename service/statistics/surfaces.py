@@ -14,8 +14,9 @@ from service.settings import Settings
 from service.statistics.passes import TRIANGLE, RowPasses
 from service.statistics.training_rows import TrainingRows
 from service.storage import Storage
-from service.store import jobs, records
 from service.store.database import Database
+from service.store.jobs import jobs
+from service.store.records import records
 from service.store.tables import Job
 from slope.answers.surface import LossGrid, Surface
 from slope.arrays import Array

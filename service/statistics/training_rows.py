@@ -15,7 +15,8 @@ from service.data.numbers import Arrays, Kept
 from service.data.triangles import reduced_columns
 from service.errors import JobNotFinished, JobNotFound
 from service.storage import Storage
-from service.store import datasets, jobs
+from service.store import datasets
+from service.store.jobs import jobs
 from service.store.tables import Dataset, Job
 from slope.arrays import Array, Indices
 from slope.reduced_rows import ReducedColumns

@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from service.store import postgresql, sqlite
-from service.store.failures import translated
-from service.store.ownership import OWNER, engine_of_owner, rule_by_owner
+from service.store.connections import postgresql, sqlite
+from service.store.connections.failures import translated
+from service.store.connections.ownership import OWNER, engine_of_owner, rule_by_owner
 
 Arguments = ParamSpec("Arguments")
 Seen = TypeVar("Seen")

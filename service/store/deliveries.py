@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from service.store.database import later, now
+from service.store.jobs.sweeps import count_jobs
 from service.store.outbox import SWEEP_FINISHED, delivery_row
-from service.store.sweeps import count_jobs
 from service.store.tables import Delivery, Sweep, Webhook
 from slope.answers.webhooks import SweepMessage, WebhookSweepMessage
 from slope.statuses import OPEN

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 import migrations
 from service.errors import SchemaNewer
 from service.storage import Storage
-from service.store import condition
+from service.store.connections import condition
 from service.store.database import Database, translated_errors
 from service.store.tables import Table
 

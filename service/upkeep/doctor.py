@@ -10,8 +10,11 @@ from service.errors import DatabaseUnavailable, ServiceError
 from service.queue import Queue
 from service.settings import Settings, misspelt_settings
 from service.storage import storage_at
-from service.store import condition, jobs, lost_leases, schema, workers
+from service.store import schema, workers
+from service.store.connections import condition
 from service.store.database import Database, now
+from service.store.jobs import jobs
+from service.store.leases import lost_leases
 
 _LITTLE_DISK = 1024**3
 _SAFE_SQLITE = (3, 51, 3)

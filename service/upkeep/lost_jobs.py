@@ -11,11 +11,12 @@ from uuid import UUID
 import structlog
 
 from service.queue import Queue
-from service.store import jobs, lost_leases, passes
 from service.store.database import Database
-from service.store.jobs import Unheard
-from service.store.lost_leases import RunningJob
-from service.store.passes import BELL as PASS_BELL
+from service.store.jobs import jobs
+from service.store.jobs.jobs import Unheard
+from service.store.leases import lost_leases, passes
+from service.store.leases.lost_leases import RunningJob
+from service.store.leases.passes import BELL as PASS_BELL
 
 SILENT_SECONDS = 3.0
 """A bell that was rung this long ago, and is in no queue, has been lost."""

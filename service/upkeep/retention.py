@@ -15,8 +15,9 @@ import structlog
 
 from service.data import numbers
 from service.storage import Storage
-from service.store import datasets, jobs, retention
+from service.store import datasets, retention
 from service.store.database import Database, now
+from service.store.jobs import jobs
 from service.store.tables import Job
 from slope.statuses import FINAL
 

@@ -21,8 +21,9 @@ from sqlalchemy import URL, make_url
 from faults import work
 from faults.proxy import Proxy
 from faults.work import Json
-from service.store import jobs, workers
+from service.store import workers
 from service.store.database import Database
+from service.store.jobs import jobs
 
 OUTER_SECONDS = 8.0
 """After which the supervisor kills a worker that it has asked to end."""

@@ -36,9 +36,9 @@ from service.api.app import create_app
 from service.errors import DatabaseError as Refused
 from service.settings import Settings
 from service.store import database as store
-from service.store import lost_leases
 from service.store.database import Database
-from service.store.leases import JobLease
+from service.store.leases import lost_leases
+from service.store.leases.leases import JobLease
 from service.store.tables import Job
 from service.upkeep import lost_jobs
 from worker import flush, job_attempt

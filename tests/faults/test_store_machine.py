@@ -27,11 +27,13 @@ from uuid_utils.compat import uuid7
 from service.data.new_datasets import inline_dataset
 from service.data.numbers import Arrays
 from service.errors import LeaseLost
-from service.store import bulk, jobs, lost_leases, pauses
-from service.store.claims import claim_job
 from service.store.database import Database, now
-from service.store.leases import Claimant, JobLease
-from service.store.lost_leases import RunningJob
+from service.store.jobs import jobs, pauses
+from service.store.leases import lost_leases
+from service.store.leases.claims import claim_job
+from service.store.leases.leases import Claimant, JobLease
+from service.store.leases.lost_leases import RunningJob
+from service.store.records import bulk
 from service.store.tables import Epoch, Event, Job
 from slope.columns import EpochColumns
 from slope.statuses import FINAL

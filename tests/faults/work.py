@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from service.store import jobs
 from service.store.database import Database
+from service.store.jobs import jobs
 from service.store.tables import Epoch, Event, Job, Step
 
 Json = dict[str, Any]

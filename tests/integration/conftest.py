@@ -21,7 +21,7 @@ from service.api.app import create_app
 from service.jobs import drafts
 from service.settings import Settings
 from service.store.database import Database
-from service.store.leases import AttemptLease
+from service.store.leases.leases import AttemptLease
 from service.store.tables import Table
 from worker import flush
 from worker.attempt import run_attempt

@@ -23,7 +23,7 @@ from service.api.dashboard import Dashboard
 from service.errors import KeyHasEnded, KeyNameTaken, KeyNotValid, ServiceError
 from service.settings import Settings
 from service.store.database import Database
-from service.store.keys import KnownKey, select_entries
+from service.store.owners.keys import KnownKey, select_entries
 from service.store.tables import AccessKey, Dataset, Job
 from service.upkeep import forgetting
 

@@ -24,7 +24,7 @@ from service.data.new_datasets import NewDataset
 from service.jobs import aliases
 from service.settings import Settings
 from service.store.database import Database
-from service.store.keys import change_key
+from service.store.owners.keys import change_key
 from service.webhooks import webhooks
 from slope.spec.webhooks import WebhookRequest
 from slope.tabular.summary import summarize

@@ -10,7 +10,7 @@ import pytest
 
 from service.api.polling.watch import Batches, JobWatch
 from service.store.database import Database
-from service.store.jobs import Standing
+from service.store.jobs.jobs import Standing
 
 
 def test_what_comes_while_a_call_works_waits_for_the_next() -> None:

@@ -28,7 +28,7 @@ from service.api.files.streaming import Stream
 from service.records import feed
 from service.settings import Settings
 from service.store import database as connections
-from service.store import postgresql
+from service.store.connections import postgresql
 from service.store.database import Database, translated_errors
 
 _BODIES: dict[str, Any] = {

@@ -24,9 +24,9 @@ import service.api.routes.events
 import service.records.feed
 from service.api.polling.feeds import Chunk
 from service.records.feed import Position, next_batch
-from service.store import jobs
 from service.store.database import Database
-from service.store.leases import JobLease
+from service.store.jobs import jobs
+from service.store.leases.leases import JobLease
 from service.store.tables import Epoch
 
 Trained = Callable[[dict[str, Any]], UUID]

@@ -15,7 +15,7 @@ from workbench import (
 )
 
 from service.store.database import Database
-from service.store.idempotency import lock_key
+from service.store.jobs.idempotency import lock_key
 from service.store.tables import Job
 
 Trained = Callable[[dict[str, Any]], UUID]

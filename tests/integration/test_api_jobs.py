@@ -28,9 +28,9 @@ from workbench import (
 )
 
 from service.errors import ObjectMissing
-from service.store import jobs
 from service.store.database import Database
-from service.store.leases import JobLease
+from service.store.jobs import jobs
+from service.store.leases.leases import JobLease
 
 Trained = Callable[[dict[str, Any]], UUID]
 JOB = {

@@ -25,9 +25,9 @@ from workbench import (
     submit_sweep,
 )
 
-from service.store import lost_leases
 from service.store.database import Database
-from service.store.jobs import unheard_jobs
+from service.store.jobs.jobs import unheard_jobs
+from service.store.leases import lost_leases
 from service.store.tables import Event, Job
 from worker.attempt import run_attempt
 from worker.process import Process

@@ -26,7 +26,7 @@ from service.access.keys import create_key, get_key
 from service.api.app import create_app
 from service.settings import Settings
 from service.store.database import Database
-from service.store.jobs import find_job
+from service.store.jobs.jobs import find_job
 from worker.attempt import run_attempt
 from worker.devices import Device
 from worker.process import Process

@@ -12,8 +12,8 @@ from workbench import LECTURE, claimed, problem_of
 
 from service.settings import Settings
 from service.statistics.passes import TRIANGLE
-from service.store import passes
 from service.store.database import Database
+from service.store.leases import passes
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]

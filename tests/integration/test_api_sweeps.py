@@ -25,7 +25,7 @@ from service.api.document.examples import SWEEP_REQUESTS
 from service.data.numbers import object_name
 from service.store import workers
 from service.store.database import Database
-from service.store.idempotency import lock_key
+from service.store.jobs.idempotency import lock_key
 from service.store.tables import Job, Sweep, Worker
 from service.upkeep.lost_jobs import ring_again
 from slope.engines.costs import COSTS, Cost

@@ -24,8 +24,9 @@ from workbench import (
     submit,
 )
 
-from service.store import jobs, workers
+from service.store import workers
 from service.store.database import Database
+from service.store.jobs import jobs
 from service.store.tables import Worker
 
 Trained = Callable[[dict[str, Any]], UUID]

@@ -10,12 +10,12 @@ from sqlalchemy import insert, select, text, update
 from uuid_utils.compat import uuid7
 from workbench import change, read, submit
 
-from service.store.batch_leases import lease_of
-from service.store.claims import SeenJob, find_prospect
 from service.store.counts import Count
 from service.store.database import Database
-from service.store.leases import JobLease
-from service.store.owner_turns import MOST_OWNERS, next_after
+from service.store.leases.batches import lease_of
+from service.store.leases.claims import SeenJob, find_prospect
+from service.store.leases.leases import JobLease
+from service.store.owners.turns import MOST_OWNERS, next_after
 from service.store.tables import Job
 from worker import batch, guests, tasks
 from worker.batch import Batch

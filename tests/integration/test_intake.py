@@ -18,8 +18,9 @@ from service.jobs.intake import Handed, Intake, is_small
 from service.jobs.jobs import Submission, rehearse_submission
 from service.jobs.quotas import OwnerBusy
 from service.settings import Settings
-from service.store import usage, workers
+from service.store import workers
 from service.store.database import Database
+from service.store.owners import usage
 from service.store.tables import Worker
 from service.upkeep import lost_jobs
 from slope.spec import JobRequest

@@ -11,8 +11,9 @@ from uuid_utils.compat import uuid7
 from workbench import check_schema, storage
 
 from service.data import numbers
-from service.store import jobs, schema
+from service.store import schema
 from service.store.database import Database
+from service.store.jobs import jobs
 
 X = np.array([[1.0, -0.0], [5e-324, 1.7976931348623157e308], [0.1, -3.5]])
 Y = np.array([0.0, -0.0, 2.5e-310])

@@ -8,8 +8,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import aliased
 from workbench import LECTURE, read, request, submit
 
-from service.store.bulk_reading import select_columns
 from service.store.database import Database
+from service.store.records.bulk_reading import select_columns
 from service.store.tables import Dataset, Epoch, Event, Job, Step, Table
 
 

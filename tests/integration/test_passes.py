@@ -17,9 +17,9 @@ from workbench import FakeQueue, change, problem_of, read, storage
 from service.data import numbers
 from service.errors import LeaseLost
 from service.settings import Settings
-from service.store import passes
 from service.store.database import Database
-from service.store.leases import Claimant
+from service.store.leases import passes
+from service.store.leases.leases import Claimant
 from service.upkeep import lost_jobs
 from slope.arrays import Array
 from worker.process import Process

@@ -16,9 +16,9 @@ from service.access import keys
 from service.api.app import create_app
 from service.api.guards.request_quota import Meter
 from service.settings import Settings, WrongSettings, get_settings
-from service.store import usage
 from service.store.database import Database, now
-from service.store.keys import select_entries
+from service.store.owners import usage
+from service.store.owners.keys import select_entries
 from service.store.tables import Job, Usage
 
 Headers = dict[str, str]

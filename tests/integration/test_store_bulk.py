@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from workbench import change, rows_of_every_table, submit
 
 from service.errors import DatabaseError, DatabaseUnavailable
-from service.store import bulk, records
 from service.store.database import Database
+from service.store.records import bulk, records
 from service.store.tables import Epoch
 from slope.columns import Columns, EpochColumns
 from slope.model import Parameters

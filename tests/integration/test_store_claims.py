@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 from workbench import abandoned, at_once, change, claim, claimed, columns, end_job, read, request, submit
 
 from service.errors import LeaseLost
-from service.store import jobs, lost_leases
 from service.store.database import Database, now
-from service.store.jobs import Unheard
-from service.store.leases import JobLease
-from service.store.lost_leases import RunningJob
+from service.store.jobs import jobs
+from service.store.jobs.jobs import Unheard
+from service.store.leases import lost_leases
+from service.store.leases.leases import JobLease
+from service.store.leases.lost_leases import RunningJob
 
 MAX_CRASHES = 3
 EXPIRED = -1.0

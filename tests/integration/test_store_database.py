@@ -16,9 +16,10 @@ from workbench import add_warning, at_once, read, submit
 
 import service.store.database
 from service.errors import DatabaseError
-from service.store import events, jobs
+from service.store import events
 from service.store.database import Database, now
-from service.store.idempotency import lock_key
+from service.store.jobs import jobs
+from service.store.jobs.idempotency import lock_key
 from service.store.tables import Job
 
 ROOT = Path(__file__).parents[2]

@@ -21,8 +21,10 @@ from sqlalchemy.orm import Session
 from workbench import change
 
 from service.errors import DatabaseError, DatabaseUnavailable, JobNotFound, SchemaMissing, ServiceError, StorageFull
-from service.store import condition, jobs, workers
+from service.store import workers
+from service.store.connections import condition
 from service.store.database import Database, translated_errors
+from service.store.jobs import jobs
 
 NOBODY = UUID(int=1)
 

@@ -12,7 +12,7 @@ from workbench import change, claimed, read, request, submit
 
 from service.jobs import many
 from service.store.database import Database
-from service.store.job_lists import SORTED, Filters, Order, Period, Position, select_jobs
+from service.store.jobs.lists import SORTED, Filters, Order, Period, Position, select_jobs
 from service.store.tables import Job
 
 on_one_database = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -27,9 +27,10 @@ from workbench import (
 
 import service.jobs.jobs
 from service.data.numbers import load_job_data, object_name
-from service.store import jobs, lost_leases
 from service.store.database import Database
-from service.store.leases import JobLease
+from service.store.jobs import jobs
+from service.store.leases import lost_leases
+from service.store.leases.leases import JobLease
 from service.store.tables import Job
 from slope.engines.plan import plan
 from slope.spec import JobRequest

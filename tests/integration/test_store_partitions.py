@@ -7,10 +7,11 @@ import pytest
 from workbench import abandoned, at_once, change, claim, claimed, end_job, submit
 
 from service.errors import LeaseLost
-from service.store import jobs, lost_leases, partitions, pauses
 from service.store.database import Database
-from service.store.leases import Claimant, JobLease
-from service.store.partitions import PartitionLease
+from service.store.jobs import jobs, pauses
+from service.store.leases import lost_leases, partitions
+from service.store.leases.leases import Claimant, JobLease
+from service.store.leases.partitions import PartitionLease
 
 RANGES = [range(0, 10), range(10, 25), range(25, 30)]
 

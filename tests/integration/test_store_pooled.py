@@ -16,8 +16,8 @@ from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, at_once, claim, read, submit
 
 from service.settings import Settings
-from service.store import jobs
 from service.store.database import Database
+from service.store.jobs import jobs
 from service.store.tables import Job
 from worker.attempt import run_attempt
 from worker.devices import Device

@@ -18,8 +18,9 @@ from workbench import at_once, change, submit
 
 from service.errors import DatabaseUnavailable
 from service.store import database as connections
-from service.store import jobs, postgresql
+from service.store.connections import postgresql
 from service.store.database import Database
+from service.store.jobs import jobs
 
 _LIMIT_SECONDS = 60.0
 

@@ -15,8 +15,8 @@ from workbench import LECTURE, change, claim_group_of, jobs_of, problem_of, requ
 
 from service.errors import DatabaseUnavailable
 from service.records import chunks
-from service.store import bulk, extremes, records
 from service.store.database import Database
+from service.store.records import bulk, extremes, records
 from service.store.tables import EpochExtremes
 from slope.columns import EpochColumns
 from worker.attempt import run_attempt
@@ -29,7 +29,7 @@ NUMBERS = ["loss", "gradient_norm", "validation_loss", "gradient_mean_bias", "we
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets, blocks and what is looked at one by one are small, so that few epochs have all levels."""
     monkeypatch.setattr("slope.extremes.BUCKET", 3)
-    monkeypatch.setattr("service.store.extremes.FEWEST", 7)
+    monkeypatch.setattr("service.store.records.extremes.FEWEST", 7)
     monkeypatch.setattr("service.records.thinning._MOST_UNKNOWN", 25)
     monkeypatch.setattr("service.records.thinning._BLOCK", 10)
 
@@ -171,7 +171,7 @@ def test_points_are_answered_where_extremes_cannot_be_kept(database: Database, m
     def fail(*_: Any) -> None:
         raise DatabaseUnavailable("it is busy")
 
-    monkeypatch.setattr("service.store.extremes.add_extremes", fail)
+    monkeypatch.setattr("service.store.records.extremes.add_extremes", fail)
 
     assert found(database, job_id, points=8) == plainly_chosen(epochs, "loss", range(200), 8)
 

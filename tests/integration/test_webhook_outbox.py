@@ -34,8 +34,8 @@ from service.store import deliveries
 from service.store.database import Database
 from service.store.deliveries import SendingLease
 from service.store.events import Ending, JobChange
-from service.store.job_lists import Filters
-from service.store.lost_leases import release_lost
+from service.store.jobs.lists import Filters
+from service.store.leases.lost_leases import release_lost
 from service.store.tables import Delivery, Job, Webhook
 from service.upkeep.forgetting import forget_messages
 from service.webhooks import webhooks

@@ -23,9 +23,11 @@ import service.jobs.jobs
 import service.jobs.pauses
 from service.data.numbers import Arrays
 from service.settings import Settings
-from service.store import bulk, jobs, lost_leases
 from service.store.database import Database
-from service.store.leases import JobLease
+from service.store.jobs import jobs
+from service.store.leases import lost_leases
+from service.store.leases.leases import JobLease
+from service.store.records import bulk
 from service.store.tables import Epoch, Step
 from service.store.tables import Event as History
 from slope.spec import JobRequest

@@ -17,12 +17,12 @@ from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, change, jobs_of, read, request, submit, submit_sweep
 
 from service.jobs import pauses
-from service.store import jobs as stored
 from service.store import tables
-from service.store.claims import find_prospect
 from service.store.database import Database
 from service.store.events import LeasedJob
-from service.store.leases import AttemptLease
+from service.store.jobs import jobs as stored
+from service.store.leases.claims import find_prospect
+from service.store.leases.leases import AttemptLease
 from service.store.tables import Job, Worker
 from service.store.workers import add_worker
 from worker import batch, flush

@@ -13,8 +13,8 @@ from together import acting_at, die, history, release_all, remains, statuses
 from workbench import LECTURE, FakeQueue, change, claim_group_of, jobs_of, read, request, submit, submit_sweep
 
 from service.jobs import pauses
-from service.store import jobs as stored
 from service.store.database import Database
+from service.store.jobs import jobs as stored
 from worker import flush, tasks
 from worker.attempt import run_attempt
 from worker.group_attempt import GroupAttempt

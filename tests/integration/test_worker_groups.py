@@ -20,10 +20,10 @@ from service.data.numbers import Arrays
 from service.errors import LeaseLost
 from service.records import pages
 from service.settings import Settings
-from service.store.claims import claim_job
 from service.store.database import Database
 from service.store.events import JobChange
-from service.store.group_leases import GroupLease
+from service.store.leases.claims import claim_job
+from service.store.leases.groups import GroupLease
 from service.store.tables import Epoch, Job, Snapshot, Step
 from service.store.tables import Event as History
 from service.upkeep import lost_jobs

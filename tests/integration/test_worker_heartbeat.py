@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from service.settings import Settings
 from service.store.database import Database
-from service.store.leases import JobLease
+from service.store.leases.leases import JobLease
 from worker.heartbeat import Heartbeat
 
 

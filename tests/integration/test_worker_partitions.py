@@ -17,10 +17,11 @@ from workbench import FakeQueue, abandoned, change, claim, claimed, columns, pro
 import slope.engines.costs
 from service.errors import StorageUnavailable
 from service.jobs import pauses
-from service.store import jobs, lost_leases, partitions
 from service.store.database import Database
-from service.store.leases import Claimant
-from service.store.partitions import PartitionLease
+from service.store.jobs import jobs
+from service.store.leases import lost_leases, partitions
+from service.store.leases.leases import Claimant
+from service.store.leases.partitions import PartitionLease
 from service.store.tables import Job, Partition
 from slope.engines.reduction.partitioned import PartitionedData
 from worker.attempt import run_attempt

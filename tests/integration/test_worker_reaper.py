@@ -20,9 +20,11 @@ from sqlalchemy import delete, update
 from workbench import FakeQueue, abandoned, change, claim, claimed, expired, read, request, submit
 
 from service.settings import Settings
-from service.store import jobs, lost_leases, workers
+from service.store import workers
 from service.store.database import Database, now
-from service.store.leases import JobLease
+from service.store.jobs import jobs
+from service.store.leases import lost_leases
+from service.store.leases.leases import JobLease
 from service.store.tables import Job, Worker
 from service.upkeep import lost_jobs
 from worker.broker_monitor import BrokerMonitor

@@ -28,9 +28,9 @@ from service.errors import DatabaseError
 from service.queue import TASK
 from service.settings import get_settings
 from service.store.database import Database
-from service.store.group_leases import GroupLease
-from service.store.leases import JobLease
-from service.store.partitions import cut_job
+from service.store.leases.groups import GroupLease
+from service.store.leases.leases import JobLease
+from service.store.leases.partitions import cut_job
 from service.store.tables import Job
 from slope.answers.jobs import JobView
 from worker.process import Process, current_process

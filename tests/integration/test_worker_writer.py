@@ -13,9 +13,9 @@ from sqlalchemy import select
 from workbench import abandoned, change, claim, claim_group_of, columns, jobs_of, read, request, submit, submit_sweep
 
 from service.errors import LeaseLost
-from service.store import lost_leases
 from service.store.counts import Count
 from service.store.database import Database
+from service.store.leases import lost_leases
 from service.store.tables import Epoch, Step
 from worker import flush, recorder
 from worker.attempt import run_attempt

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from workbench import columns, read
 
-from service.store import lost_leases
 from service.store.database import Database
+from service.store.leases import lost_leases
 from service.store.tables import Epoch, Job, Step
 from service.upkeep import lost_jobs
 

@@ -16,14 +16,15 @@ from service.jobs import jobs as use_cases
 from service.jobs import sweeps
 from service.settings import Settings
 from service.storage import Storage, storage_at
-from service.store import events, jobs, schema
-from service.store.claims import claim_groups, claim_job
+from service.store import events, schema
 from service.store.database import Database
 from service.store.events import Ending, JobChange
-from service.store.group_leases import GroupLease
-from service.store.job_lists import Filters, select_jobs
-from service.store.leases import Claimant, JobLease
-from service.store.lost_leases import RunningJob, expired_jobs
+from service.store.jobs import jobs
+from service.store.jobs.lists import Filters, select_jobs
+from service.store.leases.claims import claim_groups, claim_job
+from service.store.leases.groups import GroupLease
+from service.store.leases.leases import Claimant, JobLease
+from service.store.leases.lost_leases import RunningJob, expired_jobs
 from service.store.tables import Job, Table
 from slope.spec import JobRequest, SweepRequest
 

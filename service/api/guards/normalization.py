@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.dependencies import caller_of
 from service.api.problems import problem_response
 from service.errors import BodyTooLarge, MalformedRequest, ServiceError, UnsupportedMediaType
-from service.store import aliases
 from service.store.database import Database
+from service.store.jobs import aliases
 from slope.spec.aliases import is_alias
 
 _ALIASED = re.compile(r"(/v1/jobs/|/v2/models/)([A-Za-z][^/]*)")

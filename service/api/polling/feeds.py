@@ -13,8 +13,8 @@ from service.api.schemas.jobs import view_progress
 from service.api.schemas.records import view_epoch
 from service.records import feed
 from service.records.feed import KINDS, Position
-from service.store import jobs
 from service.store.database import Database
+from service.store.jobs import jobs
 from service.store.tables import Epoch, Event
 from slope.answers.events import EventView, ProgressEventView
 

@@ -18,8 +18,8 @@ from service.api.schemas.jobs import view_job
 from service.errors import JobHasChanged, JobNotFound
 from service.jobs import jobs
 from service.jobs.jobs import Check, Submission
-from service.store import jobs as stored
 from service.store.database import Database
+from service.store.jobs import jobs as stored
 from service.store.tables import Job
 from slope.statuses import FINAL
 

@@ -13,9 +13,9 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from service.errors import ServiceError
-from service.store import jobs
 from service.store.database import Database
-from service.store.jobs import Standing
+from service.store.jobs import jobs
+from service.store.jobs.jobs import Standing
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

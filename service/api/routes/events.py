@@ -18,8 +18,8 @@ from service.api.polling.watch import JobWatch
 from service.errors import InvalidRequest, JobNotFound, ServiceError
 from service.records import feed
 from service.records.feed import KINDS, Position
-from service.store import jobs
 from service.store.database import Database
+from service.store.jobs import jobs
 from slope.answers.events import EventView
 from slope.answers.view import Page
 from slope.spec import Fault

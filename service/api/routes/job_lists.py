@@ -18,7 +18,7 @@ from service.api.schemas.jobs import view_changes, view_job_on_a_page
 from service.errors import InvalidRequest
 from service.jobs import many
 from service.jobs.jobs import waiting_reasons
-from service.store.job_lists import Filters, Order, Period, Position
+from service.store.jobs.lists import Filters, Order, Period, Position
 from slope.answers.jobs import ChangesView, JobView
 from slope.answers.view import Page
 from slope.spec import Fault

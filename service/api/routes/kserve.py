@@ -21,7 +21,7 @@ from service.api.schemas.kserve import (
 )
 from service.prediction import trained_models
 from service.storage import Storage
-from service.store import condition
+from service.store.connections import condition
 from service.store.database import Database
 from slope import __version__
 

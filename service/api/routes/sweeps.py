@@ -21,7 +21,7 @@ from service.api.routes.jobs import IdempotencyKey
 from service.api.schemas.sweeps import view_ranked_sweep, view_sweep, view_sweep_on_a_page
 from service.errors import InvalidRequest
 from service.jobs import sweeps
-from service.store.sweeps import Rank
+from service.store.jobs.sweeps import Rank
 from slope.answers.sweeps import RankedSweepView, SweepView
 from slope.answers.view import Page
 from slope.spec import Fault, SweepRequest

@@ -8,7 +8,7 @@ import numpy as np
 from service.api.schemas.short import LONG, shortened
 from service.jobs.drafts import Draft
 from service.jobs.many import Changes
-from service.store.jobs import Progress
+from service.store.jobs.jobs import Progress
 from service.store.tables import Job
 from slope.answers.jobs import (
     ChangesView,

@@ -113,7 +113,7 @@ class Parameters(Kind):
 
 
 class Vector(Kind):
-    """Doubles of records, as service.store.bulk writes them: in SQLite's JSON, null stands for what is not finite."""
+    """Doubles of records, as service.store.records writes them: in JSON, null stands for what is not finite."""
 
     arrow = pa.list_(pa.float64())
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from sqlalchemy import Connection, func, inspect, select, table
 from sqlalchemy.orm import Session
 
-from service.store.bulk import MOST_TUPLES, as_driver_error
 from service.store.copies.kinds import KINDS, kind_of
+from service.store.records.bulk import MOST_TUPLES, as_driver_error
 from service.store.schema import tables_there
 from service.store.tables import Dataset, Hold, Table, Worker
 

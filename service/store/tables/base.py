@@ -99,7 +99,7 @@ class Owned:
     """Of a table whose rows belong to somebody."""
 
     owner: Mapped[str] = mapped_column(default="", server_default="")
-    """Whose key it was made with; empty without keys. See service.store.ownership."""
+    """Whose key it was made with; empty without keys. See service.store.connections.ownership."""
 
 
 def write_document(value: Any) -> str:

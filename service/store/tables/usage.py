@@ -11,7 +11,7 @@ from service.store.tables.base import Table
 
 class Usage(Table):
     """A part of the numbers that the jobs of an owner record: their sum is what all of them do. See
-    service.store.usage."""
+    service.store.owners.usage."""
 
     __tablename__ = "usage"
     __table_args__ = (Index(None, "owner"),)

@@ -13,7 +13,7 @@ from service.store import schema, workers
 from service.store.copies import tables
 from service.store.copies.digests import TableDigest
 from service.store.database import Database
-from service.store.lost_leases import release_all
+from service.store.leases.lost_leases import release_all
 from service.upkeep.copies.manifest import CopiedTable, Manifest, Report, check_copy
 from slope.spec.names import counted
 

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from service.store import datasets
 from service.store.events import Ending, JobChange
-from service.store.leases import SharedLease, held
+from service.store.leases.leases import SharedLease, held
 from service.store.tables import Job
 
 

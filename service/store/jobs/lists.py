@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from service.store import events
-from service.store.aliases import has_alias
+from service.store.jobs.aliases import has_alias
 from service.store.tables import Job
 
 SORTED: dict[str, InstrumentedAttribute[Any]] = {

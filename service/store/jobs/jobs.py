@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, ex
 from sqlalchemy.orm import Session, aliased, load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
-from service.store import datasets, events, usage
-from service.store.aliases import has_alias
+from service.store import datasets, events
 from service.store.database import now
+from service.store.jobs.aliases import has_alias
 from service.store.outbox import IS_HEARD, tell_webhooks_of_sweep
+from service.store.owners import usage
 from service.store.tables import Dataset, Event, Job
 from slope.engines.costs import Ended
 from slope.engines.plan import PlanDamaged, kept_plan

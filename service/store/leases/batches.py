@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam
 from sqlalchemy.sql.base import ExecutableOption
 
-from service.store.group_leases import GroupLease
-from service.store.leases import JobLease, SharedLease, held
+from service.store.leases.groups import GroupLease
+from service.store.leases.leases import JobLease, SharedLease, held
 from service.store.tables import Job
 
 Part = JobLease | GroupLease

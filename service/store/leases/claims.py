@@ -33,11 +33,11 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate as Returning
 
 from service.store import events
-from service.store.batch_leases import Claimed, lease_of
 from service.store.database import now
-from service.store.group_leases import GroupLease
-from service.store.leases import Claimant, JobLease
-from service.store.owner_turns import first_jobs, owners_with_slots
+from service.store.leases.batches import Claimed, lease_of
+from service.store.leases.groups import GroupLease
+from service.store.leases.leases import Claimant, JobLease
+from service.store.owners.turns import first_jobs, owners_with_slots
 from service.store.tables import Dataset, Job, RowPass, Worker
 from service.store.workers import LIVE_SECONDS
 from slope.answers.plan import Plan

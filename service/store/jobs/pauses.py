@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.store import events
 from service.store.database import now
-from service.store.partitions import release_partitions
+from service.store.leases.partitions import release_partitions
 from service.store.tables import Event, Job
 
 

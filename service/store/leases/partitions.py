@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.store.database import later, now
 from service.store.events import Wish
-from service.store.leases import Claimant, Lease
+from service.store.leases.leases import Claimant, Lease
 from service.store.tables import Job, Partition
 
 _FETCHED = 8

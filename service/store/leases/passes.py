@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, undefer
 
 from service.store.database import later, now
 from service.store.events import Wish
-from service.store.leases import Claimant, Lease
+from service.store.leases.leases import Claimant, Lease
 from service.store.tables import RowPass
 
 BELL = "cpu"

@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, case, select, text, true, update
 from sqlalchemy.orm import Session
 
 from service.store import events
+from service.store.connections.postgresql import connection_name
 from service.store.database import now
 from service.store.events import RETURNED, ended_columns
-from service.store.leases import JobLease
-from service.store.partitions import release_partitions
-from service.store.postgresql import connection_name
+from service.store.leases.leases import JobLease
+from service.store.leases.partitions import release_partitions
 from service.store.tables import Job
 
 

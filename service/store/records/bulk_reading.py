@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Select, literal_column, select
 from sqlalchemy.orm import Session
 
-from service.store.bulk import MOST_TUPLES
+from service.store.records.bulk import MOST_TUPLES
 from service.store.tables.base import read_vectors
 
 Column = NDArray[Any] | None

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, cast, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from service.store import bulk_reading
+from service.store.records import bulk_reading
 from service.store.tables import Dataset, Epoch, Job, Snapshot, Step
 from slope.columns import EpochColumns, StepColumns
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import SQLColumnExpression, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.store import jobs, usage
+from service.store.jobs import jobs
+from service.store.owners import usage
 from service.store.tables import Job, Sweep
 
 RANKED: dict[str, SQLColumnExpression[float | None]] = {

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Integer, Select, TextClause, and_, bindpar
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from service.store import bulk_reading
+from service.store.records import bulk_reading
 from service.store.tables import EpochExtremes
 from service.store.tables.base import Identifier
 from slope.arrays import Array, Indices

@@ -1,0 +1,1 @@
+"""Owners: their keys, what they have, and whose turn it is."""

@@ -1,0 +1,1 @@
+"""What jobs record, written and read by the thousand."""
