@@ -149,7 +149,9 @@ def _train_or_fail(begin: Callable[[], Attempt], batch: Batch, heartbeat: Heartb
         batch.fail("no_row_counts", str(error))
     except Exception as error:
         log.exception("the attempt failed")
-        if _is_out_of_memory(error):
+        if damage := batch.find_damage():
+            batch.fail("damaged", damage.detail)
+        elif _is_out_of_memory(error):
             advice = "ask for fewer rows or another engine"
             batch.fail("out_of_memory", f"The worker lacks memory for this job ({error}): {advice}")
         else:

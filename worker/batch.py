@@ -4,6 +4,7 @@ They train one after another, outside of any transaction, under one lease, and o
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from time import monotonic, time_ns
 from typing import Any
@@ -12,7 +13,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service import tracing
-from service.errors import LeaseLost
+from service.data.damage import find_damage
+from service.errors import JobDamaged, LeaseLost, ServiceError
 from service.store.counts import Count
 from service.store.leases.batches import Claimed, Part, lease_of
 from worker.flush import Flush, count_endings, count_flush
@@ -92,6 +94,14 @@ class Batch:
         self._process.counts[Count.FAILED] += failed[-1]
         if self._ended and not self._waiting:
             self._write([])
+
+    def find_damage(self) -> JobDamaged | None:
+        """What somebody has damaged of a job of the current part; None where nothing is found."""
+        assert self._current  # only what has begun fails
+        with suppress(ServiceError), self._process.database.reading() as session:
+            found = (find_damage(session, job_id) for job_id in self._current.job_ids)
+            return next(filter(None, found), None)
+        return None
 
     def separate(self) -> None:
         """Write what has ended and give back what has not begun: a current part that has not ended goes on alone."""

@@ -2,8 +2,10 @@
 
 import errno
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import structlog
 from fastapi import FastAPI, Request
@@ -14,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
+from service.data.damage import UNREADABLE, find_damage
 from service.errors import (
     AddressNotFound,
     BodyTooLarge,
@@ -46,9 +49,10 @@ def install_problems(app: FastAPI) -> None:
         RequestValidationError: _validation_error,
         HTTPException: _http_exception,
         **dict.fromkeys((DatabaseUnavailable, StorageFull), _out_of_order),
-        DatabaseError: _unexpected,
+        DatabaseError: _refused_by_database,
         SchemaMissing: _as_it_is,
         Exception: _unexpected,
+        **dict.fromkeys(UNREADABLE, _unreadable),
     }
     for kind, translate in translations.items():
         app.add_exception_handler(kind, _handler(translate))
@@ -119,6 +123,27 @@ def _out_of_order(request: Request, error: Exception) -> ServiceError:
     is_full = isinstance(error, StorageFull)
     log.error("there is no room left" if is_full else "the database did not answer", error=str(error))
     return _as_it_is(request, error)
+
+
+def _refused_by_database(request: Request, error: Exception) -> ServiceError:
+    """A statement that reads a document fails where somebody has damaged that."""
+    return _damage(request) or _unexpected(request, error)
+
+
+def _unreadable(request: Request, error: Exception) -> ServiceError:
+    """Where somebody has damaged the job that was asked for, that is what is said. Raises any other again."""
+    if not (damage := _damage(request)):
+        raise error
+    return damage
+
+
+def _damage(request: Request) -> ServiceError | None:
+    """Of the job that the address names, if it names one."""
+    with suppress(KeyError, ServiceError, TypeError, ValueError):
+        job_id = UUID(request.path_params["job_id"])
+        with request.app.state.database.reading() as session:
+            return find_damage(session, job_id)
+    return None
 
 
 def _unexpected(request: Request, error: Exception) -> ServiceError:

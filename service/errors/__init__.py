@@ -21,6 +21,7 @@ from service.errors.datasets import (
 from service.errors.jobs import (
     AliasNotFound,
     ExportNotInstalled,
+    JobDamaged,
     JobHasAlias,
     JobHasChanged,
     JobHasNoModel,
@@ -121,6 +122,7 @@ __all__ = [
     "IdempotencyKeyReused",
     "InvalidRequest",
     "InvalidTable",
+    "JobDamaged",
     "JobHasAlias",
     "JobHasChanged",
     "JobHasNoModel",

@@ -99,6 +99,21 @@ class JobHasAlias(ServiceError):
         super().__init__(f"A job is called {', '.join(names)}: move the alias to another job or delete it first")
 
 
+class JobDamaged(ServiceError):
+    """Somebody has changed what is kept of the job in the database, so that it cannot be read any more. Submit the
+    job again, or have the operator restore a backup. `DELETE /v1/jobs/{id}` takes away what is left of it."""
+
+    status = 409
+    type = "job-damaged"
+    title = "What is kept of the job was damaged"
+
+    def __init__(self, job_id: UUID, what: Sequence[str]) -> None:
+        super().__init__(
+            f"In the database somebody has damaged what is kept of job {job_id}: its {', '.join(what)}. "
+            "Submit the job again, or have the operator restore a backup"
+        )
+
+
 class JobHasNoModel(ServiceError):
     """The job has not succeeded, or not yet. Wait until its status is `succeeded`; `error` says why it failed."""
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from service.data.damage import find_damage
 from service.errors import InvalidRequest
 from service.jobs.jobs import Check, check_job, get_job
 from service.jobs.starts import Start
@@ -35,7 +36,7 @@ def request_again(session: Session, job_id: UUID, patch: dict[str, Any]) -> tupl
     """The request that a job was made of, on the data that it learnt from, after a merge patch; and where it begins,
     if that is with the state of another's optimizer.
 
-    Raises JobNotFound and InvalidRequest.
+    Raises JobNotFound, JobDamaged and InvalidRequest.
     """
     job = get_job(session, job_id)
     request = _request_of(job)
@@ -47,7 +48,7 @@ def request_again(session: Session, job_id: UUID, patch: dict[str, Any]) -> tupl
     try:
         again = JobRequest.model_validate(changed)
     except ValidationError as error:
-        raise _refused(error, changed) from error
+        raise find_damage(session, job_id) or _refused(error, changed) from error
     has_state = job.initial_from and job.initial_from["optimizer_state"] and "initial_from" not in patch
     return again, Start.of_rerun(session, job, again) if has_state else None
 

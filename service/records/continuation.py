@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from service.data import numbers
+from service.data.damage import damage_told
 from service.errors import ReplayTooLong
 from service.jobs.starts import ALIKE, Start
 from service.jobs.training_data import Sample, sample_for_job, translated_faults
@@ -28,12 +29,15 @@ _ANY_CAN_READ = "eager"
 
 
 def find_start(database: Database, storage: Storage, request: JobRequest) -> Start:
-    """Where a job begins that goes on from another. Raises InvalidRequest, ReplayTooLong and ReplayDiffers."""
+    """Where a job begins that goes on from another.
+
+    Raises InvalidRequest, JobDamaged, ReplayTooLong and ReplayDiffers.
+    """
     asked = request.initial_from
     assert asked is not None  # it says from which
     with translated_faults(request, "The job cannot go on so"):
         sample = sample_for_job(database, storage, request)
-        with database.reading() as session:
+        with damage_told(database, asked.job), database.reading() as session:
             job = jobs.find_job(session, asked.job, with_numbers=True)
             if job is None:
                 raise invalid(("initial_from", "job"), f"There is no job {asked.job} to go on from")

@@ -77,7 +77,8 @@ class ScaledView(View):
 
 class ErrorView(View):
     code: str
-    """`diverged`, `out_of_memory`, `worker_lost`, `timeout`, `storage_full`, `no_row_counts` or `internal`."""
+    """`diverged`, `out_of_memory`, `worker_lost`, `timeout`, `storage_full`, `no_row_counts`, `damaged` or
+    `internal`."""
     detail: str | None
     """What happened, and what to do."""
 

@@ -104,10 +104,11 @@ def kept_plan(document: Mapping[str, Any]) -> Plan:
     try:
         known = {field.name: document[field.name] for field in fields(Plan) if field.name in document}
         found = Plan(**known | {"engine": FORMER_ENGINES.get(known["engine"], known["engine"])})
-        is_sound = found.estimated_seconds >= 0 and found.experience > 0 and found.partitions >= 1
+        counts = (found.steps, found.recorded_numbers, found.recorded_bytes or 0, found.memory_bytes or 0)
+        is_sound = min(found.estimated_seconds, *counts) >= 0 and found.experience > 0 and found.partitions >= 1
     except (LookupError, TypeError) as error:
         raise PlanDamaged from error
-    if not is_sound:
+    if not is_sound or found.engine not in _METHODS:
         raise PlanDamaged
     return found
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
+from pathlib import Path
 from threading import Event
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -19,14 +21,14 @@ from workbench import FakeQueue, Migrated, claim, claim_group_of, jobs_of, submi
 
 from service.api.app import create_app
 from service.jobs import drafts
-from service.settings import Settings
+from service.settings import Settings, get_settings
 from service.store.database import Database
 from service.store.leases.leases import AttemptLease
 from service.store.tables import Table
 from worker import flush
 from worker.attempt import run_attempt
 from worker.devices import Device
-from worker.process import Process
+from worker.process import Process, current_process
 
 structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 torch.set_num_threads(1)  # as the worker has it: with more of them torch may add in another order
@@ -176,3 +178,19 @@ def train_sweep(client: TestClient, train_groups: Callable[[str], None]) -> Call
         return sweep_id
 
     return train_sweep
+
+
+@pytest.fixture
+def tasks(process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module as a worker loads it, with this test's process for its own."""
+    monkeypatch.setenv("SLOPE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("SLOPE_WORKER_ID", str(process.worker_id))
+    for cached in (get_settings, current_process):
+        cached.cache_clear()
+    import worker.app
+    import worker.tasks
+
+    for cached in (get_settings, current_process):
+        cached.cache_clear()
+    monkeypatch.setattr(worker.tasks, "current_process", lambda: process)
+    return worker.tasks

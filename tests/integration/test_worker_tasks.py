@@ -26,30 +26,13 @@ from workbench import (
 
 from service.errors import DatabaseError
 from service.queue import TASK
-from service.settings import get_settings
 from service.store.database import Database
 from service.store.leases.groups import GroupLease
 from service.store.leases.leases import JobLease
 from service.store.leases.partitions import cut_job
 from service.store.tables import Job
 from slope.answers.jobs import JobView
-from worker.process import Process, current_process
-
-
-@pytest.fixture
-def tasks(process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module as a worker loads it, with this test's process for its own."""
-    monkeypatch.setenv("SLOPE_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("SLOPE_WORKER_ID", str(process.worker_id))
-    for cached in (get_settings, current_process):
-        cached.cache_clear()
-    import worker.app
-    import worker.tasks
-
-    for cached in (get_settings, current_process):
-        cached.cache_clear()
-    monkeypatch.setattr(worker.tasks, "current_process", lambda: process)
-    return worker.tasks
+from worker.process import Process
 
 
 def test_a_bell_trains_the_job_it_names(tasks: ModuleType, database: Database) -> None:
@@ -277,7 +260,7 @@ def test_a_job_whose_plan_somebody_has_damaged_fails_and_keeps_no_other_from_tra
 
     assert read(database, sound).status == "succeeded"
     failed = read(database, damaged)
-    assert (failed.status, failed.error_code) == ("failed", "internal")
+    assert (failed.status, failed.error_code) == ("failed", "damaged")
     assert "damaged" in (failed.error_detail or "")
     shown = JobView.model_validate(client.get(f"/v1/jobs/{damaged}").json())
     assert "damaged" in shown.plan.why

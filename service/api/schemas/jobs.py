@@ -4,8 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import structlog
 
 from service.api.schemas.short import LONG, shortened
+from service.data.damage import UNREADABLE, damaged_columns
+from service.errors import JobDamaged
 from service.jobs.drafts import Draft
 from service.jobs.many import Changes
 from service.store.jobs.jobs import Progress
@@ -23,11 +26,35 @@ from slope.answers.jobs import (
 )
 from slope.answers.plan import Plan
 from slope.answers.records import ParametersView
-from slope.engines.plan import PlanDamaged
 from slope.scaling import Scaler
+
+log = structlog.get_logger()
 
 
 def view_job(job: Job, reason: str | None = None) -> JobView:
+    """One of whose documents somebody has damaged some is shown without these, in lists with others, too."""
+    try:
+        return _view(job, reason)
+    except (JobDamaged, *UNREADABLE):
+        damaged = damaged_columns(vars(job))
+        if not damaged:
+            raise
+        warning = JobDamaged(job.id, list(damaged.values())).detail
+        log.warning("a job is shown without what was damaged of it", job_id=str(job.id), damaged=list(damaged))
+        job.pretend({name: _INSTEAD.get(name) for name in damaged})
+        view = _view(job, reason, _no_plan(warning) if "plan" in damaged else None)
+        return view.model_copy(update={"warnings": [*view.warnings, warning]})
+
+
+_INSTEAD: dict[str, Any] = {"spec": {}, "metadata_": {}, "features": [], "predict": []}
+"""What is shown in the place of documents that can be read no more; of others nothing."""
+
+
+def _no_plan(why: str) -> Plan:
+    return Plan(engine="unknown", why=why, steps=0, steps_recorded=False, recorded_numbers=0, estimated_seconds=0.0)
+
+
+def _view(job: Job, reason: str | None, plan: Plan | None = None) -> JobView:
     own = _in_own_units(job)
     return JobView(
         id=job.id,
@@ -50,7 +77,7 @@ def view_job(job: Job, reason: str | None = None) -> JobView:
         weights=own.weights,
         bias=own.bias,
         scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,
-        plan=replace(_plan(job), actual_seconds=job.seconds if job.epochs_done else None),
+        plan=replace(plan or job.planned, actual_seconds=job.seconds if job.epochs_done else None),
         analysis=job.analysis,
         attempt=job.attempt,
         stopped_early=job.status == "succeeded" and job.epochs_done < job.epochs,
@@ -71,7 +98,7 @@ def view_job(job: Job, reason: str | None = None) -> JobView:
 def view_job_on_a_page(job: Job, reason: str | None = None) -> JobView:
     """Without what is long: a page of wide jobs would have hundreds of megabytes."""
     view = view_job(job, reason)
-    left_out: dict[str, Any] = {"hyperparameters": shortened(job.spec), "predict": shortened(job.predict)}
+    left_out: dict[str, Any] = {"hyperparameters": shortened(view.hyperparameters), "predict": shortened(view.predict)}
     if len(job.features) > LONG:
         vectors = ("weights", "scaled", "analysis")
         left_out |= dict.fromkeys(vectors) | {"dataset": view.dataset.model_copy(update={"columns": None})}
@@ -96,22 +123,6 @@ def view_draft(draft: Draft) -> DraftView:
 def view_changes(changes: Changes, *, dry_run: bool) -> ChangesView:
     changed = changes.job_ids
     return ChangesView(matched=changes.matched, jobs=changed, remaining=changes.matched - len(changed), dry_run=dry_run)
-
-
-def _plan(job: Job) -> Plan:
-    """One that says so where somebody has damaged it: the job is shown all the same, in lists with others, too."""
-    try:
-        return job.planned
-    except PlanDamaged as error:
-        why = str(error)
-        return Plan(
-            engine="unknown",
-            why=why[0].upper() + why[1:],
-            steps=0,
-            steps_recorded=False,
-            recorded_numbers=0,
-            estimated_seconds=0.0,
-        )
 
 
 def _sample(job: Job) -> SampleView:

@@ -28,7 +28,7 @@ def translated(error: SQLAlchemyError) -> ServiceError:
         return SchemaMissing(error.orig)
     if _is_damaged(error):
         return DatabaseDamaged(error.orig)
-    return DatabaseUnavailable(error.orig) if _is_away(error) else DatabaseError(error)
+    return DatabaseUnavailable(error.orig) if _is_away(error) and not _is_not_json(error) else DatabaseError(error)
 
 
 def _is_full(error: DBAPIError) -> bool:
@@ -50,6 +50,11 @@ def _is_damaged(error: DBAPIError) -> bool:
     """Whether SQLite finds that its file is none, or not whole; PostgreSQL has a class for what it finds."""
     kind, words = type(error.orig).__name__, str(error.orig)
     return kind in ("DataCorrupted", "IndexCorrupted") or any(each in words for each in _DAMAGE)
+
+
+def _is_not_json(error: DBAPIError) -> bool:
+    """Whether SQLite finds that a document in a row is none: it has the same error for that as for a locked file."""
+    return "malformed JSON" in str(error.orig)
 
 
 _DAMAGE = (

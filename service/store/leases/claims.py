@@ -67,9 +67,9 @@ class SeenJob:
 
     @cached_property
     def planned(self) -> Plan | None:
-        """None where somebody has damaged it: whoever trains the job finds what is wrong."""
+        """None where somebody has damaged it, or `features`: whoever trains the job finds what is wrong."""
         try:
-            return kept_plan(self.plan)
+            return kept_plan(self.plan) if isinstance(self.features, list) else None
         except PlanDamaged:
             return None
 

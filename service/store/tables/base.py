@@ -113,12 +113,20 @@ def write_document(value: Any) -> str:
         return json.dumps(value)
 
 
+class NotJson:
+    """In the place of a document that is none any more: who reads its row for something else is not kept from that."""
+
+
 def read_document(content: str | bytes) -> Any:
-    """What was written so."""
+    """What was written so; NotJson where somebody has damaged it, as only SQLite lets them."""
     try:
         return orjson.loads(content)
     except ValueError:
+        pass
+    try:
         return json.loads(content)
+    except ValueError:
+        return NotJson()
 
 
 def write_vectors(matrix: NDArray[np.generic]) -> list[str]:

@@ -1,5 +1,6 @@
 """The tables of jobs and sweeps, and of the partitions in which the data of large jobs is reduced."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any
@@ -7,12 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
+from service.errors import JobDamaged
 from service.store.tables.base import Owned, Table, read_document, write_document
 from service.store.tables.datasets import Dataset
 from service.store.tables.records import Event
 from slope.answers.plan import Plan
-from slope.engines.plan import kept_plan
+from slope.engines.plan import PlanDamaged, kept_plan
 from slope.spec import TrainingSpec
 from slope.statuses import FINAL, STATUSES
 
@@ -151,16 +154,30 @@ class Job(Owned, Table):
     def is_final(self) -> bool:
         return self.status in FINAL
 
+    def pretend(self, values: Mapping[str, Any]) -> None:
+        """Let columns have other values in this object, which are not written."""
+        for name, value in values.items():
+            set_committed_value(self, name, value)
+
     @cached_property
     def training_spec(self) -> TrainingSpec:
-        """What `spec` says: it never changes, but for a learning rate that is chosen before the first epoch."""
-        document = write_document(self.spec)
-        return _spec_of(document) if len(document) <= _LONGEST_SPEC else TrainingSpec.model_validate(self.spec)
+        """What `spec` says: it never changes, but for a learning rate that is chosen before the first epoch.
+
+        Raises JobDamaged.
+        """
+        try:
+            document = write_document(self.spec)
+            return _spec_of(document) if len(document) <= _LONGEST_SPEC else TrainingSpec.model_validate(self.spec)
+        except (TypeError, ValueError) as error:
+            raise JobDamaged(self.id, ["hyperparameters"]) from error
 
     @cached_property
     def planned(self) -> Plan:
-        """What `plan` says: of how to train it never changes."""
-        return kept_plan(self.plan)
+        """What `plan` says: of how to train it never changes. Raises JobDamaged."""
+        try:
+            return kept_plan(self.plan)
+        except PlanDamaged as error:
+            raise JobDamaged(self.id, ["plan"]) from error
 
 
 @lru_cache(_MOST_SPECS)
