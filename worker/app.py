@@ -21,15 +21,15 @@ from service.store.database import Database
 from slope.engines.rehearsal import load_kernels
 from slope.optimizers import build_optimizer
 from slope.spec import TrainingSpec
-from worker.broker_monitor import POLL, BrokerMonitor
 from worker.counts import share_counts
-from worker.poller import JobPoller
 from worker.process import Process, current_process
-from worker.reaper import Reaper
 from worker.rehearsal import rehearse
 from worker.shutdown import STOP, ShutdownGuard
 from worker.transport import install_transport
-from worker.webhooks import WebhookSender
+from worker.upkeep.broker_monitor import POLL, BrokerMonitor
+from worker.upkeep.poller import JobPoller
+from worker.upkeep.reaper import Reaper
+from worker.upkeep.webhooks import WebhookSender
 
 install_transport()
 app = celery_app(current_process().settings.broker)

@@ -22,10 +22,10 @@ from service.store.leases.leases import JobLease
 from service.store.tables import Job
 from slope.data import NoRowCounts
 from slope.run import Interrupted
-from worker.batch import NO_OWNERS, Batch, Sharing
-from worker.group_attempt import GroupAttempt
+from worker.groups.attempt import GroupAttempt
 from worker.heartbeat import Heartbeat
-from worker.job_attempt import JobAttempt
+from worker.jobs.attempt import JobAttempt
+from worker.jobs.batch import NO_OWNERS, Batch, Sharing
 from worker.process import Process, ProcessStopping, check_memory, retry_while_away
 
 _WHY_BACK = {

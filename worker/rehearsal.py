@@ -26,9 +26,9 @@ from slope.engines.plan import plan
 from slope.spec import TrainingSpec
 from slope.spec.data import DEFAULT_TARGET, default_features
 from worker.attempt import Loaded
-from worker.batch import Batch
 from worker.heartbeat import Heartbeat
-from worker.job_attempt import JobAttempt
+from worker.jobs.attempt import JobAttempt
+from worker.jobs.batch import Batch
 from worker.process import Process
 
 _SPEC = TrainingSpec(epochs=1, learning_rate=0.01)

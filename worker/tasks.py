@@ -25,8 +25,8 @@ from service.store.owners.turns import next_after
 from slope.engines.costs import LITTLE_NUMBERS
 from slope.statuses import FINAL
 from worker.attempt import Loaded, run_attempt
-from worker.batch import NO_OWNERS, Sharing
-from worker.guests import Guests, Work
+from worker.jobs.batch import NO_OWNERS, Sharing
+from worker.jobs.guests import Guests, Work
 from worker.partitions import help_reduce, may_help
 from worker.passes import run_passes
 from worker.process import Process, current_process

@@ -6,9 +6,9 @@ from dataclasses import replace
 from uuid import UUID
 
 from service.store import schema, workers
-from worker.broker_monitor import BrokerMonitor
 from worker.process import Process, current_process
-from worker.reaper import Reaper
+from worker.upkeep.broker_monitor import BrokerMonitor
+from worker.upkeep.reaper import Reaper
 
 _CHILDREN = 30
 

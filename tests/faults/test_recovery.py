@@ -41,8 +41,8 @@ from service.store.leases import lost_leases
 from service.store.leases.leases import JobLease
 from service.store.tables import Job
 from service.upkeep import lost_jobs
-from worker import flush, job_attempt
 from worker.attempt import run_attempt
+from worker.jobs import attempt, flush
 from worker.process import Process
 
 
@@ -117,7 +117,7 @@ def test_memory_that_is_exhausted_fails_the_job_by_its_name(
     def exhausted(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(job_attempt, "prepare", exhausted)
+    monkeypatch.setattr(attempt, "prepare", exhausted)
     job_id = submit(process.database)
 
     train(process, job_id)
@@ -129,7 +129,7 @@ def test_memory_that_is_exhausted_fails_the_job_by_its_name(
 def test_torch_that_gets_no_memory_on_the_cpu_fails_the_job_by_its_name(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_attempt, "prepare", lambda *_: torch.empty(2**55))
+    monkeypatch.setattr(attempt, "prepare", lambda *_: torch.empty(2**55))
     job_id = submit(process.database)
 
     train(process, job_id)

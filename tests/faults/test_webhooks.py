@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 import service.webhooks.sending  # noqa: F401  # for all that are forked
-import worker.webhooks
+import worker.upkeep.webhooks
 from service.jobs.jobs import cancel_job
 from service.settings import Settings
 from service.store.database import Database
@@ -21,7 +21,7 @@ from service.store.tables import Delivery
 from service.webhooks.webhooks import create_webhook
 from slope.spec.webhooks import WebhookRequest
 from worker.process import Process
-from worker.webhooks import WebhookSender
+from worker.upkeep.webhooks import WebhookSender
 
 KILLS = 20
 JOBS = 30
@@ -55,7 +55,7 @@ def test_no_message_is_lost_however_often_who_sends_is_killed(
     database_url: str, settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processes that are forked and send: each is killed in the middle of it, until twenty have been."""
-    monkeypatch.setattr(worker.webhooks, "_MESSAGES_AT_ONCE", 2)
+    monkeypatch.setattr(worker.upkeep.webhooks, "_MESSAGES_AT_ONCE", 2)
     hasty = {"webhooks_allow_private": True, "reap_seconds": 0.01, "lease_seconds": 0.05}
     chosen = settings.model_copy(update=hasty)
     database, killer = Database(database_url), Killer()

@@ -25,9 +25,9 @@ from service.settings import Settings, get_settings
 from service.store.database import Database
 from service.store.leases.leases import AttemptLease
 from service.store.tables import Table
-from worker import flush
 from worker.attempt import run_attempt
 from worker.devices import Device
+from worker.jobs import flush
 from worker.process import Process, current_process
 
 structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])

@@ -21,9 +21,9 @@ from service.store import workers
 from service.store.database import Database, now
 from service.store.tables import Job, Worker
 from worker.attempt import run_attempt
-from worker.broker_monitor import BrokerMonitor
 from worker.process import Process
-from worker.reaper import Reaper
+from worker.upkeep.broker_monitor import BrokerMonitor
+from worker.upkeep.reaper import Reaper
 
 
 def scrape(client: TestClient) -> dict[str, Metric]:

@@ -27,9 +27,9 @@ from service.store.tables import Dataset, Job, Worker
 from service.upkeep import doctor, garbage
 from slope.engines.costs import COSTS, Cost
 from slope.spec import InlineData
-from worker.broker_monitor import BrokerMonitor
 from worker.process import Process, memory_for_training
-from worker.reaper import Reaper
+from worker.upkeep.broker_monitor import BrokerMonitor
+from worker.upkeep.reaper import Reaper
 
 LARGE = b"x,y\n" + b"".join(b"%d.5,%d\n" % (n, n) for n in range(200_000))
 

@@ -17,9 +17,10 @@ from service.store.leases.claims import SeenJob, find_prospect
 from service.store.leases.leases import JobLease
 from service.store.owners.turns import MOST_OWNERS, next_after
 from service.store.tables import Job
-from worker import batch, guests, tasks
-from worker.batch import Batch
-from worker.flush import Flush
+from worker import tasks
+from worker.jobs import batch, guests
+from worker.jobs.batch import Batch
+from worker.jobs.flush import Flush
 from worker.process import Process
 
 MANY = 200

@@ -67,6 +67,6 @@ def test_a_lecture_s_job_enters_few_files(client: TestClient, lead: Callable[[fl
     files = {Path(code.co_filename) for code in called if code.co_flags & CO_OPTIMIZED}
     ours = {str(file.relative_to(HOUSE)) for file in files if file.is_relative_to(HOUSE)}
     entered = sorted(file for file in ours if file.split("/")[0] in ROOMS)
-    assert "worker/outcome.py" in entered
+    assert "worker/jobs/outcome.py" in entered
     assert "service/api/routes/jobs.py" in entered
     assert len(entered) <= MOST, "\n".join(entered)

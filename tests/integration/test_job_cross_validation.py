@@ -11,14 +11,14 @@ from starlette.testclient import TestClient
 from workbench import claim, jobs_of, read, submit, submit_sweep
 
 import slope.engines.costs
-import worker.cross_validation
+import worker.jobs.cross_validation
 from service.store.database import Database
 from slope.run import Interrupted
 from slope.spec import TrainingSpec
 from slope.splits import divide_rows, fold_of_rows
 from worker.attempt import run_attempt
-from worker.cross_validation import cross_validate_job
 from worker.heartbeat import Heartbeat
+from worker.jobs.cross_validation import cross_validate_job
 from worker.process import Process
 
 Trained = Callable[[dict[str, Any]], UUID]
@@ -190,7 +190,7 @@ def test_a_job_that_is_cancelled_meanwhile_is_not_validated(
         monkeypatch.setattr(Heartbeat, "stop_reason", "cancelled")  # not before, or no epoch would be trained
         raise Interrupted
 
-    monkeypatch.setattr(worker.cross_validation, "cross_validate", interrupt)
+    monkeypatch.setattr(worker.jobs.cross_validation, "cross_validate", interrupt)
     run_attempt(process, mine)
     job = client.get(f"/v1/jobs/{mine.job_id}").json()
     assert (job["status"], job["progress"]["epochs_done"]) == ("cancelled", 5)

@@ -18,8 +18,8 @@ from service import tracing
 from service.store.database import Database
 from service.upkeep import lost_jobs
 from worker.attempt import run_attempt
+from worker.jobs.recorder import Recorder
 from worker.process import Process
-from worker.recorder import Recorder
 
 
 @pytest.fixture

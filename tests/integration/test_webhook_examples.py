@@ -25,7 +25,7 @@ from service.settings import Settings
 from service.store.database import Database
 from service.webhooks import webhooks
 from worker.process import Process
-from worker.webhooks import WebhookSender
+from worker.upkeep.webhooks import WebhookSender
 
 Json = dict[str, Any]
 SWEEP = {name: LECTURE[name] for name in ("dataset", "hyperparameters")} | {"name": "rates", "grid": {"seed": [1, 2]}}

@@ -31,7 +31,7 @@ from service.webhooks.schedule import DELAYS
 from service.webhooks.signatures import signed_headers
 from slope.spec.webhooks import WebhookChange
 from worker.process import Process
-from worker.webhooks import WebhookSender
+from worker.upkeep.webhooks import WebhookSender
 
 
 @pytest.fixture

@@ -241,7 +241,7 @@ def test_a_run_that_stopped_early_has_its_last_record_though_its_process_died_be
         raise SystemExit
 
     with monkeypatch.context() as dying:
-        dying.setattr("worker.outcome.rows_that_measure", die)
+        dying.setattr("worker.jobs.outcome.rows_that_measure", die)
         with pytest.raises(SystemExit):
             run(cut, flush_epochs=1)
     done = read(database, cut).epochs_done
@@ -456,7 +456,7 @@ def test_a_job_is_left_while_its_data_is_loaded(
 def test_data_that_cannot_be_loaded_ends_the_job_too(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.job_attempt.prepare", lambda *_: out_of_memory())
+    monkeypatch.setattr("worker.jobs.attempt.prepare", lambda *_: out_of_memory())
     job_id = submit(database)
 
     run(job_id)
@@ -735,7 +735,7 @@ def test_a_job_that_waits_for_its_analysis_is_cancelled(
         change(database, lambda session: jobs.ask_to_cancel(session, job_id))
         let_go.wait(30)
 
-    monkeypatch.setattr("worker.outcome.analyse", endless)
+    monkeypatch.setattr("worker.jobs.outcome.analyse", endless)
     run(job_id, **LATE, beat_seconds=0.01)
     let_go.set()
 

@@ -25,10 +25,10 @@ from service.store.leases.claims import find_prospect
 from service.store.leases.leases import AttemptLease
 from service.store.tables import Job, Worker
 from service.store.workers import add_worker
-from worker import batch, flush
-from worker.job_attempt import JobAttempt
+from worker.jobs import batch, flush
+from worker.jobs.attempt import JobAttempt
+from worker.jobs.recorder import Recorder
 from worker.process import Process
-from worker.recorder import Recorder
 from worker.tasks import take_work, work_on
 
 STEPS = {"epochs": 4, "batch_size": 2, "record": {"steps": "all"}}

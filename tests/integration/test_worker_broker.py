@@ -12,10 +12,10 @@ from workbench import LECTURE, FakeQueue, jobs_of, read, request, submit, submit
 
 from service.store import workers
 from service.store.database import Database
-from worker.broker_monitor import BrokerMonitor
-from worker.poller import JobPoller
 from worker.process import Process
-from worker.reaper import Reaper
+from worker.upkeep.broker_monitor import BrokerMonitor
+from worker.upkeep.poller import JobPoller
+from worker.upkeep.reaper import Reaper
 
 SWEEP = request() | {"grid": {"learning_rate": [0.01, 0.02, 0.03]}}
 CHILD = """

@@ -15,10 +15,11 @@ from workbench import LECTURE, FakeQueue, change, claim_group_of, jobs_of, read,
 from service.jobs import pauses
 from service.store.database import Database
 from service.store.jobs import jobs as stored
-from worker import flush, tasks
+from worker import tasks
 from worker.attempt import run_attempt
-from worker.group_attempt import GroupAttempt
-from worker.group_recorder import GroupRecorder
+from worker.groups.attempt import GroupAttempt
+from worker.groups.recorder import GroupRecorder
+from worker.jobs import flush
 from worker.process import Process
 from worker.tasks import take_work
 

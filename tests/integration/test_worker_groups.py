@@ -492,7 +492,7 @@ def test_an_attempt_that_fails_is_told_of_every_job(
     def fail(*_: Any) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr("worker.group_attempt.prepare", fail)
+    monkeypatch.setattr("worker.groups.attempt.prepare", fail)
     run(jobs[0].id)
 
     assert [read(database, job.id).error_code for job in jobs] == ["out_of_memory"] * len(jobs)
@@ -535,7 +535,7 @@ def test_what_goes_wrong_for_one_job_ends_that_job_and_the_others_leave_their_bi
 def test_a_step_that_was_not_recorded_is_replayed_to_the_same_bits(
     database: Database, run: Run, process: Process, monkeypatch: pytest.MonkeyPatch, shuffle: bool
 ) -> None:
-    monkeypatch.setattr("worker.group_attempt.snapshot_interval", lambda *_: 5)
+    monkeypatch.setattr("worker.groups.attempt.snapshot_interval", lambda *_: 5)
     with_steps = sweep(shuffle=shuffle, epochs=30, record={"steps": "all"})
     without = sweep(shuffle=shuffle, epochs=30, record={"steps": "none", "every": 7})
     recorded, replayed = (jobs_of(database, submit_sweep(database, wanted)) for wanted in (with_steps, without))

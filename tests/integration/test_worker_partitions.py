@@ -25,11 +25,11 @@ from service.store.leases.partitions import PartitionLease
 from service.store.tables import Job, Partition
 from slope.engines.reduction.partitioned import PartitionedData
 from worker.attempt import run_attempt
-from worker.broker_monitor import BrokerMonitor
-from worker.job_attempt import JobAttempt
+from worker.jobs.attempt import JobAttempt
 from worker.process import Process
-from worker.reaper import Reaper
 from worker.tasks import take_work
+from worker.upkeep.broker_monitor import BrokerMonitor
+from worker.upkeep.reaper import Reaper
 
 ROWS, PARTITIONS = 40, 10
 REQUEST: dict[str, Any] = {

@@ -27,9 +27,9 @@ from service.store.leases import lost_leases
 from service.store.leases.leases import JobLease
 from service.store.tables import Job, Worker
 from service.upkeep import lost_jobs
-from worker.broker_monitor import BrokerMonitor
 from worker.process import Process
-from worker.reaper import Reaper
+from worker.upkeep.broker_monitor import BrokerMonitor
+from worker.upkeep.reaper import Reaper
 
 
 class Watch:

@@ -17,9 +17,9 @@ from service.store.counts import Count
 from service.store.database import Database
 from service.store.leases import lost_leases
 from service.store.tables import Epoch, Step
-from worker import flush, recorder
 from worker.attempt import run_attempt
-from worker.flush import Flush, Writer
+from worker.jobs import flush, recorder
+from worker.jobs.flush import Flush, Writer
 from worker.process import Process, ProcessStopping
 
 HISTORY = {"epochs": 60, "batch_size": 2, "optimizer": {"name": "adam"}, "shuffle": True, "record": {"steps": "all"}}

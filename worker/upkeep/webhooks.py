@@ -16,8 +16,8 @@ from service.store.tables import Delivery
 from service.store.webhooks import disable_webhook
 from service.webhooks.schedule import attempt_of, reason_to_disable, rest_seconds
 from service.webhooks.signatures import signed_headers
-from worker.periodic import PeriodicTask
 from worker.process import Process
+from worker.upkeep.periodic import PeriodicTask
 
 if TYPE_CHECKING:
     from service.webhooks.sending import Answer

@@ -7,7 +7,7 @@ import numpy as np
 
 from service.store.tables import Job
 from slope.engines.groups.rounds import Round
-from worker.recorder import Progress
+from worker.jobs.recorder import Progress
 
 
 class GroupProgress:

@@ -14,8 +14,8 @@ from service.store.leases.leases import JobLease
 from service.store.tables import Job
 from slope.health import Finding
 from slope.records import EpochRecord, StepRecord, joined_epochs, joined_steps, numbers_of, steps_of
-from worker.batch import Batch
-from worker.flush import Flush, Owned, Table, Writer
+from worker.jobs.batch import Batch
+from worker.jobs.flush import Flush, Owned, Table, Writer
 from worker.process import Process
 
 _MOST_NUMBERS = 2_000_000

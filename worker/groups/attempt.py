@@ -26,13 +26,13 @@ from slope.records import Diverged
 from slope.reduced_rows import ReducedRows
 from slope.run import Interrupted
 from slope.spec.names import counted
-from worker import outcome
-from worker.batch import Batch
-from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
-from worker.cross_validation import cross_validate_jobs
-from worker.group_progress import GroupProgress
-from worker.group_recorder import GroupRecorder
+from worker.groups.progress import GroupProgress
+from worker.groups.recorder import GroupRecorder
 from worker.heartbeat import Heartbeat
+from worker.jobs import outcome
+from worker.jobs.batch import Batch
+from worker.jobs.chosen_rates import chosen_rate, curvature_of_job, rate_columns
+from worker.jobs.cross_validation import cross_validate_jobs
 from worker.process import Process
 
 log = structlog.get_logger()

@@ -9,8 +9,8 @@ import structlog
 
 from service.store.counts import Count
 from service.upkeep import lost_jobs
-from worker.periodic import PeriodicTask
 from worker.process import Process
+from worker.upkeep.periodic import PeriodicTask
 
 POLL = signal.SIGURG
 """Tells a child to look for jobs in SQL. One that does not handle it yet ignores it, as it does by default."""

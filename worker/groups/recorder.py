@@ -14,9 +14,9 @@ from slope.arrays import Array, Indices
 from slope.columns import EpochColumns, StepColumns
 from slope.engines.groups.rounds import Round
 from slope.health import Finding
-from worker.batch import Batch
-from worker.flush import Flush, Owned, Writer, count_endings
-from worker.group_progress import GroupProgress
+from worker.groups.progress import GroupProgress
+from worker.jobs.batch import Batch
+from worker.jobs.flush import Flush, Owned, Writer, count_endings
 from worker.process import Process
 
 _MOST_ROWS = 50_000

@@ -17,8 +17,8 @@ from service.data.damage import find_damage
 from service.errors import JobDamaged, LeaseLost, ServiceError
 from service.store.counts import Count
 from service.store.leases.batches import Claimed, Part, lease_of
-from worker.flush import Flush, count_endings, count_flush
-from worker.job_data import JobData
+from worker.jobs.data import JobData
+from worker.jobs.flush import Flush, count_endings, count_flush
 from worker.process import Process, ProcessStopping
 
 _LATE = 4.0

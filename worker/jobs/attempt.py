@@ -24,14 +24,14 @@ from slope.records import Diverged, EpochRecord, EpochTable, numbers_of
 from slope.run import Interrupted, Run
 from slope.spec.job import device_for
 from slope.spec.names import counted
-from worker import outcome
-from worker.batch import Batch
-from worker.chosen_rates import chosen_rate, curvature_of_job, rate_columns
-from worker.cross_validation import cross_validate_job
 from worker.heartbeat import Heartbeat
+from worker.jobs import outcome
+from worker.jobs.batch import Batch
+from worker.jobs.chosen_rates import chosen_rate, curvature_of_job, rate_columns
+from worker.jobs.cross_validation import cross_validate_job
+from worker.jobs.recorder import Progress, Recorder
 from worker.partitions import Leader
 from worker.process import Process, retry_while_away
-from worker.recorder import Progress, Recorder
 
 _ANALYSIS_PAUSE = 0.05
 """Seconds between two looks at whether the analysis is there, when the training has ended before it."""

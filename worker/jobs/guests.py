@@ -11,7 +11,7 @@ import structlog
 
 from service.errors import ServiceError
 from service.store.owners.turns import waiting_owners
-from worker.batch import Sharing
+from worker.jobs.batch import Sharing
 from worker.process import Process
 
 _LOOK_SECONDS = 0.05

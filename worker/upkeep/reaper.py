@@ -14,10 +14,10 @@ from service.store.tables import Worker
 from service.upkeep import lost_jobs
 from service.upkeep.lost_jobs import Contact
 from slope import __version__
-from worker.broker_monitor import BrokerMonitor
 from worker.counts import sum_counts
-from worker.periodic import PeriodicTask
 from worker.process import Process, memory_for_training
+from worker.upkeep.broker_monitor import BrokerMonitor
+from worker.upkeep.periodic import PeriodicTask
 
 
 class Reaper:
