@@ -9,16 +9,16 @@ from httpx2 import HTTPError
 
 from slope.answers.jobs import JobView
 from slope.answers.records import EpochView
-from slope.client import job_calls
-from slope.client.chart import job_html
-from slope.client.exchange import Call, Id
+from slope.client.calls import handles
+from slope.client.exchange.exchange import Call, Id
+from slope.client.exchange.watching import Told
 from slope.client.handle import Handle
+from slope.client.history.chart import job_html
 from slope.client.methods import described, returned, within
 from slope.client.problem import Problem, UnexpectedAnswer
-from slope.client.watching import Told
 
 if TYPE_CHECKING:
-    from slope.client.progress import JobBar
+    from slope.client.history.progress import JobBar
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -42,7 +42,7 @@ class _AsyncClient(Protocol):
 def _bar(wanted: bool) -> "JobBar | nullcontext[None]":
     if not wanted:
         return nullcontext()
-    from slope.client.progress import JobBar
+    from slope.client.history.progress import JobBar
 
     return JobBar()
 
@@ -67,14 +67,14 @@ class Job(Handle):
         self.client = client
         self.view = view
 
-    refresh = _run(job_calls.refresh)
-    cancel = _run(job_calls.cancel)
-    pause = _run(job_calls.pause)
-    resume = _run(job_calls.resume)
-    delete = _run(job_calls.delete)
-    curve = _run(job_calls.curve)
-    history = _run(job_calls.history)
-    predict = _run(job_calls.predict)
+    refresh = _run(handles.refresh)
+    cancel = _run(handles.cancel)
+    pause = _run(handles.pause)
+    resume = _run(handles.resume)
+    delete = _run(handles.delete)
+    curve = _run(handles.curve)
+    history = _run(handles.history)
+    predict = _run(handles.predict)
 
     def watch(self, timeout: float = 3600.0) -> Iterator[Told]:
         """Epochs, status changes and warnings as they happen, from the job's beginning to its end.
@@ -92,7 +92,7 @@ class Job(Handle):
         with _bar(progress) as bar:
             show = bar.show if bar else _ignore
             if on_epoch is None:
-                self.client.run(job_calls.until_ended(self, timeout, show))
+                self.client.run(handles.until_ended(self, timeout, show))
             else:
                 show(self.view)
                 for event in self.watch(timeout):
@@ -135,14 +135,14 @@ class AsyncJob(Handle):
         self.client = client
         self.view = view
 
-    refresh = _run_async(job_calls.refresh)
-    cancel = _run_async(job_calls.cancel)
-    pause = _run_async(job_calls.pause)
-    resume = _run_async(job_calls.resume)
-    delete = _run_async(job_calls.delete)
-    curve = _run_async(job_calls.curve)
-    history = _run_async(job_calls.history)
-    predict = _run_async(job_calls.predict)
+    refresh = _run_async(handles.refresh)
+    cancel = _run_async(handles.cancel)
+    pause = _run_async(handles.pause)
+    resume = _run_async(handles.resume)
+    delete = _run_async(handles.delete)
+    curve = _run_async(handles.curve)
+    history = _run_async(handles.history)
+    predict = _run_async(handles.predict)
 
     async def watch(self, timeout: float = 3600.0) -> AsyncIterator[Told]:
         """Epochs, status changes and warnings as they happen, from the job's beginning to its end.
@@ -161,7 +161,7 @@ class AsyncJob(Handle):
         with _bar(progress) as bar:
             show = bar.show if bar else _ignore
             if on_epoch is None:
-                await self.client.run(job_calls.until_ended(self, timeout, show))
+                await self.client.run(handles.until_ended(self, timeout, show))
             else:
                 show(self.view)
                 async for event in self.watch(timeout):

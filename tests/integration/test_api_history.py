@@ -23,7 +23,7 @@ from service.jobs import jobs
 from service.records import chunks
 from service.store.database import Database
 from service.store.tables import Epoch
-from slope.client.history import History
+from slope.client.history.history import History
 
 Trained = Callable[[dict[str, Any]], UUID]
 Json = dict[str, Any]

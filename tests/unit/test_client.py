@@ -12,18 +12,11 @@ import pytest
 
 from service.api.document.openapi import ANSWERS
 from slope.answers.jobs import JobView
-from slope.client import (
-    AsyncClient,
-    Client,
-    InvalidRequest,
-    Problem,
-    UnexpectedAnswer,
-    address,
-    persistence,
-    training,
-)
-from slope.client.exchange import Request
-from slope.client.persistence import repeat
+from slope.client import AsyncClient, Client, InvalidRequest, Problem, UnexpectedAnswer
+from slope.client.calls import training
+from slope.client.exchange import address, persistence
+from slope.client.exchange.exchange import Request
+from slope.client.exchange.persistence import repeat
 from slope.spec import JobRequest, TrainingSpec
 
 Handler = Callable[[httpx2.Request], httpx2.Response]

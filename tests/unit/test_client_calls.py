@@ -13,7 +13,7 @@ import pytest
 from service.api.app import create_app
 from service.settings import Settings
 from slope.client import Client
-from slope.client.report_calls import Chart
+from slope.client.calls.reports import Chart
 
 WITHOUT_METHOD = {
     "sign_in": "a browser's, which keeps the key in a cookie: a client sends its key with each request",

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 
 from slope.answers.jobs import JobView
-from slope.client import Client, Job, job_calls
+from slope.client import Client, Job
+from slope.client.calls import handles
 from slope.client.frames import inline_dataset, rows_to_predict
-from slope.client.history import History
+from slope.client.history.history import History
 
 ROWS = [[1.0, 0.0], [2.0, 1.0], [3.0, 0.0]]
 TABLE = {"area": [1.0, 2.0, 3.0], "rooms": [0.0, 1.0, 0.0], "price": [2.0, 5.0, 6.0]}
@@ -131,7 +132,7 @@ def _stream(table: pa.Table) -> bytes:
 def test_a_history_is_asked_for_as_arrow_where_that_can_be_read(
     monkeypatch: pytest.MonkeyPatch, has_arrow: bool
 ) -> None:
-    monkeypatch.setattr(job_calls, "find_spec", lambda name: object() if has_arrow else None)
+    monkeypatch.setattr(handles, "find_spec", lambda name: object() if has_arrow else None)
     asked: list[str] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from service.api.document.openapi import ANSWERS
 from slope.answers.records import EpochView
-from slope.client import AsyncClient, Client, Job, JobFailed, Problem, watching
+from slope.client import AsyncClient, Client, Job, JobFailed, Problem
+from slope.client.exchange import watching
 
 GIVEN: dict[str, Any] = {name: next(iter(each.values())) for name, each in json.loads(ANSWERS.read_bytes()).items()}
 EPOCHS = 6

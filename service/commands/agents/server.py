@@ -20,7 +20,7 @@ from mcp_types import Tool as Described
 from service.commands.agents.tools import CHANGING, Tool, tools_of
 from slope import __version__
 from slope.client import Client, Problem
-from slope.client.exchange import Request
+from slope.client.exchange.exchange import Request
 from slope.client.problem import checked
 
 INSTRUCTIONS = """Slope trains linear regressions by gradient descent. Every job is recorded: its settings, epochs, \

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from slope.client.exchange import Request
+from slope.client.exchange.exchange import Request
 
 Json = dict[str, Any]
 

@@ -77,7 +77,7 @@ def leave_unless_succeeded(job: "JobView") -> None:
 
 
 def _watch(client: "Client", job_id: "UUID | str") -> "JobView":
-    from slope.client.progress import JobBar
+    from slope.client.history.progress import JobBar
 
     screen = Console(stderr=True, highlight=False)
     with JobBar(screen) as bar:

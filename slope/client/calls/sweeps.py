@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from slope.answers.sweeps import RankedSweepView, RankedView, SweepView
-from slope.client.exchange import Call, Document, Id, Listing, ask, change, given, key_header, read, send
+from slope.client.exchange.exchange import Call, Document, Id, Listing, ask, change, given, key_header, read, send
 
 _LOOK_SECONDS = 0.2
 """A sweep cannot be waited for as a job can: it is asked for this often."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from slope.answers.datasets import DatasetView, RowsPage
-from slope.client.exchange import Call, Id, Listing, ask, change, given, send
+from slope.client.exchange.exchange import Call, Id, Listing, ask, change, given, send
 
 _UPLOAD_SECONDS = 900.0
 Row = dict[str, float]

@@ -11,7 +11,7 @@ from time import monotonic
 
 import httpx2
 
-from slope.client.exchange import Call, Request, Result
+from slope.client.exchange.exchange import Call, Request, Result
 
 RETRY_SECONDS = 20.0
 """How long a request that does no harm when it is made again is repeated: the service is restarted in less."""

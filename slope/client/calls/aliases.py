@@ -1,7 +1,7 @@
 """Every call about aliases of jobs, said once for both clients."""
 
 from slope.answers.aliases import AliasView
-from slope.client.exchange import Call, Id, Listing, change, send
+from slope.client.exchange.exchange import Call, Id, Listing, change, send
 
 
 def put_alias(name: str, job_id: Id) -> Call[AliasView]:

@@ -6,11 +6,11 @@ from typing import Any
 
 from slope.answers.jobs import JobView
 from slope.answers.records import EpochView
-from slope.client import calls
-from slope.client.exchange import Call, Request
+from slope.client.calls import jobs
+from slope.client.exchange.exchange import Call, Request
 from slope.client.frames import rows_to_predict
 from slope.client.handle import Handle
-from slope.client.history import History
+from slope.client.history.history import History
 from slope.client.problem import checked
 
 _ARROW, _LINES = "application/vnd.apache.arrow.stream", "application/x-ndjson"
@@ -20,37 +20,37 @@ _POINTS = 1000
 
 def refresh(job: Handle) -> Call[None]:
     """Ask how the job stands."""
-    job.view = yield from calls.job(job.id)
+    job.view = yield from jobs.job(job.id)
 
 
 def until_ended(job: Handle, timeout: float, on_change: Callable[[JobView], object]) -> Call[None]:
     """Wait for the end. Raises TimeoutError."""
-    job.view = yield from calls.wait(job.id, timeout, on_change=on_change)
+    job.view = yield from jobs.wait(job.id, timeout, on_change=on_change)
 
 
 def cancel(job: Handle) -> Call[None]:
     """End it: immediately while it waits, at its next flush while it runs."""
-    job.view = yield from calls.cancel(job.id)
+    job.view = yield from jobs.cancel(job.id)
 
 
 def pause(job: Handle) -> Call[None]:
     """Pause it: immediately while it waits, at its next flush while it runs."""
-    job.view = yield from calls.pause(job.id)
+    job.view = yield from jobs.pause(job.id)
 
 
 def resume(job: Handle) -> Call[None]:
     """Let it go on where it was paused."""
-    job.view = yield from calls.resume(job.id)
+    job.view = yield from jobs.resume(job.id)
 
 
 def delete(job: Handle) -> Call[None]:
     """Delete it with all its records. It must not run."""
-    return calls.delete(job.id)
+    return jobs.delete(job.id)
 
 
 def curve(job: Handle, points: int = 200) -> Call[list[EpochView]]:
     """At most this many epochs, the extremes of the loss among them: enough to draw it."""
-    return calls.curve(job.id, points)
+    return jobs.curve(job.id, points)
 
 
 def history(job: Handle) -> Call[History]:
@@ -70,6 +70,6 @@ def predict(job: Handle, x: Any, *, epoch: int | None = None) -> Call[list[float
     rows = rows_to_predict(x, job.dataset.columns)
     found: list[float | None] = []
     for start in range(0, len(rows), _POINTS):
-        part = yield from calls.predict(job.id, rows[start : start + _POINTS], epoch=epoch)
+        part = yield from jobs.predict(job.id, rows[start : start + _POINTS], epoch=epoch)
         found += [each.after for each in part]
     return found

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from slope.answers.keys import KeyDeedView, KeyScope, KeyView, NewKeyView, SessionView
-from slope.client.exchange import Call, Listing, ask, change, given
+from slope.client.exchange.exchange import Call, Listing, ask, change, given
 
 _PATH = "/v1/keys"
 

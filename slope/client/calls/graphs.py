@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slope.answers.graphs import AuditView, GraphView, StepGraphView
-from slope.client.exchange import Call, Download, Id, Json, Request, ask, change, given
+from slope.client.exchange.exchange import Call, Download, Id, Json, Request, ask, change, given
 from slope.client.problem import checked
 
 _FORMATS = {

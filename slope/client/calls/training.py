@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
 from slope.answers.jobs import JobView
-from slope.client import calls
-from slope.client.exchange import Call, Id, Json, given
+from slope.client.calls import jobs
+from slope.client.exchange.exchange import Call, Id, Json, given
 from slope.client.frames import inline_dataset, rows_of
 
 
@@ -76,9 +76,9 @@ def train(
         timeout_seconds=timeout_seconds,
         cross_validation=cross_validation,
     )
-    return calls.submit(request, idempotency_key=idempotency_key)
+    return jobs.submit(request, idempotency_key=idempotency_key)
 
 
 def attach(job_id: Id) -> Call[JobView]:
     """A handle of a job that is there."""
-    return calls.job(job_id)
+    return jobs.job(job_id)

@@ -9,8 +9,8 @@ import httpx2
 
 from slope.answers.events import EventView
 from slope.answers.records import EpochView
-from slope.client.exchange import Id, Request, read
-from slope.client.persistence import FIRST_PAUSE, LONGEST_PAUSE, is_away, jittered, retry_after
+from slope.client.exchange.exchange import Id, Request, read
+from slope.client.exchange.persistence import FIRST_PAUSE, LONGEST_PAUSE, is_away, jittered, retry_after
 from slope.client.problem import checked
 from slope.statuses import FINAL
 

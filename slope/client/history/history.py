@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from slope.client.arrow_columns import ArrowColumns, Numbers
+from slope.client.history.arrow_columns import ArrowColumns, Numbers
 
 if TYPE_CHECKING:
     import pandas as pd

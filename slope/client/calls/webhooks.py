@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slope.answers.webhooks import DeliveryView, NewWebhookView, WebhookView
-from slope.client.exchange import Call, Id, Listing, ask, change, given, send
+from slope.client.exchange.exchange import Call, Id, Listing, ask, change, given, send
 
 _PATH = "/v1/webhooks"
 

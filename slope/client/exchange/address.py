@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from slope import __version__
-from slope.client.exchange import with_scheme
+from slope.client.exchange.exchange import with_scheme
 
 KEY_VARIABLE = "SLOPE_API_KEY"
 DEFAULT_URL = "http://127.0.0.1:8000"

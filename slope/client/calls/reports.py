@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from slope.client.exchange import Download, Id, Request
+from slope.client.exchange.exchange import Download, Id, Request
 
 Chart = Literal["loss", "gradient", "weights", "fit", "surface"]
 _FORMATS = {".svg": "svg", ".png": "png"}

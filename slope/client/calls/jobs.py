@@ -14,7 +14,7 @@ from slope.answers.predictions import InvocationAnswer, PredictionView, ScoringV
 from slope.answers.records import EpochView, StepView
 from slope.answers.view import Page
 from slope.answers.workers import WorkerView
-from slope.client.exchange import (
+from slope.client.exchange.exchange import (
     Call,
     Document,
     Download,

@@ -12,9 +12,9 @@ import httpx2
 from slope.answers.path import Path
 from slope.answers.statistics import Influence, Statistics
 from slope.answers.surface import Surface
-from slope.client.calls import HOLD_SECONDS
-from slope.client.exchange import Call, Id, Json, Request, Result, read
-from slope.client.persistence import retry_after
+from slope.client.calls.jobs import HOLD_SECONDS
+from slope.client.exchange.exchange import Call, Id, Json, Request, Result, read
+from slope.client.exchange.persistence import retry_after
 from slope.client.problem import checked
 
 _UNDERWAY = 202

@@ -1,0 +1,1 @@
+"""How calls are made: where the service is, what is sent and read, and what is done while it is away."""
