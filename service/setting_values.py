@@ -12,17 +12,9 @@ from pydantic_settings import NoDecode
 
 from service import addresses
 from slope.extras import how_to_add
+from slope.spans import parse_span
 
-_SPAN, _UNITS = re.compile(r"([0-9]{1,5})([dhm])"), {"d": "days", "h": "hours", "m": "minutes"}
 _PREFIX = re.compile(r"[A-Za-z0-9._~/-]*")
-
-
-def parse_span(text: str) -> timedelta:
-    """A length of time, as operators write it: 30d, 12h, 90m. Raises ValueError."""
-    found = _SPAN.fullmatch(text.strip())
-    if not found:
-        raise ValueError(f"{text!r} is no length of time: write 30d for days, 12h for hours, 90m for minutes")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def _span(value: object) -> object:

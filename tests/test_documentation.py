@@ -11,9 +11,9 @@ import pytest
 from typer.models import OptionInfo
 
 from service.commands.remote.connection import Url
-from service.setting_values import parse_span
 from service.settings import Settings
 from slope.client.exchange.address import KEY_VARIABLE
+from slope.spans import parse_span
 
 ROOT = Path(__file__).parents[1]
 _SETTING = re.compile(r"SLOPE_[A-Z_]+[A-Z]")

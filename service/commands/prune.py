@@ -1,12 +1,12 @@
 """`slope prune`."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from service.commands.data_dir import DataDir, use_data_dir
-from service.commands.spans import read_span
+from service.commands.remote.connection import need_server
+from service.commands.spans import Age
 from slope.spec.names import counted
 from slope.statuses import FINAL
 
@@ -19,9 +19,6 @@ def _final(status: str) -> str:
     return status
 
 
-Age = Annotated[
-    timedelta, typer.Option(parser=read_span, metavar="AGE", help="As in 30d, 12h, 90m", show_default=False)
-]
 Statuses = Annotated[
     list[str] | None, typer.Option(parser=_final, metavar="STATUS", help="Only jobs that ended like this; repeatable")
 ]
@@ -38,6 +35,7 @@ def prune(
 
     Jobs with an alias, the sweeps they are of, and datasets with a name stay. The service may run.
     """
+    need_server()
     use_data_dir(data_dir)
     from service import startup
     from service.storage import storage_at

@@ -1,7 +1,6 @@
 """`slope jobs`: what is done with jobs that a service has."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,6 +21,7 @@ from service.commands.remote.output import (
     text_of,
 )
 from service.commands.remote.requests import Settings, read_settings
+from service.commands.spans import Age
 from slope.spec.names import counted
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ Status = Annotated[
     list[str] | None, typer.Option(help="queued, running, paused, succeeded, failed or cancelled; again for more")
 ]
 _MOST_PARAMETERS = 20
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 @app.command("list")
@@ -164,14 +163,14 @@ def alias(
 
 @app.command()
 def prune(
-    older_than: Annotated[str, typer.Option(help="How long ago they ended, as 30d, 12h or 90m")],
+    older_than: Age,
     status: Status = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many there are")] = False,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Delete jobs that ended long ago, with all their records."""
-    filters: Json = {"finished_before": (datetime.now(UTC) - _duration(older_than)).isoformat()}
+    filters: Json = {"finished_before": (datetime.now(UTC) - older_than).isoformat()}
     if status:
         filters["status"] = status
     with connected(url) as client:
@@ -226,10 +225,3 @@ def _print_parameters(job: "JobView", weights: list[float], exact: "Exact | None
 def _row(job: "JobView") -> tuple[Any, ...]:
     epochs = f"{job.progress.epochs_done}/{job.progress.epochs}"
     return job.id, job.status, job.name, epochs, job.loss.last, age_of(job.created_at)
-
-
-def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)\s*(s|m|min|h|d)", text.strip())
-    if found is None:
-        fail(f"--older-than takes a number and a unit, as 30d, 12h or 90m; it was given {text}")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])

@@ -16,6 +16,7 @@ from service.commands.remote.output import (
     print_json_lines,
     print_rows,
 )
+from service.commands.spans import read_span
 
 if TYPE_CHECKING:
     from slope.answers.webhooks import DeliveryView, NewWebhookView, WebhookView
@@ -93,13 +94,14 @@ def delete(webhook: WebhookId, url: Url = DEFAULT_URL) -> None:
 @app.command()
 def rotate(
     webhook: WebhookId,
-    overlap: Annotated[float, typer.Option(min=0, help="Hours for which the old secret counts, too")] = 24.0,
+    overlap: Annotated[str, typer.Option(help="How long the old secret counts, too, as 12h or 7d")] = "1d",
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Make a new secret, which is shown this once."""
+    seconds = read_span(overlap, "--overlap", plain="hours").total_seconds()
     with connected(url) as client:
-        _print_secret(client.rotate_webhook_secret(webhook, overlap_seconds=3600 * overlap), as_json)
+        _print_secret(client.rotate_webhook_secret(webhook, overlap_seconds=seconds), as_json)
 
 
 @app.command("test")
