@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, insert, null, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from service.store.database import now
@@ -32,6 +32,8 @@ RETURNED: dict[str, Any] = {
     **RELEASED,
 }
 """Of a job that its attempt gives back, or that is taken from it: where a pause was asked for, it begins now."""
+BEGINS_LATER: dict[str, Any] = {"started_at": case((Job.epochs_done == 0, null()), else_=Job.started_at)}
+"""Of a job that was claimed, and may not have begun: its time begins with another claim."""
 _RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
 """A job that advances is not given up, however often its workers die."""
 _MOST_IDS = 2000

@@ -271,16 +271,35 @@ def test_the_time_of_a_job_that_was_given_back_before_it_began_does_not_pass_whi
     take_work(process, job_ids[0])
     assert statuses(database, job_ids) == ["succeeded", "queued"]
 
-    def pass_an_hour(session: Session) -> None:
-        for job in session.scalars(select(Job).where(Job.started_at.is_not(None))):
-            job.started_at = job.started_at and job.started_at - timedelta(hours=1)
-        for told in session.scalars(select(tables.Event)):
-            told.at -= timedelta(hours=1)
-
     change(database, pass_an_hour)
     take_work(process, job_ids[1])
 
     assert statuses(database, job_ids) == ["succeeded", "succeeded"]
+
+
+def test_the_time_of_jobs_whose_process_died_while_one_of_them_trained_begins_anew(
+    process: Process, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows which it was, and the others only waited."""
+    job_ids = [submit(database, LECTURE | {"timeout_seconds": 60.0}) for _ in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(JobAttempt, "train", acting_at(1, die, JobAttempt.train))
+        with pytest.raises(SystemExit):
+            take_work(process, job_ids[0])
+    release_all(database)
+
+    change(database, pass_an_hour)
+    for job_id in job_ids:
+        take_work(process, job_id)
+
+    assert statuses(database, job_ids) == ["succeeded", "succeeded"]
+
+
+def pass_an_hour(session: Session) -> None:
+    for job in session.scalars(select(Job).where(Job.started_at.is_not(None))):
+        job.started_at = job.started_at and job.started_at - timedelta(hours=1)
+    for told in session.scalars(select(tables.Event)):
+        told.at -= timedelta(hours=1)
 
 
 def test_what_has_ended_and_what_is_given_back_is_locked_together(

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, null, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
@@ -21,7 +21,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from service.errors import LeaseLost
 from service.store import datasets, events
 from service.store.database import later
-from service.store.events import RETURNED, Ending, JobChange, LeasedJob, Wish, change_jobs, wish_of
+from service.store.events import BEGINS_LATER, RETURNED, Ending, JobChange, LeasedJob, Wish, change_jobs, wish_of
 from service.store.outbox import IS_HEARD
 from service.store.tables import Job, Table
 
@@ -125,8 +125,8 @@ class AttemptLease(Lease):
         another claim.
         """
         chosen = None if only is None else Job.id.in_(only)
-        is_new = and_(Job.id.in_(not_begun), Job.epochs_done == 0)
-        returned = RETURNED | {"started_at": case((is_new, null()), else_=Job.started_at)} if not_begun else RETURNED
+        started = case((Job.id.in_(not_begun), BEGINS_LATER["started_at"]), else_=Job.started_at)
+        returned = RETURNED | {"started_at": started} if not_begun else RETURNED
         rows = self.write(session, Job.id, Job.status, Job.epochs_done, condition=chosen, **returned)
         events.add_statuses(session, [row.id for row in rows if row.status == "queued"], "queued", detail)
         events.add_pauses(session, {row.id: row.epochs_done for row in rows if row.status == "paused"})

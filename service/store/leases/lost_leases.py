@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.store import events
 from service.store.connections.postgresql import connection_name
 from service.store.database import now
-from service.store.events import RETURNED, ended_columns
+from service.store.events import BEGINS_LATER, RETURNED, ended_columns
 from service.store.leases.leases import JobLease
 from service.store.leases.partitions import release_partitions
 from service.store.tables import Job
@@ -55,14 +55,14 @@ def release_lost(session: Session, lost: RunningJob, max_crashes: int, *, counts
 
     True when this call did it: of several reapers one wins, for the token they saw is gone afterwards. A lease that had
     run out may have been extended since, by a flush that took long. `counts` says whether the attempt does as one of
-    those several: not where nobody knows that it was this job's.
+    those several: not where nobody knows that it was this job's. Its time has not begun then, either.
     """
     lease = lost.lease
     is_still_lost = Job.lease_until < now(session) if lost.has_expired else true()
     released = session.execute(
         update(Job)
         .where(lease.owned, is_still_lost)
-        .values(crashes=_CRASHES if counts else Job.crashes, **RETURNED)
+        .values(**({"crashes": _CRASHES} if counts else BEGINS_LATER), **RETURNED)
         .returning(Job.crashes, Job.status)
     ).one_or_none()
     if released is None:
