@@ -50,6 +50,8 @@ class Turn:
 
     last: str = ""
     """The owner whose job was taken last; empty where the next is the first of all."""
+    guest: str = ""
+    """The owner who was the last guest of a batch, or was looked at last where nobody could be one."""
 
 
 @dataclass

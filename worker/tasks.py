@@ -19,7 +19,7 @@ from service.queue import TASK
 from service.settings import Settings
 from service.store.jobs import jobs
 from service.store.leases.batches import Claimed
-from service.store.leases.claims import Prospect, SeenJob, claim_together, find_prospect
+from service.store.leases.claims import Prospect, SeenJob, claim_together, find_others, find_prospect
 from service.store.leases.passes import claim_pass
 from service.store.owners.turns import next_after
 from slope.engines.costs import LITTLE_NUMBERS
@@ -178,16 +178,20 @@ def _sharing(process: Process, owners: Sequence[str]) -> Sharing:
 
 
 def _find_guests(process: Process, owners: Collection[str]) -> Work | None:
-    """The first small jobs of others, which are claimed together. All of them train in one flush: the batch waits."""
-    nobody = uuid4()
-    prospect = process.database.query(find_prospect, nobody, process.claimant, "", process.settings.owner_slots)
-    firsts = prospect.queue[: len(prospect.turns)]
-    waiting = [job for job in firsts if job.owner not in owners and _is_brief(job, process.settings)]
+    """The first small jobs of others, which are claimed together. All of them train in one flush: the batch waits.
+
+    Others are guests in turn, too. Where none of those that were looked at can be one, others are looked at next.
+    """
+    slots = process.settings.owner_slots
+    others = process.database.query(find_others, process.claimant, owners, process.turn.guest, slots)
+    waiting = [job for job in others.jobs if _is_brief(job, process.settings)]
     alike = [job for job in _one_of_each_part(waiting) if _is_alike(job, waiting[0])][:_MOST_GUESTS]
     if not alike:
+        process.turn.guest = max((job.owner for job in others.jobs if job.owner > process.turn.guest), default="")
         return None
-    companions = list(_in_one_flush(alike[0], alike[1:], process.settings, process.pace.seconds))
-    claim = _take(process, alike[0], companions, prospect.memory)
+    guests = [alike[0], *_in_one_flush(alike[0], alike[1:], process.settings, process.pace.seconds)]
+    process.turn.guest = guests[-1].owner
+    claim = _take(process, guests[0], guests[1:], others.memory)
     return partial(run_attempt, process, claim.lease, claim.loaded) if claim else _let_be
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import delete, insert, select, text, update
 from uuid_utils.compat import uuid7
 from workbench import change, read, submit
 
@@ -15,7 +15,7 @@ from service.store.database import Database
 from service.store.leases.batches import lease_of
 from service.store.leases.claims import SeenJob, find_prospect
 from service.store.leases.leases import JobLease
-from service.store.owners.turns import MOST_OWNERS, next_after
+from service.store.owners.turns import MOST_OWNERS, do_others_wait, next_after
 from service.store.tables import Job
 from worker import tasks
 from worker.jobs import batch, guests
@@ -55,6 +55,20 @@ def queue(database: Database, owner: str, count: int = 1, *, trains_alone: bool 
             session.execute(insert(Job.__table__), [row | {"id": job_id} for job_id in job_ids[1:]])  # type: ignore[arg-type]
         session.commit()
     return job_ids
+
+
+def queue_two_of_each(database: Database, owners: Sequence[str], *, trains_alone: bool = False) -> dict[UUID, str]:
+    """The same of many owners, who are told by job."""
+    owner_of = dict(zip(sorted(uuid7() for _ in range(2 * len(owners))), 2 * list(owners), strict=True))
+    [like] = queue(database, owners[0])
+    with database.writing() as session:
+        row = dict(session.execute(select(Job.__table__).where(Job.id == like)).mappings().one())
+        row["attempt"] = int(trains_alone)
+        rows = [row | {"id": job_id, "owner": owner} for job_id, owner in owner_of.items()]
+        session.execute(delete(Job).where(Job.id == like))
+        session.execute(insert(Job.__table__), rows)  # type: ignore[arg-type]
+        session.commit()
+    return owner_of
 
 
 def take(process: Process, taken: Taken, bells: Sequence[UUID]) -> Iterator[list[UUID]]:
@@ -203,6 +217,37 @@ def test_guests_train_no_longer_than_one_flush_all_of_them_together(
     if work:
         work()
     assert sum(map(len, taken.batches)) == count
+
+
+def test_everybody_is_a_guest_in_turn_however_many_owners_there_are(
+    database: Database, process: Process, taken: Taken
+) -> None:
+    """Half of them have a job in the batch, and come first by their names: more than one look has."""
+    own = [f"a {number:03}" for number in range(MOST_OWNERS + 6)]
+    others = [f"b {number:03}" for number in range(MOST_OWNERS + 6)]
+    jobs = queue_two_of_each(database, [*own, *others])
+    served = list[str]()
+
+    assert database.query(do_others_wait, own)
+    while len(served) < 2 * len(others):
+        work = tasks._find_guests(process, own)
+        assert work
+        work()
+        served += [jobs[job_id] for job_id in taken.batches[-1]]
+    assert served[: len(others)] == others
+    assert served[len(others) :][: len(others)] == others
+    assert not database.query(do_others_wait, [*own, *others])
+
+
+def test_who_cannot_be_a_guest_stands_in_nobody_s_way(database: Database, process: Process, taken: Taken) -> None:
+    queue_two_of_each(database, [f"a {number:03}" for number in range(MOST_OWNERS + 6)], trains_alone=True)
+    [last] = queue(database, "z")
+
+    found = [tasks._find_guests(process, ["nobody"]) for _ in range(3)]
+
+    for work in filter(None, found):
+        work()
+    assert taken.batches == [[last]]
 
 
 def test_before_guests_train_what_has_ended_is_written_and_after_long_ones_the_rest_is_given_back(

@@ -10,12 +10,15 @@ from time import monotonic
 import structlog
 
 from service.errors import ServiceError
-from service.store.owners.turns import waiting_owners
+from service.store.owners.turns import MOST_OWNERS, do_others_wait
 from worker.jobs.batch import Sharing
 from worker.process import Process
 
 _LOOK_SECONDS = 0.05
-"""How often a batch looks whether others wait: a look takes about a hundredth of that."""
+"""How often a batch looks whether others wait: a look takes about a hundredth of that.
+
+Where the batch has very many owners, a look passes by all of them, and takes that much longer: there are fewer.
+"""
 _VAIN_SECONDS = 1.0
 """And after one that found nobody who could be served, as where they wait for another device."""
 
@@ -40,12 +43,12 @@ class Guests(Sharing):
     def serve(self, write_ended: Callable[[], None]) -> None:
         if monotonic() < self._next_look or self._process.stopping.is_set():
             return
-        pause = _LOOK_SECONDS
+        pause = look = _LOOK_SECONDS * max(1.0, len(self._owners) / MOST_OWNERS)
         try:
-            if self._process.database.query(waiting_owners) - self._owners:
+            if self._process.database.query(do_others_wait, self._owners):
                 write_ended()  # it need not wait for the end of guests
                 work = self._find(self._owners)
-                pause = _LOOK_SECONDS if work else _VAIN_SECONDS
+                pause = look if work else _VAIN_SECONDS
                 if work:
                     work()
         except ServiceError as error:  # the batch goes on, and finds out by itself

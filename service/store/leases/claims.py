@@ -6,7 +6,7 @@ rows.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
@@ -37,7 +37,7 @@ from service.store.database import now
 from service.store.leases.batches import Claimed, lease_of
 from service.store.leases.groups import GroupLease
 from service.store.leases.leases import Claimant, JobLease
-from service.store.owners.turns import first_jobs, owners_with_slots
+from service.store.owners.turns import first_jobs, first_jobs_of_others, owners_with_slots
 from service.store.tables import Dataset, Job, RowPass, Worker
 from service.store.workers import LIVE_SECONDS
 from slope.answers.plan import Plan
@@ -122,6 +122,27 @@ def find_prospect(
     return Prospect(named, order, int(slots or 1), memory, has_passes, sorted(firsts.values()))
 
 
+@dataclass(frozen=True)
+class Others:
+    """The first queued jobs of owners, as one statement saw them."""
+
+    jobs: Sequence[SeenJob]
+    """Of each owner one, in the order of their turns."""
+    memory: int | None
+    """Bytes that one training of this worker may take; None when it has not said so."""
+
+
+def find_others(
+    connection: Connection, claimant: Claimant, without: Collection[str], after: str, most_slots: int | None = None
+) -> Others:
+    """Who waits besides the owners `without` whom it is asked. `after` had the last turn."""
+    given = {"devices": claimant.devices, "worker_id": claimant.worker_id, "after": after, "without": list(without)}
+    rows = connection.execute(_look_for_others(), given).all()
+    full = set[str]() if most_slots is None else owners_with_slots(connection, most_slots)
+    seen = [job for job in (SeenJob(*row[:-1]) for row in rows) if job.owner not in full]
+    return Others(sorted(seen, key=lambda job: (job.owner <= after, job.owner)), rows[0][-1] if rows else None)
+
+
 _COLUMNS = (
     Job.id,
     Job.status,
@@ -153,6 +174,12 @@ def _look(*, is_sqlite: bool) -> Select[Any]:
     since = bindparam("alive_since") if is_sqlite else func.clock_timestamp() - timedelta(seconds=LIVE_SECONDS)
     slots = select(func.sum(Worker.slots)).where(Worker.stopped_at.is_(None), Worker.seen_at >= since)
     return select(_SEEN, slots.scalar_subquery(), _MEMORY, _PASSES)
+
+
+@cache
+def _look_for_others() -> Select[Any]:
+    found = Job.id.in_(first_jobs_of_others())
+    return select(*_COLUMNS, _MEMORY).join(Dataset, Job.dataset_id == Dataset.id).where(found)
 
 
 def claim_together(

@@ -8,26 +8,50 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, literal, literal_column, select
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union,
+)
 from sqlalchemy.orm import aliased
 
 from service.store.tables import Job
 
 MOST_OWNERS = 64
 """Owners whose first job is looked at: the others have their turn next."""
+_WITHOUT: BindParameter[Any] = bindparam("without", expanding=True)
 
 
 def first_jobs() -> Select[Any]:
     """The ids of the first queued jobs, for some `devices`, of the owners that come `after` one."""
-    turns = _turns()
-    job = aliased(Job)
-    first = select(job.id).where(*_waits(job), job.owner == turns.c.owner, _served(job)).order_by(job.id).limit(1)
-    return select(first.scalar_subquery()).where(turns.c.owner.is_not(None))
+    return _firsts(_turns(bindparam("after"), MOST_OWNERS))
 
 
-def waiting_owners(connection: Connection) -> set[str]:
-    """Who has queued jobs; of very many owners the first."""
-    return set(connection.scalars(_waiting(), {"after": ""}))
+def first_jobs_of_others() -> CompoundSelect[Any]:
+    """The same of owners that are not among those `without` whom it is asked. After the last of all come the first.
+
+    Each lap has half of the owners that are looked at, so that it costs no more.
+    """
+    laps = [_turns(after, MOST_OWNERS // 2, _WITHOUT) for after in (bindparam("after"), literal(""))]
+    return union(*(_firsts(turns).where(turns.c.owner.not_in(_WITHOUT)) for turns in laps))
+
+
+def do_others_wait(connection: Connection, owners: Collection[str]) -> bool:
+    """Whether anybody else has queued jobs than these owners."""
+    return bool(connection.scalar(_others(), {"without": list(owners)}))
 
 
 def next_after(turns: Sequence[str], served: Collection[str]) -> str:
@@ -48,20 +72,30 @@ def owners_with_slots(connection: Connection, count: int) -> set[str]:
 
 
 @cache
-def _waiting() -> Select[Any]:
+def _others() -> Select[Any]:
     """Built once: to build it takes longer than SQLite takes to run it."""
-    turns = _turns()
-    return select(turns.c.owner).where(turns.c.owner.is_not(None))
+    turns = _turns(literal(""), 1, _WITHOUT)
+    return select(exists().where(turns.c.owner.is_not(None), turns.c.owner.not_in(_WITHOUT)))
 
 
-def _turns() -> Any:
-    """One owner after the other, each by one look at the index. The last one is null where there are no more."""
+def _turns(after: Any, most: int, without: Any = None) -> CTE:
+    """One owner after the other, each by one look at the index. The last one is null where there are no more.
+
+    Those `without` whom it is asked are passed by, and are not counted.
+    """
     job, following = aliased(Job), aliased(Job)
-    first = select(func.min(job.owner)).where(*_waits(job), job.owner > bindparam("after"))
-    turns = select(first.scalar_subquery().label("owner"), literal(1).label("place")).cte("turns", recursive=True)
+    first = select(func.min(job.owner)).where(*_waits(job), job.owner > after)
+    turns = select(first.scalar_subquery().label("owner"), literal(1).label("place")).cte(recursive=True)
+    is_passed = false() if without is None else turns.c.owner.in_(without)
     more = select(func.min(following.owner)).where(*_waits(following), following.owner > turns.c.owner)
-    further = select(more.scalar_subquery(), turns.c.place + 1)
-    return turns.union_all(further.where(turns.c.owner.is_not(None), turns.c.place < MOST_OWNERS))
+    further = select(more.scalar_subquery(), turns.c.place + case((is_passed, 0), else_=1))
+    return turns.union_all(further.where(turns.c.owner.is_not(None), or_(turns.c.place < most, is_passed)))
+
+
+def _firsts(turns: CTE) -> Select[Any]:
+    job = aliased(Job)
+    first = select(job.id).where(*_waits(job), job.owner == turns.c.owner, _served(job)).order_by(job.id).limit(1)
+    return select(first.scalar_subquery()).where(turns.c.owner.is_not(None))
 
 
 def _waits(job: Any) -> tuple[ColumnElement[bool], ...]:
