@@ -170,6 +170,28 @@ def test_a_report_of_a_job_that_broke_in_its_first_epoch_has_the_steps_before(
     assert re.findall(r"/epochs/0/steps/(\d+)/graph", page) == steps
 
 
+@pytest.mark.parametrize(("rows", "rate"), [(8, 10.0), (30, 0.6)], ids=["few steps", "many"])
+def test_a_report_of_a_job_that_broke_late_has_the_steps_before_that(
+    browser: TestClient, trained: Trained, rows: int, rate: float
+) -> None:
+    x = [1.0 + number / rows for number in range(rows)]
+    job_id = trained(
+        {
+            "dataset": {"x": x, "y": [1.0] * rows},
+            "hyperparameters": {"learning_rate": rate, "epochs": 200, "dtype": "float64", "engine": "eager"},
+        }
+    )
+    job = browser.get(f"/v1/jobs/{job_id}", headers={"Accept": "*/*"}).json()
+    epoch, step = map(int, re.findall(r"in epoch (\d+), step (\d+)", job["error"]["detail"])[0])
+    assert epoch > 1
+    assert step > 1
+    page = browser.get(f"/v1/jobs/{job_id}/report", headers={"Accept": "*/*"}).text
+
+    walked = re.findall(rf"/epochs/{epoch}/steps/(\d+)/graph", page)
+    assert walked == [str(number) for number in range(max(step - 20, 0), step)]
+    assert len(re.findall(r"/steps/\d+/graph", page)) == 60
+
+
 def test_a_report_asks_for_a_step_that_is_not_recorded_in_the_first_epoch_alone() -> None:
     epochs, asked = {"data": [{"epoch": 0}, {"epoch": 7}]}, []
 
