@@ -4,7 +4,10 @@ No library is imported for it: a frame is told by what it can do. pandas, polars
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any
 
 Rows = list[Any]
@@ -28,7 +31,7 @@ def inline_dataset(
     if weights is not None:
         found["weights"] = _finite("weights", _column(weights, columns))
     if names:
-        found |= {"features": names, "target": _target(y, target, names)}
+        found |= {"features": names, "target": target_name(target or y, names)}
     return found
 
 
@@ -41,10 +44,11 @@ def rows_to_predict(x: Any, features: Sequence[str] | None) -> Rows:
 def columns_of(x: Any) -> Mapping[str, list[Any]] | None:
     """The columns of a frame by their names; None of what has no names."""
     if isinstance(x, Mapping):
-        return {str(name): _values(column) for name, column in x.items()}
+        return dict(zip(_names(x), map(_values, x.values()), strict=True))
     if hasattr(x, "to_pydict"):  # Arrow
         return columns_of(x.to_pydict())
     if hasattr(x, "iloc") and hasattr(x, "columns"):  # pandas
+        _names(x.columns)  # of two columns of a name, to_dict would leave one out
         return columns_of(x.to_dict(orient="list"))
     if hasattr(x, "columns") and hasattr(x, "__arrow_c_stream__"):  # polars and others
         return columns_of(_arrow_table(x))
@@ -61,19 +65,50 @@ def rows_of_columns(columns: Mapping[str, list[Any]], names: Sequence[str]) -> R
     if missing := [name for name in names if name not in columns]:
         there = ", ".join(map(repr, columns))
         raise ValueError(f"There is no column {', '.join(map(repr, missing))}: there are {there}")
-    for name in names:
-        _refuse_words(name, columns[name])
-    return [list(row) for row in zip(*(columns[name] for name in names), strict=True)]
+    return [list(row) for row in zip(*(_numbers(name, columns[name]) for name in names), strict=True)]
 
 
-def _refuse_words(name: str, column: list[Any]) -> None:
+def target_name(y: Any, features: Sequence[str]) -> str:
+    """A name for y that no feature has: its own, where it is a name or has one."""
+    named = y if isinstance(y, str) else getattr(y, "name", None)
+    found = named if isinstance(named, str) and named else "y"
+    while found in features:
+        found += "_"
+    return found
+
+
+def _names(several: Iterable[Any]) -> list[str]:
+    names = [str(name) for name in several]
+    if double := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"Several columns have the name {double[0]!r}: rename all but one of them")
+    return names
+
+
+def _numbers(name: str, column: list[Any]) -> list[Any]:
     """One sentence about the column, where the service has one about every row."""
-    found = next(((row, value) for row, value in enumerate(column) if isinstance(value, str)), None)
-    if found:
+    if {int, float}.issuperset(map(type, column)) and all(value == value for value in column):
+        return column
+    return [_cell(value, f"Column {name!r} has", row) for row, value in enumerate(column)]
+
+
+def _cell(value: Any, who: str, row: int) -> int | float:
+    if isinstance(value, Integral):  # bool is one of them: columns of true and false are learnt from
+        return int(value)
+    if isinstance(value, Real | Decimal) and not math.isnan(value):
+        return float(value)
+    if _is_gap(value):
         raise ValueError(
-            f"Column {name!r} has {found[1]!r} in row {found[0]}, which is no number: choose other columns by features,"
-            " or upload the table as a file with one_hot, which makes columns of its words"
+            f"{who} no number in row {row}: leave the row out, or upload the table as a file with nulls,"
+            " which says what is to stand there"
         )
+    of_words = "upload the table as a file with one_hot, which makes columns of its words"
+    advice = of_words if isinstance(value, str) else "make numbers of it"
+    raise ValueError(f"{who} {value!r} in row {row}, which is no number: choose other columns by features, or {advice}")
+
+
+def _is_gap(value: Any) -> bool:
+    """None, or NaN, NA and NaT: what pandas has for nothing is a number, or is called so."""
+    return value is None or isinstance(value, Real | Decimal) or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _arrow_table(frame: Any) -> Any:
@@ -86,19 +121,15 @@ def _arrow_table(frame: Any) -> Any:
 
 
 def _column(values: Any, columns: Mapping[str, list[Any]] | None) -> list[Any]:
-    """What a name stands for, or the numbers themselves."""
-    if not isinstance(values, str):
+    """What a name stands for, the one column of a frame, or the numbers themselves."""
+    if isinstance(values, str):
+        return [each for [each] in rows_of_columns(columns or {}, [values])]
+    frame = columns_of(values)
+    if frame is None:
         return rows_of(values)
-    return [each for [each] in rows_of_columns(columns or {}, [values])]
-
-
-def _target(y: Any, target: str | None, features: Sequence[str]) -> str:
-    """A name for y that no feature has."""
-    named = target or (y if isinstance(y, str) else getattr(y, "name", None))
-    found = named if isinstance(named, str) and named else "y"
-    while found in features:
-        found += "_"
-    return found
+    if len(frame) != 1:
+        raise ValueError(f"One column is needed, and there are {', '.join(map(repr, frame)) or 'none'}: choose one")
+    return [each for [each] in rows_of_columns(frame, list(frame))]
 
 
 def _values(several: Any) -> list[Any]:

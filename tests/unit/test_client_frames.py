@@ -1,6 +1,8 @@
 """What people have their data in comes to the service as the same numbers."""
 
 import math
+from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +16,7 @@ import pytest
 from slope.answers.jobs import JobView
 from slope.client import Client, Job
 from slope.client.calls import handles
-from slope.client.frames import inline_dataset, rows_to_predict
+from slope.client.frames import inline_dataset, rows_to_predict, target_name
 from slope.client.history.history import History
 
 ROWS = [[1.0, 0.0], [2.0, 1.0], [3.0, 0.0]]
@@ -69,6 +71,7 @@ def test_numbers_of_one_feature_need_no_rows() -> None:
 def test_the_target_has_a_name_that_no_feature_has() -> None:
     assert inline_dataset(TABLE, [1, 2, 3])["target"] == "y"
     assert inline_dataset({"y": [1.0]}, pd.Series([2.0], name="y"))["target"] == "y_"
+    assert target_name(pl.Series([2.0]), ["area"]) == "y"  # polars calls what has no name ""
 
 
 @pytest.mark.parametrize(
@@ -163,3 +166,48 @@ def test_a_column_of_words_is_named_with_what_it_has() -> None:
     with pytest.raises(ValueError, match=r"Column 'city' has 'Bonn' in row 0.*features.*one_hot"):
         inline_dataset(frame, "price")
     assert inline_dataset(frame, "price", features=["area"])["x"] == [[1.0], [2.0], [3.0]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (pd.date_range("2026-01-01", periods=3), "has Timestamp.*which is no number.*make numbers of it"),
+        (pl.Series([date(2026, 1, 1)] * 3), "has datetime.date.*which is no number"),
+        ([1j, 2j, 3j], "has 1j in row 0, which is no number"),
+        ([1.0, float("nan"), 2.0], "has no number in row 1.*nulls"),
+        (pd.array([1, 2, None], dtype="Int64"), "has no number in row 2"),
+        (
+            pd.to_datetime(["2026-01-01", None, None])[1:].append(pd.to_datetime(["2026-01-01"])),
+            "has no number in row 0",
+        ),
+        (pl.Series([1, None, 3]), "has no number in row 1"),
+    ],
+    ids=["timestamps", "dates", "complex", "nan", "NA", "NaT", "null"],
+)
+def test_a_column_without_numbers_is_named_with_the_first_row_that_has_none(cells: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=f"Column 'when' {told}"):
+        inline_dataset({"when": cells, "price": [1, 2, 3]}, "price")
+
+
+def test_true_and_false_and_decimals_are_numbers() -> None:
+    frame = pl.DataFrame({"sold": [True, False], "price": [Decimal("1.5"), Decimal("2.25")]})
+    assert inline_dataset(frame, "price") == {
+        "x": [[1], [0]],
+        "y": [1.5, 2.25],
+        "features": ["sold"],
+        "target": "price",
+    }
+
+
+def test_two_columns_of_a_name_are_refused_and_none_is_left_out() -> None:
+    twice = pd.DataFrame([[1, 2, 3]], columns=["a", "a", "y"])
+    with pytest.raises(ValueError, match="Several columns have the name 'a'"):
+        inline_dataset(twice, "y")
+    with pytest.raises(ValueError, match="Several columns have the name '1'"):
+        inline_dataset({1: [1], "1": [2]}, [3])
+
+
+def test_a_frame_of_one_column_is_a_target() -> None:
+    assert inline_dataset([1, 2], pd.DataFrame({"price": [3, 4]}))["y"] == [3, 4]
+    with pytest.raises(ValueError, match="One column is needed, and there are 'area', 'rooms', 'price'"):
+        inline_dataset([1, 2, 3], TABLE)

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from slope.client.estimator.here import Here
 from slope.client.estimator.on_service import OnService
 from slope.client.estimator.outcomes import Label, Outcome, Table, Trainer
+from slope.client.frames import target_name
 from slope.client.problem import Json
 
 _NO_HYPERPARAMETERS = ("name", "metadata", "warm_start", "url", "timeout", "local")
@@ -181,10 +182,7 @@ class SlopeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if not hasattr(self, "feature_names_in_"):
             return None, None
         features = self.feature_names_in_.tolist()
-        target = y.name if isinstance(getattr(y, "name", None), str) else "y"
-        while target in features:
-            target += "_"
-        return features, target
+        return features, target_name(y, features)
 
 
 def plain(value: Any) -> Any:
