@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 
 from service.commands.supervisor import end_with_parent, python_of
+from slope.answers.health import Readiness
 from slope.client import Client
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
+"""A first start compiles the loops of trainings: ten seconds, or minutes where the machine is busy."""
 
 
 @contextmanager
@@ -51,5 +53,18 @@ def _wait_until_ready(url: str) -> None:
     with Client(url) as client:
         while (readiness := client.readiness()).status != "ready":
             if monotonic() > deadline:
-                sys.exit(f"The service did not become ready: {readiness}")
+                sys.exit(
+                    f"The service was not ready after {START_SECONDS:.0f} s: there is no {_lacking(readiness)} yet."
+                    " What stands above says why; where the machine is busy, try again"
+                )
             sleep(0.1)
+
+
+def _lacking(readiness: Readiness) -> str:
+    parts = {
+        "database": readiness.database,
+        "storage": readiness.storage,
+        "broker": readiness.broker,
+        "worker": readiness.workers,
+    }
+    return ", ".join(name for name, is_there in parts.items() if not is_there)
