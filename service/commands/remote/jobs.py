@@ -14,18 +14,16 @@ from service.commands.remote.output import (
     Json,
     age_of,
     note,
-    print_facts,
     print_json,
     print_json_lines,
     print_rows,
-    text_of,
 )
+from service.commands.remote.printed_job import print_job
 from service.commands.remote.requests import Settings, read_settings
 from service.commands.spans import Age
 from slope.spec.names import counted
 
 if TYPE_CHECKING:
-    from slope.answers.analysis import Exact
     from slope.answers.jobs import JobView
 
 app = typer.Typer(help="Jobs: list, follow, change, delete.", no_args_is_help=True)
@@ -35,7 +33,6 @@ JobIds = Annotated[list[str], typer.Argument(metavar="ID…", help="Their ids")]
 Status = Annotated[
     list[str] | None, typer.Option(help="queued, running, paused, succeeded, failed or cancelled; again for more")
 ]
-_MOST_PARAMETERS = 20
 
 
 @app.command("list")
@@ -184,42 +181,6 @@ def prune(
         note(f"Would delete {counted(deleted.matched, 'job')}.")
     else:
         note(f"Deleted {counted(len(deleted.jobs), 'job')}.")
-
-
-def print_job(job: "JobView") -> None:
-    """A job for people: what it learnt from, how far it is, and what came of it."""
-    data, progress, loss, exact = job.dataset, job.progress, job.loss, job.analysis.exact if job.analysis else None
-    print_facts(
-        {
-            "job": job.id,
-            "name": job.name,
-            "owner": job.owner,
-            "status": " – ".join(filter(None, (job.status, job.reason, job.error.detail if job.error else None))),
-            "data": f"{_count(data.rows, 'row')}, {_count(data.features, 'feature')}, dataset {data.id}",
-            "epochs": f"{progress.epochs_done} of {progress.epochs}, by {job.plan.engine}",
-            "loss": None if loss.first is None else f"{text_of(loss.first)} → {text_of(loss.last)}",
-            "validation loss": loss.validation,
-            "exact loss": exact.loss if exact else None,
-        }
-    )
-    if job.weights is not None:
-        _print_parameters(job, job.weights, exact)
-    for sentence in job.warnings:
-        note(sentence)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _print_parameters(job: "JobView", weights: list[float], exact: "Exact | None") -> None:
-    names = [*(job.dataset.columns or ()), "bias"]
-    trained = [*weights, job.bias]
-    known = [*exact.weights, exact.bias] if exact else [None] * len(trained)
-    rows = [row for row in zip(names, trained, known, strict=False) if row[1] is not None]
-    print_rows(("parameter", "trained", "exact"), rows[:_MOST_PARAMETERS])
-    if len(rows) > _MOST_PARAMETERS:
-        note(f"… and {len(rows) - _MOST_PARAMETERS} more: --json has all of them.")
 
 
 def _row(job: "JobView") -> tuple[Any, ...]:

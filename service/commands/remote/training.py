@@ -14,8 +14,8 @@ from service.commands.remote.following import (
     leave_unless_succeeded,
     ranked_rows,
 )
-from service.commands.remote.jobs import print_job
 from service.commands.remote.output import AsJson, Json, note, print_facts, print_json, print_rows
+from service.commands.remote.printed_job import print_job
 from service.commands.remote.requests import RequestFile, Settings, read_request, read_settings
 from service.commands.remote.tables import (
     Charset,
