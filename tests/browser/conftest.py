@@ -63,7 +63,7 @@ def lecture(service: Serve) -> str:
     from service.commands.demo import LECTURE
 
     with service.client as client:
-        job = client.wait(client.submit(LECTURE).id, timeout=60)
+        job = client.wait(client.submit(LECTURE).id)
     assert job.status == "succeeded"
     return str(job.id)
 
@@ -74,7 +74,7 @@ def known(service: Serve, lecture: str) -> dict[str, str]:
     with service.client as client:
         dataset = client.upload(CARS)
         request = {"name": "rates", "dataset": {"id": dataset.id}, "grid": {"learning_rate": [1e-4, 1e-3]}}
-        sweep = client.wait_for_sweep(client.submit_sweep(request).id, timeout=60)
+        sweep = client.wait_for_sweep(client.submit_sweep(request).id)
     return {"job": lecture, "dataset": str(dataset.id), "sweep": str(sweep.id)}
 
 

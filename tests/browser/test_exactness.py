@@ -19,7 +19,7 @@ BOWL = {
 
 def test_the_loss_surface_is_drawn_where_the_numbers_are(page: Page, service: Serve) -> None:
     with service.client as client:
-        job = client.wait(client.submit(BOWL).id, timeout=60)
+        job = client.wait(client.submit(BOWL).id)
     page.goto(f"/jobs/{job.id}")
     panel = page.get_by_role("region", name="Loss surface")
     expect(panel.locator("path.contour")).to_have_count(9)
@@ -77,7 +77,7 @@ def test_the_dial_says_what_a_run_does(page: Page, service: Serve, part: float, 
         "hyperparameters": {"epochs": 100, "learning_rate": part * LIMIT, "batch_size": "full", "fit_bias": False},
     }
     with service.client as client:
-        job = client.wait(client.submit(request).id, timeout=60)
+        job = client.wait(client.submit(request).id)
         distances = np.array([epoch.weights[0] - 2 for epoch in client.epochs(job.id)])
 
     page.goto(f"/jobs/new?from={job.id}")

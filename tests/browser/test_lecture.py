@@ -120,7 +120,7 @@ def test_names_from_users_are_text(page: Page, service: Serve) -> None:
     name = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
     with service.client as client:
         request = {"name": name, "dataset": {"x": [1, 2], "y": [2, 4], "features": [name], "target": "<i>y</i>"}}
-        job = client.wait(client.submit(request).id, timeout=60)
+        job = client.wait(client.submit(request).id)
     page.goto("/")
     expect(page.get_by_role("link", name=name)).to_be_visible()
     page.goto(f"/jobs/{job.id}")

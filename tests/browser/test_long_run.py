@@ -32,7 +32,7 @@ HALF_WIDTHS = (200_000, 1_000)
 def spiked(service: Serve) -> tuple[str, int, int]:
     """The job, and the epochs in which its loss and one number of its gradient are like nowhere else."""
     with service.client as client:
-        job_id = client.wait(client.submit(RUN).id, timeout=60).id
+        job_id = client.wait(client.submit(RUN).id).id
     database = Database(f"sqlite:///{service.folder}/slope.db")
     in_loss = _plant(database, job_id, 400_000, {"loss": 100.0})
     in_gradient = _plant(database, job_id, 700_000, {"gradient_mean_weights": [100.0]})

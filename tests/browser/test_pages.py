@@ -13,7 +13,7 @@ NOBODY = "0199a000-0000-7000-8000-000000000000"
 def test_a_run_that_broke_leads_to_the_step_where_it_did(page: Page, service: Serve) -> None:
     request = {"name": "broken", "dataset": {"x": [1, 2, 3], "y": [2, 4, 6]}, "hyperparameters": {"learning_rate": 1e9}}
     with service.client as client:
-        job = client.wait(client.submit(request).id, timeout=60)
+        job = client.wait(client.submit(request).id)
         assert job.error
         last = list(client.steps(job.id, job.progress.epochs_done))[-1]
     page.goto(f"/jobs/{job.id}")
@@ -42,7 +42,7 @@ def test_how_sure_a_fit_is_stands_in_a_table_and_in_the_size_of_its_points(page:
         "hyperparameters": {"standardize": True, "batch_size": "full"},
     }
     with service.client as client:
-        job = client.wait(client.submit(request).id, timeout=60)
+        job = client.wait(client.submit(request).id)
         told = client.statistics(job.id)
         held = client.influence(job.id)
     page.goto(f"/jobs/{job.id}")

@@ -1,11 +1,11 @@
 """The two ways to run Slope: `slope serve` alone, and API and workers beside a database and a broker of their own."""
 
-import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
-from socket import socket
-from typing import Any, Self
+from random import SystemRandom
+from socket import create_server, socket
+from typing import Any, NamedTuple, Self, TypeVar
 
 import httpx2
 import psutil
@@ -19,6 +19,12 @@ from slope.client import Client
 Json = dict[str, Any]
 Place = Callable[[], AbstractContextManager[object]]
 """Where a program is started: inside of the block it is there."""
+Work = TypeVar("Work")
+
+
+class Progress(NamedTuple):
+    epochs_done: int
+    goes_on: bool
 
 
 class Service:
@@ -44,6 +50,11 @@ class Service:
     @property
     def is_ready(self) -> bool:
         return self.readiness.get("status") == "ready"
+
+    def has_workers(self, count: int) -> bool:
+        """Whether it is ready, and this many workers are alive."""
+        told = self.readiness
+        return (told.get("status"), told.get("workers")) == ("ready", count)
 
 
 class Serve(Service):
@@ -72,8 +83,8 @@ class Serve(Service):
         if self._program is None or self._program.process.poll() is not None:
             arguments = ("serve", "--port", "0", "--data-dir", str(self.folder), *self._options)
             self._program = self._stack.enter_context(slope(self.folder, *arguments))
-        self.url = until(self._address)
-        until(lambda: self.is_ready)
+        self.url = address_of(self._program)
+        self._program.until(lambda: self.is_ready)
         return self
 
     def child(self, word: str) -> int:
@@ -84,10 +95,41 @@ class Serve(Service):
         """The children of its worker."""
         return psutil.Process(self.child("worker")).children()
 
-    def _address(self) -> str | None:
-        assert self.program.process.poll() is None, self.program.log
-        found = re.search(r"http://\S+:\d+", self.program.output)
-        return found[0] if found else None
+    def halt(self, submit: Callable[[], Work], progress: Callable[[Work], Progress]) -> Work:
+        """What was submitted, in the middle of its training. Its process stands still: what comes now finds it at work.
+
+        It may be done before anyone looks: then another is submitted. `progress` tells the epochs that are done, and
+        whether it is still trained.
+        """
+
+        def halted() -> Work | None:
+            work = submit()
+            until(lambda: progress(work).epochs_done)
+            processes = self.training_processes()
+            for process in processes:
+                process.suspend()
+            if progress(work).goes_on:
+                return work
+            for process in processes:
+                process.resume()
+            return None
+
+        work = until(halted)
+        assert work
+        return work
+
+
+def address_of(program: Program) -> str:
+    """Where a `slope serve` listens, when it does."""
+    return program.until_written(r"(http://\S+:\d+), ")[1]
+
+
+def free_port() -> int:
+    """A port for a program that takes no socket. It stays free until then: connections get theirs from above these."""
+    while True:
+        port = SystemRandom().randrange(20_000, 30_000)
+        with suppress(OSError), create_server(("127.0.0.1", port)):
+            return port
 
 
 class Api(Service):
@@ -114,6 +156,10 @@ class Api(Service):
                 most_files=most_files,
             )
 
+    def until_ready(self) -> Self:
+        self.program.until(lambda: self.is_ready)
+        return self
+
 
 class Broker:
     """Valkey on a socket, to be stopped and started. Like that of `slope serve` it forgets everything when it ends."""
@@ -128,8 +174,7 @@ class Broker:
 
     def start(self) -> None:
         options = (*self._listen, "--unixsocket", self._socket, "--save", "")
-        self._stack.enter_context(Program(self._folder, str(get_binary_path()), *options))
-        until(self._answers)
+        self._stack.enter_context(Program(self._folder, str(get_binary_path()), *options)).until(self._answers)
 
     def stop(self) -> None:
         self._stack.close()
@@ -151,8 +196,7 @@ class ObjectStore:
     _BUCKET = "slope-test"
 
     def __init__(self, folder: Path) -> None:
-        with supervisor.bind_socket("127.0.0.1", 0) as listener:
-            host, port = listener.getsockname()
+        host, port = "127.0.0.1", free_port()
         self.url = f"http://{host}:{port}"
         self.program = module(folder, "moto.server", "--host", host, "--port", str(port))
         self.environment = {
@@ -168,7 +212,7 @@ class ObjectStore:
         return f"s3://{self._BUCKET}/{name}"
 
     def start(self) -> Self:
-        until(self._has_bucket)
+        self.program.until(self._has_bucket)
         return self
 
     def _has_bucket(self) -> bool:
@@ -188,6 +232,7 @@ class Cluster(Service):
             "SLOPE_DATABASE_URL": database_url,
             "SLOPE_BROKER_URL": broker.url,
             "SLOPE_STORAGE_URL": (folder / "objects").as_uri(),
+            "SLOPE_FLUSH_SECONDS": "1.0",  # what a claim has left after four times that is given back
         }
         self.workers: list[Program] = []
         self._folder = folder
@@ -202,9 +247,12 @@ class Cluster(Service):
     def start(self, workers: int) -> Self:
         self.broker.start()
         self._stack.callback(self.broker.stop)
-        self.url = self.add_api().url
+        api = self.add_api()
+        self.url = api.url
         self.workers = [self.add_worker() for _ in range(workers)]
-        until(lambda: self.is_ready and self.readiness["workers"] == workers)
+        for worker in self.workers:
+            worker.until_logged("worker ready")
+        api.program.until(lambda: self.has_workers(workers))
         return self
 
     def add_api(self, *, most_files: int | None = None) -> Api:

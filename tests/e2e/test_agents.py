@@ -68,7 +68,7 @@ async def _read_only(url: str) -> tuple[set[str], str, str]:
 @pytest.fixture
 def diverged(serve: Serve) -> str:
     with Service(serve.url) as service:
-        return str(service.wait(service.submit(HOUSES).id, timeout=60).id)
+        return str(service.wait(service.submit(HOUSES).id).id)
 
 
 def test_a_job_that_diverged_is_found_understood_and_put_right_in_six_calls(serve: Serve, diverged: str) -> None:

@@ -8,7 +8,6 @@ import httpx2
 from faults.proxy import Proxy
 
 from e2e.jobs import some_seconds
-from e2e.processes import until
 from e2e.services import Api, Cluster
 from slope.answers.events import EventView
 from slope.answers.records import EpochView
@@ -44,7 +43,8 @@ def address_of(api: Api) -> tuple[str, int]:
 
 def test_no_epoch_is_lost_or_doubled_and_no_second_job_made(cluster: Cluster, client: Client) -> None:
     first, second = cluster.add_api(), cluster.add_api()
-    until(lambda: first.is_ready and second.is_ready)
+    for api in (first, second):
+        api.until_ready()
     wanted, epochs, statuses = some_seconds(), list[int](), list[str | None]()
     with (
         Proxy(address_of(first)) as proxy,
@@ -52,7 +52,7 @@ def test_no_epoch_is_lost_or_doubled_and_no_second_job_made(cluster: Cluster, cl
     ):
         data = wanted["dataset"]
         job = unlucky.train(data["x"], data["y"], name=NAME, **wanted["hyperparameters"])
-        for event in job.watch(timeout=90):
+        for event in job.watch():
             if isinstance(event, EventView):
                 statuses.append(event.status)
                 continue

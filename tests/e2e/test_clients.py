@@ -19,7 +19,7 @@ from slope.client.estimator import SlopeRegressor
 def test_both_clients_get_the_same(serve: Serve) -> None:
     async def ask(wanted: dict[str, Any]) -> list[Any]:
         async with AsyncClient(serve.url) as client:
-            job = await client.wait((await client.submit(wanted)).id, timeout=60)
+            job = await client.wait((await client.submit(wanted)).id)
             epochs = [epoch async for epoch in client.epochs(job.id)]
             return [job.id, epochs, await client.predict(job.id, [1.0]), await client.model(job.id)]
 
@@ -45,7 +45,7 @@ def test_the_estimator_trains_on_the_service(serve: Serve) -> None:
 
 def test_files_are_read_by_the_tools_they_are_for(serve: Serve, tmp_path: Path) -> None:
     with serve.client as client:
-        job = client.wait(client.submit(request()).id, timeout=60)
+        job = client.wait(client.submit(request()).id)
         epochs = list(client.epochs(job.id))
         client.save_epochs(job.id, tmp_path / "epochs.csv")
         client.save_steps(job.id, 0, tmp_path / "steps.arrow")

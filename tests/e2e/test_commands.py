@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from e2e.jobs import lecture_request
-from e2e.processes import slope, until
-from e2e.services import Broker, Service
-from service.commands import supervisor
+from e2e.processes import slope
+from e2e.services import Broker, Service, free_port
 
 
 @pytest.fixture
@@ -26,29 +25,25 @@ def environment(empty_postgresql_url: str, folder: Path, server_folder: Path) ->
 def test_the_parts_can_be_started_one_by_one_and_a_worker_waits_for_the_schema(
     environment: dict[str, str], folder: Path, lecture: dict[str, Any]
 ) -> None:
-    port = _free_port()
+    port = str(free_port())
     service = Service(f"http://127.0.0.1:{port}")
     with (
         slope(folder, "worker", environment=environment) as worker,
         slope(folder, "api", "--port", port, environment=environment) as api,
     ):
-        until(lambda: "slope db upgrade" in worker.log)
-        until(lambda: service.readiness.get("status") == "unavailable")
+        worker.until_written("slope db upgrade")
+        api.until(lambda: service.readiness.get("status") == "unavailable")
         with slope(folder, "db", "upgrade", environment=environment) as upgrade:
             assert upgrade.wait() == 0
             assert "up to date" in upgrade.output
 
-        until(lambda: service.is_ready)
+        worker.until_logged("worker ready")
+        api.until(lambda: service.is_ready)
         with service.client as client:
-            job = client.wait(client.submit(lecture_request(lecture)).id, timeout=60)
+            job = client.wait(client.submit(lecture_request(lecture)).id)
         assert job.weights == [lecture["records"][-1]["weight_after"]]
 
         assert worker.end() == 0
         assert api.end() == -signal.SIGTERM  # uvicorn hands it on when all is done
         assert "Traceback" not in worker.log
         assert not worker.family()
-
-
-def _free_port() -> str:
-    with supervisor.bind_socket("127.0.0.1", 0) as listener:
-        return str(listener.getsockname()[1])

@@ -20,7 +20,7 @@ def test_a_file_that_a_client_sends_is_learnt_from_by_a_worker(client: Client, t
     dataset = client.upload(file, name="diabetes")
     settings = {"epochs": 500, "batch_size": "full", "learning_rate": 0.2, "standardize": True, "dtype": "float64"}
     chosen = {"id": dataset.id, "features": ["bmi", "s5"], "target": "target"}
-    job = client.wait(client.submit({"dataset": chosen, "hyperparameters": settings}).id, timeout=120)
+    job = client.wait(client.submit({"dataset": chosen, "hyperparameters": settings}).id)
 
     x = np.column_stack([frame["bmi"], frame["s5"], np.ones(len(frame))])
     exact = np.linalg.lstsq(x, frame["target"].to_numpy(), rcond=None)[0]

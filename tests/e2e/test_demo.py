@@ -24,7 +24,7 @@ def test_the_demo_prints_the_lectures_numbers_and_leaves_nothing_behind(folder: 
 
 def test_a_killed_demo_takes_its_service_with_it(folder: Path) -> None:
     with slope(folder, "demo") as demo:
-        until(lambda: "The service runs at" in demo.output)
+        demo.until_written("The service runs at")
         demo.process.kill()
         until(lambda: not demo.family())
 

@@ -62,7 +62,7 @@ def _run(document: str, serve: Service, home: Path) -> None:
     environment |= {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment["SLOPE_URL"] = serve.url  # for programs that name no address: the usual one is taken, perhaps
     ran = subprocess.run(
-        ["bash", "-c", script], cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=100
+        ["bash", "-c", script], cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=500
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
 

@@ -12,7 +12,7 @@ def test_client_and_command_show_the_chain_rule_in_a_step(
     serve: Serve, lecture: dict[str, Any], folder: Path, tmp_path: Path
 ) -> None:
     with serve.client as client:
-        job_id = str(client.wait(client.submit(lecture_request(lecture)).id, timeout=60).id)
+        job_id = str(client.wait(client.submit(lecture_request(lecture)).id).id)
         graph = client.step_graph(job_id, 0, 2)
         tree = client.step_tree(job_id, 0, 2)
         client.save_step_graph(job_id, 0, 2, tmp_path / "step.svg", row=2, expand=[0])

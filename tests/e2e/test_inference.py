@@ -26,7 +26,7 @@ def triton(serve: Serve) -> Iterator[InferenceServerClient]:
 @pytest.fixture
 def job(serve: Serve) -> dict[str, Any]:
     with serve.client as client:
-        return client.wait(client.submit(request()).id, timeout=60).model_dump(mode="json")
+        return client.wait(client.submit(request()).id).model_dump(mode="json")
 
 
 def test_triton_s_client_finds_the_server_and_the_model(triton: InferenceServerClient, job: dict[str, Any]) -> None:

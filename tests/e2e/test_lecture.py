@@ -19,7 +19,7 @@ def service(request: pytest.FixtureRequest) -> Service:
 
 def test_what_a_worker_s_children_do_is_in_the_metrics_of_the_api(serve: Service, lecture: dict[str, Any]) -> None:
     with serve.client as client:
-        client.wait(client.submit(lecture_request(lecture)).id, timeout=60)
+        client.wait(client.submit(lecture_request(lecture)).id)
 
     def counted() -> bool:
         text = httpx2.get(f"{serve.url}/metrics", timeout=10).text
@@ -32,7 +32,7 @@ def test_what_a_worker_s_children_do_is_in_the_metrics_of_the_api(serve: Service
 
 def test_the_lectures_job_has_the_lectures_bits(service: Service, lecture: dict[str, Any]) -> None:
     with service.client as client:
-        job = client.wait(client.submit(lecture_request(lecture)).id, timeout=60)
+        job = client.wait(client.submit(lecture_request(lecture)).id)
         epochs = list(client.epochs(job.id))
         steps = [list(client.steps(job.id, epoch.epoch)) for epoch in epochs]
         predictions = client.predictions(job.id)

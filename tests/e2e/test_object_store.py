@@ -44,7 +44,7 @@ def upload(cluster: Cluster, content: bytes, format: str) -> str:
 
 
 def train(client: Client, wanted: Json) -> JobView:
-    return client.wait(client.submit(wanted).id, timeout=60)
+    return client.wait(client.submit(wanted).id)
 
 
 def objects(store: ObjectStore) -> str:

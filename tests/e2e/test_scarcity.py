@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from e2e.jobs import request
-from e2e.processes import until
 from e2e.services import Api, Cluster
 from slope.client import Client
 
@@ -22,15 +21,13 @@ SLOW = 500
 
 @pytest.fixture(scope="module")
 def api(_cluster: Cluster) -> Api:
-    api = _cluster.add_api(most_files=FILES)
-    until(lambda: api.is_ready)
-    return api
+    return _cluster.add_api(most_files=FILES).until_ready()
 
 
 @pytest.fixture(autouse=True)
 def is_the_same_afterwards(api: Api) -> Iterator[None]:
     yield
-    until(lambda: api.is_ready)
+    api.until_ready()
     assert api.program.process.poll() is None
 
 

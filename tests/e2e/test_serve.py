@@ -11,12 +11,14 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 
 from e2e.jobs import curve, request, some_seconds, statuses
 from e2e.processes import slope, until
-from e2e.services import Serve
+from e2e.services import Progress, Serve
 from slope.client import Client
+from worker.shutdown import STOP
 
 GRACE_SECONDS = 10
 """It promises to have ended by then."""
@@ -36,11 +38,14 @@ def uninterrupted(_serve: Serve) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def underway(uninterrupted: list[dict[str, Any]], client: Client) -> UUID:
-    """The id of the same job again, with some epochs behind it and many to go."""
-    job_id = client.submit(some_seconds()).id
-    until(lambda: client.job(job_id).progress.epochs_done)
-    return job_id
+def halted(uninterrupted: list[dict[str, Any]], serve: Serve, client: Client) -> UUID:
+    """The id of the same job again, in the middle of its training: its process stands still."""
+
+    def progress(job_id: UUID) -> Progress:
+        job = client.job(job_id)
+        return Progress(job.progress.epochs_done, goes_on=job.status == "running")
+
+    return serve.halt(lambda: client.submit(some_seconds()).id, progress)
 
 
 def test_a_second_serve_on_the_same_folder_refuses_with_a_sentence(serve: Serve, folder: Path) -> None:
@@ -48,7 +53,7 @@ def test_a_second_serve_on_the_same_folder_refuses_with_a_sentence(serve: Serve,
         assert second.wait() == 1
         assert f"Another `slope serve` uses {serve.folder}" in second.log
         assert "Traceback" not in second.log
-    assert serve.is_ready
+    until(lambda: serve.is_ready)
 
 
 def test_it_tells_its_address_and_where_its_data_is_on_lines_that_are_not_broken(serve: Serve) -> None:
@@ -80,32 +85,32 @@ def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(folder: Path
 
 
 def test_a_killed_worker_is_started_again_and_its_job_goes_on(
-    serve: Serve, client: Client, underway: UUID, uninterrupted: list[dict[str, Any]]
+    serve: Serve, client: Client, halted: UUID, uninterrupted: list[dict[str, Any]]
 ) -> None:
     _kill(serve, "worker")
 
-    job = client.wait(underway, timeout=60)
+    job = client.wait(halted)
     assert (job.status, job.attempt) == ("succeeded", 2)
-    assert curve(client, underway) == uninterrupted
+    assert curve(client, halted) == uninterrupted
     until(lambda: len(serve.program.children("worker")) == 1)
 
 
 def test_the_job_of_a_killed_training_process_is_taken_up_at_once(
-    client: Client, serve: Serve, underway: UUID, uninterrupted: list[dict[str, Any]]
+    client: Client, serve: Serve, halted: UUID, uninterrupted: list[dict[str, Any]]
 ) -> None:
     (process,) = serve.training_processes()
     process.kill()
 
-    job = client.wait(underway, timeout=60)
+    job = client.wait(halted)
     assert statuses(job) == ["queued", "running", "queued", "running", "succeeded"]
     assert job.attempt == 2
-    assert curve(client, underway) == uninterrupted
+    assert curve(client, halted) == uninterrupted
 
 
 def test_a_killed_broker_is_started_again_and_jobs_are_trained(serve: Serve, client: Client) -> None:
     _kill(serve, "valkey")
 
-    job = client.wait(client.submit(request()).id, timeout=60)
+    job = client.wait(client.submit(request()).id)
     assert job.status == "succeeded"
     until(lambda: serve.is_ready)
 
@@ -115,13 +120,15 @@ def test_a_killed_api_is_started_again_at_the_same_address(serve: Serve, client:
     _kill(serve, "service.api")
 
     with serve.client as after:
-        assert after.wait(job_id, timeout=60).status == "succeeded"
+        assert after.wait(job_id).status == "succeeded"
 
 
-def test_whoever_waits_for_a_job_outlasts_a_killed_api(serve: Serve, client: Client, underway: UUID) -> None:
+def test_whoever_waits_for_a_job_outlasts_a_killed_api(serve: Serve, client: Client, halted: UUID) -> None:
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(client.wait, underway, timeout=60)
+        waiting = pool.submit(client.wait, halted)
         _kill(serve, "service.api")
+        for process in serve.training_processes():
+            process.resume()
         assert waiting.result().status == "succeeded"
 
 
@@ -137,31 +144,41 @@ def test_slope_submit_names_the_job_first_and_outlasts_a_killed_api(serve: Serve
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything_in_time_and_the_job_goes_on_after_the_next_start(
-    serve: Serve, underway: UUID, uninterrupted: list[dict[str, Any]], number: int
+    serve: Serve, halted: UUID, uninterrupted: list[dict[str, Any]], number: int
 ) -> None:
+    (training,) = serve.training_processes()
     started = monotonic()
-    code = serve.program.end(number)
+    serve.program.process.send_signal(number)
+    until(lambda: _is_told(training, STOP))
+    training.resume()
+    code = serve.program.wait()
     assert monotonic() - started < GRACE_SECONDS
     assert code == 0
     assert not serve.program.family()
     assert not list(serve.program.folder.glob("slope-*"))
 
     with serve.start().client as client:
-        job = client.wait(underway, timeout=60)
+        job = client.wait(halted)
         assert statuses(job) == ["queued", "running", "queued", "running", "succeeded"]
         assert job.attempt == 2
-        assert curve(client, underway) == uninterrupted
+        assert curve(client, halted) == uninterrupted
 
 
 def test_a_killed_supervisor_leaves_nothing_running_and_the_job_goes_on_after_the_next_start(
-    serve: Serve, underway: UUID, uninterrupted: list[dict[str, Any]]
+    serve: Serve, halted: UUID, uninterrupted: list[dict[str, Any]]
 ) -> None:
     serve.program.process.kill()
     until(lambda: not serve.program.family())
 
     with serve.start().client as client:
-        assert client.wait(underway, timeout=60).status == "succeeded"
-        assert curve(client, underway) == uninterrupted
+        assert client.wait(halted).status == "succeeded"
+        assert curve(client, halted) == uninterrupted
+
+
+def _is_told(process: psutil.Process, number: int) -> bool:
+    """Whether a process that stands still will find this signal when it goes on."""
+    pending = re.search(r"^ShdPnd:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    return bool(pending and int(pending[1], 16) >> (number - 1) & 1)
 
 
 def _kill(serve: Serve, word: str) -> None:

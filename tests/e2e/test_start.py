@@ -1,7 +1,6 @@
 """Where and how a program is started: among files of others, by a shell that hides nothing, in a folder of any name."""
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,8 @@ import httpx2
 import pytest
 
 from e2e.jobs import lecture_request
-from e2e.processes import Program, until
-from e2e.services import Service
+from e2e.processes import Program
+from e2e.services import Service, address_of
 
 SLOPE = str(Path(sys.executable).parent / "slope")
 MODULES = (
@@ -73,12 +72,6 @@ def trapped(folder: Path, *arguments: str) -> Program:
     return Program(folder, SLOPE, *arguments, environment=OTHERS, prepare=set_traps)
 
 
-def address(program: Program) -> str | None:
-    assert program.process.poll() is None, program.log
-    found = re.search(r"http://\S+:\d+", program.output)
-    return found[0] if found else None
-
-
 def open_paths(folder: Path) -> list[str]:
     """What others may look into."""
     return [str(path) for path in (folder, *folder.rglob("*")) if path.stat().st_mode & 0o077]
@@ -89,10 +82,10 @@ def test_nothing_of_the_folder_one_starts_in_is_run_and_nobody_else_can_read_wha
 ) -> None:
     data = tmp_path / STRANGE
     with open_to_everybody(), trapped(folder, "serve", "--port", "0", "--data-dir", str(data)) as serve:
-        service = Service(until(lambda: address(serve)))
-        until(lambda: service.is_ready)
+        service = Service(address_of(serve))
+        serve.until(lambda: service.is_ready)
         with service.client as client:
-            job = client.wait(client.submit(lecture_request(lecture)).id, timeout=60)
+            job = client.wait(client.submit(lecture_request(lecture)).id)
             graph = f"{service.url}/v1/jobs/{job.id}/epochs/0/steps/0/graph"
             picture = httpx2.get(graph, headers={"Accept": "image/svg+xml"}, timeout=60)
         table = httpx2.post(

@@ -4,7 +4,7 @@ import json
 import signal
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from random import Random
 from time import monotonic
 from typing import Any, NamedTuple
@@ -45,20 +45,23 @@ def test_a_stream_that_breaks_anywhere_tells_every_epoch_once(cluster: Cluster, 
 def test_an_api_with_an_open_stream_and_an_open_post_ends_within_its_grace_period(
     cluster: Cluster, client: Client
 ) -> None:
-    api, nobodys = cluster.add_api(), request() | {"device": "cuda:99"}
-    until(lambda: api.is_ready)
+    api, nobodys = cluster.add_api().until_ready(), request() | {"device": "cuda:99"}
     job_id = str(client.submit(nobodys).id)
-    with ThreadPoolExecutor(2) as threads:
-        stream = threads.submit(httpx2.get, _events(api.url, job_id), headers=STREAM, timeout=60)
+    with (
+        ThreadPoolExecutor(1) as threads,
+        httpx2.stream("GET", _events(api.url, job_id), headers=STREAM, timeout=60) as stream,
+    ):
         post = threads.submit(
             httpx2.post, f"{api.url}/v1/jobs", json=nobodys, headers={"Prefer": "wait=60"}, timeout=60
         )
         held = until(lambda: [job for job in client.jobs(status="queued") if str(job.id) != job_id])
+        lines = stream.iter_lines()
+        begun = next(lines)  # it has been let in
         started = monotonic()
         assert api.program.end() == -signal.SIGTERM  # uvicorn hands it on when all is done
         assert monotonic() - started < GRACE_SECONDS + 5
+        assert [told.event for told in _told(chain([begun], lines))] == ["status"]
 
-    assert [told.event for told in _told(stream.result().text.splitlines())] == ["status"]
     assert post.result().status_code == 202
     assert post.result().json()["id"] == str(held[0].id)
     for waiting in (job_id, held[0].id):

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
-from e2e.processes import Program, until
+from e2e.processes import Program
 
 Ways = Literal["out", "back", "both"]
 
@@ -87,7 +87,7 @@ class Network:
         with self.router.inside():
             line = Program(folder, sys.executable, "-P", str(_LINE), device, str(seconds), str(loss))
         with line:
-            until(lambda: line.output)
+            line.until(lambda: line.output)
             self.router.run("link", "set", device, "up")
             self.router.run("route", "add", "default", "dev", device, "table", table)
             others = [other for other in self.hosts if other is not host]

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import httpx2
 import numpy as np
 import psutil
 from rich.console import Console
@@ -199,6 +200,7 @@ def run(stage: Stage, seconds: float, *, streams: int = 200, clients: int = 50) 
         accepted = select(func.count()).where(Job.id.in_(own), Job.status == "succeeded")
         result.succeeded = session.scalar(accepted) or 0
     result.kept = _count(stage) - before - 1
+    httpx2.post(f"{stage.api.url}/v1/jobs/{waiting}/cancel", timeout=30).raise_for_status()  # others wait for all jobs
     return result
 
 

@@ -142,7 +142,7 @@ class ServeStage:
 
     def _wait(self, job_id: UUID) -> None:
         with self._serve.client as client:
-            client.wait(str(job_id), timeout=120)
+            client.wait(str(job_id))
 
     def _recorded(self, job_id: UUID) -> int:
         return work.recorded(self._database, job_id)

@@ -57,9 +57,8 @@ class KeyHolder:
 
 def key_revoked_elsewhere(stage: SpreadStage, _: Make) -> Trial:
     """One host revokes keys. Another lets in for a second more at most, also while it is cut off from the database."""
-    other = stage.add_api({"SLOPE_AUTH": "required"})
+    other = stage.add_api({"SLOPE_AUTH": "required"}).until_ready()
     one, two = (create_key(stage.database, f"holder-{uuid4().hex[:8]}", "read") for _ in range(2))
-    until(lambda: other.is_ready)
     with KeyHolder(other.url, one) as first, KeyHolder(other.url, two) as second:
         until(lambda: first.is_told(200) and second.is_told(200))
         first_revoked = _revoke(stage, one)

@@ -49,7 +49,7 @@ def rolling_deployment(stage: Stage, make: Make) -> Trial:
             stage.replace_api(listener)
             clients.have_asked(5)
             worker = stage.worker_of(job_id) or stage.workers[0]
-            until(lambda: added.logged("worker ready"))
+            added.until_logged("worker ready")
             assert worker.end(signal.SIGTERM) == 0
             stage.workers = [each for each in stage.workers if each is not worker] + [added]
             clients.have_asked(5)

@@ -92,7 +92,7 @@ class Stage:
     def replace_api(self, listener: socket) -> Api:
         """One more API on a socket, and the end of the one before, when the new one is ready."""
         before, self.api = self.api, self.add_api(shared=listener)
-        until(lambda: self.api.program.logged("api ready"))
+        self.api.program.until_logged("api ready")
         assert before.program.end(signal.SIGTERM) == -signal.SIGTERM
         return self.api
 
@@ -106,8 +106,8 @@ class Stage:
             self.api = self.add_api()
         self.workers = [worker if worker.process.poll() is None else self.add_worker() for worker in self.workers]
         for worker in self.workers:
-            until(lambda worker=worker: worker.logged("worker ready") and worker.children())
-        until(lambda: self.api.is_ready)
+            worker.until(lambda worker=worker: worker.logged("worker ready") and worker.children())
+        self.api.until_ready()
 
     @cache  # noqa: B019  # a stage lives as long as its tests
     def reference(self, make: Callable[[], Json]) -> Remains:

@@ -129,7 +129,7 @@ class Ahead:
 
     def take(self) -> tuple[Cables, Program]:
         (cables, worker), self._next = self._next, self._start()
-        until(lambda: worker.logged("worker ready"))
+        worker.until_logged("worker ready")
         return cables, worker
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ def test_a_worker_without_a_broker_trains_what_is_queued_and_goes_by_the_bell_ag
     cables: Cables, cut: str
 ) -> None:
     worker = cables.start_worker(SLOPE_FLUSH_SECONDS="2.0")  # or a slow machine gives some of a claim's jobs back
-    until(lambda: worker.logged("worker ready"))
+    worker.until_logged("worker ready")
     cables.cut(cut)
     queued = [cables.submit(work.small()) for _ in range(6)]
 

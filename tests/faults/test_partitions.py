@@ -10,6 +10,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from e2e.processes import until
 from sqlalchemy import func, select
 
 from faults import work
@@ -37,7 +38,7 @@ def make(_stage: Stage) -> Callable[[], Json]:
 
 
 def helper(stage: Stage, job_id: UUID) -> psutil.Process | None:
-    """The main process of the worker that has a partition of a job which another worker leads."""
+    """The process that has a partition of a job which another worker leads."""
     query = (
         select(Worker.process_id)
         .join(Partition, Partition.worker_id == Worker.id)
@@ -46,7 +47,7 @@ def helper(stage: Stage, job_id: UUID) -> psutil.Process | None:
     )
     with stage.database.reading() as session:
         process_id = session.scalar(query)
-    return psutil.Process(process_id) if process_id else None
+    return psutil.Process(process_id).children()[0] if process_id else None
 
 
 def held(stage: Stage, job_id: UUID) -> dict[int, UUID | None]:
@@ -58,6 +59,24 @@ def held(stage: Stage, job_id: UUID) -> dict[int, UUID | None]:
         return {row.number: row.worker_id for row in session.execute(query)}
 
 
+def halt(stage: Stage, make: Callable[[], Json]) -> tuple[UUID, psutil.Process, psutil.Process] | None:
+    """A job, and the processes of who leads its reduction and of who helps: both stand still, with a partition each.
+
+    None where the job has ended before one came to help.
+    """
+    job_id = stage.submit(make())
+    while not work.row(stage.database, job_id).is_final:
+        leading, helping = stage.trainer(job_id), helper(stage, job_id)
+        if leading and helping:
+            for process in (leading, helping):
+                process.suspend()
+            if len(set(held(stage, job_id).values())) == 2:
+                return job_id, leading, helping
+            for process in (leading, helping):
+                process.resume()
+    return None
+
+
 def workers_of(stage: Stage, job_id: UUID) -> int:
     with stage.database.reading() as session:
         done = Partition.reduced.is_not(None)
@@ -66,12 +85,16 @@ def workers_of(stage: Stage, job_id: UUID) -> int:
 
 
 def test_two_workers_share_a_reduction(stage: Stage, make: Callable[[], Json]) -> None:
-    job_id = stage.submit(make())
+    def shared() -> UUID | None:
+        """One may do everything while the other stands still: then there is another job."""
+        job_id = stage.submit(make())
+        assert stage.wait(job_id) == "succeeded"
+        return job_id if workers_of(stage, job_id) == 2 else None
 
-    assert stage.wait(job_id) == "succeeded"
+    job_id = until(shared)
+    assert job_id
     job = work.row(stage.database, job_id)
     assert (job.plan["engine"], job.plan["partitions"], job.partitions_done) == ("reduced", PARTITIONS, PARTITIONS)
-    assert workers_of(stage, job_id) == 2
 
 
 @pytest.mark.parametrize("role", ["helper", "leader"])
@@ -79,15 +102,14 @@ def test_whoever_is_killed_the_bits_are_those_of_an_undisturbed_run(
     role: str, stage: Stage, make: Callable[[], Json]
 ) -> None:
     expected: Remains = stage.reference(make)
-    job_id = stage.submit(make())
-    while (helping := helper(stage, job_id)) is None:  # for some tenths of a second
-        assert not work.row(stage.database, job_id).is_final, "the other worker did not come to help"
-    leading = stage.trainer(job_id)
-    assert leading
+    halted = until(lambda: halt(stage, make))
+    assert halted
+    job_id, leading, helping = halted
+    killed, other = (helping, leading) if role == "helper" else (leading, helping)
 
-    kill(*(helping.children() if role == "helper" else [leading]))
+    kill(killed)
+    other.resume()
 
-    assert held(stage, job_id), "what the killed process had"
     assert stage.wait(job_id) == "succeeded"
     assert work.damage(stage.database, job_id, expected) == work.Damage()
     assert work.row(stage.database, job_id).attempt == (1 if role == "helper" else 2)

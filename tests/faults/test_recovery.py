@@ -195,16 +195,16 @@ def test_a_writer_that_stands_still_in_the_middle_of_its_rows_does_not_keep_its_
 def test_a_flush_that_takes_longer_than_the_lease_does_not_lose_the_job(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = process.settings.model_copy(update={"lease_seconds": 0.6, "beat_seconds": 0.1, "flush_epochs": 100})
+    settings = process.settings.model_copy(update={"lease_seconds": 2.0, "beat_seconds": 0.1, "flush_epochs": 100})
     slow = dataclasses.replace(process, settings=settings)
     undisturbed, job_id = submit(process.database, work.detailed()), submit(process.database, work.detailed())
     train(process, undisturbed)
     write, reaper = flush.write_records, Database(process.database.url.render_as_string(hide_password=False))
-    done = Event()
+    done, pauses = Event(), iter([0.0, 2.5])  # the first flush ends the lease of the claim, which is longer
 
     def write_slowly(*arguments: Any) -> None:
         write(*arguments)
-        sleep(0.9)
+        sleep(next(pauses, 0.0))
 
     def reap() -> list[UUID]:
         taken = []

@@ -89,11 +89,16 @@ def _waiting(database: Database) -> int:
 
 
 def _send(settings: Settings, url: str, killer: Killer | None) -> int:
-    """How a process ended that sends what is due."""
+    """How a process ended that sends what is due. It begins when the killer knows it."""
+    known, tell = os.pipe()
     if (child := os.fork()) == 0:
+        os.close(tell)
+        os.read(known, 1)
         _send_until_all_is_told(settings, url)
     if killer:
         killer.sender = child
+    for end in (known, tell):
+        os.close(end)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
 

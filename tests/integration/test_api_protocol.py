@@ -24,6 +24,8 @@ from service.api.guards.places import Places, network_of
 from service.settings import Settings
 
 SECONDS = 10
+LIMIT = 120.0
+"""Many times what anything takes."""
 POST = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n"
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HOLD = b"GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -70,7 +72,7 @@ class Service:
         return client
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             while not holds():
                 await asyncio.sleep(0.001)
 
@@ -85,7 +87,7 @@ class Client:
         await self.writer.drain()
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             status, *lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines)
             return int(status.split()[1]), headers, await self.reader.readexactly(int(headers["content-length"]))
@@ -101,7 +103,7 @@ class Client:
         return problem
 
     async def is_closed(self) -> bool:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             try:
                 return await self.reader.read() == b""
             except ConnectionResetError:
@@ -148,7 +150,7 @@ def test_an_answer_by_http_1_0_has_no_chunks_and_ends_with_its_connection(path: 
     async def test(service: Service) -> None:
         client = await service.client()
         await client.sends(b"POST " + path + b" HTTP/1.0\r\n" + keep + b"Content-Length: 6\r\n\r\nabcdef")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             head, _, body = (await client.reader.read()).partition(b"\r\n\r\n")
         assert b"transfer-encoding" not in head
         assert b"connection: close" in head
@@ -161,7 +163,7 @@ def test_a_stream_by_http_1_1_has_chunks() -> None:
     async def test(service: Service) -> None:
         client = await service.client()
         await client.sends(POST.replace(b"/v1/jobs", b"/stream") + b"\r\nabcdef")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             answer = await client.reader.readuntil(b"0\r\n\r\n")
         assert b"transfer-encoding: chunked" in answer
         assert answer.endswith(b"3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
@@ -292,7 +294,7 @@ def test_a_body_that_stops_is_given_up_and_its_application_told() -> None:
         await service.until(lambda: bool(service.state.tasks))
         service.tick(SECONDS)
         await client.problem(408)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             await service.disconnected.wait()
         assert service.seen == []
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from e2e.processes import Program, until
+from e2e.processes import Program
 from sqlalchemy import URL, make_url, text
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, at_once, claim, read, submit
@@ -51,8 +51,8 @@ def pooler(postgresql: Any) -> Iterator[Path]:
         f"pool_mode = transaction\ndefault_pool_size = {_POOL}\n"
     )
     become = ("--user", user) if os.getuid() == 0 else ()
-    with Program(folder, _PROGRAM, *become, str(folder / "pgbouncer.ini")):
-        until((folder / f".s.PGSQL.{_PORT}").exists)
+    with Program(folder, _PROGRAM, *become, str(folder / "pgbouncer.ini")) as program:
+        program.until((folder / f".s.PGSQL.{_PORT}").exists)
         yield folder
     shutil.rmtree(folder)
 

@@ -19,7 +19,7 @@ from service.settings import Settings
 from slope.calling_off import is_called_off
 
 Trained = Callable[[dict[str, Any]], UUID]
-LIMIT = 30.0
+LIMIT = 120.0
 
 
 async def stays() -> None:

@@ -110,7 +110,7 @@ def test_places_are_read_at_once_and_told_in_their_order() -> None:
     both = threading.Barrier(2)
 
     def read_(place: int) -> int:
-        both.wait(10)  # none gets on alone
+        both.wait(120)  # none gets on alone
         return -place
 
     assert [(place, whole.result()) for place, whole in read_ahead(read_, range(6))] == [(n, -n) for n in range(6)]
@@ -121,7 +121,7 @@ def test_works_go_on_at_once_each_part_after_part() -> None:
     seen: dict[str, list[float]] = {"a": [], "b": []}
 
     def work(name: str, part: Sequence[Array]) -> None:
-        both.wait(10)
+        both.wait(120)
         seen[name].append(float(part[0][0]))
 
     with PartWorkers([lambda part: work("a", part), lambda part: work("b", part)]) as workers:
