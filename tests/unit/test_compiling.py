@@ -1,10 +1,13 @@
 """What is kept of compiled loops is compiled anew when anything has changed that they were made of."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 from shutil import copytree, ignore_patterns
+
+import numba
 
 from slope.engines.kernels import compiling
 
@@ -13,20 +16,43 @@ SOURCES_ALONE = ignore_patterns("__pycache__")
 
 
 def test_a_loop_is_compiled_anew_when_one_that_it_calls_in_another_file_has_changed(tmp_path: Path) -> None:
-    package = tmp_path / "slope" / "engines"
-    copytree(KERNELS, package / "kernels", ignore=SOURCES_ALONE)
-    for folder in (package, package.parent):
-        (folder / "__init__.py").touch()
-    decorated = "from slope.engines.kernels.compiling import compiled\n{}\n@compiled\ndef {}():\n    return {}\n"
-    outer = decorated.format("from slope.engines.kernels.inner import inner", "outer", "inner() + 1")
-    (package / "kernels" / "outer.py").write_text(outer)
+    kernels = copied_to(tmp_path)
+    add_loop(kernels, "outer", "inner() + 1", "from slope.engines.kernels.inner import inner")
 
     found = []
     for number in (1, 1, 10):
-        (package / "kernels" / "inner.py").write_text(decorated.format("", "inner", number))
+        add_loop(kernels, "inner", str(number))
         found.append(printed_in(tmp_path))
 
     assert found == ["2 compiled", "2 loaded", "11 compiled"]
+
+
+def test_what_another_version_has_left_is_compiled_anew_also_where_it_names_a_module_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    kernels = copied_to(tmp_path)
+    add_loop(kernels, "outer", "2")
+    assert printed_in(tmp_path) == "2 compiled"
+    [index] = kernels.glob("__pycache__/outer*.nbi")
+    index.write_bytes(pickle.dumps(numba.__version__) + b"cslope.engines.gone\nRules\n.")
+
+    assert printed_in(tmp_path) == "2 compiled"
+    assert printed_in(tmp_path) == "2 loaded"
+
+
+def copied_to(folder: Path) -> Path:
+    """The kernels without what is kept of them, in a package of their own."""
+    package = folder / "slope" / "engines"
+    copytree(KERNELS, package / "kernels", ignore=SOURCES_ALONE)
+    for each in (package, package.parent):
+        (each / "__init__.py").touch()
+    return package / "kernels"
+
+
+def add_loop(kernels: Path, name: str, result: str, imports: str = "") -> None:
+    """A module with a compiled function that returns this."""
+    decorated = "from slope.engines.kernels.compiling import compiled\n{}\n@compiled\ndef {}():\n    return {}\n"
+    (kernels / f"{name}.py").write_text(decorated.format(imports, name, result))
 
 
 def printed_in(folder: Path) -> str:

@@ -19,9 +19,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", "forceinline": True}
     try:
         with _stamped_caches():
-            return cast(Callable[..., Any], njit(cache=True, **options)(function))
+            return _of_these_kernels(njit(cache=True, **options)(function))
     except RuntimeError:  # there is no folder for a cache that can be written to
         return cast(Callable[..., Any], njit(**options)(function))
+
+
+def _of_these_kernels(loop: Any) -> Callable[..., Any]:
+    """Let numba leave unread what it has kept of others: that names modules which may have moved since."""
+    if cache := getattr(loop, "_cache", None):  # there is none where numba is told not to compile
+        cache._cache_file._version += f" {_stamp().hex()}"
+    return cast(Callable[..., Any], loop)
 
 
 def stamp_of(folder: Path) -> bytes:
