@@ -19,8 +19,11 @@ from worker.process import Process
 
 torch.set_num_threads(1)  # as the worker has it: with more of them torch may add in another order
 
-QUICK = {"SLOPE_LEASE_SECONDS": "2.5", "SLOPE_REAP_SECONDS": "0.5"} | soak.SETTINGS
-"""So that every kind of fault has its turn; `make test-faults` keeps the defaults, and measures."""
+QUICK = {"SLOPE_LEASE_SECONDS": "4.0", "SLOPE_REAP_SECONDS": "0.5"} | soak.SETTINGS
+"""So that every kind of fault has its turn; `make test-faults` keeps the defaults, and measures.
+
+A healthy worker that gets no processor for as long as a lease loses its job, and the tests find that it did.
+"""
 
 
 @pytest.fixture(scope="package")

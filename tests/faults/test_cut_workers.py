@@ -226,11 +226,11 @@ def test_a_worker_that_is_started_without_a_broker_trains_what_is_queued(cables:
 
 def test_a_worker_that_was_cut_off_from_its_database_goes_on_where_it_was(cables: Cables) -> None:
     """Three times for longer than its lease. Its own reaper is the only one there is, and was cut off as well."""
-    cables.start_worker(SLOPE_LEASE_SECONDS="1.5")
+    cables.start_worker(SLOPE_LEASE_SECONDS="2.5")
     job_id = cables.underway()
     for _ in range(3):
         cables.cut("database is silent")
-        sleep(2.6)
+        sleep(3.6)
         done = work.recorded(cables.database, job_id)
         cables.to_database.let_go()
         until(lambda done=done: work.recorded(cables.database, job_id) > done)

@@ -53,7 +53,7 @@ CHOSEN: dict[str, Cut] = {
     "worker told to end while the broker is away": partial(
         cuts.worker_ended_while_cut_off, port=cuts.BROKER_PORT, seconds=1.0
     ),
-    "database frozen": partial(cuts.database_frozen, seconds=4.0),
+    "database frozen": partial(cuts.database_frozen, seconds=5.5),
     "API cut off from the database": partial(cuts.api_cut_from_database, seconds=8.0),
     "API with an open stream cut off from the database": cuts.stream_cut_off,
     "workers cut off from the broker": partial(cuts.workers_cut_from_broker, seconds=2.0),

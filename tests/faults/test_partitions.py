@@ -1,7 +1,8 @@
 """A reduction that two workers share, with real processes: whichever of them is killed, its rows are not lost."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import UUID
 
 import httpx2
@@ -10,16 +11,29 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import _pgserver
 from e2e.processes import until
 from sqlalchemy import func, select
 
 from faults import work
+from faults.postgres import OwnPostgreSQL
 from faults.stage import Stage, kill
 from faults.work import Json, Remains
 from service.store.tables import Job, Partition, Worker
 
 ROWS, FEATURES, PARTITIONS = 10_000_000, 9, 11
 PIECES = 10
+
+
+@pytest.fixture(scope="module")
+def _stage(tmp_path_factory: pytest.TempPathFactory, server_folder: Path) -> Iterator[Stage]:
+    """With leases of the usual length: both processors are at work, and no test waits for a lease to run out."""
+    folder, socket_path = tmp_path_factory.mktemp("partitions"), server_folder / "partitions.sock"
+    with (
+        OwnPostgreSQL(server_folder / "partitions", _pgserver(server_folder)) as postgresql,
+        Stage(folder, socket_path, postgresql=postgresql, workers=2) as stage,
+    ):
+        yield stage
 
 
 @pytest.fixture(scope="module")
