@@ -17,12 +17,12 @@ from service.data.numbers import (
     delete_numbers,
     object_name,
 )
-from service.errors import OwnerBytesReached, QuotaReached
+from service.errors import OwnerBytesReached, QuotaReached, ServiceError
 from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now, owner_of
-from service.store.owners import usage
+from service.store.owners import stored, usage
 from service.store.tables import Dataset
 from slope.arrays import Array
 from slope.spec.data import DEFAULT_TARGET, default_features
@@ -121,7 +121,7 @@ class NewDataset:
             return known  # by one query: most jobs that bring their data bring what is there
         if self.has_object:
             return self._adopt_content(session)
-        self._refuse_without_room(session)
+        self._take_room(session, None)
         datasets.add_dataset(session, self._row(session, self._id))  # two of the same moment are two: no lock is needed
         return self._id
 
@@ -130,7 +130,7 @@ class NewDataset:
         object_id = datasets.lock_content(session, self.content_hash)
         if known := self._known(session):
             return known
-        self._refuse_without_room(session, is_shared=object_id is not None)
+        self._take_room(session, object_id)
         if object_id is None:
             self.put()  # it may have been known a moment ago, and deleted since
             before_commit(session, self._note_commit)
@@ -156,14 +156,24 @@ class NewDataset:
         )
         return own == theirs and self._description["notes"] == dataset.notes
 
-    def _refuse_without_room(self, session: Session, *, is_shared: bool = False) -> None:
-        """What is shared takes no further room, and counts as the owner's all the same."""
-        most = self._room.of_owner
-        if most is not None and usage.bytes_of_owner(session, owner_of(session)) + self._size > most:
-            raise OwnerBytesReached(self._size, most)
-        most = None if is_shared else self._room.of_all
-        if most is not None and datasets.stored_bytes(session) + self._size > most:
-            raise QuotaReached(self._size, most)
+    def _take_room(self, session: Session, shared: UUID | None) -> None:
+        """An object that is shared takes no further room, and counts as the owner's all the same.
+
+        Raises OwnerBytesReached and QuotaReached.
+        """
+        owner, most = owner_of(session), self._room.of_owner
+        if most is not None and not (shared and stored.has_object(session, owner, shared)):
+            self._add_to(session, owner, OwnerBytesReached, most)
+        most = self._room.of_all
+        if most is not None and shared is None:
+            stored.lock_everybody(session)
+            self._add_to(session, stored.EVERYBODY, QuotaReached, most)
+
+    def _add_to(self, session: Session, owner: str, refusal: Callable[[int, int], ServiceError], most: int) -> None:
+        known = stored.stored_bytes(session, owner)
+        if known.amount + self._size > most:
+            raise refusal(self._size, most)
+        stored.keep_stored(session, owner, known, self._size)
 
     def _note_commit(self) -> None:
         self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost

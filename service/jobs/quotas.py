@@ -9,7 +9,7 @@ from service.errors import OwnerQuotaReached, ServiceError
 from service.settings import Settings
 from service.store.database import before_commit
 from service.store.owners import usage
-from service.store.owners.usage import Recorded
+from service.store.owners.sums import Sum
 
 _JOBS_END_SECONDS, _SOMETHING_IS_DELETED_SECONDS = 2, 60
 """When to try again."""
@@ -37,7 +37,7 @@ class Quotas:
                 self._busy = usage.lock_free_owners(session, owners)
         self._jobs: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
-        self._recorded: dict[str, Recorded] = {}
+        self._recorded: dict[str, Sum] = {}
         """Where they are bounded: what there was before."""
         if settings.owner_numbers is not None:
             before_commit(session, self._keep)
@@ -86,11 +86,11 @@ class Quotas:
     def _recorded_numbers(self, owner: str) -> int:
         if owner not in self._recorded:
             self._recorded[owner] = usage.recorded_numbers(self._session, owner)
-            self._numbers[owner] = self._recorded[owner].numbers
+            self._numbers[owner] = self._recorded[owner].amount
         return self._numbers[owner]
 
     def _keep(self) -> None:
         for owner, recorded in self._recorded.items():
-            added = self._numbers[owner] - recorded.numbers
+            added = self._numbers[owner] - recorded.amount
             if added or recorded.is_new:
                 usage.keep_recorded(self._session, owner, recorded, added)

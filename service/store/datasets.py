@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session, defaultload, selectinload, undefer
 
+from service.store.connections.locks import take_lock
 from service.store.database import owner_of
+from service.store.owners import stored
 from service.store.tables import Dataset, Job
 
-_ADDING = int.from_bytes(b"datasets")
-"""The lock on PostgreSQL of who adds a dataset within a quota."""
 _INSERT = insert(Dataset.metadata.tables["datasets"])
 """Of the table, not the class: the ORM would take twice as long."""
 _INLINE = (
@@ -102,13 +102,6 @@ def with_content(connection: Connection, content_hash: str) -> UUID | None:
     return connection.scalar(select(_ALL.c.id).where(_ALL.c.content_hash == content_hash).limit(1))
 
 
-def stored_bytes(session: Session) -> int:
-    """What all datasets take. Nobody else can add one within a quota until the transaction ends."""
-    take_lock(session, _ADDING)
-    objects = select(func.max(_ALL.c.size).label("size")).group_by(_ALL.c.object_id).subquery()
-    return session.scalar(select(func.coalesce(func.sum(objects.c.size), 0))) or 0
-
-
 def lock_dataset(session: Session, dataset_id: UUID) -> bool:
     """Let nobody delete a dataset until the transaction ends. False when it is not there."""
     return _lock(session, Dataset.id == dataset_id) is not None
@@ -176,31 +169,20 @@ def _lock(session: Session, *conditions: ColumnElement[bool]) -> UUID | None:
     return session.scalar(query.with_for_update(read=True, key_share=True))
 
 
-def take_lock(session: Session, number: int) -> None:
-    """Until the transaction ends. On SQLite there is one writer anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(number)))
-
-
-def try_lock(session: Session, number: int) -> bool:
-    """The same without waiting: whether nobody else has it."""
-    if session.get_bind().dialect.name != "postgresql":
-        return True
-    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(number))))
-
-
 def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Removed | None:
     content_hash = session.scalar(select(Dataset.content_hash).where(*conditions))
     if content_hash is None:
         return None
     lock_content(session, content_hash)
     session.execute(select(Dataset.id).where(*conditions).with_for_update())  # wait for who holds it
-    gone = delete(Dataset).where(*conditions, is_unused()).returning(Dataset.object_id, Dataset.numbers.is_(None))
-    row = session.execute(gone).one_or_none()
+    gone = delete(Dataset).where(*conditions, is_unused())
+    told = (Dataset.object_id, Dataset.numbers.is_(None).label("had_object"), Dataset.owner, Dataset.size)
+    row = session.execute(gone.returning(*told)).one_or_none()
     if row is None:
         return None
-    object_id, had_object = row
-    return Removed(object_id if had_object and not named_objects(session, [object_id]) else None)
+    left = stored.owners_of_object(session, row.object_id) if row.had_object else set[str]()
+    stored.take_off_stored(session, row.owner, row.size, left)
+    return Removed(row.object_id if row.had_object and not left else None)
 
 
 def is_unused() -> ColumnElement[bool]:

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from service.store.connections.locks import take_lock
 from service.store.database import now
-from service.store.datasets import take_lock
 from service.store.tables import Delivery, Webhook
 
 

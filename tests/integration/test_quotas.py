@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import delete, event, func, select, update
+from sqlalchemy.orm import Session
 from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, rows_of_every_table
 
 from service.access import keys
@@ -17,13 +19,14 @@ from service.api.app import create_app
 from service.api.guards.request_quota import Meter
 from service.settings import Settings, WrongSettings, get_settings
 from service.store.database import Database, now
-from service.store.owners import usage
+from service.store.owners import stored, sums, usage
 from service.store.owners.keys import select_entries
-from service.store.tables import Job, Usage
+from service.store.tables import Job, StoredUsage, Usage
 
 Headers = dict[str, str]
 _numbers = count()
 Serving = Callable[..., Any]
+LONG_AGO = datetime.now(UTC) - timedelta(hours=2)
 KEEPS_STEPS = LECTURE["hyperparameters"] | {"record": {"steps": "all"}}
 
 
@@ -162,10 +165,7 @@ def test_what_an_owner_s_jobs_record_is_counted_once_an_hour_and_not_with_every_
     serving: Serving, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []
-    count_anew = usage._count_anew
-    monkeypatch.setattr(
-        usage, "_count_anew", lambda session, owner: counted.append(owner) or count_anew(session, owner)
-    )
+    note_counts(monkeypatch, counted)
     recording = LECTURE | {"hyperparameters": KEEPS_STEPS}
     sweep = {key: recording[key] for key in ("dataset", "hyperparameters")} | {"grid": {"l2": [0.0, 0.1]}}
     with serving() as (client, alice, _):
@@ -183,7 +183,7 @@ def test_what_an_owner_s_jobs_record_is_counted_once_an_hour_and_not_with_every_
         assert _statuses(client, alice, recording, 5) == [202, 202, 202, 202, 429]
         assert counted == ["alice"]
 
-        monkeypatch.setattr(usage, "_COUNTED_FOR", timedelta())
+        monkeypatch.setattr(sums, "_COUNTED_FOR", timedelta())
         change(database, lambda session: session.execute(update(Usage).values(numbers=0)))
         refused(client.post("/v1/jobs", json=recording, headers=alice))
         assert counted == ["alice", "alice"]
@@ -198,29 +198,29 @@ def test_more_numbers_than_a_small_integer_holds_are_counted_and_taken_off(
         change(database, lambda session: session.execute(update(Job).values(plan=plan)))
         change(database, lambda session: session.execute(delete(Usage)))
         with database.writing() as session:
-            assert usage.recorded_numbers(session, "alice").numbers == 3 * 10**9
+            assert usage.recorded_numbers(session, "alice").amount == 3 * 10**9
         assert _statuses(client, alice, LECTURE, 1) == [202]
 
         client.post(f"/v1/jobs/{job_id}/cancel", headers=alice)
         assert client.delete(f"/v1/jobs/{job_id}", headers=alice).status_code == 204
         with database.writing() as session:
-            assert 0 < usage.recorded_numbers(session, "alice").numbers < 10**6
+            assert 0 < usage.recorded_numbers(session, "alice").amount < 10**6
 
 
 def test_what_is_deleted_together_is_one_row_of_each_owner_and_any_number_of_rows_becomes_one(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage, "_MOST_IDS", 2)
-    change(database, lambda session: usage.take_off(session, [("alice", 1), ("bob", 5), ("alice", 2)]))
+    monkeypatch.setattr(sums, "_MOST_IDS", 2)
+    change(database, lambda session: usage.take_off_recorded(session, [("alice", 1), ("bob", 5), ("alice", 2)]))
     assert rows_of_every_table(database)["usage"] == 2
     statements: list[str] = []
 
     with database.writing() as session:
         for _ in range(4):
-            usage.take_off(session, [("alice", 1)])
+            usage.take_off_recorded(session, [("alice", 1)])
         row_ids = list(session.scalars(select(Usage.id).where(Usage.owner == "alice")))
         event.listen(session.connection(), "before_cursor_execute", lambda *given: statements.append(given[2]))
-        usage.keep_recorded(session, "alice", usage.Recorded(30, now(session), row_ids), 10)
+        usage.keep_recorded(session, "alice", sums.Sum(30, now(session), row_ids), 10)
         session.commit()
     assert sum(statement.startswith("DELETE") for statement in statements) == 3
     with database.reading() as session:
@@ -250,7 +250,109 @@ def test_a_job_whose_data_is_refused_is_not_counted(serving: Serving) -> None:
         assert client.post("/v1/jobs", json=LECTURE, headers=alice).status_code == 202
 
 
+def note_counts(monkeypatch: pytest.MonkeyPatch, counted: list[str]) -> None:
+    """Have it told of whom everything is looked at."""
+    count_anew = sums.Sums._count_anew
+
+    def count(self: sums.Sums, session: Session, owner: str, total: Any) -> sums.Sum:
+        counted.append(owner)
+        return count_anew(self, session, owner, total)
+
+    monkeypatch.setattr(sums.Sums, "_count_anew", count)
+
+
+def test_a_job_whose_plan_was_damaged_is_deleted_and_keeps_its_owner_from_nothing(
+    serving: Serving, database: Database
+) -> None:
+    with serving(owner_numbers=10**6) as (client, alice, _):
+        sound, damaged = (client.post("/v1/jobs", json=LECTURE, headers=alice).json()["id"] for _ in range(2))
+        plan = {"recorded_numbers": "many"}
+        change(database, lambda s: s.execute(update(Job).where(Job.id == UUID(damaged)).values(plan=plan)))
+        change(database, lambda session: session.execute(delete(Usage)))
+
+        assert _statuses(client, alice, LECTURE, 1) == [202]
+        for job_id in (damaged, sound):
+            client.post(f"/v1/jobs/{job_id}/cancel", headers=alice)
+            assert client.delete(f"/v1/jobs/{job_id}", headers=alice).status_code == 204
+
+
 # bytes
+
+
+def table(seed: int, rows: int = 600) -> bytes:
+    """Of too many numbers for a row."""
+    return b"x,y\n" + b"".join(b"%d.5,%d\n" % (row, row + seed) for row in range(rows))
+
+
+def kept_bytes(database: Database, owner: str) -> int:
+    with database.reading() as session:
+        return int(session.scalar(select(func.sum(StoredUsage.bytes)).where(StoredUsage.owner == owner)) or 0)
+
+
+def really_stored(database: Database, owner: str) -> int:
+    with database.reading() as session:
+        return int(session.scalar(select(stored._total(owner))) or 0)
+
+
+CSV = {"Content-Type": "text/csv"}
+
+
+def test_the_bytes_of_datasets_are_counted_once_an_hour_and_not_with_every_dataset(
+    serving: Serving, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    note_counts(monkeypatch, counted)
+
+    def is_right() -> bool:
+        return all(
+            kept_bytes(database, owner) == really_stored(database, owner)
+            for owner in ("alice", "bob", stored.EVERYBODY)
+        )
+
+    with serving(owner_bytes=10**9, max_stored_bytes=10**9) as (client, alice, bob):
+        made = {
+            (owner, seed): client.post("/v1/datasets", content=table(seed), headers=key | CSV).json()["id"]
+            for seed in range(3)
+            for owner, key in (("alice", alice), ("bob", bob))
+        }
+        again = client.post("/v1/datasets?name=again", content=table(0), headers=alice | CSV)
+        job = client.post("/v1/jobs", json=LECTURE, headers=alice)
+        assert [again.status_code, job.status_code] == [201, 202]
+        assert is_right()
+
+        client.delete(f"/v1/datasets/{again.json()['id']}", headers=alice)  # she has it under another name
+        client.delete(f"/v1/datasets/{made['alice', 1]}", headers=alice)  # bob has it, too
+        assert is_right()
+        client.delete(f"/v1/datasets/{made['bob', 1]}", headers=bob)
+        client.post(job.headers["Location"] + "/cancel", headers=alice)
+        assert client.delete(job.headers["Location"], headers=alice).status_code == 204
+        assert is_right()
+        assert sorted(counted) == [stored.EVERYBODY, "alice", "bob"]
+
+
+def test_what_is_deleted_while_another_counts_is_taken_off(serving: Serving, database: Database) -> None:
+    """On SQLite one follows the other."""
+    with serving(owner_bytes=10**9) as (client, alice, _):
+        ids = [client.post("/v1/datasets", content=table(n), headers=alice | CSV).json()["id"] for n in range(2)]
+        change(database, lambda s: s.execute(update(StoredUsage).values(counted_at=LONG_AGO)))
+        if database.is_sqlite:
+            client.delete(f"/v1/datasets/{ids[0]}", headers=alice)
+        with database.writing() as session:
+            known = stored.stored_bytes(session, "alice")
+            assert known.is_new
+            if not database.is_sqlite:
+                client.delete(f"/v1/datasets/{ids[0]}", headers=alice)
+            stored.keep_stored(session, "alice", known, 0)
+            session.commit()
+
+    assert kept_bytes(database, "alice") == really_stored(database, "alice")
+
+
+def test_where_there_are_no_quotas_nothing_is_counted(serving: Serving, database: Database) -> None:
+    with serving() as (client, alice, _):
+        made = client.post("/v1/datasets", content=table(0), headers=alice | CSV).json()["id"]
+        client.delete(f"/v1/datasets/{made}", headers=alice)
+    assert rows_of_every_table(database)["stored_usage"] == 0
 
 
 def test_the_bytes_of_an_owner_s_datasets_are_bounded_those_of_jobs_too(serving: Serving) -> None:

@@ -233,7 +233,7 @@ def remove_job(session: Session, job_id: UUID) -> UUID | None:
     counted = usage.counted_numbers(session).label("counted")
     gone = session.execute(removal.returning(*told, counted)).one_or_none()
     if gone and gone.counted:
-        usage.take_off(session, [(gone.owner, gone.counted)])
+        usage.take_off_recorded(session, [(gone.owner, gone.counted)])
     if gone and gone.sweep_id and gone.is_heard and gone.status not in FINAL:
         tell_webhooks_of_sweep(session, gone.sweep_id, gone.owner)
     return gone.dataset_id if gone else None

@@ -92,6 +92,6 @@ def remove_sweep(session: Session, sweep_id: UUID) -> set[UUID] | None:
         return None
     told = (Job.dataset_id, Job.owner, usage.counted_numbers(session).label("counted"))
     gone = session.execute(delete(Job).where(Job.sweep_id == sweep_id).returning(*told)).all()
-    usage.take_off(session, [(row.owner, row.counted) for row in gone if row.counted])
+    usage.take_off_recorded(session, [(row.owner, row.counted) for row in gone if row.counted])
     session.execute(delete(Sweep).where(Sweep.id == sweep_id))
     return {row.dataset_id for row in gone}

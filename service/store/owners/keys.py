@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from service.store.connections.locks import take_lock
 from service.store.database import later, now
-from service.store.datasets import take_lock
 from service.store.tables import AccessKey, AuditEntry
 
 _USE_SECONDS = 60.0

@@ -7,7 +7,7 @@ from service.store.tables.jobs import Alias, Job, Partition, Sweep
 from service.store.tables.keys import AccessKey, AuditEntry
 from service.store.tables.records import Epoch, EpochExtremes, Event, Snapshot, Step
 from service.store.tables.statistics import RowPass
-from service.store.tables.usage import Usage
+from service.store.tables.usage import StoredUsage, Usage
 from service.store.tables.webhooks import Delivery, Webhook
 from service.store.tables.workers import Worker
 
@@ -26,6 +26,7 @@ __all__ = [
     "RowPass",
     "Snapshot",
     "Step",
+    "StoredUsage",
     "Sweep",
     "Table",
     "Usage",
