@@ -19,6 +19,8 @@ const usual = {
   jsx: "automatic",
   jsxImportSource: "preact",
   legalComments: "none",
+  define: { Intl: "PlainIntl" },
+  inject: [join(here, "src/charts/intl.ts")],
 };
 
 async function bundle() {

@@ -10,7 +10,7 @@ export function number(value: number | null | undefined, digits = 6): string {
   if (size !== 0 && (size < 1e-4 || size >= 1e9)) return exponential(value, digits);
   const rounded = Number(value.toPrecision(digits));
   const [whole = "0", fraction] = Math.abs(rounded).toString().split(".");
-  const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, ",") : whole;
+  const grouped = whole.length > 4 ? inThousands(whole) : whole;
   return (rounded < 0 ? MINUS : "") + (fraction ? `${grouped}.${fraction}` : grouped);
 }
 
@@ -21,7 +21,10 @@ function exponential(value: number, digits: number): string {
   return `${short.replace("-", MINUS)}e${power}`;
 }
 
-export const count = (value: number): string => value.toLocaleString("en-US");
+/** Without toLocaleString, whose first use in a page takes longer than a chart takes to be drawn. */
+export const count = (value: number): string => inThousands(String(value));
+
+const inThousands = (digits: string): string => digits.replace(/\B(?=(\d{3})+$)/g, ",");
 
 export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;

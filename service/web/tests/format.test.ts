@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { age, bytes, number, seconds, weightName } from "../src/format.ts";
+import { age, bytes, count, number, seconds, weightName } from "../src/format.ts";
 
 test("numbers are short, keep their digits, and have a true minus", () => {
   assert.equal(number(-16.228801727294922), "−16.2288");
@@ -9,6 +9,10 @@ test("numbers are short, keep their digits, and have a true minus", () => {
   assert.equal(number(1234567), "1,234,570");
   assert.equal(number(1.38e-30), "1.38e−30");
   assert.equal(number(0), "0");
+});
+
+test("what is counted is grouped in thousands, whatever language the browser speaks", () => {
+  assert.deepEqual([7, 999, 1000, 12_345, 1_000_000].map(count), ["7", "999", "1,000", "12,345", "1,000,000"]);
 });
 
 test("what is no finite number is told without one", () => {

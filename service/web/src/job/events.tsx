@@ -2,8 +2,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get } from "../api/client.ts";
 import type { Event, Job, Page } from "../api/types.ts";
-import { now } from "../clock.ts";
-import { age, plural } from "../format.ts";
+import { plural } from "../format.ts";
+import { Ago } from "../parts/ago.tsx";
 import { Panel } from "../parts/panel.tsx";
 import type { JobStore } from "./store.ts";
 
@@ -24,9 +24,7 @@ export function Events({ store, job }: { store: JobStore; job: Job }) {
             <b>{event.status ?? event.kind}</b> {event.detail}{" "}
             <span class="faint">
               {event.epochs_done > 0 && `after ${plural(event.epochs_done, "epoch")}, `}
-              <time dateTime={event.at} title={new Date(event.at).toLocaleString()}>
-                {age(event.at, now.value)}
-              </time>
+              <Ago at={event.at} />
             </span>
           </li>
         ))}

@@ -1,9 +1,9 @@
 import { useEffect } from "preact/hooks";
 import type { Job } from "../api/types.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
-import { now } from "../clock.ts";
-import { age, number, plural, seconds } from "../format.ts";
+import { number, plural, seconds } from "../format.ts";
 import { sparklines, wantNoSparklines, wantSparklines } from "../job/sparklines.ts";
+import { Ago } from "./ago.tsx";
 import { Link } from "./link.tsx";
 import { OwnerNote } from "./owner.tsx";
 import { ProgressBar, StatusMark } from "./status.tsx";
@@ -98,9 +98,7 @@ function Cells({ job }: { job: Job }) {
       </td>
       <td class="cell-loss right">{number(loss.last)}</td>
       <td class="cell-age right">
-        <time dateTime={job.created_at} title={new Date(job.created_at).toLocaleString()}>
-          {age(job.created_at, now.value)}
-        </time>
+        <Ago at={job.created_at} />
       </td>
     </>
   );
