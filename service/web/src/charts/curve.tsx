@@ -1,7 +1,7 @@
 // Curves over epochs, on a canvas: as many as a run has, with the one cursor of the page.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { number } from "../format.ts";
 import type { Stretch } from "../job/thinning.ts";
@@ -45,7 +45,7 @@ export function Curve(props: CurveProps) {
   const dark = isDark.value;
   const shape = lines.map((line) => line.name + line.colour).join();
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const box = place.current;
     if (!box) return;
     const made = new uPlot(options(latest, box.clientWidth, isLogarithmic), data(latest.current), box);
@@ -65,13 +65,13 @@ export function Curve(props: CurveProps) {
     };
   }, [shape, isLogarithmic, dark]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     plot.current?.setData(data(latest.current), false);
     rescale(plot.current, latest.current);
     if (plot.current && mark.current) placeMark(plot.current, mark.current, latest.current.cursor);
   }, [epochs, lines, stretch, shape, isLogarithmic, dark]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (plot.current && mark.current) placeMark(plot.current, mark.current, cursor);
   }, [cursor]);
 

@@ -4,6 +4,7 @@ import { Facts } from "../job/facts.tsx";
 import { JobHead } from "../job/head.tsx";
 import { Scrubber } from "../job/scrubber.tsx";
 import { JobStore } from "../job/store.ts";
+import { Afterwards } from "../parts/afterwards.tsx";
 import { nameOf } from "../parts/jobs_table.tsx";
 import { Missing } from "../parts/missing.tsx";
 import { title } from "../parts/title.ts";
@@ -23,7 +24,9 @@ export function JobPage({ id }: { id: string }) {
       {hasRecords && <Scrubber store={store} job={job} />}
       <div class="panels">
         {hasRecords && <Charts store={store} job={job} />}
-        <Facts store={store} job={job} />
+        <Afterwards>
+          <Facts store={store} job={job} />
+        </Afterwards>
       </div>
     </>
   );
