@@ -1,4 +1,5 @@
-// Builds the dashboard into built/: one script, one style sheet, and the page that loads them, each also compressed.
+// Builds the dashboard into built/: a small script that asks, a large one that draws, what both share, one style sheet,
+// and the page that loads them, each also compressed.
 // Names of assets carry a hash of their content, so that browsers may keep them for ever.
 
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -26,8 +27,10 @@ const usual = {
 async function bundle() {
   const { metafile } = await build({
     ...usual,
-    entryPoints: { app: "src/main.tsx", icon: "src/icon.svg" },
+    entryPoints: { ask: "src/ask.ts", app: "src/app.tsx", icon: "src/icon.svg" },
     format: "esm",
+    splitting: true,
+    chunkNames: "shared-[hash]",
     loader: { ".svg": "copy" },
     outdir: join(made, "assets"),
     entryNames: "[name]-[hash]",

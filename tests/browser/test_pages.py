@@ -1,6 +1,7 @@
 """What pages say of runs that broke, wait or pause, of formulas that are wrong, and of things that there are not."""
 
 import re
+from urllib.parse import urlsplit
 
 from e2e.services import Serve
 from playwright.sync_api import Page, expect
@@ -22,6 +23,17 @@ def test_a_run_that_broke_leads_to_the_step_where_it_did(page: Page, service: Se
     expect(page.get_by_role("heading", name=f"Epoch {last.epoch}, step {last.step}")).to_be_visible()
     expect(page.get_by_text("Here the run broke")).to_be_visible()
     expect(page.get_by_role("link", name="Step after")).to_have_count(0)
+
+
+def test_a_job_and_its_epochs_are_asked_for_once_and_the_job_before_all_else(page: Page, lecture: str) -> None:
+    asked = list[str]()
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.goto(f"/jobs/{lecture}")
+    expect(page.get_by_role("region", name="Loss", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="Downloads")).to_be_visible()  # the last that is drawn
+    calls, job = [path for path in asked if path.startswith("/v1/")], f"/v1/jobs/{lecture}"
+    assert calls[0] == job
+    assert (calls.count(job), calls.count(f"{job}/epochs")) == (1, 1)
 
 
 def test_a_job_is_paused_resumed_and_cancelled(page: Page, service: Serve) -> None:

@@ -67,8 +67,22 @@ async function call<T>(method: string, to: string, { headers, ...others }: Call 
   return content as T;
 }
 
+const begun = new Map<string, Promise<unknown>>();
+
+/** Ask for what the page is about to ask for. The first who does is given the answer; what fails is asked for anew. */
+export function getAhead(to: string): void {
+  const answer = get(to);
+  begun.set(to, answer);
+  answer.catch(() => begun.delete(to));
+}
+
 export function get<T>(to: string): Promise<T> {
   if (reportOf !== null) return kept(to);
+  const answer = begun.get(to);
+  if (answer) {
+    begun.delete(to);
+    return answer as Promise<T>;
+  }
   spend();
   return call("GET", to);
 }

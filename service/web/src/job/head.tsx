@@ -10,7 +10,8 @@ import { Confirm } from "../parts/confirm.tsx";
 import { nameOf } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { isFinal, ProgressBar, StatusMark } from "../parts/status.tsx";
+import { ProgressBar, StatusMark } from "../parts/status.tsx";
+import { isFinal } from "../statuses.ts";
 import { stepWhereItBroke } from "./broken.ts";
 import type { JobStore } from "./store.ts";
 

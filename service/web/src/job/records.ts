@@ -4,7 +4,7 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { get, getInTurn, withQuery } from "../api/client.ts";
 import type { Epoch, Job, Page } from "../api/types.ts";
-import { isFinal } from "../parts/status.tsx";
+import { isFinal } from "../statuses.ts";
 import { indexAt, merged, pointsFor, type Stretch, shareOf } from "./thinning.ts";
 
 const PAGE = 1000;

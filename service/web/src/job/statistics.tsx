@@ -9,7 +9,7 @@ import { count, number, plural } from "../format.ts";
 import { reportOf } from "../kept.ts";
 import { DataTable } from "../parts/data_table.tsx";
 import { FactList, Panel } from "../parts/panel.tsx";
-import { isFinal } from "../parts/status.tsx";
+import { isFinal } from "../statuses.ts";
 
 /** Numbers of a dataset that are looked at without being asked. */
 const UNASKED = 1_000_000;

@@ -7,7 +7,7 @@ import { JobStream } from "../api/stream.ts";
 import type { Epoch, Job, Page, Prediction, Step } from "../api/types.ts";
 import { number } from "../format.ts";
 import { reportOf } from "../kept.ts";
-import { isFinal } from "../parts/status.tsx";
+import { isFinal } from "../statuses.ts";
 import { isVisible } from "../visible.ts";
 import { drawnNumbers } from "./lines.ts";
 import { Records } from "./records.ts";
@@ -165,7 +165,8 @@ export class JobStore {
   private async ask(): Promise<void> {
     try {
       const job = await getInTurn<Job>(`/v1/jobs/${this.id}`);
-      await Promise.all([this.follow(job), ...this.missing(job)]);
+      await this.follow(job);
+      await Promise.all(this.missing(job));
       if (isFinal(job.status)) this.pause();
       else this.listen();
     } catch (error) {

@@ -8,7 +8,7 @@ import { number } from "../format.ts";
 import { reportOf } from "../kept.ts";
 import { TableBehind } from "../parts/data_table.tsx";
 import { Panel } from "../parts/panel.tsx";
-import { isFinal } from "../parts/status.tsx";
+import { isFinal } from "../statuses.ts";
 import { parameterNames } from "./lines.ts";
 import type { JobStore } from "./store.ts";
 import type { Model } from "./units.ts";

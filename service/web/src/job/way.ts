@@ -4,7 +4,7 @@ import { withQuery } from "../api/client.ts";
 import type { Job, Page, Step } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { reportOf } from "../kept.ts";
-import { isFinal } from "../parts/status.tsx";
+import { isFinal } from "../statuses.ts";
 import type { JobStore } from "./store.ts";
 import { indexAt } from "./thinning.ts";
 import type { Model } from "./units.ts";

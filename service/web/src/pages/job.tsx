@@ -1,9 +1,9 @@
 import { useEffect, useMemo } from "preact/hooks";
+import { openJob } from "../ahead.ts";
 import { Charts } from "../job/charts.tsx";
 import { Facts } from "../job/facts.tsx";
 import { JobHead } from "../job/head.tsx";
 import { Scrubber } from "../job/scrubber.tsx";
-import { JobStore } from "../job/store.ts";
 import { Afterwards } from "../parts/afterwards.tsx";
 import { nameOf } from "../parts/jobs_table.tsx";
 import { Missing } from "../parts/missing.tsx";
@@ -11,8 +11,8 @@ import { title } from "../parts/title.ts";
 import "../job/job.css";
 
 export function JobPage({ id }: { id: string }) {
-  const store = useMemo(() => new JobStore(id), [id]);
-  useEffect(() => store.open(), [store]);
+  const { store, close } = useMemo(() => openJob(id), [id]);
+  useEffect(() => close, [close]);
   const job = store.job.value;
   const problem = store.problem.value;
   useEffect(() => title(job ? nameOf(job) : "Job"), [job?.name]);

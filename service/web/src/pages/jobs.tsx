@@ -1,17 +1,18 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { go, query, setQuery } from "../address.ts";
-import { Problem, post, withQuery } from "../api/client.ts";
+import { Problem, post } from "../api/client.ts";
 import type { Job, Page, Worker } from "../api/types.ts";
 import { type Answer, useAnswer } from "../api/watch.ts";
 import { LECTURE } from "../job/lecture.ts";
+import { isWithSweeps, LIMIT, listedJobs } from "../listed.ts";
 import { BulkActions } from "../parts/bulk.tsx";
 import { Changing } from "../parts/changing.tsx";
 import { JobsTable } from "../parts/jobs_table.tsx";
 import { Link } from "../parts/link.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
-import { isFinal } from "../parts/status.tsx";
 import { title } from "../parts/title.ts";
+import { isFinal } from "../statuses.ts";
 import "./jobs.css";
 
 const STATUSES = ["queued", "running", "paused", "succeeded", "failed", "cancelled"];
@@ -23,24 +24,16 @@ const SORTS = [
   ["-seconds", "Longest training"],
   ["-finished", "Last finished"],
 ] as const;
-const LIMIT = 25;
 
 export function JobsPage() {
   useEffect(() => title("Jobs"), []);
   const asked = query.value;
   const chosen = useSignal<ReadonlySet<string>>(new Set());
-  const filters = {
-    q: asked.get("q"),
-    status: asked.get("status"),
-    sort: asked.get("sort"),
-    after: asked.get("after"),
-    in_sweep: asked.get("sweeps") === "1" ? null : "false",
-  };
-  const jobs = useAnswer<Page<Job>>(withQuery("/v1/jobs", { ...filters, limit: LIMIT }), (page) =>
+  const jobs = useAnswer<Page<Job>>(listedJobs(asked), (page) =>
     page?.data.some((job) => !isFinal(job.status)) ? 1 : 5,
   );
   const page = jobs.value.value;
-  const isFiltered = Boolean(filters.q || filters.status || filters.after);
+  const isFiltered = ["q", "status", "after"].some((name) => asked.get(name));
   return (
     <>
       <div class="page-head">
@@ -52,7 +45,7 @@ export function JobsPage() {
       {jobs.problem.value && <ProblemBox problem={jobs.problem.value} />}
       <NoWorker jobs={page?.data ?? []} />
       {page && page.data.length === 0 && !isFiltered ? (
-        <Empty isWithSweeps={filters.in_sweep === null} />
+        <Empty isWithSweeps={isWithSweeps(asked)} />
       ) : (
         <>
           <Filters />

@@ -30,5 +30,3 @@ export function ProgressBar({ job }: { job: Job }) {
     </progress>
   );
 }
-
-export const isFinal = (status: Status): boolean => ["succeeded", "failed", "cancelled"].includes(status);
