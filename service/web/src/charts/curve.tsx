@@ -129,7 +129,8 @@ function rescale(plot: uPlot | null, { epochs, stretch }: CurveProps): void {
 
 function placeMark(plot: uPlot, mark: HTMLElement, cursor: number): void {
   const left = plot.valToPos(cursor, "x");
-  mark.hidden = !Number.isFinite(left) || left < -1 || left > plot.over.clientWidth + 1;
+  const width = plot.bbox.width / uPlot.pxRatio; // to ask the element would lay out the whole page
+  mark.hidden = !Number.isFinite(left) || left < -1 || left > width + 1;
   mark.style.transform = `translateX(${Math.round(left)}px)`;
 }
 

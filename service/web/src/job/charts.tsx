@@ -5,6 +5,7 @@ import type { Epoch, Job } from "../api/types.ts";
 import { Curve, type Line } from "../charts/curve.tsx";
 import { Legend } from "../charts/legend.tsx";
 import { number } from "../format.ts";
+import { Afterwards } from "../parts/afterwards.tsx";
 import { TableBehind } from "../parts/data_table.tsx";
 import { Choice, Panel } from "../parts/panel.tsx";
 import { FitPanel } from "./fit_panel.tsx";
@@ -53,26 +54,28 @@ export function Charts({ store, job }: ChartsProps) {
           />
         }
       />
-      <CurvePanel {...{ store, epochs }} title="Weights" lines={weights} />
-      <CurvePanel
-        {...{ store, epochs }}
-        title="Gradient"
-        lines={gradients}
-        controls={
-          <select
-            aria-label="Part of the gradient"
-            value={component}
-            onChange={(event) => setQuery({ gradient: event.currentTarget.value })}
-          >
-            <option value="norm">norm</option>
-            {names.map((name, index) => (
-              <option key={name} value={index}>
-                ∂L/∂{name}
-              </option>
-            ))}
-          </select>
-        }
-      />
+      <Afterwards>
+        <CurvePanel {...{ store, epochs }} title="Weights" lines={weights} />
+        <CurvePanel
+          {...{ store, epochs }}
+          title="Gradient"
+          lines={gradients}
+          controls={
+            <select
+              aria-label="Part of the gradient"
+              value={component}
+              onChange={(event) => setQuery({ gradient: event.currentTarget.value })}
+            >
+              <option value="norm">norm</option>
+              {names.map((name, index) => (
+                <option key={name} value={index}>
+                  ∂L/∂{name}
+                </option>
+              ))}
+            </select>
+          }
+        />
+      </Afterwards>
     </>
   );
 }
