@@ -1,7 +1,7 @@
 // What is on the page stays fresh while the page is visible: a hidden tab asks nothing.
 
 import { type Signal, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { isVisible } from "../visible.ts";
 import { get, Problem } from "./client.ts";
 
@@ -42,7 +42,7 @@ export function useAnswer<T>(
     }
   }
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     let timer = 0;
     let stopped = false;
     async function round(): Promise<void> {
