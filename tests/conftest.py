@@ -65,9 +65,9 @@ class PostgreSQL:
 
 
 _LONGEST = (
-    *("test_api_schema.py", "test_fused.py", "test_engines.py"),
-    *("test_documents.py", "test_accessibility.py", "test_serve.py", "test_live.py", "test_start.py", "test_demo.py"),
-    *("test_faults.py", "test_cut_workers.py", "test_hosts.py"),
+    *("document/test_schema.py", "unit/test_fused.py", "unit/test_engines.py", "e2e/test_documents.py"),
+    *("browser/test_accessibility.py", "e2e/test_serve.py", "browser/test_live.py", "e2e/test_start.py"),
+    *("e2e/test_demo.py", "faults/test_faults.py", "faults/test_cut_workers.py", "faults/test_hosts.py"),
 )
 """Files that begin first: none of them is still at work when the processes have nothing else to do."""
 
@@ -84,7 +84,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
 
 
 def pytest_runtest_setup() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx2
 from e2e.processes import until
-from integration.receiver import Answer, Received, Receiver
+from integration.webhooks.receiver import Answer, Received, Receiver
 from sqlalchemy import func, select
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError

@@ -9,7 +9,7 @@ from typing import Any
 from conftest import _pgserver
 from e2e.processes import Program
 from e2e.services import Api, Broker, Place
-from integration.receiver import Receiver
+from integration.webhooks.receiver import Receiver
 
 from faults.hosts import Host, Network, Ways
 from faults.postgres import OwnPostgreSQL

@@ -15,7 +15,7 @@ import httpx2
 import psutil
 from e2e.processes import LIMIT_SECONDS, Program, module, until
 from e2e.services import Api, Broker, Place
-from integration.receiver import Receiver
+from integration.webhooks.receiver import Receiver
 
 from faults import work
 from faults.postgres import OwnPostgreSQL

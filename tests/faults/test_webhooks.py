@@ -7,7 +7,7 @@ from threading import Lock
 from uuid import UUID
 
 import pytest
-from integration.receiver import Answer, Received, Receiver
+from integration.webhooks.receiver import Answer, Received, Receiver
 from integration.workbench import FakeQueue, submit
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7

@@ -51,7 +51,7 @@ Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; those ab
 """What the document says of the service as a whole."""
 
 ANSWERS = Path(__file__).with_name("answers.json")
-"""Answers that were given, by operation and status: tests/integration/test_api_examples.py gives them again."""
+"""Answers that were given, by operation and status: tests/integration/document/test_examples.py gives them again."""
 _bodies: list[type[BaseModel]] = []
 _STOCK_ERRORS = ("HTTPValidationError", "ValidationError")
 

@@ -17,7 +17,7 @@ from slope.spec.webhooks import JobEvent, SweepEvent
 Json = dict[str, Any]
 
 MESSAGES = Path(__file__).with_name("messages.json")
-"""Messages that were sent, by their type: tests/integration/test_webhook_examples.py sends them again."""
+"""Messages that were sent, by their type: tests/integration/webhooks/test_examples.py sends them again."""
 BODIES: dict[MessageType, type[WebhookMessage]] = (
     dict.fromkeys(get_args(JobEvent), WebhookJobMessage)
     | dict.fromkeys(get_args(SweepEvent), WebhookSweepMessage)

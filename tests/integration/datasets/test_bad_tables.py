@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bad_tables import CORPUS, BadTable
 from fastapi.testclient import TestClient
+from integration.datasets.bad_tables import CORPUS, BadTable
 from workbench import FakeQueue, Migrated, problem_of, rows_of_every_table, storage
 
 from service.api.app import create_app

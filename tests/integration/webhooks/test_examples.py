@@ -1,6 +1,6 @@
 """The messages that the OpenAPI document shows were sent to a webhook: this test sends them again.
 
-Where messages have changed, `WRITE_ANSWERS=1 pytest tests/integration/test_webhook_examples.py` keeps the new ones.
+Where messages have changed, `WRITE_ANSWERS=1 pytest tests/integration/webhooks/test_examples.py` keeps the new ones.
 """
 
 import json
@@ -13,10 +13,10 @@ from uuid import UUID
 import jsonschema_rs
 import pytest
 from fastapi import FastAPI
-from receiver import Received, Receiver
+from integration.document.test_examples import assert_alike
+from integration.webhooks.receiver import Received, Receiver
+from integration.webhooks.test_outbox import hook
 from standardwebhooks import Webhook as Verifier
-from test_api_examples import assert_alike
-from test_webhook_outbox import hook
 from workbench import LECTURE, submit, submit_sweep
 
 from service.api.document.webhooks import BODIES, MESSAGES

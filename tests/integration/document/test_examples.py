@@ -1,6 +1,6 @@
 """The examples of the OpenAPI document are answers that were given: this test gives them again.
 
-Where answers have changed, `WRITE_ANSWERS=1 pytest tests/integration/test_api_examples.py` keeps the new ones.
+Where answers have changed, `WRITE_ANSWERS=1 pytest tests/integration/document/test_examples.py` keeps the new ones.
 """
 
 import json

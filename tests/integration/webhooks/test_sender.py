@@ -13,12 +13,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from e2e.processes import until
-from receiver import Answer, Received, Receiver
+from integration.webhooks.receiver import Answer, Received, Receiver
+from integration.webhooks.test_outbox import hook
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
-from test_webhook_outbox import hook
 from workbench import change
 
 from service.settings import Settings
@@ -532,7 +532,7 @@ def test_the_delays_of_a_message_are_of_a_day() -> None:
 def test_the_verification_of_the_documentation_takes_what_is_sent_and_nothing_else(
     database: Database, sender: WebhookSender, webhook: Webhook, receiver: Receiver
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "webhooks.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "webhooks.md").read_text()
     [program] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     shown: dict[str, Any] = {}
     exec(program, shown)

@@ -9,9 +9,9 @@ import pytest
 import statsmodels.api as sm
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from test_api_datasets import uploaded
-from test_api_predictions import add_dataset
-from test_api_statistics import agrees, request, statistics_of, table
+from integration.datasets.test_datasets import uploaded
+from integration.prediction.test_predictions import add_dataset
+from integration.statistics.test_statistics import agrees, request, statistics_of, table
 from workbench import FakeQueue, change, problem_of, read, storage
 
 from service.data import numbers

@@ -22,7 +22,7 @@ from service.store.jobs import jobs
 from service.store.jobs.idempotency import lock_key
 from service.store.tables import Job
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Yesterday(datetime):

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from integration.worker.together import acting_at, die, history, release_all, remains, statuses
 from sqlalchemy import event
 from sqlalchemy.orm import Session
-from together import acting_at, die, history, release_all, remains, statuses
 from workbench import LECTURE, FakeQueue, change, claim_group_of, jobs_of, read, request, submit, submit_sweep
 
 from service.jobs import pauses

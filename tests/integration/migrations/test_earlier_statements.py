@@ -14,9 +14,9 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from integration.migrations.test_migrations_that_only_add import ROLLS_FROM
 from psycopg.types.json import Jsonb
 from sqlalchemy.exc import DBAPIError
-from test_migrations_that_only_add import ROLLS_FROM
 
 from service.store.database import Database
 

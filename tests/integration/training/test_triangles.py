@@ -7,8 +7,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from integration.datasets.test_datasets import uploaded
 from sqlalchemy import select, update
-from test_api_datasets import uploaded
 
 from service.store.database import Database
 from service.store.tables import Dataset

@@ -1,4 +1,4 @@
-"""Records the statements of earlier code: `python tests/integration/earlier/statements.py COMMIT…`.
+"""Records the statements of earlier code: `python tests/integration/migrations/earlier/statements.py COMMIT…`.
 
 For each commit its own code serves, on both databases, and does what users ask of it. What it sends to the database
 goes into statements/REVISION-DATABASE.json. At a release, record its commit, move `ROLLS_FROM` to its revision

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from fastapi.testclient import TestClient
+from integration.datasets.test_datasets import uploaded
+from integration.prediction.test_predictions import add_dataset
 from sklearn.datasets import load_diabetes
-from test_api_datasets import uploaded
-from test_api_predictions import add_dataset
 from workbench import LECTURE, problem_of, submit
 
 from service.errors import OutOfRange

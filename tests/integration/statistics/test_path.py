@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from integration.prediction.test_predictions import add_dataset
+from integration.statistics.test_statistics import request, table
 from sklearn.linear_model import Ridge
-from test_api_predictions import add_dataset
-from test_api_statistics import request, table
 from workbench import FakeQueue, problem_of
 
 from service.errors import ClientGone

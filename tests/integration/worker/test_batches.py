@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from integration.worker.together import acting_at, die, history, release_all, remains, statuses
 from sqlalchemy import delete, event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
-from together import acting_at, die, history, release_all, remains, statuses
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, FakeQueue, change, jobs_of, read, request, submit, submit_sweep
 

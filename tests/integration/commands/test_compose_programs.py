@@ -24,7 +24,7 @@ _PROGRAM = re.compile(r"^      - \|\n((?: {8}.*\n|\n)+)", re.MULTILINE)
 
 def program(word: str) -> str:
     """The one that has a word."""
-    programs = _PROGRAM.findall((Path(__file__).parents[2] / "docker-compose.yml").read_text())
+    programs = _PROGRAM.findall((Path(__file__).parents[3] / "docker-compose.yml").read_text())
     [found] = [each for each in programs if word in each]
     return dedent(found)
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
+from integration.datasets.test_datasets import CSV, post, uploaded
 from sqlalchemy import update
-from test_api_datasets import CSV, post, uploaded
 from uuid_utils.compat import uuid7
 from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, read, request, rows_of_every_table, submit
 

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from integration.load.test_statements import statements
 from sqlalchemy import event, select
-from test_api_statements import statements
 from workbench import (
     LECTURE,
     abandoned,

@@ -17,7 +17,7 @@ from service.store.database import Database
 from service.store.owners import stored
 from service.store.tables import Step, StoredUsage
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_an_empty_database_is_brought_to_the_newest_schema(empty_database: Database) -> None:

@@ -1,4 +1,6 @@
-"""Records what Slope left in its database at each earlier schema: `python tests/integration/earlier/record.py COMMIT…`.
+"""Records what Slope left in its database at each earlier schema.
+
+`python tests/integration/migrations/earlier/record.py COMMIT…`.
 
 For each commit its own code serves, trains two jobs, gives one a name and makes a key and a webhook, as far as it can,
 and ends. All rows go into REVISION.json beside this file, and the objects of datasets with them. Name the last commit

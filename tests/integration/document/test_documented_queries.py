@@ -13,7 +13,7 @@ from workbench import LECTURE, change, claimed
 from service.store.database import Database
 from service.store.tables import Job, Partition
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _BLOCK = re.compile(r"^```sql\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONG = {"hyperparameters": LECTURE["hyperparameters"] | {"epochs": 40}}

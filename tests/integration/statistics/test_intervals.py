@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from fastapi.testclient import TestClient
-from test_api_predictions import KINDS, add_dataset, decoded, predict
+from integration.prediction.test_predictions import KINDS, add_dataset, decoded, predict
 from workbench import LECTURE, problem_of, submit
 
 from service.store.database import Database
