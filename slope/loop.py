@@ -13,7 +13,7 @@ from torch import Tensor
 from slope.analysis import settle_rate
 from slope.arrays import Array
 from slope.data import TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
-from slope.model import LinearModel, Parameters, torch_dtype
+from slope.model import LinearModel, Parameters, backpropagate, torch_dtype
 from slope.optimizers import build_optimizer, build_scheduler
 from slope.recorder import EpochRecorder
 from slope.records import EpochRecord, StepRecord
@@ -51,6 +51,10 @@ class Loop(Run):
         self._optimizer = optimizer or build_optimizer(model.learnable, spec)
         self._scheduler = build_scheduler(self._optimizer, spec, steps)
         self._rate_moves_within_epochs = spec.schedule_counts_steps and steps > 1
+        self._steps_an_epoch = steps
+        self._evaluates_often = isinstance(spec.optimizer, LBFGS)
+        self._ones: dict[torch.Size, Tensor] = {}
+        """Upstream of a loss, by its shape."""
 
     @property
     def parameters(self) -> Parameters:
@@ -141,7 +145,9 @@ class Loop(Run):
         if self.spec.zero_gradients == "step":
             self._zero_gradients()
         loss = self._model.loss(*batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        if (ones := self._ones.get(loss.shape)) is None:
+            ones = self._ones[loss.shape] = torch.ones_like(loss)
+        backpropagate(loss, ones)
         return loss
 
     def _update(self, batch: Rows) -> None:
@@ -157,7 +163,7 @@ class Loop(Run):
             self._scheduler.step()
 
     def _move(self, batch: Rows) -> None:
-        if isinstance(self.spec.optimizer, LBFGS):
+        if self._evaluates_often:
             self._optimizer.step(lambda: self._evaluate(batch))  # type: ignore[arg-type, return-value]
         else:
             self._optimizer.step()
@@ -195,7 +201,8 @@ class Training(Loop):
         model = LinearModel(Parameters(*initial_parameters(data.x.shape[1], spec, data.scaler)), spec, device)
         super().__init__(model, spec, steps=steps_per_epoch(len(data.y), spec), **options)
         self._rows = self._tensors(data.x, data.y, data.weights)
-        self._validation = self._tensors(data.validation_x, data.validation_y, data.validation_weights)
+        held_back = data.validation_x, data.validation_y, data.validation_weights
+        self._validation = self._tensors(*held_back) if len(data.validation_y) else None
         is_fixed = not spec.shuffle and self._rows[0].numel() <= _KEPT_NUMBERS
         self._kept_batches = list(self._split(self._rows)) if is_fixed else None
 
@@ -204,8 +211,8 @@ class Training(Loop):
         return len(self._rows[1])
 
     def _recorder(self) -> EpochRecorder:
-        steps = steps_per_epoch(self._count, self.spec)
-        return EpochRecorder(self._model, self.epoch, steps, keep_steps=self._keeps_steps_of(self.epoch))
+        keeps_steps = self._keeps_steps_of(self.epoch)
+        return EpochRecorder(self._model, self.epoch, self._steps_an_epoch, keep_steps=keeps_steps)
 
     def _batches(self) -> Iterable[Rows]:
         if self._kept_batches is not None:
@@ -230,7 +237,7 @@ class Training(Loop):
             yield x[chosen].clone(), *(each[chosen] for each in others)
 
     def _validation_loss(self) -> float | None:
-        if len(self._validation[1]) == 0:
+        if self._validation is None:
             return None
         with torch.no_grad():
             return self._model.row_loss(*self._validation).item()

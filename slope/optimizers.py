@@ -39,8 +39,8 @@ class PlainSGD(torch.optim.SGD):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         rate = -self.param_groups[0]["lr"]
         for parameter, value in self._values:
-            if parameter.grad is not None:
-                value.add_(parameter.grad, alpha=rate)
+            if (gradient := parameter.grad) is not None:
+                value.add_(gradient, alpha=rate)
 
     step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it in a profiler range on every call
 
