@@ -4,12 +4,14 @@ The distance is measured by the triangle of the rows alone. A run that ended far
 are of little use.
 """
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from slope.analysis.course import epochs_until_near
-from slope.analysis.least_squares import Learned, Reduced, problem_of_triangle, reduce
+from slope.analysis.least_squares import Learned, Problem, Reduced, problem_of_triangle, reduce
 from slope.analysis.notes import moves_evenly, stable_limit
 from slope.answers.analysis import Analysis, Distance
 from slope.arrays import Array
@@ -29,6 +31,8 @@ _MOST_WORK = 2_000_000
 """Rows × columns² of a table that is reduced here: a millisecond."""
 _MOST_PARAMETERS = 256
 """Of a job whose distance is measured: some milliseconds."""
+_FEW_PARAMETERS, _MOST_KEPT = 16, 64
+"""Yardsticks of so few parameters are kept, the last of them."""
 _ROUNDING = 4.0
 """A residual of this many units in the last place of what it is the difference of is rounding."""
 _TELLING = 1e-8
@@ -70,9 +74,10 @@ def _has_another_aim(spec: TrainingSpec) -> bool:
 
 def _measure(rows: ReducedRows, spec: TrainingSpec, scaler: Scaler | None, learned: Learned) -> Distance | None:
     weights, bias = initial_parameters(len(learned[0]), spec, scaler)
-    reduced = reduce(problem_of_triangle(rows.triangle, spec, (np.array(weights), bias), rows.rows))
+    problem = problem_of_triangle(rows.triangle, spec, (np.array(weights), bias), rows.rows)
     came = np.array([*([] if "weights" in spec.frozen else learned[0]), *[learned[1]] * spec.learns_bias], float)
-    return _Yardstick.of(reduced, _to_own_units(spec, scaler, len(came))).measure(came, reduced, spec)
+    reduced, yardstick = _yardstick_of(problem, _to_own_units(spec, scaler, len(came)))
+    return yardstick.measure(came, reduced, spec)
 
 
 def _to_own_units(spec: TrainingSpec, scaler: Scaler | None, count: int) -> Array:
@@ -122,6 +127,25 @@ class _Yardstick:
         shares = (self.scale / own) @ right[kept].T * (right[kept] @ (error * own))
         root = np.ldexp(values[kept], reduced.exponents.max()) * (2 / reduced.count) ** 0.5
         return epochs_until_near(shares, spec.rate * np.square(root))
+
+
+def _yardstick_of(problem: Problem, linear: Array) -> tuple[Reduced, _Yardstick]:
+    """Where it is small, that of another run on the same rows, if there was one: of a crowd many are."""
+    if not 0 < len(linear) <= _FEW_PARAMETERS:
+        reduced = reduce(problem)
+        return reduced, _Yardstick.of(reduced, linear)
+    numbers = np.column_stack([problem.design, problem.target])
+    return _kept_yardstick(numbers.tobytes(), problem.features, problem.l2, problem.count, linear.tobytes())
+
+
+@lru_cache(_MOST_KEPT)
+def _kept_yardstick(numbers: bytes, features: int, l2: float, count: int, linear: bytes) -> tuple[Reduced, _Yardstick]:
+    """Of a problem and a map that are told by their numbers."""
+    to_own = np.frombuffer(linear)
+    to_own = to_own.reshape(math.isqrt(len(to_own)), -1)
+    rows = np.frombuffer(numbers).reshape(-1, len(to_own) + 1)
+    reduced = reduce(Problem(rows[:, :-1], rows[:, -1], features, l2, count))
+    return reduced, _Yardstick.of(reduced, to_own)
 
 
 def _residual(reduced: Reduced, solution: Array, *, is_least: bool) -> float:

@@ -2,9 +2,9 @@
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -22,8 +22,7 @@ _MOST_NUMBERS = 2_000_000
 """This many are kept in memory while a slow database is written to; then the training waits for it."""
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """Named as the columns are. Losses are the means of an epoch's steps; parameters are as trained."""
 
     epochs_done: int = 0
@@ -37,14 +36,13 @@ class Progress:
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        return cls(**{name: getattr(job, name) for name in cls.__dataclass_fields__})
+        return cls(**{name: getattr(job, name) for name in cls._fields})
 
     def after(self, block: Sequence[EpochRecord]) -> Self:
         """The progress some epochs later: at least one."""
         last, losses = block[-1], numbers_of(block, "loss")
         known = [] if self.loss_best is None else [self.loss_best]
-        return replace(
-            self,
+        return self._replace(
             epochs_done=last.epoch + 1,
             seconds=self.seconds + sum(numbers_of(block, "seconds")),
             loss_first=losses[0] if self.loss_first is None else self.loss_first,
@@ -71,7 +69,7 @@ class _Collected:
 
     def flush(self, job_id: UUID, values: dict[str, Any], ending: Ending | None = None) -> Flush:
         """With further columns of the job, and its end."""
-        columns = asdict(self.progress) | self.columns | values
+        columns = self.progress._asdict() | self.columns | values
         return Flush(
             [JobChange(job_id, columns, self.findings, ending)],
             _owned(job_id, joined_epochs(self.epochs)) if self.epochs else [],
