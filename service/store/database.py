@@ -170,6 +170,11 @@ class Database:
         return 2.0 if self._fails_fast else 30.0
 
 
+def session_on(connection: Connection) -> Session:
+    """For objects of small queries that are asked outside a transaction. Each sees a moment of its own."""
+    return Session(connection, expire_on_commit=False)
+
+
 @contextmanager
 def _no_longer_than(session: Session, seconds: float) -> Iterator[None]:
     if session.get_bind().dialect.name == "sqlite":

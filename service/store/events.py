@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, insert, null, select, update
 from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.store.database import now
 from service.store.outbox import IS_HEARD, tell_webhooks
@@ -36,18 +37,20 @@ BEGINS_LATER: dict[str, Any] = {"started_at": case((Job.epochs_done == 0, null()
 """Of a job that was claimed, and may not have begun: its time begins with another claim."""
 _RECORDED: dict[str, Any] = {"crashes": 0, "recorded_in": Job.attempt}
 """A job that advances is not given up, however often its workers die."""
+_JOBS = Job.metadata.tables["jobs"]
 _MOST_IDS = 2000
 _MOST_UPDATES = 64
 of_jobs = selectinload(Job.events, chunksize=_MOST_IDS)
 """Reads the events of all jobs that a query finds, by one more query."""
 _INSERT = insert(Event.metadata.tables["events"])
 """Of the table, not the class: the ORM would take twice as long."""
+_OF_JOB = select(Event).where(Event.job_id == bindparam("job_id"), Event.seq <= bindparam("last")).order_by(Event.seq)
+"""Built once: `of_jobs` is built anew for every query."""
 _QUEUED = {"kind": "status", "level": "info", "status": "queued", "detail": None}
 _WARNING = {"kind": "warning", "level": "warning", "status": None}
 
 
-@dataclass(frozen=True)
-class LeasedJob:
+class LeasedJob(NamedTuple):
     """What SQL says of a job that is still the lease's."""
 
     epochs_done: int
@@ -118,22 +121,69 @@ def change_jobs(
         tell_webhooks(session, ended)
 
 
+def change_held_job(
+    session: Session,
+    change: JobChange,
+    is_held: ColumnElement[bool],
+    lease: Mapping[str, Any],
+    lease_seconds: float,
+) -> LeasedJob | None:
+    """The same of one job, if it is still held by a lease, which has these parameters: one statement asks and changes.
+
+    None where it is not.
+    """
+    moment, ending = now(session), change.ending
+    final = ended_columns(session, ending.status) if ending else {}
+    told = len(change.findings) + (ending is not None)
+    values = {f"new_{name}": value for name, value in {**change.values, **final, "event_count": told}.items()}
+    names = tuple(name.removeprefix("new_") for name in values)
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    given = _extended(names, lease_seconds, is_sqlite=is_sqlite) | values | dict(lease)
+    row = session.connection().execute(_update_held(names, is_held, is_sqlite=is_sqlite), given).one_or_none()
+    if row is None:
+        return None
+    before = LeasedJob(*row)._replace(event_count=row.event_count - told)
+    tell(session, _events_of(change, before, moment))
+    if ending and before.is_heard:
+        tell_webhooks(session, {change.job_id: ending.status})
+    return before
+
+
 def _update(session: Session, names: Sequence[str], rows: list[dict[str, Any]], lease_seconds: float) -> None:
     is_sqlite = session.get_bind().dialect.name == "sqlite"
-    if "lease_until" not in names:
-        span = timedelta(seconds=lease_seconds)
-        extended = {"new_until": datetime.now(UTC) + span} if is_sqlite else {"new_span": span}
-        rows = [extended | row for row in rows]
+    extended = _extended(names, lease_seconds, is_sqlite=is_sqlite)
+    rows = [extended | row for row in rows]
     session.connection().execute(_update_of(tuple(names), is_sqlite=is_sqlite), rows)
+
+
+def _extended(names: Sequence[str], lease_seconds: float, *, is_sqlite: bool) -> dict[str, Any]:
+    """Parameters that extend a lease, unless the columns that are written say how long it lasts."""
+    if "lease_until" in names:
+        return {}
+    span = timedelta(seconds=lease_seconds)
+    return {"new_until": datetime.now(UTC) + span} if is_sqlite else {"new_span": span}
 
 
 @lru_cache(_MOST_UPDATES)
 def _update_of(names: tuple[str, ...], *, is_sqlite: bool) -> Update:
     """Built once for all that change the same columns: to build it takes longer than SQLite takes to run it."""
+    return update(_JOBS).where(_JOBS.c.id == bindparam("job_id")).values(_changed(names, is_sqlite=is_sqlite))
+
+
+@lru_cache(_MOST_UPDATES)
+def _update_held(
+    names: tuple[str, ...], is_held: ColumnElement[bool], *, is_sqlite: bool
+) -> ReturningUpdate[tuple[Any, ...]]:
+    """Its events are counted by it."""
+    counted_too = {"event_count": _JOBS.c.event_count + bindparam("new_event_count")}
+    values = _changed(names, is_sqlite=is_sqlite) | counted_too
+    columns = [_JOBS.c[name] for name in LeasedJob._fields if name != "is_heard"]
+    return update(_JOBS).where(is_held).values(values).returning(*columns, IS_HEARD.label("is_heard"))
+
+
+def _changed(names: tuple[str, ...], *, is_sqlite: bool) -> dict[str, Any]:
     until = bindparam("new_until") if is_sqlite else func.clock_timestamp() + bindparam("new_span", type_=Interval)
-    values = _RECORDED | {"lease_until": until} | {name: bindparam(f"new_{name}") for name in names}
-    jobs = Job.metadata.tables["jobs"]
-    return update(jobs).where(jobs.c.id == bindparam("job_id")).values(values)
+    return _RECORDED | {"lease_until": until} | {name: bindparam(f"new_{name}") for name in names}
 
 
 def tell(session: Session, happened: Sequence[dict[str, Any]]) -> None:
@@ -202,6 +252,11 @@ def events_after(
     if since is not None:
         query = query.where(Event.at >= since)
     return list(session.scalars(query.order_by(Event.seq).limit(limit)))
+
+
+def events_of(session: Session, job: Job) -> Sequence[Event]:
+    """All that had happened to a job when its row was read, ascending: outside a transaction more may have since."""
+    return session.scalars(_OF_JOB, {"job_id": job.id, "last": job.event_count}).all()
 
 
 def _add(session: Session, job_id: UUID, **values: Any) -> None:

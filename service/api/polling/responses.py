@@ -136,10 +136,7 @@ class JobResponses:
         _response(job, None)
 
     def _make(self, job_id: UUID) -> JobResponse:
-        with self._database.reading() as session:
-            job = jobs.get_job(session, job_id, with_events=True)
-            reason = jobs.waiting_reason(session, job)
-        return _response(job, reason)
+        return _response(*self._database.query(jobs.look_at_job, job_id))
 
 
 def _response(job: Job, reason: str | None) -> JobResponse:

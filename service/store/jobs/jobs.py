@@ -76,8 +76,11 @@ class Predictions(NamedTuple):
 
 def find_job(session: Session, job_id: UUID, *, with_events: bool = False, with_numbers: bool = False) -> Job | None:
     """`with_numbers`: those of its dataset, where they are in its row."""
-    options = [events.of_jobs] if with_events else []
-    return session.get(Job, job_id, options=[*options, datasets.with_numbers] if with_numbers else options)
+    query = _JOB_WITH_NUMBERS if with_numbers else _JOB
+    job = session.scalars(query, {"job_id": job_id}).one_or_none()
+    if job and with_events:
+        set_committed_value(job, "events", events.events_of(session, job))
+    return job
 
 
 def find_job_for_replay(session: Session, job_id: UUID) -> Job | None:
@@ -244,6 +247,8 @@ _INSERT = insert(Job.metadata.tables["jobs"])
 """Of the table, not the class: the ORM would take twice as long."""
 _FIRST = {"version": 1, "attempt": 0, "epochs_done": 0, "seconds": 0.0}
 """What a new job has of its own that is not null."""
+_JOB = select(Job).where(Job.id == bindparam("job_id"))
+_JOB_WITH_NUMBERS = _JOB.options(datasets.with_numbers)
 _VERSIONS = select(Job.id, Job.version).where(Job.id.in_(bindparam("job_ids", expanding=True)))
 """Built once: every poll asks for versions."""
 _STANDINGS = _VERSIONS.add_columns(Job.status)

@@ -21,7 +21,17 @@ from sqlalchemy.sql.base import ExecutableOption
 from service.errors import LeaseLost
 from service.store import datasets, events
 from service.store.database import later
-from service.store.events import BEGINS_LATER, RETURNED, Ending, JobChange, LeasedJob, Wish, change_jobs, wish_of
+from service.store.events import (
+    BEGINS_LATER,
+    RETURNED,
+    Ending,
+    JobChange,
+    LeasedJob,
+    Wish,
+    change_held_job,
+    change_jobs,
+    wish_of,
+)
 from service.store.outbox import IS_HEARD
 from service.store.tables import Job, Table
 
@@ -230,6 +240,14 @@ class JobLease(AttemptLease):
     def parts(self) -> tuple["JobLease", ...]:
         """As of several that train one after another: it is the lease of one."""
         return (self,)
+
+    def change(self, session: Session, changes: Sequence[JobChange], lease_seconds: float) -> dict[UUID, Wish]:
+        """Change the job, and extend the lease. Whether it is to be cancelled or paused."""
+        [change] = changes
+        changed = change_held_job(session, change, self.condition, self.parameters, lease_seconds)
+        if changed is None:
+            raise LeaseLost
+        return {self.job_id: changed.wish} if changed.wish else {}
 
     def fail(self, session: Session, code: str, detail: str) -> int:
         """How many jobs have failed: this one."""
