@@ -1,5 +1,6 @@
 """A queue that nobody hears: the benchmarks take their jobs by hand."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 
@@ -8,6 +9,9 @@ class Silent:
 
     def ring(self, job_id: UUID, device: str) -> bool:
         return True
+
+    def ring_slots(self, job_ids: Sequence[UUID], device: str, slots: int) -> bool:
+        return False
 
     def is_reachable(self) -> bool:
         return True

@@ -114,7 +114,7 @@ def predict_singly(parameters: Parameters, x: Matrix, spec: TrainingSpec, scaler
     """
     model = LinearModel(parameters, spec)
     values = np.array(x, float).reshape(len(x), len(model.weights))
-    rows = torch.tensor(scaler.apply(values) if scaler else values, dtype=torch_dtype(spec))
+    rows = scaler.apply(values) if scaler else values
     with torch.no_grad():
-        predictions = [model.forward(row[None].clone()).item() for row in rows]
+        predictions = [model.forward(torch.tensor(row[None], dtype=torch_dtype(spec))).item() for row in rows]
     return [each + scaler.target_mean for each in predictions] if scaler else predictions

@@ -10,13 +10,13 @@ from base64 import b64decode
 from collections.abc import Callable
 from reprlib import repr as excerpt
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 from kombu.transport import redis, virtual
 from kombu.utils.json import loads
 
-from service.queue import TASK, is_for_bells
+from service.queue import TASK, bell, is_for_bells
 
 log = structlog.get_logger()
 
@@ -76,7 +76,7 @@ def _only_bells(deliver: Callable[[Any], None], queue: str) -> Callable[[Any], N
         if job_id is None:
             log.warning("dropped a message that is no bell", queue=queue, message=excerpt(message))
         else:
-            deliver(_bell(job_id, queue))
+            deliver(bell(job_id, queue))
 
     return sift
 
@@ -90,15 +90,3 @@ def _job_named_by(message: Any) -> UUID | None:
         return UUID(job_id)
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         return None
-
-
-def _bell(job_id: UUID, queue: str) -> dict[str, Any]:
-    """A message of Celery's second protocol, as kombu's virtual transports write it."""
-    delivery = {"exchange": "", "routing_key": queue}
-    return {
-        "body": json.dumps([[str(job_id)], {}, {}]),
-        "content-type": "application/json",
-        "content-encoding": "utf-8",
-        "headers": {"lang": "py", "task": TASK, "id": str(uuid4())},
-        "properties": {"delivery_tag": str(uuid4()), "delivery_info": delivery, "body_encoding": None},
-    }

@@ -146,7 +146,7 @@ class Intake:
         return found
 
     def _ring(self, rows: Sequence[Row]) -> None:
-        """Once for every slot there is: who has heard a bell looks for jobs until there are none.
+        """Once for every slot there is, at most: who has heard a bell looks for jobs until there are none.
 
         Where no worker is known, nobody knows how many will come: then once for every job.
         """
@@ -155,7 +155,7 @@ class Intake:
             waiting[row["device"]].append(row["id"])
         for device, job_ids in waiting.items():
             slots = self._crew.slots(device_for(device)) or len(job_ids)
-            if not all(self._queue.ring(job_id, device) for job_id in job_ids[:slots]):
+            if not self._queue.ring_slots(job_ids, device, slots):
                 forget_rings(self._database, job_ids)
 
     def _submission(self, draft: Draft, row: Row) -> Submission:

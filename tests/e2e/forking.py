@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -17,6 +18,9 @@ class Silence:
     """A queue that nobody hears."""
 
     def ring(self, job_id: UUID, device: str) -> bool:
+        return False
+
+    def ring_slots(self, job_ids: Sequence[UUID], device: str, slots: int) -> bool:
         return False
 
     def is_reachable(self) -> bool:

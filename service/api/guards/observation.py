@@ -4,7 +4,7 @@ import logging
 import re
 from bisect import bisect_left
 from collections.abc import Awaitable
-from secrets import token_hex
+from random import getrandbits
 from time import perf_counter
 
 import structlog
@@ -66,7 +66,7 @@ class Observation:
     async def _observe(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
         """Let it be answered. Its route, and the status of the answer."""
         began, status = perf_counter(), _GONE
-        request_id = _given_id(scope) or token_hex(8).encode()
+        request_id = _given_id(scope) or b"%016x" % getrandbits(64)
         bind_contextvars(request_id=request_id.decode())
         headers: Fields = []
         routed: list[Scope] = []

@@ -49,6 +49,18 @@ def test_a_bell_waits_where_the_workers_with_the_device_listen(
     assert queue.waiting(device) == len(messages(broker_url, name)) == 1
 
 
+def test_as_many_bells_wait_as_there_are_slots_however_often_it_is_rung(queue: CeleryQueue, broker_url: str) -> None:
+    for _ in range(3):
+        assert queue.ring_slots([uuid4(), uuid4(), uuid4()], "auto", 2) is True
+
+    assert queue.waiting("auto") == 4  # two of the first, and one of each of the others: nobody has heard any
+
+
+def test_jobs_wake_no_more_slots_than_they_are(queue: CeleryQueue, broker_url: str) -> None:
+    assert queue.ring_slots([uuid4()], "auto", 8) is True
+    assert queue.waiting("auto") == 1
+
+
 def test_what_is_prepared_rings_without_another_connection(queue: CeleryQueue, broker_url: str) -> None:
     queue.prepare()
     with Redis.from_url(broker_url.replace("redis+socket://", "unix://")) as client:
