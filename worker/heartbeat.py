@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextvars import copy_context
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Literal, Self
@@ -39,6 +39,8 @@ class Heartbeat:
         self._job_id: UUID | None = None
         self._deadline: float | None = None
         self._done = Event()
+        self._beating = Lock()
+        """Held during a beat: the end of the block waits for that, and not for the thread."""
         context = copy_context()  # so that what is logged here names the job, too
         self._thread = Thread(target=context.run, args=(self._run,), name="heartbeat", daemon=True)
 
@@ -79,16 +81,22 @@ class Heartbeat:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join(_LAST_BEAT_SECONDS)
+        if self._beating.acquire(timeout=_LAST_BEAT_SECONDS):
+            self._beating.release()
 
     def _run(self) -> None:
         while not self._done.wait(self._settings.beat_seconds):
-            try:
-                self._beat()
-            except LeaseLost:
-                self._is_lost = True
-            except ServiceError as error:
-                log.warning("no sign of life could be given", error=str(error))
+            with self._beating:
+                if not self._done.is_set():
+                    self._try_to_beat()
+
+    def _try_to_beat(self) -> None:
+        try:
+            self._beat()
+        except LeaseLost:
+            self._is_lost = True
+        except ServiceError as error:
+            log.warning("no sign of life could be given", error=str(error))
 
     def _beat(self) -> None:
         with self._database.writing() as session:

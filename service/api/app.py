@@ -96,6 +96,7 @@ def create_app(settings: Settings | None = None, queue: Queue | None = None) -> 
         swagger_ui_parameters={"validatorUrl": None},  # else the page shows a badge that another host draws
         servers=[{"url": settings.root_path or "/"}],
         lifespan=_lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # each request would look for what we have
     )
     page_policy.set_page_policies(app.routes)
     _begin_state(app, settings, queue)

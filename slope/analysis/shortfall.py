@@ -31,8 +31,8 @@ _MOST_WORK = 2_000_000
 """Rows × columns² of a table that is reduced here: a millisecond."""
 _MOST_PARAMETERS = 256
 """Of a job whose distance is measured: some milliseconds."""
-_FEW_PARAMETERS, _MOST_KEPT = 16, 64
-"""Yardsticks of so few parameters are kept, the last of them."""
+_FEW_NUMBERS, _FEW_PARAMETERS, _MOST_KEPT = 1000, 16, 64
+"""Of tables of this many numbers the last triangles are kept, and the last yardsticks of this many parameters."""
 _ROUNDING = 4.0
 """A residual of this many units in the last place of what it is the difference of is rounding."""
 _TELLING = 1e-8
@@ -47,8 +47,19 @@ def few_rows(data: TrainingData) -> ReducedRows | None:
     table = np.column_stack([np.ones(len(data.y)), data.x, data.y])
     if data.weights is not None:
         table *= np.sqrt(data.weights)[:, None]
+    triangle = _kept_triangle(table.tobytes(), columns) if table.size <= _FEW_NUMBERS else _triangle(table)
+    return None if triangle is None else ReducedRows(triangle, len(data.y))
+
+
+def _triangle(table: Array) -> Array | None:
     with np.errstate(all="ignore"):
-        return ReducedRows(np.asarray(np.linalg.qr(table, mode="r")), len(data.y)) if np.isfinite(table).all() else None
+        return np.asarray(np.linalg.qr(table, mode="r")) if np.isfinite(table).all() else None
+
+
+@lru_cache(_MOST_KEPT)
+def _kept_triangle(numbers: bytes, columns: int) -> Array | None:
+    """That of other runs on the same rows: of a crowd many are."""
+    return _triangle(np.frombuffer(numbers).reshape(-1, columns))
 
 
 def measure_distance(rows: ReducedRows, spec: TrainingSpec, scaler: Scaler | None, learned: Learned) -> Distance | None:
@@ -130,7 +141,7 @@ class _Yardstick:
 
 
 def _yardstick_of(problem: Problem, linear: Array) -> tuple[Reduced, _Yardstick]:
-    """Where it is small, that of another run on the same rows, if there was one: of a crowd many are."""
+    """Where it is small, that of another run on the same rows, if there was one."""
     if not 0 < len(linear) <= _FEW_PARAMETERS:
         reduced = reduce(problem)
         return reduced, _Yardstick.of(reduced, linear)
