@@ -1,6 +1,6 @@
 """What the planner estimates against what jobs take: engines in sizes from a millisecond to a second.
 
-`python -m benchmarks.estimates FILE` writes the pairs as tests/unit/recorded_jobs.json has them.
+`python -m benchmarks.estimates FILE` writes the pairs as tests/unit/engines/recorded_jobs.json has them.
 """
 
 import json

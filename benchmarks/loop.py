@@ -31,7 +31,7 @@ def _agreement(theirs: list[str], ours: list[str]) -> str:
     """How far the two texts agree. Raises SystemExit where they do not.
 
     The lecture rounds 0.01 · gradient before it subtracts it, torch.optim.SGD rounds once: the same in the lecture's
-    ten epochs, a last bit apart soon after. That each later bit is torch.optim's is tested in tests/unit/test_loop.py.
+    ten epochs, a last bit apart soon after. Each later bit is torch.optim's: see tests/unit/training/test_loop.py.
     """
     equal = next((line for line, pair in enumerate(zip(theirs, ours, strict=True)) if pair[0] != pair[1]), len(ours))
     apart = max(abs(float(a) - float(b)) for pair in zip(theirs, ours, strict=True) for a, b in _numbers(*pair))

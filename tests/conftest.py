@@ -65,7 +65,7 @@ class PostgreSQL:
 
 
 _LONGEST = (
-    *("document/test_schema.py", "unit/test_fused.py", "unit/test_engines.py", "e2e/test_documents.py"),
+    *("document/test_schema.py", "engines/test_fused.py", "engines/test_engines.py", "e2e/test_documents.py"),
     *("browser/test_accessibility.py", "e2e/test_serve.py", "browser/test_live.py", "e2e/test_start.py"),
     *("e2e/test_demo.py", "faults/test_faults.py", "faults/test_cut_workers.py", "faults/test_hosts.py"),
 )

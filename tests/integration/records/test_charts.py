@@ -1,4 +1,4 @@
-"""The charts of a job over HTTP: what they hold, and how they are asked for. tests/unit/test_charts.py draws them."""
+"""The charts of a job: what they hold, and how they are asked for; tests/unit/graph/test_charts.py draws them."""
 
 import json
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from slope.statistics.solution import Solution, solve_rows
 from slope.statistics.table import tell
 from slope.statistics.text import text_of, text_of_influence
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "explanation" / "statistics.md").read_text()
 
 

@@ -22,7 +22,7 @@ from slope.spec import DatasetReference, Fault, InlineData, JobRequest, SweepReq
 from slope.spec.faults import faults_from, first_of
 from slope.spec.names import no_such
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LECTURE: dict[str, Any] = {
     "name": "lecture",
     "dataset": {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from generators.install import FOLDER
 
-TYPING = Path(__file__).parents[1] / "typing"
+TYPING = Path(__file__).parents[2] / "typing"
 MISTAKES = {("wrong.py", line) for line in range(6, 12)}
 """All there are: the other program has none."""
 PYRIGHT = FOLDER / "node_modules" / "pyright" / "index.js"

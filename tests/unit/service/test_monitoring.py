@@ -14,7 +14,7 @@ import yaml
 
 from service.monitoring.families import FAMILIES, Family
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
+FOLDER = Path(__file__).parents[3] / "deploy" / "monitoring"
 ALERTS = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
 DASHBOARD = json.loads((FOLDER / "grafana/dashboards/slope.json").read_text())
 _OTHERS = {"up", "process_resident_memory_bytes"}

@@ -8,12 +8,12 @@ from operator import add
 from typing import Any
 
 import numpy as np
-import plain
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import ElasticNet, SGDRegressor
+from unit.training import plain
 
 from slope.data import RowsOfSteps, TrainingData, initial_parameters, prepare
 from slope.loop import Training, train_epochs

@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-import plain
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from unit.training import plain
 
 from slope.data import prepare
 from slope.loop import train_epochs

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
-from test_statistics import NEAR, agrees, near, told
+from unit.statistics.test_statistics import NEAR, agrees, near, told
 
 from slope.arrays import Array
 from slope.spec import TrainingSpec

