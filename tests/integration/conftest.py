@@ -36,7 +36,7 @@ torch.set_num_threads(1)  # as the worker has it: with more of them torch may ad
 
 @pytest.fixture(scope="session", autouse=True)
 def _flushes_are_waited_for() -> Iterator[None]:
-    """However busy the machine is: else it decides what is flushed when. worker/test_writer.py has them in threads."""
+    """However busy it is: else it decides what is flushed when. attempts/test_writer.py has them in threads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "_SLOW", inf)
         yield
