@@ -12,7 +12,9 @@ from browser.watching import Watched
 from service.api.dashboard import BUILT
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not here")
-playwright.expect.set_options(timeout=30_000)  # the first graph of a service loads torch
+LIMIT_MS = 120_000
+"""Many times what anything takes: the first graph of a service loads torch, and a machine may be slow."""
+playwright.expect.set_options(timeout=LIMIT_MS)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -47,6 +49,7 @@ def chromium() -> Iterator["playwright.Browser"]:
 def watched(chromium: "playwright.Browser", service: Serve) -> Iterator[Watched]:
     """A new visitor's page. Whatever goes wrong in it, or leads elsewhere, fails the test at its end."""
     with chromium.new_context(base_url=service.url, viewport={"width": 1280, "height": 900}) as context:
+        context.set_default_timeout(LIMIT_MS)
         watched = Watched(context.new_page(), service.url)
         yield watched
         assert watched.faults == []

@@ -63,7 +63,7 @@ def test_spikes_are_drawn_at_every_zoom_that_covers_them(page: Page, spiked: tup
         for first, last in zooms:
             _look_at(page, first, last)
             place = (epoch - first) / (last - first)
-            until(lambda: _is_one_peak(page, chart, colour, place), 15)  # noqa: B023
+            until(lambda: _is_one_peak(page, chart, colour, place))  # noqa: B023
     assert used_heap(page) <= MOST_HEAP
 
 

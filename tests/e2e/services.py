@@ -6,6 +6,7 @@ from pathlib import Path
 from random import SystemRandom
 from socket import create_server, socket
 from typing import Any, NamedTuple, Self, TypeVar
+from uuid import UUID
 
 import httpx2
 import psutil
@@ -95,6 +96,15 @@ class Serve(Service):
         """The children of its worker."""
         return psutil.Process(self.child("worker")).children()
 
+    def halt_job(self, client: Client, wanted: Json) -> UUID:
+        """The id of a job in the middle of its training, as `halt` leaves it."""
+
+        def progress(job_id: UUID) -> Progress:
+            job = client.job(job_id)
+            return Progress(job.progress.epochs_done, goes_on=job.status == "running")
+
+        return self.halt(lambda: client.submit(wanted).id, progress)
+
     def halt(self, submit: Callable[[], Work], progress: Callable[[Work], Progress]) -> Work:
         """What was submitted, in the middle of its training. Its process stands still: what comes now finds it at work.
 
@@ -105,18 +115,21 @@ class Serve(Service):
         def halted() -> Work | None:
             work = submit()
             until(lambda: progress(work).epochs_done)
-            processes = self.training_processes()
-            for process in processes:
+            for process in self.training_processes():
                 process.suspend()
             if progress(work).goes_on:
                 return work
-            for process in processes:
-                process.resume()
+            self.go_on()
             return None
 
         work = until(halted)
         assert work
         return work
+
+    def go_on(self) -> None:
+        """Let the processes that stand still train on."""
+        for process in self.training_processes():
+            process.resume()
 
 
 def address_of(program: Program) -> str:

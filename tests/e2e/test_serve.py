@@ -16,7 +16,7 @@ import pytest
 
 from e2e.jobs import curve, request, some_seconds, statuses
 from e2e.processes import slope, until
-from e2e.services import Progress, Serve
+from e2e.services import Serve
 from slope.client import Client
 from worker.shutdown import STOP
 
@@ -40,12 +40,7 @@ def uninterrupted(_serve: Serve) -> list[dict[str, Any]]:
 @pytest.fixture
 def halted(uninterrupted: list[dict[str, Any]], serve: Serve, client: Client) -> UUID:
     """The id of the same job again, in the middle of its training: its process stands still."""
-
-    def progress(job_id: UUID) -> Progress:
-        job = client.job(job_id)
-        return Progress(job.progress.epochs_done, goes_on=job.status == "running")
-
-    return serve.halt(lambda: client.submit(some_seconds()).id, progress)
+    return serve.halt_job(client, some_seconds())
 
 
 def test_a_second_serve_on_the_same_folder_refuses_with_a_sentence(serve: Serve, folder: Path) -> None:
@@ -127,8 +122,7 @@ def test_whoever_waits_for_a_job_outlasts_a_killed_api(serve: Serve, client: Cli
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(client.wait, halted)
         _kill(serve, "service.api")
-        for process in serve.training_processes():
-            process.resume()
+        serve.go_on()
         assert waiting.result().status == "succeeded"
 
 
