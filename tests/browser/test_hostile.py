@@ -16,7 +16,7 @@ def test_names_of_files_and_columns_and_what_cells_say_are_text(page: Page, serv
     assert _nothing_ran(page)
 
     words = {"file": ("words.csv", f"kind,y\n{MARKUP},2\nb,4\n{MARKUP},5\n", "text/csv")}
-    dataset = httpx2.post(f"{service.url}/v1/datasets", params={"one_hot": "kind"}, files=words).json()
+    dataset = httpx2.post(f"{service.url}/v1/datasets", params={"one_hot": "kind"}, files=words, timeout=60).json()
     page.goto(f"/datasets/{dataset['id']}")
     expect(page.get_by_role("region", name="Columns, table")).to_contain_text(MARKUP)
     assert _nothing_ran(page)

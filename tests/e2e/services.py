@@ -90,7 +90,7 @@ class Serve(Service):
 
     def child(self, word: str) -> int:
         """The process id of the child that has the word in its command line."""
-        return until(lambda: self.program.children(word))[0].pid
+        return self.program.until(lambda: self.program.children(word))[0].pid
 
     def training_processes(self) -> list[psutil.Process]:
         """The children of its worker."""

@@ -50,7 +50,7 @@ async def _put_right(url: str) -> tuple[int, Json, Json]:
         assert job["error"]["code"] == "diverged"
         assert job["analysis"]["max_stable_learning_rate"] < job["hyperparameters"]["learning_rate"]
         patch = {"hyperparameters": {"learning_rate": "auto", "standardize": True, "epochs": 200}}
-        again = await agent.call("rerun_job", job_id=job["id"], body=patch, prefer="wait=30")
+        again = await agent.call("rerun_job", job_id=job["id"], body=patch, prefer="wait=60")
         statistics = await agent.call("get_statistics", job_id=again["id"])
         return agent.calls, again, statistics
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 def document(serve: Serve, tmp_path: Path) -> Path:
     """The document of a running service, as a file."""
     file = tmp_path / "openapi.json"
-    file.write_bytes(httpx2.get(f"{serve.url}/openapi.json").content)
+    file.write_bytes(httpx2.get(f"{serve.url}/openapi.json", timeout=60).content)
     return file
 
 

@@ -49,7 +49,7 @@ def train(client: Client, wanted: Json) -> JobView:
 
 def objects(store: ObjectStore) -> str:
     """The list of all objects, as S3 writes it."""
-    return httpx2.get(f"{store.url}/slope-test").text
+    return httpx2.get(f"{store.url}/slope-test", timeout=60).text
 
 
 def test_a_table_is_kept_learnt_from_and_deleted_in_the_bucket(
@@ -63,10 +63,10 @@ def test_a_table_is_kept_learnt_from_and_deleted_in_the_bucket(
 
     assert job.weights == pytest.approx([4.5])
     assert job.bias == pytest.approx(48.0)
-    answer = httpx2.post(f"{cluster.url}/v1/jobs/{job.id}/predict", json={"dataset": {"id": dataset_id}})
+    answer = httpx2.post(f"{cluster.url}/v1/jobs/{job.id}/predict", json={"dataset": {"id": dataset_id}}, timeout=60)
     assert answer.json()["fit"]["after"]["r_squared"] == pytest.approx(1.0)
     client.delete(job.id)
-    assert httpx2.delete(f"{cluster.url}/v1/datasets/{dataset_id}").status_code == 204
+    assert httpx2.delete(f"{cluster.url}/v1/datasets/{dataset_id}", timeout=60).status_code == 204
     assert dataset_id not in objects(object_store)
 
 

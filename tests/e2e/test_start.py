@@ -89,7 +89,7 @@ def test_nothing_of_the_folder_one_starts_in_is_run_and_nobody_else_can_read_wha
             graph = f"{service.url}/v1/jobs/{job.id}/epochs/0/steps/0/graph"
             picture = httpx2.get(graph, headers={"Accept": "image/svg+xml"}, timeout=60)
         table = httpx2.post(
-            f"{service.url}/v1/datasets", content=b"x,y\n1,2\n2,4\n", headers={"Content-Type": "text/csv"}
+            f"{service.url}/v1/datasets", content=b"x,y\n1,2\n2,4\n", headers={"Content-Type": "text/csv"}, timeout=60
         )
         with trapped(folder, "doctor", "--data-dir", str(data)) as doctor:
             assert doctor.wait() == 0, doctor.output

@@ -38,7 +38,7 @@ def test_a_stream_that_breaks_anywhere_tells_every_epoch_once(cluster: Cluster, 
 
     assert [told.data["epoch"] for told in seen if told.event == "epoch"] == list(range(100))
     assert [told.data["status"] for told in seen if told.event == "status"] == ["queued", "running", "succeeded"]
-    end = httpx2.get(_events(cluster.url, job_id), headers=STREAM | {"Last-Event-ID": seen[-1].id})
+    end = httpx2.get(_events(cluster.url, job_id), headers=STREAM | {"Last-Event-ID": seen[-1].id}, timeout=60)
     assert end.status_code == 204
 
 

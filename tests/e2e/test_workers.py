@@ -87,5 +87,5 @@ def _trained_by(worker: Program) -> set[str]:
 
 def _is_alive(cluster: Cluster, worker: Program) -> bool:
     """Whether the service lists the worker as alive."""
-    workers = httpx2.get(f"{cluster.url}/v1/devices").json()["data"]
+    workers = httpx2.get(f"{cluster.url}/v1/devices", timeout=60).json()["data"]
     return [each["alive"] for each in workers if each["process_id"] == worker.pid] == [True]

@@ -60,12 +60,12 @@ class GroupLease(SharedLease):
         return (self,)
 
     def fail(self, session: Session, code: str, detail: str) -> int:
-        """How many jobs have failed. An error that nobody expected may be the fault of one of them.
+        """How many jobs have failed. An error that nobody expected, and damage, may be of one of them.
 
         So the halves of the group try separately, until the job is alone and fails alone.
         """
         job_ids = list(self.leased_jobs(session, lock=True))
-        if code == "internal" and len(job_ids) > 1:
+        if code in ("internal", "damaged") and len(job_ids) > 1:
             self._split(session, job_ids, f"To be tried again in two halves: {detail}")
             return 0
         values, ending = {"error_code": code, "error_detail": detail}, Ending("failed", detail)

@@ -261,7 +261,7 @@ def test_a_client_sees_that_a_file_was_cut_short() -> None:
         gone()
 
     with served(Stream(content())) as url, pytest.raises(httpx2.RemoteProtocolError):
-        httpx2.get(url)
+        httpx2.get(url, timeout=60)
 
 
 @contextmanager

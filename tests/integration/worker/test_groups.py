@@ -524,7 +524,7 @@ def test_what_goes_wrong_for_one_job_ends_that_job_and_the_others_leave_their_bi
     for job, same in zip(spoilt, whole, strict=True):
         if job.place == guilty:
             ended = read(database, job.id)
-            assert (ended.status, ended.error_code) == ("failed", "internal")
+            assert (ended.status, ended.error_code) == ("failed", "damaged")
         else:
             assert result_of(database, job.id) == result_of(database, same.id)
             assert numbers_of(database, Epoch, job.id) == numbers_of(database, Epoch, same.id)

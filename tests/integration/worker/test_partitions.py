@@ -361,8 +361,9 @@ def led(database: Database, **wanted: Any) -> UUID:
 
 
 def test_a_broker_that_is_away_costs_nothing_but_the_help(
-    database: Database, process: Process, other: Process, queue: FakeQueue
+    database: Database, process: Process, other: Process, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("worker.partitions.monotonic", lambda: 0.0)  # no time passes, however slow the machine is
     queue.is_up = False
     job_id = submit(database, REQUEST)
     queue.rung.clear()
