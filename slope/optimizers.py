@@ -1,6 +1,7 @@
 """torch.optim and torch.optim.lr_scheduler, built from their parts of the spec."""
 
 from collections.abc import Callable
+from inspect import unwrap
 
 import torch
 from torch import Tensor
@@ -43,6 +44,10 @@ class PlainSGD(torch.optim.SGD):
                 value.add_(gradient, alpha=rate)
 
     step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it in a profiler range on every call
+    # As torch has them for its compiler, they load that when they are first called: a second, and 80 MB.
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
 
 
 def build_optimizer(parameters: list[Tensor], spec: TrainingSpec, *, fused: bool = False) -> torch.optim.Optimizer:
