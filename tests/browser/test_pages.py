@@ -52,6 +52,7 @@ def test_how_sure_a_fit_is_stands_in_a_table_and_in_the_size_of_its_points(page:
         "name": "leverage",
         "dataset": {"x": [1, 2, 3, 4, 20], "y": [1.1, 1.9, 3.2, 3.9, 12]},
         "hyperparameters": {"standardize": True, "batch_size": "full"},
+        "cross_validation": 2,
     }
     with service.client as client:
         job = client.wait(client.submit(request).id)
@@ -60,6 +61,9 @@ def test_how_sure_a_fit_is_stands_in_a_table_and_in_the_size_of_its_points(page:
     page.goto(f"/jobs/{job.id}")
     coefficients = page.get_by_role("region", name="Coefficients, table").get_by_role("row")
     expect(coefficients).to_have_count(1 + len(told.coefficients))
+    predicts = page.get_by_role("region", name="How well it predicts, table").get_by_role("row")
+    expect(predicts.nth(1).get_by_role("cell").nth(1)).to_have_text("5")
+    expect(predicts.last.get_by_role("cell").first).to_have_text("2 folds")
     page.get_by_label("Point size").select_option("leverage")
     expect(page).to_have_url(f"{service.url}/jobs/{job.id}?size=leverage")
     rows = page.get_by_role("region", name="Rows that hold the line, table").get_by_role("row")

@@ -5,6 +5,7 @@ import { reportOf } from "../kept.ts";
 import { FactList, Panel } from "../parts/panel.tsx";
 import { Events } from "./events.tsx";
 import { InfluencePanel } from "./influence.tsx";
+import { MetricsPanel } from "./metrics.tsx";
 import { Predictions } from "./predictions.tsx";
 import { Repeat } from "./repeat.tsx";
 import { hasStatistics, StatisticsPanel } from "./statistics.tsx";
@@ -17,6 +18,7 @@ export function Facts({ store, job }: { store: JobStore; job: Job }) {
     <>
       {hasRecords && <Steps store={store} job={job} />}
       {hasRecords && <Predictions store={store} job={job} />}
+      <MetricsPanel job={job} />
       <Truth job={job} />
       {hasStatistics(job) && <StatisticsPanel job={job} />}
       {hasStatistics(job) && <InfluencePanel job={job} />}
@@ -51,8 +53,6 @@ function Truth({ job }: { job: Job }) {
     if (reached.epochs_to_go !== null)
       facts.push(["Epochs to go to within 1 % of a standard error", count(reached.epochs_to_go)]);
   }
-  if (job.metrics?.training)
-    facts.push(["Root mean squared error", number(job.metrics.training.root_mean_squared_error)]);
   return (
     <Panel title="The exact solution">
       <FactList facts={facts} />
