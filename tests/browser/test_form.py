@@ -87,3 +87,21 @@ def test_a_file_is_taken_in_and_shown(page: Page, way: str) -> None:
     expect(page.get_by_role("checkbox", name="hours")).to_be_checked()
     expect(page.get_by_role("img", name="3 rows: score by hours")).to_be_visible()
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_enabled()
+
+
+def test_a_file_that_is_refused_is_read_again_as_the_form_says(page: Page, watched: Watched) -> None:
+    watched.expect(422)
+    page.goto("/jobs/new")
+    page.get_by_role("button", name="File").click()
+    content = "area;city;rent\n30,5;Bonn;300\n41;Ulm;350\n52;Bonn;500\n"
+    file = {"name": "rents.csv", "mimeType": "text/csv", "buffer": content.encode()}
+    page.get_by_label("Drop a file here").set_input_files(file)  # type: ignore[arg-type]
+    page.get_by_role("alert").get_by_role("link", name="/query/delimiter").press("Enter")
+    delimiter = page.get_by_label("Between cells")
+    expect(delimiter).to_be_focused()
+    delimiter.select_option("semicolon")
+    page.get_by_label("Decimal sign").select_option("comma: 1,5")
+    page.get_by_label("Columns of words to split").fill("city")
+    page.get_by_role("button", name="Read rents.csv again").click()
+    expect(page.get_by_label("Target")).to_have_value("rent")
+    expect(page.get_by_role("checkbox", name="city=Bonn")).to_be_checked()

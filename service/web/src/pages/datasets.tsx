@@ -1,12 +1,11 @@
-import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { go, query, setQuery } from "../address.ts";
-import { Problem, upload, withQuery } from "../api/client.ts";
+import { withQuery } from "../api/client.ts";
 import type { Dataset, Page } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { now } from "../clock.ts";
 import { age, bytes, count } from "../format.ts";
-import { FileDrop } from "../parts/file_drop.tsx";
+import { FileUpload, useUpload } from "../parts/file_upload.tsx";
 import { Link } from "../parts/link.tsx";
 import { OwnerNote } from "../parts/owner.tsx";
 import { ProblemBox } from "../parts/problem.tsx";
@@ -19,24 +18,14 @@ export function DatasetsPage() {
   const after = query.value.get("after");
   const answer = useAnswer<Page<Dataset>>(withQuery("/v1/datasets", { limit: LIMIT, after }));
   const page = answer.value.value;
-  const problem = useSignal<Problem | null>(null);
-  async function send(file: File): Promise<void> {
-    problem.value = null;
-    try {
-      const dataset = await upload<Dataset>("/v1/datasets", file);
-      go(`/datasets/${dataset.id}`);
-    } catch (error) {
-      if (error instanceof Problem) problem.value = error;
-    }
-  }
+  const upload = useUpload((dataset) => go(`/datasets/${dataset.id}`));
   return (
     <>
       <div class="page-head">
         <h1>Datasets</h1>
       </div>
       {answer.problem.value && <ProblemBox problem={answer.problem.value} />}
-      <FileDrop onFile={send} />
-      {problem.value && <ProblemBox problem={problem.value} />}
+      <FileUpload upload={upload} />
       {page && page.data.length > 0 && <DatasetsTable datasets={page.data} />}
       {page && page.data.length === 0 && (
         <p class="nothing">No dataset has been uploaded. Rows that come with a job are kept with the job.</p>

@@ -8,10 +8,11 @@ export function ProblemBox({ problem }: { problem: Problem }) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => box.current?.focus(), [problem]);
   const faults = problem.details.errors ?? [];
+  const said = saidBesides(problem.details.detail ?? "", faults[0]?.detail);
   return (
     <div class="problem" role="alert" tabIndex={-1} ref={box}>
       <strong>{problem.details.title}</strong>
-      <p>{problem.details.detail}</p>
+      {said !== "" && <p>{said}</p>}
       {faults.length > 0 && (
         <ul>
           {faults.map((fault) => (
@@ -24,6 +25,11 @@ export function ProblemBox({ problem }: { problem: Problem }) {
       {problem.details.type.startsWith("/") && <a href={root + problem.details.type}>What this problem means</a>}
     </div>
   );
+}
+
+/** What the detail says besides the first fault, which it repeats, and which stands in the list. */
+function saidBesides(detail: string, first: string | undefined): string {
+  return first && detail.endsWith(first) ? detail.slice(0, -first.length).replace(/: $/, "") : detail;
 }
 
 function Place({ pointer }: { pointer: string }) {

@@ -1,12 +1,10 @@
-import { useSignal } from "@preact/signals";
 import type { TargetedDragEvent } from "preact";
-import { Problem, upload } from "../api/client.ts";
 import type { Dataset, Page } from "../api/types.ts";
 import { useAnswer } from "../api/watch.ts";
 import { count, plural } from "../format.ts";
-import { FileDrop } from "../parts/file_drop.tsx";
+import { FileUpload, useUpload } from "../parts/file_upload.tsx";
 import { Choice, Panel } from "../parts/panel.tsx";
-import { idOf, ProblemBox } from "../parts/problem.tsx";
+import { idOf } from "../parts/problem.tsx";
 import type { RequestDraft, Source } from "./draft.ts";
 import { faultsIn } from "./faults.ts";
 import { Faults } from "./field.tsx";
@@ -21,21 +19,14 @@ const EXAMPLE = "x\ty\n1\t2\n2\t4\n3\t6";
 /** What is learnt from: numbers that are pasted, a file, or a dataset that is there already. */
 export function DataPart({ draft }: { draft: RequestDraft }) {
   const source = draft.source.value;
-  const refused = useSignal<Problem | null>(null);
+  const upload = useUpload((dataset) => draft.use(dataset));
   const faults = faultsIn(draft.refused.value ?? draft.problem.value, "/dataset");
-  async function send(file: File): Promise<void> {
-    refused.value = null;
-    try {
-      await draft.use(await upload<Dataset>("/v1/datasets", file));
-    } catch (error) {
-      if (error instanceof Problem) refused.value = error;
-    }
-  }
   function drop(event: TargetedDragEvent<HTMLDivElement>): void {
     const file = event.dataTransfer?.files[0];
     if (!file || event.defaultPrevented) return;
     event.preventDefault(); // else the browser shows the file in the place of this page
-    void send(file);
+    draft.source.value = "file";
+    void upload.send(file);
   }
   return (
     <div onDrop={drop} onDragOver={(event) => event.preventDefault()}>
@@ -51,9 +42,13 @@ export function DataPart({ draft }: { draft: RequestDraft }) {
         }
       >
         {source === "paste" && <Pasted draft={draft} />}
-        {source === "file" && <FileDrop onFile={send} />}
+        {source === "file" && <FileUpload upload={upload} />}
         {source === "dataset" && <DatasetChoice draft={draft} />}
-        {refused.value && <ProblemBox problem={refused.value} />}
+        {draft.dataset.value?.notes.map((note) => (
+          <p class="faint" key={note}>
+            {note}
+          </p>
+        ))}
         {faults.length > 0 && (
           <p>
             <Faults faults={faults} />
