@@ -102,8 +102,8 @@ def matrix_of_csv(content: bytes, features: Sequence[str]) -> Array:
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         columns = next(lines, [])
-        indices = _indices(columns, features, (0,))
-        rows = [_cells(number, row, columns, indices) for number, row in enumerate(lines, 1) if row]
+        indices = _indices(columns, features, ())
+        rows = [_cells(number, row, columns, indices) for number, row in enumerate(filter(None, lines))]
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedRequest(f"The body cannot be read as CSV in UTF-8: {type(error).__name__}") from error
     return np.array(rows, float).reshape(len(rows), len(features))
@@ -173,7 +173,8 @@ def _indices(columns: Sequence[str | int], features: Sequence[str], location: Lo
     """Where each feature is among the columns."""
     counts = Counter(columns)
     if wrong := [feature for feature in features if counts[feature] != 1]:
-        raise _at(location, f"There must be one column {listed(wrong, _MOST_NAMED)}")
+        there = listed([str(column) for column in columns], _MOST_NAMED)
+        raise _at(location, f"There must be one column {listed(wrong, _MOST_NAMED)}: there is {there or 'none'}")
     indices = {name: index for index, name in enumerate(columns)}
     return [indices[feature] for feature in features]
 

@@ -471,23 +471,30 @@ PYTHON_S_OWN = [
 ]
 """Some of these are numbers to Python alone, and none is one in a file."""
 WRONG_CSV: list[tuple[bytes, int, str | None]] = [
-    (b"", 422, "/0"),
-    (b"a,b\n1,2", 422, "/0"),
-    (b"x0,x1\n1,2\n3,nobody\n", 422, "/2/x1"),
-    (b"x0,x1\n1,\n", 422, "/1/x1"),
-    *[(b"x0,x1\n1,%b\n" % word, 422, "/1/x1") for word in PYTHON_S_OWN],
-    (b"x0,x1\n1,1e999\n", 422, "/1/x1"),
-    (b"x0,x1\n1,2\n1,2,3\n", 422, "/2"),
+    (b"", 422, ""),
+    (b"a,b\n1,2", 422, ""),
+    (b"x0,x1\n1,2\n3,nobody\n", 422, "/1/x1"),
+    (b"x0,x1\n1,\n", 422, "/0/x1"),
+    *[(b"x0,x1\n1,%b\n" % word, 422, "/0/x1") for word in PYTHON_S_OWN],
+    (b"x0,x1\n1,1e999\n", 422, "/0/x1"),
+    (b"x0,x1\n1,2\n1,2,3\n", 422, "/1"),
     (b'x0,x1\n"1,2\n', 400, None),
     (b"x0,x1\n\xff,1", 400, None),
-    (b"x0,x1\n1,\x001", 422, "/1/x1"),
+    (b"x0,x1\n1,\x001", 422, "/0/x1"),
 ]
+"""Rows count from 0, as those of an upload; the header is none of them."""
 
 
 def test_a_wrong_cell_is_pointed_at(client: TestClient, job_id: UUID) -> None:
     for content, status, pointer in WRONG_CSV:
         headers = {"Content-Type": "text/csv"}
         problem(client.post(f"/v1/jobs/{job_id}/invocations", content=content, headers=headers), status, pointer)
+
+
+def test_a_header_without_the_features_is_told_with_what_it_has(client: TestClient, job_id: UUID) -> None:
+    headers = {"Content-Type": "text/csv"}
+    details = problem(client.post(f"/v1/jobs/{job_id}/invocations", content=b"x0;x1\n1;2\n", headers=headers), 422, "")
+    assert details["errors"][0]["detail"] == "There must be one column x0, x1: there is x0;x1"
 
 
 def test_a_body_of_another_kind_is_refused(client: TestClient, job_id: UUID) -> None:
