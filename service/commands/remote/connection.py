@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from service.commands.remote.tables import with_options
 from slope.extras import how_to_add
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def answering(url: str) -> Iterator[None]:
         yield
     except (Problem, UnexpectedAnswer, ValueError, OSError) as error:
         asks_for_key = isinstance(error, Problem) and error.status == _UNAUTHORIZED
-        fail(f"{error}\n  This command takes its key from SLOPE_API_KEY" if asks_for_key else str(error))
+        said = with_options(str(error))
+        fail(f"{said}\n  This command takes its key from SLOPE_API_KEY" if asks_for_key else said)
     except HTTPError as error:
         fail(f"There is no answer from {url} ({error}): start the service by `slope serve`, or name another by --url")
 

@@ -1,10 +1,19 @@
 """How a file is to be read: the options of `slope upload` that `slope train` has, too."""
 
+import re
+import shlex
 from typing import Annotated
 
 import typer
 
 _PANEL = "How to read the file"
+_NAMES = (
+    *("format", "header", "delimiter", "decimal", "thousands", "charset", "missing"),
+    *("nulls", "infinities", "text", "one_hot", "index"),
+)
+_PARAMETER = re.compile(rf"/query/({'|'.join(_NAMES)})\b|\b({'|'.join(_NAMES)})=(;|[\w?-]+)?")
+"""As the service names an option: where it is wrong, or what to say."""
+_HEADER = {"true": "--header", "false": "--no-header"}
 
 Format = Annotated[
     str | None,
@@ -31,3 +40,16 @@ OneHot = Annotated[
 Index = Annotated[
     str | None, typer.Option(help="Columns that pandas had as an index: drop or keep", rich_help_panel=_PANEL)
 ]
+
+
+def with_options(sentence: str) -> str:
+    """What the service says of an upload, with the options of the command in the place of the query's parameters."""
+    return _PARAMETER.sub(_option, sentence)
+
+
+def _option(found: re.Match[str]) -> str:
+    name, value = found[1] or found[2], found[3]
+    if name == "header" and value in _HEADER:
+        return _HEADER[value]
+    option = f"--{name.replace('_', '-')}"
+    return f"{option} {shlex.quote(value)}" if value else option

@@ -30,6 +30,7 @@ from service.commands.remote.tables import (
     OneHot,
     Text,
     Thousands,
+    with_options,
 )
 from slope.spec.names import counted
 
@@ -115,7 +116,7 @@ def train(
     with connected(url, local=local) as client:
         dataset = client.upload(file, **reading)
         for sentence in dataset.notes:
-            note(sentence)
+            note(with_options(sentence))
         chosen: Json = {"id": dataset.id, "target": target}
         if weights:
             chosen["weights"] = weights
