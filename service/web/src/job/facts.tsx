@@ -109,7 +109,12 @@ function Downloads({ job }: { job: Job }) {
     ["Epochs as Arrow", `${base}/epochs?format=arrow`],
     ["Report, one file that needs no network", `${base}/report`],
     ["Job as JSON", base],
-    ...(job.status === "succeeded" ? [["Model as JSON", `${base}/model`]] : []),
+    ...(job.status === "succeeded"
+      ? [
+          ["Model as JSON", `${base}/model`],
+          ["Model as safetensors", `${base}/model?format=safetensors`],
+        ]
+      : []),
   ];
   return (
     <Panel title="Downloads">

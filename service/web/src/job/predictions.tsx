@@ -29,12 +29,7 @@ export function Predictions({ store, job }: { store: JobStore; job: Job }) {
             const point = points[index];
             if (!point) return [];
             const now = model ? predict(model, point.x) : null;
-            return [
-              shortPoint(point.x),
-              number(point.before),
-              number(now),
-              <b key="after">{number(point.after, 5)}</b>,
-            ];
+            return [shortPoint(point.x), number(point.before), number(now), <b key="after">{number(point.after)}</b>];
           }}
         />
       )}
