@@ -13,7 +13,7 @@ from torch import Tensor
 from slope.analysis import settle_rate
 from slope.arrays import Array
 from slope.data import TrainingData, batch_rows, epoch_order, initial_parameters, steps_per_epoch
-from slope.model import LinearModel, Parameters, backpropagate, torch_dtype
+from slope.model import LinearModel, Parameters, torch_dtype
 from slope.optimizers import build_optimizer, build_scheduler
 from slope.recorder import EpochRecorder
 from slope.records import EpochRecord, StepRecord
@@ -53,8 +53,6 @@ class Loop(Run):
         self._rate_moves_within_epochs = spec.schedule_counts_steps and steps > 1
         self._steps_an_epoch = steps
         self._evaluates_often = isinstance(spec.optimizer, LBFGS)
-        self._ones: dict[torch.Size, Tensor] = {}
-        """Upstream of a loss, by its shape."""
 
     @property
     def parameters(self) -> Parameters:
@@ -145,9 +143,7 @@ class Loop(Run):
         if self.spec.zero_gradients == "step":
             self._zero_gradients()
         loss = self._model.loss(*batch)
-        if (ones := self._ones.get(loss.shape)) is None:
-            ones = self._ones[loss.shape] = torch.ones_like(loss)
-        backpropagate(loss, ones)
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     def _update(self, batch: Rows) -> None:

@@ -5,15 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.variable import Variable
 from torch.nn import functional
 
 from slope.scaling import Scaler
 from slope.spec import TrainingSpec
 from slope.spec.data import Matrix
-
-_run_backward = Variable._execution_engine.run_backward
-"""Of autograd's engine, as torch 2.13 calls it."""
 
 
 class Parameters(NamedTuple):
@@ -93,14 +89,6 @@ class LinearModel:
         """What autograd left at the leaves; None where a leaf does not learn."""
         weights, bias = self.weights.grad, None if self.bias is None else self.bias.grad
         return Parameters(None if weights is None else weights.tolist(), None if bias is None else bias.item())
-
-
-def backpropagate(loss: Tensor, ones: Tensor) -> None:
-    """What `loss.backward()` does, to the same bits, without its look at its arguments: a quarter of its time.
-
-    `ones` is what flows into the loss: 1, of its shape and dtype.
-    """
-    _run_backward((loss,), (ones,), False, False, (), allow_unreachable=True, accumulate_grad=True)
 
 
 def torch_dtype(spec: TrainingSpec) -> torch.dtype:
