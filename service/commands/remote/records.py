@@ -10,6 +10,7 @@ import typer
 
 from service.commands.remote.connection import DEFAULT_URL, Url, connected, fail
 from service.commands.remote.jobs import JobId
+from service.commands.remote.model_file import ModelFile
 from service.commands.remote.output import (
     AsJson,
     AsLines,
@@ -190,9 +191,7 @@ def predict(
 @app.command()
 def export(
     job: JobId,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write: .safetensors, .onnx, .skops, .json")
-    ] = None,
+    output: ModelFile = None,
     epoch: AtEpoch = None,
     mlflow: Annotated[str | None, typer.Option(help="Address of an MLflow tracking server, for the whole job")] = None,
     experiment: Annotated[str | None, typer.Option(help="Of MLflow's [default: slope]")] = None,

@@ -14,6 +14,7 @@ from service.commands.remote.following import (
     leave_unless_succeeded,
     ranked_rows,
 )
+from service.commands.remote.model_file import ModelFile
 from service.commands.remote.output import AsJson, Json, note, print_facts, print_json, print_rows
 from service.commands.remote.printed_job import print_job
 from service.commands.remote.requests import RequestFile, Settings, read_request, read_settings
@@ -40,24 +41,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_MODELS = (".safetensors", ".onnx", ".skops", ".json")
 _BATCH = "Rows of a step, or full"
 Retry = Annotated[float, typer.Option(min=0, help="Seconds for which a service that is away is asked again")]
 RETRY_SECONDS = 20.0
 """It is restarted in less."""
-
-
-def _check_ending(file: Path | None) -> Path | None:
-    """Before the training, for after it there is a job and no file."""
-    if file and file.suffix not in _MODELS:
-        raise typer.BadParameter(f"a model is kept as one of {', '.join(_MODELS)}, and {file.name} is none of these")
-    return file
-
-
-ModelFile = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", callback=_check_ending, help=f"Keep the model: {', '.join(_MODELS)}"),
-]
 
 
 @app.command()
