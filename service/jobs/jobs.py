@@ -8,7 +8,6 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -24,7 +23,7 @@ from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets as stored
 from service.store import workers
-from service.store.database import Database, now, owner_of, session_on
+from service.store.database import Database, DatabaseConnection, now, owner_of, session_on
 from service.store.jobs import aliases, jobs
 from service.store.jobs.jobs import Outline, Predictions
 from service.store.records import bulk
@@ -112,7 +111,7 @@ def get_job(session: Session, job_id: UUID, *, with_events: bool = False) -> Job
     return _found(jobs.find_job(session, job_id, with_events=with_events), job_id)
 
 
-def look_at_job(connection: Connection, job_id: UUID) -> tuple[Job, str | None]:
+def look_at_job(connection: DatabaseConnection, job_id: UUID) -> tuple[Job, str | None]:
     """A job with what has happened to it, and why it waits, outside a transaction. Raises JobNotFound."""
     with session_on(connection) as session:
         job = get_job(session, job_id, with_events=True)

@@ -170,7 +170,11 @@ class Database:
         return 2.0 if self._fails_fast else 30.0
 
 
-def session_on(connection: Connection) -> Session:
+DatabaseConnection = Connection
+"""What `Database.query` gives to a query. The rest of the house knows it by this name, and has none of SQLAlchemy's."""
+
+
+def session_on(connection: DatabaseConnection) -> Session:
     """For objects of small queries that are asked outside a transaction. Each sees a moment of its own."""
     return Session(connection, expire_on_commit=False)
 
