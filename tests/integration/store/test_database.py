@@ -16,6 +16,7 @@ from workbench import add_warning, at_once, read, submit
 
 import service.store.database
 from service.errors import DatabaseError
+from service.jobs.jobs import look_at_job
 from service.store import events
 from service.store.database import Database, now
 from service.store.jobs import jobs
@@ -200,6 +201,18 @@ def test_a_query_is_asked_again_when_its_pooled_connection_was_lost(postgresql_u
     database.dispose()
 
     assert before != after
+
+
+def test_a_job_is_looked_at_again_when_the_pooled_connection_was_lost(postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    job_id = submit(database)
+    before = database.query(lambda connection: connection.scalar(_MINE))
+    with database.reading() as session:
+        session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": before})
+    job, _ = database.query(look_at_job, job_id)
+    database.dispose()
+
+    assert (job.id, [event.status for event in job.events]) == (job_id, ["queued"])
 
 
 def test_a_transaction_begins_by_one_question_on_postgresql(postgresql_url: str) -> None:

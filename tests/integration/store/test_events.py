@@ -64,3 +64,16 @@ def test_events_after_a_number_are_read_in_order_up_to_the_limit(database: Datab
     with database.reading() as session:
         assert [event.detail for event in events.events_after(session, job_id, 2, 3)] == ["1", "2", "3"]
         assert events.events_after(session, job_id, 6, 3) == []
+
+
+def test_what_happened_after_a_job_was_read_is_not_told_with_it(database: Database) -> None:
+    """As outside a transaction, where each statement sees a moment of its own."""
+    job_id = submit(database)
+    before = read(database, job_id)
+    with database.writing() as session:
+        add_warning(session, job_id, "later")
+        session.commit()
+
+    with database.reading() as session:
+        assert [event.seq for event in events.events_of(session, before)] == [1]
+        assert [event.seq for event in events.events_of(session, read(database, job_id))] == [1, 2]

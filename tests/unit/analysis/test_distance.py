@@ -207,3 +207,16 @@ def test_the_course_of_descent_is_found_where_epochs_take_turns_and_after_many()
     assert epochs_until_near(np.array([[1.0]]), np.array([2.5])) is None
     assert epochs_until_near(np.array([[1.0]]), np.array([1e-9])) == pytest.approx(np.log(100) * 1e9, rel=1e-6)
     assert epochs_until_near(np.array([[1.0]]), np.array([1e-300])) is None
+
+
+@pytest.mark.parametrize(
+    "other", [{"fit_bias": False}, {"frozen": ["bias"], "initial_bias": 30.0}, {"standardize": True}]
+)
+def test_runs_on_the_same_rows_are_measured_each_by_its_own_parameters(other: dict[str, Any]) -> None:
+    """What is kept of one is not taken for another's."""
+    ways = [spec_of(learning_rate=0.001), spec_of(learning_rate=0.001, **other)]
+    result = Parameters([1.5], 30.0)
+    found = [measured(prepare(X, NOISY, spec), spec, result) for spec in [*ways, *reversed(ways)]]
+
+    assert found == found[::-1]
+    assert found[0] != found[1]
