@@ -20,7 +20,7 @@ from service.store.jobs.jobs import Standing
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-SHORTEST_TICK, LONGEST_TICK = 0.0005, 0.02
+SHORTEST_TICK, LONGEST_TICK = 0.001, 0.02
 _PAUSE = 0.5
 """Seconds until a database that failed is looked at again."""
 _DELETED = Standing(version=maxsize, is_final=True)
@@ -70,9 +70,9 @@ class JobWatch:
         self._query([job_id])
 
     def _tick(self) -> float:
-        """A twentieth of what the latest waiter has waited: nobody waits much longer than the job takes."""
+        """A tenth of what the latest waiter has waited: nobody waits much longer than the job takes."""
         waited = asyncio.get_running_loop().time() - self._latest
-        return min(max(waited / 20, SHORTEST_TICK), LONGEST_TICK)
+        return min(max(waited / 10, SHORTEST_TICK), LONGEST_TICK)
 
     async def _until(self, is_awaited: Callable[[Standing], bool], job_id: UUID, seconds: float) -> None:
         async with self._waiter(job_id) as woken:
