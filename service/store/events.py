@@ -223,10 +223,12 @@ def add_status(session: Session, job_id: UUID, status: str, detail: str | None =
     _add(session, job_id, kind="status", level=level, status=status, detail=detail)
 
 
-def add_statuses(session: Session, job_ids: Sequence[UUID], status: str, detail: str | None = None) -> None:
-    """The same status for many jobs."""
+def add_statuses(
+    session: Session, job_ids: Sequence[UUID], status: str, detail: str | None = None, at: datetime | None = None
+) -> None:
+    """The same status for many jobs, since now or another moment."""
     level = "error" if status == "failed" else "info"
-    shared = {"kind": "status", "level": level, "status": status}
+    shared = {"kind": "status", "level": level, "status": status} | ({"at": at} if at else {})
     _add_many(session, dict.fromkeys(job_ids, detail), shared)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from threading import Barrier
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -25,7 +26,7 @@ from service.store.leases.claims import claim_groups, claim_job
 from service.store.leases.groups import GroupLease
 from service.store.leases.leases import Claimant, JobLease
 from service.store.leases.lost_leases import RunningJob, expired_jobs
-from service.store.tables import Job, Table
+from service.store.tables import Event, Job, Table
 from slope.spec import JobRequest, SweepRequest
 
 Answer = TypeVar("Answer")
@@ -135,6 +136,14 @@ def change(database: Database, action: Callable[[Session], Any]) -> Any:
         answer = action(session)
         session.commit()
     return answer
+
+
+def pass_an_hour(session: Session) -> None:
+    """Of jobs that have begun, and of all history."""
+    for job in session.scalars(select(Job).where(Job.started_at.is_not(None))):
+        job.started_at = job.started_at and job.started_at - timedelta(hours=1)
+    for told in session.scalars(select(Event)):
+        told.at -= timedelta(hours=1)
 
 
 def end_job(session: Session, mine: JobLease, status: str, **values: Any) -> None:

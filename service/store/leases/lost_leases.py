@@ -1,6 +1,7 @@
 """Leases whose holder is gone: which running jobs those are, and taking them from it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -77,12 +78,20 @@ def release_lost(session: Session, lost: RunningJob, max_crashes: int, *, counts
     return True
 
 
-def release_all(session: Session, detail: str) -> int:
-    """Take every running job from whoever had it, where nobody of those is there any more. How many they were."""
+def release_all(session: Session, since: datetime, detail: str) -> int:
+    """Take every running job from whoever had it, where nobody of those has been there since a moment. How many they
+    were.
+
+    Nobody could go on with a job that had begun, also if it waited for another attempt: for its time, it was paused.
+    """
+    had_begun = (Job.status.in_(("queued", "running")), Job.started_at.is_not(None))
+    begun = session.scalars(select(Job.id).where(*had_begun)).all()
+    events.add_statuses(session, begun, "paused", "Nobody could go on with it from here on", since)
     taken = update(Job).where(Job.status == "running").values(**RETURNED)
     rows = session.execute(taken.returning(Job.id, Job.status, Job.epochs_done)).all()
-    events.add_statuses(session, [row.id for row in rows if row.status == "queued"], "queued", detail)
-    events.add_pauses(session, {row.id: row.epochs_done for row in rows if row.status == "paused"})
+    paused = {row.id: row.epochs_done for row in rows if row.status == "paused"}
+    events.add_statuses(session, [job_id for job_id in begun if job_id not in paused], "queued", detail)
+    events.add_pauses(session, paused)
     return len(rows)
 
 

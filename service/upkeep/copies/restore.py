@@ -52,7 +52,7 @@ def restore_backup(
             report(f"Restoring {table.name}")
             _restore_table(session, place, table)
         schema.finish_schema(session)
-        returned = release_all(session, "Restored from a backup")
+        returned = release_all(session, manifest.created_at, "Restored from a backup")
         session.commit()
     return Restored(manifest, returned)
 

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from math import isnan
 from pathlib import Path
@@ -20,7 +20,19 @@ from sqlalchemy import create_engine, delete, insert, inspect, select, text, upd
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, MANY_ROWS, FakeQueue, change, claim, columns, read, request, submit, submit_sweep
+from workbench import (
+    LECTURE,
+    MANY_ROWS,
+    FakeQueue,
+    change,
+    claim,
+    columns,
+    pass_an_hour,
+    read,
+    request,
+    submit,
+    submit_sweep,
+)
 
 from service.data.numbers import load_job_data, object_name
 from service.errors import DatabaseUnavailable, NotDone, ObjectMissing, SchemaMissing
@@ -32,6 +44,7 @@ from service.store import holds, schema
 from service.store.copies import tables
 from service.store.copies.digests import TableDigest
 from service.store.database import Database
+from service.store.leases.lost_leases import release_all
 from service.store.tables import Dataset, Epoch, Hold, Job, RowPass, Step, Table
 from service.upkeep import garbage
 from service.upkeep.copies.backup import make_backup
@@ -149,13 +162,32 @@ def test_what_is_restored_is_what_was_copied_and_a_job_that_ran_goes_on_to_the_s
     job = columns(empty_database, running)
     assert (job["status"], job["lease_token"], job["lease_until"], job["worker_id"]) == ("queued", None, None, None)
     assert 0 < job["epochs_done"] < 60
-    assert read(empty_database, running).events[-1].detail == "Restored from a backup"
+    paused, restored = read(empty_database, running).events[-2:]
+    assert (paused.status, paused.at, restored.detail) == ("paused", made.created_at, "Restored from a backup")
     train(empty_database, settings, running)
     assert numbers_of(empty_database, running) == numbers_of(database, whole)
     with empty_database.reading() as session:
         job_with_object = session.get(Job, with_object)
         assert job_with_object
         assert load_job_data(elsewhere, job_with_object).x.tolist() == [[x] for x in MANY_ROWS["dataset"]["x"]]
+
+
+def test_the_time_between_backup_and_restore_is_no_time_of_jobs_that_had_begun(
+    database: Database, settings: Settings
+) -> None:
+    runs, waits, fresh = (submit(database, LECTURE | {"timeout_seconds": 60.0}) for _ in range(3))
+    for job_id in (runs, waits):
+        claim(database, job_id)
+    change(database, lambda session: session.execute(update(Job).where(Job.id == waits).values(status="queued")))
+    change(database, pass_an_hour)
+
+    made = datetime.now(UTC) - timedelta(hours=1) + timedelta(seconds=5)
+    change(database, lambda session: release_all(session, made, "Restored from a backup"))
+    for job_id in (runs, waits, fresh):
+        train(database, settings, job_id)
+
+    assert {read(database, job_id).status for job_id in (runs, waits, fresh)} == {"succeeded"}
+    assert "paused" not in [event.status for event in read(database, fresh).events]
 
 
 def without(rows: Rows, running: UUID) -> Rows:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -10,14 +9,13 @@ from uuid import UUID
 
 import pytest
 from integration.worker.together import acting_at, die, history, release_all, remains, statuses
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
-from workbench import LECTURE, FakeQueue, change, jobs_of, read, request, submit, submit_sweep
+from workbench import LECTURE, FakeQueue, change, jobs_of, pass_an_hour, read, request, submit, submit_sweep
 
 from service.jobs import pauses
-from service.store import tables
 from service.store.database import Database
 from service.store.events import LeasedJob
 from service.store.jobs import jobs as stored
@@ -293,13 +291,6 @@ def test_the_time_of_jobs_whose_process_died_while_one_of_them_trained_begins_an
         take_work(process, job_id)
 
     assert statuses(database, job_ids) == ["succeeded", "succeeded"]
-
-
-def pass_an_hour(session: Session) -> None:
-    for job in session.scalars(select(Job).where(Job.started_at.is_not(None))):
-        job.started_at = job.started_at and job.started_at - timedelta(hours=1)
-    for told in session.scalars(select(tables.Event)):
-        told.at -= timedelta(hours=1)
 
 
 def test_what_has_ended_and_what_is_given_back_is_locked_together(
