@@ -13,6 +13,7 @@ from slope.client import calls
 from slope.client.exchange import address
 from slope.client.exchange.exchange import Call, Download, Id, Listing, Request
 from slope.client.exchange.persistence import LOST, RETRY_SECONDS, persistent
+from slope.client.exchange.unreachable import addressed
 from slope.client.exchange.watching import Told, Watching
 from slope.client.job import AsyncJob
 from slope.client.methods import always, described, within
@@ -53,7 +54,8 @@ def _save(
     download: Callable[Parameters, Download],
 ) -> Callable[Concatenate["AsyncClient", Parameters], Awaitable[None]]:
     async def method(self: "AsyncClient", /, *args: Parameters.args, **options: Parameters.kwargs) -> None:
-        await self._fetch(download(*args, **options))
+        with addressed():
+            await self._fetch(download(*args, **options))
 
     return described(method, download, within(Awaitable))
 

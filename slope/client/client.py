@@ -13,6 +13,7 @@ from slope.client import calls
 from slope.client.exchange import address
 from slope.client.exchange.exchange import Call, Download, Id, Listing, Request
 from slope.client.exchange.persistence import LOST, RETRY_SECONDS, persistent
+from slope.client.exchange.unreachable import addressed
 from slope.client.exchange.watching import Told, Watching
 from slope.client.job import Job
 from slope.client.methods import always, described, returned, within
@@ -50,7 +51,8 @@ def _save(
     download: Callable[Parameters, Download],
 ) -> Callable[Concatenate["Client", Parameters], None]:
     def method(self: "Client", /, *args: Parameters.args, **options: Parameters.kwargs) -> None:
-        self._fetch(download(*args, **options))
+        with addressed():
+            self._fetch(download(*args, **options))
 
     return described(method, download, returned)
 

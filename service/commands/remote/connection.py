@@ -48,7 +48,8 @@ def answering(url: str) -> Iterator[None]:
         said = with_options(str(error))
         fail(f"{said}\n  This command takes its key from SLOPE_API_KEY" if asks_for_key else said)
     except HTTPError as error:
-        fail(f"There is no answer from {url} ({error}): start the service by `slope serve`, or name another by --url")
+        reason = error.__cause__ or error  # the client's own sentence is for programs
+        fail(f"There is no answer from {url} ({reason}): start the service by `slope serve`, or name another by --url")
 
 
 @contextmanager

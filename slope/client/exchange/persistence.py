@@ -12,6 +12,7 @@ from time import monotonic
 import httpx2
 
 from slope.client.exchange.exchange import Call, Request, Result
+from slope.client.exchange.unreachable import addressed
 
 RETRY_SECONDS = 20.0
 """How long a request that does no harm when it is made again is repeated: the service is restarted in less."""
@@ -51,7 +52,8 @@ def repeat(request: Request, seconds: float) -> Call[httpx2.Response]:
     end, pause = monotonic() + seconds, FIRST_PAUSE
     while True:
         try:
-            response = yield request
+            with addressed():
+                response = yield request
         except LOST as error:
             if monotonic() + pause > end:
                 raise

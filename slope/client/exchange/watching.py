@@ -11,6 +11,7 @@ from slope.answers.events import EventView
 from slope.answers.records import EpochView
 from slope.client.exchange.exchange import Id, Request, read
 from slope.client.exchange.persistence import FIRST_PAUSE, LONGEST_PAUSE, is_away, jittered, retry_after
+from slope.client.exchange.unreachable import addressed
 from slope.client.problem import checked
 from slope.statuses import FINAL
 
@@ -58,7 +59,8 @@ class Watching:
     def lost(self, error: httpx2.TransportError) -> None:
         """The stream broke off, or could not be opened. Raises the error when the time is over."""
         if monotonic() > self._deadline:
-            raise error
+            with addressed():
+                raise error
         self._wait_longer(0.0)
 
     def told(self, line: str) -> Told | None:

@@ -275,10 +275,39 @@ def test_when_the_time_is_over_the_last_try_tells_why(asking: Callable[[Handler]
             asking(lambda request: httpx2.Response(503, json={"status": 503}))(name, {}, timeout=0.0)
 
 
+@pytest.mark.parametrize("kind", [httpx2.ConnectError, httpx2.ConnectTimeout])
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [("submit", [{}], {"timeout": 0.0}), ("cancel", ["7"], {}), ("save_epochs", ["7", "epochs.csv"], {})],
+    ids=["submit", "cancel", "save_epochs"],
+)
+def test_where_nobody_answers_the_error_says_where_and_what_to_do(
+    asking: Callable[[Handler], Ask], kind: type[httpx2.TransportError], name: str, arguments: Any, options: Any
+) -> None:
+    def lose(request: httpx2.Request) -> httpx2.Response:
+        raise kind("[Errno 111] Connection refused")
+
+    with pytest.raises(kind) as raised:
+        asking(lose)(name, *arguments, **options)
+    assert str(raised.value) == (
+        "There is no answer from http://127.0.0.1:8000: [Errno 111] Connection refused. Start a service there by"
+        " `slope serve`, or give another address by `url` or SLOPE_URL"
+    )
+    assert str(raised.value.__cause__) == "[Errno 111] Connection refused"
+
+
+def test_who_waits_for_a_service_that_is_not_there_is_told_immediately(caplog: pytest.LogCaptureFixture) -> None:
+    asked = persistence.repeat(Request("GET", "/v1/jobs"), 10.0)
+    next(asked)
+    asked.throw(httpx2.ConnectError("refused", request=httpx2.Request("GET", "http://me:secret@far:9/v1/jobs")))
+    assert "no answer from http://far:9: refused. Start a service there by `slope serve`" in caplog.text
+
+
 def test_pauses_grow_and_are_no_shorter_than_the_service_asks_for() -> None:
     steps = repeat(Request("GET", "/"), 1000.0)
     assert next(steps).delay == 0.0
-    pauses = [steps.throw(httpx2.ConnectError("refused")).delay for _ in range(8)]
+    refused = httpx2.ConnectError("refused", request=httpx2.Request("GET", "http://127.0.0.1:8000"))
+    pauses = [steps.throw(refused).delay for _ in range(8)]
     for pause, least in zip(pauses, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0], strict=True):
         assert least <= pause <= 1.5 * least
     asked = steps.send(httpx2.Response(503, headers={"Retry-After": "60"}))
