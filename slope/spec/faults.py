@@ -120,6 +120,8 @@ def sentence(error: Any) -> str:
             return "Input should be an object: {…}"
         case "string_pattern_mismatch" if words := _WORDS.get(error["ctx"]["pattern"]):
             return words
+        case "less_than" | "greater_than_equal" if error["loc"] == ("query", "l1_ratio"):
+            return f"{error['msg']}: an elastic net has both penalties; for 1 take penalty=l1, for 0 penalty=l2"
         case "literal_error" if error["loc"][-1:] == ("word",):  # of what is a number or a word, a text was sent
             return f"{error['msg']}; a number comes without quotes"
     return str(error["msg"])

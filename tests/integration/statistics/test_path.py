@@ -98,6 +98,8 @@ def test_what_a_path_does_not_have_is_told(client: TestClient, trained: Trained,
     ):
         problem = problem_of(client.get(address, params=query), 422)
         assert [error["pointer"] for error in problem["errors"]] == [pointer]
+        is_ratio = "l1_ratio" in query and "penalty" in query
+        assert is_ratio == ("for 1 take penalty=l1, for 0 penalty=l2" in problem["errors"][0]["detail"])
     three = {"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}
     few = trained(request(three, epochs=2))
     assert "do not fill 20 folds" in problem_of(client.get(f"/v1/jobs/{few}/path?folds=20"), 422)["detail"]
