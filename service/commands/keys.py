@@ -38,12 +38,15 @@ def create(
     """Make a key, and print it. It is never shown again."""
     from service.access.callers import SCOPES
     from service.access.keys import create_key
+    from service.settings import get_settings
 
     if scope not in SCOPES:
         raise typer.BadParameter(f"It should be one of {', '.join(SCOPES)}", param_hint="--scope")
     with _database(data_dir) as database, _blaming_options():
         made = create_key(database, name, scope, owner=owner, expires=_end(expires))
         _print_new(made.key, made.text, as_json=as_json)
+    if sentence := _UNASKED.get(get_settings().auth):
+        note(sentence)
 
 
 @app.command(name="list")
@@ -111,6 +114,12 @@ def log(
         print_rows(("at", *names), [[f"{each['at']:%Y-%m-%d %H:%M:%S}", *map(each.get, names)] for each in told])
 
 
+_UNASKED: dict[str | None, str] = {
+    "off": "A service with SLOPE_AUTH=off asks nobody for a key: leave that out, or say SLOPE_AUTH=required.",
+    None: "A service that listens on 127.0.0.1 alone asks nobody for a key, unless it is started with"
+    " SLOPE_AUTH=required.",
+}
+"""By SLOPE_AUTH."""
 _MOST_LISTED = 10_000
 _LOGGED = ("at", "key_id", "method", "address", "subject", "status")
 _OPTIONS = {"/name": "name", "/owner": "--owner", "/expires_at": "--expires"}

@@ -13,7 +13,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from rich.console import Console
 
 from service import addresses, private, startup
-from service.access.exposure import Auth, settle_auth
+from service.access.exposure import Auth, key_command, settle_auth
 from service.api.dashboard import NOT_BUILT, is_built
 from service.commands import supervisor
 from service.commands.supervisor import Supervisor
@@ -68,12 +68,12 @@ def _supervise(settings: Settings, auth: Auth, host: str, listener: socket.socke
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
     settings.embedded_broker.write_text(broker_url)  # for `slope doctor` and `slope jobs reap`
-    Supervisor(children).run(on_poll=_announcer(address, settings.data_dir, auth))
+    Supervisor(children).run(on_poll=_announcer(address, settings, auth))
     settings.embedded_broker.unlink()
     console.print("Slope has ended.")
 
 
-def _announcer(address: str, data_dir: Path, auth: Auth) -> Callable[[], None]:
+def _announcer(address: str, settings: Settings, auth: Auth) -> Callable[[], None]:
     """Tells the address and where the data is, once, when the API answers there."""
     announced = False
 
@@ -82,18 +82,18 @@ def _announcer(address: str, data_dir: Path, auth: Auth) -> Callable[[], None]:
         if not announced and _is_up(f"{address}/livez"):
             announced = True
             console.print(f"Slope listens on {address}, and all calls are at {address}/docs", soft_wrap=True)
-            console.print(_ADMITTED[auth], soft_wrap=True)
+            console.print(_admitted(auth, settings), soft_wrap=True)
             if not is_built():
                 console.print(NOT_BUILT, soft_wrap=True)
-            console.print(f"Its data is in {data_dir}. Ctrl-C ends it.", soft_wrap=True)
+            console.print(f"Its data is in {settings.data_dir}. Ctrl-C ends it.", soft_wrap=True)
 
     return announce
 
 
-_ADMITTED = {
-    "off": "Whoever reaches that address may do everything there (SLOPE_AUTH=off).",
-    "required": "Everybody is asked for a key (SLOPE_AUTH=required): `slope keys create NAME --scope train` makes one.",
-}
+def _admitted(auth: Auth, settings: Settings) -> str:
+    if auth == "off":
+        return "Whoever reaches that address may do everything there (SLOPE_AUTH=off)."
+    return f"Everybody is asked for a key (SLOPE_AUTH=required): `{key_command(settings, 'train')}` makes one."
 
 
 def _is_up(url: str) -> bool:

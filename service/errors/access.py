@@ -83,7 +83,10 @@ class NoKeys(ServiceError):
 
     type = "no-keys"
     title = "Nobody has a key"
-    advice = (
-        "Make one with `slope keys create NAME --scope admin`, listen on 127.0.0.1, or say --insecure where whoever "
-        "reaches the service may do everything"
-    )
+
+    def __init__(self, detail: str, making: str) -> None:
+        super().__init__(detail)
+        self.advice = (
+            f"Make one with `{making}`, listen on 127.0.0.1, or say --insecure where whoever reaches the service may do"
+            " everything"
+        )

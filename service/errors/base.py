@@ -13,7 +13,7 @@ class ServiceError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "The service failed"
-    advice: ClassVar[str] = "Look into the service's log"
+    advice: str = "Look into the service's log"
     """What its operator does about it."""
 
     def __init__(

@@ -9,7 +9,7 @@ from typer import Exit
 from typer.testing import CliRunner
 
 from service.access.audit import AuditLog, Deed
-from service.access.exposure import settle_auth
+from service.access.exposure import key_command, settle_auth
 from service.access.keys import create_key, get_key_called, revoke_key, rotate_key
 from service.commands.cli import app
 from service.commands.remote.connection import answering
@@ -47,6 +47,39 @@ def test_on_other_addresses_it_starts_with_a_key_or_on_demand(
     revoke_key(database, made.key.id)
     with pytest.raises(NoKeys):
         settle_auth(settings, database, host, insecure=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"data_dir": "/data/slope's own"}, """ --data-dir '/data/slope'"'"'s own'"""),
+        ({"data_dir": "/data", "database_url": "postgresql://somewhere/slope"}, ""),
+        ({}, ""),
+    ],
+    ids=["folder", "database", "default"],
+)
+def test_the_command_that_makes_a_key_makes_it_in_this_service_s_database(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], named: str
+) -> None:
+    monkeypatch.delenv("SLOPE_DATA_DIR", raising=False)
+    monkeypatch.delenv("SLOPE_DATABASE_URL", raising=False)
+    assert key_command(Settings(**given)) == f"slope keys create NAME --scope admin{named}"
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [("off", "SLOPE_AUTH=off asks nobody"), (None, "127.0.0.1 alone asks nobody"), ("required", None)],
+    ids=["off", "by address", "required"],
+)
+def test_whoever_makes_a_key_is_told_where_nobody_is_asked_for_it(
+    slope: CliRunner, monkeypatch: pytest.MonkeyPatch, auth: str | None, said: str | None
+) -> None:
+    if auth:
+        monkeypatch.setenv("SLOPE_AUTH", auth)
+    made = slope.invoke(app, ["keys", "create", "alice"])
+    assert made.stdout.startswith("slope_")
+    assert ("asks nobody" in made.stderr) == (said is not None)
+    assert (said or "") in made.stderr
 
 
 @pytest.fixture
