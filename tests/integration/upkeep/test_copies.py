@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from math import isnan
@@ -17,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, strategies
 from hypothesis import settings as bounded
 from sqlalchemy import create_engine, delete, insert, inspect, select, text, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 from uuid_utils.compat import uuid7
 from workbench import (
     LECTURE,
@@ -304,12 +303,15 @@ def test_a_backup_whose_connection_breaks_is_none_and_leaves_no_cursor_open(
     database: Database, kept: Storage, place: Folder, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(database)
-    ends = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()")
+    ends = text(  # not its own connection: its end would spare those that come after it
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
     stock = tables._batch
 
     def break_all(when: str) -> None:
         if when == moment:
-            with suppress(SQLAlchemyError), create_engine(database.url).connect() as another:
+            with create_engine(database.url, poolclass=NullPool).connect() as another:
                 another.execute(ends)
 
     def batch(*arguments: Any, **named: Any) -> pa.RecordBatch:
