@@ -11,6 +11,8 @@ import type { JobStore } from "./store.ts";
 import { predict } from "./units.ts";
 
 const MOST_SHOWN = 3;
+/** Significant ones of a prediction: as the lecture tells it, 7.8049. */
+const DIGITS = 5;
 
 /** What the model says before and after training, and at the cursor, of points that were asked for and of one's own. */
 export function Predictions({ store, job }: { store: JobStore; job: Job }) {
@@ -29,7 +31,8 @@ export function Predictions({ store, job }: { store: JobStore; job: Job }) {
             const point = points[index];
             if (!point) return [];
             const now = model ? predict(model, point.x) : null;
-            return [shortPoint(point.x), number(point.before), number(now), <b key="after">{number(point.after)}</b>];
+            const [before, current, after] = [point.before, now, point.after].map((value) => number(value, DIGITS));
+            return [shortPoint(point.x), before, current, <b key="after">{after}</b>];
           }}
         />
       )}
