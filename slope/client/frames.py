@@ -18,14 +18,14 @@ def inline_dataset(
     x: Any, y: Any, *, weights: Any = None, features: Sequence[str] | None = None, target: str | None = None
 ) -> dict[str, Any]:
     """Rows as a request has them. `y` and `weights` may be names of columns of `x`, which then are no features."""
-    columns = columns_of(x)
+    columns, y, weights = columns_of(x), _as_text(y), _as_text(weights)
     taken = [each for each in (y, weights) if isinstance(each, str)]
     if columns is None:
         if taken:
             raise ValueError(f"{taken[0]!r} names a column, and x has no names for its columns: give the numbers")
-        names, rows = list(features or ()), rows_of(x)
+        names, rows = list(map(str, features or ())), rows_of(x)
     else:
-        names = list(features) if features is not None else [name for name in columns if name not in taken]
+        names = [name for name in columns if name not in taken] if features is None else list(map(str, features))
         rows = rows_of_columns(columns, names)
     found: dict[str, Any] = {"x": _finite("x", rows), "y": _finite("y", _column(y, columns))}
     if weights is not None:
@@ -75,6 +75,11 @@ def target_name(y: Any, features: Sequence[str]) -> str:
     while found in features:
         found += "_"
     return found
+
+
+def _as_text(column: Any) -> Any:
+    """A name that is a whole number, as frames may have them; numbers of a column stay as they are."""
+    return str(column) if isinstance(column, Integral) else column
 
 
 def _names(several: Iterable[Any]) -> list[str]:

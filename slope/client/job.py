@@ -75,6 +75,10 @@ class Job(Handle):
     curve = _run(handles.curve)
     history = _run(handles.history)
     predict = _run(handles.predict)
+    statistics = _run(handles.statistics)
+    influence = _run(handles.influence)
+    path = _run(handles.path)
+    surface = _run(handles.surface)
 
     def watch(self, timeout: float = 3600.0) -> Iterator[Told]:
         """Epochs, status changes and warnings as they happen, from the job's beginning to its end.
@@ -143,6 +147,10 @@ class AsyncJob(Handle):
     curve = _run_async(handles.curve)
     history = _run_async(handles.history)
     predict = _run_async(handles.predict)
+    statistics = _run_async(handles.statistics)
+    influence = _run_async(handles.influence)
+    path = _run_async(handles.path)
+    surface = _run_async(handles.surface)
 
     async def watch(self, timeout: float = 3600.0) -> AsyncIterator[Told]:
         """Epochs, status changes and warnings as they happen, from the job's beginning to its end.

@@ -5,8 +5,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from slope.answers.jobs import JobView
+from slope.answers.path import Path
 from slope.answers.records import EpochView
+from slope.answers.statistics import Influence, Statistics
+from slope.answers.surface import Surface
 from slope.client.calls import jobs
+from slope.client.calls import statistics as fits
 from slope.client.exchange.exchange import Call, Request
 from slope.client.frames import rows_to_predict
 from slope.client.handle import Handle
@@ -73,3 +77,24 @@ def predict(job: Handle, x: Any, *, epoch: int | None = None) -> Call[list[float
         part = yield from jobs.predict(job.id, rows[start : start + _POINTS], epoch=epoch)
         found += [each.after for each in part]
     return found
+
+
+def statistics(job: Handle, /, *, timeout: float = 3600.0, **options: Any) -> Call[Statistics]:
+    """How sure the exact solution is, with the options of the client's `statistics`: `level` and `covariance`."""
+    return fits.statistics(job.id, timeout=timeout, **options)
+
+
+def influence(job: Handle, /, *, timeout: float = 3600.0, **options: Any) -> Call[Influence]:
+    """Which rows hold the line, with the options of the client's `influence`: `top` and `by`."""
+    return fits.influence(job.id, timeout=timeout, **options)
+
+
+def path(job: Handle, /, *, timeout: float = 3600.0, **options: Any) -> Call[Path]:
+    """The exact solution under 100 penalties, with the options of the client's `path`: `penalty`, `l1_ratio` and
+    `folds`."""
+    return fits.path(job.id, timeout=timeout, **options)
+
+
+def surface(job: Handle, /, *, timeout: float = 3600.0, **options: Any) -> Call[Surface]:
+    """The loss over two parameters, with the options of the client's `surface`: `x`, `y` and `epoch`."""
+    return fits.surface(job.id, timeout=timeout, **options)

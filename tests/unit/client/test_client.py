@@ -6,13 +6,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
 from service.api.document.openapi import ANSWERS
 from slope.answers.jobs import JobView
-from slope.client import AsyncClient, Client, InvalidRequest, Problem, UnexpectedAnswer
+from slope.client import AsyncClient, AsyncJob, Client, InvalidRequest, Job, Problem, UnexpectedAnswer
 from slope.client.calls import training
 from slope.client.exchange import address, persistence
 from slope.client.exchange.exchange import Request
@@ -54,6 +55,23 @@ def asking_async_client(handler: Handler) -> Ask:
             return [item async for item in answer] if isinstance(answer, AsyncIterator) else await answer
 
     return lambda name, *args, **options: asyncio.run(ask(name, *args, **options))
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("name", ["statistics", "influence", "path", "surface"])
+def test_the_statistics_of_a_job_are_those_of_its_handle(kind: type[Any], name: str) -> None:
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append((request.url.path, dict(request.url.params)))
+        return httpx2.Response(404, json={"status": 404})
+
+    client, handle = kind(transport=httpx2.MockTransport(answer)), {Client: Job, AsyncClient: AsyncJob}[kind]
+    job = handle(client, JobView.model_construct(id=UUID(int=7)))
+    with pytest.raises(Problem, match="404"):
+        asyncio.run(getattr(job, name)(level=0.9))  # the waiting client has raised before
+    assert asked == [(f"/v1/jobs/{UUID(int=7)}/{name}", {"level": "0.9"})]
+    assert [*inspect.signature(getattr(handle, name)).parameters] == ["self", "timeout", "options"]
 
 
 def test_the_clients_have_the_same_calls() -> None:

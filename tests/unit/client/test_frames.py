@@ -3,7 +3,7 @@
 import math
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx2
@@ -205,6 +205,15 @@ def test_two_columns_of_a_name_are_refused_and_none_is_left_out() -> None:
         inline_dataset(twice, "y")
     with pytest.raises(ValueError, match="Several columns have the name '1'"):
         inline_dataset({1: [1], "1": [2]}, [3])
+
+
+def test_columns_may_have_whole_numbers_for_names() -> None:
+    frame = pd.DataFrame([[1.0, 2.0, 9.0], [3.0, 6.0, 8.0]])
+    named = frame.rename(columns=str)
+    assert inline_dataset(frame, 1, weights=np.int64(2)) == inline_dataset(named, "1", weights="2")
+    assert inline_dataset(frame, 1, features=cast(Any, [0])) == inline_dataset(named, "1", features=["0"])
+    with pytest.raises(ValueError, match="x has no names for its columns"):
+        inline_dataset([[1.0, 2.0]], 1)
 
 
 def test_a_frame_of_one_column_is_a_target() -> None:
