@@ -10,7 +10,7 @@ import typer
 
 from service.commands import copies, keys, prune
 from service.commands.data_dir import DataDir, use_data_dir
-from service.commands.remote import datasets, jobs, records, training, webhooks
+from service.commands.remote import datasets, jobs, predictions, records, training, webhooks
 from service.commands.remote.connection import DEFAULT_URL, Url, answering, fail, need_server
 from slope import __version__
 from slope.extras import how_to_add
@@ -21,7 +21,7 @@ app.add_typer(db, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(webhooks.app, name="webhooks")
-for commands in (training, records, datasets, copies, prune):
+for commands in (training, records, predictions, datasets, copies, prune):
     app.add_typer(commands.app)
 
 Insecure = Annotated[

@@ -1,6 +1,5 @@
 """`slope epochs`, `steps`, `graph`, `statistics` and others: what a job recorded, and what its model says."""
 
-import csv
 import sys
 from itertools import islice
 from pathlib import Path
@@ -171,24 +170,6 @@ def path(
 
 
 @app.command()
-def predict(
-    job: JobId,
-    points: Annotated[list[str], typer.Argument(help="Points as 30,1; or a CSV file; or - for standard input")],
-    epoch: AtEpoch = None,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-) -> None:
-    """Predict points, or the rows of a CSV whose header names the features."""
-    with connected(url) as client:
-        found = _predicted(client, job, points, epoch)
-    if as_json:
-        print_json(found)
-    else:
-        for each in found:
-            typer.echo(each)
-
-
-@app.command()
 def export(
     job: JobId,
     output: ModelFile = None,
@@ -221,43 +202,6 @@ def _export_run(client: "Client", job_id: str, tracking_uri: str, experiment: st
         return export_run(client, job_id, tracking_uri, experiment=experiment or EXPERIMENT)
     except (ModuleNotFoundError, TrackingFailed) as error:
         fail(str(error))
-
-
-def _predicted(client: "Client", job_id: str, points: list[str], epoch: int | None) -> list[float | None]:
-    table = _table(points)
-    if table is not None:
-        if epoch is not None:
-            fail("A CSV is predicted with the last parameters: leave --epoch out, or give the points as 30,1")
-        return client.invoke(job_id, table).predictions
-    return [each.after for each in client.predict(job_id, [_point(each) for each in points], epoch=epoch)]
-
-
-def _table(points: list[str]) -> bytes | None:
-    """The CSV that is named, or comes in; None where points themselves are given. Lines of numbers are points."""
-    if points == ["-"]:
-        content = sys.stdin.buffer.read()
-    elif len(points) == 1 and Path(points[0]).is_file():
-        content = Path(points[0]).read_bytes()
-    else:
-        return None
-    lines = [line for line in content.decode(errors="replace").splitlines() if line.strip()]
-    if lines and _is_point(lines[0]):
-        points[:] = lines
-        return None
-    return content
-
-
-def _point(text: str) -> list[float]:
-    if not _is_point(text):
-        fail(f"A point is numbers with commas between them, as 30,1, and there is no file of this name: {text}")
-    return [float(each) for each in next(csv.reader([text]))]
-
-
-def _is_point(text: str) -> bool:
-    try:
-        return [float(each) for each in text.split(",")] != []
-    except ValueError:
-        return False
 
 
 def _epoch(record: "EpochView") -> tuple[Any, ...]:
