@@ -17,7 +17,9 @@ from service.store.database import Database
 from service.store.tables import Dataset
 from slope.spec.data import StoredDataset
 from slope.spec.faults import Fault
+from slope.spec.names import no_such
 from slope.splits import sample_rows
+from slope.tabular.left_out import reason_left_out
 
 
 def get_dataset(session: Session, dataset_id: UUID) -> Dataset:
@@ -59,6 +61,12 @@ def rename_dataset(database: Database, dataset_id: UUID, name: str | None) -> Da
             session.commit()
     with database.reading() as session:
         return get_dataset(session, dataset_id)
+
+
+def no_such_column(dataset: Dataset, name: str) -> str:
+    """Of a column that a dataset lacks: that text=drop left it out, or which ones there are."""
+    known = [column["name"] for column in dataset.columns]
+    return reason_left_out(name, dataset.notes) or no_such("column", name, known, "in the dataset")
 
 
 def largest_numbers(dataset: Dataset) -> dict[str, float]:

@@ -25,7 +25,6 @@ from slope.engines.costs import LITTLE_NUMBERS
 from slope.reduced_rows import ReducedColumns
 from slope.spec import DatasetReference, Fault, InlineData, JobRequest, TrainingSpec, faults_of, invalid
 from slope.spec.job import refuse_misfits
-from slope.spec.names import no_such
 from slope.spec.part import infinite_from
 from slope.tabular.summary import Summary, summarize
 
@@ -129,7 +128,7 @@ def _dataset(database: Database, reference: DatasetReference) -> Dataset:
 
 def _stored(database: Database, storage: Storage, request: JobRequest, reference: DatasetReference) -> Sample:
     dataset = _dataset(database, reference)
-    features, target = _chosen(reference, [column["name"] for column in dataset.columns])
+    features, target = _chosen(reference, dataset)
     _refuse_weights(reference, dataset, features, target)
     refuse_misfits(request, dataset.rows, len(features))
     _refuse_overflow(dataset, [*features, target], request.hyperparameters.dtype)
@@ -157,7 +156,7 @@ def _refuse_weights(reference: DatasetReference, dataset: Dataset, features: Seq
     if name is None:
         return
     if name not in extremes:
-        raise invalid(("dataset", "weights"), no_such("column", name, list(extremes), "in the dataset"))
+        raise invalid(("dataset", "weights"), datasets.no_such_column(dataset, name))
     if name in (*features, target):
         raise invalid(("dataset", "weights"), f"The column {name} is a feature or the target: it cannot weigh the rows")
     lowest, highest = extremes[name]
@@ -174,17 +173,18 @@ def _spreads(dataset: Dataset, names: Sequence[str]) -> list[Spread]:
     return [Spread(name, largest[name], deviations[name]) for name in names]
 
 
-def _chosen(reference: DatasetReference, columns: Sequence[str]) -> tuple[list[str], str]:
+def _chosen(reference: DatasetReference, dataset: Dataset) -> tuple[list[str], str]:
     """The names of x and of y: y is the last column, and x all others, where the request does not say."""
+    columns = [column["name"] for column in dataset.columns]
     target = columns[-1] if reference.target is None else reference.target
     if target not in columns:
-        raise invalid(("dataset", "target"), no_such("column", target, columns, "in the dataset"))
+        raise invalid(("dataset", "target"), datasets.no_such_column(dataset, target))
     others = (target, reference.weights)
     features = [name for name in columns if name not in others] if reference.features is None else reference.features
     known, before = set(columns), {target}
     for index, name in enumerate(features):
         if name not in known:
-            raise invalid(("dataset", "features", index), no_such("column", name, columns, "in the dataset"))
+            raise invalid(("dataset", "features", index), datasets.no_such_column(dataset, name))
         if name in before:
             raise invalid(("dataset", "features", index), "The column is the target, or named twice")
         before.add(name)

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 
 from service.data import numbers
-from service.data.datasets import find_stored, largest_numbers
+from service.data.datasets import find_stored, largest_numbers, no_such_column
 from service.errors import InvalidRequest
 from service.jobs import jobs
 from service.prediction import trained_models
@@ -20,9 +20,10 @@ from slope.arrays import Array
 from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.data import StoredDataset
-from slope.spec.names import counted, listed, no_such
+from slope.spec.names import counted, listed
 from slope.spec.part import FewFaults, infinite_from
 from slope.statistics.intervals import Intervals
+from slope.tabular.left_out import reason_left_out
 from slope.trained import TrainedModel
 
 _MOST_NAMED = 20
@@ -143,14 +144,15 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
     for index, name in enumerate(features):
         if name not in columns and name not in absent:
             at = "/dataset" if reference.features is None else f"/dataset/features/{index}"
-            raise _at(at, f"The dataset has no column {name}")
+            reason = reason_left_out(name, dataset.notes)
+            raise _at(at, f"The dataset has no column {name}" + (f". {reason}" if reason else ""))
     if len(features) != len(job.features):
         learnt = counted(len(job.features), "feature")
         raise _at("/dataset/features", f"It names {counted(len(features), 'column')}, the model has {learnt}")
     if reference.target is None:
         return features, job.target if job.target in columns and job.target not in features else None
     if reference.target not in columns:
-        raise _at("/dataset/target", no_such("column", reference.target, columns, "in the dataset"))
+        raise _at("/dataset/target", no_such_column(dataset, reference.target))
     return features, reference.target
 
 

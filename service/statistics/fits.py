@@ -4,6 +4,7 @@ from uuid import UUID
 
 import numpy as np
 
+from service.data.datasets import no_such_column
 from service.errors import InvalidRequest, PassUnderway, RowsGone
 from service.queue import Queue
 from service.settings import Settings
@@ -18,7 +19,6 @@ from slope.answers.path import Path, Penalty
 from slope.answers.statistics import Influence, Measure, Statistics
 from slope.scaling import Scaler
 from slope.spec import Fault
-from slope.spec.names import no_such
 from slope.statistics.covariance import CLUSTER, NONROBUST, Covariance
 from slope.statistics.influence import influence_of
 from slope.statistics.notes import reason_for_no_p_values
@@ -101,7 +101,7 @@ def _refuse_covariance(rows: TrainingRows, name: str) -> None:
         raise _at_covariance(f"Robust covariances are of least squares: {reason}")
     column, known = name.removeprefix(CLUSTER), [column["name"] for column in rows.dataset.columns]
     if name.startswith(CLUSTER) and column not in known:
-        raise _at_covariance(no_such("column", column, known, "in the dataset"))
+        raise _at_covariance(no_such_column(rows.dataset, column))
 
 
 def _at_covariance(detail: str) -> InvalidRequest:

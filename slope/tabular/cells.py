@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from slope.arrays import Array
 from slope.tabular.faults import BadTable, WordFound
+from slope.tabular.hints import SIGNS, hint_for
 from slope.tabular.plain import plain_column
 from slope.tabular.source import type_of
 from slope.tabular.stored import doubles
@@ -19,7 +20,8 @@ _IN_FULL = 10**21
 """Whole numbers below have all of their digits in a name; so has every integer of 64 bits."""
 INEXACT = "The whole number is not exact in float64: leave its column out of the file"
 _NO_NUMBER = (
-    "The cell is not a number: make columns of a column's words by one_hot=, or leave columns of words out by text=drop"
+    "The cell is not a number: {}make columns of a column's words by one_hot=, or leave columns of words out by"
+    " text=drop"
 )
 _NOTHING = doubles(np.array([np.nan]))[0]
 
@@ -28,8 +30,9 @@ def as_numbers(column: pa.Array, name: str, row: int) -> Array:
     """The numbers of a column that begins at a row. Raises BadTable for words, and for integers that no double is."""
     column = plain_column(column)
     if type_of(column.type) == "text":
-        first = pc.index(pc.is_valid(column), True).as_py()
-        raise WordFound(_NO_NUMBER, row=row + max(first, 0), column=name)
+        first = max(pc.index(pc.is_valid(column), True).as_py(), 0)
+        hint = hint_for(str(column[first]), [SIGNS])
+        raise WordFound(_NO_NUMBER.format(hint and f"{hint}, or "), row=row + first, column=name)
     if pa.types.is_integer(column.type) or _is_whole_decimal(column.type):
         _refuse_inexact(column, name, row)
     if pa.types.is_decimal(column.type):

@@ -1,6 +1,7 @@
 """CSV: Arrow parses it; the first block settles what a cell may be, and all that follow are checked against it."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,6 +18,7 @@ from slope.tabular.beginning import LEFT_OUT, notes_of, read_beginning
 from slope.tabular.cells import name_of
 from slope.tabular.faults import BadTable, TableTooLarge, WordFound
 from slope.tabular.header import NOTHING
+from slope.tabular.hints import HINTS
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.source import Field, FieldsChanged, Source, check_names, type_of
 from slope.tabular.stored import is_wide
@@ -29,13 +31,6 @@ _BESIDE = ((" ", ""), ("", " "), (" ", " "))
 _BLANKS = [" " * count for count in range(3, 20)]
 _LONG = r"^\s*[+-]?\d{16,}\s*$"
 """A whole number that may be no double."""
-_HINTS = (
-    (r"-?\d{1,3}([,.' \u00a0\u202f]\d{3})+([.,]\d*)?", "name the sign between thousands by thousands=, or "),
-    (r"-?\d+,\d+", "say decimal=, where a comma stands in numbers, or "),
-    (r"\u2212[\d.,]+", "write its minus sign as a hyphen, as programs do, or "),
-    (r"[+-]?([$€£¥] ?[\d.,]+|[\d.,]+ ?([%‰°$€£¥]|[^\W\d_]{1,3}))", "leave signs and units to the column's name, or "),
-)
-"""By what the cell is like."""
 _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|-?inf")
 """What begins with 0 is a code, as a postal code is, and stays as it is written."""
 
@@ -48,6 +43,8 @@ _NO_NUMBER = (
 
 class CommaSeparated(Source):
     """A CSV file in UTF-8, its columns separated by any one character."""
+
+    hints = HINTS
 
     def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         self._path = path
@@ -104,6 +101,13 @@ class CommaSeparated(Source):
         except pa.ArrowInvalid:
             return False
         return True
+
+    def place_of_word(self, column: pa.Array) -> int | None:
+        """Of a column of text some cells may be numbers, as they stand in the file."""
+        place = bisect_left(
+            range(len(column)), True, key=lambda last: not self._is_all(column.slice(0, last + 1), pa.float64())
+        )
+        return place if place < len(column) else None
 
     def whole_numbers(self, names: Sequence[str]) -> Iterator[tuple[int, str, int]]:
         row = 0
@@ -226,7 +230,7 @@ class _TranslatedFaults:
                 return BadTable(f"Column {found[1]} has no name", row=row)
             if "invalid UTF8" in said:
                 return BadTable("The cell is not UTF-8", row=row, column=column)
-            hint = next((hint for like, hint in _HINTS if re.search(f"invalid value '{like}'", said)), "")
+            hint = next((f"{what}, or " for like, what in HINTS if re.search(f"invalid value '{like}'", said)), "")
             return WordFound(_NO_NUMBER.format(hint), row=row, column=column)
         if found := re.search(r"Expected (\d+) columns, got (\d+)", said):
             columns, cells = map(int, found.groups())

@@ -1,6 +1,6 @@
 """From a file that somebody has sent to a table as it is stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,9 +15,11 @@ from slope.tabular.cells import EXACT, INEXACT
 from slope.tabular.columnar import Arrow, Parquet
 from slope.tabular.comma_separated import CommaSeparated
 from slope.tabular.faults import BadOption, BadTable, TableTooLarge, WordFound
+from slope.tabular.hints import hint_for
 from slope.tabular.json_document import JsonDocument
 from slope.tabular.json_lines import JsonLines
 from slope.tabular.layout import Layout, layout_of
+from slope.tabular.left_out import MOST_NAMED, FirstWord, note_of
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.signatures import refuse_others
 from slope.tabular.source import FieldsChanged, Source, sized
@@ -37,8 +39,6 @@ _SOURCES: dict[Format, Callable[[Path, Reading, Limits], Source]] = {
     "arrow": Arrow,
 }
 
-_MOST_NAMED = 20
-"""Columns that are named as left out."""
 _TIMES_AS_LARGE = 8
 """What is stored may be this many times as large as what was sent before it is compressed: a digit and a comma become
 eight bytes."""
@@ -80,7 +80,7 @@ def take_in(source: Source, target: Path, reading: Reading, limits: Limits, sent
 def _among(fault: WordFound, source: Source, reading: Reading) -> WordFound:
     """The fault with all columns that have words, and with what counts as nothing."""
     names = [each.name for each in source.fields if each.type == "text" and each.name not in reading.one_hot]
-    columns = f". Columns with words are {listed(names, _MOST_NAMED)}" if len(names) > 1 else ""
+    columns = f". Columns with words are {listed(names, MOST_NAMED)}" if len(names) > 1 else ""
     known = f". These words count as empty: {', '.join(source.empty_words)}" if source.empty_words else ""
     named = WordFound(f"{fault.detail}{columns}{known}")
     named.row, named.column = fault.row, fault.column
@@ -116,10 +116,22 @@ def _taken_in(source: Source, target: Path, reading: Reading, limits: Limits, se
 
 def _left_out(source: Source, layout: Layout) -> list[str]:
     names = [field.name for field in source.fields if field.name not in layout.order]
-    if not names:
-        return []
-    detail = f"Columns that are not numbers were left out, as text=drop says: {listed(names, _MOST_NAMED)}"
-    return [f"{detail}. Where a word of CSV, as ?, stands for an empty cell, missing=? keeps its column"]
+    return [note_of(names, _first_words(source, names[:MOST_NAMED]))] if names else []
+
+
+def _first_words(source: Source, names: Sequence[str]) -> dict[str, FirstWord]:
+    """The first cell of each column that is no number, where the file is text: only a little of it is read again."""
+    found: dict[str, FirstWord] = {}
+    row = 0
+    for batch in source.batches([], names) if source.hints else ():
+        for name in batch.schema.names:
+            place = source.place_of_word(batch.column(name)) if name not in found else None
+            if place is not None:
+                found[name] = FirstWord(row + place, hint_for(str(batch.column(name)[place]), source.hints))
+        if len(found) == batch.num_columns:
+            break
+        row += batch.num_rows
+    return found
 
 
 def _refuse_rounded(source: Source, summary: Summary) -> None:

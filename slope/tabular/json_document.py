@@ -13,6 +13,7 @@ import pyarrow as pa
 from slope.spec.names import counted
 from slope.tabular.cells import INEXACT, name_of
 from slope.tabular.faults import BadTable, TableTooLarge, nested_values, not_json
+from slope.tabular.hints import SIGNS
 from slope.tabular.reading import Limits, Reading, fold_name
 from slope.tabular.source import Field, FieldType, Source, check_names, is_needed, other_type
 from slope.tabular.stored import doubles
@@ -27,6 +28,8 @@ _TOO_LONG = "integer overflow"
 
 class JsonDocument(Source):
     """Read as a whole, number by number: a column takes 8 bytes a number, whatever its text is like."""
+
+    hints = (SIGNS,)
 
     def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         if path.stat().st_size > limits.document_bytes:

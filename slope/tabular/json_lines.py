@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.json as arrow_json
 
 from slope.tabular.faults import BadTable, TableTooLarge, nested_values
+from slope.tabular.hints import SIGNS
 from slope.tabular.reading import Limits, Reading, fold_name
 from slope.tabular.source import Field, FieldsChanged, FieldType, Source, check_names, is_needed, other_type, type_of
 from slope.tabular.text import begin_of, open_text
@@ -20,6 +21,8 @@ _LONG = re.compile(rb":\s*-?\d{16,}\s*[,}]")
 
 class JsonLines(Source):
     """The first block settles which fields there are and of what kind, but where some have values within values."""
+
+    hints = (SIGNS,)
 
     def __init__(self, path: Path, reading: Reading, limits: Limits) -> None:
         self._path = path
@@ -46,7 +49,7 @@ class JsonLines(Source):
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
             with self._open(self._schema(categories)) as reader:
-                names = [*numbers, *categories]
+                names = [*numbers, *(name for name in categories if self._originals[name] not in self._nested)]
                 for batch in reader:
                     columns = [batch.column(self._originals[name]) for name in names]
                     yield pa.record_batch(columns, names=names)

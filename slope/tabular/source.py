@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from slope.tabular.faults import BadTable, TableTooLarge
+from slope.tabular.hints import Hint
 from slope.tabular.plain import plain_type
 from slope.tabular.reading import Limits, Reading
 from slope.tabular.stored import rows_at_once
@@ -39,8 +41,16 @@ class Source(Protocol):
     empty_words: Sequence[str] = ()
     """Words that stand for nothing, as messages list them."""
 
+    hints: Sequence[Hint] = ()
+    """What to do with cells that are nearly numbers; none of a format whose numbers are no text."""
+
     def batches(self, numbers: Sequence[str], categories: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The columns of these names, some rows at a time; categories as strings. Raises BadTable and FieldsChanged."""
+
+    def place_of_word(self, column: pa.Array) -> int | None:
+        """Where a part of a column of text has its first cell that is no number; None where it has none."""
+        place: int = pc.index(pc.is_valid(column), True).as_py()
+        return None if place < 0 else place
 
     def whole_numbers(self, names: Sequence[str]) -> Iterator[tuple[int, str, int]]:
         """Large whole numbers by row and column, where `batches` has them as doubles, which may be rounded."""

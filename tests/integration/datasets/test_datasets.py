@@ -303,6 +303,24 @@ def test_a_column_that_cannot_be_chosen_is_pointed_at(client: TestClient, chosen
     assert [error["pointer"] for error in problem_of(answer, 422)["errors"]] == [pointer]
 
 
+@pytest.mark.parametrize(
+    "chosen",
+    [{"target": "price"}, {"features": ["price"], "target": "id"}, {"target": "id", "weights": "price"}],
+    ids=["target", "feature", "weights"],
+)
+def test_a_column_that_was_left_out_for_its_words_is_told_with_the_first_of_them(
+    client: TestClient, chosen: dict[str, Any]
+) -> None:
+    dataset_id = uploaded(client, b'id,age,price\n1,3,"$1,200"\n2,4,900\n', text="drop")["id"]
+
+    answer = client.post("/v1/jobs", json={"dataset": {"id": dataset_id} | chosen})
+
+    assert [error["detail"] for error in problem_of(answer, 422)["errors"]] == [
+        "The column is not of numbers, and text=drop left it out of the dataset. The first cell that is no number is in"
+        " row 0: leave signs and units to the column's name. Make numbers of it, and upload the table again"
+    ]
+
+
 def test_a_dataset_too_large_for_float32_asks_for_float64(client: TestClient) -> None:
     dataset_id = uploaded(client, b"x,y\n1e39,1\n2,3\n")["id"]
     wanted = {"dataset": {"id": dataset_id}}

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slope.tabular.faults import BadTable, TableTooLarge
 from slope.tabular.ingest import ingest
+from slope.tabular.left_out import reason_left_out
 from slope.tabular.reading import Format, Limits, Reading
 from slope.tabular.stored import read
 
@@ -121,7 +123,50 @@ def test_the_columns_that_are_left_out_are_named(tmp_path: Path, format: Format)
 
     notes = ingest(source, format, tmp_path / "table", Reading(text="drop", header=True), Limits()).notes
 
-    assert ["hp, town" in note and "missing=" in note for note in notes] == [True]
+    assert ['"hp" (row 0), "town" (row 0)' in note and "missing=" in note for note in notes] == [True]
+
+
+@pytest.mark.parametrize(
+    ("format", "cells", "told"),
+    [
+        ("csv", ["1.5"] * 40 + ["w"], "row 40"),
+        ("csv", ["", "NA", "2", "w"], "row 3"),
+        ("csv", ["7", "3 kg"], "row 1: leave signs and units to the column's name"),
+        ("csv", ["50%"], "row 0: leave signs and units to the column's name"),
+        ("csv", ["'1,234'"], "row 0: name the sign between thousands by thousands="),
+        ("json", [None, "$1,200"], "row 1: leave signs and units to the column's name"),
+        ("ndjson", [None, "€7"], "row 1: leave signs and units to the column's name"),
+        ("ndjson", [{"a": 1}], None),
+        ("json", [{"a": 1}], None),
+        ("parquet", ["3 kg"], None),
+    ],
+    ids=["late", "gaps", "unit", "percent", "thousands", "JSON", "NDJSON", "nested lines", "nested", "Parquet"],
+)
+def test_a_column_that_is_left_out_is_told_with_its_first_word_also_later(
+    tmp_path: Path, format: Format, cells: list[Any], told: str | None
+) -> None:
+    """The types of Parquet say what is text: nothing of a column that is left out is read."""
+    table = {"x": list(range(len(cells))), "p": cells}
+    source = tmp_path / "body"
+    if format == "ndjson":
+        source.write_bytes(lines([dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]))
+    elif format == "json":
+        source.write_text(json.dumps([{"x": x, "p": p} for x, p in zip(*table.values(), strict=True)]))
+    elif format == "parquet":
+        pq.write_table(pa.table(table), source)
+    else:
+        rows = [cell.replace("'", '"') for cell in cells]
+        source.write_text("x,p\n" + "".join(f"{x},{cell}\n" for x, cell in enumerate(rows)))
+
+    reading = Reading(text="drop", header=True if format == "csv" else None)
+    notes = ingest(source, format, tmp_path / "table", reading, Limits(row_bytes=BLOCK)).notes
+
+    assert any(f'"p" ({told})' in note for note in notes) if told else '"p".' in notes[0]
+    reason = reason_left_out("p", notes)
+    assert reason is not None
+    assert ("first cell that is no number is in" in reason) == (told is not None)
+    assert (told or "text=drop left it out") in reason
+    assert reason_left_out("q", notes) is None
 
 
 # whole numbers of JSON

@@ -345,6 +345,15 @@ def test_a_number_with_something_around_it_is_told_what_to_do_with_that(tmp_path
         taken(tmp_path, f'a,b\n1,2\n"{cell}",3\n'.encode(), "csv")
 
 
+def test_a_number_with_a_unit_is_told_what_to_do_with_that_in_json_too(tmp_path: Path) -> None:
+    for format in ("json", "ndjson", "parquet"):
+        with pytest.raises(BadTable, match="leave signs and units to the column's name, or make columns") as told:
+            taken(tmp_path, written({"a": [1, 2], "b": [None, "3 kg"]}, format), format)
+        assert (told.value.row, told.value.column) == (1, "b")
+    with pytest.raises(BadTable, match="not a number: make columns"):
+        taken(tmp_path, written({"b": ["kg"]}, "json"), "json")
+
+
 @pytest.mark.parametrize("number", ["NaN", "-Infinity"])
 def test_numbers_that_json_has_not_are_told_with_what_it_has(tmp_path: Path, number: str) -> None:
     with pytest.raises(BadTable, match="null stands for nothing"):
