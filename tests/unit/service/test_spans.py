@@ -37,6 +37,11 @@ def test_what_is_no_length_of_time_is_refused_with_how_it_is_written(text: str) 
         read_span(text, "--older-than")
 
 
+def test_a_refusal_names_every_unit() -> None:
+    with pytest.raises(ValueError, match="30d for days, 12h for hours, 90m for minutes, 45s for seconds"):
+        parse_span("soon")
+
+
 @pytest.mark.parametrize(("text", "hours"), [("48", 48), ("0", 0), ("0.5", 0.5)])
 def test_a_number_alone_means_hours_where_it_did_before(text: str, hours: float) -> None:
     assert read_span(text, "--overlap", plain="hours") == timedelta(hours=hours)
