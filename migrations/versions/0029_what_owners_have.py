@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("counted_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("usage_pkey")),
     )
-    op.create_index(op.f("usage_owner_index"), "usage", ["owner"])
+    op.create_index(op.f("usage_owner_counted_at_index"), "usage", ["owner", "counted_at"])
 
 
 def downgrade() -> None:

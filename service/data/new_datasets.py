@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -17,12 +17,13 @@ from service.data.numbers import (
     delete_numbers,
     object_name,
 )
-from service.errors import OwnerBytesReached, QuotaReached, ServiceError
+from service.errors import OwnerBytesReached, OwnerQuotaReached, QuotaReached, ServiceError
 from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now, owner_of
 from service.store.owners import stored, usage
+from service.store.owners.sums import Sum
 from service.store.tables import Dataset
 from slope.arrays import Array
 from slope.spec.data import DEFAULT_TARGET, default_features
@@ -43,6 +44,15 @@ class Room:
 
 
 NO_BOUND = Room()
+
+
+class _Quota(NamedTuple):
+    """One that a new dataset has to be within."""
+
+    owner: str
+    """Whose bytes count, or everybody's."""
+    most: int
+    refusal: Callable[[int, int], ServiceError]
 
 
 class NewDataset:
@@ -157,23 +167,32 @@ class NewDataset:
         return own == theirs and self._description["notes"] == dataset.notes
 
     def _take_room(self, session: Session, shared: UUID | None) -> None:
-        """An object that is shared takes no further room, and counts as the owner's all the same.
+        """Add the size to all that are bounded, or to none; what was counted anew is kept in any case.
 
         Raises OwnerBytesReached and QuotaReached.
         """
-        owner, most = owner_of(session), self._room.of_owner
-        if most is not None and not (shared and stored.has_object(session, owner, shared)):
-            self._add_to(session, owner, OwnerBytesReached, most)
-        most = self._room.of_all
-        if most is not None and shared is None:
-            stored.lock_everybody(session)
-            self._add_to(session, stored.EVERYBODY, QuotaReached, most)
+        known: list[tuple[str, Sum]] = []
+        refusal: ServiceError | None = None
+        for quota in self._quotas(session, shared):
+            found = stored.stored_bytes(session, quota.owner)
+            known.append((quota.owner, found))
+            if found.amount + self._size > quota.most:
+                refusal = quota.refusal(self._size, quota.most)
+                break
+        for owner, found in known:
+            if refusal is None or found.is_new:
+                stored.keep_stored(session, owner, found, 0 if refusal else self._size)
+        if refusal:
+            raise refusal
 
-    def _add_to(self, session: Session, owner: str, refusal: Callable[[int, int], ServiceError], most: int) -> None:
-        known = stored.stored_bytes(session, owner)
-        if known.amount + self._size > most:
-            raise refusal(self._size, most)
-        stored.keep_stored(session, owner, known, self._size)
+    def _quotas(self, session: Session, shared: UUID | None) -> Iterator[_Quota]:
+        """An object that is shared takes no further room, and counts as the owner's all the same."""
+        owner, of_owner, of_all = owner_of(session), self._room.of_owner, self._room.of_all
+        if of_owner is not None and not (shared and stored.has_object(session, owner, shared)):
+            yield _Quota(owner, of_owner, OwnerBytesReached)
+        if of_all is not None and shared is None:
+            stored.lock_everybody(session)  # who is over its own quota does not come here, and holds up nobody
+            yield _Quota(stored.EVERYBODY, of_all, QuotaReached)
 
     def _note_commit(self) -> None:
         self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost
@@ -199,6 +218,17 @@ class NewDataset:
             "numbers": self._in_row,
             "size": self._size,
         }
+
+
+@contextmanager
+def keeping_counts(session: Session) -> Iterator[None]:
+    """Keep what was counted where a quota refuses the block, which has written nothing else by then: of an owner who
+    has no more room, the next who is refused costs little. The transaction has ended then."""
+    try:
+        yield
+    except (OwnerQuotaReached, QuotaReached):
+        session.commit()
+        raise
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.data import datasets
-from service.data.new_datasets import NewDataset, Room, ensure_stored
+from service.data.new_datasets import NewDataset, Room, ensure_stored, keeping_counts
 from service.errors import BodyNotRead, InvalidTable, TableTooLarge
 from service.settings import Settings
 from service.storage import Storage, translated_disk_errors
@@ -37,7 +37,8 @@ def accept_upload(database: Database, storage: Storage, settings: Settings, sent
 
 def _keep(database: Database, new: NewDataset) -> Upload:
     with ensure_stored(database, new), database.writing() as session:
-        dataset_id = new.adopt(session)
+        with keeping_counts(session):
+            dataset_id = new.adopt(session)
         session.commit()
     with database.reading() as session:
         return Upload(datasets.get_dataset(session, dataset_id), dataset_id == new.id)

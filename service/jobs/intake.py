@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.data.new_datasets import Room
 from service.data.numbers import MOST_IN_ROW
-from service.errors import DatabaseUnavailable, OwnerQuotaReached, StorageFull
+from service.errors import DatabaseUnavailable, OwnerQuotaReached, QuotaReached, StorageFull
 from service.jobs.drafts import LITTLE_MEMORY, Draft, draft_job
 from service.jobs.jobs import Submission, forget_rings, reason_to_wait, row_of_job
 from service.jobs.quotas import OwnerBusy, Quotas
@@ -123,7 +123,10 @@ class Intake:
         ]
 
     def _commit(self, asked: Sequence[_Asked]) -> list[Row | Exception]:
-        """What is written for each. An owner who may have no more, or is busy, keeps nobody else's jobs from it."""
+        """What is written for each. An owner who may have no more, or is busy, keeps nobody else's jobs from it.
+
+        What was counted for quotas is kept, even where all are refused.
+        """
         found: list[Row | Exception] = []
         warnings = {}
         with self._database.writing() as session:
@@ -134,7 +137,7 @@ class Intake:
                 try:
                     with quotas.taken(owner, jobs=1, numbers=each.draft.plan.recorded_numbers):
                         dataset_id = datasets.of(each.draft.sample, owner)
-                except (OwnerQuotaReached, OwnerBusy) as error:
+                except (OwnerQuotaReached, QuotaReached, OwnerBusy) as error:
                     found.append(error)
                     continue
                 row = row_of_job(each.draft, request, dataset_id, moment, owner)

@@ -86,8 +86,9 @@ def submit_job(
         if named and (earlier := named.earlier(session, Job)):
             return Submission.again(earlier)
         owner = owner_of(session)
-        Quotas(session, settings, [owner]).take_or_end(owner, jobs=1, numbers=drafted.plan.recorded_numbers)
-        job_id = _add(session, drafted, new, named, start)
+        recorded = drafted.plan.recorded_numbers
+        with Quotas(session, settings, [owner]).taken_or_ended(owner, jobs=1, numbers=recorded):
+            job_id = _add(session, drafted, new, named, start)
         session.commit()  # before the bell: the worker must find the row
     if not queue.ring(job_id, request.device):
         forget_rings(database, [job_id])
@@ -161,10 +162,10 @@ def delete_job(database: Database, storage: Storage, job_id: UUID, check: Check 
             get_job(session, job_id)  # another may have deleted it
             names = aliases.aliases_of(session, job_id)
             raise JobHasAlias(names) if names else JobIsRunning
-        removed = stored.remove_inline(session, dataset_id)
+        removed = stored.remove_inline(session, [dataset_id])
         session.commit()
-    if removed:
-        numbers.release_numbers(database, storage, removed)
+    for each in removed:
+        numbers.release_numbers(database, storage, each)
 
 
 def check_job(session: Session, job_id: UUID, check: Check | None) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
+from service.data.new_datasets import keeping_counts
 from service.errors import OwnerQuotaReached, ServiceError
 from service.settings import Settings
 from service.store.database import before_commit
@@ -42,16 +43,15 @@ class Quotas:
         if settings.owner_numbers is not None:
             before_commit(session, self._keep)
 
-    def take_or_end(self, owner: str, *, jobs: int, numbers: int) -> None:
-        """Let an owner have this many jobs more, which record this many numbers, before anything is written.
+    @contextmanager
+    def taken_or_ended(self, owner: str, *, jobs: int, numbers: int) -> Iterator[None]:
+        """Let an owner have this many jobs more, which record this many numbers. The block takes room for their data
+        before it writes anything.
 
-        Raises OwnerQuotaReached: the transaction has ended then.
+        Raises OwnerQuotaReached. Where that, or the block, refuses for a quota, the transaction has ended.
         """
-        try:
-            self._take(owner, jobs, numbers)
-        except OwnerQuotaReached:
-            self._session.commit()  # keeps what was counted: the next one who is refused costs little
-            raise
+        with keeping_counts(self._session), self.taken(owner, jobs=jobs, numbers=numbers):
+            yield
 
     @contextmanager
     def taken(self, owner: str, *, jobs: int, numbers: int) -> Iterator[None]:

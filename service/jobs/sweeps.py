@@ -72,9 +72,10 @@ def submit_sweep(
             return SweepSubmission(earlier.id, replayed=True)
         recorded = sum(member.plan.recorded_numbers for member in drafted)
         owner = owner_of(session)
-        Quotas(session, settings, [owner]).take_or_end(owner, jobs=len(drafted), numbers=recorded)
+        with Quotas(session, settings, [owner]).taken_or_ended(owner, jobs=len(drafted), numbers=recorded):
+            dataset_id = sample.lock_dataset(session, new)
         sweep = _sweep(session, request, named)
-        rows = _rows(sweep, sample, sample.lock_dataset(session, new), drafted)
+        rows = _rows(sweep, sample, dataset_id, drafted)
         warnings = {row["id"]: member.warnings for row, member in zip(rows, drafted, strict=True)}
         sweeps.add_sweep(session, sweep, rows, warnings)
         session.commit()  # before the bells: the workers must find the rows
@@ -159,9 +160,9 @@ def delete_sweep(database: Database, storage: Storage, sweep_id: UUID) -> None:
         learnt_from = sweeps.remove_sweep(session, sweep_id)
         if learnt_from is None:
             raise SweepIsRunning
-        removed = [stored_datasets.remove_inline(session, dataset_id) for dataset_id in sorted(learnt_from)]
+        removed = stored_datasets.remove_inline(session, learnt_from)
         session.commit()
-    for each in filter(None, removed):
+    for each in removed:
         numbers.release_numbers(database, storage, each)
 
 

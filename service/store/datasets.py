@@ -1,6 +1,6 @@
 """Datasets: what is known of them, and who uses them. Few numbers are in the row, others are objects of the storage."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -141,16 +141,18 @@ class Removed:
 
     orphan: UUID | None
     """The object that had its numbers, where there was one and no other dataset has its numbers there."""
+    freed: list[tuple[str, int]]
+    """Who has less now, and by how many bytes."""
 
 
 def remove_dataset(session: Session, dataset_id: UUID) -> Removed | None:
     """Delete a dataset that no job refers to."""
-    return _remove_unused(session, Dataset.id == dataset_id)
+    return next(iter(_remove_all_unused(session, [dataset_id])), None)
 
 
-def remove_inline(session: Session, dataset_id: UUID) -> Removed | None:
-    """Delete a dataset that came with a job and that no job refers to any more."""
-    return _remove_unused(session, Dataset.id == dataset_id, Dataset.is_inline.is_(True))
+def remove_inline(session: Session, dataset_ids: Collection[UUID]) -> list[Removed]:
+    """Delete those of some datasets that came with jobs and that no job refers to any more."""
+    return _remove_all_unused(session, dataset_ids, Dataset.is_inline.is_(True))
 
 
 def unused_inline(session: Session, before: datetime) -> list[UUID]:
@@ -169,6 +171,16 @@ def _lock(session: Session, *conditions: ColumnElement[bool]) -> UUID | None:
     return session.scalar(query.with_for_update(read=True, key_share=True))
 
 
+def _remove_all_unused(
+    session: Session, dataset_ids: Collection[UUID], *conditions: ColumnElement[bool]
+) -> list[Removed]:
+    """In one order, so that no two transactions wait for each other."""
+    tried = [_remove_unused(session, Dataset.id == dataset_id, *conditions) for dataset_id in sorted(dataset_ids)]
+    removed = [each for each in tried if each]
+    stored.take_off_stored(session, [freed for each in removed for freed in each.freed])
+    return removed
+
+
 def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Removed | None:
     content_hash = session.scalar(select(Dataset.content_hash).where(*conditions))
     if content_hash is None:
@@ -181,8 +193,8 @@ def _remove_unused(session: Session, *conditions: ColumnElement[bool]) -> Remove
     if row is None:
         return None
     left = stored.owners_of_object(session, row.object_id) if row.had_object else set[str]()
-    stored.take_off_stored(session, row.owner, row.size, left)
-    return Removed(row.object_id if row.had_object and not left else None)
+    orphan = row.object_id if row.had_object and not left else None
+    return Removed(orphan, stored.freed_bytes(row.owner, row.size, left))
 
 
 def is_unused() -> ColumnElement[bool]:

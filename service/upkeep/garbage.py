@@ -36,12 +36,11 @@ def _unused_rows(database: Database, storage: Storage) -> list[str]:
     deleted = []
     for dataset_id in unused:
         with database.writing() as session:
-            removed = stored.remove_inline(session, dataset_id)
+            removed = stored.remove_inline(session, [dataset_id])
             session.commit()
-        if removed is None:
-            continue
-        numbers.release_numbers(database, storage, removed)
-        deleted.append(numbers.object_name(removed.orphan) if removed.orphan else str(dataset_id))
+        for each in removed:
+            numbers.release_numbers(database, storage, each)
+            deleted.append(numbers.object_name(each.orphan) if each.orphan else str(dataset_id))
     return deleted
 
 

@@ -88,7 +88,7 @@ def _delete_some(database: Database, storage: Storage, waiting: deque[UUID]) -> 
 
     A job with many records loses them first, in several transactions.
     """
-    chosen, left, gone, learnt_from = list(islice(waiting, _MOST_JOBS)), _MOST_RECORDS, 0, set()
+    chosen, left, emptied = list(islice(waiting, _MOST_JOBS)), _MOST_RECORDS, list[UUID]()
     with database.writing() as session:
         jobs.lock_jobs(session, Job.id.in_(chosen))
         unnamed = retention.unnamed_jobs(session, chosen)
@@ -96,15 +96,13 @@ def _delete_some(database: Database, storage: Storage, waiting: deque[UUID]) -> 
             left -= retention.remove_records(session, job_id, left) if job_id in unnamed else 0
             if left <= 0:
                 break
-            waiting.popleft()
-            if dataset_id := jobs.remove_job(session, job_id):
-                learnt_from.add(dataset_id)
-                gone += 1
-        removed = [datasets.remove_inline(session, dataset_id) for dataset_id in sorted(learnt_from)]
+            emptied.append(waiting.popleft())
+        learnt_from = jobs.remove_jobs(session, emptied)
+        removed = datasets.remove_inline(session, set(learnt_from))
         session.commit()
-    for each in filter(None, removed):
+    for each in removed:
         numbers.release_numbers(database, storage, each)
-    return gone, _MOST_RECORDS - left
+    return len(learnt_from), _MOST_RECORDS - left
 
 
 def _delete_sweeps(database: Database, before: datetime) -> None:

@@ -231,15 +231,20 @@ def note_ring(session: Session, job_ids: Sequence[UUID], *, heard: bool) -> None
 def remove_job(session: Session, job_id: UUID) -> UUID | None:
     """Delete a job with all its records, unless it runs or has an alias. The dataset it learnt from; None where nothing
     was deleted."""
-    removal = delete(Job).where(Job.id == job_id, Job.status != "running", ~has_alias())
+    return next(iter(remove_jobs(session, [job_id])), None)
+
+
+def remove_jobs(session: Session, job_ids: Sequence[UUID]) -> list[UUID]:
+    """The same of several: the dataset of each that was deleted."""
+    removal = delete(Job).where(Job.id.in_(job_ids), Job.status != "running", ~has_alias())
     told = (Job.dataset_id, Job.owner, Job.sweep_id, Job.status, IS_HEARD.label("is_heard"))
     counted = usage.counted_numbers(session).label("counted")
-    gone = session.execute(removal.returning(*told, counted)).one_or_none()
-    if gone and gone.counted:
-        usage.take_off_recorded(session, [(gone.owner, gone.counted)])
-    if gone and gone.sweep_id and gone.is_heard and gone.status not in FINAL:
-        tell_webhooks_of_sweep(session, gone.sweep_id, gone.owner)
-    return gone.dataset_id if gone else None
+    gone = session.execute(removal.returning(*told, counted)).all()
+    usage.take_off_recorded(session, [(row.owner, row.counted) for row in gone if row.counted])
+    open_ones = (row for row in gone if row.sweep_id and row.is_heard and row.status not in FINAL)
+    for sweep_id, owner in {(row.sweep_id, row.owner) for row in open_ones}:
+        tell_webhooks_of_sweep(session, sweep_id, owner)
+    return [row.dataset_id for row in gone]
 
 
 _IS_WAITING = Job.status.in_(("queued", "paused"))

@@ -47,17 +47,16 @@ def owners_of_object(session: Session, object_id: UUID) -> set[str]:
     return set(session.scalars(select(_DATASETS.c.owner).where(_DATASETS.c.object_id == object_id).distinct()))
 
 
-def take_off_stored(session: Session, owner: str, size: int, others: Collection[str]) -> None:
-    """Count a dataset of an owner that is no more; these others, or the owner still, have its numbers."""
-    gone = [each for each, is_gone in ((owner, owner not in others), (EVERYBODY, not others)) if is_gone]
-    if gone and (counted := _counted(session, gone)):
-        _STORED.take_off(session, [(each, size) for each in counted])
+def freed_bytes(owner: str, size: int, others: Collection[str]) -> list[tuple[str, int]]:
+    """Who has less when a dataset of an owner is no more; these others, or the owner still, have its numbers."""
+    return [(each, size) for each, is_gone in ((owner, owner not in others), (EVERYBODY, not others)) if is_gone]
 
 
-def _counted(session: Session, owners: Sequence[str]) -> list[str]:
-    """Those of whom anything was counted, by one query. Where there are no quotas, of nobody."""
-    row = session.execute(select(*(_STORED.is_counted(session, owner) for owner in owners))).one()
-    return [owner for owner, is_counted in zip(owners, row, strict=True) if is_counted]
+def take_off_stored(session: Session, freed: Sequence[tuple[str, int]]) -> None:
+    """Count what datasets took that are no more: once for all those of a transaction."""
+    owners = {owner for owner, _ in freed}
+    counted = _STORED.counted_among(session, owners) if owners else set()
+    _STORED.take_off(session, [(owner, size) for owner, size in freed if owner in counted])
 
 
 def _total(owner: str) -> ScalarSelect[Any]:

@@ -6,7 +6,7 @@ all rows are looked at: what is wrong then, because somebody counted nothing mea
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -22,8 +22,9 @@ _COUNTED_FOR = timedelta(hours=1)
 _TAKEN_OFF_FOR = timedelta(days=7)
 """For how long after a count what is deleted is taken off.
 
-Much longer than that: whoever deletes something while another counts sees that it was counted before, and takes it off
-in any case. If the count has not seen it any more, it has seen that it was taken off as well.
+Much longer than that: whoever deletes something while another counts again sees that it was counted before, and takes
+it off. If the count has not seen it any more, it has seen that it was taken off as well. Nobody sees a first count, or
+the first in this time, before it is committed: what is deleted meanwhile counts until the next.
 """
 _MOST_IDS = 2000
 
@@ -70,8 +71,12 @@ class Sums:
 
     def is_counted(self, session: Session, owner: Any) -> ColumnElement[bool]:
         """Whether there is something to take off from."""
-        since = now(session) - _TAKEN_OFF_FOR
-        return exists().where(self.table.c.owner == owner, self.table.c.counted_at > since)
+        return exists().where(self.table.c.owner == owner, self._is_recent(session))
+
+    def counted_among(self, session: Session, owners: Collection[str]) -> set[str]:
+        """Those for whom there is. Where there are no quotas, nobody."""
+        recent = select(self.table.c.owner).where(self.table.c.owner.in_(owners), self._is_recent(session))
+        return set(session.scalars(recent))
 
     def take_off(self, session: Session, amounts: Sequence[tuple[str, int]]) -> None:
         """Count what owners have deleted."""
@@ -83,6 +88,11 @@ class Sums:
                 {"id": uuid7(), "owner": owner, self.amount: -gone, "counted_at": None} for owner, gone in sums.items()
             ]
             session.execute(insert(self.table), rows)
+
+    def _is_recent(self, session: Session) -> ColumnElement[bool]:
+        """Of a sum that somebody has counted. An index has it: what was deleted since is not read."""
+        recent: ColumnElement[bool] = self.table.c.counted_at > now(session) - _TAKEN_OFF_FOR
+        return recent
 
     def _count_anew(self, session: Session, owner: str, total: ScalarSelect[Any]) -> Sum:
         """By one statement, which sees of each deletion both that something is gone and what was taken off, or

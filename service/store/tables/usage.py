@@ -14,7 +14,7 @@ class Usage(Table):
     service.store.owners.usage."""
 
     __tablename__ = "usage"
-    __table_args__ = (Index(None, "owner"),)
+    __table_args__ = (Index(None, "owner", "counted_at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     owner: Mapped[str]
@@ -29,7 +29,7 @@ class StoredUsage(Table):
     See service.store.owners.stored."""
 
     __tablename__ = "stored_usage"
-    __table_args__ = (Index(None, "owner"),)
+    __table_args__ = (Index(None, "owner", "counted_at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     owner: Mapped[str]

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.orm import Session
-from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, rows_of_every_table
+from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, rows_of_every_table, storage, submit
 
 from service.access import keys
 from service.api.app import create_app
@@ -22,6 +22,7 @@ from service.store.database import Database, now
 from service.store.owners import stored, sums, usage
 from service.store.owners.keys import select_entries
 from service.store.tables import Job, StoredUsage, Usage
+from service.upkeep.retention import prune
 
 Headers = dict[str, str]
 _numbers = count()
@@ -284,6 +285,11 @@ def table(seed: int, rows: int = 600) -> bytes:
     return b"x,y\n" + b"".join(b"%d.5,%d\n" % (row, row + seed) for row in range(rows))
 
 
+def forget_counts(session: Session) -> None:
+    for table in (StoredUsage, Usage):
+        session.execute(delete(table))
+
+
 def kept_bytes(database: Database, owner: str) -> int:
     with database.reading() as session:
         return int(session.scalar(select(func.sum(StoredUsage.bytes)).where(StoredUsage.owner == owner)) or 0)
@@ -346,6 +352,108 @@ def test_what_is_deleted_while_another_counts_is_taken_off(serving: Serving, dat
             session.commit()
 
     assert kept_bytes(database, "alice") == really_stored(database, "alice")
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_what_is_deleted_while_another_counts_for_the_first_time_counts_until_the_next_look(
+    serving: Serving, database: Database
+) -> None:
+    with serving() as (client, alice, _):
+        made = client.post("/v1/datasets", content=table(0), headers=alice | CSV).json()
+        with database.writing() as session:
+            known = stored.stored_bytes(session, "alice")
+            client.delete(f"/v1/datasets/{made['id']}", headers=alice)
+            stored.keep_stored(session, "alice", known, 0)
+            session.commit()
+    assert kept_bytes(database, "alice") == made["size"]
+
+    change(database, lambda session: session.execute(update(StoredUsage).values(counted_at=LONG_AGO)))
+    with database.writing() as session:
+        assert stored.stored_bytes(session, "alice").amount == 0
+
+
+@pytest.mark.parametrize(
+    ("quotas", "status", "whose"),
+    [
+        pytest.param({"owner_bytes": 1}, 429, ["alice"], id="of an owner"),
+        pytest.param({"max_stored_bytes": 1}, 507, [stored.EVERYBODY], id="of everybody"),
+        pytest.param(
+            {"owner_bytes": 10**9, "max_stored_bytes": 1}, 507, [stored.EVERYBODY, "alice"], id="of everybody alone"
+        ),
+    ],
+)
+def test_what_was_counted_for_who_is_refused_is_not_counted_again(
+    serving: Serving,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    quotas: dict[str, int],
+    status: int,
+    whose: list[str],
+) -> None:
+    counted: list[str] = []
+    note_counts(monkeypatch, counted)
+    sweep = {"dataset": LECTURE["dataset"], "grid": {"l2": [0.0, 0.1]}}
+    uploaded: dict[str, Any] = {"content": table(0), "headers": CSV}
+
+    with serving(owner_numbers=10**9, **quotas) as (client, alice, _):
+        for path, asked, is_job in (
+            ("/v1/datasets", uploaded, False),
+            ("/v1/jobs", {"json": LECTURE}, True),
+            ("/v1/jobs", {"json": LECTURE | MANY_ROWS}, True),
+            ("/v1/sweeps", {"json": sweep}, True),
+        ):
+            counted.clear()
+            headers = alice | asked.get("headers", {})
+            statuses = [client.post(path, **asked | {"headers": headers}).status_code for _ in range(2)]
+            assert statuses == [status] * 2
+            assert sorted(counted) == sorted([*whose, *(["alice"] if is_job else [])]), "numbers are an owner's, too"
+            with database.reading() as session:
+                assert session.scalar(select(func.sum(StoredUsage.bytes))) == 0
+                assert not session.scalar(select(func.sum(Usage.numbers)))
+            change(database, forget_counts)
+
+    rows = rows_of_every_table(database)
+    assert rows["datasets"] == rows["jobs"] == rows["sweeps"] == 0
+
+
+def test_what_a_transaction_deletes_is_taken_off_by_one_row_of_each_owner(database: Database) -> None:
+    """And of everybody."""
+    for start in range(3):
+        submit(database, LECTURE | {"dataset": {"x": [start + 2.0, 1.0], "y": [2.0, 4.0]}})
+
+    def count_all(session: Session) -> None:
+        session.execute(update(Job).values(status="succeeded", finished_at=LONG_AGO))
+        usage.keep_recorded(session, "", usage.recorded_numbers(session, ""), 0)
+        for owner in ("", stored.EVERYBODY):
+            stored.keep_stored(session, owner, stored.stored_bytes(session, owner), 0)
+
+    change(database, count_all)
+    assert kept_bytes(database, "") > 0
+
+    assert prune(database, storage(), timedelta(hours=1)).jobs == 3
+
+    rows = rows_of_every_table(database)
+    assert (rows["datasets"], rows["usage"], rows["stored_usage"]) == (0, 2, 4)
+    assert kept_bytes(database, "") == kept_bytes(database, stored.EVERYBODY) == 0
+    with database.reading() as session:
+        assert session.scalar(select(func.sum(Usage.numbers))) == 0
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_whether_there_is_something_to_take_off_from_is_known_without_reading_what_was_deleted(
+    database: Database,
+) -> None:
+    asked: list[Any] = []
+    with database.reading() as session:
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+        for sums_of in (stored._STORED, usage._NUMBERS):
+            sums_of.counted_among(session, ["alice"])
+            session.scalar(select(sums_of.is_counted(session, "alice")))
+        explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all() for sql, values in asked[:4]]
+    searches = [row[-1] for plan in explained for row in plan if "usage" in row[-1]]
+    assert len(searches) == 4
+    assert all("(owner=? AND counted_at>?)" in each for each in searches), searches
 
 
 def test_where_there_are_no_quotas_nothing_is_counted(serving: Serving, database: Database) -> None:
