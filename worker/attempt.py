@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from service import tracing
 from service.errors import LeaseLost, StorageFull
+from service.errors.scarcity import lacks_memory
 from service.store import workers
 from service.store.counts import Count
 from service.store.database import now
@@ -149,11 +150,11 @@ def _train_or_fail(begin: Callable[[], Attempt], batch: Batch, heartbeat: Heartb
         batch.fail("no_row_counts", str(error))
     except Exception as error:
         log.exception("the attempt failed")
-        if damage := batch.find_damage():
-            batch.fail("damaged", damage.detail)
-        elif _is_out_of_memory(error):
+        if isinstance(error, torch.OutOfMemoryError) or lacks_memory(error):  # first: looking for damage takes memory
             advice = "ask for fewer rows or another engine"
             batch.fail("out_of_memory", f"The worker lacks memory for this job ({error}): {advice}")
+        elif damage := batch.find_damage():
+            batch.fail("damaged", damage.detail)
         else:
             batch.fail("internal", f"{type(error).__name__}: {error}")
 
@@ -179,9 +180,3 @@ def _stop(attempt: Attempt, batch: Batch, heartbeat: Heartbeat) -> None:
             log.info("put back", reason=reason)
         case _:
             raise LeaseLost
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """On the CPU torch says so in words only, and so does libpq where an answer does not fit."""
-    words = ("can't allocate memory", "out of memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(each in str(error) for each in words)

@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problems: whatever goes wrong, the answer has one shape and no part of the input."""
 
-import errno
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
+from service.api.dependencies import database_for
 from service.data.damage import UNREADABLE, find_damage
 from service.errors import (
     AddressNotFound,
@@ -30,11 +30,9 @@ from service.errors import (
     ServiceError,
     StorageFull,
 )
+from service.errors.scarcity import is_scarcity
 from slope.spec import Fault, faults_of
 from slope.spec.faults import MOST_FAULTS, pointer, sentence
-
-_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
-"""What the system says when it gives no further file, memory or process."""
 
 log = structlog.get_logger()
 
@@ -127,34 +125,31 @@ def _out_of_order(request: Request, error: Exception) -> ServiceError:
 
 def _refused_by_database(request: Request, error: Exception) -> ServiceError:
     """A statement that reads a document fails where somebody has damaged that."""
-    return _damage(request) or _unexpected(request, error)
+    return _damage(request, error) or _unexpected(request, error)
 
 
 def _unreadable(request: Request, error: Exception) -> ServiceError:
     """Where somebody has damaged the job that was asked for, that is what is said. Raises any other again."""
-    if not (damage := _damage(request)):
+    if not (damage := _damage(request, error)):
         raise error
     return damage
 
 
-def _damage(request: Request) -> ServiceError | None:
-    """Of the job that the address names, if it names one."""
+def _damage(request: Request, error: Exception) -> ServiceError | None:
+    """Of the job that the address names, if it names one that the caller may see. Not looked for where that takes what
+    is lacking."""
+    if is_scarcity(error):
+        return None
     with suppress(KeyError, ServiceError, TypeError, ValueError):
         job_id = UUID(request.path_params["job_id"])
-        with request.app.state.database.reading() as session:
+        with database_for(request).reading() as session:
             return find_damage(session, job_id)
     return None
 
 
 def _unexpected(request: Request, error: Exception) -> ServiceError:
     log.error("unexpected error", path=request.url.path, exc_info=error)
-    return OutOfResources() if _is_scarcity(error) else ServiceError()
-
-
-def _is_scarcity(error: Exception) -> bool:
-    """Whether it is the system that had nothing to give. Of a thread Python says so in words only."""
-    has_no_thread = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
-    return isinstance(error, MemoryError) or has_no_thread or getattr(error, "errno", None) in _SCARCE
+    return OutOfResources() if is_scarcity(error) else ServiceError()
 
 
 def _allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> str:

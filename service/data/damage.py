@@ -6,7 +6,7 @@ Every document of the job is held against what it is to be, and what stands in b
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache, partial
 from pickle import UnpicklingError
 from typing import Any
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from service.errors import JobDamaged
+from service.errors.scarcity import is_scarcity
 from service.store.database import Database
 from service.store.records import documents
 from slope.answers.analysis import Analysis
@@ -49,6 +50,8 @@ def damage_told(database: Database, job_id: UUID) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
+        if is_scarcity(error):
+            raise
         with database.reading() as session:
             damage = find_damage(session, job_id)
         if damage is None:
@@ -57,8 +60,11 @@ def damage_told(database: Database, job_id: UUID) -> Iterator[None]:
 
 
 def find_damage(session: Session, job_id: UUID) -> JobDamaged | None:
-    """None where all that is kept of the job can be read, and where there is no such job."""
-    if documents.read_column(session, job_id, "id") is None:
+    """None where all that is kept of the job can be read, and where the session sees no such job.
+
+    Raises what is_scarcity says is one: what cannot be read for lack of memory may be sound.
+    """
+    if not documents.sees_job(session, job_id):
         return None
     found = _damaged_documents(session, job_id) or _damaged_bytes(session, job_id)
     return JobDamaged(job_id, list(dict.fromkeys(found))) if found else None
@@ -81,12 +87,18 @@ def _damaged_documents(session: Session, job_id: UUID) -> list[str]:
 
 def _damaged_bytes(session: Session, job_id: UUID) -> list[str]:
     """What is kept of its state, and what stands for its data."""
-    of_group = documents.read_column(session, job_id, "place") is not None
     looks: dict[str, Callable[[], object]] = {
-        "state": lambda: [_read_state(state, of_group=of_group) for state in documents.read_states(session, job_id)],
+        "state": lambda: _read_states(session, job_id),
         "data": lambda: _read_data(session, job_id),
     }
     return [called for called, look in looks.items() if not _succeeds(look)]
+
+
+def _read_states(session: Session, job_id: UUID) -> None:
+    of_group = documents.read_column(session, job_id, "place") is not None
+    with closing(documents.read_states(session, job_id)) as states:
+        for state in states:
+            _read_state(state, of_group=of_group)
 
 
 def _read_state(state: bytes, *, of_group: bool) -> object:
@@ -160,6 +172,8 @@ _DOCUMENTS: dict[str, tuple[str, Check]] = {
 def _succeeds(look: Callable[[], object]) -> bool:
     try:
         look()
-    except UNREADABLE:
+    except UNREADABLE as error:
+        if is_scarcity(error):
+            raise
         return False
     return True

@@ -96,9 +96,10 @@ class Batch:
             self._write([])
 
     def find_damage(self) -> JobDamaged | None:
-        """What somebody has damaged of a job of the current part; None where nothing is found."""
+        """What somebody has damaged of a job of the current part; None where nothing is found, or where there is not
+        enough memory to look."""
         assert self._current  # only what has begun fails
-        with suppress(ServiceError), self._process.database.reading() as session:
+        with suppress(MemoryError, RuntimeError, ServiceError), self._process.database.reading() as session:
             found = (find_damage(session, job_id) for job_id in self._current.job_ids)
             return next(filter(None, found), None)
         return None

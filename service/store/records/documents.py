@@ -1,6 +1,6 @@
 """The documents of one job as they are kept, each read by itself: one that somebody has damaged spoils no other."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,12 @@ from service.store.tables import Dataset, Job, Partition, Snapshot, Table
 _JOBS, _DATASETS, _SNAPSHOTS, _PARTITIONS = (
     Table.metadata.tables[table.__tablename__] for table in (Job, Dataset, Snapshot, Partition)
 )
+
+
+def sees_job(session: Session, job_id: UUID) -> bool:
+    """Whether it is there in the view of the session's owner, past which everything else here is read: a job may have
+    learnt from data of others."""
+    return session.scalar(select(Job.id).where(Job.id == job_id)) is not None
 
 
 def read_column(session: Session, job_id: UUID, name: str) -> Any:
@@ -26,9 +32,11 @@ def read_column_of_data(session: Session, job_id: UUID, name: str) -> Any:
     return session.scalar(select(_DATASETS.c[name]).select_from(of_job).where(_JOBS.c.id == job_id))
 
 
-def read_states(session: Session, job_id: UUID) -> Iterator[bytes]:
-    """Of its snapshots and its checkpoint."""
-    yield from session.scalars(select(_SNAPSHOTS.c.state).where(_SNAPSHOTS.c.job_id == job_id))
+def read_states(session: Session, job_id: UUID) -> Generator[bytes, None, None]:
+    """Of its snapshots and its checkpoint. One is in memory at a time: close what is not read to its end."""
+    states = select(_SNAPSHOTS.c.state).where(_SNAPSHOTS.c.job_id == job_id)
+    with session.execute(states.execution_options(yield_per=1)) as rows:
+        yield from rows.scalars()
     if checkpoint := read_column(session, job_id, "checkpoint"):
         yield checkpoint
 

@@ -198,6 +198,28 @@ def test_an_error_ends_the_job_with_its_code_and_leaves_what_was_flushed(
     assert columns(database, job_id)["lease_token"] is None
 
 
+@pytest.mark.parametrize("lack", [MemoryError("for the test"), RuntimeError("can't allocate memory")], ids=repr)
+@pytest.mark.parametrize(("action", "code"), [(out_of_torch_memory, "out_of_memory"), (broken, "internal")])
+def test_a_sound_job_that_cannot_be_read_for_lack_of_memory_is_not_called_damaged(
+    database: Database,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    action: Callable[[], Any],
+    code: str,
+    lack: Exception,
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise lack
+
+    monkeypatch.setattr("torch.load", fail)
+    job_id = submit(database, request(epochs=100))
+
+    run(job_id, AtStep(8, action), flush_epochs=3, flush_seconds=NEVER)
+
+    job = read(database, job_id)
+    assert (job.status, job.error_code, job.epochs_done) == ("failed", code, 6)
+
+
 @pytest.mark.parametrize("ending", ["cancelled", "timeout", "put back"])
 def test_a_job_is_left_while_its_data_is_loaded(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, ending: str
