@@ -99,7 +99,6 @@ CLOCKS_OF_HOSTS = {
     "service/store/events.py",
     "service/store/leases/claims.py",
     "service/tracing.py",  # when a span of a trace began
-    "service/upkeep/copies/backup.py",  # when a backup was made, for whoever reads its manifest
     "service/upkeep/garbage.py",  # how old files are that this host has written
     "worker/jobs/batch.py",  # when a span of a job began, like the one below
     "worker/jobs/flush.py",

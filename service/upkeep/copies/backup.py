@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from threading import Event, Thread
 from typing import Any
@@ -18,7 +18,7 @@ from service.storage import Storage, read_parts
 from service.store import holds, schema
 from service.store.copies import tables
 from service.store.copies.digests import TableDigest
-from service.store.database import Database
+from service.store.database import Database, now
 from service.upkeep.copies.manifest import (
     FORMAT,
     MANIFEST,
@@ -65,8 +65,9 @@ def make_backup(database: Database, storage: Storage, place: Storage, report: Re
 class _Moment:
     """What was copied of the database: all of one moment."""
 
-    def __init__(self) -> None:
-        self.at = datetime.now(UTC)
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+        """By the clock that all times in the database are of."""
         self.revision = ""
         self.tables: list[CopiedTable] = []
         self.objects: list[UUID] = []
@@ -74,7 +75,7 @@ class _Moment:
 
 def _copy_moment(database: Database, place: Storage, report: Report) -> _Moment:
     with database.reading() as session:
-        found = _Moment()
+        found = _Moment(now(session))
         found.revision = schema.revision_of(session)
         found.objects = tables.objects_with_numbers(session)
         for name, columns in tables.copied_tables().items():

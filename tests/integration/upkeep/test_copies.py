@@ -2,12 +2,12 @@
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import sha256
 from math import isnan
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import pyarrow as pa
@@ -187,6 +187,27 @@ def test_the_time_between_backup_and_restore_is_no_time_of_jobs_that_had_begun(
 
     assert {read(database, job_id).status for job_id in (runs, waits, fresh)} == {"succeeded"}
     assert "paused" not in [event.status for event in read(database, fresh).events]
+
+
+class HourBehind(datetime):
+    """The clock of a host."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(hours=1)
+
+
+def test_the_moment_of_a_backup_is_by_the_clock_that_the_times_of_jobs_are_of(
+    database: Database, kept: Storage, place: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that began just before is else taken for one that began after it."""
+    job_id = submit(database)
+    claim(database, job_id)
+    monkeypatch.setattr("service.upkeep.copies.backup.datetime", HourBehind)
+
+    made = make_backup(database, kept, place)
+
+    assert made.created_at >= read(database, job_id).events[-1].at
 
 
 def without(rows: Rows, running: UUID) -> Rows:
