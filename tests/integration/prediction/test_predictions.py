@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -231,6 +232,20 @@ def test_a_dataset_without_the_job_s_columns_is_refused(
         problem = problem_of(predict(client, job_id, "csv", dataset={"id": str(dataset_id)}), 422)
         assert problem["errors"][0]["pointer"] == "/dataset"
         assert sentence in problem["detail"]
+
+
+def test_a_column_that_was_left_out_for_its_words_is_told_with_the_first_of_them(
+    client: TestClient, trained: Trained
+) -> None:
+    table = {"content": b"z,x,y\n1,3 kg,w\n", "headers": {"content-type": "text/csv"}}
+    left = {"id": client.post("/v1/datasets?text=drop", **table).json()["id"]}
+    job_id, unit = trained(LECTURE), "row 0: leave signs and units to the column's name"
+    for chosen, sentence in (
+        ({}, f"no column x. .*{unit}"),
+        ({"features": ["z"], "target": "y"}, r"is in row 0\. Make"),
+    ):
+        detail = problem_of(predict(client, job_id, dataset=left | chosen), 422)["detail"]
+        assert re.search(sentence, detail)
 
 
 def test_rows_with_names_are_told_the_call_that_takes_them(client: TestClient, trained: Trained) -> None:
