@@ -46,9 +46,10 @@ def columns_of(x: Any) -> Mapping[str, list[Any]] | None:
     if isinstance(x, Mapping):
         return dict(zip(_names(x), map(_values, x.values()), strict=True))
     if hasattr(x, "to_pydict"):  # Arrow
+        _names(getattr(x, "column_names", ()))  # of two columns of a name, to_pydict leaves one out
         return columns_of(x.to_pydict())
     if hasattr(x, "iloc") and hasattr(x, "columns"):  # pandas
-        _names(x.columns)  # of two columns of a name, to_dict would leave one out
+        _names(x.columns)  # to_dict does, too
         return columns_of(x.to_dict(orient="list"))
     if hasattr(x, "columns") and hasattr(x, "__arrow_c_stream__"):  # polars and others
         return columns_of(_arrow_table(x))

@@ -26,9 +26,9 @@ TABLE = {"area": [1.0, 2.0, 3.0], "rooms": [0.0, 1.0, 0.0], "price": [2.0, 5.0, 
 class Foreign:
     """A frame of a library that nobody here knows: it has names, and the Arrow C stream protocol."""
 
-    def __init__(self, columns: dict[str, list[float]]) -> None:
-        self._table = pa.table(columns)
-        self.columns = [*columns]
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self.columns = table.column_names
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self._table.__arrow_c_stream__(requested_schema)
@@ -39,7 +39,7 @@ FRAMES = {
     "pandas": pd.DataFrame(TABLE),
     "Arrow": pa.table(TABLE),
     "polars": pl.DataFrame(TABLE),
-    "others": Foreign(TABLE),
+    "others": Foreign(pa.table(TABLE)),
 }
 
 
@@ -199,10 +199,16 @@ def test_true_and_false_and_decimals_are_numbers() -> None:
     }
 
 
-def test_two_columns_of_a_name_are_refused_and_none_is_left_out() -> None:
-    twice = pd.DataFrame([[1, 2, 3]], columns=["a", "a", "y"])
-    with pytest.raises(ValueError, match="Several columns have the name 'a'"):
-        inline_dataset(twice, "y")
+@pytest.mark.parametrize("kind", ["pandas", "arrow", "stream"])
+def test_two_columns_of_a_name_are_refused_and_none_is_left_out(kind: str) -> None:
+    table = pa.table([[1], [2], [3]], names=["a", "a", "y"])
+    twice = {"pandas": table.to_pandas, "arrow": lambda: table, "stream": lambda: Foreign(table)}[kind]()
+    for given, y in ((twice, "y"), ([[0]], twice)):
+        with pytest.raises(ValueError, match="Several columns have the name 'a'"):
+            inline_dataset(given, y)
+
+
+def test_names_that_are_written_alike_are_one_name() -> None:
     with pytest.raises(ValueError, match="Several columns have the name '1'"):
         inline_dataset({1: [1], "1": [2]}, [3])
 
