@@ -75,11 +75,17 @@ class Predictions(NamedTuple):
 
 
 def find_job(session: Session, job_id: UUID, *, with_events: bool = False, with_numbers: bool = False) -> Job | None:
-    """`with_numbers`: those of its dataset, where they are in its row."""
+    """`with_numbers`: those of its dataset, where they are in its row.
+
+    Events are read by another statement, and a job has one from the beginning: without any, it was deleted in between.
+    """
     query = _JOB_WITH_NUMBERS if with_numbers else _JOB
     job = session.scalars(query, {"job_id": job_id}).one_or_none()
     if job and with_events:
-        set_committed_value(job, "events", events.events_of(session, job))
+        told = events.events_of(session, job)
+        if job.event_count and not told:
+            return None
+        set_committed_value(job, "events", told)
     return job
 
 

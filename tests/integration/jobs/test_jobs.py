@@ -1,7 +1,7 @@
 """Jobs over HTTP: accepted, found, listed, cancelled, deleted."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 from workbench import (
     LECTURE,
     FakeQueue,
@@ -24,13 +25,17 @@ from workbench import (
     read,
     request,
     rows_of_every_table,
+    storage,
     submit,
 )
 
 from service.errors import ObjectMissing
+from service.jobs.jobs import delete_job
+from service.store import events
 from service.store.database import Database
 from service.store.jobs import jobs
 from service.store.leases.leases import JobLease
+from service.store.tables import Event, Job
 
 Trained = Callable[[dict[str, Any]], UUID]
 JOB = {
@@ -350,6 +355,21 @@ def test_a_deleted_job_is_gone_with_all_its_records(client: TestClient, database
     problem_of(client.get(url), 404)
     problem_of(client.delete(url), 404)
     assert rows_of_every_table(database) == empty
+
+
+def test_a_job_that_is_deleted_between_its_row_and_its_events_is_not_found(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(database)
+    read_events = events.events_of
+
+    def delete_first(session: Session, job: Job) -> Sequence[Event]:
+        delete_job(database, storage(), job_id)
+        return read_events(session, job)
+
+    monkeypatch.setattr(events, "events_of", delete_first)
+
+    problem_of(client.get(f"/v1/jobs/{job_id}"), 404)
 
 
 def test_a_waiting_job_may_be_deleted(client: TestClient, database: Database) -> None:
