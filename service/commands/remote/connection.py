@@ -5,13 +5,12 @@ wrong; 130, Ctrl-C.
 """
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from service.commands.remote.tables import with_options
 from slope.extras import how_to_add
 
 if TYPE_CHECKING:
@@ -35,8 +34,11 @@ def connected(url: str, *, local: bool = False) -> Iterator["Client"]:
 
 
 @contextmanager
-def answering(url: str) -> Iterator[None]:
-    """Ends with a sentence where the service refuses or does not answer, or a value cannot be."""
+def answering(url: str, reword: Callable[[str], str] = str) -> Iterator[None]:
+    """Ends with a sentence where the service refuses or does not answer, or a value cannot be.
+
+    `reword` puts what the service says into words of the command.
+    """
     from httpx2 import HTTPError
 
     from slope.client import Problem, UnexpectedAnswer
@@ -45,7 +47,7 @@ def answering(url: str) -> Iterator[None]:
         yield
     except (Problem, UnexpectedAnswer, ValueError, OSError) as error:
         asks_for_key = isinstance(error, Problem) and error.status == _UNAUTHORIZED
-        said = with_options(str(error))
+        said = reword(str(error))
         fail(f"{said}\n  This command takes its key from SLOPE_API_KEY" if asks_for_key else said)
     except HTTPError as error:
         reason = error.__cause__ or error  # the client's own sentence is for programs

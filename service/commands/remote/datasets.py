@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.remote.connection import DEFAULT_URL, Url, connected
+from service.commands.remote.connection import DEFAULT_URL, Url, answering, connected
 from service.commands.remote.output import (
     AsJson,
     AsLines,
@@ -30,6 +30,7 @@ from service.commands.remote.tables import (
     OneHot,
     Text,
     Thousands,
+    with_options,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def upload(
     reading: dict[str, Any] = {"format": format, "header": header, "delimiter": delimiter, "decimal": decimal}
     reading |= {"thousands": thousands, "charset": charset, "missing": missing, "nulls": nulls}
     reading |= {"infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
-    with connected(url) as client:
+    with connected(url) as client, answering(url, with_options):
         print_json(client.upload(file, name=name, **reading))
 
 

@@ -11,7 +11,9 @@ _NAMES = (
     *("format", "header", "delimiter", "decimal", "thousands", "charset", "missing"),
     *("nulls", "infinities", "text", "one_hot", "index"),
 )
-_PARAMETER = re.compile(rf"/query/({'|'.join(_NAMES)})\b|\b({'|'.join(_NAMES)})=(;|[\w?-]+)?")
+_VALUE = r"(?<=delimiter=)[;,]|(?<=decimal=),|[\w?-]+"
+"""After other names a comma is one of the sentence: thousands=, or …"""
+_PARAMETER = re.compile(rf"/query/({'|'.join(_NAMES)})\b|\b({'|'.join(_NAMES)})=({_VALUE})?")
 """As the service names an option: where it is wrong, or what to say."""
 _HEADER = {"true": "--header", "false": "--no-header"}
 
@@ -52,4 +54,9 @@ def _option(found: re.Match[str]) -> str:
     if name == "header" and value in _HEADER:
         return _HEADER[value]
     option = f"--{name.replace('_', '-')}"
-    return f"{option} {shlex.quote(value)}" if value else option
+    return f"{option} {_quoted(value)}" if value else option
+
+
+def _quoted(value: str) -> str:
+    """In quotes where the shell needs them, or the reader, who would take a comma for one of the sentence."""
+    return f"'{value}'" if value == "," else shlex.quote(value)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.remote.connection import DEFAULT_URL, Local, Url, connected
+from service.commands.remote.connection import DEFAULT_URL, Local, Url, answering, connected
 from service.commands.remote.following import (
     RANKED,
     announce,
@@ -101,7 +101,8 @@ def train(
     reading |= {"thousands": thousands, "charset": charset, "missing": missing, "nulls": nulls}
     reading |= {"infinities": infinities, "text": text, "one_hot": one_hot, "index": index}
     with connected(url, local=local) as client:
-        dataset = client.upload(file, **reading)
+        with answering(url, with_options):
+            dataset = client.upload(file, **reading)
         for sentence in dataset.notes:
             note(with_options(sentence))
         chosen: Json = {"id": dataset.id, "target": target}
