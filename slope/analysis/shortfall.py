@@ -59,7 +59,10 @@ def _triangle(table: Array) -> Array | None:
 @lru_cache(_MOST_KEPT)
 def _kept_triangle(numbers: bytes, columns: int) -> Array | None:
     """That of other runs on the same rows: of a crowd many are."""
-    return _triangle(np.frombuffer(numbers).reshape(-1, columns))
+    triangle = _triangle(np.frombuffer(numbers).reshape(-1, columns))
+    if triangle is not None:
+        triangle.setflags(write=False)
+    return triangle
 
 
 def measure_distance(rows: ReducedRows, spec: TrainingSpec, scaler: Scaler | None, learned: Learned) -> Distance | None:

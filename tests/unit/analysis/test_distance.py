@@ -220,3 +220,11 @@ def test_runs_on_the_same_rows_are_measured_each_by_its_own_parameters(other: di
 
     assert found == found[::-1]
     assert found[0] != found[1]
+
+
+def test_what_is_kept_for_others_cannot_be_written_into() -> None:
+    data = prepare(X, NOISY, spec_of(learning_rate=0.001))
+    rows = few_rows(data)
+    assert rows
+    with pytest.raises(ValueError, match="read-only"):
+        rows.triangle[0, 0] = 0.0
