@@ -130,7 +130,7 @@ def change_held_job(
 ) -> LeasedJob | None:
     """The same of one job, if it is still held by a lease, which has these parameters: one statement asks and changes.
 
-    None where it is not.
+    What the job is now; None where it is not held.
     """
     moment, ending = now(session), change.ending
     final = ended_columns(session, ending.status) if ending else {}
@@ -142,11 +142,11 @@ def change_held_job(
     row = session.connection().execute(_update_held(names, is_held, is_sqlite=is_sqlite), given).one_or_none()
     if row is None:
         return None
-    before = LeasedJob(*row)._replace(event_count=row.event_count - told)
-    tell(session, _events_of(change, before, moment))
-    if ending and before.is_heard:
+    changed = LeasedJob(*row)
+    tell(session, _events_of(change, changed._replace(event_count=changed.event_count - told), moment))
+    if ending and changed.is_heard:
         tell_webhooks(session, {change.job_id: ending.status})
-    return before
+    return changed
 
 
 def _update(session: Session, names: Sequence[str], rows: list[dict[str, Any]], lease_seconds: float) -> None:
