@@ -154,7 +154,7 @@ def _train_or_fail(begin: Callable[[], Attempt], batch: Batch, heartbeat: Heartb
             advice = "ask for fewer rows or another engine"
             batch.fail("out_of_memory", f"The worker lacks memory for this job ({error}): {advice}")
         elif damage := batch.find_damage():
-            batch.fail("damaged", damage.detail)
+            batch.fail_damaged(damage)
         else:
             batch.fail("internal", f"{type(error).__name__}: {error}")
 

@@ -16,7 +16,8 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from service.api.dependencies import database_for
-from service.data.damage import UNREADABLE, find_damage
+from service.data.checks import UNREADABLE, Kind
+from service.data.damage import find_damage
 from service.errors import (
     AddressNotFound,
     BodyTooLarge,
@@ -31,6 +32,7 @@ from service.errors import (
     StorageFull,
 )
 from service.errors.scarcity import is_scarcity
+from service.store.tables import Dataset, Job, Sweep
 from slope.spec import Fault, faults_of
 from slope.spec.faults import MOST_FAULTS, pointer, sentence
 
@@ -129,22 +131,27 @@ def _refused_by_database(request: Request, error: Exception) -> ServiceError:
 
 
 def _unreadable(request: Request, error: Exception) -> ServiceError:
-    """Where somebody has damaged the job that was asked for, that is what is said. Raises any other again."""
+    """Where somebody has damaged what was asked for, that is what is said. Raises any other again."""
     if not (damage := _damage(request, error)):
         raise error
     return damage
 
 
 def _damage(request: Request, error: Exception) -> ServiceError | None:
-    """Of the job that the address names, if it names one that the caller may see. Not looked for where that takes what
-    is lacking."""
+    """Of the job, the dataset or the sweep that the address names, if the caller may see it. Not looked for where that
+    takes what is lacking."""
     if is_scarcity(error):
         return None
-    with suppress(KeyError, ServiceError, TypeError, ValueError):
-        job_id = UUID(request.path_params["job_id"])
-        with database_for(request).reading() as session:
-            return find_damage(session, job_id)
+    for name, kind in _NAMED.items():
+        with suppress(KeyError, ServiceError, TypeError, ValueError):
+            row_id = UUID(request.path_params[name])
+            with database_for(request).reading() as session:
+                return find_damage(session, row_id, kind)
     return None
+
+
+_NAMED: dict[str, Kind] = {"job_id": Job, "dataset_id": Dataset, "sweep_id": Sweep}
+"""By the parameter of the path."""
 
 
 def _unexpected(request: Request, error: Exception) -> ServiceError:

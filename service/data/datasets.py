@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from service.data.damage import damage_of_dataset
 from service.data.numbers import (
     Kept,
     read_chosen_rows,
@@ -30,11 +31,16 @@ def get_dataset(session: Session, dataset_id: UUID) -> Dataset:
 
 
 def find_stored(session: Session, wanted: StoredDataset) -> Dataset:
-    """The dataset that a request names, with its triangle. Raises InvalidRequest at what is wrong below `/dataset`."""
+    """The dataset that a request names, with its triangle.
+
+    Raises InvalidRequest at what is wrong below `/dataset`, and DatasetDamaged.
+    """
     dataset_id = wanted.id or _named(session, wanted.name or "", wanted.version)
     dataset = datasets.find_dataset(session, dataset_id, with_triangle=True)
     if dataset is None:
         raise _refused("id", f"There is no dataset {dataset_id}")
+    if damage := damage_of_dataset(dataset):
+        raise damage
     return dataset
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from service.data.damage import damage_of_dataset
 from service.data.numbers import (
     MOST_IN_ROW,
     Arrays,
@@ -159,7 +160,9 @@ class NewDataset:
         return inline
 
     def _is_described_alike(self, dataset: Dataset) -> bool:
-        """Whether a dataset has the same notes, types and nulls."""
+        """Whether a dataset has the same notes, types and nulls, and nobody has damaged them."""
+        if damage_of_dataset(dataset):
+            return False
         own, theirs = (
             [(each["name"], each["type"], each["nulls"]) for each in columns]
             for columns in (self._description["columns"], dataset.columns)

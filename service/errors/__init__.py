@@ -9,9 +9,10 @@ from service.errors.access import (
     NoKeys,
     ScopeTooSmall,
 )
-from service.errors.base import NotDone, ServiceError, error_kinds
+from service.errors.base import Damaged, NotDone, ServiceError, error_kinds
 from service.errors.datasets import (
     DatasetCameWithJob,
+    DatasetDamaged,
     DatasetIsUsed,
     DatasetNotFound,
     InvalidTable,
@@ -31,6 +32,7 @@ from service.errors.jobs import (
     JobIsToBeCancelled,
     JobNotFound,
     LeaseLost,
+    SweepDamaged,
     SweepIsFinal,
     SweepIsRunning,
     SweepNotFound,
@@ -102,12 +104,14 @@ __all__ = [
     "BodyNotRead",
     "BodyTooLarge",
     "ClientGone",
+    "Damaged",
     "DashboardNotBuilt",
     "DatabaseDamaged",
     "DatabaseError",
     "DatabaseNotUnicode",
     "DatabaseUnavailable",
     "DatasetCameWithJob",
+    "DatasetDamaged",
     "DatasetIsUsed",
     "DatasetNotFound",
     "DeliveryNotFound",
@@ -167,6 +171,7 @@ __all__ = [
     "StepTooLarge",
     "StorageFull",
     "StorageUnavailable",
+    "SweepDamaged",
     "SweepIsFinal",
     "SweepIsRunning",
     "SweepNotFound",

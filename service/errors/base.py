@@ -1,7 +1,9 @@
 """What all errors of the service are: a sentence, with its HTTP status and problem type (RFC 9457)."""
 
+from collections.abc import Sequence
 from inspect import getdoc
 from typing import ClassVar
+from uuid import UUID
 
 from slope.spec import Fault
 
@@ -32,6 +34,22 @@ class ServiceError(Exception):
     def meaning(cls) -> str:
         """What has happened where a problem has this type, and what to do."""
         return " ".join((getdoc(cls) or "").split())
+
+
+class Damaged(ServiceError):
+    """Somebody has changed what is kept of it in the database, so that it cannot be read any more."""
+
+    status = 409
+    noun: ClassVar[str]
+    remedy: ClassVar[str]
+
+    def __init__(self, row_id: UUID, what: Sequence[str]) -> None:
+        """`what` names its parts."""
+        super().__init__(
+            f"In the database somebody has damaged what is kept of {self.noun} {row_id}: its {', '.join(what)}. "
+            f"{self.remedy}, or have the operator restore a backup"
+        )
+        self.row_id, self.what = row_id, what
 
 
 class NotDone(Exception):

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from service.errors.base import ServiceError
+from service.errors.base import Damaged, ServiceError
 from service.errors.requests import InvalidRequest
 
 
@@ -43,6 +43,16 @@ class DatasetNotFound(ServiceError):
 
     def __init__(self, dataset_id: UUID) -> None:
         super().__init__(f"There is no dataset {dataset_id}: GET /v1/datasets lists those there are")
+
+
+class DatasetDamaged(Damaged):
+    """Somebody has changed what is kept of the dataset in the database, so that it cannot be read any more. Upload the
+    table again, or have the operator restore a backup. `DELETE /v1/datasets/{id}` takes away what is left of it."""
+
+    type = "dataset-damaged"
+    title = "What is kept of the dataset was damaged"
+    noun = "dataset"
+    remedy = "Upload the table again"
 
 
 class DatasetIsUsed(ServiceError):

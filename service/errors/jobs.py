@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from service.errors.base import ServiceError
+from service.errors.base import Damaged, ServiceError
 from service.errors.requests import InvalidRequest
 from slope.extras import how_to_add
 
@@ -99,19 +99,14 @@ class JobHasAlias(ServiceError):
         super().__init__(f"A job is called {', '.join(names)}: move the alias to another job or delete it first")
 
 
-class JobDamaged(ServiceError):
+class JobDamaged(Damaged):
     """Somebody has changed what is kept of the job in the database, so that it cannot be read any more. Submit the
     job again, or have the operator restore a backup. `DELETE /v1/jobs/{id}` takes away what is left of it."""
 
-    status = 409
     type = "job-damaged"
     title = "What is kept of the job was damaged"
-
-    def __init__(self, job_id: UUID, what: Sequence[str]) -> None:
-        super().__init__(
-            f"In the database somebody has damaged what is kept of job {job_id}: its {', '.join(what)}. "
-            "Submit the job again, or have the operator restore a backup"
-        )
+    noun = "job"
+    remedy = "Submit the job again"
 
 
 class JobHasNoModel(ServiceError):
@@ -162,6 +157,17 @@ class SweepNotFound(ServiceError):
 
     def __init__(self, sweep_id: UUID) -> None:
         super().__init__(f"There is no sweep {sweep_id}: GET /v1/sweeps lists those there are")
+
+
+class SweepDamaged(Damaged):
+    """Somebody has changed what is kept of the sweep in the database, so that it cannot be read any more. Submit the
+    sweep again, or have the operator restore a backup. Its jobs are as they were: `GET /v1/jobs?sweep_id=` lists them.
+    """
+
+    type = "sweep-damaged"
+    title = "What is kept of the sweep was damaged"
+    noun = "sweep"
+    remedy = "Submit the sweep again"
 
 
 class SweepIsFinal(ServiceError):

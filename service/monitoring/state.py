@@ -86,7 +86,7 @@ def _jobs(session: Session) -> Iterator[Value]:
 def _workers(session: Session) -> Iterator[Value]:
     crew = workers.live_crew(session)
     for kind in _KINDS[1:]:
-        having = [each for each in crew.workers if any(_kind(device["name"]) == kind for device in each.devices)]
+        having = [each for each in crew.workers if any(_kind(device["name"]) == kind for device in each.known_devices)]
         yield families.WORKERS, (kind,), len(having)
         yield families.SLOTS, (kind,), sum(each.slots for each in having)
     yield families.DEAF, (), sum(not each.hears_broker for each in crew.workers)

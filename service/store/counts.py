@@ -43,5 +43,11 @@ def joined_counts(rows: Iterable[Iterable[Counts | None]]) -> Counts:
     total: Counter[str] = Counter()
     for row in rows:
         for counts in row:
-            total.update(counts or {})
+            total.update(_sound(counts))
     return total
+
+
+def _sound(counts: Counts | None) -> Counts:
+    """But for what somebody has damaged."""
+    pairs = counts.items() if isinstance(counts, dict) else ()
+    return {name: number for name, number in pairs if isinstance(number, int | float)}

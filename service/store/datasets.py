@@ -135,6 +135,12 @@ def describe_dataset(session: Session, dataset_id: UUID, values: dict[str, Any])
     session.execute(update(Dataset).where(Dataset.id == dataset_id).values(values | {"is_inline": False}))
 
 
+def forget_content(session: Session, job_id: UUID) -> None:
+    """Of the rows that came with a job, and that somebody has damaged: who sends the same again has new ones."""
+    of_job = select(_ALL_JOBS.c.dataset_id).where(_ALL_JOBS.c.id == job_id).scalar_subquery()
+    session.execute(update(Dataset).where(Dataset.id == of_job, Dataset.is_inline).values(content_hash=""))
+
+
 @dataclass(frozen=True)
 class Removed:
     """A dataset that is no more."""

@@ -17,6 +17,7 @@ from service.store.database import later, now
 from service.store.jobs.sweeps import count_jobs
 from service.store.outbox import SWEEP_FINISHED, delivery_row
 from service.store.tables import Delivery, Sweep, Webhook
+from service.store.tables.base import labels_of
 from slope.answers.webhooks import SweepMessage, WebhookSweepMessage
 from slope.statuses import OPEN
 
@@ -163,6 +164,6 @@ def _settle_sweeps(session: Session, webhook: Webhook) -> None:
 
 
 def _body(sweep: Sweep, counts: dict[str, int], moment: datetime) -> str:
-    known: dict[str, Any] = {"id": sweep.id, "name": sweep.name, "metadata": sweep.metadata_}
+    known: dict[str, Any] = {"id": sweep.id, "name": sweep.name, "metadata": labels_of(sweep.metadata_)}
     data = SweepMessage(**known, jobs=counts, created_at=sweep.created_at)
     return WebhookSweepMessage(type=SWEEP_FINISHED, timestamp=moment, data=data).model_dump_json()

@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from service.store.database import now
 from service.store.tables import Delivery, Job, Webhook
+from service.store.tables.base import labels_of
 from slope.answers.jobs import ErrorView, LossView
 from slope.answers.webhooks import JobMessage, WebhookJobMessage
 from slope.spec.webhooks import SweepEvent
@@ -37,14 +38,14 @@ def tell_webhooks(session: Session, statuses: Mapping[UUID, str]) -> None:
     for start in range(0, len(told), _MOST_IDS):
         are_told = Job.id.in_(told[start : start + _MOST_IDS])
         owners = select(Job.owner).where(are_told)
-        listeners = [each for each in _listeners(session, Webhook.owner.in_(owners)) if wanted & set(each.events)]
+        listeners = [each for each in _listeners(session, Webhook.owner.in_(owners)) if wanted & set(each.told)]
         jobs = session.execute(select(*_JOB).where(are_told)).all() if listeners else ()
         add_deliveries(session, [row for webhook in listeners for row in _messages(session, webhook, jobs)])
 
 
 def tell_webhooks_of_sweep(session: Session, sweep_id: UUID, owner: str) -> None:
     """Note that a sweep may have ended, because a job of it that had not is gone."""
-    heard = [each for each in _listeners(session, Webhook.owner == owner) if SWEEP_FINISHED in each.events]
+    heard = [each for each in _listeners(session, Webhook.owner == owner) if SWEEP_FINISHED in each.told]
     add_deliveries(session, [delivery_row(each, SWEEP_FINISHED, now(session), sweep_id=sweep_id) for each in heard])
 
 
@@ -70,10 +71,10 @@ def _messages(session: Session, webhook: Webhook, jobs: Sequence[Any]) -> Iterat
     """Of a sweep one that is still empty: whether its last job has ended is looked up when this has been committed."""
     moment, jobs = now(session), [job for job in jobs if job.owner == webhook.owner]
     for job in jobs:
-        if (message_type := f"job.{job.status}") in webhook.events:
+        if (message_type := f"job.{job.status}") in webhook.told:
             of_job = {"job_id": job.id, "sweep_id": job.sweep_id, "body": _body_of(job, moment)}
             yield delivery_row(webhook, message_type, moment, **of_job)
-    if SWEEP_FINISHED in webhook.events:
+    if SWEEP_FINISHED in webhook.told:
         for sweep_id in {job.sweep_id for job in jobs if job.sweep_id and job.status in FINAL}:
             yield delivery_row(webhook, SWEEP_FINISHED, moment, sweep_id=sweep_id)
 
@@ -106,6 +107,6 @@ def _body_of(job: Row[Any], moment: datetime) -> str:
     loss = LossView.model_validate({name: columns[f"loss_{name}"] for name in LossView.model_fields})
     error = ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None
     known = {name: columns[name] for name in JobMessage.model_fields if name in columns}
-    data = JobMessage(**known, loss=loss, error=error)
+    data = JobMessage(**known | {"metadata": labels_of(job.metadata)}, loss=loss, error=error)
     message = WebhookJobMessage(type=f"job.{job.status}", timestamp=job.finished_at or moment, data=data)
     return message.model_dump_json()

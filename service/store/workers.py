@@ -107,4 +107,4 @@ def live_crew(session: Session) -> Crew:
 
 def _names(worker: Worker) -> set[str]:
     """The names of its devices."""
-    return {device["name"] for device in worker.devices}
+    return {device["name"] for device in worker.known_devices}

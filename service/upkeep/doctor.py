@@ -102,7 +102,7 @@ def _examine_workers(database: Database) -> Diagnosis:
         alive = [worker for worker, is_alive in workers.list_workers(session) if is_alive]
     if not alive:
         return Diagnosis("workers", "none is alive", _START.format("`slope worker`"))
-    devices = sorted({device["name"] for worker in alive for device in worker.devices})
+    devices = sorted({device["name"] for worker in alive for device in worker.known_devices})
     deaf = [f"{worker.hostname} ({worker.id})" for worker in alive if not worker.hears_broker]
     if deaf:
         advice = "They look for jobs in the database meanwhile: see why they do not reach the broker"

@@ -67,7 +67,7 @@ def edit_webhook(database: Database, settings: Settings, webhook_id: UUID, chang
     with database.writing() as session:
         webhook = get_webhook(session, webhook_id, lock=True)
         webhook.url = change.url or webhook.url
-        webhook.events = sorted(set(change.events or webhook.events))
+        webhook.events = sorted(set(change.events)) if change.events else webhook.events
         webhook.name = change.name if "name" in change.model_fields_set else webhook.name
         if change.enabled is not None:
             _enable(webhook, session, is_enabled=change.enabled)

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from service import tracing
 from service.data.damage import find_damage
-from service.errors import JobDamaged, LeaseLost, ServiceError
+from service.errors import Damaged, LeaseLost, ServiceError
+from service.store import datasets
 from service.store.counts import Count
 from service.store.leases.batches import Claimed, Part, lease_of
 from worker.jobs.data import JobData
@@ -95,7 +96,13 @@ class Batch:
         if self._ended and not self._waiting:
             self._write([])
 
-    def find_damage(self) -> JobDamaged | None:
+    def fail_damaged(self, damage: Damaged) -> None:
+        """The same, because somebody has damaged a job of it."""
+        if "data" in damage.what:
+            self.commit(lambda session: datasets.forget_content(session, damage.row_id))
+        self.fail("damaged", damage.detail)
+
+    def find_damage(self) -> Damaged | None:
         """What somebody has damaged of a job of the current part; None where nothing is found, or where there is not
         enough memory to look."""
         assert self._current  # only what has begun fails

@@ -1,18 +1,20 @@
 """Answers about jobs, and about what a job would do."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
-import structlog
 
 from service.api.schemas.short import LONG, shortened
-from service.data.damage import UNREADABLE, damaged_columns
-from service.errors import JobDamaged
+from service.data.checks import UNREADABLE
+from service.data.damage import hide_damage
+from service.errors import Damaged
 from service.jobs.drafts import Draft
 from service.jobs.many import Changes
 from service.store.jobs.jobs import Progress
-from service.store.tables import Job
+from service.store.tables import Dataset, Job, Sweep
 from slope.answers.jobs import (
     ChangesView,
     DraftView,
@@ -28,34 +30,31 @@ from slope.answers.plan import Plan
 from slope.answers.records import ParametersView
 from slope.scaling import Scaler
 
-log = structlog.get_logger()
+Answer = TypeVar("Answer")
+
+
+def shown(row: Job | Dataset | Sweep, view: Callable[[Damaged | None], Answer]) -> Answer:
+    """A view of a row; where somebody has damaged documents of it, of the others, and told of the damage."""
+    try:
+        return view(None)
+    except (Damaged, *UNREADABLE):
+        if not (damage := hide_damage(row)):
+            raise
+        return view(damage)
 
 
 def view_job(job: Job, reason: str | None = None) -> JobView:
-    """One of whose documents somebody has damaged some is shown without these, in lists with others, too."""
-    try:
-        return _view(job, reason)
-    except (JobDamaged, *UNREADABLE):
-        damaged = damaged_columns(vars(job))
-        if not damaged:
-            raise
-        warning = JobDamaged(job.id, list(damaged.values())).detail
-        log.warning("a job is shown without what was damaged of it", job_id=str(job.id), damaged=list(damaged))
-        job.pretend({name: _INSTEAD.get(name) for name in damaged})
-        view = _view(job, reason, _no_plan(warning) if "plan" in damaged else None)
-        return view.model_copy(update={"warnings": [*view.warnings, warning]})
-
-
-_INSTEAD: dict[str, Any] = {"spec": {}, "metadata_": {}, "features": [], "predict": []}
-"""What is shown in the place of documents that can be read no more; of others nothing."""
+    """Without what somebody has damaged of it: then its warnings say so."""
+    return shown(job, partial(_view, job, reason))
 
 
 def _no_plan(why: str) -> Plan:
     return Plan(engine="unknown", why=why, steps=0, steps_recorded=False, recorded_numbers=0, estimated_seconds=0.0)
 
 
-def _view(job: Job, reason: str | None, plan: Plan | None = None) -> JobView:
+def _view(job: Job, reason: str | None, damage: Damaged | None) -> JobView:
     own = _in_own_units(job)
+    plan = _no_plan(damage.detail) if damage and "plan" in damage.what else job.planned
     return JobView(
         id=job.id,
         owner=job.owner or None,
@@ -77,13 +76,13 @@ def _view(job: Job, reason: str | None, plan: Plan | None = None) -> JobView:
         weights=own.weights,
         bias=own.bias,
         scaled=ScaledView(weights=job.weights, bias=job.bias, **job.scaler) if job.scaler else None,
-        plan=replace(plan or job.planned, actual_seconds=job.seconds if job.epochs_done else None),
+        plan=replace(plan, actual_seconds=job.seconds if job.epochs_done else None),
         analysis=job.analysis,
         attempt=job.attempt,
         stopped_early=job.status == "succeeded" and job.epochs_done < job.epochs,
         error=ErrorView(code=job.error_code, detail=job.error_detail) if job.error_code else None,
         reason=reason,
-        warnings=_warnings(job),
+        warnings=[*_warnings(job), *([damage.detail] if damage else [])],
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,

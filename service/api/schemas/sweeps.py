@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.api.schemas.jobs import view_loss
+from service.api.schemas.jobs import shown, view_loss
 from service.api.schemas.short import shortened
 from service.jobs.sweeps import SweepSummary
 from service.store.tables import Job
@@ -12,7 +12,8 @@ from slope.statuses import FINAL
 
 
 def view_sweep(summary: SweepSummary) -> SweepView:
-    return SweepView(**_fields(summary))
+    """Without what somebody has damaged of it: who asks for it alone is told so."""
+    return shown(summary.sweep, lambda _: SweepView(**_fields(summary)))
 
 
 def view_sweep_on_a_page(summary: SweepSummary) -> SweepView:
@@ -27,7 +28,9 @@ def view_ranked_sweep(summary: SweepSummary, by: str, jobs: list[Job], following
 
 
 def _ranked(job: Job, swept: list[str]) -> RankedView:
-    settings = {name: shortened(job.spec[name]) for name in swept}
+    """Without its settings where somebody has damaged these."""
+    spec = job.spec if isinstance(job.spec, dict) else {}
+    settings = {name: shortened(spec[name]) for name in swept if name in spec}
     return RankedView(
         job_id=job.id, status=job.status, settings=settings, epochs_done=job.epochs_done, loss=view_loss(job)
     )

@@ -36,7 +36,7 @@ def _columns(webhook: Webhook) -> dict[str, Any]:
         "id": webhook.id,
         "name": webhook.name,
         "url": webhook.url,
-        "events": webhook.events,
+        "events": webhook.told,
         "created_at": webhook.created_at,
         "enabled": webhook.disabled_at is None,
         "disabled_reason": webhook.disabled_reason,

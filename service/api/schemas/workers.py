@@ -11,7 +11,7 @@ def view_worker(row: Worker, *, alive: bool) -> WorkerView:
         process_id=row.process_id,
         version=row.version,
         alive=alive,
-        devices=[DeviceView(**device) for device in row.devices],
+        devices=[DeviceView(**device) for device in row.known_devices],
         slots=row.slots,
         memory=row.memory,
         hears_broker=row.hears_broker,

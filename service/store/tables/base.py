@@ -1,7 +1,7 @@
 """What all tables have in common: types that mean the same on PostgreSQL and SQLite, and how keys are called."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
 
 from slope.arrays import Array
 
@@ -94,6 +95,11 @@ class Table(DeclarativeBase):
         UUID: Identifier,
     }
 
+    def pretend(self, values: Mapping[str, Any]) -> None:
+        """Let columns have other values in this object, which are not written."""
+        for name, value in values.items():
+            set_committed_value(self, name, value)
+
 
 class Owned:
     """Of a table whose rows belong to somebody."""
@@ -127,6 +133,12 @@ def read_document(content: str | bytes) -> Any:
         return json.loads(content)
     except ValueError:
         return NotJson()
+
+
+def labels_of(document: Any) -> dict[str, str]:
+    """The strings by name in a document that is to have nothing else: none where somebody has damaged it."""
+    pairs = document.items() if isinstance(document, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, str)}
 
 
 def write_vectors(matrix: NDArray[np.generic]) -> list[str]:

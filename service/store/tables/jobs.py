@@ -1,6 +1,5 @@
 """The tables of jobs and sweeps, and of the partitions in which the data of large jobs is reduced."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any
@@ -8,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
-from sqlalchemy.orm.attributes import set_committed_value
 
 from service.errors import JobDamaged
 from service.store.tables.base import Owned, Table, read_document, write_document
@@ -153,11 +151,6 @@ class Job(Owned, Table):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
-
-    def pretend(self, values: Mapping[str, Any]) -> None:
-        """Let columns have other values in this object, which are not written."""
-        for name, value in values.items():
-            set_committed_value(self, name, value)
 
     @cached_property
     def training_spec(self) -> TrainingSpec:

@@ -1,17 +1,19 @@
 """The tables of webhooks, and of what they are sent."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.store.tables.base import Owned, Table
+from slope.spec.webhooks import WebhookEvent
 
 _WAITING = text("due_at IS NOT NULL")
 _OF_SWEEP = text("type = 'sweep.finished' AND body IS NOT NULL")
 """A sweep ends once."""
+_EVENTS: tuple[str, ...] = get_args(WebhookEvent)
 
 
 class Webhook(Owned, Table):
@@ -38,6 +40,11 @@ class Webhook(Owned, Table):
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     """Whose turn it is to send, and for how long; without a token, how long it is left in peace."""
+
+    @property
+    def told(self) -> list[str]:
+        """What `events` says; nothing where somebody has damaged that, until they are named again."""
+        return [each for each in self.events if each in _EVENTS] if isinstance(self.events, list) else []
 
 
 class Delivery(Owned, Table):

@@ -1,6 +1,7 @@
-"""Jobs of which somebody has damaged what is kept in the database: each call says so, and nothing else suffers."""
+"""What somebody has damaged in the database: each call that needs it says so, and nothing else suffers."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -9,15 +10,19 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import text, update
-from workbench import FakeQueue, change, problem_of, read, request, submit
+from uuid_utils.compat import uuid7
+from workbench import LECTURE, FakeQueue, change, jobs_of, problem_of, read, request, submit, submit_sweep
 
 from service.access import keys
 from service.api.app import create_app
 from service.data.damage import find_damage
 from service.settings import Settings
+from service.statistics.passes import DURBIN_WATSON
+from service.store import workers
 from service.store.database import Database
 from service.store.records import documents
-from service.store.tables import Job, Snapshot
+from service.store.tables import Dataset, Job, RowPass, Snapshot, Sweep, Webhook, Worker
+from slope.answers.datasets import DatasetView
 from slope.answers.jobs import JobView
 
 REPLAYED = request(batch_size=1, standardize=True, record={"steps": "none"}) | {"predict": [2.0]}
@@ -34,6 +39,8 @@ where steps are."""
 READ = tuple(REFUSED)
 SHOWN = (*READ, "predict", "metadata_", "analysis", "metrics", "initial_from", "weights")
 OTHER = {"steps": "many", "means": "a", "epochs": "ten"}
+CALLED = {"spec": "hyperparameters", "metadata_": "metadata"}
+"""In answers."""
 
 
 def calls(client: TestClient, job_id: UUID) -> dict[str, Any]:
@@ -51,13 +58,16 @@ def calls(client: TestClient, job_id: UUID) -> dict[str, Any]:
     }
 
 
-def damage(database: Database, job_id: UUID, column: str, value: object) -> None:
-    change(
-        database,
-        lambda session: session.execute(
-            update(Job).where(Job.id == job_id).values({Job.__mapper__.columns[column]: value})
-        ),
-    )
+def damage(database: Database, row_id: UUID, column: str, value: object, kind: type[Any] = Job) -> None:
+    damaged = update(kind).where(kind.id == row_id).values({kind.__mapper__.columns[column]: value})
+    change(database, lambda session: session.execute(damaged))
+
+
+def keep_dataset(database: Database, job_id: UUID) -> UUID:
+    """That of a job, as if it had been uploaded."""
+    dataset_id = read(database, job_id).dataset_id
+    damage(database, dataset_id, "is_inline", False, Dataset)
+    return dataset_id
 
 
 def numbers_in(document: Any) -> list[float]:
@@ -116,6 +126,118 @@ def test_damaged_jobs_are_shown_without_what_was_damaged_and_their_list_as_ever(
         assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
 
 
+@pytest.mark.parametrize("column", ["columns", "notes", "numbers"])
+def test_a_damaged_dataset_is_named_by_whatever_needs_it_and_listed_with_the_others(
+    client: TestClient, database: Database, trained: Callable[[dict[str, Any]], UUID], column: str
+) -> None:
+    job_id, other_id = trained(request()), trained(LECTURE)
+    damaged, sound = (keep_dataset(database, each) for each in (job_id, other_id))
+    here, named = f"/v1/datasets/{damaged}", {"dataset": {"id": str(damaged)}}
+    for value in (3, OTHER):
+        damage(database, damaged, column, value, Dataset)
+
+        answers = [
+            client.post("/v1/jobs", json=named),
+            client.post("/v1/plan", json=named),
+            client.post("/v1/sweeps", json=named | {"grid": {"l2": [0.0, 0.1]}}),
+            *(client.post(f"/v1/jobs/{each}/predict", json=named) for each in (other_id, job_id)),
+            *([] if column == "notes" else [client.get(f"{here}/rows")]),
+        ]
+
+        for answer in answers:
+            problem = problem_of(answer, 409)
+            assert problem["type"] == "/problems/dataset-damaged"
+            assert f"dataset {damaged}: its {column}" in problem["detail"]
+        if column == "numbers":
+            assert problem_of(client.get(f"/v1/jobs/{job_id}/statistics"), 409)["type"] == "/problems/job-damaged"
+        listed = {each["id"]: DatasetView.model_validate(each) for each in client.get("/v1/datasets").json()["data"]}
+        assert listed.keys() == {str(damaged), str(sound)}
+        assert not listed[str(sound)].notes
+        assert column == "numbers" or "damaged" in listed[str(damaged)].notes[-1]
+        assert client.get(here).json()["notes"] == listed[str(damaged)].notes
+
+
+@pytest.mark.parametrize("column", ["spec", "swept", "metadata_"])
+def test_a_damaged_sweep_says_so_and_is_listed_with_the_others(
+    client: TestClient, database: Database, column: str
+) -> None:
+    swept = request() | {"grid": {"l2": [0.0, 0.1]}, "metadata": {"course": "autograd"}}
+    damaged, sound = (submit_sweep(database, swept) for _ in range(2))
+    damage(database, damaged, column, 3, Sweep)
+
+    problem = problem_of(client.get(f"/v1/sweeps/{damaged}"), 409)
+    listed = client.get("/v1/sweeps").json()["data"]
+
+    assert (problem["type"], str(damaged) in problem["detail"]) == ("/problems/sweep-damaged", True)
+    assert [each["id"] for each in listed] == [str(sound), str(damaged)]
+    assert [bool(each[CALLED.get(column, column)]) for each in listed] == [True, False]
+    assert client.post(f"/v1/sweeps/{damaged}/cancel").status_code == 202
+    assert client.delete(f"/v1/sweeps/{damaged}").status_code == 204
+
+
+def test_the_ranking_of_a_sweep_has_a_damaged_job_without_its_settings(client: TestClient, database: Database) -> None:
+    sweep_id = submit_sweep(database, request() | {"grid": {"l2": [0.0, 0.1]}})
+    change(database, lambda session: session.execute(update(Job).values(loss_last=1.0)))
+    damaged = jobs_of(database, sweep_id)[0].id
+    damage(database, damaged, "spec", 3)
+
+    ranking = client.get(f"/v1/sweeps/{sweep_id}").json()["ranking"]["data"]
+
+    assert [each["settings"] for each in ranking if each["job_id"] == str(damaged)] == [{}]
+    assert len(ranking) == 2
+
+
+def test_a_damaged_webhook_is_told_nothing_and_no_damage_keeps_a_job_from_its_end(
+    client: TestClient, database: Database, tasks: ModuleType
+) -> None:
+    wanted = {"url": "https://example.org/hook", "events": ["job.succeeded"]}
+    here = f"/v1/webhooks/{client.post('/v1/webhooks', json=wanted).json()['id']}"
+    damage(database, UUID(here[-36:]), "events", 3, Webhook)
+    untold = submit(database)
+    tasks.train(str(untold))
+    assert client.get("/v1/webhooks").json()["data"][0]["events"] == []
+
+    assert client.patch(here, json=wanted).json()["events"] == wanted["events"]
+    told = submit(database)
+    damage(database, told, "metadata_", 3)
+    tasks.train(str(told))
+
+    assert {read(database, job_id).status for job_id in (untold, told)} == {"succeeded"}
+    assert [each["job_id"] for each in client.get(f"{here}/deliveries").json()["data"]] == [str(told)]
+
+
+@pytest.mark.parametrize("column", ["devices", "counts"])
+def test_a_damaged_worker_is_shown_and_keeps_nobody_from_work(
+    client: TestClient, database: Database, column: str
+) -> None:
+    known = {"hostname": "here", "process_id": 1, "version": "0", "slots": 1, "memory": 10**9}
+    cpu = [{"name": "cpu", "description": "the test's"}]
+    rows = [Worker(id=uuid7(), devices=cpu, **known) for _ in range(3)]
+    for row in rows[:2]:
+        change(database, lambda session, row=row: workers.add_worker(session, row))
+    damage(database, rows[0].id, column, 3, Worker)
+
+    shown = client.get("/v1/devices").json()["data"]
+
+    assert [len(each["devices"]) for each in shown] == [int(column == "counts"), 1]
+    assert [client.get(path).status_code for path in (f"/v1/jobs/{submit(database)}", "/metrics")] == [200, 200]
+    damage(database, rows[0].id, "seen_at", rows[0].seen_at - timedelta(days=2), Worker)
+    change(database, lambda session: workers.add_worker(session, rows[2]))
+
+
+@pytest.mark.parametrize("found", [3, OTHER])
+def test_damaged_statistics_are_no_fault_of_the_service(
+    client: TestClient, database: Database, trained: Callable[[dict[str, Any]], UUID], found: object
+) -> None:
+    job_id = trained(request())
+    change(database, lambda session: session.add(RowPass(job_id=job_id, name=DURBIN_WATSON, result=found)))
+
+    problem = problem_of(client.get(f"/v1/jobs/{job_id}/statistics"), 409)
+
+    assert problem["type"] == "/problems/job-damaged"
+    assert "statistics" in problem["detail"]
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # PostgreSQL lets nobody write such
 def test_text_that_is_no_document_spoils_nothing_else(
     client: TestClient, database: Database, tasks: ModuleType
@@ -158,6 +280,19 @@ def test_a_worker_fails_a_damaged_job_and_trains_the_others(
     assert (failed.status, failed.error_code) == ("failed", "damaged")
     assert str(damaged) in (failed.error_detail or "")
     assert read(database, sound).status == "succeeded"
+
+
+def test_rows_that_are_sent_again_are_not_the_damaged_ones(database: Database, tasks: ModuleType) -> None:
+    """Others that come with a job are, where they are there."""
+    job_ids = [submit(database)]
+    damage(database, read(database, job_ids[0]).dataset_id, "numbers", 3, Dataset)
+    tasks.train(str(job_ids[0]))
+
+    job_ids.append(submit(database))
+    tasks.train(str(job_ids[1]))
+
+    assert [read(database, job_id).status for job_id in job_ids] == ["failed", "succeeded"]
+    assert read(database, job_ids[0]).error_code == "damaged"
 
 
 def test_what_fails_for_another_reason_is_not_called_damaged(
