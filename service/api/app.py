@@ -122,6 +122,7 @@ def _begin_state(app: FastAPI, settings: Settings, queue: Queue | None) -> None:
     state.dashboard = Dashboard()
     state.turns = Turns(settings.replays_at_once, settings.replays_waiting)
     state.lanes = Lanes(Lane(settings.searches_at_once), Lane(settings.replays_at_once))
+    state.body_limiter = CapacityLimiter(THREADED_AT_ONCE)
     state.upload_limiter = CapacityLimiter(datasets.AT_ONCE)
     intake = Intake(state.database, state.storage, state.queue, settings)
     state.submissions = Batches(intake.submit, most=_MOST_TOGETHER)
@@ -144,7 +145,6 @@ def _guard(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_routes(app: FastAPI) -> None:
-    body_limiter = CapacityLimiter(THREADED_AT_ONCE)
     for noun in (
         job_lists,
         jobs,
@@ -171,7 +171,7 @@ def _add_routes(app: FastAPI) -> None:
         start,
     ):
         # What is included is matched twice, router by router.
-        routes = with_threaded_bodies(noun.router.routes, body_limiter)
+        routes = with_threaded_bodies(noun.router.routes, app.state.body_limiter)
         app.router.routes.extend(with_one_answer(with_strict_queries(routes)))
     app.router.routes.extend(dashboard.dashboard_routes())
     app.router.routes[:] = with_own_methods(app.router.routes)

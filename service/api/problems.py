@@ -36,6 +36,9 @@ from service.store.tables import Dataset, Job, Sweep
 from slope.spec import Fault, faults_of
 from slope.spec.faults import MOST_FAULTS, pointer, sentence
 
+_LONGEST_DETAIL = 10_000
+"""Characters of a sentence: the longest that we make lists a few dozen names, and one of a client's may be a body."""
+
 log = structlog.get_logger()
 
 _Translation = Callable[[Request, Exception], ServiceError]
@@ -64,13 +67,17 @@ def problem_response(scope: Scope, error: ServiceError) -> JSONResponse:
         "type": f"{_root_path(scope)}/problems/{error.type}",
         "title": error.title,
         "status": error.status,
-        "detail": error.detail,
+        "detail": _bounded(error.detail),
     }
     if error.faults:
-        body["errors"] = [{"detail": fault.detail, "pointer": fault.pointer} for fault in error.faults]
+        body["errors"] = [{"detail": _bounded(fault.detail), "pointer": fault.pointer} for fault in error.faults]
     if get_route_path(scope).startswith("/v2"):
-        body["error"] = error.detail
+        body["error"] = body["detail"]
     return JSONResponse(body, error.status, error.headers, media_type="application/problem+json")
+
+
+def _bounded(detail: str) -> str:
+    return detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"
 
 
 def _root_path(scope: Scope) -> str:

@@ -18,7 +18,7 @@ from service.store.database import Database
 from service.store.tables import Dataset
 from slope.spec.data import StoredDataset
 from slope.spec.faults import Fault
-from slope.spec.names import no_such
+from slope.spec.names import no_such, shortened
 from slope.splits import sample_rows
 from slope.tabular.left_out import reason_left_out
 
@@ -47,9 +47,10 @@ def find_stored(session: Session, wanted: StoredDataset) -> Dataset:
 def _named(session: Session, name: str, version: int | None) -> UUID:
     if found := datasets.find_named(session, name, version):
         return found
+    told = shortened(name)
     if version is not None and datasets.find_named(session, name, None):
-        raise _refused("version", f"The dataset {name} has no version {version}: GET /v1/datasets?name= lists them")
-    raise _refused("name", f"There is no dataset of the name {name}: GET /v1/datasets lists all")
+        raise _refused("version", f"The dataset {told} has no version {version}: GET /v1/datasets?name= lists them")
+    raise _refused("name", f"There is no dataset of the name {told}: GET /v1/datasets lists all")
 
 
 def _refused(member: str, detail: str) -> InvalidRequest:

@@ -20,7 +20,7 @@ from slope.arrays import Array
 from slope.fit import Fit
 from slope.spec import Fault
 from slope.spec.data import StoredDataset
-from slope.spec.names import counted, listed
+from slope.spec.names import counted, listed, shortened
 from slope.spec.part import FewFaults, infinite_from
 from slope.statistics.intervals import Intervals
 from slope.tabular.left_out import reason_left_out
@@ -145,7 +145,7 @@ def _chosen(job: Job, dataset: Dataset, reference: DatasetToPredict) -> tuple[li
         if name not in columns and name not in absent:
             at = "/dataset" if reference.features is None else f"/dataset/features/{index}"
             reason = reason_left_out(name, dataset.notes)
-            raise _at(at, f"The dataset has no column {name}" + (f". {reason}" if reason else ""))
+            raise _at(at, f"The dataset has no column {shortened(name)}" + (f". {reason}" if reason else ""))
     if len(features) != len(job.features):
         learnt = counted(len(job.features), "feature")
         raise _at("/dataset/features", f"It names {counted(len(features), 'column')}, the model has {learnt}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +12,8 @@ Location = tuple[str | int, ...]
 
 MOST_FAULTS = 100
 """This many are reported of a request; of each of its lists and objects not many more are looked for."""
+_LONGEST_PART = 1_000
+"""Characters of a name in a pointer."""
 _PIECE = 1_000
 """Items whose faults are collected in one piece."""
 
@@ -86,8 +88,12 @@ def _in_entries(entries: dict[Any, Any], check: Callable[[Any], Any]) -> Iterato
 
 
 def pointer(location: Sequence[str | int]) -> str:
-    """The location as a JSON Pointer; the empty pointer is the whole document."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    """The location as a JSON Pointer; the empty pointer is the whole document.
+
+    It ends before a name that is very long, and so points at what holds that: a name may be as long as the body.
+    """
+    parts = takewhile(lambda part: len(part) <= _LONGEST_PART, map(str, location))
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def faults_of(errors: Sequence[Any], document: Any, *, limit: int = MOST_FAULTS) -> list[Fault]:

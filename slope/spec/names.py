@@ -8,6 +8,8 @@ _LONGEST_COMPARED = 64
 _MOST_COMPARED = 1_000
 _MOST_LISTED = 40
 """Known names: of more none is listed."""
+_LONGEST_TOLD = 200
+"""Characters of a name in a message: as many as a column's may have."""
 
 
 def no_such(kind: str, name: str, known: Collection[str], where: str = "here") -> str:
@@ -18,7 +20,12 @@ def no_such(kind: str, name: str, known: Collection[str], where: str = "here") -
 def listed(names: Sequence[str], most: int) -> str:
     """The first names, and how many others there are."""
     others = len(names) - most
-    return ", ".join(names[:most]) + (f" and {others:,} more" if others > 0 else "")
+    return ", ".join(map(shortened, names[:most])) + (f" and {others:,} more" if others > 0 else "")
+
+
+def shortened(name: str) -> str:
+    """A name in a message: one that a client has made up may be a whole body."""
+    return name if len(name) <= _LONGEST_TOLD else f"{name[: _LONGEST_TOLD - 1]}…"
 
 
 def counted(count: int, noun: str) -> str:

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from slope.spec.faults import MOST_FAULTS, Location, invalid, lines_of, raise_first_faults
-from slope.spec.names import no_such
+from slope.spec.names import counted, no_such
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -43,6 +43,17 @@ FewFaults = WrapValidator(_check_with_few_faults)
 """Of a long list or object the first hundred faults are reported: Pydantic would collect them all, at 1 KB each.
 
 It comes last in an annotation, so that it sees the list before its items are checked."""
+
+
+def at_most(most: int) -> BeforeValidator:
+    """Of a list that is longer nothing is checked but its length. It comes last in an annotation, to be asked first."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > most:
+            raise invalid((), f"List should have at most {counted(most, 'item')}, not {len(value):,}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _from_bare_name(value: Any) -> Any:

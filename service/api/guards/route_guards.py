@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, cast, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request, params
@@ -41,6 +41,7 @@ THREADED = 128 * 1024
 """Bytes of a body that is read in a thread; smaller ones take 6 ms at most."""
 THREADED_AT_ONCE = 2
 """Bodies that are read in threads at the same time."""
+Answer = TypeVar("Answer")
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -206,15 +207,26 @@ def with_threaded_bodies(routes: Iterable[BaseRoute], limiter: CapacityLimiter) 
 
 def _reading(model: type[BaseModel], handle: _Handler, limiter: CapacityLimiter) -> _Handler:
     async def read(request: Request) -> Response:
-        try:
-            body = await request.body()
-        except ClientDisconnect as error:
-            raise MalformedRequest("The body broke off before its end: send it again, whole") from error
+        body = await _whole_body(request)
         if len(body) >= THREADED and is_json(request):
             request._json = await to_thread.run_sync(_checked, model, body, limiter=limiter)
         return await handle(request)
 
     return read
+
+
+async def with_body(request: Request, work: Callable[[bytes], Answer]) -> Answer:
+    """What the work makes of a body that a route reads itself, in a thread: a large one is among those few, too."""
+    body = await _whole_body(request)
+    limiter: CapacityLimiter | None = request.app.state.body_limiter if len(body) >= THREADED else None
+    return await to_thread.run_sync(work, body, limiter=limiter)
+
+
+async def _whole_body(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise MalformedRequest("The body broke off before its end: send it again, whole") from error
 
 
 def _checked(model: type[BaseModel], body: bytes) -> BaseModel:

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from service.api.protocols.tensors import Tensor, rows_of_tensors
+from service.api.protocols.tensors import MAX_TENSORS, Tensor, rows_of_tensors
 from service.api.request_bodies.json_body import Foreign, parse_body
 from service.api.schemas.kserve import datatype_of
 from service.errors import MalformedRequest
 from service.prediction import trained_models
 from slope.spec.data import default_features
-from slope.spec.part import FewFaults
+from slope.spec.part import FewFaults, at_most
 from slope.trained import TrainedModel
 
 
@@ -40,10 +40,10 @@ class OutputTensor(Foreign):
 
 
 class InferenceRequest(Foreign):
-    id: str | None = None
+    id: Annotated[str, Field(max_length=1_000)] | None = None
     """Comes back with the answer."""
     parameters: RequestParameters = RequestParameters()
-    inputs: Annotated[list[Tensor], Field(min_length=1), FewFaults]
+    inputs: Annotated[list[Tensor], Field(min_length=1), FewFaults, at_most(MAX_TENSORS)]
     """The tensor `x`, or a tensor for each feature."""
     outputs: list[OutputTensor] = Field(default=[], max_length=1)
     """What is asked for; `y` if nothing is."""
@@ -66,7 +66,7 @@ class InferenceAnswer:
 
 
 def answer_inference(model: TrainedModel, body: bytes, header_length: int | None) -> InferenceAnswer:
-    """Raises MalformedRequest and InvalidRequest."""
+    """Raises MalformedRequest, InvalidRequest and TableTooLarge."""
     features = model.features or default_features(len(model.weights))
     request, tail = _read(body, header_length, {"x", *features})
     y = trained_models.predict_rows(model, rows_of_tensors(request.inputs, tail, features), "/inputs/0")

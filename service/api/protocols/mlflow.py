@@ -9,12 +9,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import FailFast, Field, TypeAdapter, ValidationError, WrapValidator, model_validator
 
 from service.api.request_bodies.json_body import Foreign
+from service.api.request_bodies.values import refuse_many_cells
 from service.errors import InvalidRequest, MalformedRequest
 from slope.arrays import Array
 from slope.spec import Fault, invalid
@@ -98,15 +100,17 @@ def matrix_of(invocation: Invocation, features: Sequence[str]) -> Array:
 
 
 def matrix_of_csv(content: bytes, features: Sequence[str]) -> Array:
-    """The rows (N × D) of a CSV file with a header. Raises InvalidRequest and MalformedRequest."""
+    """The rows (N × D) of a CSV file with a header. Raises InvalidRequest, MalformedRequest and TableTooLarge."""
+    refuse_many_cells(content)
     try:
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        lines = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""), strict=True)
         columns = next(lines, [])
         indices = _indices(columns, features, ())
-        rows = [_cells(number, row, columns, indices) for number, row in enumerate(filter(None, lines))]
+        rows = (_cells(number, row, columns, indices) for number, row in enumerate(filter(None, lines)))
+        numbers = np.fromiter(chain.from_iterable(rows), float)
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedRequest(f"The body cannot be read as CSV in UTF-8: {type(error).__name__}") from error
-    return np.array(rows, float).reshape(len(rows), len(features))
+    return numbers.reshape(-1, len(features))
 
 
 def _of_frame(frame: SplitFrame, features: Sequence[str]) -> Array:

@@ -15,20 +15,25 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, ValidatorFunctio
 
 from service.api.request_bodies.json_body import Foreign
 from service.api.schemas.kserve import Datatype
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, TableTooLarge
 from slope.arrays import Array
 from slope.spec import Fault
 from slope.spec.data import Rows
 from slope.spec.faults import pointer as pointer_to
 from slope.spec.names import counted, listed
+from slope.spec.part import MAX_COUNT
 
+MAX_TENSORS = 20_000
+"""Of one request: a table has half as many columns at most."""
+_MAX_NUMBERS = 4_000_000
+"""Behind the JSON: one byte may be a number, which takes about fifty until its prediction is told."""
 _LETTERS = {"FP": "f", "INT": "i", "UINT": "u"}
 _MOST_NAMED = 5
 """This many missing features are named."""
 
 
 class InputParameters(Foreign):
-    binary_data_size: Annotated[int, Field(ge=0)] | None = None
+    binary_data_size: Annotated[int, Field(ge=0, le=MAX_COUNT)] | None = None
     """How many bytes behind the JSON are the data, little-endian and row by row."""
 
 
@@ -87,10 +92,11 @@ class _Input:
 
 
 def rows_of_tensors(tensors: Sequence[InputTensor | OtherTensor], tail: bytes, features: Sequence[str]) -> Array:
-    """The rows (N × D) of a request, and of the bytes behind its JSON. Raises InvalidRequest."""
+    """The rows (N × D) of a request, and of the bytes behind its JSON. Raises InvalidRequest and TableTooLarge."""
     is_whole = len(tensors) == 1 and tensors[0].name == "x"
     _refuse_words(tensors, {"x"} if is_whole else {*features})
     inputs = list(_inputs(tensors, tail))
+    _refuse_many_numbers(inputs)
     if is_whole:
         return _matrix(inputs[0], len(features))
     chosen = _find_features(inputs, features, "/inputs" if len(tensors) > 1 else "/inputs/0/name")
@@ -125,6 +131,13 @@ def _inputs(tensors: Sequence[InputTensor | OtherTensor], tail: bytes) -> Iterat
         if isinstance(tensor, InputTensor):
             yield _Input(tensor, index, None if size is None else tail[start : start + size])
         start += size or 0
+
+
+def _refuse_many_numbers(inputs: Sequence[_Input]) -> None:
+    count = sum(len(each.content) // _dtype(each.tensor.datatype).itemsize for each in inputs if each.content)
+    if count > _MAX_NUMBERS:
+        detail = f"Behind the JSON are {count:,} numbers; {_MAX_NUMBERS:,} are allowed"
+        raise TableTooLarge(f"{detail}: send fewer rows at a time, or upload a dataset and predict that")
 
 
 def _find_features(inputs: Sequence[_Input], features: Sequence[str], pointer: str) -> list[_Input]:

@@ -5,6 +5,7 @@ from typing import TypeVar
 from pydantic import ConfigDict, ValidationError
 
 from service.api.request_bodies.json_documents import LARGE, read_json
+from service.api.request_bodies.values import refuse_many_values
 from service.errors import InvalidRequest, MalformedRequest
 from slope.spec import faults_of
 from slope.spec.part import Part
@@ -19,7 +20,8 @@ class Foreign(Part):
 
 
 def parse_body(kind: type[Body], content: bytes, context: object = None) -> Body:
-    """`context` is for the validators. Raises MalformedRequest and InvalidRequest."""
+    """`context` is for the validators. Raises MalformedRequest, InvalidRequest and TableTooLarge."""
+    refuse_many_values(content)
     document = read_json(content) if len(content) >= LARGE else None
     try:
         if document is None:

@@ -1,14 +1,15 @@
 """Routes of the Open Inference Protocol, version 2: every succeeded job is a model that its clients can ask."""
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep
 from service.api.document.examples import INFERENCE_REQUESTS
 from service.api.document.openapi import document_body
+from service.api.guards.route_guards import with_body
 from service.api.protocols import kserve
 from service.api.protocols.kserve import InferenceAnswer, InferenceRequest
 from service.api.schemas.kserve import (
@@ -83,7 +84,7 @@ async def infer(
     With `Inference-Header-Content-Length` the numbers of `x` are bytes behind the JSON (the protocol's binary tensor
     extension), and so are those of `y` where `binary_data` is asked for.
     """
-    answer = await run_in_threadpool(_infer, database, storage, job_id, await request.body(), header_length)
+    answer = await with_body(request, partial(_infer, database, storage, job_id, header_length))
     if answer.header_length is None:
         return Response(answer.body, media_type="application/json")
     headers = {"Inference-Header-Content-Length": str(answer.header_length)}
@@ -91,7 +92,7 @@ async def infer(
 
 
 def _infer(
-    database: Database, storage: Storage, job_id: UUID, body: bytes, header_length: int | None
+    database: Database, storage: Storage, job_id: UUID, header_length: int | None, body: bytes
 ) -> InferenceAnswer:
     with database.reading() as session:
         model = trained_models.trained_model(session, storage, job_id)

@@ -1,15 +1,17 @@
 """The route that scores as an MLflow model server does."""
 
+from functools import partial
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import DatabaseDep, SessionDep, StorageDep
 from service.api.document.examples import INVOCATIONS
 from service.api.document.openapi import document_body
+from service.api.guards.route_guards import with_body
+from service.api.negotiation import json_response
 from service.api.protocols import mlflow
 from service.api.protocols.mlflow import Invocation
 from service.api.request_bodies.json_body import parse_body
@@ -25,15 +27,19 @@ log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["inference"])
 
 
-@router.post("/invocations", openapi_extra=document_body(Invocation, INVOCATIONS, "text/csv"))
-async def invoke(job_id: UUID, request: Request, database: DatabaseDep, storage: StorageDep) -> InvocationAnswer:
+@router.post(
+    "/invocations",
+    response_model=InvocationAnswer,
+    openapi_extra=document_body(Invocation, INVOCATIONS, "text/csv"),
+)
+async def invoke(job_id: UUID, request: Request, database: DatabaseDep, storage: StorageDep) -> Response:
     """Predict rows as MLflow's model servers take them.
 
     JSON with one of `dataframe_split`, `dataframe_records`, `instances` and `inputs`, or `text/csv` with a header.
     Columns are found by the names of the features; others are left out.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return await run_in_threadpool(_invoke, database, storage, job_id, kind, await request.body())
+    return await with_body(request, partial(_invoke, database, storage, job_id, kind))
 
 
 @router.get("/ping", response_class=PlainTextResponse)
@@ -50,7 +56,7 @@ def tell_version(job_id: UUID, session: SessionDep) -> str:
     return __version__
 
 
-def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body: bytes) -> InvocationAnswer:
+def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body: bytes) -> Response:
     with database.reading() as session:
         model, features = trained_models.trained_model(session, storage, job_id), get_job(session, job_id).features
     if kind == "text/csv":
@@ -62,4 +68,4 @@ def _invoke(database: Database, storage: Storage, job_id: UUID, kind: str, body:
         x = mlflow.matrix_of(invocation, features)
     else:
         raise UnsupportedMediaType(f"The body is {kind or 'of no named type'}: send application/json or text/csv")
-    return InvocationAnswer(predictions=trained_models.predict_rows(model, x).tolist())
+    return json_response(InvocationAnswer(predictions=trained_models.predict_rows(model, x).tolist()))

@@ -27,7 +27,7 @@ from slope.answers.view import Page
 from slope.spec import invalid
 from slope.spec.data import Rows, as_matrix
 from slope.spec.job import MAX_PREDICT
-from slope.spec.part import Part
+from slope.spec.part import Part, at_most
 from slope.statistics.intervals import Intervals
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["predictions"])
@@ -50,7 +50,7 @@ def _without_names(rows: Any) -> Any:
 class PredictRequest(Part):
     """Points, or a dataset."""
 
-    x: Annotated[Rows | None, BeforeValidator(_without_names)] = Field(
+    x: Annotated[Rows | None, BeforeValidator(_without_names), at_most(MAX_PREDICT)] = Field(
         default=None, min_length=1, max_length=MAX_PREDICT, examples=[[4.0]]
     )
     """Numbers (one feature), or rows of D numbers."""

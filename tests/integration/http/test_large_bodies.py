@@ -12,17 +12,18 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from workbench import problem_of
 
 from service.api.guards import route_guards
 from service.api.protocols.kserve import InferenceRequest
 from service.api.protocols.mlflow import Invocation
-from service.api.request_bodies import json_body, json_documents, json_reader
+from service.api.request_bodies import json_body, json_documents, json_reader, values
 from service.api.request_bodies.json_body import parse_body
 from service.api.request_bodies.json_documents import LARGE, join_parts, read_json
 from service.api.request_bodies.json_reader import parts_of_document
 from service.api.routes.predictions import PredictRequest
-from service.errors import InvalidRequest, MalformedRequest
+from service.errors import InvalidRequest, MalformedRequest, TableTooLarge
 from slope.spec import JobRequest, SweepRequest
 from slope.spec.graph import GraphRequest
 
@@ -183,3 +184,34 @@ def test_what_others_protocols_send_means_the_same_whatever_its_size(
     assert [fault.pointer for fault in raised.value.faults] == [f"/inputs/0/data/{rows - 1}/1"]
     with pytest.raises(MalformedRequest):
         parse_body(InferenceRequest, text[:-1].encode())
+
+
+@given(document=DOCUMENTS)
+def test_no_document_has_more_values_than_are_counted_in_its_text(document: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(values, "MAX_VALUES", values_in(document) - 2)  # a sign for each but the first
+        with pytest.raises(TableTooLarge):
+            values.refuse_many_values(json.dumps(document).encode())
+
+
+def values_in(document: Any) -> int:
+    inner = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    return 1 + sum(map(values_in, inner))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_cells_are_counted_by_commas_and_ends_of_lines(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+    table = (b"a,b" + end) * 3
+    monkeypatch.setattr(values, "MAX_VALUES", 6)
+    values.refuse_many_cells(table)
+    with pytest.raises(TableTooLarge, match="7 values by its commas and ends of lines; 6 are allowed"):
+        values.refuse_many_cells(table + end)
+
+
+def test_of_a_list_that_is_too_long_no_item_is_looked_at() -> None:
+    for model, name, most in ((PredictRequest, "x", 10_000), (InferenceRequest, "inputs", 20_000)):
+        with pytest.raises(ValidationError) as raised:
+            model.model_validate({name: [None] * (most + 1)})
+        [fault] = raised.value.errors()
+        assert fault["loc"] == (name,)
+        assert "at most" in fault["msg"]

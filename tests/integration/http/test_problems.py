@@ -23,11 +23,13 @@ from workbench import LECTURE, FakeQueue, Migrated, change, problem_of, rows_of_
 from service.api.app import create_app
 from service.api.dependencies import SessionDep
 from service.api.guards.own_methods import with_own_methods
+from service.errors import InvalidRequest
 from service.settings import Settings
 from service.store import workers
 from service.store.database import Database
 from service.store.tables import Worker
 from slope import __version__
+from slope.spec import Fault
 
 LIMIT = 10_000
 SECRET = "Zebra9Crossing"
@@ -164,6 +166,17 @@ def test_an_unforeseen_error_is_a_problem_that_tells_nothing(app: FastAPI) -> No
 
     assert problem_of(answer, 500)["type"] == "/problems/internal-error"
     assert SECRET not in answer.text
+
+
+def test_a_very_long_sentence_is_cut(app: FastAPI) -> None:
+    def refuse() -> None:
+        raise InvalidRequest("a" * 10_001, [Fault("b" * 10_001, "/x")])
+
+    app.add_api_route("/v2/refused", refuse)
+    with TestClient(app) as client:
+        details = problem_of(client.get("/v2/refused"), 422)
+    assert details["detail"] == details["error"] == "a" * 10_000 + "…"
+    assert details["errors"] == [{"detail": "b" * 10_000 + "…", "pointer": "/x"}]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Open Inference Protocol and MLflow scoring over HTTP: every shape of the same rows gives the same predictions."""
 
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any, get_args
@@ -8,6 +9,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from hypothesis import given
@@ -16,10 +18,13 @@ from workbench import LECTURE, FakeQueue, request, submit
 
 from service.api.app import create_app
 from service.api.document import examples
-from service.api.protocols import kserve
+from service.api.guards.route_guards import THREADED
+from service.api.protocols import kserve, mlflow, tensors
 from service.api.protocols.mlflow import Invocation, matrix_of
+from service.api.request_bodies import json_body, values
 from service.api.schemas.kserve import Datatype
 from service.errors import InvalidRequest
+from service.prediction import trained_models
 from service.settings import Settings
 from service.store.database import Database
 from slope.trained import TrainedModel
@@ -314,6 +319,91 @@ def test_a_body_past_the_limit_is_told_as_the_protocol_has_it(
     job_id = submit(database)
     with TestClient(create_app(settings.model_copy(update={"max_body_size": 100}), queue)) as client:
         assert "error" in problem(client.post(f"/v2/models/{job_id}/infer", content=b"0" * 101), 413)
+
+
+def test_more_numbers_behind_the_json_than_are_allowed_are_refused(
+    client: TestClient, job_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensors, "_MAX_NUMBERS", 4)
+    assert with_bytes(client, job_id, bytes(4), datatype="INT8").status_code == 200
+    details = problem(with_bytes(client, job_id, bytes(6), datatype="INT8", shape=[3, 2]), 413)
+    assert details["error"].startswith("Behind the JSON are 6 numbers; 4 are allowed: ")
+
+
+def test_an_id_comes_back_if_it_is_no_longer_than_an_id(client: TestClient, job_id: UUID) -> None:
+    assert infer(client, job_id, id="a" * 1_000).json()["id"] == "a" * 1_000
+    problem(infer(client, job_id, id="a" * 1_001), 422, "/id")
+
+
+# What a small body may cost
+
+INVOCATIONS, INFER = "/v1/jobs/{}/invocations", "/v2/models/{}/infer"
+MANY = values.MAX_VALUES
+BOMBS = [
+    (INVOCATIONS, "text/csv", b"x\n" + b"1\n" * MANY),
+    (INVOCATIONS, "application/json", b'{"instances":[' + b"[1]," * MANY + b"[1]]}"),
+    (INVOCATIONS, "application/json", b'{"dataframe_records":[' + b"{}," * MANY + b"{}]}"),
+    (INVOCATIONS, "application/json", b'{"inputs":{"x":[' + b"1," * MANY + b"1]}}"),
+    (INFER, "application/json", b'{"inputs":[{"name":"x","data":[' + b"1," * MANY + b"1]}]}"),
+]
+"""The smallest rows that there are."""
+
+
+def test_a_small_body_that_holds_a_million_values_is_refused_before_it_is_read(
+    client: TestClient, job_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow, "csv", None)
+    monkeypatch.setattr(json_body, "read_json", None)
+    for path, kind, body in BOMBS:
+        sent = gzip.compress(body)
+        assert len(sent) < 20_000
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+        details = problem(client.post(path.format(job_id), content=sent, headers=headers), 413)
+        assert details["type"] == "/problems/table-too-large"
+        assert "1,000,000 are allowed" in details["detail"]
+
+
+def test_large_bodies_are_worked_on_two_at_a_time_and_small_ones_wait_for_none(
+    app: FastAPI, client: TestClient, job_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter, taken = app.state.body_limiter, []
+    predict = trained_models.predict_rows
+
+    def noted(*arguments: Any) -> Any:
+        taken.append(limiter.borrowed_tokens)
+        return predict(*arguments)
+
+    monkeypatch.setattr(trained_models, "predict_rows", noted)
+    assert limiter.total_tokens == 2
+    for padding in (" " * THREADED, ""):
+        for path, kind, body in (
+            (INVOCATIONS, "text/csv", f"x0,x1,other\n1,2,{padding}\n"),
+            (INVOCATIONS, "application/json", f'{{"instances": [[1, 2]]{padding}}}'),
+            (INFER, "application/json", json.dumps({"inputs": [tensor()]}) + padding),
+        ):
+            answer = client.post(path.format(job_id), content=body, headers={"Content-Type": kind})
+            assert answer.status_code == 200, answer.text
+    assert taken == [1, 1, 1, 0, 0, 0]
+
+
+LONG = "a" * 100_000
+
+
+def test_a_very_long_name_does_not_come_back(client: TestClient, job_id: UUID) -> None:
+    upload = client.post("/v1/datasets?name=rows", content=b"x0,x1\n1,2\n", headers={"Content-Type": "text/csv"})
+    assert upload.status_code in (200, 201), upload.text
+    calls: list[tuple[str, Json]] = [
+        ("invocations", {"dataframe_split": {"columns": [LONG], "data": []}}),
+        ("predict", {LONG: 1}),
+        ("predict", {"x": [1.0], "interval": {LONG: 1}}),
+        ("predict", {"dataset": {"name": LONG}}),
+        ("predict", {"dataset": {"name": "rows", "features": [LONG]}}),
+        ("predict", {"dataset": {"name": "rows", "target": LONG}}),
+    ]
+    for call, body in calls:
+        answer = client.post(f"/v1/jobs/{job_id}/{call}", json=body)
+        problem(answer, 422)
+        assert len(answer.content) < 2_000, answer.text[:200]
 
 
 # MLflow

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from unit.spec.requests import all_faults, told, two_rows
 
 from slope.spec import SweepRequest, TrainingSpec
-from slope.spec.names import no_such
+from slope.spec.faults import pointer
+from slope.spec.names import listed, no_such
 
 _LONG_NAMES = sorted(name for name in TrainingSpec.model_fields if len(name) > 2)
 
@@ -106,3 +107,13 @@ def test_a_number_in_quotes_is_told_to_come_without(name: str) -> None:
 def test_a_very_long_name_and_very_many_known_ones_are_not_compared() -> None:
     assert no_such("column", "a" * 1_000, ["a"]) == "There is no such column here: there is a"
     assert no_such("column", "a", [f"a{number}" for number in range(2_000)]) == "There is no such column here"
+
+
+def test_a_name_that_is_longer_than_any_column_s_is_cut_in_a_message() -> None:
+    assert listed(["a" * 200, "b"], 1) == "a" * 200 + " and 1 more"
+    assert listed(["a" * 201, "b" * 10**6], 2) == f"{'a' * 199}…, {'b' * 199}…"
+
+
+def test_a_pointer_ends_before_a_very_long_name() -> None:
+    assert pointer(["a", "b" * 1_000, 0]) == f"/a/{'b' * 1_000}/0"
+    assert pointer(["a", "b" * 1_001, 0]) == "/a"
