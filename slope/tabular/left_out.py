@@ -35,9 +35,10 @@ def note_of(columns: Sequence[str], words: Mapping[str, FirstWord]) -> str:
 def reason_left_out(name: str, notes: Sequence[str]) -> str | None:
     """Why a dataset with these notes lacks a column; None of one that its file had not, or that is not named."""
     told = next((note for note in notes if note.startswith(_BEGIN)), "")
-    found = re.search(rf'"{re.escape(name)}"(?: \((row [^)]*)\))?', told)
-    if found is None:
+    if f'"{name}"' not in told:  # a name may be a whole body, and no pattern is made of one that long
         return None
+    found = re.search(rf'"{re.escape(name)}"(?: \((row [^)]*)\))?', told)
+    assert found
     where = f" The first cell that is no number is in {found[1]}." if found[1] else ""
     return (
         f"The column is not of numbers, and text=drop left it out of the dataset.{where} Make numbers of it, and upload"
