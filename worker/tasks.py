@@ -19,7 +19,8 @@ from service.queue import TASK
 from service.settings import Settings
 from service.store.jobs import jobs
 from service.store.leases.batches import Claimed
-from service.store.leases.claims import Prospect, SeenJob, claim_together, find_others, find_prospect
+from service.store.leases.claims import Prospect, SeenJob, claim_together, find_prospect
+from service.store.leases.others import find_others
 from service.store.leases.passes import claim_pass
 from service.store.owners.turns import next_after
 from slope.engines.costs import LITTLE_NUMBERS
@@ -94,9 +95,12 @@ def take_work(process: Process, job_id: UUID) -> bool:
 
 
 def _look(process: Process, job_id: UUID) -> Prospect:
-    return process.database.query(
+    prospect = process.database.query(
         find_prospect, job_id, process.claimant, process.turn.last, process.settings.owner_slots
     )
+    if not prospect.turns:  # nobody of those that were looked at can be served: others are looked at next
+        process.turn.last = prospect.beyond
+    return prospect
 
 
 def _find_work(process: Process, prospect: Prospect) -> Work | None:
@@ -127,14 +131,14 @@ def _find_pass(process: Process, prospect: Prospect) -> Work | None:
 
 def _claim(process: Process, first: SeenJob, prospect: Prospect) -> Work | None:
     """Take it, with companions."""
-    process.turn.last = next_after(prospect.turns, {first.owner})
+    process.turn.last = next_after(prospect.turns, {first.owner}, prospect.beyond)
     pace = process.pace.seconds if prospect.turns else 0.0
     companions = choose_companions(first, prospect.queue, prospect.slots, process.settings, pace)
     claim = _take(process, first, companions, prospect.memory)
     if claim is None:
         return None
     owners = claim.owners or [first.owner]
-    process.turn.last = next_after(prospect.turns, set(owners))
+    process.turn.last = next_after(prospect.turns, set(owners), prospect.beyond)
     work = partial(run_attempt, process, claim.lease, claim.loaded, _sharing(process, owners))
     return partial(_timed, process, work) if _is_small(first) else work
 
@@ -180,15 +184,16 @@ def _sharing(process: Process, owners: Sequence[str]) -> Sharing:
 def _find_guests(process: Process, owners: Collection[str]) -> Work | None:
     """The first small jobs of others, which are claimed together. All of them train in one flush: the batch waits.
 
-    Others are guests in turn, too. Where none of those that were looked at can be one, others are looked at next.
+    Others are guests in turn, too: none is passed by whose job does not train with the first ones. Where none of those
+    that were looked at can be one, others are looked at next.
     """
     slots = process.settings.owner_slots
     others = process.database.query(find_others, process.claimant, owners, process.turn.guest, slots)
     waiting = [job for job in others.jobs if _is_brief(job, process.settings)]
-    alike = [job for job in _one_of_each_part(waiting) if _is_alike(job, waiting[0])][:_MOST_GUESTS]
-    if not alike:
-        process.turn.guest = max((job.owner for job in others.jobs if job.owner > process.turn.guest), default="")
+    if not waiting:
+        process.turn.guest = others.beyond
         return None
+    alike = list(takewhile(lambda job: _is_alike(job, waiting[0]), _one_of_each_part(waiting)))[:_MOST_GUESTS]
     guests = [alike[0], *_in_one_flush(alike[0], alike[1:], process.settings, process.pace.seconds)]
     process.turn.guest = guests[-1].owner
     claim = _take(process, guests[0], guests[1:], others.memory)

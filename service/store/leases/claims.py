@@ -6,7 +6,7 @@ rows.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
@@ -20,12 +20,12 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Subquery,
     bindparam,
     exists,
-    false,
     func,
+    null,
     select,
-    true,
     union_all,
     update,
 )
@@ -37,7 +37,7 @@ from service.store.database import now
 from service.store.leases.batches import Claimed, lease_of
 from service.store.leases.groups import GroupLease
 from service.store.leases.leases import Claimant, JobLease
-from service.store.owners.turns import first_jobs, first_jobs_of_others, owners_with_slots
+from service.store.owners.turns import MOST_OWNERS, end_of_lap, first_jobs, owners_with_slots
 from service.store.tables import Dataset, Job, RowPass, Worker
 from service.store.workers import LIVE_SECONDS
 from slope.answers.plan import Plan
@@ -95,6 +95,8 @@ class Prospect:
     """Whether a look at the rows of the named job has not ended."""
     turns: Sequence[str]
     """Whose turn it is, in this order; empty where all jobs belong to nobody."""
+    beyond: str
+    """After which owner the next look goes on when all of these have had their turn."""
 
 
 def find_prospect(
@@ -109,41 +111,21 @@ def find_prospect(
     if is_sqlite:
         given["alive_since"] = datetime.now(UTC) - timedelta(seconds=LIVE_SECONDS)
     rows = connection.execute(_look(is_sqlite=is_sqlite), given).all()
-    width = len(_COLUMNS)
-    seen = [SeenJob(*row[:width]) for row in rows]
-    queue = {job.id: job for job in seen if job.status == "queued" and job.device in claimant.devices}
-    if most_slots is not None:
-        full = owners_with_slots(connection, most_slots)
-        queue = {job.id: job for job in queue.values() if job.owner not in full}
-    firsts = {row[0]: row.owner for row in rows if row.is_first and row[0] in queue}
-    order = sorted(queue.values(), key=lambda job: (job.id not in firsts, firsts.get(job.id, ""), job.id))
+    width = len(SEEN_COLUMNS)
+    seen = [SeenJob(*row[:width]) for row in rows if row[0]]
+    full = owners_with_slots(connection, most_slots)
+    waiting = (job for job in seen if job.status == "queued" and job.device in claimant.devices)
+    queue = {job.id: job for job in waiting if job.owner not in full}
+    passed = [row for row in rows if row.turn is not None]
+    firsts = [row for row in passed if row[0] in queue]
+    order = [*(queue.pop(row[0]) for row in firsts), *sorted(queue.values(), key=lambda job: job.id)]
+    turns, beyond = [row.turn for row in firsts], end_of_lap([row.turn for row in passed], MOST_OWNERS)
     slots, memory, has_passes = rows[0][width + 1 :] if rows else (None, None, False)
     named = next((job for job in seen if job.id == job_id), None)
-    return Prospect(named, order, int(slots or 1), memory, has_passes, sorted(firsts.values()))
+    return Prospect(named, order, int(slots or 1), memory, has_passes, turns, beyond)
 
 
-@dataclass(frozen=True)
-class Others:
-    """The first queued jobs of owners, as one statement saw them."""
-
-    jobs: Sequence[SeenJob]
-    """Of each owner one, in the order of their turns."""
-    memory: int | None
-    """Bytes that one training of this worker may take; None when it has not said so."""
-
-
-def find_others(
-    connection: Connection, claimant: Claimant, without: Collection[str], after: str, most_slots: int | None = None
-) -> Others:
-    """Who waits besides the owners `without` whom it is asked. `after` had the last turn."""
-    given = {"devices": claimant.devices, "worker_id": claimant.worker_id, "after": after, "without": list(without)}
-    rows = connection.execute(_look_for_others(), given).all()
-    full = set[str]() if most_slots is None else owners_with_slots(connection, most_slots)
-    seen = [job for job in (SeenJob(*row[:-1]) for row in rows) if job.owner not in full]
-    return Others(sorted(seen, key=lambda job: (job.owner <= after, job.owner)), rows[0][-1] if rows else None)
-
-
-_COLUMNS = (
+SEEN_COLUMNS = (
     Job.id,
     Job.status,
     Job.device,
@@ -156,15 +138,21 @@ _COLUMNS = (
     func.coalesce(Job.group_width, 1),
     Dataset.rows,
 )
-_JOBS = select(*_COLUMNS, false().label("is_first")).join(Dataset, Job.dataset_id == Dataset.id)
-_FIRSTS = select(*_COLUMNS, true().label("is_first")).join(Dataset, Job.dataset_id == Dataset.id)
+"""Of a SeenJob."""
+
+
+def see_firsts(turns: Subquery, *columns: ColumnElement[Any]) -> Select[Any]:
+    """The first job of each owner, then whose turn it is: columns of the job are null where there is none for here."""
+    joined = turns.outerjoin(Job, Job.id == turns.c.job_id).outerjoin(Dataset, Job.dataset_id == Dataset.id)
+    return select(*SEEN_COLUMNS, turns.c.turn, *columns).select_from(joined)
+
+
+_JOBS = select(*SEEN_COLUMNS, null().label("turn")).join(Dataset, Job.dataset_id == Dataset.id)
 _NAMED = _JOBS.where(Job.id == bindparam("job_id"))
 _WAITING = _JOBS.where(Job.status == "queued", Job.device.in_(bindparam("devices", expanding=True)))
 _OLDEST = select(_WAITING.order_by(Job.id).limit(_MOST_JOBS).subquery())
-_SEEN = union_all(_NAMED, _OLDEST, _FIRSTS.where(Job.id.in_(first_jobs()))).subquery()
-_MEMORY = select(Worker.memory).where(Worker.id == bindparam("worker_id")).scalar_subquery()
-
-
+_SEEN = union_all(_NAMED, _OLDEST, see_firsts(first_jobs())).subquery()
+MEMORY = select(Worker.memory).where(Worker.id == bindparam("worker_id")).scalar_subquery()
 _PASSES = exists().where(RowPass.job_id == bindparam("job_id"), RowPass.finished_at.is_(None))
 
 
@@ -173,13 +161,7 @@ def _look(*, is_sqlite: bool) -> Select[Any]:
     """Built once, as the statements of a claim are: to build one takes longer than SQLite takes to run it."""
     since = bindparam("alive_since") if is_sqlite else func.clock_timestamp() - timedelta(seconds=LIVE_SECONDS)
     slots = select(func.sum(Worker.slots)).where(Worker.stopped_at.is_(None), Worker.seen_at >= since)
-    return select(_SEEN, slots.scalar_subquery(), _MEMORY, _PASSES)
-
-
-@cache
-def _look_for_others() -> Select[Any]:
-    found = Job.id.in_(first_jobs_of_others())
-    return select(*_COLUMNS, _MEMORY).join(Dataset, Job.dataset_id == Dataset.id).where(found)
+    return select(_SEEN, slots.scalar_subquery(), MEMORY, _PASSES).order_by(_SEEN.c.turn)
 
 
 def claim_together(

@@ -1,7 +1,8 @@
 """Whose turn it is: owners take turns, whatever number of jobs each of them has queued.
 
-A process serves them in the order of their names. It asks for the first job of each owner after the one that it has
-served last, by an index that has nothing but what waits and belongs to somebody: without keys it is empty.
+A process serves them in the order of their names, as the database sorts them: nobody else compares names. It asks for
+the first job of each owner after the one that it has served last, by an index that has nothing but what waits and
+belongs to somebody: without keys it is empty.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,9 +13,9 @@ from sqlalchemy import (
     CTE,
     BindParameter,
     ColumnElement,
-    CompoundSelect,
     Connection,
     Select,
+    Subquery,
     bindparam,
     case,
     exists,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    union,
+    union_all,
 )
 from sqlalchemy.orm import aliased
 
@@ -32,21 +33,30 @@ from service.store.tables import Job
 
 MOST_OWNERS = 64
 """Owners whose first job is looked at: the others have their turn next."""
+MOST_OTHERS = MOST_OWNERS // 2
+"""And of each of two laps, so that both cost no more."""
 _WITHOUT: BindParameter[Any] = bindparam("without", expanding=True)
 
 
-def first_jobs() -> Select[Any]:
-    """The ids of the first queued jobs, for some `devices`, of the owners that come `after` one."""
-    return _firsts(_turns(bindparam("after"), MOST_OWNERS))
+def first_jobs() -> Subquery:
+    """Owners that come `after` one, each as `turn`, and as `job_id` their first queued job for some `devices`.
 
-
-def first_jobs_of_others() -> CompoundSelect[Any]:
-    """The same of owners that are not among those `without` whom it is asked. After the last of all come the first.
-
-    Each lap has half of the owners that are looked at, so that it costs no more.
+    It is null where all their jobs are for others.
     """
-    laps = [_turns(after, MOST_OWNERS // 2, _WITHOUT) for after in (bindparam("after"), literal(""))]
-    return union(*(_firsts(turns).where(turns.c.owner.not_in(_WITHOUT)) for turns in laps))
+    return _firsts(_turns(bindparam("after"), MOST_OWNERS)).subquery()
+
+
+def first_jobs_of_others() -> Subquery:
+    """The same of owners that are not among those `without` whom it is asked; after the last of all, in another `lap`,
+    come the first."""
+    after: BindParameter[str] = bindparam("after")
+    following, first = _turns(after, MOST_OTHERS, _WITHOUT), _turns(literal(""), MOST_OTHERS, _WITHOUT)
+    laps = [_firsts(following), _firsts(first).where(first.c.owner <= after)]
+    numbered = [
+        lap.add_columns(literal_column(str(number)).label("lap")).where(lap.selected_columns.turn.not_in(_WITHOUT))
+        for number, lap in enumerate(laps)
+    ]
+    return union_all(*numbered).subquery()
 
 
 def do_others_wait(connection: Connection, owners: Collection[str]) -> bool:
@@ -54,18 +64,27 @@ def do_others_wait(connection: Connection, owners: Collection[str]) -> bool:
     return bool(connection.scalar(_others(), {"without": list(owners)}))
 
 
-def next_after(turns: Sequence[str], served: Collection[str]) -> str:
+def next_after(turns: Sequence[str], served: Collection[str], beyond: str = "") -> str:
     """After which owner the next look goes on, when some of those whose turn it was have been served.
 
-    Where that was the last of all, it begins again with the first.
+    Where that was the last of them, it goes on `beyond` all that were looked at.
     """
     last = max((place for place, owner in enumerate(turns) if owner in served), default=-1)
-    is_end = last == len(turns) - 1 < MOST_OWNERS - 1
-    return "" if is_end or last < 0 else turns[last]
+    return turns[last] if 0 <= last < len(turns) - 1 else beyond
 
 
-def owners_with_slots(connection: Connection, count: int) -> set[str]:
-    """Who has as many slots of workers, or more. Jobs that were claimed together have one."""
+def end_of_lap(passed: Sequence[str], most: int) -> str:
+    """After which owner others come when these were looked at, whether or not they had jobs for here.
+
+    Where there were no more of them, that is the end of all, and it begins again with the first.
+    """
+    return passed[-1] if len(passed) == most else ""
+
+
+def owners_with_slots(connection: Connection, count: int | None) -> set[str]:
+    """Who has as many slots of workers, or more; nobody where they may have any. Jobs claimed together have one."""
+    if count is None:
+        return set()
     slots = func.count(Job.lease_token.distinct())
     query = select(Job.owner).where(Job.status == "running", Job.owner != "").group_by(Job.owner).having(slots >= count)
     return set(connection.scalars(query))
@@ -95,7 +114,8 @@ def _turns(after: Any, most: int, without: Any = None) -> CTE:
 def _firsts(turns: CTE) -> Select[Any]:
     job = aliased(Job)
     first = select(job.id).where(*_waits(job), job.owner == turns.c.owner, _served(job)).order_by(job.id).limit(1)
-    return select(first.scalar_subquery()).where(turns.c.owner.is_not(None))
+    columns = turns.c.owner.label("turn"), first.scalar_subquery().label("job_id")
+    return select(*columns).where(turns.c.owner.is_not(None))
 
 
 def _waits(job: Any) -> tuple[ColumnElement[bool], ...]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 from uuid_utils.compat import uuid7
 from workbench import change, read, submit
 
@@ -15,7 +16,8 @@ from service.store.database import Database
 from service.store.leases.batches import lease_of
 from service.store.leases.claims import SeenJob, find_prospect
 from service.store.leases.leases import JobLease
-from service.store.owners.turns import MOST_OWNERS, do_others_wait, next_after
+from service.store.leases.others import find_others
+from service.store.owners.turns import MOST_OWNERS, do_others_wait, end_of_lap, next_after
 from service.store.tables import Job
 from worker import tasks
 from worker.jobs import batch, guests
@@ -69,6 +71,10 @@ def queue_two_of_each(database: Database, owners: Sequence[str], *, trains_alone
         session.execute(insert(Job.__table__), rows)  # type: ignore[arg-type]
         session.commit()
     return owner_of
+
+
+def hinder(database: Database, job_ids: Sequence[UUID], **columns: Any) -> None:
+    change(database, lambda session: session.execute(update(Job).where(Job.id.in_(job_ids)).values(columns)))
 
 
 def take(process: Process, taken: Taken, bells: Sequence[UUID]) -> Iterator[list[UUID]]:
@@ -128,6 +134,18 @@ def test_a_job_for_a_device_that_is_not_here_is_nobodys_turn(
     assert [batch[0] for batch in take(process, taken, [elsewhere, elsewhere])] == many
 
 
+def test_who_waits_for_what_is_not_here_stands_in_nobody_s_way(
+    database: Database, process: Process, taken: Taken
+) -> None:
+    """One owner has more jobs than a look has, and the other comes after more owners than it has."""
+    many = queue(database, "a", MANY, trains_alone=True)
+    elsewhere = queue_two_of_each(database, [f"b {number:03}" for number in range(MOST_OWNERS + 6)])
+    hinder(database, [*elsewhere], device="cuda:99")
+    [last] = queue(database, "z", trains_alone=True)
+
+    assert [batch[0] for batch in take(process, taken, many[:3])] == [many[0], last, many[1]]
+
+
 def test_who_has_as_many_slots_as_may_be_waits_and_another_does_not(
     database: Database, process: Process, taken: Taken
 ) -> None:
@@ -151,17 +169,45 @@ def test_jobs_that_were_claimed_together_have_one_slot(database: Database, proce
 
 
 @pytest.mark.parametrize(
-    ("turns", "served", "following"),
+    ("turns", "served", "beyond", "following"),
     [
-        ([], {"a"}, ""),
-        (["a", "b"], {"a"}, "a"),
-        (["a", "b"], {"a", "b"}, ""),
-        (["b", "c"], {"a"}, ""),
-        ([f"{n:02}" for n in range(MOST_OWNERS)], {"63"}, "63"),
+        ([], {"a"}, "", ""),
+        (["a", "b"], {"a"}, "", "a"),
+        (["a", "b"], {"a", "b"}, "", ""),
+        (["a", "b"], {"a", "b"}, "c", "c"),
+        (["b", "A"], {"b"}, "", "b"),
+        (["b", "c"], {"a"}, "", ""),
     ],
 )
-def test_after_the_last_owner_comes_the_first(turns: list[str], served: set[str], following: str) -> None:
-    assert next_after(turns, served) == following
+def test_after_the_last_owner_comes_who_is_beyond_or_the_first(
+    turns: list[str], served: set[str], beyond: str, following: str
+) -> None:
+    assert next_after(turns, served, beyond) == following
+
+
+def test_a_lap_that_was_full_goes_on_after_its_last_owner() -> None:
+    assert [end_of_lap(passed, 2) for passed in ([], ["a"], ["a", "b"])] == ["", "", "b"]
+
+
+class Backwards:
+    """A connection whose database sorts names the other way round."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self.dialect = connection, connection.dialect
+
+    def execute(self, *given: Any) -> Any:
+        rows = self._connection.execute(*given).all()
+        return SimpleNamespace(all=lambda: rows[::-1])
+
+
+def test_owners_are_in_the_order_of_the_database(database: Database, process: Process) -> None:
+    """Python may have another: to it all capitals come first."""
+    queue_two_of_each(database, ["a", "B"], trains_alone=True)
+    with database.reading() as session:
+        backwards: Any = Backwards(session.connection())
+        assert find_prospect(backwards, uuid7(), process.claimant).turns == ["a", "B"]
+        others = find_others(backwards, process.claimant, ["nobody"], "")
+        assert [job.owner for job in others.jobs] == ["a", "B"]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # PostgreSQL looks at all rows where there are few
@@ -239,15 +285,42 @@ def test_everybody_is_a_guest_in_turn_however_many_owners_there_are(
     assert not database.query(do_others_wait, [*own, *others])
 
 
-def test_who_cannot_be_a_guest_stands_in_nobody_s_way(database: Database, process: Process, taken: Taken) -> None:
-    queue_two_of_each(database, [f"a {number:03}" for number in range(MOST_OWNERS + 6)], trains_alone=True)
+@pytest.mark.parametrize(
+    "hindrance",
+    [{"attempt": 1}, {"device": "cuda:99"}, {"status": "running", "lease_token": UUID(int=1)}],
+    ids=["trains alone", "is not for here", "has all slots"],
+)
+def test_who_cannot_be_a_guest_stands_in_nobody_s_way(
+    database: Database, process: Process, taken: Taken, hindrance: dict[str, Any]
+) -> None:
+    bounded = replace(process, settings=process.settings.model_copy(update={"owner_slots": 1}))
+    hindered = queue_two_of_each(database, [f"a {number:03}" for number in range(MOST_OWNERS + 6)])
+    hinder(database, [*hindered][: len(hindered) // (2 if "status" in hindrance else 1)], **hindrance)
     [last] = queue(database, "z")
 
-    found = [tasks._find_guests(process, ["nobody"]) for _ in range(3)]
+    found = [tasks._find_guests(bounded, ["nobody"]) for _ in range(3)]
 
     for work in filter(None, found):
         work()
     assert taken.batches == [[last]]
+
+
+def test_who_trains_with_a_group_is_a_guest_though_the_job_of_another_does_not(
+    database: Database, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = list[list[str]]()
+
+    def take(_: Process, first: SeenJob, others: Sequence[SeenJob], __: object) -> None:
+        served.append([job.owner for job in (first, *others)])
+
+    monkeypatch.setattr(tasks, "_take", take)
+    jobs = queue_two_of_each(database, ["a", "b", "c"])
+    hinder(database, [job_id for job_id, owner in jobs.items() if owner == "b"], group_id=uuid7())
+
+    for _ in range(3):
+        tasks._find_guests(process, ["nobody"])
+
+    assert served == [["a"], ["b"], ["c", "a"]]
 
 
 def test_before_guests_train_what_has_ended_is_written_and_after_long_ones_the_rest_is_given_back(
