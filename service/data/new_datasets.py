@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now, owner_of
+from service.store.datasets import StoredObject
 from service.store.owners import stored, usage
 from service.store.owners.sums import Sum
 from service.store.tables import Dataset
@@ -133,19 +134,19 @@ class NewDataset:
         if self.has_object:
             return self._adopt_content(session)
         self._take_room(session, None)
-        datasets.add_dataset(session, self._row(session, self._id))  # two of the same moment are two: no lock is needed
+        datasets.add_dataset(session, self._row(session, self._own))  # two of the same moment are two: no lock is needed
         return self._id
 
     def _adopt_content(self, session: Session) -> UUID:
         """The same, where the dataset has an object."""
-        object_id = datasets.lock_content(session, self.content_hash)
+        shared = datasets.lock_content(session, self.content_hash)
         if known := self._known(session):
             return known
-        self._take_room(session, object_id)
-        if object_id is None:
+        self._take_room(session, shared)
+        if shared is None:
             self.put()  # it may have been known a moment ago, and deleted since
             before_commit(session, self._note_commit)
-        datasets.add_dataset(session, self._row(session, object_id or self._id))
+        datasets.add_dataset(session, self._row(session, shared or self._own))
         return self._id
 
     def _known(self, session: Session) -> UUID | None:
@@ -169,29 +170,35 @@ class NewDataset:
         )
         return own == theirs and self._description["notes"] == dataset.notes
 
-    def _take_room(self, session: Session, shared: UUID | None) -> None:
+    @property
+    def _own(self) -> StoredObject:
+        """Where its numbers are, unless it shares an object: in its row, if they are few."""
+        return StoredObject(self._id, self._size)
+
+    def _take_room(self, session: Session, shared: StoredObject | None) -> None:
         """Add the size to all that are bounded, or to none; what was counted anew is kept in any case.
 
         Raises OwnerBytesReached and QuotaReached.
         """
+        size = (shared or self._own).size
         known: list[tuple[str, Sum]] = []
         refusal: ServiceError | None = None
         for quota in self._quotas(session, shared):
             found = stored.stored_bytes(session, quota.owner)
             known.append((quota.owner, found))
-            if found.amount + self._size > quota.most:
-                refusal = quota.refusal(self._size, quota.most)
+            if found.amount + size > quota.most:
+                refusal = quota.refusal(size, quota.most)
                 break
         for owner, found in known:
             if refusal is None or found.is_new:
-                stored.keep_stored(session, owner, found, 0 if refusal else self._size)
+                stored.keep_stored(session, owner, found, 0 if refusal else size)
         if refusal:
             raise refusal
 
-    def _quotas(self, session: Session, shared: UUID | None) -> Iterator[_Quota]:
+    def _quotas(self, session: Session, shared: StoredObject | None) -> Iterator[_Quota]:
         """An object that is shared takes no further room, and counts as the owner's all the same."""
         owner, of_owner, of_all = owner_of(session), self._room.of_owner, self._room.of_all
-        if of_owner is not None and not (shared and stored.has_object(session, owner, shared)):
+        if of_owner is not None and not (shared and stored.has_object(session, owner, shared.id)):
             yield _Quota(owner, of_owner, OwnerBytesReached)
         if of_all is not None and shared is None:
             stored.lock_everybody(session)  # who is over its own quota does not come here, and holds up nobody
@@ -210,16 +217,17 @@ class NewDataset:
     def _described(self, session: Session) -> dict[str, Any]:
         return self._description | {"version": datasets.next_version(session, self._name, owner_of(session))}
 
-    def _row(self, session: Session, object_id: UUID) -> dict[str, Any]:
+    def _row(self, session: Session, kept: StoredObject) -> dict[str, Any]:
+        """Its size is that of the object, however large its own would be: who adds it up and takes it off says so."""
         return self._described(session) | {
             "id": self._id,
             "created_at": now(session),
             "is_inline": self._is_inline,
             "rows": self._summary.rows,
             "content_hash": self._summary.content_hash,
-            "object_id": object_id,
+            "object_id": kept.id,
             "numbers": self._in_row,
-            "size": self._size,
+            "size": kept.size,
         }
 
 

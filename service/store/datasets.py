@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, select, update
@@ -107,14 +107,24 @@ def lock_dataset(session: Session, dataset_id: UUID) -> bool:
     return _lock(session, Dataset.id == dataset_id) is not None
 
 
-def lock_content(session: Session, content_hash: str) -> UUID | None:
+class StoredObject(NamedTuple):
+    """What has the numbers of a dataset, and how many bytes that is."""
+
+    id: UUID
+    size: int
+    """It depends on how the first table of this content was sent, compressed or not."""
+
+
+def lock_content(session: Session, content_hash: str) -> StoredObject | None:
     """The object of this content, if any. Until the transaction ends nobody else adds or removes a dataset of it.
 
     So no two objects of one content are made, and of two who remove its last datasets one sees that it is the last.
     """
     take_lock(session, int.from_bytes(bytes.fromhex(content_hash)[:8], signed=True))
     in_object = (_ALL.c.content_hash == content_hash, _ALL.c.numbers.is_(None))
-    return session.scalar(select(_ALL.c.object_id).where(*in_object).limit(1))
+    kept = select(_ALL.c.object_id, _ALL.c.size).where(*in_object).limit(1)
+    row = session.execute(kept).one_or_none()
+    return StoredObject(*row) if row else None
 
 
 def lock_inline(session: Session, content_hash: str) -> UUID | None:

@@ -1,6 +1,7 @@
 """What one owner may use: requests, jobs under way, bytes, recorded numbers. Another's are not touched by that."""
 
 import asyncio
+import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -454,6 +455,25 @@ def test_whether_there_is_something_to_take_off_from_is_known_without_reading_wh
     searches = [row[-1] for plan in explained for row in plan if "usage" in row[-1]]
     assert len(searches) == 4
     assert all("(owner=? AND counted_at>?)" in each for each in searches), searches
+
+
+def test_datasets_of_one_content_count_what_their_object_takes_however_each_was_sent(
+    serving: Serving, database: Database
+) -> None:
+    """What was sent compressed is stored compressed; the same that comes later in plain text shares its object."""
+    plain = b"x,y\n" + b"1,2\n" * 2000
+    with serving(owner_bytes=10**9, max_stored_bytes=10**9) as (client, alice, bob):
+        packed = {"content": gzip.compress(plain), "headers": alice | CSV | {"Content-Encoding": "gzip"}}
+        first = client.post("/v1/datasets?name=packed", **packed).json()
+        further = [client.post("/v1/datasets", content=plain, headers=key | CSV).json() for key in (alice, bob)]
+        assert [each["size"] for each in further] == [first["size"]] * 2
+        assert first["size"] < 2 * 2000 * 8
+
+        for each in (first, further[0]):
+            client.delete(f"/v1/datasets/{each['id']}", headers=alice)
+        assert [kept_bytes(database, owner) for owner in ("alice", stored.EVERYBODY)] == [0, first["size"]]
+        client.delete(f"/v1/datasets/{further[1]['id']}", headers=bob)
+        assert [kept_bytes(database, owner) for owner in ("bob", stored.EVERYBODY)] == [0, 0]
 
 
 def test_where_there_are_no_quotas_nothing_is_counted(serving: Serving, database: Database) -> None:
