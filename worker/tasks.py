@@ -255,10 +255,11 @@ def _estimated(job: SeenJob) -> float:
 
 
 def _is_small(job: SeenJob) -> bool:
-    """Whether its data is read in no time.
+    """Whether its data is read in no time, for its training and for its cross-validation, which looks at all rows.
 
     What has been tried before trains alone: if its process dies again, it is known which job was under way.
     """
     if job.planned is None or job.attempt > 0:
         return False
-    return job.planned.from_triangle or job.rows * (len(job.features) + 1) <= LITTLE_NUMBERS
+    reads_nothing = job.planned.from_triangle and job.folds is None
+    return reads_nothing or job.rows * (len(job.features) + 1) <= LITTLE_NUMBERS

@@ -153,7 +153,7 @@ class GroupAttempt:
         """Of the jobs, by place, where they were asked for. Raises Interrupted."""
         if self._first.cross_validation is None:
             return {}
-        return cross_validate_jobs(self._process, self._jobs, self._specs, self._stop_if_asked)
+        return cross_validate_jobs(self._process, self._jobs, self._specs, self._let_go)
 
     def _next_snapshot(self) -> int:
         """The epoch before which the states are kept next, or the end."""
@@ -241,6 +241,11 @@ class GroupAttempt:
     def _stop_if_asked(self) -> None:
         if self._heartbeat.stop_reason is not None:
             raise Interrupted
+
+    def _let_go(self) -> None:
+        """The same where no flush comes: what waits for this group's end waits for no longer than a few flushes."""
+        self._stop_if_asked()
+        self._batch.separate_when_late()
 
     def _asked(self, *wishes: Wish) -> list[int]:
         """The places of jobs of which a client has these wishes, or any."""

@@ -85,6 +85,11 @@ class JobAttempt:
         if self._heartbeat.stop_reason is not None:
             raise Interrupted
 
+    def _let_go(self) -> None:
+        """Pause where no flush does so: what waits for this job's end waits for no longer than a few flushes."""
+        self._pause()
+        self._batch.separate_when_late()
+
     def _settle_rate(self, reductions: Reductions | None) -> None:
         """Let the job have a learning rate that is chosen here, if the request and its answer left that open."""
         if self._spec.learning_rate == "auto":
@@ -209,7 +214,7 @@ class JobAttempt:
         job, result, data, spec = self._job, self._training.result, self._data, self._spec
         rows = outcome.rows_that_measure(self._process, job, data, spec, self._reductions)
         distance = outcome.distance_of(result, rows, data.scaler, spec)
-        validated = cross_validate_job(self._process, job, spec, self._pause) if job.cross_validation else None
+        validated = cross_validate_job(self._process, job, spec, self._let_go) if job.cross_validation else None
         values = outcome.result_columns(job, result, data, spec, self._reductions, distance, validated)
         self._recorder.add_findings(self._health.conclude())
         self._recorder.add_findings(outcome.ending_findings(self._ending(values, distance), spec))

@@ -71,8 +71,7 @@ class Batch:
         """The parts in their order, each of which is to be ended before the next is asked for."""
         while self._waiting:
             self._serve_others()
-            if self._own_seconds > _LATE * self._process.settings.flush_seconds:
-                self.separate()
+            self.separate_when_late()
             if self._waiting:
                 self._begun += 1
                 self._current = self._waiting.pop(0)
@@ -116,6 +115,11 @@ class Batch:
         if not self._is_alone:
             self._write(self._given_back(), _SLOWER)
             self._is_alone = True
+
+    def separate_when_late(self) -> None:
+        """The same, if it has taken much longer than was thought."""
+        if self._own_seconds > _LATE * self._process.settings.flush_seconds:
+            self.separate()
 
     def put_back(self, detail: str) -> None:
         """Write what has ended and give back the rest, the current part too, without counting the attempt."""

@@ -64,6 +64,8 @@ class SeenJob:
     """How many train together with it and itself."""
     rows: int
     """Of its dataset."""
+    folds: int | None
+    """Into which its rows are dealt when it has trained; None where no cross-validation was asked for."""
 
     @cached_property
     def planned(self) -> Plan | None:
@@ -137,6 +139,7 @@ SEEN_COLUMNS = (
     Job.owner,
     func.coalesce(Job.group_width, 1),
     Dataset.rows,
+    Job.cross_validation,
 )
 """Of a SeenJob."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi.testclient import TestClient
 from integration.worker.together import acting_at, die, history, release_all, remains, statuses
 from sqlalchemy import delete, event
 from sqlalchemy.exc import OperationalError
@@ -23,8 +24,12 @@ from service.store.leases.claims import find_prospect
 from service.store.leases.leases import AttemptLease
 from service.store.tables import Job, Worker
 from service.store.workers import add_worker
+from slope.answers.metrics import CrossValidation
+from slope.engines.costs import LITTLE_NUMBERS
+from slope.spec import TrainingSpec
 from worker.jobs import batch, flush
 from worker.jobs.attempt import JobAttempt
+from worker.jobs.cross_validation import cross_validate_job
 from worker.jobs.recorder import Recorder
 from worker.process import Process
 from worker.tasks import take_work, work_on
@@ -75,6 +80,44 @@ def test_one_bell_trains_all_small_jobs_that_wait_each_as_if_it_were_alone(
     assert [remains(database, job_id) for job_id in waiting] == alone
     assert statuses(database, waiting) == ENDS
     assert len(begun) == 2, "a claim and an end"
+
+
+def test_a_job_whose_cross_validation_looks_at_many_rows_is_no_companion(
+    process: Process, database: Database, client: TestClient
+) -> None:
+    """It trains from its dataset's triangle in no time: until its rows have been read, others would wait for it."""
+    table = b"x,y\n" + b"".join(b"%d,%d\n" % (row % 2, row % 7) for row in range(1 + LITTLE_NUMBERS // 2))
+    dataset = client.post("/v1/datasets", content=table, headers={"Content-Type": "text/csv"}).json()["id"]
+    large = request(engine="reduced") | {"dataset": {"id": dataset}}
+    waiting = [submit(database, each) for each in (LECTURE, large, large | {"cross_validation": 3}, LECTURE)]
+    assert read(database, waiting[2]).planned.from_triangle
+
+    take_work(process, waiting[0])
+
+    assert statuses(database, waiting) == ["succeeded", "succeeded", "queued", "queued"]
+
+
+def test_a_cross_validation_that_takes_long_lets_go_of_what_waits_for_its_end(
+    process: Process, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validated = request() | {"cross_validation": 2}
+    waiting = [submit(database, each) for each in (LECTURE, validated, LECTURE)]
+    seen: list[list[str]] = []
+
+    def validate(process: Process, job: Job, spec: TrainingSpec, pause: Callable[[], None]) -> CrossValidation:
+        def late() -> None:
+            monkeypatch.setattr(batch, "_LATE", 0.0)
+            pause()
+            seen.append(statuses(database, waiting))
+
+        return cross_validate_job(process, job, spec, late)
+
+    monkeypatch.setattr("worker.jobs.attempt.cross_validate_job", validate)
+    take_work(process, waiting[0])
+
+    assert seen
+    assert seen[0] == ["succeeded", "running", "queued"]
+    assert statuses(database, waiting) == ["succeeded", "succeeded", "queued"]
 
 
 def test_all_jobs_of_a_batch_run_from_its_claim_on(
