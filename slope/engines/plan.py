@@ -9,7 +9,7 @@ from slope.answers.plan import EngineOption, Plan
 from slope.data import steps_per_epoch
 from slope.engines.costs import COSTS, Cost, Work
 from slope.engines.obstacles import obstacles
-from slope.spec import TrainingSpec
+from slope.spec import LBFGS, TrainingSpec
 from slope.spec.training import FORMER_ENGINES
 from slope.splits import training_rows
 
@@ -24,6 +24,11 @@ REPLAYED_STEPS = 20_000
 """At most this many steps, about two seconds of them, lie between two snapshots, unless one epoch has more."""
 REPLAYED_SECONDS = 2.0
 """The same for engines whose steps cost less."""
+
+MOST_STATE_NUMBERS = 1_000_000
+"""Of all snapshots of a job together. They are in no quota and in no plan: what a job records is."""
+_STATE_VECTORS = 6
+"""At most this many numbers are kept of a parameter: itself, its gradient, its best, and three of an optimizer."""
 
 EAGER_SECONDS = 0.05
 """A job that the reference does in less is left to it."""
@@ -208,8 +213,21 @@ def _work(
 def snapshot_interval(spec: TrainingSpec, rows: int, features: int = 1, engine: str = "eager") -> int:
     """Epochs between two snapshots of the state, from which steps that were not recorded are replayed."""
     if engine == "eager":
-        return max(1, REPLAYED_STEPS // steps_per_epoch(training_rows(rows, spec), spec))
-    return max(1, int(REPLAYED_SECONDS / COSTS[engine](_work(spec, rows, features)).epoch))
+        epochs = REPLAYED_STEPS // steps_per_epoch(training_rows(rows, spec), spec)
+    else:
+        epochs = int(REPLAYED_SECONDS / COSTS[engine](_work(spec, rows, features)).epoch)
+    return max(1, epochs, least_interval(spec, features))
+
+
+def least_interval(spec: TrainingSpec, features: int) -> int:
+    """Epochs that lie between two snapshots at least, so that all of a job's together stay within the bound."""
+    return -(-spec.epochs * state_numbers(spec, features) // MOST_STATE_NUMBERS)
+
+
+def state_numbers(spec: TrainingSpec, features: int) -> int:
+    """Of one snapshot at most, whatever engine trains."""
+    history = 2 * spec.optimizer.history_size if isinstance(spec.optimizer, LBFGS) else 0
+    return (_STATE_VECTORS + history) * (features + 1)
 
 
 def _epochs_kept(spec: TrainingSpec) -> int:

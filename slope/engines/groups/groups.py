@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 
 from slope.data import batch_rows
 from slope.engines.layouts.lane_rules import LANES
-from slope.engines.plan import REPLAYED_SECONDS
+from slope.engines.plan import REPLAYED_SECONDS, least_interval
 from slope.spec import LBFGS, TrainingSpec
 from slope.splits import training_rows
 
@@ -88,7 +88,8 @@ def epoch_seconds(spec: TrainingSpec, rows: int, batch: int, parameters: int, wi
 
 def snapshot_interval(spec: TrainingSpec, rows: int, features: int) -> int:
     """Epochs between two snapshots of the states, from which steps that were not recorded are replayed."""
-    return max(1, int(REPLAYED_SECONDS / (seconds(spec, rows, features, LANES) / spec.epochs)))
+    epochs = int(REPLAYED_SECONDS / (seconds(spec, rows, features, LANES) / spec.epochs))
+    return max(1, epochs, least_interval(spec, features))
 
 
 def memory(spec: TrainingSpec, rows: int, features: int, width: int) -> int:

@@ -7,8 +7,9 @@ import pytest
 
 from slope.data import prepare
 from slope.engines.build import build
+from slope.engines.groups.groups import snapshot_interval as snapshot_interval_of_groups
 from slope.engines.groups.member import FusedMember
-from slope.engines.plan import REPLAYED_STEPS, snapshot_interval
+from slope.engines.plan import MOST_STATE_NUMBERS, REPLAYED_STEPS, snapshot_interval, state_numbers
 from slope.loop import Training
 from slope.records import StepRecord
 from slope.run import Interrupted
@@ -112,6 +113,35 @@ def test_a_replay_ends_before_the_step_that_was_not_finite() -> None:
 )
 def test_snapshots_bound_what_a_replay_costs(rows: int, batch_size: Any, interval: int) -> None:
     assert snapshot_interval(spec_of(batch_size=batch_size), rows) == interval
+
+
+@pytest.mark.parametrize("features", [1, 100, 10_000])
+def test_the_states_of_a_job_stay_within_their_numbers_however_long_it_trains(features: int) -> None:
+    spec = spec_of(epochs=10**7, optimizer="adam")
+    for interval in (
+        snapshot_interval(spec, 10, features, "eager"),
+        snapshot_interval(spec, 10, features, "compiled"),
+        snapshot_interval_of_groups(spec, 10, features),
+    ):
+        assert spec.epochs // interval * state_numbers(spec, features) <= MOST_STATE_NUMBERS
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_a_state_has_no_more_numbers_of_a_feature_than_are_counted(optimizer: dict[str, Any]) -> None:
+    is_lbfgs, sizes = optimizer["name"] == "lbfgs", dict[int, int]()
+    spec = spec_of(
+        optimizer=optimizer,
+        epochs=4,
+        early_stopping={"patience": 9},
+        validation_fraction=0.2,
+        zero_gradients="step" if is_lbfgs else "never",
+    )
+    for features in (100, 500):
+        x = random.normal(size=(11, features))
+        run = build("eager", prepare(x, Y, spec), spec, keeps_steps=False)
+        list(run.blocks())
+        sizes[features] = len(run.checkpoint())
+    assert sizes[500] - sizes[100] <= 8 * (state_numbers(spec, 500) - state_numbers(spec, 100))
 
 
 @pytest.mark.parametrize("engine", ["eager", "reduced", "composed", "compiled"])
