@@ -1,11 +1,11 @@
 """Tables that become datasets: their numbers are kept first, and then a row names them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -31,6 +31,9 @@ from slope.arrays import Array
 from slope.spec.data import DEFAULT_TARGET, default_features
 from slope.tabular.summary import Summary, summarize
 
+Arguments = ParamSpec("Arguments")
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True)
 class Room:
@@ -55,6 +58,22 @@ class _Quota(NamedTuple):
     """Whose bytes count, or everybody's."""
     most: int
     refusal: Callable[[int, int], ServiceError]
+
+
+class ContentGone(Exception):
+    """What a dataset would have shared was there a moment ago, and has been deleted since."""
+
+
+def again_when_gone(act: Callable[Arguments, Found]) -> Callable[Arguments, Found]:
+    """Do it anew where content has gone: an object is put, which may take minutes, before anything is locked."""
+
+    @wraps(act)
+    def act_again(*arguments: Arguments.args, **named: Arguments.kwargs) -> Found:
+        while True:
+            with suppress(ContentGone):
+                return act(*arguments, **named)
+
+    return act_again
 
 
 class NewDataset:
@@ -126,7 +145,10 @@ class NewDataset:
             self._is_put = False
 
     def adopt(self, session: Session) -> UUID:
-        """The dataset of this table, new or not, which nobody can delete until the transaction ends."""
+        """The dataset of this table, new or not, which nobody can delete until the transaction ends.
+
+        Raises ContentGone, OwnerBytesReached and QuotaReached.
+        """
         if self._room.of_owner is not None:
             usage.lock_owners(session, [owner_of(session)])  # before the content: jobs lock in this order, too
         if self._is_inline and (known := datasets.lock_inline(session, self.content_hash)):
@@ -134,7 +156,9 @@ class NewDataset:
         if self.has_object:
             return self._adopt_content(session)
         self._take_room(session, None)
-        datasets.add_dataset(session, self._row(session, self._own))  # two of the same moment are two: no lock is needed
+        datasets.add_dataset(
+            session, self._row(session, self._own)
+        )  # two of the same moment are two: no lock is needed
         return self._id
 
     def _adopt_content(self, session: Session) -> UUID:
@@ -142,9 +166,10 @@ class NewDataset:
         shared = datasets.lock_content(session, self.content_hash)
         if known := self._known(session):
             return known
+        if shared is None and not self._is_put:
+            raise ContentGone
         self._take_room(session, shared)
         if shared is None:
-            self.put()  # it may have been known a moment ago, and deleted since
             before_commit(session, self._note_commit)
         datasets.add_dataset(session, self._row(session, shared or self._own))
         return self._id
@@ -244,12 +269,12 @@ def keeping_counts(session: Session) -> Iterator[None]:
 
 @contextmanager
 def ensure_stored(database: Database, new: NewDataset | None) -> Iterator[None]:
-    """Put a table's object, unless its content is known, and delete it again if the block commits no row for it."""
+    """Put a table's object, unless it would share what there is, and delete it if the block commits no row for it."""
     if new is None:
         yield
         return
     try:
-        if new.has_object and database.query(datasets.with_content, new.content_hash) is None:
+        if new.has_object and not database.query(datasets.needs_no_object, new.content_hash, database.owner):
             new.put()
         yield
     finally:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.data import datasets
-from service.data.new_datasets import NewDataset, Room, ensure_stored, keeping_counts
+from service.data.new_datasets import NewDataset, Room, again_when_gone, ensure_stored, keeping_counts
 from service.errors import BodyNotRead, InvalidTable, TableTooLarge
 from service.settings import Settings
 from service.storage import Storage, translated_disk_errors
@@ -35,6 +35,7 @@ def accept_upload(database: Database, storage: Storage, settings: Settings, sent
     return _keep(database, new)
 
 
+@again_when_gone
 def _keep(database: Database, new: NewDataset) -> Upload:
     with ensure_stored(database, new), database.writing() as session:
         with keeping_counts(session):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.data import numbers
-from service.data.new_datasets import NewDataset, Room, ensure_stored
+from service.data.new_datasets import NewDataset, Room, again_when_gone, ensure_stored
 from service.errors import JobHasAlias, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
 from service.jobs.drafts import Draft, draft_job
 from service.jobs.idempotency import Key
@@ -67,6 +67,7 @@ def find_submission(database: Database, request: JobRequest, key: str) -> Submis
         return Submission.again(job) if job else None
 
 
+@again_when_gone
 def submit_job(
     database: Database,
     storage: Storage,

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, defaultload, selectinload, undefer
 
 from service.store.connections.locks import take_lock
@@ -97,9 +97,10 @@ def add_dataset(session: Session, values: dict[str, Any]) -> None:
     session.connection().execute(_INSERT, {"owner": owner_of(session)} | values)
 
 
-def with_content(connection: Connection, content_hash: str) -> UUID | None:
-    """A dataset of this content, whoever has it."""
-    return connection.scalar(select(_ALL.c.id).where(_ALL.c.content_hash == content_hash).limit(1))
+def needs_no_object(connection: Connection, content_hash: str, owner: str) -> bool:
+    """Whether a dataset of this content would share what there is: anybody's object, or the row of the owner's job."""
+    shared = or_(_ALL.c.numbers.is_(None), and_(_ALL.c.owner == owner, _ALL.c.is_inline))
+    return bool(connection.scalar(select(exists().where(_ALL.c.content_hash == content_hash, shared))))
 
 
 def lock_dataset(session: Session, dataset_id: UUID) -> bool:
@@ -122,8 +123,7 @@ def lock_content(session: Session, content_hash: str) -> StoredObject | None:
     """
     take_lock(session, int.from_bytes(bytes.fromhex(content_hash)[:8], signed=True))
     in_object = (_ALL.c.content_hash == content_hash, _ALL.c.numbers.is_(None))
-    kept = select(_ALL.c.object_id, _ALL.c.size).where(*in_object).limit(1)
-    row = session.execute(kept).one_or_none()
+    row = session.execute(select(_ALL.c.object_id, _ALL.c.size).where(*in_object).limit(1)).one_or_none()
     return StoredObject(*row) if row else None
 
 

@@ -16,12 +16,12 @@ from uuid_utils.compat import uuid7
 from workbench import LECTURE, MANY_ROWS, FakeQueue, change, problem_of, read, request, rows_of_every_table, submit
 
 from service.api.app import create_app
-from service.data.new_datasets import ensure_stored, inline_dataset
+from service.data.new_datasets import NewDataset, ensure_stored, inline_dataset
 from service.data.numbers import Arrays, object_name
 from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.storage import Folder, storage_at
-from service.store import workers
+from service.store import datasets, workers
 from service.store.database import Database, now
 from service.store.tables import Dataset, Job, Worker
 from service.upkeep import doctor, garbage
@@ -223,6 +223,48 @@ def test_numbers_whose_row_is_rolled_back_are_taken_away(folder: Path, database:
 
     assert list(folder.iterdir()) == []
     assert rows_of_every_table(database)["datasets"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/datasets", {"content": CSV, "headers": {"Content-Type": "text/csv"}}),
+        ("/v1/jobs", {"json": MANY_ROWS}),
+        ("/v1/sweeps", {"json": MANY_ROWS | {"grid": {"learning_rate": [0.1, 0.2]}}}),
+    ],
+)
+def test_numbers_that_were_there_a_moment_ago_are_put_before_anybody_has_to_wait(
+    client: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    at_first_sight, happened = [True], list[str]()
+    look, lock, put = datasets.needs_no_object, datasets.lock_content, NewDataset.put
+    monkeypatch.setattr(
+        datasets, "needs_no_object", lambda *given: at_first_sight.pop() if at_first_sight else look(*given)
+    )
+    monkeypatch.setattr(datasets, "lock_content", lambda *given: happened.append("lock") or lock(*given))
+    monkeypatch.setattr(NewDataset, "put", lambda new: happened.append("put") or put(new))
+
+    assert client.post(path, **body).status_code in (201, 202)
+
+    assert happened == ["lock", "put", "lock"]
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_numbers_that_another_has_in_a_row_are_put_before_anybody_has_to_wait(
+    folder: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are no object that could be shared."""
+    storage, few = storage_at(folder.as_uri()), [Arrays.of(InlineData(**LECTURE["dataset"])) for _ in range(2)]
+    in_row = inline_dataset(storage, few[0])
+    monkeypatch.setattr("service.data.new_datasets.MOST_IN_ROW", 0)
+    in_object = inline_dataset(storage, few[1])
+    assert in_object.content_hash == in_row.content_hash
+    for owner, new in (("alice", in_row), ("bob", in_object)):
+        view = database.of_owner(owner, sees_all=False)
+        with ensure_stored(view, new), view.writing() as session:
+            assert len(list(folder.glob("*"))) == int(new is in_object)
+            assert new.adopt(session) == new.id
+            session.commit()
 
 
 def test_a_job_that_no_worker_has_the_memory_for_is_told_so_at_once(
