@@ -12,6 +12,7 @@ from uuid import UUID
 
 import numpy as np
 import structlog
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from service.data.checks import DOCUMENTS, FOUND, UNREADABLE, Kind, damaged_columns, damaged_parts, succeeds
@@ -32,24 +33,26 @@ def damage_told(database: Database, job_id: UUID) -> Iterator[None]:
     except UNREADABLE as error:
         if is_scarcity(error):
             raise
+        is_of_a_document = isinstance(error, ValidationError)  # or the refusal of a request, which is to cost little
         with database.reading() as session:
-            damage = find_damage(session, job_id)
+            damage = find_damage(session, job_id, decodes=not is_of_a_document)
         if damage is None:
             raise
         raise damage from error
 
 
-def find_damage(session: Session, row_id: UUID, kind: Kind = Job) -> Damaged | None:
+def find_damage(session: Session, row_id: UUID, kind: Kind = Job, *, decodes: bool = True) -> Damaged | None:
     """None where all that is kept of it can be read, and where the session sees no such row.
 
-    Raises what is_scarcity says is one: what cannot be read for lack of memory may be sound.
+    It `decodes` what is kept in bytes, too, which of a long run is much. Raises what is_scarcity says is one: what
+    cannot be read for lack of memory may be sound.
     """
-    return _damage_in(session, row_id, kind) if documents.sees_row(session, kind, row_id) else None
+    return _damage_in(session, row_id, kind, decodes=decodes) if documents.sees_row(session, kind, row_id) else None
 
 
-def _damage_in(session: Session, row_id: UUID, kind: Kind) -> Damaged | None:
+def _damage_in(session: Session, row_id: UUID, kind: Kind, *, decodes: bool) -> Damaged | None:
     values = {name: documents.read_column(session, kind, row_id, name) for name in (*DOCUMENTS[kind], *_OTHERS[kind])}
-    found = damaged_parts(kind, values) or (_damaged_bytes(session, row_id) if kind is Job else [])
+    found = damaged_parts(kind, values) or (_damaged_bytes(session, row_id) if kind is Job and decodes else [])
     return _damaged(kind, row_id, found)
 
 
@@ -113,7 +116,7 @@ def _read_data(session: Session, job_id: UUID) -> None:
     from slope.engines.reduction.partitioned import ReducedPartition
 
     dataset_id = documents.read_column(session, Job, job_id, "dataset_id")
-    if damage := _damage_in(session, dataset_id, Dataset):
+    if damage := _damage_in(session, dataset_id, Dataset, decodes=False):
         raise LookupError(damage.detail)
     names = {column["name"] for column in documents.read_column(session, Dataset, dataset_id, "columns")}
     features, target = (documents.read_column(session, Job, job_id, name) for name in ("features", "target"))

@@ -48,7 +48,7 @@ def request_again(session: Session, job_id: UUID, patch: dict[str, Any]) -> tupl
     try:
         again = JobRequest.model_validate(changed)
     except ValidationError as error:
-        raise find_damage(session, job_id) or _refused(error, changed) from error
+        raise find_damage(session, job_id, decodes=False) or _refused(error, changed) from error
     has_state = job.initial_from and job.initial_from["optimizer_state"] and "initial_from" not in patch
     return again, Start.of_rerun(session, job, again) if has_state else None
 

@@ -108,6 +108,19 @@ def test_whatever_reads_a_damaged_job_says_that_it_is_damaged(
             assert numbers_in(answers[name].json()) == numbers_in(sound[name].json()), name
 
 
+def test_a_request_that_is_refused_has_no_state_of_another_job_decoded(
+    client: TestClient, trained: Callable[[dict[str, Any]], UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = trained(REPLAYED)
+    monkeypatch.setattr(documents, "read_states", failing(LookupError("a state was read")))
+
+    going_on = client.post("/v1/jobs", json=REPLAYED | {"initial_from": {"job": str(job_id), "epoch": 10**6}})
+    again = client.post(f"/v1/jobs/{job_id}/rerun", json={"device": "nonsense"})
+
+    assert problem_of(going_on, 422)["errors"][0]["pointer"] == "/initial_from/epoch"
+    assert problem_of(again, 422)["errors"][0]["pointer"] == "/device"
+
+
 def test_damaged_jobs_are_shown_without_what_was_damaged_and_their_list_as_ever(
     client: TestClient, database: Database
 ) -> None:
