@@ -119,6 +119,8 @@ def _http_exception(request: Request, error: Exception) -> ServiceError:
             return MalformedRequest("The body cannot be read as JSON")
         case BodyTooLarge.status:
             return BodyTooLarge()
+        case OutOfResources.status:
+            return OutOfResources()
         case HTTPStatus.METHOD_NOT_ALLOWED:
             return MethodNotAllowed(_allowed_methods(request.app.routes, request.scope), _root_path(request.scope))
         case HTTPStatus.NOT_FOUND:

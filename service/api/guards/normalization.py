@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.dependencies import caller_of
 from service.api.problems import problem_response
-from service.errors import BodyTooLarge, MalformedRequest, ServiceError, UnsupportedMediaType
+from service.errors import BodyTooLarge, MalformedRequest, OutOfResources, ServiceError, UnsupportedMediaType
 from service.store.database import Database
 from service.store.jobs import aliases
 from slope.spec.aliases import is_alias
@@ -31,6 +31,8 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _CODINGS = {"gzip", "x-gzip", "deflate"}
 _PIECE = 1024 * 1024
 """Bytes that are decoded at a time: some milliseconds of the event loop."""
+_BODIES, _LITTLE = 8, 2**17
+"""As many bodies of the largest size are in memory at most, besides those of this many bytes, which always come in."""
 
 
 class Addresses:
@@ -218,40 +220,58 @@ def _unknown_coding() -> UnsupportedMediaType:
 
 
 class BodyLimit:
-    """Refuses a body by the length it tells, and one that does not tell it as soon as it is past the limit.
+    """Refuses a body by the length it tells, and one that does not tell it as soon as it is past the limit; and a large
+    one while those of others that are in memory come to several times the limit.
 
-    Starlette has the same, and answers text/plain where a body tells its length.
+    Starlette has the first, and answers text/plain where a body tells its length.
     """
 
     def __init__(self, app: ASGIApp, max_size: int, max_upload_size: int) -> None:
         self._app = app
         self._max_size = max_size
         self._max_upload_size = max_upload_size
+        self._held = 0
+        """Bytes of all bodies that are in memory."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or not (lengths := _lengths(scope)):
             return self._app(scope, receive, send)  # there is no body
-        limit = self._limit(scope)
+        goes_to_file = get_route_path(scope) == "/v1/datasets"
+        limit = self._max_upload_size if goes_to_file else self._max_size
         if any(length.isdigit() and int(length) > limit for length in lengths):
             return problem_response(scope, BodyTooLarge())(scope, receive, send)
-        return self._app(scope, self._counted(receive, limit), send)
+        counted = _Counted(receive, limit)
+        return self._app(scope, counted, send) if goes_to_file else self._hold(scope, counted, send)
 
-    def _limit(self, scope: Scope) -> int:
-        """A dataset goes to a file; every other body is read into memory."""
-        return self._max_upload_size if get_route_path(scope) == "/v1/datasets" else self._max_size
-
-    def _counted(self, receive: Receive, limit: int) -> Receive:
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise HTTPException(BodyTooLarge.status)  # any other would become a 400 where FastAPI reads the body
+    async def _hold(self, scope: Scope, counted: "_Counted", send: Send) -> None:
+        async def received() -> Message:
+            before = counted.taken
+            message = await counted()
+            self._held += counted.taken - before
+            if counted.taken > _LITTLE and self._held > _BODIES * self._max_size:
+                raise HTTPException(OutOfResources.status)
             return message
 
-        return counted
+        try:
+            await self._app(scope, received, send)
+        finally:
+            self._held -= counted.taken
+
+
+class _Counted:
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self.taken = 0
+        """Bytes so far."""
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        if self.taken + size > self._limit:
+            raise HTTPException(BodyTooLarge.status)  # any other would become a 400 where FastAPI reads the body
+        self.taken += size
+        return message
 
 
 def _lengths(scope: Scope) -> list[bytes]:

@@ -5,17 +5,21 @@ import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
+from anyio import Event, create_task_group, run, wait_all_tasks_blocked
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 from workbench import problem_of
 
 from service.api.guards import route_guards
+from service.api.guards.normalization import BodyLimit
 from service.api.protocols.kserve import InferenceRequest
 from service.api.protocols.mlflow import Invocation
 from service.api.request_bodies import json_body, json_documents, json_reader, values
@@ -215,3 +219,47 @@ def test_of_a_list_that_is_too_long_no_item_is_looked_at() -> None:
         [fault] = raised.value.errors()
         assert fault["loc"] == (name,)
         assert "at most" in fault["msg"]
+
+
+def test_bodies_in_memory_come_to_eight_of_the_largest_and_little_ones_always_come_in() -> None:
+    most, read = 2**20, [0]
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        read[0] += len((await receive())["body"])
+        await over.wait()
+
+    async def post(size: int) -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b" " * size}
+
+        head = {"type": "http", "path": "/v1/jobs", "headers": [(b"transfer-encoding", b"chunked")]}
+        await limit(head, receive, AsyncMock())
+
+    async def scene() -> None:
+        async with create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(post, most)
+            await wait_all_tasks_blocked()
+            with pytest.raises(HTTPException) as refused:
+                await post(most)
+            assert refused.value.status_code == 503
+            tasks.start_soon(post, 1000)
+            await wait_all_tasks_blocked()
+            over.set()
+        await post(most)
+
+    limit, over = BodyLimit(app, max_size=most, max_upload_size=most), Event()
+    run(scene)
+
+    assert read == [9 * most + 1000]
+
+
+def test_a_body_for_which_there_is_no_room_is_told_to_come_again(
+    app: FastAPI, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.guards.normalization._BODIES", 0)
+
+    problem = problem_of(client.post("/v1/jobs", json=job(10_000)), 503)
+
+    assert problem["type"] == "/problems/out-of-resources"
+    assert client.get("/v1/jobs").json()["data"] == []
