@@ -25,7 +25,7 @@ from workbench import LECTURE, change, problem_of, storage, submit
 
 from service.api.routes.predictions import _document, _scored
 from service.data import numbers
-from service.data.new_datasets import NewDataset
+from service.data.new_datasets import NewDataset, ensure_stored
 from service.prediction import datasets as predicted_datasets
 from service.prediction.datasets import DatasetToPredict, Scoring
 from service.store.database import Database
@@ -50,7 +50,8 @@ SPEC = {"epochs": 20, "learning_rate": 0.1, "batch_size": "full", "standardize":
 def add_dataset(database: Database, columns: dict[str, Array]) -> UUID:
     names, values = [*columns], [*columns.values()]
     table = NewDataset(storage(), summarize(names, values), lambda: encode(names, values), name=None, is_inline=False)
-    return change(database, table.adopt)
+    with ensure_stored(database, table):
+        return change(database, table.adopt)
 
 
 @pytest.fixture
