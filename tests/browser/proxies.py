@@ -52,11 +52,13 @@ class HoldingProxy:
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _end(self) -> None:
+        """Also those connections that have been accepted, and that nobody serves yet."""
         assert self._server
         self._server.close()
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in self._open:
+                task.cancel()
+            await asyncio.wait(others, timeout=0.1)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -68,7 +70,7 @@ class HoldingProxy:
             pass
         finally:
             self._open.discard(task)
-            writer.close()
+            await _close(writer)
 
     async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request of a connection, which ends with it: every request shows its head."""
@@ -85,7 +87,14 @@ class HoldingProxy:
             with suppress(asyncio.CancelledError, OSError):
                 await sending
         finally:
-            back.close()
+            await _close(back)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """A transport that is closed and not waited for is told as a leak when its loop stops too soon."""
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
