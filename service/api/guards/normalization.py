@@ -241,13 +241,13 @@ class BodyLimit:
         if any(length.isdigit() and int(length) > limit for length in lengths):
             return problem_response(scope, BodyTooLarge())(scope, receive, send)
         counted = _Counted(receive, limit)
-        return self._app(scope, counted, send) if goes_to_file else self._hold(scope, counted, send)
+        is_kept = not goes_to_file and scope["method"] != "GET"  # of a GET nobody keeps what comes
+        return self._hold(scope, counted, send) if is_kept else self._app(scope, counted, send)
 
     async def _hold(self, scope: Scope, counted: "_Counted", send: Send) -> None:
         async def received() -> Message:
-            before = counted.taken
             message = await counted()
-            self._held += counted.taken - before
+            self._held += len(message.get("body", b""))  # of this one: a second task may receive of the same request
             if counted.taken > _LITTLE and self._held > _BODIES * self._max_size:
                 raise HTTPException(OutOfResources.status)
             return message

@@ -9,6 +9,7 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 from anyio import Event, create_task_group, run, wait_all_tasks_blocked
+from anyio.lowlevel import checkpoint
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import given
@@ -232,7 +233,7 @@ def test_bodies_in_memory_come_to_eight_of_the_largest_and_little_ones_always_co
         async def receive() -> Message:
             return {"type": "http.request", "body": b" " * size}
 
-        head = {"type": "http", "path": "/v1/jobs", "headers": [(b"transfer-encoding", b"chunked")]}
+        head = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": [(b"transfer-encoding", b"chunked")]}
         await limit(head, receive, AsyncMock())
 
     async def scene() -> None:
@@ -252,6 +253,25 @@ def test_bodies_in_memory_come_to_eight_of_the_largest_and_little_ones_always_co
     run(scene)
 
     assert read == [9 * most + 1000]
+
+
+def test_what_two_tasks_of_a_request_receive_is_counted_once() -> None:
+    pieces = [b"", b" " * 1000]
+
+    async def receive() -> Message:
+        await checkpoint()
+        return {"type": "http.request", "body": pieces.pop()}
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        async with create_task_group() as tasks:
+            tasks.start_soon(receive)
+            tasks.start_soon(receive)
+
+    limit = BodyLimit(app, max_size=10_000, max_upload_size=10_000)
+    head = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": [(b"content-length", b"1000")]}
+    run(limit, head, receive, AsyncMock())
+
+    assert limit._held == 0
 
 
 def test_a_body_for_which_there_is_no_room_is_told_to_come_again(
