@@ -24,7 +24,7 @@ from service.storage import Storage
 from service.store import datasets as stored
 from service.store import workers
 from service.store.database import Database, DatabaseConnection, now, owner_of, session_on
-from service.store.jobs import aliases, jobs
+from service.store.jobs import aliases, bells, jobs
 from service.store.jobs.jobs import Outline, Predictions
 from service.store.records import bulk
 from service.store.tables import Job
@@ -245,7 +245,7 @@ def forget_rings(database: Database, job_ids: Sequence[UUID]) -> None:
     """Let the reaper know that nobody heard of the jobs. It finds out by itself, but later."""
     try:
         with database.writing() as session:
-            jobs.note_ring(session, job_ids, heard=False)
+            bells.note_ring(session, job_ids, heard=False)
             session.commit()
     except ServiceError as error:  # the jobs are accepted, whatever comes now
         log.warning("bells that were not rung could not be noted", jobs=len(job_ids), error=str(error))

@@ -13,7 +13,7 @@ from service.storage import storage_at
 from service.store import schema, workers
 from service.store.connections import condition
 from service.store.database import Database, now
-from service.store.jobs import jobs
+from service.store.jobs import bells, jobs
 from service.store.leases import lost_leases
 
 _LITTLE_DISK = 1024**3
@@ -114,7 +114,7 @@ def _examine_jobs(database: Database) -> Iterator[Diagnosis]:
     with database.reading() as session:
         counts, moment = jobs.count_by_status(session), now(session)
         devices, expired = workers.live_devices(session), lost_leases.expired_jobs(session)
-        waiting = jobs.oldest_queued(session)
+        waiting = bells.oldest_queued(session)
     yield Diagnosis("jobs", ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none")
     for job in expired:
         advice = "A worker takes it up within seconds; without one, run `slope jobs reap`"

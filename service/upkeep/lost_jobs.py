@@ -12,8 +12,8 @@ import structlog
 
 from service.queue import Queue
 from service.store.database import Database
-from service.store.jobs import jobs
-from service.store.jobs.jobs import Unheard
+from service.store.jobs import bells
+from service.store.jobs.bells import Unheard
 from service.store.leases import lost_leases, passes
 from service.store.leases.lost_leases import RunningJob
 from service.store.leases.passes import BELL as PASS_BELL
@@ -121,7 +121,7 @@ def _is_still_unbroken(contact: Contact) -> bool:
 def ring_again(database: Database, queue: Queue) -> list[UUID]:
     """Ring for queued jobs that nobody has heard of, and for those whose bell is in no queue any more."""
     with database.reading() as session:
-        unheard = jobs.unheard_jobs(session, silent_seconds=SILENT_SECONDS, limit=_MOST_BELLS)
+        unheard = bells.unheard_jobs(session, silent_seconds=SILENT_SECONDS, limit=_MOST_BELLS)
     waiting = {device: queue.waiting(device) for device in {job.device for job in unheard if job.rung_before}}
     lost = [job for job in unheard if not job.rung_before or waiting[job.device] == 0]
     return _ring(database, queue, lost)
@@ -145,6 +145,6 @@ def _ring(database: Database, queue: Queue, unheard: list[Unheard]) -> list[UUID
     rung = [job.job_id for job in heard]
     if rung:
         with database.writing() as session:
-            jobs.note_ring(session, rung, heard=True)
+            bells.note_ring(session, rung, heard=True)
             session.commit()
     return rung

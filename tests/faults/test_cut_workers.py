@@ -23,7 +23,7 @@ from faults.proxy import Proxy
 from faults.work import Json
 from service.store import workers
 from service.store.database import Database
-from service.store.jobs import jobs
+from service.store.jobs import bells
 
 OUTER_SECONDS = 8.0
 """After which the supervisor kills a worker that it has asked to end."""
@@ -64,7 +64,7 @@ class Cables:
     def submit(self, wanted: Json) -> UUID:
         """A job whose bell is not rung: a worker finds it."""
         job_id = workbench.submit(self.database, wanted)
-        workbench.change(self.database, lambda session: jobs.note_ring(session, [job_id], heard=False))
+        workbench.change(self.database, lambda session: bells.note_ring(session, [job_id], heard=False))
         return job_id
 
     def underway(self) -> UUID:

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from service.store.jobs import jobs
+from service.store.jobs import bells
 from service.store.leases import passes
 from worker.process import Process
 from worker.tasks import take_work
@@ -52,7 +52,7 @@ class JobPoller:
             if process.stopping.is_set():
                 return False
             with process.database.reading() as session:
-                queued = jobs.queued_jobs(session, process.requests_served, limit=_CHOICE)
+                queued = bells.queued_jobs(session, process.requests_served, limit=_CHOICE)
                 queued += passes.open_passes(session, limit=_CHOICE)
             return any(take_work(process, job_id) for job_id in queued)
 

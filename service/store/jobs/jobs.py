@@ -1,14 +1,12 @@
 """Jobs. Every guard is in the WHERE of the statement that changes the row; whoever changes no row has lost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, exists, func, insert, or_, select, update
-from sqlalchemy.orm import Session, aliased, load_only
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session, load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
 from service.store import datasets, events
@@ -24,15 +22,6 @@ from slope.statuses import FINAL
 _LATEST_ENDED = 300
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Unheard:
-    """A queued job that no worker may know of."""
-
-    job_id: UUID
-    device: str
-    rung_before: bool
 
 
 class Standing(NamedTuple):
@@ -194,44 +183,6 @@ def count_by_status(session: Session) -> dict[str, int]:
     """How many jobs there are of each status."""
     rows = session.execute(select(Job.status, func.count().label("number")).group_by(Job.status))
     return {row.status: row.number for row in rows}
-
-
-def oldest_queued(session: Session) -> dict[str, datetime]:
-    """Since when the oldest queued job has been there, by the device that it asks for."""
-    query = select(Job.device, func.min(Job.created_at).label("oldest")).where(Job.status == "queued")
-    return {row.device: row.oldest for row in session.execute(query.group_by(Job.device))}
-
-
-def queued_jobs(session: Session, devices: Sequence[str], *, limit: int) -> list[UUID]:
-    """Jobs that ask for one of the devices and that nobody has claimed, oldest first."""
-    query = select(Job.id).where(Job.status == "queued", Job.device.in_(devices))
-    return list(session.scalars(query.order_by(Job.id).limit(limit)))
-
-
-def unheard_jobs(session: Session, *, silent_seconds: float, limit: int) -> list[Unheard]:
-    """Queued jobs whose bell was never rung, or long enough ago to be lost; oldest first.
-
-    Of a group only the first: one bell wakes all of it.
-    """
-    moment = now(session) - timedelta(seconds=silent_seconds)
-    earlier = aliased(Job)
-    has_earlier = exists().where(
-        earlier.group_id == Job.group_id, earlier.place < Job.place, earlier.status == "queued"
-    )
-    query = select(Job.id, Job.device, Job.rung_at).where(
-        Job.status == "queued", or_(Job.rung_at.is_(None), Job.rung_at < moment), ~has_earlier
-    )
-    rows = session.execute(query.order_by(Job.id).limit(limit))
-    return [Unheard(row.id, row.device, row.rung_at is not None) for row in rows]
-
-
-def note_ring(session: Session, job_ids: Sequence[UUID], *, heard: bool) -> None:
-    """Remember when the bell was rung for jobs and their groups, or that the broker did not take it."""
-    ring = {"rung_at": now(session) if heard else None, "version": Job.version}
-    session.execute(update(Job).where(Job.id.in_(job_ids)).values(ring))
-    groups = list(session.scalars(select(Job.group_id).where(Job.id.in_(job_ids), Job.group_id.is_not(None))))
-    if groups:
-        session.execute(update(Job).where(Job.group_id.in_(groups), Job.status == "queued").values(ring))
 
 
 def remove_job(session: Session, job_id: UUID) -> UUID | None:

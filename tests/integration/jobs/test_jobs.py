@@ -33,7 +33,7 @@ from service.errors import ObjectMissing
 from service.jobs.jobs import delete_job
 from service.store import events
 from service.store.database import Database
-from service.store.jobs import jobs
+from service.store.jobs import bells
 from service.store.leases.leases import JobLease
 from service.store.tables import Event, Job
 
@@ -174,7 +174,7 @@ def test_a_job_is_accepted_while_the_broker_is_down(client: TestClient, queue: F
 
     assert answer.status_code == 202
     with database.reading() as session:
-        [unheard] = jobs.unheard_jobs(session, silent_seconds=3600, limit=10)
+        [unheard] = bells.unheard_jobs(session, silent_seconds=3600, limit=10)
     assert str(unheard.job_id) == answer.json()["id"]
 
 
@@ -192,7 +192,7 @@ def test_what_is_accepted_stays_accepted_when_nobody_can_note_that_the_bell_fail
         raise OperationalError("UPDATE", {}, Exception("gone"))
 
     queue.is_up = False
-    monkeypatch.setattr(jobs, "note_ring", gone)
+    monkeypatch.setattr(bells, "note_ring", gone)
 
     assert client.post(path, json=body).status_code == 202
 

@@ -26,7 +26,7 @@ from workbench import (
 )
 
 from service.store.database import Database
-from service.store.jobs.jobs import unheard_jobs
+from service.store.jobs.bells import unheard_jobs
 from service.store.leases import lost_leases
 from service.store.tables import Event, Job
 from worker.attempt import run_attempt

@@ -11,8 +11,8 @@ from workbench import abandoned, at_once, change, claim, claimed, columns, end_j
 
 from service.errors import LeaseLost
 from service.store.database import Database, now
-from service.store.jobs import jobs
-from service.store.jobs.jobs import Unheard
+from service.store.jobs import bells, jobs
+from service.store.jobs.bells import Unheard
 from service.store.leases import lost_leases
 from service.store.leases.leases import JobLease
 from service.store.leases.lost_leases import RunningJob
@@ -365,12 +365,12 @@ def test_of_a_cancellation_and_a_claim_at_once_exactly_one_happens(database: Dat
 def test_a_job_is_unheard_of_when_its_bell_was_lost_or_rung_long_ago(database: Database) -> None:
     silent, running = submit(database, request() | {"device": "cuda"}), claimed(database)
     unrung = submit(database)
-    change(database, lambda session: jobs.note_ring(session, [unrung], heard=False))
+    change(database, lambda session: bells.note_ring(session, [unrung], heard=False))
 
     with database.reading() as session:
-        at_once_due = jobs.unheard_jobs(session, silent_seconds=60, limit=10)
-        later_due = jobs.unheard_jobs(session, silent_seconds=-1, limit=10)
-        oldest = jobs.unheard_jobs(session, silent_seconds=-1, limit=1)
+        at_once_due = bells.unheard_jobs(session, silent_seconds=60, limit=10)
+        later_due = bells.unheard_jobs(session, silent_seconds=-1, limit=10)
+        oldest = bells.unheard_jobs(session, silent_seconds=-1, limit=1)
 
     assert at_once_due == [Unheard(unrung, "auto", rung_before=False)]
     assert later_due == [Unheard(silent, "cuda", rung_before=True), *at_once_due]
@@ -380,11 +380,11 @@ def test_a_job_is_unheard_of_when_its_bell_was_lost_or_rung_long_ago(database: D
 
 def test_a_bell_that_was_rung_is_not_due_until_it_was_silent(database: Database) -> None:
     job_id = submit(database)
-    change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
-    change(database, lambda session: jobs.note_ring(session, [job_id], heard=True))
+    change(database, lambda session: bells.note_ring(session, [job_id], heard=False))
+    change(database, lambda session: bells.note_ring(session, [job_id], heard=True))
 
     with database.reading() as session:
-        assert jobs.unheard_jobs(session, silent_seconds=60, limit=10) == []
+        assert bells.unheard_jobs(session, silent_seconds=60, limit=10) == []
         rung_at = read(database, job_id).rung_at
         assert rung_at
         assert abs((now(session) - rung_at).total_seconds()) < 30

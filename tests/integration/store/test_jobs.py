@@ -28,7 +28,7 @@ from workbench import (
 import service.jobs.jobs
 from service.data.numbers import load_job_data, object_name
 from service.store.database import Database
-from service.store.jobs import jobs
+from service.store.jobs import bells, jobs
 from service.store.leases import lost_leases
 from service.store.leases.leases import JobLease
 from service.store.tables import Job
@@ -51,8 +51,8 @@ VISIBLE: dict[str, Callable[[Session, JobLease], Any]] = {
 }
 INVISIBLE: dict[str, Callable[[Session, JobLease], Any]] = {
     "a heartbeat": lambda session, mine: mine.beat(session, 60.0),
-    "a bell": lambda session, mine: jobs.note_ring(session, [mine.job_id], heard=True),
-    "a lost bell": lambda session, mine: jobs.note_ring(session, [mine.job_id], heard=False),
+    "a bell": lambda session, mine: bells.note_ring(session, [mine.job_id], heard=True),
+    "a lost bell": lambda session, mine: bells.note_ring(session, [mine.job_id], heard=False),
 }
 
 

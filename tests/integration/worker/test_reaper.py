@@ -22,7 +22,7 @@ from workbench import FakeQueue, abandoned, change, claim, claimed, expired, rea
 from service.settings import Settings
 from service.store import workers
 from service.store.database import Database, now
-from service.store.jobs import jobs
+from service.store.jobs import bells
 from service.store.leases import lost_leases
 from service.store.leases.leases import JobLease
 from service.store.tables import Job, Worker
@@ -157,7 +157,7 @@ def test_a_job_that_died_too_often_is_given_up_and_not_rung_for(
 
 def test_a_bell_that_was_never_rung_is_rung(reaper: Watch, queue: FakeQueue, database: Database) -> None:
     job_id = submit(database, request() | {"device": "cuda"})
-    change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
+    change(database, lambda session: bells.note_ring(session, [job_id], heard=False))
 
     reaper.run_once()
     reaper.run_once()
@@ -200,7 +200,7 @@ def test_a_broker_that_is_down_is_tried_again_in_the_next_round(
     reaper: Watch, queue: FakeQueue, database: Database
 ) -> None:
     job_id = submit(database)
-    change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
+    change(database, lambda session: bells.note_ring(session, [job_id], heard=False))
     queue.is_up = False
     reaper.run_once()
     queue.is_up, queue.rung = True, []
@@ -353,7 +353,7 @@ def test_a_worker_looks_for_lost_bells_until_it_is_stopped_whatever_goes_wrong(
     """The first round fails in an unforeseen way; a later one still finds the job."""
     rounds, found = [], Event()
     job_id = submit(database)
-    change(database, lambda session: jobs.note_ring(session, [job_id], heard=False))
+    change(database, lambda session: bells.note_ring(session, [job_id], heard=False))
 
     def fail_once(_: object) -> None:
         rounds.append(1)
