@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from service.data.byte_quotas import NO_BOUND, Room, take_room
 from service.data.damage import damage_of_dataset
 from service.data.numbers import (
     MOST_IN_ROW,
@@ -18,14 +19,11 @@ from service.data.numbers import (
     delete_numbers,
     object_name,
 )
-from service.errors import OwnerBytesReached, OwnerQuotaReached, QuotaReached, ServiceError
-from service.settings import Settings
 from service.storage import Storage
 from service.store import datasets
 from service.store.database import Database, before_commit, now, owner_of
 from service.store.datasets import StoredObject
-from service.store.owners import stored, usage
-from service.store.owners.sums import Sum
+from service.store.owners import usage
 from service.store.tables import Dataset
 from slope.arrays import Array
 from slope.spec.data import DEFAULT_TARGET, default_features
@@ -33,31 +31,6 @@ from slope.tabular.summary import Summary, summarize
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class Room:
-    """How many bytes datasets may take; None is no bound."""
-
-    of_all: int | None = None
-    of_owner: int | None = None
-    """Those of one owner."""
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Room":
-        return cls(settings.max_stored_bytes, settings.owner_bytes)
-
-
-NO_BOUND = Room()
-
-
-class _Quota(NamedTuple):
-    """One that a new dataset has to be within."""
-
-    owner: str
-    """Whose bytes count, or everybody's."""
-    most: int
-    refusal: Callable[[int, int], ServiceError]
 
 
 class ContentGone(Exception):
@@ -155,7 +128,7 @@ class NewDataset:
             return known  # by one query: most jobs that bring their data bring what is there
         if self.has_object:
             return self._adopt_content(session)
-        self._take_room(session, None)
+        take_room(session, self._room, self._own)
         datasets.add_dataset(
             session, self._row(session, self._own)
         )  # two of the same moment are two: no lock is needed
@@ -168,7 +141,7 @@ class NewDataset:
             return known
         if shared is None and not self._is_put:
             raise ContentGone
-        self._take_room(session, shared)
+        take_room(session, self._room, shared or self._own, is_shared=shared is not None)
         if shared is None:
             before_commit(session, self._note_commit)
         datasets.add_dataset(session, self._row(session, shared or self._own))
@@ -200,35 +173,6 @@ class NewDataset:
         """Where its numbers are, unless it shares an object: in its row, if they are few."""
         return StoredObject(self._id, self._size)
 
-    def _take_room(self, session: Session, shared: StoredObject | None) -> None:
-        """Add the size to all that are bounded, or to none; what was counted anew is kept in any case.
-
-        Raises OwnerBytesReached and QuotaReached.
-        """
-        size = (shared or self._own).size
-        known: list[tuple[str, Sum]] = []
-        refusal: ServiceError | None = None
-        for quota in self._quotas(session, shared):
-            found = stored.stored_bytes(session, quota.owner)
-            known.append((quota.owner, found))
-            if found.amount + size > quota.most:
-                refusal = quota.refusal(size, quota.most)
-                break
-        for owner, found in known:
-            if refusal is None or found.is_new:
-                stored.keep_stored(session, owner, found, 0 if refusal else size)
-        if refusal:
-            raise refusal
-
-    def _quotas(self, session: Session, shared: StoredObject | None) -> Iterator[_Quota]:
-        """An object that is shared takes no further room, and counts as the owner's all the same."""
-        owner, of_owner, of_all = owner_of(session), self._room.of_owner, self._room.of_all
-        if of_owner is not None and not (shared and stored.has_object(session, owner, shared.id)):
-            yield _Quota(owner, of_owner, OwnerBytesReached)
-        if of_all is not None and shared is None:
-            stored.lock_everybody(session)  # who is over its own quota does not come here, and holds up nobody
-            yield _Quota(stored.EVERYBODY, of_all, QuotaReached)
-
     def _note_commit(self) -> None:
         self._may_be_named = True  # and stays so when it fails: the answer to a commit can be lost
 
@@ -254,17 +198,6 @@ class NewDataset:
             "numbers": self._in_row,
             "size": kept.size,
         }
-
-
-@contextmanager
-def keeping_counts(session: Session) -> Iterator[None]:
-    """Keep what was counted where a quota refuses the block, which has written nothing else by then: of an owner who
-    has no more room, the next who is refused costs little. The transaction has ended then."""
-    try:
-        yield
-    except (OwnerQuotaReached, QuotaReached):
-        session.commit()
-        raise
 
 
 @contextmanager

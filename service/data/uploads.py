@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.data import datasets
-from service.data.new_datasets import NewDataset, Room, again_when_gone, ensure_stored, keeping_counts
+from service.data.byte_quotas import Room, keeping_counts
+from service.data.new_datasets import NewDataset, again_when_gone, ensure_stored
 from service.errors import BodyNotRead, InvalidTable, TableTooLarge
 from service.settings import Settings
 from service.storage import Storage, translated_disk_errors

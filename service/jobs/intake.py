@@ -11,7 +11,7 @@ from uuid import UUID
 from cachetools import TTLCache
 from sqlalchemy.orm import Session
 
-from service.data.new_datasets import Room
+from service.data.byte_quotas import Room
 from service.data.numbers import MOST_IN_ROW
 from service.errors import DatabaseUnavailable, OwnerQuotaReached, QuotaReached, StorageFull
 from service.jobs.drafts import LITTLE_MEMORY, Draft, draft_job
@@ -73,7 +73,7 @@ class Intake:
 
     def __init__(self, database: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
         self._database, self._storage, self._queue = database, storage, queue
-        self._settings = settings
+        self._settings, self._room = settings, Room.of(settings)
         self._drafts: TTLCache[str, Draft] = TTLCache(_MOST_DRAFTS, _DRAFT_SECONDS)
         self._crew, self._crew_until = Crew([]), 0.0
 
@@ -130,7 +130,7 @@ class Intake:
         found: list[Row | Exception] = []
         warnings = {}
         with self._database.writing() as session:
-            moment, datasets = now(session), _Datasets(session, self._storage, Room.of(self._settings))
+            moment, datasets = now(session), _Datasets(session, self._storage, self._room)
             quotas = Quotas(session, self._settings, (each.handed.owner for each in asked), waits=False)
             for each in asked:
                 request, owner, trace = each.handed

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.data import numbers
-from service.data.new_datasets import NewDataset, Room, again_when_gone, ensure_stored
+from service.data.byte_quotas import Room
+from service.data.new_datasets import NewDataset, again_when_gone, ensure_stored
 from service.errors import JobHasAlias, JobIsFinal, JobIsRunning, JobNotFound, ServiceError
 from service.jobs.drafts import Draft, draft_job
 from service.jobs.idempotency import Key

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from service.data.new_datasets import keeping_counts
+from service.data.byte_quotas import keeping_counts
 from service.errors import OwnerQuotaReached, ServiceError
 from service.settings import Settings
 from service.store.database import before_commit

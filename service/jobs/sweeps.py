@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from service.data import numbers
-from service.data.new_datasets import Room, again_when_gone, ensure_stored
+from service.data.byte_quotas import Room
+from service.data.new_datasets import again_when_gone, ensure_stored
 from service.errors import JobHasAlias, SweepIsFinal, SweepIsRunning, SweepNotFound
 from service.jobs.drafts import experience_of, memory_of_largest_worker, refuse_without_memory
 from service.jobs.idempotency import Key

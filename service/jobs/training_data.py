@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from service.data import datasets, numbers
-from service.data.new_datasets import NO_BOUND, NewDataset, Room, inline_dataset
+from service.data.byte_quotas import NO_BOUND, Room
+from service.data.new_datasets import NewDataset, inline_dataset
 from service.data.numbers import MOST_READ, Arrays
 from service.data.triangles import reduced_columns
 from service.errors import InvalidRequest, ObjectMissing
